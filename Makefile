@@ -28,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Linters read the settings, which would start the embedded database.
 WITHOUT_DATABASE := DATABASE_URL=postgres://nobody@localhost/none DEBUG=on SECRET_KEY=unused LOG_LEVEL=ERROR
 
-.PHONY: help demo run test check lint format bench bench-full messages lock licences sbom audit clean
+.PHONY: help demo run test check lint format bench bench-full messages docs lock licences sbom audit clean
 .DEFAULT_GOAL := help
 
 help: ## list what can be made
@@ -70,6 +70,9 @@ bench-full: $(VENV)/.installed-bench ## measure the index up to 1,000,000 rows a
 messages: $(VENV)/.installed-dev ## collect and compile the translations (needs gettext)
 	$(BIN)/python manage.py makemessages -l ko -i .venv -i var -e html,txt,py,jinja --no-location --no-obsolete
 	$(BIN)/python manage.py compilemessages -l ko
+
+docs: $(VENV)/.installed ## docs/settings.md in both languages and .env.example, of the code and docs/settings.toml
+	$(BIN)/python -m supply.settings
 
 lock: $(SUPPLY)/.installed ## pin all that is installed, with hashes: after a change of requirements*.txt (UPGRADE=yes)
 	$(COMPILE) requirements.txt --output-file requirements.lock

@@ -1,4 +1,4 @@
-"""How gunicorn serves the product: `gunicorn imagesearch.wsgi`."""
+"""gunicorn's configuration: `gunicorn imagesearch.wsgi`."""
 
 import gc
 import sys
@@ -13,40 +13,40 @@ from imagesearch.logs import GunicornLogger
 from imagesearch.machine import core_count
 from imagesearch.worker import KILLED_AFTER, Worker, hold_signals, leave_worker
 
-# Almost nothing of what is made until the workers are forked is garbage, and looking for it takes 0.1 to 0.3 s.
+# Almost nothing allocated before the fork is garbage, and collecting takes 0.1 to 0.3 s.
 gc.disable()
 
 try:
     bind = listening_address("HOST", whole_number("PORT", default=8000, least=1, most=65535))
-    # A search is mostly Python, of which a process runs one thread at a time; the processes share the model for words.
+    # A search is mostly Python, one thread at a time per process; processes share the memory of the text model.
     workers = whole_number("WEB_CONCURRENCY", default=min(core_count(), 4), least=1, most=256)
-    # Of one process; each takes next to nothing while it does nothing.
+    # Per process; an idle connection costs next to nothing.
     worker_connections = whole_number("CLIENT_CONNECTIONS", default=1000, least=20, most=100_000)
 except ImproperlyConfigured as error:
     sys.exit(f"Configuration error: {error}")
 worker_class = Worker
 logger_class = GunicornLogger
-# For searches; the others are in imagesearch.serving. More make each search slower, and hardly more of them.
+# For searches; other lanes are in imagesearch.serving. More make each search slower, and throughput hardly higher.
 threads = 6
-# A connection costs no thread, and one that is closed just when a proxy uses it again costs a 502.
+# An idle connection costs no thread, and one that closes just as a proxy reuses it costs a 502.
 keepalive = 15
-# A stop takes a second, or this long for requests under way.
+# A stop takes a second, or up to this long with requests in progress.
 graceful_timeout = KILLED_AFTER
-# Settings are read once, by the parent, which thereby keeps the embedded database until the last worker has ended.
+# Settings are read once, in the parent, which thereby keeps the embedded database up until the last worker has ended.
 preload_app = True
 control_socket_disable = True
-# By default a header SCRIPT_NAME from a proxy on this machine says where the site stands, and Caddy hands on a
-# stranger's. BASE_PATH says it.
+# By default gunicorn takes SCRIPT_NAME from a proxy on this machine, and Caddy passes on a client's. BASE_PATH is
+# what counts.
 forwarder_headers = ""
 # The first search on a slow machine loads a model.
 timeout = 120
-# 1,000 Korean characters are 9,000 bytes in an address, over gunicorn's own bound of 8,190; and what is too long to
-# be searched should get our page in words. No bound at all would let a stranger fill the memory.
+# 1,000 Korean characters are 9,000 bytes in a URL, above gunicorn's default of 8,190, and longer ones should get our
+# error page. Without any limit a client could fill the memory.
 message.MAX_REQUEST_LINE = limit_request_line = 256 * 1024
 
 
 def when_ready(server: Any) -> None:
-    """Load once, in the parent, what the workers need: they share its memory, and no first search waits for it."""
+    """Load once, in the parent, what the workers share in memory; no first search waits for it."""
     from imagesearch.postgresql.limits import bound_waits, share_connections  # noqa: PLC0415
     from search.embedding import load_before_forking  # noqa: PLC0415
     from search.metrics import processes  # noqa: PLC0415
@@ -64,7 +64,7 @@ def when_ready(server: Any) -> None:
 
 
 def pre_fork(server: Any, worker: Any) -> None:
-    """Look for garbage from now on, but not in what the processes share: that would copy its pages for each."""
+    """Collect garbage from now on, but not in shared memory: that would copy its pages for each worker."""
     from search.metrics import processes  # noqa: PLC0415
 
     gc.freeze()
@@ -74,14 +74,14 @@ def pre_fork(server: Any, worker: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Load in the background what is not loaded yet, so that the first search isn't the slow one."""
+    """Load the rest in the background before the first search, and start the background work."""
     from search.embedding import follow_switches, start_serving  # noqa: PLC0415
     from search.ingestion.palettes import keep_reading  # noqa: PLC0415
     from search.mapping.new_pictures import keep_placing  # noqa: PLC0415
     from search.metrics import processes  # noqa: PLC0415
-    from search.objects.deletion import keep_settling  # noqa: PLC0415
+    from search.objects.deletion import keep_deleting_pending  # noqa: PLC0415
     from search.relevance.due import measure_soon_if_never  # noqa: PLC0415
-    from search.state.periodic_checks import keep_looking  # noqa: PLC0415
+    from search.state.periodic_checks import keep_checking  # noqa: PLC0415
     from search.state.retention import keep_tidy  # noqa: PLC0415
     from search.state.searches import keep_writing  # noqa: PLC0415
     from search.tagging.background import keep_suggesting  # noqa: PLC0415
@@ -91,9 +91,9 @@ def post_worker_init(worker: Any) -> None:
     follow_switches()
     start_serving()
     measure_soon_if_never()
-    keep_settling()
+    keep_deleting_pending()
     keep_tidy()
-    keep_looking()
+    keep_checking()
     keep_writing()
     keep_placing()
     keep_suggesting()

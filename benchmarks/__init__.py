@@ -1,1 +1,4 @@
-"""What `make bench` measures: ingestion and the search page beside the plain loop that they replace."""
+"""Benchmarks, run by `make bench`: ingestion and the search page against the plain loop that they replace.
+
+May import the whole project, after `make_world` has set the environment; nothing imports them.
+"""

@@ -1,6 +1,6 @@
-"""`make bench`, or `python -m benchmarks [--quick] [--profile] [--write]`: some twenty minutes on two quiet cores.
+"""`make bench`, or `python -m benchmarks [--quick] [--profile] [--write]`: about twenty minutes on two idle cores.
 
-`make bench-full`, or `--full`: what takes hours.
+`make bench-full`, or `--full`: hours.
 """
 
 import argparse
@@ -28,9 +28,9 @@ others, and the ratios come out too good. Models have the shapes of CLIP ViT-B/3
 and random weights.
 
 The plain loop is what the replaced system runs: each picture opened, encoded by `SentenceTransformer.encode`, stored
-and inserted in a transaction of its own; each page's text encoded anew, whole rows selected. It does less than this
-system: no thumbnail, placeholder or colour, no check for duplicates or for hostile files, and of the page only the
-vector and the rows, without HTML and HTTP. It also searches with pgvector's own settings, which end after 40 rows.
+and inserted in a transaction of its own; the text encoded again for each page, whole rows selected. It does less than
+this system: no thumbnail, placeholder or colour, no check for duplicates or for hostile files, and of the page only
+the vector and the rows, without HTML and HTTP. It also searches with pgvector's own settings, which end after 40 rows.
 
 Filters and far pages are compared with a scan of all rows in the same process: `recall@24` is the share of the page
 that the scan has on the same page. The first search with a filter also counts what it leaves, remembered for a minute.
@@ -64,10 +64,12 @@ QUICK = Extent(photos=64, ingested=128, ingestions=2, rows=(1_000, 6_000), queri
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer pairs and rows, to try it")
-    parser.add_argument("--profile", action="store_true", help="tell where the time goes instead of comparing")
-    parser.add_argument("--full", action="store_true", help="the index up to 1,000,000 rows, and beside libraries")
-    parser.add_argument("--anew", action="store_true", help="of --full, forget what an earlier run has measured")
+    parser.add_argument("--quick", action="store_true", help="fewer pairs and rows, as a trial")
+    parser.add_argument("--profile", action="store_true", help="print where the time goes instead of comparing")
+    parser.add_argument("--full", action="store_true", help="the index up to 1,000,000 rows, and other libraries")
+    parser.add_argument(
+        "--restart", action="store_true", help="with --full, discard the measurements of an earlier run"
+    )
     parser.add_argument(
         "--write",
         action="store_true",
@@ -80,7 +82,7 @@ def main() -> None:
     worlds.start()
     extent = QUICK if options.quick else WHOLE
     if options.full:
-        text = full(world, extent, anew=options.anew)
+        text = full(world, extent, restart=options.restart)
     else:
         text = profile(world, extent) if options.profile else compare(world, extent)
     text += "\n\n" + machine(worlds.database_version(), load)
@@ -92,7 +94,7 @@ def main() -> None:
 
 
 def say(progress: str) -> None:
-    """Progress goes to the error output, so that the output is the tables alone."""
+    """Print progress to stderr, so that stdout has only the tables."""
     print(progress, file=sys.stderr, flush=True)
 
 
@@ -152,7 +154,7 @@ def compare(world: worlds.World, extent: Extent) -> str:
 
 
 def beside_the_old_build(world: worlds.World, extent: Extent) -> list[str]:
-    """Ratios of this build and of the one before vectors had tables of their own; nothing where that can't be had."""
+    """Ratios of this build and the last one without vector tables; nothing where that is unavailable."""
     from benchmarks import edits, page_cost  # noqa: PLC0415 - after the settings
 
     try:
@@ -163,8 +165,8 @@ def beside_the_old_build(world: worlds.World, extent: Extent) -> list[str]:
     return [page_cost.compare(old, extent.rows[:2]), edits.compare(old, extent.rows[-1])]
 
 
-def full(world: worlds.World, extent: Extent, *, anew: bool) -> str:
-    """What takes hours. A run that was stopped goes on; what is measured already is not measured again."""
+def full(world: worlds.World, extent: Extent, *, restart: bool) -> str:
+    """The measurements that take hours. An interrupted run resumes from what it has measured."""
     from benchmarks.growth import growth  # noqa: PLC0415 - after the settings
     from benchmarks.index_grid import grid  # noqa: PLC0415
     from benchmarks.libraries import libraries  # noqa: PLC0415
@@ -173,7 +175,7 @@ def full(world: worlds.World, extent: Extent, *, anew: bool) -> str:
     is_quick = extent is QUICK
     kept = Kept(world.cache / ("full-quick.json" if is_quick else "full.json"))
     large = world.cache / ("large-quick" if is_quick else "large")
-    if anew:
+    if restart:
         kept.forget()
         shutil.rmtree(large, ignore_errors=True)
     pictures = photos(world.cache, SMALL, extent.photos)

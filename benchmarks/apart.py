@@ -1,4 +1,4 @@
-"""Work on a collection of its own, in a process of its own: an embedded database that is gone afterwards."""
+"""Runs work in a separate process, with a temporary embedded database."""
 
 import json
 import subprocess
@@ -11,8 +11,8 @@ BASE = Path(__file__).resolve().parent.parent
 
 
 def apart(module: str, *arguments: object) -> Any:
-    """Return what `work` of this module of the benchmarks does with these arguments, which are written as they are:
-    numbers and texts."""
+    """Return the result of `work(*arguments)` of this benchmark module. Arguments are passed as literals: numbers and
+    strings."""
     with tempfile.TemporaryDirectory(prefix=f"{module}-") as data:
         code = (
             "import sys; from benchmarks import edits_worker; edits_worker.sys.stdin = []; "

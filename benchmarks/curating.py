@@ -1,7 +1,7 @@
-"""What a curator waits for in a collection of 100,000: pages of the administration, and steps of an hour's work.
+"""A curator's waiting times in a collection of 100,000: pages of the admin, and typical steps.
 
-`python -m benchmarks.curating [--rows 100000] [--rounds 3]`, with an embedded database of its own. Times are those
-of the processor, for Python and the database's server together: what else runs on the machine leaves them alone.
+`python -m benchmarks.curating [--rows 100000] [--rounds 3]`, with its own embedded database. Times are processor time
+of Python and the database server together, so that other load on the machine doesn't count.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from benchmarks.apart import apart
 from benchmarks.report import table
 
 MANY = 500
-"""Pictures that a step changes where it changes many."""
+"""Pictures in a bulk step."""
 PAGES = {
     "the index": "/admin/",
     "images": "/admin/search/image/",
@@ -42,7 +42,7 @@ PAGES = {
 
 @dataclass
 class Found:
-    """What the rounds took."""
+    """The measurements of all rounds."""
 
     seconds: list[float] = field(default_factory=list)
     queries: int = 0
@@ -50,7 +50,7 @@ class Found:
 
 
 def work(rows: int, rounds: int) -> dict[str, tuple[list[float], int, int]]:
-    """Return, by what was done, the seconds of the rounds, the most queries, and the status of the answer."""
+    """Return, per step, the seconds of the rounds, the maximum number of queries, and the status."""
     import time  # noqa: PLC0415
 
     from django.contrib.auth.models import User  # noqa: PLC0415
@@ -114,7 +114,7 @@ def _undo_last(name: str, timed: Any) -> None:
 
 
 def compare(rows: int, rounds: int = 3) -> str:
-    """Return the table of a collection of so many pictures, in an embedded database of its own."""
+    """Return the table for a collection of that size, in its own embedded database."""
     found = apart("curating", rows, rounds)
     lines = [
         [name, f"{statistics.median(seconds) * 1000:.0f}", f"{max(seconds) * 1000:.0f}", str(queries), str(status)]

@@ -1,9 +1,9 @@
-"""What decoding in processes of their own costs ingestion: this build and an earlier one, in turns, on equal photos.
+"""The cost of decoding in separate processes for ingestion: this build and an earlier one, in turns, on equal photos.
 
     python -m benchmarks.decoding [--before COMMIT] [--photos 300] [--rounds 5]
 
-The earlier build, which decoded in threads, is checked out beside this one. Processor time is that of the process that
-ingests and of its decoders, without the database server's.
+The earlier build, which decoded in threads, is checked out beside this one. Processor time is that of the ingesting
+process and its decoders, without the database server.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from statistics import median
 
 BASE = Path(__file__).resolve().parent.parent
 BEFORE = "a67186f"
-"""The last commit that decoded in the process itself."""
+"""The last commit that decoded in the ingesting process."""
 
 _ARM = """
 import os, resource, sys, time
@@ -42,7 +42,7 @@ for line in sys.stdin:
 
 
 class Arm:
-    """A process that ingests with the code in `folder`, again and again."""
+    """A process that ingests with the code in `folder`, repeatedly."""
 
     def __init__(self, folder: Path) -> None:
         environment = {**os.environ, "PYTHONPATH": str(folder), "DATA_DIR": str(BASE / "var")}
@@ -57,7 +57,7 @@ class Arm:
         )
 
     def ingest(self, photos: str, count: int) -> tuple[float, float]:
-        """Return seconds, and seconds of processor time."""
+        """Return wall-clock seconds and seconds of processor time."""
         assert self._process.stdin
         assert self._process.stdout
         print(photos, count, file=self._process.stdin, flush=True)
@@ -65,7 +65,7 @@ class Arm:
             if line.startswith("took "):
                 _, seconds, used = line.split()
                 return float(seconds), float(used)
-        raise SystemExit("A build ended before it was done.")
+        raise SystemExit("A build ended early.")
 
     def end(self) -> None:
         self._process.communicate()
@@ -92,10 +92,10 @@ def main() -> None:
 
 def _compared(arms: list[Arm], photos: str, count: int, rounds: int) -> str:
     for arm in arms:
-        arm.ingest(photos, 64)  # what is slow the first time
+        arm.ingest(photos, 64)  # warm up
     turns: list[list[tuple[float, float]]] = [[], []]
     for number in range(rounds):
-        # The other way round every other time, so that a machine that slows down favours none.
+        # In alternating order, so that a machine that slows down favours none.
         for which in (0, 1) if number % 2 == 0 else (1, 0):
             turns[which].append(arms[which].ingest(photos, count))
     before, now = turns

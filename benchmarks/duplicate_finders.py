@@ -1,5 +1,5 @@
-"""Others that find the same picture, on the pictures of `manage.py evaluate_duplicates`: czkawka (by its binding for
-Python) and the perceptual hash of imagededup. Each in a virtual environment of its own, in a temporary folder.
+"""Other duplicate finders on the pictures of `manage.py evaluate_duplicates`: czkawka (by its Python binding) and the
+perceptual hash of imagededup. Each in a virtual environment of its own, in a temporary folder.
 
 `python -m benchmarks.duplicate_finders PHOTOS [--altered 300] [--others 700]`
 """
@@ -37,7 +37,7 @@ import json, sys
 from importlib.machinery import ModuleSpec
 from unittest.mock import MagicMock
 
-class Absent:  # it isn't asked for its networks
+class Absent:  # its networks are not used
     def find_spec(self, name, path=None, target=None):
         return ModuleSpec(name, self, is_package=True) if name.partition(".")[0] in ("torch", "torchvision") else None
     def create_module(self, spec):
@@ -56,7 +56,7 @@ if __name__ == "__main__":
 
 
 def _installed(folder: Path) -> Iterator[tuple[str, Path, str]]:
-    """Yield what each is called, the interpreter that has it, and the script that asks it."""
+    """Yield the name of each peer, its interpreter, and the script to run."""
     for number, (name, packages) in enumerate(_PEERS.items()):
         home = folder / str(number)
         subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
@@ -68,7 +68,7 @@ def _installed(folder: Path) -> Iterator[tuple[str, Path, str]]:
 
 
 def _asked(python: Path, script: str, folder: Path, level: int) -> tuple[set[tuple[int, int]], float, float]:
-    """Return the pairs, the seconds, and the seconds of processor time."""
+    """Return the pairs, wall-clock seconds, and seconds of processor time."""
     file = folder.parent / "ask.py"
     file.write_text(script)
     started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -77,7 +77,7 @@ def _asked(python: Path, script: str, folder: Path, level: int) -> tuple[set[tup
         check=True,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "HOME": str(folder.parent)},  # nothing is remembered from another time
+        env={**os.environ, "HOME": str(folder.parent)},  # no caches from another run
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

@@ -1,9 +1,9 @@
-"""`manage.py find_duplicates` over a whole collection: how long it takes, and how much processor time.
+"""`manage.py find_duplicates` over a whole collection: time and processor time.
 
-`python -m benchmarks.duplicates PHOTOS [--rows 100000] [--jobs 2]`, with an embedded database of its own. PHOTOS is a
-folder of photos, the thumbnails of which are shown by turns. Every tenth picture is a copy of the one before it. The
-others have vectors like those of photos, 0.75 between the nearest, and hashes of which those of neighbours are as like
-as those of photos are: 9 of 100 differ in at most 24 bits, where 7 were measured.
+`python -m benchmarks.duplicates PHOTOS [--rows 100000] [--jobs 2]`, with its own embedded database. PHOTOS is a folder
+of photos, whose thumbnails are used in turn. Every tenth picture is a copy of the one before it. The others have
+vectors like those of photos, 0.75 between nearest neighbours, and hashes as similar as those of photos: 9 of 100 pairs
+of neighbours differ in at most 24 bits, where 7 were measured.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from benchmarks.report import table
 
 _COPIES = 10
 _REDRAWN = 0.75
-"""Of the bits of a neighbour, how many are its own."""
+"""Share of a neighbour's bits that are random."""
 _AT_ONCE = 5_000
 _SHOWN = 1_000
 
@@ -36,7 +36,7 @@ def _thumbnails(folder: Path) -> list[bytes]:
 
 
 def _hashes(rows: int) -> Any:
-    """Return 64 bits a row, signed. The kinds are those of the vectors: `vectors` draws them first."""
+    """Return 64 bits a row, signed. The clusters are those of the vectors: `vectors` draws them first."""
     rng = np.random.default_rng(2)
     of_kinds = rng.random((KINDS, 64)) < 0.5
     kinds = np.concatenate([
@@ -64,7 +64,7 @@ class _Copies(Worker):
 
 
 def fill(rows: int, photos: Path) -> dict[str, Any]:
-    """Make a collection of so many pictures, each with a thumbnail and a hash."""
+    """Make a collection of `rows` pictures, each with a thumbnail and a hash."""
     from django.core.files.storage import default_storage  # noqa: PLC0415
 
     from search.ingestion.fingerprints import write_fingerprints  # noqa: PLC0415
@@ -82,7 +82,7 @@ def fill(rows: int, photos: Path) -> dict[str, Any]:
         if shown not in first:
             storage.put(key, thumbnails[shown], "image/webp")
             first[shown] = place
-        else:  # a hundred thousand files, each written down to the disk, take half an hour
+        else:  # a hundred thousand synced files take half an hour
             place.parent.mkdir(parents=True, exist_ok=True)
             place.hardlink_to(first[shown])
     for start in range(0, rows, _AT_ONCE):
@@ -92,7 +92,7 @@ def fill(rows: int, photos: Path) -> dict[str, Any]:
 
 
 def find(jobs: int) -> dict[str, Any]:
-    """Compare all of them; return how long it took, the processor time of all that worked at it, and what was said."""
+    """Compare all pictures; return the time, the processor time of all processes, and the output."""
     import time  # noqa: PLC0415
     from io import StringIO  # noqa: PLC0415
 
@@ -101,7 +101,7 @@ def find(jobs: int) -> dict[str, Any]:
     from django.core.management import call_command  # noqa: PLC0415
     from django.db import connection  # noqa: PLC0415
 
-    settings.IS_COMMAND = True  # or decoders would be ended as on the site, where one is kept
+    settings.IS_COMMAND = True  # else decoders would be stopped as on the site, where one is kept
 
     def used() -> float:
         with connection.cursor() as cursor:
@@ -121,7 +121,7 @@ def find(jobs: int) -> dict[str, Any]:
 
 
 def _reaped(pid: int) -> float:
-    """Seconds of processor time of the children of a process that have ended."""
+    """Seconds of processor time of the ended children of a process."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
 

@@ -1,7 +1,7 @@
-"""What edits cost, in this build and in an old one: the same edits of a tenth of the same rows, in turns.
+"""The cost of edits in this build and an old one: the same edits of a tenth of the same rows, in turns.
 
 `python -m benchmarks.edits OLD_FOLDER [--rows 100000] [--rounds 2]`, where `python -m benchmarks.old_build` prints the
-folder. Each build has an embedded database of its own, which is gone afterwards.
+folder. Each build has a temporary embedded database.
 """
 
 import argparse
@@ -29,7 +29,7 @@ EDITS = {
 
 
 class Build:
-    """A build at work in a process of its own."""
+    """A build running in a process of its own."""
 
     def __init__(self, folder: Path, data: Path) -> None:
         command = [sys.executable, str(Path(__file__).with_name("edits_worker.py")), str(folder), str(data)]
@@ -52,7 +52,7 @@ class Build:
 
 @dataclass
 class Measured:
-    """Seconds, and seconds of processor time in Python and the database's server, of one kind of edit."""
+    """Wall-clock seconds, and seconds of processor time of Python and the database server, of one kind of edit."""
 
     edit: str
     ours: list[tuple[float, float]] = field(default_factory=list)
@@ -72,7 +72,7 @@ class Measured:
 
 
 def compare(old: Path, rows: int, rounds: int = 2, edits: Sequence[str] = tuple(EDITS)) -> str:
-    """Return a table of what edits cost in the build of the folder `old` and in this one."""
+    """Return a table of the cost of edits in the build in the folder `old` and in this one."""
     with tempfile.TemporaryDirectory(prefix="edits-") as data:
         builds = Build(old, Path(data, "old")), Build(BASE, Path(data, "ours"))
         try:
@@ -87,8 +87,8 @@ def _measured(old: Build, ours: Build, rows: int, rounds: int, edits: Sequence[s
         build.ask(do="fill", rows=rows)
     found, grown = [Measured(edit) for edit in edits], 0
     for turn in range(rounds * len(found)):
-        # Each edits rows of its own, as long as there are any: what was edited before leaves room on its pages, and an
-        # edit that finds room there writes no index in either build.
+        # Each edits fresh rows as long as there are any: an earlier edit leaves room on its pages, and an edit that
+        # finds room there writes no index in either build.
         each = found[turn % len(found)]
         for build, times in ((old, each.old), (ours, each.ours)):
             answer = build.ask(do="edit", what=each.edit, round_=turn)

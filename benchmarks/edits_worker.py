@@ -1,7 +1,7 @@
-"""One build of this project, in a process of its own: fills a database and edits it, as it is told line by line.
+"""One build of this project in its own process: fills a database and edits it, by commands on stdin.
 
 `edits_worker.py FOLDER DATA` runs the code in FOLDER on the embedded database below DATA. It answers each line of JSON
-by one. Nothing here may need more of that code than an old build has too.
+with one. It may use only parts of that code that old builds have too.
 """
 
 import contextlib
@@ -19,12 +19,12 @@ import numpy as np
 WORDS = ("harbour", "boats", "evening", "garden", "house", "bridge", "winter", "market", "street", "mountain")
 KINDS = 500
 PARTS, BLOCK = 10, 200
-"""The rows in tenths, each in runs that fill pages of their own: what is edited of one leaves no room for another."""
+"""Rows are in tenths, each in runs that fill whole pages: an edit of one leaves no room for another."""
 _AT_ONCE = 5_000
 
 
 def vectors(count: int, seed: int) -> Any:
-    """Clustered unit vectors, all on one side of the sphere, as CLIP's are."""
+    """Clustered unit vectors in one half of the sphere, like CLIP's."""
     rng = np.random.default_rng(seed)
 
     def directions(number: int, of: np.random.Generator) -> Any:
@@ -61,12 +61,12 @@ class Worker:
             return cursor.fetchall() if cursor.description else []
 
     def fill(self, rows: int) -> dict[str, Any]:
-        """Bring the collection to `rows` rows, all indexes built."""
+        """Bring the collection to `rows` rows, with all indexes built."""
         from search.embedding import active_model  # noqa: PLC0415
 
         made = "SELECT indexname, indexdef FROM pg_indexes WHERE indexdef LIKE '%%USING hnsw%%' AND %s <> ''"
         there = self.images.count()
-        if there == 0:  # so that the tables of vectors are there, if this build has any
+        if there == 0:  # creates the vector tables, if this build has any
             self.copy(0, 1, active_model())
             there = 1
         indexes = self.sql(made, "all")
@@ -110,12 +110,12 @@ class Worker:
                 ])  # fmt: skip
 
     def chosen(self, round_: int) -> Any:
-        """A tenth of the rows, spread over the whole table, other ones in each of ten rounds."""
+        """A tenth of the rows, spread over the whole table, different in each of ten rounds."""
         day = f"2026-01-{round_ % 10 + 1:02}"
         return self.images.filter(created__gte=f"{day}T00:00Z", created__lt=f"{day}T23:00Z")
 
     def edit(self, what: str, round_: int) -> dict[str, Any]:
-        """Edit a tenth of the rows; return how long it took, and by what the indexes of vectors have grown."""
+        """Edit a tenth of the rows; return the time, and the growth of the vector indexes."""
         edit: Callable[[Any, int], object] = getattr(self, f"_{what}")
         chosen = self.chosen(round_)
         if what.startswith("admin"):
@@ -129,7 +129,7 @@ class Worker:
         return {"seconds": seconds, "processor": used, "grown": grown, "in_place": hot, "done": done}
 
     def in_place(self) -> int:
-        """Return how many updates of images have stayed on their page (HOT): those write no index."""
+        """Return the number of updates of images that stayed on their page (HOT): those write no index."""
         self.sql("SELECT pg_stat_force_next_flush()")
         [(count,)] = self.sql("SELECT pg_stat_get_tuples_hot_updated('search_image'::regclass)")
         return int(count)
@@ -161,7 +161,7 @@ class Worker:
         return self._act("show" if rows[0].hidden else "hide", rows)
 
     def sign_in(self) -> None:
-        """Open the admin's list: what a process does at its first request is no part of an edit."""
+        """Open the admin's list, so that the cost of a process's first request is not measured."""
         from django.contrib.auth.models import User  # noqa: PLC0415
         from django.test import Client  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""How right and how fast a filtered search is, and pages far down, against a scan of all rows; and the whole page."""
+"""Recall and speed of filtered searches and deep pages, against an exact scan; and the whole page."""
 
 import datetime as dt
 import time
@@ -26,7 +26,8 @@ SPANS = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """Recall of the first page against a scan, and milliseconds of a search without its first counting, by median."""
+    """Recall of the first page against an exact scan, and the median milliseconds of a search without its first
+    count."""
 
     task: str
     matching: int
@@ -40,8 +41,7 @@ class Outcome:
 
 
 def measure(queries: int) -> list[Outcome]:
-    """Search with no filter and with filters that keep less and less, by tags and by when pictures were taken; then
-    the fortieth page."""
+    """Search without a filter, with increasingly selective filters by tag and date taken, and the fortieth page."""
     from search.query import Filters, SearchQuery  # noqa: PLC0415 - after make_world
 
     vectors = [vector for batch in word_like(queries, seed=7) for vector in batch]
@@ -62,8 +62,8 @@ def filters_table(rows: int, outcomes: Sequence[Outcome], page: str) -> str:
 
 
 def timeline(rows: int, jumps: int) -> str:
-    """What a jump to a month of the timeline costs the server, and opening the filters with their months, counted anew
-    each time, as the first does after pictures have come."""
+    """Return the server's cost of a jump to a month of the timeline, and of opening the filters with their months,
+    with counts recomputed each time, as after new pictures."""
     from django.core.cache import cache  # noqa: PLC0415 - after make_world
     from django.test import Client  # noqa: PLC0415
 
@@ -96,7 +96,7 @@ def _costs(run: Callable[[], Any]) -> tuple[float, float]:
 
 
 def whole_page(visitor: Visitor, queries: Sequence[str]) -> str:
-    """What the page costs once the words have their vector: facets, counts, links and all, over HTTP."""
+    """Return the cost of a page with a cached query vector: facets, counts, links and all, over HTTP."""
     from django.db import connection  # noqa: PLC0415 - after make_world
     from django.test import Client  # noqa: PLC0415
 
@@ -106,7 +106,7 @@ def whole_page(visitor: Visitor, queries: Sequence[str]) -> str:
         start = time.perf_counter()
         visitor.search(words)
         times.append(time.perf_counter() - start)
-    # What the database has of it, seen from a process that can be looked into.
+    # The database's share, measured in this process.
     client = Client(headers={"host": "127.0.0.1"})
     client.get("/search", {"q": queries[0]})
     pages: list[list[float]] = []
@@ -140,7 +140,7 @@ def _measured(task: str, query: Any, vectors: Sequence[npt.NDArray[np.float32]])
             query_vector.text_vector = lambda _words, vector=vector: vector
             right, seconds = _timed(lambda vector=vector: _scanned(query, vector))
             scans.append(seconds)
-            find(query)  # counts what is remembered afterwards
+            find(query)  # caches the counts
             page, seconds = _timed(lambda: find(query))
             ours.append(seconds)
             found = page.found
@@ -151,7 +151,7 @@ def _measured(task: str, query: Any, vectors: Sequence[npt.NDArray[np.float32]])
 
 
 def _scanned(query: Any, vector: npt.NDArray[np.float32]) -> list[Any]:
-    """The ids that this page would have if every row were measured."""
+    """The ids of this page by an exact scan."""
     from search.embedding import active_model  # noqa: PLC0415 - after make_world
     from search.indexing.query_plan import SCAN, planned  # noqa: PLC0415
     from search.models import Image  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""How the search grows with the collection: searches and filters from 30,000 rows to a million."""
+"""Scaling of searches and filters with the collection, from 30,000 rows to a million."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -10,7 +10,7 @@ from benchmarks.world import fill_up_to
 
 
 def growth(sizes: Sequence[int], queries: int, photos: Sequence[Path], kept: Kept) -> str:
-    """Fill the collection to each of `sizes` and search it in all ways."""
+    """Fill the collection to each of `sizes` and run all kinds of searches."""
 
     def measured(rows: int) -> tuple[str, float]:
         fill_up_to(rows, photos)

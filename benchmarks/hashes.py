@@ -1,8 +1,8 @@
-"""Which share of ingestion's processor time perceptual hashes take.
+"""The share of perceptual hashes in ingestion's processor time.
 
-`python -m benchmarks.hashes [--photos 60]`: what a decoder process makes of a photo of 1600x1200 pixels, with and
-without what the hash is made of, by turns, and the hash itself; beside them encoding, by a model of the shape of
-ViT-B/32 as torch runs it. Reading, storing and rows, which ingestion does too, are left out: the share is less.
+`python -m benchmarks.hashes [--photos 60]`: a decoder process's work on a photo of 1600x1200 pixels, with and without
+the input of the hash, in turns, and the hash itself; and encoding, by a model of the shape of ViT-B/32 in torch.
+Reading, storing and rows, which ingestion does too, are left out: the true share is smaller.
 """
 
 import argparse
@@ -20,14 +20,14 @@ _PARTS = ["colours", "hash", "copy", "written", "pixels"]
 
 
 def _took(work: Callable[[], Any]) -> tuple[float, Any]:
-    """Milliseconds of processor time, of all threads."""
+    """Return milliseconds of processor time, of all threads, and the result."""
     before = time.process_time()
     made = work()
     return 1000 * (time.process_time() - before), made
 
 
 def measure(files: list[Path]) -> tuple[float, float, float]:
-    """Return the median milliseconds a photo: of all without a hash, of what the hash adds, and of encoding."""
+    """Return the median milliseconds a photo: without a hash, added by the hash, and of encoding."""
     from PIL import Image  # noqa: PLC0415
 
     from search.decoding.pictures import MODEL_SIDE  # noqa: PLC0415

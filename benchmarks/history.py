@@ -1,8 +1,7 @@
-"""What keeping a history costs where up to 10,000 pictures are tagged: none, statement-level triggers as those of
-django-pghistory (3.9.2, `UpdateEvent(level=Statement)`, without the vectors), and ours. And what triggers cost where
-vectors change.
+"""The cost of history when up to 10,000 pictures are tagged: none, statement-level triggers as in django-pghistory
+(3.9.2, `UpdateEvent(level=Statement)`, without the vectors), and ours. And the cost of triggers when vectors change.
 
-`python -m benchmarks.history [--rows 20000] [--rounds 3]`, with an embedded database of its own.
+`python -m benchmarks.history [--rows 20000] [--rounds 3]`, with its own embedded database.
 """
 
 import argparse
@@ -36,7 +35,7 @@ MOST = 10_000
 
 
 def work(rows: int, rounds: int) -> dict[str, list[float]]:
-    """Return the seconds of processor time, of Python and the database's server, of each of the rounds."""
+    """Return the seconds of processor time, of Python and the database server, per step and round."""
     from django.contrib.auth.models import User  # noqa: PLC0415
 
     from benchmarks.edits_worker import Worker, processor_time  # noqa: PLC0415

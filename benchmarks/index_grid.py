@@ -1,6 +1,6 @@
-"""What the index's parameters and the width of a search give and cost.
+"""Recall and cost of the index's parameters and of `ef_search`.
 
-Words are looked for in a table of nothing but vectors, by prepared SQL: what remains is the index itself.
+Text queries by prepared SQL on a table of vectors only, so that the index itself is measured.
 """
 
 import time
@@ -38,7 +38,7 @@ class Index:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What searches through `index` brought: recall of the first page and of all candidates, milliseconds a query."""
+    """Results of searches through `index`: recall of the first page and of all candidates, milliseconds a query."""
 
     index: Index
     ef_search: int
@@ -69,7 +69,7 @@ def measure(cells: Sequence[tuple[int, int, int]], widths: Sequence[int], cache:
                 for order in ("strict", "relaxed"):
                     yield _searched(vectors, index, width, order)
                     if width >= NEAREST:
-                        break  # one round of the walk is enough, and its rows are in order
+                        break  # one round of the iterative scan is enough, and its rows are in order
 
 
 def _built(vectors: VectorTable, m: int, ef_construction: int) -> Index:
@@ -111,7 +111,7 @@ def _searched(vectors: VectorTable, index: Index, ef_search: int, order: str) ->
 
 
 def grid(cache: Path, sizes: Sequence[int], tell: Callable[[str], None], kept: Kept) -> str:
-    """Measure the whole grid; at a million rows and more only the parameters that the product has, and one better."""
+    """Measure the whole grid; at a million rows and more only the product's parameters and one better set."""
     cells = [(rows, m, built) for rows in sizes if rows < LARGE for built in EF_CONSTRUCTIONS for m in MS]
     cells += [(rows, *parameters) for rows in sizes if rows >= LARGE for parameters in ((16, 128), (16, 200))]
     left = [cell for cell in cells if _named(cell) not in kept]

@@ -1,6 +1,6 @@
-"""Pictures a second from files to searchable rows, beside others that do the same or a part of it, in turns.
+"""Pictures a second from files to searchable rows, against alternatives, in turns.
 
-The others: the plain loop, rclip, and the decoding and encoding of this system alone, which it can't get beyond.
+The alternatives: the plain loop, rclip, and this system's decoding and encoding alone, as an upper bound.
 """
 
 import os
@@ -31,12 +31,12 @@ Arm: TypeAlias = Callable[[Sequence[Path]], object]
 ALONE = "decoding and encoding alone"
 PLAIN = "plain loop"
 PLAIN_PHOTOS = 96
-"""Photos that the plain loop gets of those that all others get: it takes one as long as any other."""
+"""Photos for the plain loop, fewer than for the others: its time per photo is constant."""
 
 
 @dataclass(frozen=True)
 class Turn:
-    """Pictures a second, and milliseconds of processor time a picture, without the database server's."""
+    """Pictures a second, and milliseconds of processor time a picture, without the database server."""
 
     rate: float
     processor: float
@@ -44,14 +44,14 @@ class Turn:
 
 @dataclass
 class Turns:
-    """The same photos, round by round: `ours[n]` and `others[name][n]` lie next to each other in time."""
+    """The same photos, round by round: `ours[n]` and `others[name][n]` are adjacent in time."""
 
     photos: str
     ours: list[Turn] = field(default_factory=list)
     others: dict[str, list[Turn]] = field(default_factory=dict)
 
     def ratios(self, name: str) -> list[float]:
-        """How many times as fast this system was, round by round."""
+        """This system's rate relative to the other's, round by round."""
         return [own.rate / theirs.rate for theirs, own in zip(self.others[name], self.ours, strict=True)]
 
     def rows(self) -> list[list[str]]:
@@ -73,7 +73,7 @@ def turns_table(results: Sequence[Turns]) -> str:
 
 
 def measure(world: World, plain: PlainLoop, rclip: Rclip | None, size: Size, *, count: int, rounds: int) -> Turns:
-    """Ingest the same `count` photos in all ways, in turns, forgetting them after each time."""
+    """Ingest the same `count` photos in all ways, in turns, deleting them after each time."""
     paths = photos(world.cache, size, count)
     kilobytes = sum(path.stat().st_size for path in paths) / count / 1000
     turns = Turns(f"{size.name} photos, {size.width}×{size.height}, {kilobytes:.0f} kB")
@@ -84,11 +84,11 @@ def measure(world: World, plain: PlainLoop, rclip: Rclip | None, size: Size, *, 
     arms = [(_ours, turns.ours, paths)]
     for name, arm in others.items():
         arms.append((arm, turns.others[name], paths[:PLAIN_PHOTOS] if name == PLAIN else paths))
-    for arm, _, own in arms:  # what is slow the first time
-        if rclip is None or arm != rclip.index:  # which takes a whole folder, and is warm after its first picture
+    for arm, _, own in arms:  # warm up
+        if rclip is None or arm != rclip.index:  # which indexes a whole folder, and is warm after its first picture
             _timed(arm, own[:BATCH], time.process_time)
     for number in range(rounds):
-        # The other way round every other time, so that a machine that slows down favours none.
+        # In alternating order, so that a machine that slows down favours none.
         for arm, done, own in arms if number % 2 == 0 else reversed(arms):
             clock = rclip.processor_time if rclip and arm == rclip.index else time.process_time
             done.append(_timed(arm, own, clock))
@@ -100,7 +100,7 @@ def _ours(paths: Sequence[Path]) -> None:
 
 
 def decode_and_encode(paths: Sequence[Path]) -> None:
-    """What ingestion does to the pixels for the model, in as many threads; nothing is kept."""
+    """Decode and encode for the model as ingestion does, in as many threads; nothing is stored."""
     encoder = picture_encoder()
     room, encoded = threading.Semaphore(UNDER_WAY), threading.Semaphore(0)
     failures: list[BaseException] = []
@@ -141,7 +141,7 @@ def _timed(arm: Arm, paths: Sequence[Path], processor_time: Callable[[], float])
 
 
 def forget() -> None:
-    """Delete the rows and objects that an ingestion left, and that it was there."""
+    """Delete the rows, objects and origins of an ingestion."""
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM search_image WHERE title <> %s", [FILLER])
         cursor.execute("TRUNCATE search_origin")

@@ -1,4 +1,4 @@
-"""What was measured so far, in a file that is whole at every moment: a run that is stopped goes on where it was."""
+"""Measurements in a file that is written atomically, so that an interrupted run can resume."""
 
 import json
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Kept:
-    """Figures by what they are of."""
+    """Figures by name."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -17,7 +17,7 @@ class Kept:
         return what in self._figures
 
     def once(self, what: str, measure: Callable[[], Any]) -> Any:
-        """Return what `measure` gave, now or in an earlier run: anything that JSON holds."""
+        """Return the result of `measure`, from now or an earlier run: anything that JSON can represent."""
         if what not in self._figures:
             self._figures[what] = measure()
             draft = self._path.with_suffix(".draft")

@@ -1,9 +1,9 @@
-"""The index beside those of libraries that hold it in the process's memory: faiss, hnswlib and usearch.
+"""The index against in-memory libraries: faiss, hnswlib and usearch.
 
-The same vectors and the same word-like queries, one thread a query, parameters as near as each allows (m 16,
-ef_construction 128); each index is built with all cores. Libraries give numbers of rows; a search here gives rows that
-pass filters, in a database that keeps them when the power fails, so that it can't be as fast. Memory is what the
-process grew by; here it is the size of the index, which holds the vectors as the libraries' do.
+The same vectors and the same text-like queries, one thread a query, parameters as similar as possible (m 16,
+ef_construction 128); each index is built with all cores. Libraries return row numbers; a search here returns rows that
+pass filters, from a durable database, so it can't be as fast. Memory is the growth of the process; here it is the size
+of the index, which contains the vectors as the libraries' do.
 """
 
 import os
@@ -30,7 +30,7 @@ from benchmarks.vectors import Vectors, picture_like, word_like
 
 M, EF_CONSTRUCTION = 16, 128
 WIDTHS = (240, 400, 800)
-"""Breadths of a search (ef). All candidates are asked for, as a search here does, and so it is 240 at least."""
+"""Values of ef. All candidates are requested, as in a search here, so it is at least 240."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.map [PICTURES ...]`: what it takes to draw the map of so many pictures, without a database."""
+"""`python -m benchmarks.map [PICTURES ...]`: the cost of building the map, without a database."""
 
 import os
 import resource
@@ -13,8 +13,8 @@ TOPICS = 300
 
 
 def mixture(count: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-    """Unit vectors as a model's are: topics of very different sizes, akin to each other, and spread along a few
-    directions more than along others; and the topic of each."""
+    """Unit vectors like a model's: topics of very different sizes, related to each other and anisotropic; and the
+    topic of each."""
     rng = np.random.default_rng(1)
     wide = rng.normal(size=(20, 512))
     middles = 0.7 * wide[rng.integers(0, 20, TOPICS)] + 0.7 * rng.normal(size=(TOPICS, 512))
@@ -43,14 +43,14 @@ def measured(count: int) -> str:
 
 
 def _of_one_topic(labels: npt.NDArray[np.int64], topics: npt.NDArray[np.int64]) -> float:
-    """The share of pictures that are in the same group as most of their topic."""
+    """The share of pictures in the same group as most of their topic."""
     together = sum(np.bincount(labels[topics == topic]).max() for topic in np.unique(topics))
     return float(together / len(labels))
 
 
 def main() -> None:
     if len(sys.argv) == 2:
-        import django  # noqa: PLC0415 - with settings of no database, which is never asked
+        import django  # noqa: PLC0415 - with settings without a database, which is never queried
 
         os.environ |= {"DATABASE_URL": "postgres://nobody@localhost/none", "DEBUG": "on", "SECRET_KEY": "unused"}
         os.environ |= {"DJANGO_SETTINGS_MODULE": "imagesearch.settings"}
@@ -60,7 +60,7 @@ def main() -> None:
     print("| pictures | positions, seconds of processor | groups | memory | groups found | with most of their topic |")
     print("| --- | --- | --- | --- | --- | --- |")
     for count in sys.argv[1:] or ["30000", "100000"]:
-        # Each in a process of its own, whose memory is its own.
+        # Each in its own process, to measure its memory.
         subprocess.run([sys.executable, "-m", "benchmarks.map", count], check=True)
 
 

@@ -1,9 +1,8 @@
-"""What it costs to read what is written in photos: at ingestion, and afterwards by `read_metadata`.
+"""The cost of reading metadata of photos: at ingestion, and afterwards by `read_metadata`.
 
-`python -m benchmarks.metadata [--count 200] [--rounds 6]`: the same photos of a camera's size, with EXIF, what a
-camera notes for itself and XMP, are ingested with captions, without them and with nothing read at all, and read again
-afterwards, in turns, with models of the default size. Processor time is that of this process, of the decoders and of
-the database.
+`python -m benchmarks.metadata [--count 200] [--rounds 6]`: the same photos of a camera's size, with EXIF, maker notes
+and XMP, are ingested with captions, without them and without metadata, and read again afterwards, in turns, with
+models of the default size. Processor time is that of this process, the decoders and the database.
 """
 
 import argparse
@@ -23,14 +22,14 @@ from benchmarks.report import table
 
 CAMERA = Size("a camera's", 4000, 3000, 90)
 BODIES = 24
-"""Different photos; each is in several files, which differ in what is written in them."""
+"""Different photos; each is in several files with different metadata."""
 CAPTIONS, NO_CAPTIONS, NOTHING, AGAIN = "--read-captions", "--no-read-captions", "nothing is read", "read_metadata"
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass
 class Turn:
-    """Seconds a picture: by the clock, of this process and its decoders, of the database."""
+    """Seconds a picture: wall-clock, processor time of this process and its decoders, and of the database."""
 
     clock: float
     processor: float
@@ -45,7 +44,7 @@ class Turns:
         self.done.setdefault(arm, []).append(turn)
 
     def times(self, arm: str, other: str) -> list[float]:
-        """How many times as much processor time `arm` took, round by round, the database's not counted."""
+        """Processor time of `arm` relative to `other`, round by round, without the database."""
         pairs = zip(self.done[arm], self.done[other], strict=True)
         return [mine.processor / theirs.processor for mine, theirs in pairs]
 
@@ -58,7 +57,7 @@ class Turns:
 
 
 def measure(paths: Sequence[Path], rounds: int) -> Turns:
-    """Have the photos ingested and read in turns, the other way round every other time."""
+    """Ingest and read the photos in turns, in alternating order."""
     from benchmarks.ingestion import forget  # noqa: PLC0415 - after make_world
 
     turns = Turns()
@@ -87,10 +86,10 @@ def _ingest(paths: Sequence[Path], *, captions: bool = True) -> None:
 
 
 def _ingest_unread(paths: Sequence[Path]) -> None:
-    from search.decoding import Said, pictures  # noqa: PLC0415 - after make_world
+    from search.decoding import FileMetadata, pictures  # noqa: PLC0415 - after make_world
     from search.metadata import PhotoMetadata  # noqa: PLC0415
 
-    nothing = Said(PhotoMetadata(), PhotoMetadata())
+    nothing = FileMetadata(PhotoMetadata(), PhotoMetadata())
     with (
         mock.patch.object(pictures, "_KEPT", [one for one in pictures._KEPT if one != "written"]),
         mock.patch.object(pictures, "_said", return_value=nothing),
@@ -107,9 +106,9 @@ def _unread() -> None:
 
 
 def _read_again(count: int) -> None:
-    from search.ingestion.metadata_rereading import Rewriting  # noqa: PLC0415 - after make_world
+    from search.ingestion.metadata_rereading import Rereading  # noqa: PLC0415 - after make_world
 
-    report = Rewriting(count, captions=True, stop=threading.Event(), progress=lambda report: None).work()
+    report = Rereading(count, captions=True, stop=threading.Event(), progress=lambda report: None).work()
     assert report.added == count, report.failed
 
 
@@ -120,7 +119,7 @@ def _timed(work: Callable[[], None], count: int) -> Turn:
     start, used, served = time.perf_counter(), _own_time(), _of_tree(database)
     work()
     seconds = time.perf_counter() - start
-    pool().close()  # their time is ours when they have ended
+    pool().close()  # the time of children counts once they have ended
     return Turn(seconds / count, (_own_time() - used) / count, (_of_tree(database) - served) / count)
 
 
@@ -136,7 +135,7 @@ def _postmaster() -> int:
 
 
 def _of_tree(process: int) -> float:
-    """Seconds that a process has used with all below it, those that have ended too."""
+    """Seconds of processor time of a process and its descendants, including ended ones."""
     children: dict[int, list[int]] = {}
     used: dict[int, float] = {}
     for folder in Path("/proc").iterdir():
@@ -156,7 +155,7 @@ def _of_tree(process: int) -> float:
 
 
 def written_photos(cache: Path, count: int) -> list[Path]:
-    """Return the files of `count` photos as a camera and then a program for photos have written them."""
+    """Return the files of `count` photos with the metadata of a camera and of photo software."""
     folder = cache / f"written-{CAMERA.width}x{CAMERA.height}-{count}"
     if not folder.is_dir():
         plain = [path.read_bytes() for path in photos(cache, CAMERA, BODIES)]
@@ -189,7 +188,7 @@ def _exif(number: int) -> bytes:
             0x8827: 400,
             0x920A: 23.0,
             0xA434: "23mmF2",
-            0x927C: random.Random(number).randbytes(12_000),  # what cameras say to themselves
+            0x927C: random.Random(number).randbytes(12_000),  # maker notes
         }
     )
     block.get_ifd(0x8825).update({1: "N", 2: (37.0, 33.0, number % 60), 3: "E", 4: (126.0, 58.0, 40.8)})

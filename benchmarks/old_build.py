@@ -1,4 +1,4 @@
-"""An earlier version of this project, checked out beside this one: what ratios of two builds are measured against.
+"""An earlier version of this project, checked out for comparisons of two builds.
 
 `python -m benchmarks.old_build [REVISION]` prints its folder. It runs in this version's environment.
 """
@@ -11,11 +11,11 @@ from pathlib import Path
 
 BASE = Path(__file__).resolve().parent.parent
 REVISION = "6fcbea5"
-"""The last version whose vectors stood in the rows of the images."""
+"""The last version with vectors in the rows of images."""
 
 
 class NoOldBuild(Exception):
-    """It can't be had here. The message says why."""
+    """The old build is unavailable. The message says why."""
 
 
 def old_build(cache: Path, revision: str = REVISION) -> Path:

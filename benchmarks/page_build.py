@@ -1,6 +1,6 @@
-"""One build of the site, asked from outside: `python page_build.py` in the folder of the build that is to be measured.
+"""One build of the site, driven from outside: run `python page_build.py` in the folder of the build to measure.
 
-A process of its own for each build, which says what it did in a line of JSON for each line that it reads.
+Each build has its own process, which answers each line of JSON with one.
 """
 
 import gc
@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 
 import numpy as np
 
-# The build is that of the folder, wherever this file stands.
+# Import the build in the current folder, not this file's.
 sys.path[0] = "."
 
 from benchmarks import world as worlds  # noqa: E402
@@ -28,7 +28,7 @@ _OF_HTMX = {"HX-Request": "true"}
 
 
 class _Encoder:
-    """Stands for the model: the same words get the same vector, of unit length, in every build."""
+    """A fake model: the same words get the same unit vector in every build."""
 
     def encode_texts(self, texts: Sequence[str]) -> Any:
         rngs = (np.random.default_rng(list(text.encode())) for text in texts)
@@ -37,7 +37,7 @@ class _Encoder:
 
 
 class Build:
-    """The site through all of its middleware, without a server. Times are of the processor, of this process alone."""
+    """The site through all of its middleware, without a server. Times are processor time of this process."""
 
     def __init__(self) -> None:
         self._world = worlds.make_world()
@@ -52,25 +52,25 @@ class Build:
         self._client = Client(SERVER_NAME="127.0.0.1")
 
     def fill(self, rows: int, photos: int) -> int:
-        """Bring the collection to `rows` rows, with the small data of so many photos."""
+        """Bring the collection to `rows` rows, with the thumbnails and placeholders of `photos` photos."""
         worlds.fill_up_to(rows, photos_of(self._world.cache, SMALL, photos))
         return rows
 
     def know(self, queries: Sequence[str]) -> int:
-        """Have a vector remembered for each of the queries, in a direction of its own: no model is asked."""
+        """Cache a random vector for each of the queries, so that no model is needed."""
         from search.embedding import text_vector  # noqa: PLC0415 - after the settings
 
         # Older builds have it in a module of another name.
         with mock.patch(f"{text_vector.__module__}.text_encoder", _Encoder):
             for words in queries:
                 text_vector(words)
-        # As gunicorn's master does before it forks: what is loaded is not looked through for garbage.
+        # As gunicorn's master does before it forks: what is loaded is exempt from garbage collection.
         gc.collect()
         gc.freeze()
         return len(queries)
 
     def times(self, queries: Sequence[str], accept: str) -> dict[str, list[float]]:
-        """Return the seconds that the pages of each query took, by what was asked for."""
+        """Return the seconds of each page, by kind of request."""
         times: dict[str, list[float]] = {}
         gc.collect()
         for words, other_words in zip(queries[::2], queries[1::2], strict=True):
@@ -79,11 +79,11 @@ class Build:
         return times
 
     def html(self, words: str, other_words: str) -> dict[str, str]:
-        """Return what is answered for two queries, by what is asked for."""
+        """Return the HTML of two queries, by kind of request."""
         return {what: html for what, _took, html in self._pages(words, other_words, {})}
 
     def _pages(self, words: str, other_words: str, headers: Mapping[str, str]) -> Iterator[tuple[str, float, str]]:
-        """A new search, its next page as scrolling asks for it, and another search as htmx asks for it."""
+        """A new search, its next page as by scrolling, and another search by htmx."""
         took, first = self._get("/search?" + urlencode({"q": words}), headers)
         yield "a new query", took, first
         further = re.search(r'hx-get="(/search[^"]*page=[^"]*)"', first)

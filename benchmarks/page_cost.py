@@ -1,8 +1,8 @@
-"""`python -m benchmarks.page_cost OLD [--rows 1000 30000]`: what a page costs the processor, beside an older build.
+"""`python -m benchmarks.page_cost OLD [--rows 1000 30000]`: processor time of a page, against an older build.
 
-OLD is the folder of that build, with its virtual environment or none. Both are asked in turns, each by a process of
-its own with a database of its own, and with the same rows and queries. Counted is the time of the processor in that
-process: neither the database, nor waiting for it, nor a model: the vectors of all queries are known beforehand.
+OLD is the folder of that build, with or without a virtual environment. Both are measured in turns, each in its own
+process with its own database, with the same rows and queries. Only that process's time counts: neither the database,
+nor a model, since all query vectors are cached beforehand.
 """
 
 import argparse
@@ -31,7 +31,7 @@ _ROUNDS = 15
 
 
 class Build:
-    """A build that runs in a process of its own, in its folder."""
+    """A build that runs in its own process, in its folder."""
 
     def __init__(self, folder: Path, data: Path) -> None:
         ours = folder / ".venv" / "bin" / "python"
@@ -63,7 +63,7 @@ class Build:
 
 
 def compare(old: Path, rows: Sequence[int], rounds: int = _ROUNDS) -> str:
-    """Return tables of what pages cost in the build of the folder `old` and in this one."""
+    """Return tables of the cost of pages in the build in the folder `old` and in this one."""
     data = Path(text("DATA_DIR", str(BASE / "var"))).resolve()
     cache = data / "benchmarks"
     cache.mkdir(parents=True, exist_ok=True)
@@ -89,16 +89,16 @@ def compare(old: Path, rows: Sequence[int], rounds: int = _ROUNDS) -> str:
 
 
 def _lines(count: int, before: Build, now: Build, words: Sequence[str], rounds: int) -> list[list[str]]:
-    """Ask in rounds: as browsers do, for what is compressed where a build can do that, and for what is not."""
+    """Measure in rounds, with and without compression, where a build supports it."""
     found: dict[str, tuple[list[float], list[float]]] = {}
     batches = iter(words)
     for number in range(rounds + 1):
         for accept, told in (("identity", ""), ("gzip", ", compressed")):
             batch = list(islice(batches, _IN_A_ROUND))
-            # Each of them first every other time.
+            # In alternating order.
             sides = (before, now) if number % 2 == 0 else (now, before)
             times = {id(side): side.ask("times", queries=batch, accept=accept) for side in sides}
-            if number == 0:  # to warm up
+            if number == 0:  # warm up
                 continue
             for what in times[id(now)]:
                 pair = found.setdefault(f"{count:,} rows, {what}{told}", ([], []))

@@ -1,4 +1,4 @@
-"""Whether two builds answer with the same HTML, but for the folded filters, which the newer one brings when asked."""
+"""Whether two builds produce the same HTML, except for the filter panel, which newer ones load on demand."""
 
 import re
 from collections.abc import Iterator
@@ -7,17 +7,17 @@ from html.parser import HTMLParser
 
 _VOID = {"input", "img", "link", "meta", "br", "image", "use"}
 _OF_ONE_ANSWER = re.compile(r"\.[0-9a-f]{12}(?=\.(css|js|svg)\b)|(?<=[?&]seen=)\d+")
-"""What differs between two builds and two answers: hashes of files, and how far the collection was."""
+"""What may differ between two builds and responses: hashes of files, and the arrival number."""
 
 
 class _Lines(HTMLParser):
-    """One line for each tag and text, in which white space and the order of attributes do not count."""
+    """One line for each tag and text, normalised for white space and the order of attributes."""
 
     def __init__(self, html: str) -> None:
         super().__init__(convert_charrefs=True)
         self.lines: list[str] = []
         self._left_out: list[str] = []
-        """The element that is left out, and those open within it."""
+        """The element being skipped, and those open within it."""
         self.feed(html)
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:

@@ -1,7 +1,7 @@
-"""Search among millions of vectors: one index, and a table divided by a hash of the id, each part with its own index.
+"""Search among millions of vectors: one index, and a table partitioned by a hash of the id, each part with its index.
 
-What was made and measured stays in a folder of the cache: a run that is stopped, or killed, goes on where it was. One
-part is filled and indexed after the other, and how far it is stands in the database itself.
+Data and measurements stay in a folder of the cache: an interrupted or killed run resumes. Parts are filled and indexed
+one after the other, with the progress in the database itself.
 """
 
 import time
@@ -26,11 +26,11 @@ from imagesearch import embedded_postgres
 
 PER_PAGE = 24
 BATCH = 100_000
-"""Rows that are written in one transaction."""
+"""Rows in one transaction."""
 WARM_UP = 40
-"""Queries ahead of those that are measured."""
+"""Queries before those that are measured."""
 PARTS_WIDTHS = (40, 100, 200, 400, 700, 1000)
-"""`hnsw.ef_search` of the walk in each part."""
+"""`hnsw.ef_search` in each part."""
 HEADER = ["rows", "parts", "rows a part", "ef_search", "recall@24", "@240", "ms", "95th", "ms of processor"]
 BUILD_HEADER = ["rows", "parts", "build, s", "index, MB", "table, MB", "most memory of a build, MB"]
 
@@ -57,7 +57,7 @@ QUICK_SHAPES = [Shape(4_000, 1), Shape(4_000, 2)]
 
 @dataclass(frozen=True)
 class Found:
-    """What searches brought: recall of the page and of all candidates, milliseconds by the clock and the processor."""
+    """Results of searches: recall of the page and of all candidates, milliseconds of wall-clock and processor time."""
 
     rows: int
     parts: int
@@ -76,7 +76,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Built:
-    """How long the indexes of a table took to build, summed over its parts, and what it all takes."""
+    """Build time of a table's indexes, summed over its parts, and sizes."""
 
     rows: int
     parts: int
@@ -93,7 +93,7 @@ class Built:
 def past_a_million(shapes: Sequence[Shape], widths: Sequence[int], folder: Path, tell: Callable[[str], None]) -> str:
     """Fill, index and search tables of these shapes; return the tables of figures.
 
-    What stands in `folder` already is not done again.
+    What is in `folder` already is not repeated.
     """
     kept = Kept(folder / "measured.json")
     built, found = [], []
@@ -113,7 +113,7 @@ def past_a_million(shapes: Sequence[Shape], widths: Sequence[int], folder: Path,
 
 @contextmanager
 def _server(folder: Path) -> Iterator[psycopg.Connection]:
-    """An embedded PostgreSQL of its own, which stays when this process ends, with the product's settings."""
+    """A separate embedded PostgreSQL with the product's settings, which outlives this process."""
     folder.mkdir(parents=True, exist_ok=True)
     server = embedded_postgres.connection_settings(folder / "postgres")
     address = {"dbname": server["NAME"], "user": server["USER"], "host": server["HOST"], "port": server["PORT"]}
@@ -167,7 +167,7 @@ def _add(connection: psycopg.Connection, shape: Shape, vectors: np.ndarray, star
 
 
 def _indexed(connection: psycopg.Connection, shape: Shape, kept: Kept, tell: Callable[[str], None]) -> Built:
-    """Build the index of each part that has none. What was left half built is built anew."""
+    """Build the index of each part that has none. Half-built ones are rebuilt."""
     parts = []
     for leaf in shape.leaves:
         parts.append(kept.once(f"index of {leaf}", partial(_built, connection, leaf)))
@@ -178,7 +178,7 @@ def _indexed(connection: psycopg.Connection, shape: Shape, kept: Kept, tell: Cal
 
 
 def _built(connection: psycopg.Connection, leaf: str) -> dict[str, float]:
-    """Build the index of one part; return the seconds that this took, and megabytes."""
+    """Build the index of one part; return seconds and megabytes."""
     connection.execute(f"DROP INDEX IF EXISTS {leaf}_hnsw")
     connection.execute(f"VACUUM ANALYZE {leaf}")
     row = connection.execute(f"SELECT count(*) * 1500 / 1024 FROM {leaf}").fetchone()
@@ -212,7 +212,7 @@ def _searched(connection: psycopg.Connection, shape: Shape, width: int, neighbou
     sql = f"SELECT id FROM {shape.name} ORDER BY embedding <=> %b LIMIT {NEAREST}"
     backend = psutil.Process(connection.info.backend_pid)
     parameters = [HalfVector(query) for query in neighbours.queries]
-    # What no query has touched is read from the disk: the pages of the index first.
+    # Prewarm the pages of the index, which are read from disk first.
     for leaf in shape.leaves:
         connection.execute("SELECT sum(length(pg_read_binary_file(pg_relation_filepath(%s)))) > 0", [f"{leaf}_hnsw"])
     for query in parameters[:WARM_UP]:

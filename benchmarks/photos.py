@@ -1,4 +1,4 @@
-"""Made-up photos: gradients, shapes of all sizes and grain, so that their JPEG files are as large as a camera's."""
+"""Synthetic photos: gradients, shapes of all sizes and grain, so that their JPEG files are as large as a camera's."""
 
 import shutil
 from concurrent.futures import ProcessPoolExecutor
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 _ROUGHNESS = 0.64, 0.76
-"""How strong each scale is beside the one of twice its size, from a hazy photo to one of gravel."""
+"""Amplitude of each scale relative to the one of twice its size, from a hazy photo to one of gravel."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ SMALL = Size("small", 640, 480, 88)
 
 
 def photos(cache: Path, size: Size, count: int) -> list[Path]:
-    """Return the files of `count` different photos, made if they are not there yet."""
+    """Return the files of `count` different photos, made if they don't exist yet."""
     folder = cache / f"photos-{size.width}x{size.height}-{count}"
     if not folder.is_dir():
         draft = folder.with_suffix(".draft")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
-        # In processes that import no model, not forked from one that holds some.
+        # In spawned processes that import no model.
         with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
             for _ in pool.map(partial(_save, draft, size), range(count), chunksize=8):
                 pass
@@ -54,7 +54,7 @@ def _photo(rng: np.random.Generator, size: Size) -> Image.Image:
         height, width = min(size.height, 2 * scene.shape[1]), min(size.width, 2 * scene.shape[2])
         strength *= roughness
         light = rng.standard_normal((height, width), dtype=np.float32)
-        # Most of what a photo shows is lighter and darker, not another colour.
+        # Photos vary more in lightness than in colour.
         scene = np.stack([_enlarged(channel, width, height) for channel in scene]) + strength * light
         scene[rng.integers(3)] += 0.3 * strength * rng.standard_normal((height, width), dtype=np.float32)
     pixels = (127.5 * (1 + np.tanh(0.7 * scene))).astype(np.uint8)

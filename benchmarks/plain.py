@@ -1,7 +1,7 @@
-"""The plain loop: what the replaced system runs, with nothing of this one but its table.
+"""The plain loop: the algorithm of the replaced system, with only this one's table.
 
-Where the two differ in what they do, the plain loop does less: no thumbnail, no placeholder, no colour, no check for
-duplicates, no page to render, and pgvector's own settings, which find less.
+Where the two differ, the plain loop does less: no thumbnail, no placeholder, no colour, no check for duplicates, no
+page to render, and pgvector's default settings, which find less.
 """
 
 import uuid
@@ -23,11 +23,11 @@ from benchmarks.world import World
 
 PER_PAGE = 24
 _MODEL = "plain"
-"""What its rows name as their model, so that they are told from ours."""
+"""Model name of its rows, to distinguish them from ours."""
 
 
 class PlainLoop:
-    """One model for pictures, one for words, one connection that commits every row."""
+    """An image model, a text model, and one connection that commits every row."""
 
     def __init__(self, world: World) -> None:
         from sentence_transformers import SentenceTransformer
@@ -81,7 +81,7 @@ class PlainLoop:
         return self._words.encode(words)
 
     def search(self, words: str, page: int) -> list[tuple[Any, ...]]:
-        """Encode the words, for every page anew, and select whole rows."""
+        """Encode the words again for every page, and select whole rows."""
         from search.embedding import active_model  # noqa: PLC0415 - after make_world
         from search.models.vector_sets import current_set  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""Models with the shapes of the two defaults and random weights: as slow as the real ones, and nothing to download."""
+"""Random models with the shapes of the two defaults: as slow as the real ones, without a download."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SEED = 20
 WORD_PIECES = 119_547
-"""The vocabulary of distilbert-base-multilingual-cased."""
+"""The vocabulary size of distilbert-base-multilingual-cased."""
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _LETTERS = [chr(code) for code in range(33, 127)]
 _SYLLABLES = [consonant + vowel for consonant, vowel in product("bdfghklmnprstvz", "aeiou")]
@@ -23,17 +23,17 @@ _SMALLEST_PIECES = [*_SPECIAL, *_LETTERS, *(f"##{letter}" for letter in _LETTERS
 
 
 def picture_model(cache: Path) -> Path:
-    """Return the folder of a CLIP whose vision tower is that of ViT-B/32, made if it is not there yet."""
+    """Return the folder of a CLIP with a vision tower like ViT-B/32, made if it doesn't exist yet."""
     return _made_once(cache / "clip-vit-b-32", _make_clip)
 
 
 def text_model(cache: Path) -> Path:
-    """Return the folder of a DistilBERT of the multilingual shape with a dense layer, made if it is not there yet."""
+    """Return the folder of a DistilBERT of the multilingual shape with a dense layer, made if it doesn't exist yet."""
     return _made_once(cache / "distilbert-multilingual", _make_distilbert)
 
 
 def words() -> Iterator[str]:
-    """The words of three syllables that the text model knows: each is one piece of its vocabulary."""
+    """The three-syllable words in the text model's vocabulary: each is one piece."""
     return islice(_words(), WORD_PIECES - len(_SMALLEST_PIECES))
 
 
@@ -42,7 +42,7 @@ def _words() -> Iterator[str]:
 
 
 def _made_once(folder: Path, make: Callable[[Path, Path], None]) -> Path:
-    """Make a model in a draft that gets its name when it is whole: a run that ends half-way leaves no half model."""
+    """Make a model in a draft folder that is renamed when complete: an interrupted run leaves no partial model."""
     if not folder.is_dir():
         draft, parts = folder.with_suffix(".draft"), folder.with_suffix(".parts")
         for leftover in (draft, parts):
@@ -66,7 +66,7 @@ def _make_clip(parts: Path, folder: Path) -> None:
         image_size=224, patch_size=32, hidden_size=768, intermediate_size=3072, num_hidden_layers=12,
         num_attention_heads=12,
     )  # fmt: skip
-    # Words go to the other model: the text tower here is never used, and small.
+    # Text goes to the other model: this text tower is never used, and small.
     text = CLIPTextConfig(
         vocab_size=1_000, hidden_size=64, intermediate_size=128, num_hidden_layers=1, num_attention_heads=2,
         pad_token_id=0, bos_token_id=2, eos_token_id=3,
@@ -95,7 +95,7 @@ def _make_distilbert(parts: Path, folder: Path) -> None:
 
 
 def _tokenizer(pieces: int, longest: int) -> "PreTrainedTokenizerFast":
-    """A WordPiece tokenizer whose `pieces` are single letters and made-up words."""
+    """A WordPiece tokenizer with `pieces` pieces: single letters and made-up words."""
     from transformers import PreTrainedTokenizerFast
 
     known = islice(chain(_SMALLEST_PIECES, _words()), pieces)

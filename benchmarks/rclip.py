@@ -1,8 +1,8 @@
 """rclip, a command-line search over a folder: its indexing of the same photos.
 
-It gets a virtual environment of its own, kept in the benchmark's cache, and the same random picture model as this
-system in place of the one that it would download, as ONNX and with pictures of 224 pixels instead of 256. What it
-does: decode in threads, hash, embed, and insert into SQLite. It makes no thumbnail and copies no original.
+It gets its own virtual environment, kept in the benchmark's cache, and the same random image model as this system
+instead of the one that it would download, as ONNX and with pictures of 224 pixels instead of 256. It decodes in
+threads, hashes, embeds, and inserts into SQLite. It makes no thumbnail and copies no original.
 """
 
 import os
@@ -20,7 +20,7 @@ VERSION = "4.0.8"
 _PYTHONS = ("python3.12", "python3.13", "python3.14")
 """It needs Python 3.12."""
 _ONNX = ("onnx==1.19.0", "ml_dtypes", "protobuf", "typing_extensions")
-"""What torch needs to export a model, in a folder of its own: the product needs none of it."""
+"""What torch needs to export a model, in a separate folder: the product needs none of it."""
 
 _EXPORT = """
 import sys, torch
@@ -61,11 +61,11 @@ for line in sys.stdin:
 
 
 class Unavailable(Exception):
-    """rclip can't be had here. The message says why."""
+    """rclip is unavailable. The message says why."""
 
 
 class Rclip:
-    """A process that has its model loaded and indexes one folder after the other, each into a database of its own."""
+    """A process with its model loaded that indexes one folder after the other, each into its own database."""
 
     def __init__(self, world: World) -> None:
         """Install and start it. Raises Unavailable."""
@@ -87,7 +87,7 @@ class Rclip:
         )
 
     def index(self, paths: Sequence[Path]) -> None:
-        """Index the folder of these photos, all that is in it."""
+        """Index the whole folder of these photos."""
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.write(f"{paths[0].resolve().parent}\n")
@@ -95,7 +95,7 @@ class Rclip:
         assert int(self._process.stdout.readline()) >= len(paths)
 
     def processor_time(self) -> float:
-        """Return the seconds that its process has computed so far."""
+        """Return the seconds of processor time of its process so far."""
         times = psutil.Process(self._process.pid).cpu_times()
         return float(times.user + times.system)
 
@@ -115,7 +115,7 @@ def _installed(folder: Path) -> Path:
 
 
 def _python() -> str:
-    """Return an interpreter that is new enough. Raises Unavailable."""
+    """Return a recent enough interpreter. Raises Unavailable."""
     versions = Path.home() / ".pyenv" / "versions"
     at_hand = [sys.executable, *_PYTHONS, *(str(found) for found in sorted(versions.glob("3.*/bin/python")))]
     for python in at_hand:
@@ -130,7 +130,7 @@ def _export(picture_model: Path, onnx: Path, packages: Path) -> None:
     onnx.parent.mkdir(parents=True, exist_ok=True)
     _quietly([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(packages), *_ONNX])
     draft = onnx.with_suffix(".draft")
-    # After the packages of this environment, which must win over what onnx has brought.
+    # After the packages of this environment, which must take precedence over those of onnx.
     script = f"import sys; sys.path.append({str(packages)!r})\n{_EXPORT}"
     _quietly([sys.executable, "-c", script, str(picture_model), str(draft)])
     draft.rename(onnx)

@@ -1,4 +1,4 @@
-"""Pairs of timings, and the tables made of them."""
+"""Pairs of timings, and tables of them."""
 
 import os
 import platform
@@ -14,7 +14,7 @@ _PACKAGES = ("torch", "sentence-transformers", "transformers", "Django", "psycop
 
 @dataclass
 class Pairs:
-    """Timings in seconds of the same task, taken in turns: `ours[n]` and `plain[n]` lie next to each other in time."""
+    """Timings in seconds of the same task, in turns: `ours[n]` and `plain[n]` are adjacent in time."""
 
     task: str
     ours: list[float] = field(default_factory=list)
@@ -22,7 +22,7 @@ class Pairs:
 
     @property
     def ratios(self) -> list[float]:
-        """How many times as long the plain loop took, pair by pair."""
+        """The plain loop's time relative to ours, pair by pair."""
         return [plain / ours for ours, plain in zip(self.ours, self.plain, strict=True)]
 
     @property
@@ -40,7 +40,7 @@ def _milliseconds(seconds: Sequence[float]) -> str:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table that is readable as it stands."""
+    """Return a Markdown table with aligned columns."""
     lines = [list(header), *map(list, rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     lines.insert(1, ["-" * width for width in widths])
@@ -55,7 +55,7 @@ def page_table(results: Sequence[Pairs]) -> str:
 
 
 def machine(database: str, load: float) -> str:
-    """Say when, on what and beside how much other work, `load`, this was measured."""
+    """Describe date, machine, versions and other `load` of the measurement."""
     packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
     return (
         f"{datetime.now(UTC):%Y-%m-%d}, {_processor()}, {os.cpu_count()} cores, {_load(load)}.\n"
@@ -69,7 +69,7 @@ def _load(load: float) -> str:
 
 
 def _processor() -> str:
-    """The processor's name and what it has for vectors of numbers, which decides more than the name."""
+    """The processor's name and its vector instructions, which matter more than the name."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

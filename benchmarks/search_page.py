@@ -1,4 +1,4 @@
-"""How long the search page takes: gunicorn as it is deployed, over loopback, and the plain loop in turns."""
+"""Response times of the search page: gunicorn as deployed, over loopback, and the plain loop, in turns."""
 
 import html
 import http.client
@@ -19,7 +19,7 @@ WARM_UP = 24
 
 
 class Visitor:
-    """A browser that keeps its connection, without scripts, cookies and pictures."""
+    """A browser with a persistent connection, without scripts, cookies and pictures."""
 
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE)
@@ -27,7 +27,7 @@ class Visitor:
     def get(self, path: str, headers: Mapping[str, str] = MappingProxyType({})) -> tuple[int, bytes]:
         try:
             return self._get(path, headers)
-        except (http.client.HTTPException, ConnectionError):  # the server ended a connection that was idle
+        except (http.client.HTTPException, ConnectionError):  # the server closed an idle connection
             self._connection.close()
             return self._get(path, headers)
 
@@ -37,17 +37,17 @@ class Visitor:
         return response.status, response.read()
 
     def search(self, words: str) -> None:
-        """Ask for the first page of results."""
+        """Request the first page of results."""
         self._results("/search?" + urlencode({"q": words}))
 
     def scroll(self) -> None:
-        """Ask for the next page of the last search, as the script does when its end comes into view."""
+        """Request the next page of the last search, as by scrolling."""
         self._results(self._next, {"HX-Request": "true", "HX-Target": "more"})
 
     def _results(self, path: str, headers: Mapping[str, str] = MappingProxyType({})) -> None:
         status, body = self.get(path, headers)
         assert status == 200, status
-        # One without results would measure something else.
+        # Without results it would measure something else.
         assert body.count(b"<article ") == PER_PAGE, body
         link = re.search(r'hx-get="(/search[^"]*page=[^"]*)"', body.decode())
         self._next = html.unescape(link[1]) if link else ""
@@ -55,13 +55,13 @@ class Visitor:
 
 @dataclass
 class Pages:
-    """What was measured over one number of rows, in seconds, in turns."""
+    """Measurements at one number of rows, in seconds, in turns."""
 
     new: Pairs
     next: Pairs
     again: list[float]
     encoding: list[float]
-    """One `SentenceTransformer.encode` of the same words, and nothing else."""
+    """`SentenceTransformer.encode` of the same words alone."""
 
     def shares_row(self, rows: int) -> list[str]:
         page, encoding = median(self.new.ours), median(self.encoding)
@@ -76,13 +76,13 @@ class Pages:
 
 
 def measure(visitor: Visitor, plain: PlainLoop, rows: int, queries: Sequence[str]) -> Pages:
-    """Search for each query for the first time, scroll, and search for it again; each in both ways, in turns."""
+    """Search for each query for the first time, scroll, and search again; each in both ways, in turns."""
     pages = Pages(Pairs(f"{rows:,} rows, new query"), Pairs(f"{rows:,} rows, its next page"), [], [])
     for words in queries[:WARM_UP]:
         visitor.search(words)
         plain.search(words, 1)
     for number, words in enumerate(queries[WARM_UP:]):
-        # Each of them first every other time: neither always finds what the other brought into memory.
+        # In alternating order: neither always profits from the other's caching.
         for ours in (True, False) if number % 2 == 0 else (False, True):
             if ours:
                 pages.new.ours.append(_timed(partial(visitor.search, words)))

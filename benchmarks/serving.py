@@ -1,4 +1,4 @@
-"""The product as it is deployed, by its own gunicorn.conf.py: its first search, its memory, and many at once."""
+"""The product as deployed, by its own gunicorn.conf.py: first search, memory and concurrency."""
 
 import os
 import socket
@@ -49,7 +49,7 @@ class Server:
         raise RuntimeError(f"The server did not answer {path}:\n{self.log.read_text()}")
 
     def megabytes(self) -> float:
-        """What all its processes hold, pages that several share counted once."""
+        """Memory of all its processes, with shared pages counted once."""
         parent = psutil.Process(self.process.pid)
         return sum(one.memory_full_info().pss for one in [parent, *_python_children(parent)]) / 1e6
 
@@ -79,8 +79,8 @@ def served(data: Path, **environment: str) -> Iterator[Server]:
 
 @dataclass(frozen=True)
 class Serving:
-    """Seconds to the first search, ours and of a process that loads the model and encodes once; megabytes of one and
-    of two workers; new searches a second for one user and for several."""
+    """Seconds to the first search, ours and of a process that loads the model and encodes once; megabytes with one and
+    two workers; new searches a second for one user and for several."""
 
     first: float
     plain_first: float
@@ -102,7 +102,7 @@ class Serving:
 
 
 def measure(world: World, queries: Sequence[str], starts: int = 3) -> Serving:
-    """Start the server some times, with one worker and with two, and have several users search at once."""
+    """Start the server several times, with one worker and with two, and have several users search concurrently."""
     ours, plain = [], []
     for number in range(starts):
         for mine in (True, False) if number % 2 == 0 else (False, True):
@@ -115,7 +115,7 @@ def measure(world: World, queries: Sequence[str], starts: int = 3) -> Serving:
     with served(world.data, WEB_CONCURRENCY=str(os.cpu_count() or 1)) as server:
         server.first_answer("/readyz")
         half = len(queries) // 2
-        _throughput(server, USERS, queries[:half])  # what is slow the first time, in every worker
+        _throughput(server, USERS, queries[:half])  # warm up every worker
         alone, together = [], []
         for part in range(3):
             chosen = [f"{words} {part}" for words in queries[half:]]
@@ -139,7 +139,7 @@ def _memory(world: World, workers: int, queries: Sequence[str]) -> float:
 
 
 def _throughput(server: Server, users: int, queries: Sequence[str]) -> float:
-    """Return how many searches a second `users` get who each search one after the other."""
+    """Return the searches a second of `users` who each search one after the other."""
     visitors = [server.visitor() for _ in range(users)]
     start = time.perf_counter()
     with ThreadPoolExecutor(users) as pool:

@@ -1,7 +1,7 @@
-"""What the State page, the ledger's pages and each look cost at so many pictures, and what the ledger costs a run.
+"""The cost of the State page, the ledger's pages and each check at so many pictures, and of the ledger for a run.
 
-`python -m benchmarks.state [--rows 100000]`, with an embedded database of its own. Seconds of processor time, of
-Python and of the database's server together.
+`python -m benchmarks.state [--rows 100000]`, with its own embedded database. Seconds of processor time, of Python and
+the database server together.
 """
 
 import argparse
@@ -19,13 +19,13 @@ _LEFT_OUT = 10_000
 
 
 def work(rows: int) -> dict[str, Any]:
-    """Return of each page and look how long it took, and of pages how many queries."""
+    """Return the time of each page and check, and the number of queries of pages."""
     from django.conf import settings  # noqa: PLC0415
 
     from benchmarks.edits_worker import Worker, processor_time  # noqa: PLC0415
     from search.ingestion import Report, runs  # noqa: PLC0415
     from search.models import Run, SearchDay  # noqa: PLC0415
-    from search.state.periodic_checks import LOOKS, keep  # noqa: PLC0415
+    from search.state.periodic_checks import CHECKS, keep  # noqa: PLC0415
 
     settings.TRASH_DAYS = 30
     worker = Worker()
@@ -40,7 +40,7 @@ def work(rows: int) -> dict[str, Any]:
 
     found: dict[str, Any] = {"looks": {}, "pages": {}}
     for name in ("counts", "outliers"):
-        made, seconds = timed(LOOKS[name].take)
+        made, seconds = timed(CHECKS[name].take)
         keep(name, made, seconds)
         found["looks"][name] = seconds
     record = runs.Record(Run.Kind.INGEST, runs.Origin(places=["/photos"]))

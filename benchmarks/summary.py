@@ -1,4 +1,4 @@
-"""What the measurements say of the goals, in one table."""
+"""The measurements against the goals, in one table."""
 
 from collections.abc import Sequence
 from statistics import median

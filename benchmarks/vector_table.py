@@ -1,4 +1,4 @@
-"""A table of nothing but vectors, in a PostgreSQL of its own, and what an exact search in it would find."""
+"""A table of vectors only, in its own PostgreSQL, and the results of an exact search in it."""
 
 import shutil
 import tempfile
@@ -18,7 +18,7 @@ from imagesearch import embedded_postgres
 
 QUERIES = 200
 NEAREST = 240
-"""Neighbours that are known of each query: the candidates of a search."""
+"""Known neighbours of each query: the candidates of a search."""
 _ROW = np.dtype(
     [
         ("columns", ">i2"),
@@ -30,12 +30,12 @@ _ROW = np.dtype(
         ("vector", ">f2", 512),
     ]
 )
-"""A row of the table as COPY takes it in its binary format."""
+"""A row of the table in COPY's binary format."""
 
 
 @dataclass
 class Neighbours:
-    """The rows nearest to each query among those that were shown so far, by exact comparison."""
+    """The rows nearest to each query among those shown so far, by exact comparison."""
 
     queries: Vectors
     ids: npt.NDArray[np.int64] = field(init=False)
@@ -46,7 +46,7 @@ class Neighbours:
         self.similarities = np.zeros((len(self.queries), 0), dtype=np.float32)
 
     def show(self, vectors: Vectors, first: int) -> None:
-        """Take the rows `first`, `first + 1`, ... into account, whose vectors are `vectors`."""
+        """Take into account the rows `first`, `first + 1`, ... with these `vectors`."""
         ids = np.broadcast_to(np.arange(first, first + len(vectors)), (len(self.queries), len(vectors)))
         similarities = np.hstack([self.similarities, self.queries @ vectors.T])
         ids = np.hstack([self.ids, ids])
@@ -57,14 +57,14 @@ class Neighbours:
         self.ids = np.take_along_axis(ids, order, axis=1)
 
     def recall(self, found: list[list[int]], among: int) -> float:
-        """The share of each query's nearest `among` that is in `found`, by mean."""
+        """The mean share of each query's nearest `among` that is in `found`."""
         pairs = zip(found, self.ids[:, :among].tolist(), strict=True)
         return float(np.mean([len(set(one) & set(right)) / among for one, right in pairs]))
 
 
 @dataclass
 class VectorTable:
-    """The table `v (id, embedding)`, and the words that are looked for in it."""
+    """The table `v (id, embedding)`, and the text queries for it."""
 
     connection: psycopg.Connection
     neighbours: Neighbours
@@ -85,7 +85,7 @@ class VectorTable:
 
 
 def as_copied(vectors: Vectors, first: int) -> bytes:
-    """Return what COPY takes, in its binary format, for rows `first`, `first + 1`, ... with these vectors."""
+    """Return the rows `first`, `first + 1`, ... with these vectors in COPY's binary format."""
     records = np.zeros(len(vectors), dtype=_ROW)
     records["columns"], records["id_size"], records["size"], records["dimensions"] = 2, 4, 4 + 2 * 512, 512
     records["id"] = np.arange(first, first + len(vectors))
@@ -94,7 +94,7 @@ def as_copied(vectors: Vectors, first: int) -> bytes:
 
 
 def stored(vectors: Vectors) -> Vectors:
-    """What a search sees of `vectors`: rounded to halves, and of unit length again."""
+    """`vectors` as stored: rounded to half precision, and of unit length again."""
     rounded = vectors.astype(np.float16).astype(np.float32)
     rounded /= np.linalg.norm(rounded, axis=1, keepdims=True)
     return rounded
@@ -102,7 +102,7 @@ def stored(vectors: Vectors) -> Vectors:
 
 @contextmanager
 def vector_table(cache: Path) -> Iterator[VectorTable]:
-    """An empty table on an embedded PostgreSQL of its own, with the settings that the product gives to its own."""
+    """An empty table in a separate embedded PostgreSQL, with the product's settings."""
     folder = Path(tempfile.mkdtemp(prefix="vectors-", dir=cache))
     server = embedded_postgres.connection_settings(folder / "postgres")
     address = {"dbname": server["NAME"], "user": server["USER"], "host": server["HOST"], "port": server["PORT"]}

@@ -1,4 +1,4 @@
-"""Vectors that lie as CLIP's do: pictures in clusters on one side of the sphere, words off that side."""
+"""Vectors distributed like CLIP's: pictures in clusters in one half of the sphere, texts outside it."""
 
 from collections.abc import Iterator
 
@@ -15,12 +15,12 @@ _BATCH = 10_000
 
 
 def picture_like(count: int, seed: int) -> Iterator[Vectors]:
-    """Yield `count` unit vectors in batches: all on one side, around the centres of some hundred kinds of pictures."""
+    """Yield `count` unit vectors in batches: in one half of the sphere, around the centres of KINDS clusters."""
     return _around_kinds(count, seed, on_their_side=0.7, apart=0.5)
 
 
 def word_like(count: int, seed: int) -> Iterator[Vectors]:
-    """Yield `count` unit vectors of queries: towards some kind of pictures, but off the side that they are on."""
+    """Yield `count` unit vectors of queries: towards a cluster of pictures, but outside their half of the sphere."""
     return _around_kinds(count, seed, on_their_side=0.3, apart=0.9)
 
 

@@ -1,4 +1,4 @@
-"""A simple profile: milliseconds by step, of a picture that is ingested and of a page that is searched."""
+"""A simple profile: milliseconds by step, of ingesting a picture and of rendering a page."""
 
 import functools
 import time
@@ -20,7 +20,7 @@ from search.ingestion.adding import embed, prepare
 from search.ingestion.pipeline.rows import known, staging
 from search.ingestion.pipeline.steps import BATCH
 from search.models.image import content_id
-from search.objects.deletion import objects_held
+from search.objects.deletion import deletions_blocked
 
 _OF_A_PICTURE = {
     "search.ingestion.adding.read_for_model": "decode",
@@ -75,7 +75,7 @@ class Stopwatch:
 
 
 def profile_ingestion(paths: Sequence[Path]) -> str:
-    """Return a table of one batch, step after step in one thread; the real run decodes while the model encodes."""
+    """Return a table of one batch, step after step in one thread; a real run decodes and encodes concurrently."""
     watch = Stopwatch()
     for _ in range(2):  # the first time loads the model
         watch.seconds.clear()
@@ -95,7 +95,7 @@ def _one_batch(paths: Sequence[Path], watch: Stopwatch) -> None:
         assert not known(ids)
     prepared = [prepare(data, Details(), image_id=image_id) for data, image_id in zip(contents, ids, strict=True)]
     with staging() as rows:
-        with watch.step("locks"), objects_held(ids):
+        with watch.step("locks"), deletions_blocked(ids):
             pass
         for one in prepared:
             one.store()

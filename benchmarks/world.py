@@ -1,4 +1,4 @@
-"""A world of the benchmark's own: settings, a database and a storage that are gone afterwards, and rows to search."""
+"""The benchmark's environment: temporary settings, database and storage, and rows to search."""
 
 import atexit
 import os
@@ -24,17 +24,17 @@ from imagesearch.environment import read_env_file, text
 
 BASE = Path(__file__).resolve().parent.parent
 FILLER = "Filler"
-"""Title of the rows that are there to be searched; rows of the ingestion have none."""
+"""Title of the rows to search; ingested rows have none."""
 
 TAGS = {"half": 2, "tenth": 10, "hundredth": 100, "thousandth": 1000}
-"""Tags that every so manieth row has, whatever it shows."""
+"""Tags that every n-th row has."""
 
 _AT_ONCE = 5_000
 
 
 @dataclass(frozen=True)
 class World:
-    """Folders: `cache` stays for the next run, `data` is this run's `var/`."""
+    """Folders: `cache` is kept for the next run, `data` is this run's `var/`."""
 
     cache: Path
     data: Path
@@ -43,15 +43,15 @@ class World:
 
 
 def make_world() -> World:
-    """Point the settings, which must not be loaded yet, at a database and folders that end with this process."""
+    """Point the settings, not loaded yet, at a temporary database and folders."""
     read_env_file(BASE / ".env")
     cache = Path(text("DATA_DIR", str(BASE / "var"))).resolve() / "benchmarks"
     cache.mkdir(parents=True, exist_ok=True)
     data = Path(tempfile.mkdtemp(prefix="run-", dir=cache))
-    # Compiled models stay for the next run, too.
+    # Compiled models are kept for the next run, too.
     (cache / "compiled").mkdir(exist_ok=True)
     (data / "models").symlink_to(cache / "compiled")
-    # Registered before the embedded database registers its own end, and so called after it.
+    # Registered before the embedded database's exit handler, and so called after it.
     atexit.register(shutil.rmtree, data, ignore_errors=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     world = World(cache, data, picture_model(cache), text_model(cache))
@@ -74,7 +74,7 @@ def make_world() -> World:
 
 
 def start() -> None:
-    """Load Django on an empty database with all tables, and the static files that the pages link to."""
+    """Set Django up on an empty database with all tables, and the static files of the pages."""
     import django  # noqa: PLC0415 - after make_world
     from django.core.management import call_command  # noqa: PLC0415
 
@@ -85,14 +85,14 @@ def start() -> None:
 
 
 def queries(count: int, seed: int) -> list[str]:
-    """Different queries of four to eight word pieces, none of which another seed gives."""
+    """Different queries of four to eight word pieces, disjoint from those of other seeds."""
     rng = random.Random(seed)
     known = list(words())
     return [" ".join([*rng.sample(known, rng.randint(3, 7)), f"{seed}"]) for _ in range(count)]
 
 
 def fill_up_to(count: int, photos: Sequence[Path]) -> None:
-    """Bring the collection to `count` rows, index built, with the small data that `photos` would have."""
+    """Bring the collection to `count` rows, index built, with the placeholders of `photos`."""
     from django.db import connection  # noqa: PLC0415 - after make_world
 
     from search.embedding import active_model  # noqa: PLC0415
@@ -110,11 +110,11 @@ def fill_up_to(count: int, photos: Sequence[Path]) -> None:
             cursor.execute(f"DROP INDEX {index_name(leaf)}")
     _copy_rows(count - there, first=there, placeholders=_placeholders(photos))
     with connection.cursor() as cursor:
-        # As much as the whole index needs.
+        # Enough for the whole index.
         cursor.execute(f"SET maintenance_work_mem = '{max(64, count // 500)}MB'")
         for leaf in table.leaves:
             cursor.execute(indexing.create_sql(leaf, table.dimensions, index_name(leaf)))
-        # Nine of ten were taken on some day of twenty years, more and more of them.
+        # Nine of ten have a date taken within twenty years, more and more of them.
         cursor.execute(
             "INSERT INTO search_capture (image_id, reader, taken, taken_from, camera)"
             " SELECT id, 1, timestamp '2001-01-01' + interval '20 years'"

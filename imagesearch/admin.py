@@ -1,4 +1,4 @@
-"""The frame of the admin: its name, what comes first, and how many reports are waiting."""
+"""The admin site: title, order of the apps, and counts of pending reports and sign-ups."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,17 +25,17 @@ _QUEUES: dict[Any, Callable[[], QuerySet[Any]]] = {
     Report: lambda: Report.objects.filter(resolved=None, image__trashed=None),
     SignUp: SignUp.waiting,
 }
-"""What waits for somebody who decides, by its list."""
+"""Pending items per model, for its count on the overview."""
 _CALLED = {"Revision": _("History"), "Trashed": _("Trash")}
-"""What pages are called that are named after what they list."""
+"""Names on the overview that differ from the model's."""
 _ORDER = (
     "Image", "Report", "Duplicates", "VocabularyTag", "Revision", "Trashed", "Run", "State", "SignUp", "Compare",
 )  # fmt: skip
-"""The work of an hour first, then what there is to look up, then what is rare."""
+"""Order of the overview: curation first, then what is looked up, then the rest."""
 
 
 def view_on_site(request: HttpRequest, content_type_id: str, object_id: str) -> HttpResponse:
-    """Lead to the page of an object. Raises Http404 where Django raises what ids that are none make of a query."""
+    """Redirect to an object's page. Raises Http404 where an invalid id makes Django's shortcut raise other errors."""
     try:
         response: HttpResponse = shortcut(request, content_type_id, object_id)
     except (ValidationError, DataError, OverflowError, TypeError) as error:
@@ -47,13 +47,13 @@ class CurationSite(admin.AdminSite):
     site_header = _("Curate the collection")
     site_title = _("Curate the collection")
     index_title = _("Overview")
-    # Django's own would lack the slash below a path, where a proxy may know no such address.
-    site_url = reverse_lazy("search")  # type: ignore[assignment] # lazy text, that templates take as any other
-    # Its lists are wide, and there are four of them: the overview leads to each.
+    # Django's default has no trailing slash under a base path, and a proxy may not route that.
+    site_url = reverse_lazy("search")  # type: ignore[assignment] # lazy text works in templates like any other
+    # Its lists are wide and few; the overview links to each.
     enable_nav_sidebar = False
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        from search.admin import state  # noqa: PLC0415 - which the lists register themselves with
+        from search.admin import state  # noqa: PLC0415 - the lists register themselves with this site on import
 
         view = self.admin_view
         return [
@@ -67,8 +67,8 @@ class CurationSite(admin.AdminSite):
         return super().has_permission(request) and not second_factor.is_missing(request.user)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """The login of the pages: one count of what is tried, and one way to ask for a second factor."""
-        from search.views import accounts, errors  # noqa: PLC0415 - for who comes to a page, not for each command
+        """Use the site's own login page: one counter of attempts, and one place that asks for the second factor."""
+        from search.views import accounts, errors  # noqa: PLC0415 - for page requests, not for every command
 
         if not request.user.is_authenticated:
             return accounts.LogIn.as_view(next_page="admin:index")(request)
@@ -79,13 +79,13 @@ class CurationSite(admin.AdminSite):
         return errors.forbidden(request)
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """That of the pages, which counts how often the old one is wrong."""
+        """Use the site's own page, which counts wrong old passwords."""
         return redirect("change-password")
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """The overview, with what only the people who run the site can put right."""
+        """The overview, with problems that only the operators can fix."""
         context = {
-            "is_unmeasured": due.is_to_be_told(),
+            "is_unmeasured": due.should_warn(),
             "measure": due.MEASURE,
             "duplicates": len(pending_groups()) if _may_settle(request) else 0,
             "suggestions": sum(waiting_by_tag().values()) if request.user.has_perm("search.change_image") else 0,
@@ -93,10 +93,10 @@ class CurationSite(admin.AdminSite):
         return super().index(request, {**context, **(extra_context or {})})
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
-        """The pictures first, then people; on the overview, reports say how many are waiting."""
+        """Return the apps, ours first; on the overview with counts of pending items."""
         apps = super().get_app_list(request, app_label)
         apps.sort(key=lambda app: app["app_label"] != OURS)
-        # Django makes this list for each page of the admin, and shows it on the overview alone.
+        # Django builds this list for each page of the admin, and shows it only on the overview.
         if request.resolver_match and request.resolver_match.url_name in ("index", "app_list"):
             for app in apps:
                 for model in app["models"]:
@@ -117,7 +117,7 @@ def _may_settle(request: HttpRequest) -> bool:
 
 
 def _pages(request: HttpRequest) -> list[dict[str, Any]]:
-    """Pages that list no table of their own, as the overview lists the others."""
+    """Return pages without a model, as entries of the overview."""
     may_change = request.user.has_perm("search.change_image")
     may_compare = may_change or request.user.has_perm("search.view_image")
     pages = (
@@ -136,5 +136,5 @@ def _count_waiting(model: dict[str, Any]) -> None:
     if model["model"] in _QUEUES:
         model["waiting"] = _QUEUES[model["model"]]().count()
         if model["waiting"]:
-            told = {"name": model["name"], "count": model["waiting"]}
-            model["name"] = gettext("%(name)s (%(count)s waiting)") % told
+            values = {"name": model["name"], "count": model["waiting"]}
+            model["name"] = gettext("%(name)s (%(count)s waiting)") % values

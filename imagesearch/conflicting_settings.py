@@ -1,6 +1,6 @@
-"""Settings that are right by themselves and wrong together. Each stops the start with a way out.
+"""Settings that are valid alone and conflict together. Each conflict stops the start with a remedy.
 
-Nothing of it asks a server: that is `/readyz`.
+No server is contacted here; `/readyz` does that.
 """
 
 from collections.abc import Mapping
@@ -12,26 +12,27 @@ from imagesearch.environment import wrong
 
 
 def check_storage(*, bucket: str, folder: str, endpoint: str, public: str, through_site: bool) -> None:
-    """Raise ImproperlyConfigured for settings of the object storage that contradict each other."""
+    """Raise ImproperlyConfigured for conflicting settings of the object storage."""
     if folder and not bucket:
         raise wrong("AWS_LOCATION", folder, "a folder of no bucket: set AWS_STORAGE_BUCKET_NAME too, or remove it.")
     if public and not bucket:
-        mend = "there is no bucket that it could show: set AWS_STORAGE_BUCKET_NAME too, or remove it."
-        raise wrong("S3_PUBLIC_BASE_URL", public, mend)
+        remedy = "there is no bucket that it could show: set AWS_STORAGE_BUCKET_NAME too, or remove it."
+        raise wrong("S3_PUBLIC_BASE_URL", public, remedy)
     if public and through_site:
-        mend = "with PICTURES_THROUGH_SITE=on nobody is sent there: remove one of the two."
-        raise wrong("S3_PUBLIC_BASE_URL", public, mend)
+        remedy = "with PICTURES_THROUGH_SITE=on nobody is sent there: remove one of the two."
+        raise wrong("S3_PUBLIC_BASE_URL", public, remedy)
     if public and folder and not f"{unquote(urlsplit(public).path)}/".endswith(f"/{folder}/"):
         whole = f"{public}/{quote(folder)}"
-        mend = f"pictures lie in the folder {folder} (AWS_LOCATION): write {whole}, or remove AWS_LOCATION."
-        raise wrong("S3_PUBLIC_BASE_URL", public, mend)
+        remedy = f"pictures lie in the folder {folder} (AWS_LOCATION): write {whole}, or remove AWS_LOCATION."
+        raise wrong("S3_PUBLIC_BASE_URL", public, remedy)
     if bucket and urlsplit(endpoint).path.rstrip("/").endswith(f"/{bucket}"):
-        mend = f"the bucket stands in AWS_STORAGE_BUCKET_NAME alone: write {endpoint.removesuffix(f'/{bucket}')}."
-        raise wrong("AWS_S3_ENDPOINT_URL", endpoint, mend)
+        remedy = f"the bucket stands in AWS_STORAGE_BUCKET_NAME alone: write {endpoint.removesuffix(f'/{bucket}')}."
+        raise wrong("AWS_S3_ENDPOINT_URL", endpoint, remedy)
 
 
 def check_keys(keys: Mapping[str, str]) -> None:
-    """Raise ImproperlyConfigured for a part of a key. `keys` are AWS_ACCESS_KEY_ID and what goes with it, by name.
+    """Raise ImproperlyConfigured for incomplete credentials. `keys`: the three AWS settings by name, in the order
+    AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN.
 
     Values are not repeated: they are secrets.
     """
@@ -44,15 +45,15 @@ def check_keys(keys: Mapping[str, str]) -> None:
 
 
 def check_access(access: str, *, sign_up: str, upload_needs_login: bool, public: str) -> None:
-    """Raise ImproperlyConfigured for what would let strangers in by another door than SITE_ACCESS says."""
+    """Raise ImproperlyConfigured for settings that bypass SITE_ACCESS."""
     if access == "public":
         return
     if not upload_needs_login:
-        mend = "nobody is let in without an account, also not to add pictures: set UPLOAD_LOGIN_REQUIRED=on."
-        raise wrong("SITE_ACCESS", access, mend)
+        remedy = "nobody is let in without an account, also not to add pictures: set UPLOAD_LOGIN_REQUIRED=on."
+        raise wrong("SITE_ACCESS", access, remedy)
     if public:
-        mend = "the pictures at S3_PUBLIC_BASE_URL are everybody's: remove it, and make the bucket private."
-        raise wrong("SITE_ACCESS", access, mend)
+        remedy = "the pictures at S3_PUBLIC_BASE_URL are everybody's: remove it, and make the bucket private."
+        raise wrong("SITE_ACCESS", access, remedy)
     if access == "approved" and sign_up == "on":
-        mend = "with SIGN_UP_OPEN=on nobody waits for approval: remove SIGN_UP_OPEN, or write members here."
-        raise wrong("SITE_ACCESS", access, mend)
+        remedy = "with SIGN_UP_OPEN=on nobody waits for approval: remove SIGN_UP_OPEN, or write members here."
+        raise wrong("SITE_ACCESS", access, remedy)

@@ -1,6 +1,7 @@
-"""Django's connection settings from a `postgres://` URL, as libpq reads it. What can't be honoured is refused by name.
+"""Django's connection settings from a `postgres://` URL, as libpq parses it. Unsupported parameters are refused by
+name.
 
-No error repeats a value: it may hold a password.
+Errors never repeat a value: it may hold a password.
 """
 
 import re
@@ -24,7 +25,7 @@ _CHOICES = {
 }
 _POOL = "set DATABASE_POOL_SIZE instead, the connections of one process."
 _SESSION = "write it as options=-c%20{name}%3DVALUE."
-_MENDS = {
+_REMEDIES = {
     **dict.fromkeys(
         ("conn_max_age", "max_size", "min_size", "pool", "pool_size", "pool_max_size", "max_connections", "maxsize",
          "max_overflow", "connection_limit", "pool_timeout", "max_idle"),
@@ -62,7 +63,7 @@ def read_database_url(url: str) -> dict[str, Any]:
     address, _, query = rest.partition("?")
     if "#" in address or ("@" in query and "@" not in address):
         raise WrongDatabaseUrl("Write %23 for # and %3F for ? in a password.")
-    database = _addressed(address)
+    database = _from_address(address)
     _check_ports(database["PORT"])
     options: dict[str, Any] = {}
     for name, value in _parameters(query).items():
@@ -81,23 +82,23 @@ def read_database_url(url: str) -> dict[str, Any]:
 
 
 def joined_options(ours: str, options: Any) -> str:
-    """Return PostgreSQL's `options`, ours first: of two that set the same, the server takes the later one."""
+    """Return PostgreSQL's `options` with ours first: the server takes the last of duplicate settings."""
     return f"{ours} {options}".strip() if options else ours
 
 
-def _addressed(address: str) -> dict[str, Any]:
-    """Read what stands before the `?`."""
+def _from_address(address: str) -> dict[str, Any]:
+    """Parse the part before the `?`."""
     authority, slash, name = address.partition("/")
     user, at, host = authority.rpartition("@")
-    # Forgiven in passwords: an @ and a % that stand for themselves.
+    # Tolerated in passwords: an unescaped @ or %.
     user = re.sub(r"%(?![0-9A-Fa-f]{2})", "%25", user).replace("@", "%40")
     try:
-        told = conninfo_to_dict(f"postgresql://{user}{at}{host}{slash}{name}")
-    except psycopg.ProgrammingError:  # whose message has a part of the value
+        parsed = conninfo_to_dict(f"postgresql://{user}{at}{host}{slash}{name}")
+    except psycopg.ProgrammingError:  # its message repeats part of the value
         raise WrongDatabaseUrl(
             "Write the special characters of a password by their codes, as %2F for / and %3A for :."
         ) from None
-    return {field: str(told.get(key) or "") for key, field in _FIELDS.items()}
+    return {field: str(parsed.get(key) or "") for key, field in _FIELDS.items()}
 
 
 def _parameters(query: str) -> dict[str, str]:
@@ -112,11 +113,11 @@ def _parameters(query: str) -> dict[str, str]:
 
 def _check(name: str, value: str) -> None:
     lower = name.lower()
-    if lower in _MENDS:
-        raise WrongDatabaseUrl(f"{name} can't be set in it: {_MENDS[lower].format(name=lower)}")
+    if lower in _REMEDIES:
+        raise WrongDatabaseUrl(f"{name} can't be set in it: {_REMEDIES[lower].format(name=lower)}")
     if lower not in _known():
-        told = name if name.isidentifier() else "What follows the ?"
-        raise WrongDatabaseUrl(f"{told} is no parameter of a connection to PostgreSQL.")
+        shown = name if name.isidentifier() else "What follows the ?"
+        raise WrongDatabaseUrl(f"{shown} is no parameter of a connection to PostgreSQL.")
     if lower != name and lower != "disable_server_side_cursors":
         raise WrongDatabaseUrl(f"Write {name} in small letters.")
     if "\0" in value:
@@ -128,7 +129,7 @@ def _check(name: str, value: str) -> None:
 
 
 def _known() -> set[str]:
-    """libpq's parameters, and those of Django that make sense with a pool."""
+    """libpq's parameters, plus Django's that work with a pool."""
     return {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()} | {
         "assume_role",
         "disable_server_side_cursors",

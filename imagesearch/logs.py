@@ -1,6 +1,6 @@
-"""Logs as lines for people or as JSON for programs; in either, nobody can make a line of their own.
+"""Log formatters: lines for people, JSON for programs; user input can't inject a line into either.
 
-What people search for is nobody's business: the query of an address does not come into a log.
+Search queries are private: the query string of a URL is never logged.
 """
 
 import json
@@ -21,23 +21,23 @@ from gunicorn import glogging
 from imagesearch.environment import read_env_file, text
 
 current_request: ContextVar[str] = ContextVar("current_request", default="")
-"""The number of the request that is answered, in the thread that answers it."""
+"""The id of the request that this thread answers."""
 
 _WITH_ADDRESSES = ("gunicorn.", "django.server", "django.request")
-"""Loggers that write down addresses as they were asked for."""
+"""Loggers that log URLs as requested."""
 _QUERY = re.compile(r"(/[^\s?'\"]*)\?[^\s'\"]*")
 _CONTROL = {number: f"\\x{number:02x}" for number in (*range(32), *range(127, 160)) if number != ord("\n")}
 _CONTROL |= {ord("\t"): "    ", 0x2028: "\\u2028", 0x2029: "\\u2029"}
 
 
-def _said(record: logging.LogRecord) -> str:
-    said = record.getMessage()
-    return _QUERY.sub(r"\1", said) if record.name.startswith(_WITH_ADDRESSES) else said
+def _message(record: logging.LogRecord) -> str:
+    line = record.getMessage()
+    return _QUERY.sub(r"\1", line) if record.name.startswith(_WITH_ADDRESSES) else line
 
 
 def _request(record: logging.LogRecord) -> str:
-    """Return the number of the request that it was written for, "" for none."""
-    # Django writes a line of its own when all is answered.
+    """Return the id of the request that the record belongs to, "" for none."""
+    # Django logs a line of its own after the response.
     return current_request.get() or str(getattr(getattr(record, "request", None), "number", ""))
 
 
@@ -46,63 +46,63 @@ def _moment(record: logging.LogRecord) -> str:
 
 
 class Lines(logging.Formatter):
-    """A line for people. What follows it, such as a traceback, is indented."""
+    """One line for people. Further lines, such as a traceback, are indented."""
 
     def format(self, record: logging.LogRecord) -> str:
         number = _request(record)
-        said = f"{_moment(record)} {record.levelname} {record.name}: {_said(record)}" + (number and f" [{number}]")
+        line = f"{_moment(record)} {record.levelname} {record.name}: {_message(record)}" + (number and f" [{number}]")
         if record.exc_info:
-            said += "\n" + self.formatException(record.exc_info)
+            line += "\n" + self.formatException(record.exc_info)
         if record.stack_info:
-            said += "\n" + self.formatStack(record.stack_info)
-        return said.translate(_CONTROL).replace("\n", "\n    ")
+            line += "\n" + self.formatStack(record.stack_info)
+        return line.translate(_CONTROL).replace("\n", "\n    ")
 
 
 class Json(logging.Formatter):
-    """An object a line, in ASCII: no sign that any reader takes for the end of a line comes out of it."""
+    """One JSON object a line, in ASCII: no character that any reader takes for a line break."""
 
     def format(self, record: logging.LogRecord) -> str:
-        told: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "time": _moment(record),
             "level": record.levelname,
             "logger": record.name,
-            "message": _said(record),
+            "message": _message(record),
             "process": record.process,
         }
         if number := _request(record):
-            told["request_id"] = number
-        told |= getattr(record, "access", {})
+            fields["request_id"] = number
+        fields |= getattr(record, "access", {})
         if record.exc_info:
-            told["exception"] = self.formatException(record.exc_info)
+            fields["exception"] = self.formatException(record.exc_info)
         if record.stack_info:
-            told["stack"] = self.formatStack(record.stack_info)
-        return json.dumps(told, default=str)
+            fields["stack"] = self.formatStack(record.stack_info)
+        return json.dumps(fields, default=str)
 
 
 def formatter() -> logging.Formatter:
     return Json() if text("LOG_FORMAT") == "json" else Lines()
 
 
-def log_what_nobody_catches() -> None:
-    """Have errors that end a thread or the process, and warnings, written as all else is: for LOG_FORMAT=json."""
+def log_uncaught() -> None:
+    """Log uncaught exceptions of threads and the process, and warnings, like everything else: for LOG_FORMAT=json."""
     logging.captureWarnings(True)
 
-    def tell(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
+    def log(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
         logging.getLogger("search").critical("Not caught", exc_info=(kind, error, where))
 
-    def tell_of_thread(args: threading.ExceptHookArgs) -> None:
+    def log_thread(args: threading.ExceptHookArgs) -> None:
         if args.exc_value and not issubclass(args.exc_type, SystemExit):
-            tell(args.exc_type, args.exc_value, args.exc_traceback)
+            log(args.exc_type, args.exc_value, args.exc_traceback)
 
-    sys.excepthook = tell
-    threading.excepthook = tell_of_thread
+    sys.excepthook = log
+    threading.excepthook = log_thread
 
 
 class GunicornLogger(glogging.Logger):  # type: ignore[misc]
-    """gunicorn's own lines, in the form of the others."""
+    """gunicorn's own lines, in our format."""
 
     def setup(self, cfg: Any) -> None:
-        # The settings, which read this file and tell what is wrong with it, are read later.
+        # The settings, which read this file too and report what is wrong in it, are loaded later.
         with suppress(ImproperlyConfigured):
             read_env_file(Path(__file__).resolve().parent.parent / ".env")
         super().setup(cfg)

@@ -1,4 +1,4 @@
-"""How much memory and how many cores this process may use: what the machine has, or less in a container."""
+"""Memory and cores available to this process: the machine's, or less in a container."""
 
 import os
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ def memory_bytes() -> int:
 
 @cache
 def core_count() -> int:
-    """Cores, 1 at least, within the limits of the container or service."""
+    """Number of cores, at least 1, within the limits of the container or service."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     older = zip(_values("cpu.cfs_quota_us"), _values("cpu.cfs_period_us"), strict=False)
     shares = [text.split() for text in (*_values("cpu.max"), *map(" ".join, older))]
@@ -28,7 +28,7 @@ def core_count() -> int:
 
 
 def _values(*names: str) -> Iterator[str]:
-    """Yield what the files `names` say in the control groups of this process and in those around them."""
+    """Yield the contents of the files `names` in this process's control group and its parents."""
     for folder in _folders():
         for name in names:
             try:
@@ -40,11 +40,11 @@ def _values(*names: str) -> Iterator[str]:
 def _folders() -> Iterator[Path]:
     try:
         lines = _OWN_CGROUPS.read_text(encoding="utf-8").splitlines()
-    except OSError:  # no Linux
+    except OSError:  # not Linux
         return
     for line in lines:
-        # "0::/path" in version 2, "4:memory:/path" in version 1, where each controller has a folder of its own. Within
-        # a container the path may be the one outside, of which only the root is seen.
+        # "0::/path" in version 2, "4:memory:/path" in version 1, where each controller has its own folder. In a
+        # container the path may be that of the host, of which only the root is visible.
         _number, controllers, path = line.split(":", 2)
         root = _CGROUPS / controllers
         own = root / path.lstrip("/")

@@ -1,4 +1,4 @@
-"""The server that mails are sent by, from one address such as `smtp+tls://user:password@mail.example.org:587`."""
+"""The mail server and sender, from one URL such as `smtp+tls://user:password@mail.example.org:587`."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ def mail_settings(name: str) -> dict[str, Any]:
 
 
 def sender(name: str, mail: dict[str, Any]) -> str:
-    """Return the address that mails come from. Required with a server: most refuse mail from a name that is none."""
+    """Return the From address. Required with a server: most reject mail from an invalid one."""
     value = text(name)
     if not value and mail.get("EMAIL_HOST"):
         raise ImproperlyConfigured(f"{name} is not set, and EMAIL_URL is: write the address that mails come from.")

@@ -1,4 +1,4 @@
-"""Looks after the embedded PostgreSQL: one that was killed is started again, by one of the processes that use it."""
+"""Supervises the embedded PostgreSQL: one of the processes that use it restarts it when it is killed."""
 
 import subprocess
 import sys
@@ -11,18 +11,18 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 LOOK_EVERY = 0.5
-"""Seconds between two looks."""
+"""Seconds between two checks."""
 LONGEST_PAUSE = 15.0
-"""Seconds between two starts that fail, at most."""
+"""Maximum seconds between two failing starts."""
 
 _LONGEST_START = 30.0
-"""Seconds that the end of a process waits for one."""
+"""Seconds that an exiting process waits for a start in progress."""
 
 
-class Keeper:
-    """A thread of the process that has read the settings, which its forks don't have.
+class Supervisor:
+    """A thread of the process that has read the settings; its forks don't have it.
 
-    Somebody who stops the server in order, as with `pg_ctl stop`, wants it stopped: that is told, and left so.
+    A deliberate stop, as by `pg_ctl stop`, is reported and respected.
     """
 
     def __init__(
@@ -31,20 +31,20 @@ class Keeper:
         is_there: Callable[[], object],
         was_stopped_in_order: Callable[[], bool],
         start: Callable[[], object],
-        tell: Callable[[str], object],
+        report: Callable[[str], object],
     ) -> None:
         self._is_there, self._was_stopped_in_order, self._start = is_there, was_stopped_in_order, start
-        self._tell = tell
+        self._report = report
         self._ended = threading.Event()
-        self._leaves_alone = False
+        self._is_stopped = False
         self._pause = LOOK_EVERY
 
     def begin(self) -> None:
-        self._thread = threading.Thread(target=self._run, name="postgresql-keeper", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="postgresql-supervisor", daemon=True)
         self._thread.start()
 
     def end(self) -> None:
-        """Start it no more. Waits for a start that is under way."""
+        """Stop supervising. Waits for a start in progress."""
         self._ended.set()
         self._thread.join(_LONGEST_START)
 
@@ -53,16 +53,16 @@ class Keeper:
             self.look()
 
     def look(self) -> None:
-        """Start the server again if it was killed."""
+        """Restart the server if it was killed."""
         if self._is_there():
-            self._pause, self._leaves_alone = LOOK_EVERY, False
-        elif not self._leaves_alone and self._was_stopped_in_order():
-            self._leaves_alone = True
-            self._tell(
+            self._pause, self._is_stopped = LOOK_EVERY, False
+        elif not self._is_stopped and self._was_stopped_in_order():
+            self._is_stopped = True
+            self._report(
                 "The embedded PostgreSQL was stopped in order, as by pg_ctl stop, and is left so. "
                 "Restart this, or run any command of manage.py, to have it started."
             )
-        elif not self._leaves_alone:
+        elif not self._is_stopped:
             self._start_again()
 
     def _start_again(self) -> None:
@@ -71,15 +71,15 @@ class Keeper:
             self._start()
         except (OSError, subprocess.SubprocessError, ImproperlyConfigured) as error:
             self._pause = min(2 * self._pause, LONGEST_PAUSE)
-            self._tell(f"{error}\nTrying again in {self._pause:.0f} s.")
+            self._report(f"{error}\nTrying again in {self._pause:.0f} s.")
         else:
             self._pause = LOOK_EVERY
             took = time.monotonic() - began
-            self._tell(f"The embedded PostgreSQL was killed, and runs again: started anew in {took:.1f} s.")
+            self._report(f"The embedded PostgreSQL was killed and restarted in {took:.1f} s.")
 
 
 def stopped_in_order(controldata: Path, folder: Path) -> bool:
-    """Whether the server that last ran over `folder` came to its end as it was asked to."""
+    """Whether the last server over `folder` was shut down cleanly."""
     if (folder / "postmaster.pid").exists():
         return False
     asked = subprocess.run(  # noqa: S603 - our own command
@@ -89,15 +89,15 @@ def stopped_in_order(controldata: Path, folder: Path) -> bool:
     return state.endswith("shut down")
 
 
-def tell(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)  # noqa: T201 - before there is any logging
+def report(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - runs before logging is set up
 
 
-def keeper_of(server: Any, is_there: Callable[[], object], start: Callable[[], object]) -> Keeper:
-    """Return the keeper of `server`, the wheel's; whatever several processes do at once, one of them starts it."""
-    return Keeper(
+def supervisor_of(server: Any, is_there: Callable[[], object], start: Callable[[], object]) -> Supervisor:
+    """Return the supervisor of `server`, the wheel's; of several processes one restarts it."""
+    return Supervisor(
         is_there=is_there,
         was_stopped_in_order=lambda: stopped_in_order(server.bin_path / "pg_controldata", server.pgdata),
         start=start,
-        tell=tell,
+        report=report,
     )

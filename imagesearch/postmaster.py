@@ -1,4 +1,4 @@
-"""Which server runs over a data folder: what `postmaster.pid` says of it, and whether that can still be true."""
+"""Which server runs over a data folder: what `postmaster.pid` says, and whether it can still be true."""
 
 import time
 from pathlib import Path
@@ -9,29 +9,29 @@ from django.core.exceptions import ImproperlyConfigured
 
 
 def is_there(folder: Path, info_class: Any) -> Any:
-    """Return the wheel's facts of the server over `folder`, None where none runs."""
-    info = _noted(folder, info_class)
+    """Return the wheel's info on the server over `folder`, None where none runs."""
+    info = _info_of(folder, info_class)
     return info if info and info.is_running() and _works_in(info, folder) else None
 
 
-def _noted(folder: Path, info_class: Any) -> Any:
-    """Return what stands in `postmaster.pid`, None where that is nothing whole."""
+def _info_of(folder: Path, info_class: Any) -> Any:
+    """Return the contents of `postmaster.pid`, None where it is missing or incomplete."""
     try:
         return info_class.read_from_pgdata(folder)
-    except (AssertionError, ValueError, FileNotFoundError):  # it is being written, or removed
+    except (AssertionError, ValueError, FileNotFoundError):  # being written or removed
         return None
 
 
 def _works_in(info: Any, folder: Path) -> bool:
-    """Whether the process that `postmaster.pid` of `folder` names is a server over this very folder.
+    """Whether the process in `postmaster.pid` of `folder` is a server over this very folder.
 
-    The file may have been copied with the folder, and its number may have been given to another process since.
+    The file may have been copied with the folder, and its PID may have been reused since.
     """
     try:
         return Path(info.process.cwd()).samefile(folder)
     except psutil.NoSuchProcess:
         return False
-    except (psutil.Error, OSError):  # of another user, who need not tell: a folder may have been renamed since
+    except (psutil.Error, OSError):  # another user's process, whose cwd is hidden: the folder may have been renamed
         return _is_of(info, folder) or not Path(info.pgdata).exists()
 
 
@@ -43,11 +43,11 @@ def _is_of(info: Any, folder: Path) -> bool:
 
 
 def remove_left_number(folder: Path, info_class: Any) -> None:
-    """Remove a `postmaster.pid` whose number is another process's by now: PostgreSQL would not start beside that.
+    """Remove a `postmaster.pid` whose PID belongs to another process by now: PostgreSQL would refuse to start.
 
     Raises ImproperlyConfigured for a copy of a folder over which a server runs.
     """
-    info = _noted(folder, info_class)
+    info = _info_of(folder, info_class)
     if not info or info.process is None or _works_in(info, folder):
         return
     if info.is_running() and not _is_of(info, folder) and _works_in(info, info.pgdata):
@@ -59,9 +59,9 @@ def remove_left_number(folder: Path, info_class: Any) -> None:
 
 
 def remove_left_locks(sockets: Path, folder: Path) -> None:
-    """Remove the locks of sockets that a server over `folder` has left which no more runs.
+    """Remove the socket locks of a server over `folder` that is no longer running.
 
-    PostgreSQL takes a process that nobody has buried yet for one that runs, and in a container that may be for ever.
+    PostgreSQL takes a zombie process for a running one, and in a container a zombie may stay for ever.
     """
     for lock in sockets.glob(".s.PGSQL.*.lock"):
         try:
@@ -82,7 +82,7 @@ def _is_alive(number: int, folder: Path) -> bool:
 
 
 def is_postgres(process: Any) -> bool:
-    """Whether a process is a PostgreSQL that lives: one that nobody has buried yet still has its name and number."""
+    """Whether a process is a running PostgreSQL; a zombie still has its name and PID."""
     try:
         is_dead = process.status() in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}
         return bool(not is_dead and process.is_running() and process.name().startswith("postgres"))
@@ -91,7 +91,7 @@ def is_postgres(process: Any) -> bool:
 
 
 def wait_for_orphans(folder: Path, seconds: float) -> None:
-    """Wait until the processes over `folder` have ended whose server was killed: none starts beside them."""
+    """Wait until the child processes of a killed server over `folder` have exited: no server starts beside them."""
     ends = time.monotonic() + seconds
     while (folder / "postmaster.pid").exists() and _orphans(folder) and time.monotonic() < ends:
         time.sleep(0.1)

@@ -1,4 +1,4 @@
-"""How often something may be done: `10/minute, 100/day`, as an operator writes it."""
+"""Rate limits and networks as an operator writes them: `10/minute, 100/day`."""
 
 import ipaddress
 import re
@@ -25,7 +25,7 @@ Rates = tuple[Rate, ...]
 
 
 def rates(name: str, *, default: str) -> Rates:
-    """Return the limits that a variable names, all of which hold; none where it says 0."""
+    """Return the limits in a variable, all of which apply; empty for 0."""
     value = text(name, default) or default
     if value in _OFF:
         return ()
@@ -40,12 +40,12 @@ def _rate(name: str, value: str, part: str) -> Rate:
 
 
 def networks(name: str, default: tuple[str, ...] = ()) -> tuple[Network, ...]:
-    """Return the addresses and networks that a variable lists; `none` is none."""
+    """Return the addresses and networks in a variable; `none` for none."""
     found = []
     for value in [] if text(name) == "none" else names(name, default):
         try:
             found.append(ipaddress.ip_network(value))
         except ValueError as error:
-            mend = f"write addresses or networks such as 10.0.0.2 or 172.16.0.0/12, or none. ({error})"
-            raise wrong(name, value, mend) from None
+            remedy = f"write addresses or networks such as 10.0.0.2 or 172.16.0.0/12, or none. ({error})"
+            raise wrong(name, value, remedy) from None
     return tuple(found)

@@ -1,6 +1,6 @@
-"""Bodies of requests: of unknown length too, never taken for whole when they broke off, and read before the goodbye.
+"""Request bodies: also of unknown length, never accepted when truncated, drained before the connection closes.
 
-Django reads as many bytes as Content-Length says, and none of a body that comes in chunks and says nothing.
+Django reads Content-Length bytes, and nothing of a chunked body without a length.
 """
 
 import socket
@@ -14,22 +14,23 @@ from django.conf import settings
 from django.core.exceptions import BadRequest, RequestDataTooBig
 
 FORM_MB = 16
-"""What a form may hold besides its files."""
+"""Megabytes allowed for a form besides its files."""
 LINGER = 10
-"""Seconds for which the rest of a body is read that nobody wanted."""
+"""Seconds for which the unread rest of a body is drained."""
 _PIECE = 64 * 1024
 LOOKED_AT = "imagesearch.looked_at"
-"""In the environment of a request that is asked again, with its body, which was wanted: what is counted of it is."""
+"""WSGI environ key of a request that is answered a second time, now with its body: rate limits don't count it
+again."""
 DRAINS = "imagesearch.drains"
-"""In the environment of a request whose server reads by itself what nobody wanted of the body."""
+"""WSGI environ key: the server itself drains what the application left unread."""
 
 
 class BodyWanted(BaseException):
-    """Raised to the server, through everything, by a body that it is to read before the request is answered."""
+    """Raised through everything to the server by a body that must be read before the request can be answered."""
 
 
 class NotYet:
-    """Stands for a body whose request is looked at first: to be answered by its headers alone, if it can be."""
+    """Placeholder body of a request that is first tried by its headers alone."""
 
     def read(self, _size: int = -1, /) -> bytes:
         raise BodyWanted
@@ -38,31 +39,31 @@ class NotYet:
 
 
 class Body:
-    """What a request carries, as `wsgi.input`. One in chunks is read up to what a form of its kind may hold."""
+    """A request's `wsgi.input`. A chunked body is read up to the limit of a form of its kind."""
 
     def __init__(self, environ: dict[str, Any]) -> None:
         self._stream = environ["wsgi.input"]
         self._is_drained_for_us = DRAINS in environ
         self._socket = environ.get("gunicorn.socket")
-        told = environ.get("CONTENT_LENGTH") or ""
-        # As the server does, which says so; others leave chunks as they are, and so must we.
-        self.is_in_chunks = not told and bool(
+        declared = environ.get("CONTENT_LENGTH") or ""
+        # The server decodes chunks and says so; other servers leave chunks undecoded, and so must we.
+        self.is_in_chunks = not declared and bool(
             environ.get("wsgi.input_terminated") and "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower()
         )
-        self._left = int(told) if told.isdecimal() else 0
+        self._left = int(declared) if declared.isdecimal() else 0
         self._too_long: Exception = RequestDataTooBig("A body in chunks is longer than a form may be.")
         if self.is_in_chunks:
             self._left = _most(environ.get("CONTENT_TYPE", ""))
-            # Django goes by it. A body that is shorter ends where it ends.
+            # Django relies on it. A shorter body ends where it ends.
             environ["CONTENT_LENGTH"] = str(self._left)
         self.is_unread = self._left > 0
-        """Whether there may be more of it that can be read."""
+        """Whether more of it may be readable."""
         self.most = self._left
-        """Bytes that are taken of it at most."""
+        """Maximum bytes read."""
         environ["wsgi.input"] = self
 
     def limit_to(self, most: int, too_long: Exception) -> None:
-        """Raise `too_long` after `most` bytes of one in chunks."""
+        """Raise `too_long` after `most` bytes of a chunked body."""
         self.most = self._left = min(self._left, most)
         self._too_long = too_long
 
@@ -81,7 +82,7 @@ class Body:
         if has_ended or (not self._left and not self.is_in_chunks):
             self._left, self.is_unread = 0, False
         if has_ended and not self.is_in_chunks:
-            # What came so far could pass for the whole: a picture that lacks its lower half.
+            # A truncated upload could pass for complete: a picture without its lower half.
             raise BadRequest("The body ended before its Content-Length.")
         if size and not self._left and self.is_unread and self._tried(self._stream.read, 1):
             raise self._too_long
@@ -90,7 +91,7 @@ class Body:
     def _tried(self, read: Callable[[int], bytes], size: int) -> bytes:
         try:
             return read(size)
-        except Exception as error:  # the server's own, for chunks that are none, and those of the connection
+        except Exception as error:  # the server's own, for malformed chunks, and the connection's
             self._left, self.is_unread = 0, False
             raise BadRequest(f"The body can't be read: {error!r}") from error
 
@@ -99,14 +100,14 @@ class Body:
         return self.is_unread and not self._is_drained_for_us
 
     def discard(self) -> None:
-        """Read what is left of it for some seconds: to close a connection on a client that is sending tears it off,
-        and the answer is lost with it."""
+        """Drain the rest for some seconds: closing the connection while the client sends resets it, and the response
+        is lost."""
         end = time.monotonic() + LINGER
-        # No timeout of the socket: a client that sends a byte now and then would never meet it.
+        # No socket timeout: a client that sends a byte now and then would never hit it.
         last = threading.Timer(LINGER, self._hang_up)
         last.start()
         try:
-            with suppress(Exception):  # whatever it is, the connection is of no more use
+            with suppress(Exception):  # whatever it is, the connection is closed anyway
                 while self._stream.read(_PIECE) and time.monotonic() < end:
                     pass
         finally:
@@ -119,7 +120,7 @@ class Body:
 
 
 class Answer:
-    """Django's answer to a request whose body it did not read, or not to the end."""
+    """Django's response to a request whose body it did not read to the end."""
 
     def __init__(self, answer: Iterable[bytes], body: Body) -> None:
         self._answer, self._body = answer, body
@@ -128,7 +129,7 @@ class Answer:
         return iter(self._answer)
 
     def close(self) -> None:
-        """Called when the answer is sent."""
+        """Called after the response is sent."""
         close = getattr(self._answer, "close", None)
         if close:
             close()
@@ -136,7 +137,7 @@ class Answer:
 
 
 def _most(content_type: str) -> int:
-    """Bytes that a body of this kind may have."""
+    """Maximum bytes of a body of this type."""
     if content_type.startswith("multipart/form-data"):
         return int((max(settings.UPLOAD_MAX_REQUEST_MB, settings.UPLOAD_MAX_MB) + FORM_MB) * 1_000_000)
     return int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE or FORM_MB * 1_000_000)

@@ -1,21 +1,21 @@
-"""Addresses that are imported late."""
+"""URL patterns imported on first use."""
 
 from django.urls.resolvers import RoutePattern, URLResolver
 
 
 class LateResolver(URLResolver):
-    """What `include(module)` makes, but that `module` is imported when an address below `route` is asked for or named.
+    """Like `include(module)`, but `module` is imported when a URL under `route` is requested or reversed.
 
-    It needs a namespace of its own: names without one are looked for everywhere.
+    It needs its own namespace: names without one are looked up in every resolver.
     """
 
     def __init__(self, route: str, module: str, *, app_name: str, namespace: str) -> None:
         super().__init__(RoutePattern(route), module, app_name=app_name, namespace=namespace)
 
     def _populate(self) -> None:
-        """Do nothing that would import the module: Django calls this before it looks for any name at all.
+        """Don't import the module: Django calls this before any lookup of a name.
 
-        What is in a namespace it finds by `url_patterns`, without what it would collect here.
+        Names in a namespace are found through `url_patterns`, without what this would collect.
         """
         if "urlconf_module" in self.__dict__:
             super()._populate()

@@ -1,4 +1,4 @@
-"""`S3_SOURCES`: how buckets that pictures are read from are reached, where it isn't as our own."""
+"""`S3_SOURCES`: connection settings per source bucket, where they differ from our own bucket's."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -30,7 +30,8 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 
 def s3_sources(name: str, value: str) -> dict[str, dict[str, Any]]:
-    """Return what a JSON object, the value of `name`, says of each bucket. Errors don't repeat it: it has secrets."""
+    """Return the settings of each bucket from a JSON object, the value of `name`. Errors don't repeat it: it has
+    secrets."""
     if not value:
         return {}
     try:
@@ -50,9 +51,9 @@ def _check(name: str, bucket: str, fields: Mapping[str, Any]) -> None:
     for field, value in fields.items():
         if field not in _FIELDS:
             raise wrong(name, f"... {field} ...", f"what is said of {bucket} may be: {', '.join(_FIELDS)}.")
-        is_right, mend = _FIELDS[field]
+        is_right, remedy = _FIELDS[field]
         if not is_right(value):
-            raise wrong(name, "...", f"{field} of {bucket} must be {mend}.")
+            raise wrong(name, "...", f"{field} of {bucket} must be {remedy}.")
     if ("access_key" in fields) != ("secret_key" in fields):
         raise wrong(name, "...", f"{bucket} needs access_key and secret_key, both or neither.")
     if "session_token" in fields and "access_key" not in fields:

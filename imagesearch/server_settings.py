@@ -1,7 +1,7 @@
-"""What the embedded PostgreSQL is told of the machine: by itself it takes every machine for one of 1 GB.
+"""Settings of the embedded PostgreSQL for this machine: its defaults suit a machine with 1 GB.
 
-The values go to a file of the data folder that is written anew before each start, so that they suit the machine that
-the folder is on. `ALTER SYSTEM` goes before them.
+They are written to a file in the data folder before each start, so that they fit the machine it is on now.
+`ALTER SYSTEM` overrides them.
 """
 
 import shutil
@@ -20,38 +20,38 @@ def server_settings(*, data: int, memory: int, cores: int, shared_memory: int | 
     """Return PostgreSQL's settings for `data` bytes of tables and indexes on a machine with `memory` bytes,
     `shared_memory` of them in /dev/shm (None where there is no such limit), and `disk` bytes free.
 
-    At most a quarter of the memory is for PostgreSQL alone: the models and the pictures that are read need some too.
+    At most a quarter of the memory is PostgreSQL's own: models and decoded pictures need some too.
     """
     build = _within(64 * _MB, memory // 8, 4096 * _MB)
-    # What is there may double before the next start. Not all that the machine can give: each GB takes 20 MB at once.
+    # The data may double before the next start. Not all the memory: each GB takes 20 MB at once.
     buffers = min(max(512 * _MB, 2 * data), memory // 4, 8192 * _MB)
     settings = {
         "shared_buffers": _megabytes(max(128 * _MB, buffers)),
         "effective_cache_size": _megabytes(_within(256 * _MB, memory // 2, memory)),
-        # An index that is built in less memory than it needs, 1.5 kB a row, takes several times as long.
+        # Building an index takes several times as long in less memory than it needs, 1.5 kB a row.
         "maintenance_work_mem": _megabytes(build),
-        # PostgreSQL starts 8 workers at most, and autovacuum and others want some.
+        # PostgreSQL starts 8 workers at most, and autovacuum and others need some.
         "max_parallel_maintenance_workers": str(_within(0, cores - 1, 6)),
-        # Of the log that a big load writes; more means fewer checkpoints within the load.
+        # Write-ahead log of a bulk load; more means fewer checkpoints within the load.
         "max_wal_size": _megabytes(_within(1024 * _MB, disk // 20, 4096 * _MB)),
     }
     if sys.platform == "linux":
-        # After a kill each of a thousand files would be synced before anything else, a second or more.
+        # After a kill each of a thousand files would be synced first, a second or more.
         settings["recovery_init_sync_method"] = "syncfs"
     if shared_memory is not None and shared_memory < build:
-        # A container has 64 MB of /dev/shm unless more was asked for, and workers that build an index share it all.
+        # A container has 64 MB of /dev/shm by default, shared by all workers that build an index.
         settings["dynamic_shared_memory_type"] = "sysv"
     return settings
 
 
 def write_server_settings(data: Path) -> None:
-    """Have the server over `data`, which is not running, start with the settings for this machine."""
+    """Write the settings for this machine for the next start over `data`."""
     lines = [f"{name} = '{value}'" for name, value in _of_this_machine(data).items()]
     _write(data, "# Written before each start, for the machine at hand. ALTER SYSTEM goes before it.", *lines)
 
 
 def forget_server_settings(data: Path) -> None:
-    """Have it start with PostgreSQL's own."""
+    """Have the next start use PostgreSQL's defaults."""
     _write(data, "# This machine gave less memory than PostgreSQL asked for.")
 
 
@@ -68,7 +68,7 @@ def _of_this_machine(data: Path) -> dict[str, str]:
 def _write(data: Path, *lines: str) -> None:
     file = data / SETTINGS_FILE
     file.write_text("\n".join(lines) + "\n", encoding="ascii")
-    # PostgreSQL does not run as root, who may be writing this.
+    # PostgreSQL does not run as root, and this process may.
     file.chmod(0o644)
     conf = data / "postgresql.conf"
     if _INCLUDE not in conf.read_text(encoding="utf-8"):

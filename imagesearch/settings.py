@@ -1,6 +1,6 @@
 """All settings, in one file. Each value that an operator can change comes from the environment or `.env`.
 
-Nothing configured means local use: an embedded PostgreSQL, pictures in files, everything under `var/`.
+The defaults suit local use: an embedded PostgreSQL, pictures in files, everything under `var/`.
 """
 
 import sys
@@ -37,8 +37,8 @@ from imagesearch.environment import (
     web_origins,
     whole_number,
 )
-from imagesearch.exposure import ACCESS, LOOPBACK, sign_up, usual_sign_up
-from imagesearch.logs import log_what_nobody_catches
+from imagesearch.exposure import ACCESS, LOOPBACK, default_sign_up, sign_up
+from imagesearch.logs import log_uncaught
 from imagesearch.machine import memory_bytes
 from imagesearch.mail import mail_settings, sender
 from imagesearch.rate_settings import networks, rates
@@ -49,7 +49,7 @@ read_env_file(BASE_DIR / ".env")
 
 # Everything that a running system writes, unless a database and a bucket are configured.
 DATA_DIR = folder("DATA_DIR", BASE_DIR / "var")
-# `make demo` notes here which models its pictures were embedded with.
+# Written by `make demo`: the models its pictures were embedded with.
 read_env_file(DATA_DIR / "demo.env", over_blank=True)
 
 _database = postgres_url("DATABASE_URL")
@@ -69,24 +69,24 @@ _listening = listening_names()
 ALLOWED_HOSTS = host_names("ALLOWED_HOSTS", list(dict.fromkeys(["localhost", "127.0.0.1", "[::1]", *_listening])))
 CSRF_TRUSTED_ORIGINS = web_origins("CSRF_TRUSTED_ORIGINS", wildcards=True)
 
-# What the site is called, on its pages and where it is installed; "" for what it is, in the language of the person.
+# The site's name on its pages and as an installed app; "" for a generic name in the user's language.
 SITE_NAME = line("SITE_NAME", most=45)
 
-# Behind a proxy that speaks TLS. Off by default: a collection at home is often served over plain http, where
-# secure cookies would lock everybody out.
+# Behind a TLS proxy. Off by default: a collection at home is often served over plain http, where secure cookies
+# would lock everybody out.
 HTTPS = flag("HTTPS", default=False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = 30 * 24 * 3600 if HTTPS else 0
-# Whether other sites below the same name speak TLS too is not ours to say.
+# HSTS for subdomains is the operator's decision.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"] if HTTPS else []
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 X_FRAME_OPTIONS = "DENY"
 
-# Whose word counts on where a request came from (X-Forwarded-For): a proxy on this machine, where there is one by what
-# else is set. A Unix socket is one in any case.
+# Proxies whose X-Forwarded-For is trusted; by default those on this machine where HTTPS is on. A Unix socket always
+# is.
 TRUSTED_PROXIES = networks("TRUSTED_PROXIES", LOOPBACK if HTTPS else ())
 
-# Below this path of another site, whose proxy may keep it in what it passes on or cut it off.
+# Path prefix under another site, whose proxy may keep or strip it.
 OUR_PATHS = (
     "account", "accounts", "admin", "albums", "api", "favicon.ico", "feeds", "healthz", "images", "language",
     "manifest.webmanifest", "map", "metrics", "offline", "readyz", "robots.txt", "saved", "search", "selection",
@@ -96,16 +96,16 @@ BASE_PATH = base_path("BASE_PATH", OUR_PATHS)
 FORCE_SCRIPT_NAME = BASE_PATH or None
 if BASE_PATH:
     SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = LANGUAGE_COOKIE_PATH = BASE_PATH
-    # Browsers send the cookies of the site above too, and Django takes the last one of a name.
+    # Browsers also send the cookies of the site above, and Django takes the last of duplicate names.
     _cookies = BASE_PATH.replace("/", "_")
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"sessionid{_cookies}", f"csrftoken{_cookies}"
     LANGUAGE_COOKIE_NAME = f"django_language{_cookies}"
-# Who has logged in from a browser is known by it, while others guess the same name.
+# Identifies a browser that has logged in, so that others who guess the same name don't lock its user out.
 DEVICE_COOKIE_NAME = "device" + BASE_PATH.replace("/", "_")
 SESSION_ENGINE = "search.web.sessions"
 CSRF_FAILURE_VIEW = "search.views.errors.csrf_failed"
 
-# Pages of other sites may use the API and nothing else; never with the cookies of the person, only with a token.
+# Pages of other sites may use only the API, with a token, never with the user's cookies.
 CORS_ALLOWED_ORIGINS = web_origins("API_CORS_ORIGINS")
 CORS_URLS_REGEX = r"^/api/(?!docs$)"
 CORS_ALLOW_METHODS = ["GET", "POST", "OPTIONS"]
@@ -115,7 +115,7 @@ CORS_EXPOSE_HEADERS = ["Location", "Retry-After", "WWW-Authenticate"]
 # --- Application ------------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    # Before ours, which takes their lists out of the admin.
+    # Before ours, which unregisters their lists from the admin.
     "django_otp",
     "django_otp.plugins.otp_totp",
     "django_otp.plugins.otp_static",
@@ -175,7 +175,7 @@ TEMPLATES = [
             "builtins": ["search.templatetags.icons"],
         },
     },
-    # Templates ending in .jinja: the search page, and the parts that others share with it.
+    # Templates ending in .jinja: the search page, and the partials that others share with it.
     {
         "BACKEND": "django.template.backends.jinja2.Jinja2",
         "DIRS": [BASE_DIR / "templates"],
@@ -190,12 +190,12 @@ TEMPLATES = [
     },
 ]
 
-# PBKDF2 takes a core for as long as a search takes: bounded, and behind searches.
+# PBKDF2 takes a core for as long as a search takes: its concurrency is limited, and searches go first.
 PASSWORD_HASHERS = [
     "search.accounts.password_hashing.PBKDF2",
     *(f"django.contrib.auth.hashers.{name}PasswordHasher" for name in ("PBKDF2SHA1", "BCryptSHA256", "Scrypt")),
 ]
-# The second is of sessions that older versions have begun.
+# The second is for sessions that older versions created.
 AUTHENTICATION_BACKENDS = [
     "search.accounts.backend.CountedBackend",
     "django.contrib.auth.backends.ModelBackend",
@@ -211,7 +211,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "login"
 PASSWORD_RESET_TIMEOUT = 3600
-# Codes of authenticator apps; what is tried is counted by LIMIT_CODES.
+# Codes of authenticator apps; LIMIT_CODES counts attempts instead.
 OTP_TOTP_ISSUER = SITE_NAME or "Picture search"
 OTP_TOTP_THROTTLE_FACTOR = OTP_STATIC_THROTTLE_FACTOR = 0
 REQUIRE_SECOND_FACTOR = flag("REQUIRE_SECOND_FACTOR", default=False)
@@ -219,15 +219,15 @@ LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "search"
 
 # --- Clients ----------------------------------------------------------------------------------------------------
 
-# Kilobytes a second that a client must send and take at least, and seconds for which it may stall meanwhile.
+# Minimum kilobytes a second that a client sends and receives, and seconds for which it may stall.
 CLIENT_LEAST_KB = whole_number("CLIENT_LEAST_KB", default=8, least=1, most=1000)
 CLIENT_STALL_SECONDS = whole_number("CLIENT_STALL_SECONDS", default=30, least=1, most=600)
 CLIENT_HEAD_SECONDS = whole_number("CLIENT_HEAD_SECONDS", default=10, least=1, most=600)
-# Megabytes of bodies that are being sent, and of answers that are slowly taken, of all processes together.
+# Megabytes of partial bodies and of responses to slow clients, of all processes together.
 UPLOADS_KEPT_MB = whole_number("UPLOADS_KEPT_MB", default=2000, least=100, most=1_000_000)
-# Who could not be answered in this time is told at once to come again.
+# A request that can't be answered within this time gets 503 at once.
 SEARCH_WITHIN_SECONDS = whole_number("SEARCH_WITHIN_SECONDS", default=2, least=1, most=60)
-# Pages and answers of the API, by gzip: off where the proxy in front does it better.
+# gzip of pages and API responses: off where the proxy in front does it better.
 COMPRESS_PAGES = flag("COMPRESS_PAGES", default=True)
 
 # --- Database ---------------------------------------------------------------------------------------------------
@@ -236,14 +236,13 @@ DATABASES: dict[str, dict[str, Any]] = {
     "default": _database or embedded_postgres.connection_settings(DATA_DIR / "postgres")
 }
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-# Of one process, whose threads wait for each other where there are fewer than they need.
+# Per process; threads wait for each other where there are fewer connections than threads.
 DATABASE_POOL_SIZE = whole_number("DATABASE_POOL_SIZE", default=8, least=1, most=100)
 _options = DATABASES["default"].setdefault("OPTIONS", {})
-# A command has the time, and may be left with one of few connections; longer than a person waits for a page helps
-# nobody.
+# A command can wait, and may have to share few connections; a page request can't.
 IS_COMMAND = Path(sys.argv[0]).name == "manage.py" and "runserver" not in sys.argv
 _options.setdefault("connect_timeout", 10 if IS_COMMAND else 3)
-# A network that swallows everything, or a machine that has gone without a word, would be waited for for hours.
+# Else a network that drops packets, or a machine that vanished, would be waited for for hours.
 for _name, _seconds in {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}.items():
     _options.setdefault(_name, _seconds)
 _options.setdefault("tcp_user_timeout", 60_000 if IS_COMMAND else 15_000)
@@ -257,7 +256,7 @@ _options["options"] = joined_options(
 _options["pool"] = {
     "min_size": 1,
     "max_size": DATABASE_POOL_SIZE,
-    # Whoever waits for a connection waits for its server.
+    # Waiting for a connection includes waiting for the server.
     "timeout": max(60 if IS_COMMAND else 5, int(_options["connect_timeout"])),
     "patience": 60 if IS_COMMAND else 0,
     "max_idle": 60,
@@ -276,12 +275,12 @@ CACHES = {
 # --- Pictures ---------------------------------------------------------------------------------------------------
 
 S3_BUCKET = bucket_name("AWS_STORAGE_BUCKET_NAME")
-# Boto3 would go to those of its own variables whatever we took it for.
+# Boto3 would use its own variables regardless of what we pass.
 _endpoints_of_boto3 = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 S3_ENDPOINT_URL = web_address("AWS_S3_ENDPOINT_URL") or next(filter(None, map(web_address, _endpoints_of_boto3)), "")
 S3_FOLDER = bucket_folder("AWS_LOCATION")
 check_keys({name: text(name) for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")})
-# For pictures in other buckets too, whose originals may stay there.
+# Also used for other buckets, whose originals may stay there.
 S3_CONNECTION = {
     "endpoint_url": S3_ENDPOINT_URL or None,
     "region_name": region_name("AWS_S3_REGION_NAME") or None,
@@ -289,10 +288,10 @@ S3_CONNECTION = {
     "secret_key": text("AWS_SECRET_ACCESS_KEY") or None,
     "security_token": text("AWS_SESSION_TOKEN") or None,
 }
-# By bucket, where one that pictures are read from is reached in another way.
+# Per source bucket, where its connection differs.
 S3_SOURCES = s3_sources("S3_SOURCES", text("S3_SOURCES"))
-# Pages wait this long for the object storage, in seconds, and for what is large as much longer as it takes; None for
-# commands, which have the time and repeat what fails.
+# Seconds that pages wait for the object storage, longer in proportion for large objects; None for commands, which
+# retry.
 STORAGE_WAIT: int | None = whole_number("S3_WAIT_SECONDS", default=5, least=1, most=60)
 if Path(sys.argv[0]).name == "manage.py" and "runserver" not in sys.argv:
     STORAGE_WAIT = None
@@ -303,10 +302,10 @@ S3_CLIENT: dict[str, Any] = {
     "read_timeout": STORAGE_WAIT or 20,
     "retries": {"mode": "standard", "total_max_attempts": 1 if STORAGE_WAIT else 3},
     "max_pool_connections": 32,
-    # Servers that merely speak S3 rarely know the newer trailing checksums.
+    # Servers that merely speak S3 rarely support the newer trailing checksums.
     "request_checksum_calculation": "when_required" if S3_ENDPOINT_URL else "when_supported",
     "response_checksum_validation": "when_required" if S3_ENDPOINT_URL else "when_supported",
-    # With "auto", boto3 signs addresses of Amazon's global name, which regions that were opened after 2019 refuse.
+    # With "auto", boto3 signs URLs for Amazon's global host name, which regions opened after 2019 refuse.
     "s3": {
         "addressing_style": choice("S3_ADDRESSING_STYLE", STYLES, default="path" if S3_ENDPOINT_URL else "virtual")
     },
@@ -314,7 +313,7 @@ S3_CLIENT: dict[str, Any] = {
 
 
 def _object_storage() -> dict[str, Any]:
-    from botocore.config import Config  # noqa: PLC0415 - 80 ms, for those who have a bucket
+    from botocore.config import Config  # noqa: PLC0415 - 80 ms, only with a bucket
 
     options = {
         **S3_CONNECTION,
@@ -327,11 +326,11 @@ def _object_storage() -> dict[str, Any]:
     return {"BACKEND": "search.objects.our_bucket.Bucket", "OPTIONS": options}
 
 
-# For so long a presigned address of a thumbnail is valid at most, and for half of it at least.
+# Maximum validity of a presigned thumbnail URL; at least half of it is left when a page is served.
 S3_ADDRESS_MINUTES = whole_number("S3_ADDRESS_MINUTES", default=20, least=2, most=10_080)
-# Where browsers fetch thumbnails and renditions, when those are public; presigned addresses otherwise.
+# Base URL for browsers where thumbnails and renditions are public; presigned URLs otherwise.
 S3_PUBLIC_BASE_URL = web_address("S3_PUBLIC_BASE_URL")
-# For a bucket that browsers can't reach: pages then fetch thumbnails and renditions from here.
+# For a bucket that browsers can't reach: the site serves thumbnails and renditions itself.
 PICTURES_THROUGH_SITE = flag("PICTURES_THROUGH_SITE", default=False)
 check_storage(
     bucket=S3_BUCKET,
@@ -355,25 +354,24 @@ STATIC_ROOT = DATA_DIR / "static"
 _ninja = find_spec("ninja")
 assert _ninja
 assert _ninja.origin
-# And those of the page where the API is tried: as an app of Django, ninja would be imported by every process.
+# And those of the API's docs page: with ninja in INSTALLED_APPS every process would import it.
 STATICFILES_DIRS = [BASE_DIR / "static", Path(_ninja.origin).with_name("static")]
 
 UPLOAD_MAX_MB = whole_number("UPLOAD_MAX_MB", default=20, least=1, most=500)
-# Days for which changes can be undone, and deleted pictures wait in the trash; 0: they are deleted at once.
+# Days for which changes can be undone, and deleted pictures stay in the trash; 0: deleted at once.
 HISTORY_DAYS = whole_number("HISTORY_DAYS", default=30, least=1, most=3650)
 TRASH_DAYS = whole_number("TRASH_DAYS", default=30, least=0, most=3650)
-# Days for which the ledger keeps runs of ingestion and other work on all pictures, and names of files not added.
+# Days for which the run ledger keeps runs (ingestion and other batch work) and the names of rejected files.
 RUNS_DAYS = whole_number("RUNS_DAYS", default=90, least=1, most=3650)
-# Whether words that found nothing strong are kept, for curators to see: by default they are only counted.
+# Whether queries without a strong match are stored for curators; by default they are only counted.
 KEEP_UNANSWERED = flag("KEEP_UNANSWERED", default=False)
-# Hours after which the server looks anew at what takes long (files, recall, outliers); 0: `manage.py state --look`
-# alone does.
+# Hours between the server's expensive checks (files, recall, outliers); 0: only `manage.py state --check` runs them.
 LOOK_HOURS = whole_number("LOOK_HOURS", default=24, least=0, most=8760)
 
 UPLOAD_MAX_MEGAPIXELS = whole_number("UPLOAD_MAX_MEGAPIXELS", default=100, least=1, most=1000)
-# For `ingest`: files of cameras and scanners are larger than what is sent through a browser.
+# For `ingest`: files of cameras and scanners are larger than browser uploads.
 INGEST_MAX_MB = whole_number("INGEST_MAX_MB", default=1000, least=1, most=4000)
-# Memory that decoding pictures takes: for the site, all its processes together, and for all commands.
+# Memory for decoding pictures: of all processes of the site together, and of all commands.
 DECODE_MAX_MB = whole_number("DECODE_MAX_MB", default=256, least=100, most=100_000)
 INGEST_DECODE_MAX_MB = whole_number(
     "INGEST_DECODE_MAX_MB",
@@ -381,32 +379,32 @@ INGEST_DECODE_MAX_MB = whole_number(
     least=100,
     most=1_000_000,
 )
-# The module that decoder processes run; tests have others.
+# The module that decoder processes run; tests use others.
 DECODER = "search.imaging.decoder_process"
-# Of a picture that is only searched by.
+# For query pictures.
 SEARCH_MAX_MEGAPIXELS = whole_number("SEARCH_MAX_MEGAPIXELS", default=50, least=1, most=1000)
 UPLOAD_MAX_FILES = whole_number("UPLOAD_MAX_FILES", default=50, least=1, most=1000)
-# Of a whole form with its pictures; the page sends them one by one, except where scripts are off.
+# Of a whole form; with scripts the page sends pictures one by one.
 UPLOAD_MAX_REQUEST_MB = whole_number("UPLOAD_MAX_REQUEST_MB", default=200, least=1, most=50_000)
-# Above the form's own limit, which tells the person what it is.
+# Above the form's own limit, whose error message is better.
 DATA_UPLOAD_MAX_NUMBER_FILES = UPLOAD_MAX_FILES + 100
-# A selection of 500 pictures, each with its similarity; more is told in words up to this.
+# A selection of 500 pictures, each with its similarity; up to this, the form's own error is shown.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 3_000
 FILE_UPLOAD_HANDLERS = ["search.http.upload_handlers.LimitedUploadHandler"]
 UPLOAD_LOGIN_REQUIRED = flag("UPLOAD_LOGIN_REQUIRED", default=True)
-# Who sees the collection at all: everybody, those who are logged in, or of these only whom an owner has let in.
+# Who sees the collection: everybody, logged-in users, or logged-in users whom an owner has approved.
 SITE_ACCESS = choice("SITE_ACCESS", ACCESS, default="public")
-# Whether strangers may make themselves an account: "on", "approval" (an owner decides) or "off".
-SIGN_UP = sign_up("SIGN_UP_OPEN", default=usual_sign_up(SITE_ACCESS, ALLOWED_HOSTS, DEBUG, HTTPS))
+# Whether visitors may create an account: "on", "approval" (an owner decides) or "off".
+SIGN_UP = sign_up("SIGN_UP_OPEN", default=default_sign_up(SITE_ACCESS, ALLOWED_HOSTS, DEBUG, HTTPS))
 check_access(SITE_ACCESS, sign_up=SIGN_UP, upload_needs_login=UPLOAD_LOGIN_REQUIRED, public=S3_PUBLIC_BASE_URL)
-# Who may have this machine fetch a picture from the web to search by it: nobody, those who are logged in, everybody.
+# Who may have the server fetch a picture from a URL to search by it: nobody, logged-in users, everybody.
 SEARCH_BY_ADDRESS = choice(
     "SEARCH_BY_ADDRESS", ["off", "members", "on"], default="members" if UPLOAD_LOGIN_REQUIRED else "on"
 )
 
 # --- Limits -----------------------------------------------------------------------------------------------------
 
-# How often who may do what: an account, or an address where nobody is logged in. search/limits says of what.
+# Rate limits per account, or per address where nobody is logged in. search/limits applies them.
 LIMITS = {
     "LOGINS": rates("LIMIT_LOGINS", default="5/minute, 30/hour"),
     "LOGINS_BY_ADDRESS": rates("LIMIT_LOGINS_BY_ADDRESS", default="20/minute, 100/hour"),
@@ -426,12 +424,12 @@ LIMITS = {
 }
 if not flag("LIMITS", default=True):
     LIMITS = dict.fromkeys(LIMITS, ())
-# Rows that strangers make: pictures that were searched by, the oldest of which go.
+# Rows that anonymous users create: query pictures, the oldest of which are removed.
 QUERY_PICTURES_KEPT = whole_number("QUERY_PICTURES_KEPT", default=20_000, least=100, most=10_000_000)
 
 # --- Mail -------------------------------------------------------------------------------------------------------
 
-# Without it nothing is sent, and no page offers it.
+# Without it no mail is sent, and no page offers it.
 _mail = mail_settings("EMAIL_URL")
 SENDS_MAIL = bool(_mail)
 EMAIL_BACKEND = _mail.get("EMAIL_BACKEND", "django.core.mail.backends.dummy.EmailBackend")
@@ -447,18 +445,18 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = sender("EMAIL_FROM", _mail)
 EMBEDDING_IMAGE_MODEL = text("EMBEDDING_IMAGE_MODEL") or "sentence-transformers/clip-ViT-B-32"
 EMBEDDING_TEXT_MODEL = text("EMBEDDING_TEXT_MODEL") or "sentence-transformers/clip-ViT-B-32-multilingual-v1"
 
-# Compiled for this processor, models are several times as fast: at their first use, by a process of its own. Off, they
-# are used as they were downloaded.
+# Compiled for this processor, models are several times as fast: at first use, in a separate process. Off: they run as
+# downloaded.
 COMPILE_MODELS = flag("COMPILE_MODELS", default=True)
 MODELS_DIR = DATA_DIR / "models"
 
-# Measure anew what counts as a strong match, in the background, when uploads have changed the collection by a tenth.
+# Recalibrate the relevance thresholds in the background when uploads have changed the collection by a tenth.
 CALIBRATE_AFTER_UPLOADS = True
 
-# Who sees where pictures were taken: people who curate, or everyone.
+# Who sees where pictures were taken: curators, or everyone.
 SHOW_PLACES = choice("SHOW_PLACES", ["curators", "everyone"], default="curators")
 
-# And who sees the map of pictures that are alike.
+# Who sees the map of similar pictures.
 SHOW_MAP = choice("SHOW_MAP", ["curators", "everyone"], default="curators")
 
 # --- Language and time ------------------------------------------------------------------------------------------
@@ -468,20 +466,20 @@ LANGUAGE_CODE = choice("LANGUAGE_CODE", ["en", "ko"], default="en")
 LOCALE_PATHS = [BASE_DIR / "locale"]
 FORMAT_MODULE_PATH = "imagesearch.formats"
 TIME_ZONE = time_zone("TIME_ZONE", default="UTC")
-# Where photos were taken that name no zone, and what their times are told in that are known in UTC alone; "": unknown.
+# Time zone of photos that name none, used for display where only UTC is known; "": unknown.
 PHOTO_TIME_ZONE = time_zone("PHOTO_TIME_ZONE")
 USE_TZ = True
 
-# --- Watching ---------------------------------------------------------------------------------------------------
+# --- Monitoring -------------------------------------------------------------------------------------------------
 
-# Who brings it may read /metrics; without it there is no such page, and nothing is counted.
+# Bearer token for /metrics; without it there is no such page, and nothing is counted.
 METRICS_TOKEN = secret("METRICS_TOKEN")
 
 LOG_FORMAT = choice("LOG_FORMAT", ["text", "json"], default="text")
 LOG_LEVEL = choice("LOG_LEVEL", ["DEBUG", "INFO", "WARNING", "ERROR"], default="INFO")
-# A line for each request: for programs that read the log, by default.
+# A line for each request; on by default for JSON logs.
 ACCESS_LOG = flag("ACCESS_LOG", default=LOG_FORMAT == "json")
-# Whether X-Request-ID is what our own proxy says; strangers who reach us directly could name any.
+# Whether to trust X-Request-ID from our proxy; direct clients could forge it.
 REQUEST_ID_FROM_PROXY = flag("REQUEST_ID_FROM_PROXY", default=False)
 
 LOGGING = {
@@ -489,17 +487,17 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"ours": {"()": f"imagesearch.logs.{'Json' if LOG_FORMAT == 'json' else 'Lines'}"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "ours"}},
-    # What libraries tell of themselves below a warning is for those who write them.
+    # Library messages below WARNING are noise to operators.
     "root": {"handlers": ["console"], "level": "ERROR" if LOG_LEVEL == "ERROR" else "WARNING"},
     "loggers": {
         "search": {"level": LOG_LEVEL},
         "imagesearch": {"level": LOG_LEVEL},
-        # Django's own handlers would tell it in another form, and twice.
+        # Django's own handlers would log it twice, in another format.
         "django": {"handlers": [], "level": "NOTSET"},
-        # Each 404 is a line already.
+        # Each 404 has its access log line.
         "django.request": {"level": "ERROR" if ACCESS_LOG else "NOTSET"},
         "django.server": {"handlers": ["console"], "level": "INFO", "propagate": False},
     },
 }
 if LOG_FORMAT == "json":
-    log_what_nobody_catches()
+    log_uncaught()

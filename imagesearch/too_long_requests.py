@@ -1,4 +1,4 @@
-"""Requests whose address, or what is sent with it, is too long to be read: gunicorn's worker says so in our words."""
+"""Requests whose URL or headers are too long to parse: gunicorn's worker answers them with our error page."""
 
 import logging
 from contextlib import suppress
@@ -19,7 +19,7 @@ _read_line = message.Request.read_line
 
 
 def _read_line_or_keep_its_beginning(self: Any, unreader: Any, buffer: Any, limit: int = 0) -> Any:
-    """gunicorn forgets a line that is too long, and with it who asks: a person or a program."""
+    """Keep the beginning of a line that is too long: gunicorn drops it, and the response depends on it."""
     try:
         return _read_line(self, unreader, buffer, limit)
     except LimitRequestLine as error:
@@ -28,15 +28,15 @@ def _read_line_or_keep_its_beginning(self: Any, unreader: Any, buffer: Any, limi
 
 
 def answer(client: Any, address: Any, error: BaseException) -> None:
-    """Answer a request that can't be read because of `error`, which is one of TOO_LONG."""
+    """Answer a request that failed to parse because of `error`, one of TOO_LONG."""
     logger.warning("Too long a request from %s: %s", address and address[0], error)
     with suppress(OSError):
         client.sendall(refusal(error))
 
 
 def refusal(error: BaseException) -> bytes:
-    """Return a whole answer, of which gunicorn's own would have neither our words nor a form that programs read."""
-    from search.views.errors import error_page  # noqa: PLC0415 - when Django is set up
+    """Return a whole HTTP response; gunicorn's own has neither our texts nor problem details for programs."""
+    from search.views.errors import error_page  # noqa: PLC0415 - needs Django to be set up
 
     method, _space, target = getattr(error, "beginning", b"").partition(b" ")
     request = HttpRequest()

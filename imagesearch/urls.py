@@ -1,4 +1,4 @@
-"""Addresses of the whole site."""
+"""URLs of the whole site."""
 
 from django.contrib import admin
 from django.templatetags.static import static
@@ -14,11 +14,11 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("language/", include("django.conf.urls.i18n")),
     path("api/", RedirectView.as_view(pattern_name="api:openapi-view")),
-    # Imported with its first request: ninja and pydantic take 0.2 s, and few processes need them.
+    # Imported at its first request: ninja and pydantic take 0.2 s, and few processes need them.
     LateResolver("api/", "search.api.urls", app_name="ninja", namespace="api"),
-    # Whatever else stands there is answered as programs read it, in development too.
+    # Unknown API URLs get problem details, in development too.
     re_path("^api/", csrf_exempt(errors.not_found)),
-    # Some browsers ask for it whatever the page says.
+    # Some browsers request it whatever the page says.
     path("favicon.ico", RedirectView.as_view(url=lazy(static, str)("img/mark.svg"))),
     path("", include("search.urls")),
 ]

@@ -1,7 +1,7 @@
-"""The process of gunicorn that answers requests, and how it ends: within seconds, and by itself.
+"""gunicorn's worker process, and its shutdown: within seconds, without the libraries' exit handlers.
 
-A process that was forked from one with OpenVINO in it can't end as others do: at its exit OpenVINO waits for threads
-that only its parent has, and is aborted, crashes or hangs. So a worker closes what must be closed, and leaves.
+A fork of a process that has loaded OpenVINO can't exit normally: OpenVINO waits for threads that only the parent has,
+and aborts, crashes or hangs. So a worker closes what must be closed, and calls `os._exit`.
 """
 
 import atexit
@@ -22,20 +22,21 @@ if TYPE_CHECKING:
     from imagesearch.serving.event_loop import Front
 
 UNDER_WAY = 6
-"""Seconds that requests under way have when the server stops."""
+"""Seconds for requests in progress when the server stops."""
 KILLED_AFTER = 9
-"""Seconds after which gunicorn kills a worker that is still there."""
+"""Seconds after which gunicorn kills a worker."""
 _LINGER = 1.0
-"""Seconds for a request that is just being sent, over a connection that was kept open or has been opened ahead."""
+"""Seconds for a request that is just being sent over an idle or preconnected connection."""
 _CLOSING = 1.0
-"""Seconds for closing all that must be closed."""
+"""Seconds for closing everything."""
 _SWITCH = 0.001
-"""Seconds for which a thread runs that others wait for."""
+"""Thread switch interval in seconds."""
 _STOPS = {signal.SIGTERM, signal.SIGQUIT}
 
 
 def hold_signals() -> None:
-    """Before a fork: until a worker knows what to do with it, it would take a word to stop for one to its parent."""
+    """Block stop signals before a fork: until a worker has its handlers, it would act on a signal meant for its
+    parent."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
 
 
@@ -43,11 +44,11 @@ os.register_at_fork(after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UN
 
 
 class Worker(base.Worker):  # type: ignore[misc]
-    """Serves by `Front`, and stops in the same order whichever way it is told to."""
+    """Serves by `Front`; each way of stopping takes the same steps."""
 
     front: "Front"
     alive: bool
-    _told_at = 0.0
+    _notified_at = 0.0
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
@@ -55,24 +56,24 @@ class Worker(base.Worker):  # type: ignore[misc]
             sys.exit("Configuration error: this server speaks no TLS by itself. Put a proxy in front that does.")
 
     def init_process(self) -> None:
-        self.cfg.set("graceful_timeout", UNDER_WAY)  # of this process, not of gunicorn's own
+        self.cfg.set("graceful_timeout", UNDER_WAY)  # of this process, not of gunicorn's master
         super().init_process()
 
     def notify(self) -> None:
-        """Tell gunicorn that this process lives, once a second: each call into the system may wait for a thread."""
+        """Send gunicorn the heartbeat once a second at most: each system call may wait for a thread."""
         now = time.monotonic()
-        if now >= self._told_at + 1:
-            self._told_at = now
+        if now >= self._notified_at + 1:
+            self._notified_at = now
             super().notify()
 
     def init_signals(self) -> None:
         super().init_signals()
-        # A terminal sends Ctrl-C to all processes, and gunicorn tells its workers of it by SIGQUIT.
+        # A terminal sends Ctrl-C to all processes, and gunicorn forwards it to its workers as SIGQUIT.
         signal.signal(signal.SIGINT, lambda _number, _frame: None)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
 
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
-        """Stop as by SIGTERM; when it is stopping already, somebody is in a hurry."""
+        """Stop as by SIGTERM; the second time, exit at once."""
         if not self.alive:
             leave(0)
         self.handle_exit(sig, frame)
@@ -84,7 +85,7 @@ class Worker(base.Worker):  # type: ignore[misc]
             super().handle_error(req, client, addr, exc)
 
     def is_ending(self) -> bool:
-        """Count a request; return whether its connection takes no other one."""
+        """Count a request; return whether its connection must be closed after it."""
         self.nr += 1
         if self.nr >= self.max_requests and self.alive:
             self.log.info("Autorestarting worker after current request.")
@@ -92,7 +93,7 @@ class Worker(base.Worker):  # type: ignore[misc]
         return not self.alive or not self.cfg.keepalive
 
     def run(self) -> None:
-        from imagesearch.serving.event_loop import Front  # noqa: PLC0415 - gunicorn reads this module before the settings
+        from imagesearch.serving.event_loop import Front  # noqa: PLC0415 - imported before the settings
 
         sys.setswitchinterval(_SWITCH)
         self.front = Front(self)
@@ -107,7 +108,7 @@ class Worker(base.Worker):  # type: ignore[misc]
         self._end()
 
     def _end(self) -> None:
-        """Answer what is under way, and what is just being sent over a connection that has been opened ahead."""
+        """Finish requests in progress, and those just being sent over preconnected connections."""
         front, stopped = self.front, time.monotonic()
         front.stop_listening()
         while front.connections and time.monotonic() < stopped + self.cfg.graceful_timeout:
@@ -118,15 +119,15 @@ class Worker(base.Worker):  # type: ignore[misc]
 
 
 def leave_worker(worker: Any) -> None:
-    """End this process, which is `worker`, with the status that it is ending with anyway."""
+    """Exit this process, which is `worker`, with the status that it is exiting with anyway."""
     if worker.pid != os.getpid():
-        return  # gunicorn's own, which found that the worker had gone
+        return  # gunicorn's master, which found that the worker had gone
     ending = sys.exc_info()[1]
     leave(ending.code if isinstance(ending, SystemExit) and isinstance(ending.code, int) else 1)
 
 
 def leave(status: int) -> None:
-    """Close what must be closed, and end the process without the exits of the libraries."""
+    """Close what must be closed, and exit without the libraries' exit handlers."""
     late = threading.Timer(_CLOSING, os._exit, [status])
     late.daemon = True
     late.start()
@@ -137,7 +138,7 @@ def leave(status: int) -> None:
 
 
 def _close() -> None:
-    from django.db import connections  # noqa: PLC0415 - gunicorn reads this module before the settings
+    from django.db import connections  # noqa: PLC0415 - imported before the settings
 
     from search.embedding import stop_compiling  # noqa: PLC0415
 

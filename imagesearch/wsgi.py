@@ -1,4 +1,4 @@
-"""The door for gunicorn and any other WSGI server."""
+"""The WSGI application, for gunicorn and other servers."""
 
 import os
 import re
@@ -17,21 +17,21 @@ _django = get_wsgi_application()
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Django's application, which speaks UTF-8 whatever charset a stranger names: an unknown one is an error to it."""
+    """Django's application, always in UTF-8: an unknown charset in a Content-Type would raise in Django."""
     environ["CONTENT_TYPE"] = re.sub(r";\s*charset\*?=[^;]*", "", environ.get("CONTENT_TYPE", ""), flags=re.IGNORECASE)
     environ["PATH_INFO"] = below_base_path(environ.get("PATH_INFO", ""))
     body = Body(environ)
     try:
         answer: Iterable[bytes] = _django(environ, start_response)
     except BodyWanted:
-        # Django gives its connections back by the end of an answer, and there is none yet.
+        # Django returns its connections when a response is closed, and there is none yet.
         request_finished.send(sender=_django.__class__)
         raise
     return Answer(answer, body) if body.is_to_be_discarded else answer
 
 
 def below_base_path(path: str) -> str:
-    """Return the part of a request's path that is ours, whether a proxy kept BASE_PATH in it or cut it off."""
+    """Return a request's path without BASE_PATH, whether a proxy kept or stripped it."""
     base: str = settings.BASE_PATH
     if not base:
         return path

@@ -1,1 +1,1 @@
-"""Semantic image search: tables, pages and the rooms behind them."""
+"""Semantic image search: the Django app. Each package in it is a room; docs/architecture.md lists them."""

@@ -8,5 +8,5 @@ class SearchConfig(AppConfig):
 
     def ready(self) -> None:
         from search import checks  # noqa: F401, PLC0415 - registers the system checks
-        from search.accounts import passwords, roles  # noqa: F401, PLC0415 - what ends with a password, and begins with an account
-        from search.objects import deletion  # noqa: F401, PLC0415 - whoever deletes a row owes its objects
+        from search.accounts import passwords, roles  # noqa: F401, PLC0415 - connects signal handlers
+        from search.objects import deletion  # noqa: F401, PLC0415 - connects signal handlers

@@ -1,4 +1,4 @@
-"""Wrong configuration fails at start, with an id and the mend."""
+"""System checks: wrong configuration fails at start, with an id and a hint."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -27,8 +27,8 @@ from search.relevance.due import MEASURE, UNMEASURED, is_unmeasured
 OLDEST_PGVECTOR = (0, 8, 4)
 
 
-def _asks_the_database(check: Callable[[], list[CheckMessage]]) -> Callable[..., list[CheckMessage]]:
-    """Register a check that is made where the database is asked, and says nothing of one that is not migrated yet."""
+def _database_check(check: Callable[[], list[CheckMessage]]) -> Callable[..., list[CheckMessage]]:
+    """Register a check that queries the database, and is silent where that is not migrated yet."""
 
     def asked(
         app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
@@ -40,20 +40,21 @@ def _asks_the_database(check: Callable[[], list[CheckMessage]]) -> Callable[...,
         except DatabaseError:
             return []
 
-    # Not `functools.wraps`: Django would look at the arguments of what is wrapped.
+    # Not `functools.wraps`: Django would inspect the signature of the wrapped function.
     asked.__name__, asked.__doc__ = check.__name__, check.__doc__
     return register(asked, Tags.database)
 
 
 @register()
 def models_are_there(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """A model that is written as a folder must be one; hub ids are tried when the first vector is needed.
+    """A model given as a folder must exist; hub ids are resolved when the first vector is needed.
 
-    It stops nothing: pictures can be looked at and curated without a model, and `/readyz` says what is missing.
+    A warning only: pictures can be viewed and curated without a model, and `/readyz` says what is missing.
     """
     return [
         checks.Warning(
-            f"{name} is {value!r}, and there is no such folder. Nothing can be searched by what it shows, or added.",
+            f"{name} is {value!r}, and there is no such folder. Pictures can be neither searched by content nor "
+            "added.",
             hint="Write the folder of a sentence-transformers model, or its id on the hub.",
             id="search.W001",
         )
@@ -64,7 +65,7 @@ def models_are_there(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
 
 @register()
 def pictures_can_be_written(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Files are kept where the settings say, unless there is a bucket. Nothing is made here."""
+    """The media folder must be writable, unless there is a bucket. Creates nothing."""
     folder = Path(settings.MEDIA_ROOT)
     if not storage.are_files() or _can_be_written(folder):
         return []
@@ -78,7 +79,7 @@ def pictures_can_be_written(app_configs: Sequence[AppConfig] | None, **kwargs: A
 
 
 def _can_be_written(folder: Path) -> bool:
-    """Whether files can be made in a folder that is there, or that can be made."""
+    """Whether files can be created in a folder that exists or can be created."""
     with suppress(OSError):
         there = next(each for each in (folder, *folder.parents) if each.exists())
         return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
@@ -87,23 +88,23 @@ def _can_be_written(folder: Path) -> bool:
 
 @register()
 def browsers_take_thumbnails(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """A page that came by https shows no pictures that come by http."""
+    """A page served over https shows no pictures from http URLs."""
     name = "S3_PUBLIC_BASE_URL" if settings.S3_PUBLIC_BASE_URL else "AWS_S3_ENDPOINT_URL"
     address = settings.S3_PUBLIC_BASE_URL or settings.S3_ENDPOINT_URL
     if not settings.HTTPS or not address.startswith("http://") or not storage.serves_itself():
         return []
     return [
         checks.Warning(
-            f"HTTPS is on, and {name} is {address!r}: browsers show no thumbnails from there.",
+            f"HTTPS is on, and {name} is {address!r}: browsers block its thumbnails.",
             hint="Write an https address, or set PICTURES_THROUGH_SITE=on.",
             id="search.W011",
         )
     ]
 
 
-@_asks_the_database
+@_database_check
 def vectors_are_of_the_active_model() -> list[CheckMessage]:
-    """Search sees only rows of the active model; others should not be forgotten."""
+    """Searches see only rows of the active model; other rows are reported."""
     ends = (
         Image.objects.shown().filter(embedding_model__gt="").aggregate(Min("embedding_model"), Max("embedding_model"))
     )
@@ -120,89 +121,89 @@ def vectors_are_of_the_active_model() -> list[CheckMessage]:
     ]
 
 
-@_asks_the_database
+@_database_check
 def switch_of_models_has_ended() -> list[CheckMessage]:
-    """What `switch_model` has begun, or chosen, should not be forgotten."""
+    """An unfinished or overridden `switch_model` is reported."""
     switch = known_switch()
-    told = switching.told()
+    told = switching.status_line()
     if not told or switch is None:
         return []
     if not switch.counts_with(environment()):
         return [
             checks.Warning(
                 f"The environment was changed after switch_model had chosen {switch.active.pair.image} and "
-                f"{switch.active.pair.text}: the environment counts.",
+                f"{switch.active.pair.text}: the environment takes precedence.",
                 hint="Set EMBEDDING_IMAGE_MODEL and EMBEDDING_TEXT_MODEL to these; or keep them, and run `manage.py "
                 "reembed`.",
                 id="search.W013",
             )
         ]
-    hint = "`manage.py switch_model` tells how far it is, and what can be done next."
+    hint = "`manage.py switch_model` shows its progress and the next steps."
     return [checks.Info(f"Change of models: {told}.", hint=hint, id="search.I014")]
 
 
-@_asks_the_database
+@_database_check
 def no_picture_waits_for_its_vector() -> list[CheckMessage]:
-    """Pictures that were added with `ingest --enqueue` should not be forgotten."""
+    """Pictures that were added with `ingest --enqueue` and are still pending are reported."""
     pending = Image.objects.pending().count()
     if not pending:
         return []
     return [
         checks.Info(
-            f"{pending:,} pictures wait for their vectors. No search finds them.",
-            hint="Run `manage.py embed_pending`, on as many machines as you like.",
+            f"{pending:,} pictures have no vector yet. No search finds them.",
+            hint="Run `manage.py embed_pending`, on any number of machines.",
             id="search.I005",
         )
     ]
 
 
-@_asks_the_database
+@_database_check
 def wide_pictures_are_seen_whole() -> list[CheckMessage]:
-    """Pictures of earlier versions are found by their middle alone until somebody has the rest looked at."""
-    owed = Image.objects.without_windows(active_model()).count()
-    if not owed:
+    """Wide and tall pictures of earlier versions are found only by their middle until their windows are embedded."""
+    count = Image.objects.without_windows(active_model()).count()
+    if not count:
         return []
     return [
         checks.Info(
-            f"{owed:,} wide or tall pictures are found by what is in their middle alone.",
-            hint="Run `manage.py embed_pending --windows`, on as many machines as you like. It reads their originals.",
+            f"{count:,} wide or tall pictures are found only by their middle.",
+            hint="Run `manage.py embed_pending --windows`, on any number of machines. It reads their originals.",
             id="search.I013",
         )
     ]
 
 
-@_asks_the_database
+@_database_check
 def places_are_known() -> list[CheckMessage]:
-    """Coordinates that were read by earlier versions say nothing of a country or a town by themselves."""
+    """Coordinates that earlier versions read have no country and town yet."""
     unplaced = count_unplaced()
     if not unplaced:
         return []
     return [
         checks.Info(
-            f"Of {unplaced:,} pictures whose coordinates are known, nobody has looked up the country and town.",
+            f"{unplaced:,} pictures have coordinates, and no country and town yet.",
             hint="Run `manage.py find_places`: half a minute for 100,000. It reads no file.",
             id="search.I016",
         )
     ]
 
 
-@_asks_the_database
+@_database_check
 def relevance_is_measured() -> list[CheckMessage]:
-    """Without it no result is called strong or weak, as after an upgrade from a version that did not measure."""
+    """Without calibration no result is called strong or weak, as after an upgrade from a version without it."""
     if not is_unmeasured():
         return []
     return [checks.Warning(UNMEASURED, hint=f"Run `{MEASURE}`.", id="search.W008")]
 
 
-@_asks_the_database
+@_database_check
 def no_deletion_is_owed() -> list[CheckMessage]:
-    """Files of deleted pictures, which the storage did not let go of, should not be forgotten."""
-    owed = OwedDeletion.objects.count()
-    if not owed:
+    """Files of deleted pictures that the storage could not delete are reported."""
+    count = OwedDeletion.objects.count()
+    if not count:
         return []
     return [
         checks.Info(
-            f"Files of {owed:,} deleted pictures are still in the storage.",
+            f"Files of {count:,} deleted pictures are still in the storage.",
             hint="Run `manage.py reconcile`.",
             id="search.I009",
         )
@@ -213,7 +214,7 @@ def no_deletion_is_owed() -> list[CheckMessage]:
 def upgrade_is_complete(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """Pages answer nothing else until the database and the static files are of this version."""
+    """Pages answer 503 until the database and the static files are of this version."""
     if not databases or "default" not in databases or upgrades.is_migrating():
         return []
     found: list[CheckMessage] = []
@@ -222,7 +223,7 @@ def upgrade_is_complete(
             require()
         except upgrades.NotUpgraded as step:
             found.append(Error(step.wrong, hint=step.hint, id=f"search.E00{number}"))
-        except DatabaseError:  # told by the check that asks for pgvector
+        except DatabaseError:  # reported by pgvector_is_recent
             continue
     return found
 
@@ -231,7 +232,7 @@ def upgrade_is_complete(
 def pgvector_is_recent(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """Without iterative index scans searches come back short."""
+    """Without iterative index scans, filtered searches return too few results."""
     if not databases or "default" not in databases:
         return []
     try:
@@ -241,8 +242,8 @@ def pgvector_is_recent(
                 " FROM pg_available_extensions WHERE name = 'vector'"
             )
             row = cursor.fetchone()
-    except DatabaseError as error:  # which the other checks leave to this one
-        return [Error(f"The database can't be asked: {error}", hint="Look at DATABASE_URL.", id="search.E012")]
+    except DatabaseError as error:  # the other checks leave it to this one
+        return [Error(f"The database can't be queried: {error}", hint="Look at DATABASE_URL.", id="search.E012")]
     if row is None:
         return [
             Error(

@@ -1,4 +1,4 @@
-"""Addresses of the pages."""
+"""URL patterns of the pages."""
 
 from django.contrib.auth.views import LogoutView
 from django.urls import path, register_converter
@@ -31,7 +31,7 @@ from search.views import (
 
 
 class RenditionWidth:
-    """One of the sizes that are made, so that nobody can have a thousand others made."""
+    """The sizes of renditions, and no others, so that nobody can have thousands made."""
 
     regex = "|".join(map(str, storage.WIDTHS))
 
@@ -43,7 +43,7 @@ class RenditionWidth:
 
 
 class RowId:
-    """The id of a row that has a number. No more digits than the database's own numbers have."""
+    """The integer id of a row, with at most as many digits as PostgreSQL's bigint holds."""
 
     regex = "[0-9]{1,18}"
 
@@ -59,7 +59,8 @@ register_converter(RowId, "row_id")
 
 urlpatterns = [
     path("robots.txt", robots.robots, name="robots"),
-    # Side by side: a page finds the second by the first, and what it may serve is all below where it lies.
+    # Side by side: pages resolve the URL of the worker by that of the manifest, and a worker controls what is below
+    # its own path.
     path("manifest.webmanifest", installing.manifest, name="manifest"),
     path("service-worker.js", installing.service_worker, name="service-worker"),
     path("offline/", installing.offline, name="offline"),

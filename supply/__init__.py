@@ -1,4 +1,4 @@
-"""What the product is made of: the locked packages, their licences, and what is known against them."""
+"""Supply chain: locked packages, their licences and known vulnerabilities; the pages of settings."""
 
 import re
 from collections.abc import Iterator
@@ -11,12 +11,12 @@ from packaging.utils import canonicalize_name
 
 BASE = Path(__file__).resolve().parent.parent
 NOT_LOCKED = ("torch", "triton", "nvidia-", "cuda-")
-"""Installed before all else, from an index of the operator's choice, whose files have hashes of their own."""
+"""Installed first, from an index of the operator's choice, whose files have hashes of their own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Locked:
-    """A package of a lock, by its normalised name; `marker` says where it is installed, None for everywhere."""
+    """A package in a lock file, by its normalised name; `marker` is its environment marker, None for everywhere."""
 
     name: str
     version: str
@@ -28,23 +28,24 @@ class Locked:
         return self.marker is None or self.marker.evaluate()
 
 
-def wanted(path: Path) -> Iterator[Requirement]:
-    """Yield the lines of a requirements*.txt, those of the files that it names too."""
-    for line in (told.partition("#")[0].strip() for told in path.read_text("utf-8").splitlines()):
+def requirements_in(path: Path) -> Iterator[Requirement]:
+    """Yield the requirements of a requirements*.txt, including those of the files that it refers to."""
+    for line in (text.partition("#")[0].strip() for text in path.read_text("utf-8").splitlines()):
         if line.startswith("-r "):
-            yield from wanted(path.with_name(line.removeprefix("-r ").strip()))
+            yield from requirements_in(path.with_name(line.removeprefix("-r ").strip()))
         elif line:
             yield Requirement(line)
 
 
 def locked(path: Path) -> list[Locked]:
-    """Return what a requirements*.lock says. Raises ValueError for a line that is no package with its hashes."""
+    """Return the packages of a requirements*.lock. Raises ValueError for a line that isn't a pinned package with
+    hashes."""
     found = []
     for line in re.sub(r"\\\n\s*", " ", path.read_text("utf-8")).splitlines():
         if not line.strip() or line.startswith("#"):
             continue
-        told, *hashes = line.split(" --hash=")
-        requirement = Requirement(told.strip())
+        spec, *hashes = line.split(" --hash=")
+        requirement = Requirement(spec.strip())
         versions = [one.version for one in requirement.specifier if one.operator == "=="]
         if len(versions) != 1 or len(requirement.specifier) != 1 or not hashes:
             raise ValueError(f"{path.name}: {line[:100]}")

@@ -1,6 +1,6 @@
-"""`python -m supply.audit PIP_AUDIT`: whether anything is known against what is locked.
+"""`python -m supply.audit PIP_AUDIT`: check the locked packages for known vulnerabilities.
 
-Exit status 0 where nothing is, 1 where something is, 3 where the service of advisories does not answer for some.
+Exit status 0 for none, 1 for some, 3 where the advisory service does not answer for some packages.
 """
 
 import json
@@ -10,20 +10,20 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from supply import BASE, locked, wanted
+from supply import BASE, locked, requirements_in
 
 
-def asked() -> str:
-    """Return name and version of all that is locked, and of torch."""
+def locked_requirements() -> str:
+    """Return the requirements of all locked packages and torch."""
     pinned = {f"{one.name}=={one.version}" for one in locked(BASE / "requirements.lock")}
-    # One version of each; where the lock has two, for different Pythons, the later one.
+    # One version of each; if the lock has two, for different Pythons, the later one.
     versions = dict(one.split("==") for one in sorted(pinned))
-    torch = next(one for one in wanted(BASE / "requirements.txt") if one.name == "torch")
+    torch = next(one for one in requirements_in(BASE / "requirements.txt") if one.name == "torch")
     return "".join(f"{name}=={version}\n" for name, version in versions.items()) + f"{torch}\n"
 
 
-def judged(report: dict[str, Any]) -> tuple[int, list[str]]:
-    """Return the exit status for what pip-audit has found, and what is to be said of it."""
+def verdict(report: dict[str, Any]) -> tuple[int, list[str]]:
+    """Return the exit status for pip-audit's report, and the lines to print."""
     parts = report["dependencies"]
     known = [
         f"{part['name']} {part['version']}: {found['id']}, fixed in {', '.join(found['fix_versions']) or 'none'}."
@@ -34,18 +34,16 @@ def judged(report: dict[str, Any]) -> tuple[int, list[str]]:
     if known:
         return 1, known
     if len(skipped) == len(parts):
-        return 3, ["The service of advisories does not answer from here: nothing is known of any package."]
+        return 3, ["The advisory service does not answer: no package could be checked."]
     if skipped:
-        return 3, [
-            f"The service of advisories knows nothing of {', '.join(skipped)}; nothing is known against the rest."
-        ]
-    return 0, [f"Nothing is known against any of {len(parts)} packages."]
+        return 3, [f"The advisory service does not know {', '.join(skipped)}; no known vulnerabilities in the rest."]
+    return 0, [f"No known vulnerabilities in {len(parts)} packages."]
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         named = Path(folder) / "requirements.txt"
-        named.write_text(asked())
+        named.write_text(locked_requirements())
         command = [
             sys.argv[1],
             "-r",
@@ -59,10 +57,10 @@ def main() -> None:
         ]
         ended = subprocess.run(command, capture_output=True, text=True, check=False)
     try:
-        status, said = judged(json.loads(ended.stdout))
+        status, said = verdict(json.loads(ended.stdout))
     except ValueError:
         last = (ended.stderr.strip().splitlines() or ["no word"])[-1]
-        status, said = 3, [f"The service of advisories does not answer from here: {last}"]
+        status, said = 3, [f"The advisory service does not answer: {last}"]
     print("\n".join(said))
     sys.exit(status)
 

@@ -1,4 +1,4 @@
-"""`python -m supply.icons`: draw the icons of the installed site into static/img, by Chromium."""
+"""`python -m supply.icons`: render the icons of the installed site into static/img, by Chromium."""
 
 import io
 import shutil
@@ -12,9 +12,9 @@ from supply import BASE
 FOLDER = BASE / "static" / "img"
 GROUND, INK = "#1d6b5a", "#f1f8f5"
 COLOURS = 64
-"""Few: there are two, and what lies between them at the edges."""
+"""Few: there are two, and their blends at the edges."""
 
-# The mark of static/img/mark.svg, around the middle of a square of 32.
+# The mark of static/img/mark.svg, centred in a square of 32.
 _MARK = f"""
 <g transform="translate(16 16) scale({{scale}}) translate(-16 -16)" fill="{INK}">
   <circle cx="16" cy="16" r="12.5" fill="none" stroke="{INK}" stroke-width="1.5" opacity=".5"/>
@@ -23,7 +23,7 @@ _MARK = f"""
   <rect x="3.5" y="20.5" width="6" height="6" rx="1.5" opacity=".75"/>
 </g>
 """
-# Launchers cut a maskable icon to a circle of four fifths of it, so the mark is smaller, and the ground has no edge.
+# Launchers crop a maskable icon to a circle of four fifths, so the mark is smaller, and the background is full-bleed.
 _KINDS = {"icon": (7.0, 0.72), "maskable": (0.0, 0.66)}
 _DRAWN = (("icon", 192), ("icon", 512), ("maskable", 192), ("maskable", 512), ("maskable", 180))
 
@@ -38,7 +38,7 @@ def drawing(kind: str) -> str:
 
 
 def draw(folder: Path) -> list[Path]:
-    """Write all icons into the folder; return their paths. iOS has one of its own, which it rounds itself."""
+    """Write all icons into the folder; return their paths. iOS has its own, which it rounds itself."""
     chromium = shutil.which("chromium-headless-shell") or shutil.which("chromium")
     written = []
     with sync_playwright() as playwright:

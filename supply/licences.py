@@ -1,6 +1,6 @@
-"""`python -m supply.licences`: the licences of what is installed to run the product, as docs/licences.md has them.
+"""`python -m supply.licences`: the licences of installed runtime packages, as in docs/licences.md.
 
-Exit status 1, with the names, where one is not among those that a program under the MIT licence may be built on.
+Exit status 1, with their names, for licences that a program under the MIT licence may not depend on.
 """
 
 import sys
@@ -23,7 +23,7 @@ EXCEPTIONS = {
     "reverse-geocode": "LGPL (code), CC-BY-4.0 (data)",
     "pillow-heif": "GPL-2.0 (wheel), BSD-3-Clause (source)",
 }
-"""Looked at one by one; docs/licences.md says what follows from each."""
+"""Reviewed one by one; docs/licences.md says what follows from each."""
 _KNOWN_AS = {
     "Apache License 2.0": "Apache-2.0",
     "Apache 2.0 License": "Apache-2.0",
@@ -63,42 +63,42 @@ Six of these need a word:
 """
 
 
-def licence_of(name: str, told: Any) -> str:
-    """Return what the metadata of a package says, as SPDX writes it where it can be told; "" where it says nothing."""
+def licence_of(name: str, fields: Any) -> str:
+    """Return the licence in a package's metadata, as SPDX where possible; "" where there is none."""
     if name in EXCEPTIONS:
         return EXCEPTIONS[name]
-    if expression := told.get("License-Expression"):
+    if expression := fields.get("License-Expression"):
         return str(expression)
     classified = [
         _KNOWN_AS.get(last, last)
-        for one in told.get_all("Classifier") or []
+        for one in fields.get_all("Classifier") or []
         if one.startswith("License ::") and (last := one.rpartition(" :: ")[2]) != "OSI Approved"
     ]
-    written = str(told.get("License") or "").strip()
+    written = str(fields.get("License") or "").strip()
     written = _KNOWN_AS.get(written, written)
-    # Some have the whole text there, or no more than that there are two.
+    # Some contain the whole text, or only that there are two.
     if written and len(written) < 40 and written != "Dual License" and "::" not in written:
         return written
     return " OR ".join(classified)
 
 
 def is_allowed(name: str, licence: str) -> bool:
-    """Whether all that holds of one of the alternatives is allowed."""
+    """Whether all licences of one of the alternatives are allowed."""
     if name in EXCEPTIONS:
         return licence == EXCEPTIONS[name]
     return any(all(part.strip(" ()") in ALLOWED for part in choice.split(" AND ")) for choice in licence.split(" OR "))
 
 
 def installed() -> dict[str, tuple[str, str]]:
-    """Return version and licence of each package that the product runs on here, torch included."""
+    """Return version and licence of each runtime package, torch included."""
     found = {}
     here = [(one.name, one.version) for one in locked(BASE / "requirements.lock") if one.is_for_here]
     for name, version in sorted([*here, ("torch", "")]):
         try:
-            told = metadata(name)
+            fields = metadata(name)
         except PackageNotFoundError:
             sys.exit(f"{name} {version} is in requirements.lock and not installed here: run `make demo`.")
-        found[name] = version or told["Version"].partition("+")[0], licence_of(name, told)
+        found[name] = version or fields["Version"].partition("+")[0], licence_of(name, fields)
     return found
 
 

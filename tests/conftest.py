@@ -30,6 +30,7 @@ from search.monitoring import upgrades
 from search.query import collection_cache
 from search.query.tag_names import forget_names
 from search.retrieval.candidate_cache import forget_candidates
+from tests.coverage import look_seldom
 from tests.database import empty_tables, wait_for_no_disk
 from tests.s3_servers import Rclone
 
@@ -37,10 +38,13 @@ from tests.s3_servers import Rclone
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Processes that tests start use the models as they are: none of them is there for long.
+# Processes that tests start compile no models: none of them is there for long.
 os.environ["COMPILE_MODELS"] = "off"
 
 MODELS = django_settings.DATA_DIR / "models"
+os.environ["TEST_MODELS"] = str(MODELS)  # with tests.killed_settings: compiled, which takes no torch
+
+look_seldom()
 
 collection_cache.FEW = (
     2**62
@@ -68,6 +72,42 @@ def _compiled_models() -> set[Path]:
     environment = {**os.environ, **models, "DJANGO_SETTINGS_MODULE": "imagesearch.settings"}
     subprocess.run([sys.executable, "-c", script], cwd=django_settings.BASE_DIR, env=environment, check=True)
     return _compiled()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_settings() -> Iterator[None]:
+    """Nothing of the machine's configuration reaches a test.
+
+    Set once: each setting of a test is told to all who asked to know, as it comes and as it goes.
+    """
+    own = override_settings(
+        EMBEDDING_IMAGE_MODEL=str(demo.IMAGE_MODEL),
+        EMBEDDING_TEXT_MODEL=str(demo.TEXT_MODEL),
+        MODELS_DIR=MODELS,
+        COMPILE_MODELS=True,
+        STORAGE_WAIT=60,
+        S3_PUBLIC_BASE_URL="",
+        STORAGES={
+            "default": {"BACKEND": "search.objects.storage.LocalStorage"},
+            "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+        },
+        ALLOWED_HOSTS=["testserver", "localhost", "127.0.0.1"],
+        SITE_NAME="",
+        LANGUAGE_CODE="en",
+        SHOW_PLACES="curators",
+        SHOW_MAP="curators",
+        CALIBRATE_AFTER_UPLOADS=False,
+        LIMITS={},  # those who test one switch it on
+        TRUSTED_PROXIES=(),
+        SITE_ACCESS="public",
+        SIGN_UP="on",
+        SENDS_MAIL=False,
+        REQUIRE_SECOND_FACTOR=False,
+        PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
+    )
+    own.enable()
+    yield
+    own.disable()
 
 
 class _KeptForGood:
@@ -102,39 +142,20 @@ def _own_world(
     monkeypatch: pytest.MonkeyPatch,
     _compiled_models: set[Path],
 ) -> Iterator[None]:
-    """Nothing of the machine's configuration reaches a test, nor anything of one test the next."""
+    """Nothing of one test reaches the next."""
     _KeptForGood.from_file(request.node.path.name)
-    settings.EMBEDDING_IMAGE_MODEL = str(demo.IMAGE_MODEL)
-    settings.EMBEDDING_TEXT_MODEL = str(demo.TEXT_MODEL)
     settings.DATA_DIR = tmp_path / "var"
     settings.MEDIA_ROOT = tmp_path / "media"
-    settings.MODELS_DIR, settings.COMPILE_MODELS = MODELS, True
-    monkeypatch.setattr(loading, "compile_meanwhile", lambda *model: None)
+    monkeypatch.setattr(loading, "compile_in_background", lambda *model: None)
     # What a test deletes is gone when it looks, on a slow machine too.
     monkeypatch.setattr(background, "WAITED_FOR", 60.0)
     # A command that the admin starts would work on the database of whoever runs the tests.
     monkeypatch.setattr(commands, "start_command", lambda *command: None)
     # Nor does a slow machine make a storage one that doesn't answer: tests of that have their own patience.
-    settings.STORAGE_WAIT = 60
     monkeypatch.setattr(timeouts, "TURN", 60.0)
     monkeypatch.setattr(timeouts, "STILL", 60.0)
     # The test database is made by this version, and tests without one can't be asked about it.
     monkeypatch.setattr(upgrades, "_fits_until", float("inf"))
-    settings.S3_PUBLIC_BASE_URL = ""
-    settings.STORAGES = {
-        "default": {"BACKEND": "search.objects.storage.LocalStorage"},
-        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-    }
-    settings.ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
-    settings.SITE_NAME = ""
-    settings.LANGUAGE_CODE, settings.SHOW_PLACES, settings.SHOW_MAP = "en", "curators", "curators"
-    settings.CALIBRATE_AFTER_UPLOADS = False
-    # Those who test one switch it on.
-    settings.LIMITS = {}
-    settings.TRUSTED_PROXIES = ()
-    settings.SITE_ACCESS = "public"
-    settings.SIGN_UP, settings.SENDS_MAIL, settings.REQUIRE_SECOND_FACTOR = "on", False, False
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     cache.clear()
     forget_candidates()
     vocabulary.forget()

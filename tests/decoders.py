@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from search.decoding.pool import pool
-from search.decoding.running import guilty
+from search.decoding.running import fatal_files
 
 
 def marked(mark: bytes, colour: str = "navy") -> bytes:
@@ -24,4 +24,4 @@ def bad_decoder(settings) -> Iterator[None]:
     settings.DECODER = "tests.bad_decoder"
     yield
     pool().close()
-    guilty.forget()
+    fatal_files.forget()

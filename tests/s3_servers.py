@@ -7,11 +7,13 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from django.conf import settings
 
@@ -25,6 +27,9 @@ PATIENCE = 60.0
 """Seconds for a server to answer its first connection."""
 
 _BIN = Path(sys.executable).parent
+
+# What is known of S3 is read once, not for each client that a test has the product make: a megabyte of JSON.
+botocore.session.create_loader = cache(botocore.session.create_loader)
 
 
 def free_port() -> int:

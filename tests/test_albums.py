@@ -18,7 +18,7 @@ from django.utils import timezone
 from search.curation import AddToAlbum, RemoveFromAlbum, Trash, change, delete_album, undo
 from search.duplicates.merging import Kept, keep
 from search.facets.facets import facets_of
-from search.ingestion.edits_kept import take_edits
+from search.ingestion.edits_kept import copy_edits
 from search.models import Album, AlbumImage, Image, Revision, SavedSearch
 from search.models.albums import Place, Visibility
 from search.query import SearchQuery
@@ -475,7 +475,7 @@ def test_albums_follow_a_picture_whose_file_has_changed_and_go_with_one_that_is_
     album.refresh_from_db()
     assert album.cover_id == fresh
     assert titles(album) == ["shore", "town"]
-    take_edits(three[1].pk, fresh)
+    copy_edits(three[1].pk, fresh)
     assert set(titles(album)) == {"shore", "hill", "town"}
     Image.objects.filter(pk=fresh).delete()
     album.refresh_from_db()

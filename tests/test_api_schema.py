@@ -113,7 +113,8 @@ def test_what_is_there_is_answered_as_the_schema_says(served: Any, collection: l
 
 
 @pytest.mark.parametrize("name", [parameter["name"] for parameter in SEARCH_PARAMETERS])
-def test_no_value_of_a_parameter_is_an_error_of_ours(client: Client, collection: list[Image], name: str):
+def test_no_value_of_a_parameter_is_an_error_of_ours(client: Client, db: None, name: str):
+    an_image("Red star", tags=["red"], description="Drawn")
     for value in NASTY:
         for rest in ("", f"&q=red&{name}={value}"):
             response = client.get(f"/api/search?{name}={value}{rest}")

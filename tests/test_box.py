@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.query.parser import Box, read_box
+from search.query.parser import ParsedText, parse_text
 
 
 @pytest.mark.parametrize(
@@ -28,12 +28,12 @@ from search.query.parser import Box, read_box
     ],
 )
 def test_the_box_is_read(text: str, meant: str, unwanted: tuple[str, ...], quoted: tuple[str, ...]):
-    assert read_box(text) == Box(meant, unwanted, quoted)
+    assert parse_text(text) == ParsedText(meant, unwanted, quoted)
 
 
 @given(st.text(alphabet='ab -"“”\n\t별', max_size=40))
 def test_no_letter_of_the_box_is_lost(text: str):
-    box = read_box(text)
+    box = parse_text(text)
     written = sorted(character for character in text if character.isalpha())
     kept = sorted(character for character in "".join([box.meant, *box.unwanted]) if character.isalpha())
     # What is written twice is unwanted once.

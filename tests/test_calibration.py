@@ -444,7 +444,7 @@ def test_a_failure_beside_an_upload_is_logged_and_the_next_one_tries_again(setti
 
 def test_one_background_run_at_a_time(settings):
     settings.CALIBRATE_AFTER_UPLOADS = True
-    with background._at_it:
+    with background._running:
         assert calibrate_soon_if_due() is None
 
 

@@ -227,7 +227,7 @@ def test_a_table_tells_when_where_and_with_what(folder: Path):
     assert (capture.lens, of(data).description) == ("", "Sidecar caption")
     told = out.getvalue()
     assert "m.csv line 3, b.jpg: The date '7/3/2014' can't be read" in told
-    assert "The rating '9' is no whole number from 0 to 5." in told
+    assert "The rating '9' is not a whole number from 0 to 5." in told
     assert "The place '91', '0' can't be read" in told
 
 
@@ -262,8 +262,8 @@ def test_a_sidecar_that_has_changed_is_read_again(folder: Path, as_carol):
         (folder / f"{name}.xmp").write_bytes(
             SIDECAR.replace(b'Rating="5"', b'Rating="3"').replace(b"caption", b"words")
         )
-    assert read() == "0 read, 0 still to be, 0 failed."
-    assert read("--again") == "2 read, 0 still to be, 0 failed."
+    assert read() == "0 read, 0 pending, 0 failed."
+    assert read("--again") == "2 read, 0 pending, 0 failed."
     assert (from_camera(of(red)).rating, of(red).description) == (3, "Sidecar caption")
     read("--again", "--replace-captions")
     assert [of(data).description for data in (red, green)] == ["Sidecar words", "Mine"]
@@ -309,19 +309,19 @@ def read(*arguments: str) -> str:
 def test_pictures_that_are_here_are_read_once():
     image = kept_before(written(t270="On the beach"), title="Mine")
     other = kept_before(a_photo(colour="green"), "/photos/IMG-20230714-WA0001.jpg")
-    assert read() == "2 read, 0 still to be, 0 failed."
+    assert read() == "2 read, 0 pending, 0 failed."
     image.refresh_from_db()
     assert (image.title, image.description) == ("Mine", "On the beach")
     assert from_camera(image).camera == "FUJIFILM X100V"
     assert from_camera(other).taken == wall(2023, 7, 14)
-    assert read() == "0 read, 0 still to be, 0 failed."
+    assert read() == "0 read, 0 pending, 0 failed."
 
 
 def test_it_stops_after_as_many_as_are_wanted_and_goes_on():
     for number, colour in enumerate(("red", "green", "blue")):
         kept_before(written(colour), f"/photos/{number}.jpg")
-    assert read("--limit", "2") == "2 read, 1 still to be, 0 failed."
-    assert read() == "1 read, 0 still to be, 0 failed."
+    assert read("--limit", "2") == "2 read, 1 pending, 0 failed."
+    assert read() == "1 read, 0 pending, 0 failed."
 
 
 def test_what_stands_behind_the_beginning_of_a_file_is_read_too():
@@ -340,7 +340,7 @@ def test_an_original_that_is_missing_is_told_and_others_are_read():
     out = StringIO()
     with pytest.raises(SystemExit):
         call_command("read_metadata", stdout=out, stderr=out)
-    assert "1 read, 1 still to be, 1 failed." in out.getvalue()
+    assert "1 read, 1 pending, 1 failed." in out.getvalue()
     assert str(lost.pk) in out.getvalue()
 
 
@@ -350,7 +350,7 @@ def test_a_file_that_no_decoder_survives_spoils_nothing_but_itself(bad_decoder: 
     out = StringIO()
     with pytest.raises(SystemExit):
         call_command("read_metadata", stdout=out, stderr=out)
-    assert "2 read, 1 still to be, 1 failed." in out.getvalue()
+    assert "2 read, 1 pending, 1 failed." in out.getvalue()
     assert str(bad.pk) in out.getvalue()
     assert [from_camera(image).camera for image in images] == ["FUJIFILM X100V"] * 2
 

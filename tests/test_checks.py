@@ -187,7 +187,7 @@ def test_a_server_measures_what_was_never_measured_when_the_model_is_there(monke
     monkeypatch.setattr(due, "calibrate_if_due", lambda: measured.append(True) or True)
     monkeypatch.setattr(due, "in_background", lambda work: work())
     monkeypatch.setattr(due, "status", lambda: {"words": next(states)})
-    monkeypatch.setattr(due, "LOOK_AGAIN", 0.0)
+    monkeypatch.setattr(due, "POLL_SECONDS", 0.0)
     given_back: list[bool] = []
     monkeypatch.setattr(due, "connection", SimpleNamespace(close=lambda: given_back.append(True)))
 
@@ -250,7 +250,7 @@ def test_a_database_that_does_not_answer_is_told_once_and_without_a_traceback() 
     [error] = [each for each in checks.run_checks(databases=["default"]) if str(each.id).startswith("search.")]
 
     assert error.id == "search.E012"
-    assert str(error.msg).startswith("The database can't be asked: ")
+    assert str(error.msg).startswith("The database can't be queried: ")
     assert error.hint == "Look at DATABASE_URL."
 
 

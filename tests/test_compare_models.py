@@ -185,7 +185,7 @@ def test_pictures_are_named_by_where_they_came_from_or_by_their_content(world: W
     world.teach({"sea": (a_vector(0), axis(0))})
     told = as_json(str(tmp_path / "own.csv"))
     assert {problem["where"]: problem["reason"].partition(": ")[2] for problem in told["problems"]} == {
-        "own.csv line 5": "2 pictures here are called so: write more of the path, or the id.",
+        "own.csv line 5": "2 pictures here have this name: give more of the path, or the id.",
         "own.csv line 7": "This picture is not in the collection.",
         "own.csv line 8": "This picture is not in the collection.",
         "own.csv line 9": "This picture is not in the collection.",
@@ -220,7 +220,7 @@ def test_it_says_in_words_which_model_finds_better_and_whether_that_is_chance(wo
     assert "recall@1  0.000 (0.000 to 0.000)  1.000 (1.000 to 1.000)  +1.000 (+1.000 to +1.000)" in out
     assert complaints == ""
     out, _ = run(str(tmp_path / "own.csv"), "--model", OTHER, OTHER, "--queries", "5")
-    assert "en: too few queries to tell, 5 of 20 at least" in out
+    assert "en: too few queries to decide, 5 of 20 at least" in out
     out, _ = run(str(tmp_path / "own.csv"), "--model", OTHER, OTHER, "--model", str(demo.IMAGE_MODEL))
     assert "en: B finds" not in out
     assert "A finds better than B" in out, "In the order in which they were named."
@@ -281,7 +281,7 @@ def test_what_can_not_be_compared_is_told_in_words(
 
 def test_a_set_whose_pictures_are_all_elsewhere_is_told(world: World, tmp_path: Path):
     (tmp_path / "own.csv").write_text("query,path\nsea,none.jpg\n")
-    with pytest.raises(CommandError, match=r"No query of own.csv has a picture here that fits it"):
+    with pytest.raises(CommandError, match=r"No query of own.csv has a matching picture here"):
         run(str(tmp_path / "own.csv"), "--model", OTHER, OTHER)
 
 
@@ -295,7 +295,7 @@ def test_one_set_alone_can_not_be_compared_and_that_is_said(db, tmp_path: Path):
 
 def test_a_set_whose_model_for_words_nobody_knows_must_be_named_with_it(world: World, tmp_path: Path):
     world.teach({"sea": (a_vector(0), axis(0))})
-    with pytest.raises(CommandError, match=f"Which model for words belongs to {OTHER} is not known"):
+    with pytest.raises(CommandError, match=f"The text model of {OTHER} is unknown"):
         run(world.table(tmp_path / "own.csv", ("sea", "en", world.images[0], 1)))
 
 
@@ -382,5 +382,5 @@ def test_files_are_encoded_by_two_models_and_the_collection_is_left_alone(
 
 def test_files_that_are_all_elsewhere_are_told(drawings: Path, blind: str, db, tmp_path: Path):
     (tmp_path / "own.csv").write_text("query,path\nsea,none.jpg\n")
-    with pytest.raises(CommandError, match=r"No query of own.csv has a picture here that fits it"):
+    with pytest.raises(CommandError, match=r"No query of own.csv has a matching picture here"):
         run(str(tmp_path / "own.csv"), "--images", str(drawings), "--model", blind)

@@ -227,7 +227,7 @@ def test_a_way_that_gives_nothing_is_out_and_stops_nothing(
 
     assert verdict.precision == "float32"
     (told,) = [figure.agreement for figure in verdict.figures if figure.way == "int8 with bfloat16"]
-    assert told == "can't be used here: The model gave vectors of shape (0, 512), not (1, 512)."
+    assert told == "can't be used here: The model returned vectors of shape (0, 512), not (1, 512)."
 
 
 @pytest.mark.django_db
@@ -573,7 +573,7 @@ def bounded() -> Iterator[None]:
 
 @pytest.mark.usefixtures("bounded")
 def test_only_so_many_wait_for_a_model_and_the_next_is_told_to_come_again() -> None:
-    turn = load_shedding.Turn(most_waiting=1)
+    turn = load_shedding.BoundedLock(most_waiting=1)
     with turn.taken():
         waiter = threading.Thread(target=lambda: turn.taken().__enter__())
         waiter.start()
@@ -588,7 +588,7 @@ def test_only_so_many_wait_for_a_model_and_the_next_is_told_to_come_again() -> N
 @pytest.mark.usefixtures("bounded")
 def test_nobody_waits_longer_than_people_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load_shedding, "PATIENCE", 0.01)
-    turn = load_shedding.Turn()
+    turn = load_shedding.BoundedLock()
     with turn.taken(), pytest.raises(Busy), turn.taken():
         pass
 

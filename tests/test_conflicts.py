@@ -22,7 +22,7 @@ from search.accounts.roles import CONTRIBUTOR
 from search.admin.accounts import SetPasswordForm
 from search.admin.images import ImageAdmin
 from search.embedding import active_model
-from search.ingestion.pending import Pending, Stale, claim, give_vectors
+from search.ingestion.pending import Pending, Stale, claim, write_vectors
 from search.ingestion.pipeline.rows import staging
 from search.ingestion.pipeline.windows import Encoded
 from search.models import Capture, Image, Report, Revision, Run, SignUp, Trashed, VocabularyTag, conflicts
@@ -132,7 +132,7 @@ def test_what_is_saved_while_a_vector_is_computed_is_kept_and_so_is_the_vector(o
         held.set()
         assert claimed == [image]
         wait_until_somebody_waits()
-        give_vectors({image.pk: Encoded(a_vector(7))}, "by hand")
+        write_vectors({image.pk: Encoded(a_vector(7))}, "by hand")
 
     assert "changed successfully" in said(done[0])
     image.refresh_from_db()

@@ -59,7 +59,7 @@ def test_every_format_is_decoded_in_a_process_that_can_open_nothing_any_more(for
     photo = pictures.photo(format, 6)
 
     assert read(photo).picture.tobytes() == read_here(photo, max_pixels=LIMIT).picture.tobytes()
-    drawn, kind = decoding.drawn_anew(photo, max_pixels=LIMIT, lossless=format == "PNG")
+    drawn, kind = decoding.reencoded(photo, max_pixels=LIMIT, lossless=format == "PNG")
     assert (kind, read_here(drawn, max_pixels=LIMIT).picture.size) == (
         "PNG" if format == "PNG" else "JPEG",
         read(photo).picture.size,
@@ -149,7 +149,7 @@ def test_a_file_that_broke_off_a_decoder_is_not_shown_to_another(
 ) -> None:
     data = marked(bad.ABORT)
     refusal(data)
-    monkeypatch.setattr(running, "turns", None)
+    monkeypatch.setattr(running, "budget", None)
 
     assert refusal(data).code is Reason.BROKE_OFF
     assert refusal(BytesIO(data)).code is Reason.BROKE_OFF

@@ -15,7 +15,7 @@ from PIL import Image
 
 from search import decoding
 from search.decoding import Busy, running
-from search.decoding.memory_budget import UNIT, Turns, _locked, memory, turns
+from search.decoding.memory_budget import UNIT, MemoryBudget, _locked, budget, memory
 from search.decoding.processes import BASE
 from search.imaging import Reason, UnreadableImage, read_picture
 from search.imaging.thumbnails import cut_out
@@ -93,7 +93,7 @@ def test_a_picture_is_read_with_the_memory_that_its_header_tells(kind: str, no_f
 
     assert there.picture.tobytes() == here.picture.tobytes()
     decoding.prepared_picture(data, max_pixels=ALL, longest=400, window=(224, 224, 3), with_picture=True)
-    decoding.drawn_anew(data, max_pixels=ALL, lossless=False)
+    decoding.reencoded(data, max_pixels=ALL, lossless=False)
 
 
 def webp_of(width: int, height: int) -> bytes:
@@ -160,16 +160,16 @@ def test_what_is_only_searched_by_may_have_fewer_pixels(client: Client, settings
     assert "has 1.1 megapixels; the limit is 1." in client.post("/search/picture", {"picture": shown}).text
 
 
-# Turns
+# The memory budget
 
 
 @pytest.fixture
-def shared(tmp_path: Path) -> tuple[Turns, Turns]:
+def shared(tmp_path: Path) -> tuple[MemoryBudget, MemoryBudget]:
     """Three units of memory, as two processes see them."""
-    return Turns(tmp_path, 3 * UNIT), Turns(tmp_path, 3 * UNIT)
+    return MemoryBudget(tmp_path, 3 * UNIT), MemoryBudget(tmp_path, 3 * UNIT)
 
 
-def test_processes_share_what_there_is(shared: tuple[Turns, Turns]) -> None:
+def test_processes_share_what_there_is(shared: tuple[MemoryBudget, MemoryBudget]) -> None:
     one, other = shared
     with one.taken(2 * UNIT), other.taken(UNIT):
         with pytest.raises(Busy), one.taken(1, patience=0):
@@ -180,13 +180,13 @@ def test_processes_share_what_there_is(shared: tuple[Turns, Turns]) -> None:
         pass
 
 
-def test_what_is_larger_than_all_is_let_through_alone(shared: tuple[Turns, Turns]) -> None:
+def test_what_is_larger_than_all_is_let_through_alone(shared: tuple[MemoryBudget, MemoryBudget]) -> None:
     one, other = shared
     with one.taken(99 * UNIT), pytest.raises(Busy), other.taken(1, patience=0):
         pass
 
 
-def test_who_gives_up_has_kept_nothing(shared: tuple[Turns, Turns]) -> None:
+def test_who_gives_up_has_kept_nothing(shared: tuple[MemoryBudget, MemoryBudget]) -> None:
     one, other = shared
     with one.taken(UNIT):
         with pytest.raises(Busy), other.taken(3 * UNIT, patience=0):
@@ -195,7 +195,7 @@ def test_who_gives_up_has_kept_nothing(shared: tuple[Turns, Turns]) -> None:
             pass
 
 
-def test_a_large_picture_is_not_passed_by_small_ones(shared: tuple[Turns, Turns]) -> None:
+def test_a_large_picture_is_not_passed_by_small_ones(shared: tuple[MemoryBudget, MemoryBudget]) -> None:
     one, other = shared
     got = threading.Event()
 
@@ -214,14 +214,14 @@ def test_a_large_picture_is_not_passed_by_small_ones(shared: tuple[Turns, Turns]
         large.result(10)
 
 
-def _is_locked(line: Turns) -> bool:
+def _is_locked(line: MemoryBudget) -> bool:
     lock = _locked(line._gate)
     if lock is not None:
         os.close(lock)
     return lock is None
 
 
-def test_no_more_wait_than_may(shared: tuple[Turns, Turns]) -> None:
+def test_no_more_wait_than_may(shared: tuple[MemoryBudget, MemoryBudget]) -> None:
     one, _ = shared
     one._waiting = 3
     with pytest.raises(Busy), one.taken(1, most_waiting=2):
@@ -250,7 +250,7 @@ def busy_site(monkeypatch: pytest.MonkeyPatch, small_site: int) -> Iterator[None
     """All memory is taken, and nobody has patience."""
     monkeypatch.setattr(running, "PATIENCE", 0.0)
     monkeypatch.setattr(running._bounded, "is_set", lambda: True)
-    with turns().taken(memory()):
+    with budget().taken(memory()):
         yield
 
 
@@ -278,7 +278,7 @@ def test_a_folder_that_takes_no_locks_is_replaced(settings, tmp_path: Path, capl
     settings.DATA_DIR.write_text("no folder")
 
     assert decoding.read_picture(pictures.photo(), max_pixels=ALL).width == 48
-    assert "the temporary folder is" in caplog.text
+    assert "using the temporary folder" in caplog.text
 
 
 @pytest.mark.django_db

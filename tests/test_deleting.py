@@ -14,11 +14,11 @@ from django.urls import reverse
 
 from search.concurrency import background
 from search.curation.details import Details
-from search.ingestion import add_picture, settle_deletions
+from search.ingestion import add_picture, delete_pending
 from search.models import Image, OwedDeletion, Report
 from search.models.image import content_id
 from search.objects import deletion, storage
-from search.objects.deletion import hold_off, let_go
+from search.objects.deletion import block_deletions, unblock_deletions
 from search.objects.storage import MissingObject, StorageUnavailable
 from tests.admin_pages import act, said
 from tests.base import picture_bytes, stored_image
@@ -131,7 +131,7 @@ def test_a_deletion_that_is_rolled_back_deletes_nothing() -> None:
     assert Image.objects.filter(pk=image_id).exists()
     assert has_original(image_id)
     assert not OwedDeletion.objects.exists()
-    assert settle_deletions() == 0
+    assert delete_pending() == 0
 
 
 def test_a_storage_that_is_down_leaves_the_deletion_owed(
@@ -143,7 +143,7 @@ def test_a_storage_that_is_down_leaves_the_deletion_owed(
 
     assert not Image.objects.exists()
     assert OwedDeletion.objects.get().pk == image_id
-    assert "Objects of deleted pictures are still there" in caplog.text
+    assert "Objects of deleted pictures could not be deleted yet" in caplog.text
 
 
 def test_the_next_deletion_settles_what_is_owed(storage_down: Callable[[], None]) -> None:
@@ -173,9 +173,9 @@ def test_reconcile_settles_what_is_owed_and_tells_of_how_many(
 
     assert capsys.readouterr().out.splitlines() == [
         "Objects of 2 deleted pictures removed.",
-        "0 pictures and 0 objects looked at.",
+        "0 pictures and 0 objects checked.",
         "Objects of 0 deleted pictures removed.",
-        "0 pictures and 0 objects looked at.",
+        "0 pictures and 0 objects checked.",
     ]
 
 
@@ -184,7 +184,7 @@ def test_a_process_that_is_killed_before_the_objects_are_gone_leaves_them_owed()
     OwedDeletion.objects.create(pk=image_id)  # what the commit of a deletion leaves
     Image.objects.filter(pk=image_id)._raw_delete(using="default")
 
-    assert settle_deletions() == 1
+    assert delete_pending() == 1
     assert not has_original(image_id)
 
 
@@ -198,7 +198,7 @@ def test_a_picture_that_comes_back_before_its_deletion_is_settled_keeps_its_obje
     assert add_picture(data, Details(), carol).is_new
     storage_down()
 
-    assert settle_deletions() == 0
+    assert delete_pending() == 0
     assert storage.read(storage.original_key(content_id(data))) == data
     assert storage.read(storage.rendition_key(content_id(data), storage.THUMBNAIL))
 
@@ -214,10 +214,10 @@ def test_a_picture_that_comes_back_waits_for_a_deletion_that_is_under_way(monkey
 
     def come_back() -> None:
         coming_back.set()
-        hold_off([image_id])
+        block_deletions([image_id])
         order.append("kept")
         storage.put(storage.original_key(image_id), data, "image/jpeg")
-        let_go([image_id])
+        unblock_deletions([image_id])
         connection.close()
 
     back = threading.Thread(target=come_back)
@@ -229,7 +229,7 @@ def test_a_picture_that_comes_back_waits_for_a_deletion_that_is_under_way(monkey
         order.append("deleted")
 
     monkeypatch.setattr(storage, "delete", slow_delete)
-    assert settle_deletions() == 1
+    assert delete_pending() == 1
     back.join(30)
 
     assert order == ["deleted", "kept"]
@@ -244,7 +244,7 @@ def test_two_that_settle_at_once_delete_each_object_once(deletions: list[list[st
     def settle() -> int:
         try:
             together.wait(30)
-            return settle_deletions()
+            return delete_pending()
         finally:
             connection.close()
 
@@ -261,7 +261,7 @@ def test_a_deletion_that_another_process_works_on_is_left_to_it(deletions: list[
 
     with transaction.atomic():
         OwedDeletion.objects.select_for_update().get(pk=held)
-        in_another_thread(settle_deletions)
+        in_another_thread(delete_pending)
 
     assert deletions == [storage.keys_of(free)]
     assert OwedDeletion.objects.get().pk == held
@@ -285,7 +285,7 @@ def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[uuid.UUID]]:
     monkeypatch.setattr(storage, "delete", hang)
     yield asked
     goes_on.set()
-    if thread := deletion._settling._thread:
+    if thread := deletion._deleting._thread:
         thread.join(60)
 
 
@@ -366,7 +366,7 @@ def test_what_is_owed_of_a_picture_that_is_there_is_no_reason_to_delete_it() -> 
     image_id = stored_image().id
     OwedDeletion.objects.create(pk=image_id)
 
-    assert settle_deletions() == 0
+    assert delete_pending() == 0
     assert has_original(image_id)
     assert not OwedDeletion.objects.exists()
 

@@ -167,7 +167,7 @@ def test_a_picture_that_is_deleted_while_its_thumbnail_is_made_again_leaves_noth
     storage.delete([storage.rendition_key(RED_ID, storage.THUMBNAIL)])
     before_putting(monkeypatch, delete_it)
 
-    reconcile(lambda finding: None, mend=True)
+    reconcile(lambda finding: None, repair=True)
 
     assert left() == []
     assert not OwedDeletion.objects.exists()
@@ -204,7 +204,7 @@ def test_a_storage_that_hangs_when_a_run_is_broken_off_leaves_the_deletion_owed(
     known = picture_bytes("blue")
     ingest([Item("known", lambda: known)])
     storing, hangs, put = threading.Event(), threading.Event(), storage.put
-    monkeypatch.setattr(steps, "_LAST_WORDS", 0.01)
+    monkeypatch.setattr(steps, "_JOIN_TIMEOUT", 0.01)
 
     def put_late(key: str, data: bytes, content_type: str) -> None:
         storing.set()
@@ -244,7 +244,7 @@ def test_whatever_happens_at_once_rows_and_objects_agree_in_the_end(carol: User)
         lambda: ingest([ITEM], enqueue=True),
         lambda: renditions.read_or_make(row, 1600),
         lambda: Worker(Pending()).work(),
-        lambda: reconcile(lambda finding: None, mend=True),
+        lambda: reconcile(lambda finding: None, repair=True),
         delete_it,
         delete_it,
     ]
@@ -264,7 +264,7 @@ def test_whatever_happens_at_once_rows_and_objects_agree_in_the_end(carol: User)
         thread.join(120)
 
     assert errors == []
-    deleting_room.settle_deletions()
+    deleting_room.delete_pending()
     assert bool(Image.objects.exists()) == (storage.original_key(RED_ID) in left())
     delete_it()
     assert left() == []

@@ -287,7 +287,7 @@ def test_models_that_the_environment_names_are_kept(monkeypatch: pytest.MonkeyPa
 
 def test_models_at_hand_are_taken(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     settings.EMBEDDING_IMAGE_MODEL, settings.EMBEDDING_TEXT_MODEL = DEFAULTS
-    monkeypatch.setattr(demo_command, "models_at_hand", lambda: True)
+    monkeypatch.setattr(demo_command, "models_available", lambda: True)
 
     demo_command.Command()._choose_models()
 

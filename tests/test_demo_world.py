@@ -129,7 +129,7 @@ def test_captions_read_as_people_write_them():
 
 
 def test_a_statement_that_says_nothing_has_no_caption():
-    with pytest.raises(ValueError, match="says nothing"):
+    with pytest.raises(ValueError, match="empty statement"):
         caption("en", Statement())
 
 

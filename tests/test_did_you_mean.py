@@ -102,7 +102,7 @@ def test_nobody_waits_until_the_words_of_many_pictures_are_known(
 ) -> None:
     made: list[str] = []
     monkeypatch.setattr(collection_cache, "FEW", 0)
-    monkeypatch.setattr(lexicon, "_make_beside", lambda: made.append("beside"))
+    monkeypatch.setattr(lexicon, "_make_in_background", lambda: made.append("beside"))
 
     assert meant("harbuor") is None
     assert set(made) == {"beside"}

@@ -3,13 +3,13 @@
 import uuid
 
 import pytest
-from django.db import connection
 
 from search.indexing import partitioning
-from search.indexing.building import State, index_state, leave_index, take_index
+from search.indexing.building import State, index_state, lock_index, unlock_index
 from search.indexing.partitioning import divide, parts_for
 from search.models import Image, ImageVector, VectorSet
 from search.models.vector_sets import VectorTable, current_set, make_set
+from tests.base import locked_elsewhere
 from tests.test_vector_sets import an_image, rows, unit
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -99,5 +99,5 @@ def test_nobody_divides_what_somebody_else_is_at() -> None:
     table = a_set()
     with locked_elsewhere(f"{table.table}_hnsw"):
         assert divide(table, 2, lambda _doing: None) is None
-    assert take_index(table)
-    leave_index(table)
+    assert lock_index(table)
+    unlock_index(table)

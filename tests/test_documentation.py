@@ -13,6 +13,7 @@ from django.core.management import get_commands, load_command_class
 from search.checks import OLDEST_PGVECTOR
 from search.ingestion.metadata import table_details
 from search.models.queries import KEPT
+from supply.settings import SOURCES, Read, files, parts, read_by
 
 ROOT = Path(__file__).resolve().parent.parent
 READMES = ["README.md", "README.ko.md"]
@@ -23,8 +24,8 @@ BILINGUAL = [
     *("search", "settings", "state", "tags"),
 ]
 """Pages of docs/ that there are in English and in Korean."""
-READERS = {f"imagesearch.{name}" for name in ("environment", "mail", "rate_settings", "exposure")}
-"""Where what reads a variable is defined."""
+DESIGN = sorted(f"design/{path.name}" for path in (ROOT / "docs/design").glob("*.md"))
+"""The files of docs/ that hold the records of decisions."""
 NOT_OURS = {"HF_HOME", "PYTHONUNBUFFERED"}
 
 
@@ -32,22 +33,14 @@ def written(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
-def settings_read() -> dict[str, ast.Call]:
-    """The calls in settings.py that read a variable, by the variable's name."""
-    tree = ast.parse(written("imagesearch/settings.py"))
-    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-    readers = {alias.name for one in imports if one.module in READERS for alias in one.names}
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
-    return {
-        call.args[0].value: call
-        for call in calls
-        if call.func.id in readers and call.args and isinstance(call.args[0], ast.Constant)
-    }
+def settings_read() -> dict[str, Read]:
+    """What settings.py reads, by the names of the variables."""
+    return read_by(SOURCES[0])
 
 
 def server_variables() -> set[str]:
     """What gunicorn.conf.py reads."""
-    return set(re.findall(r"(?:get|listening_address|whole_number)\(['\"]([A-Z_]+)['\"]", written("gunicorn.conf.py")))
+    return set(read_by(SOURCES[1]))
 
 
 def ending(readme: str) -> str:
@@ -67,7 +60,7 @@ def pages(readme: str) -> list[str]:
 
 def documents() -> list[str]:
     """All that people read."""
-    return ["CHANGELOG.md", *READMES, *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))]
+    return ["CHANGELOG.md", *READMES, *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))]
 
 
 def anchors(document: str) -> set[str]:
@@ -94,11 +87,6 @@ def example_names() -> set[str]:
     return set(re.findall(r"^#?([A-Z][A-Z0-9_]*)=", written(".env.example"), re.MULTILINE))
 
 
-def settings_table(readme: str) -> dict[str, str]:
-    """The defaults in the table of settings, by name."""
-    return dict(re.findall(r"^\| `([A-Z][A-Z0-9_]+)` \| (.+?) \|", written(page("settings", readme)), re.MULTILINE))
-
-
 def compose() -> dict:
     return yaml.safe_load(written("compose.yaml"))
 
@@ -112,9 +100,23 @@ def test_the_settings_are_found():
     assert server_variables() == {"HOST", "PORT", "WEB_CONCURRENCY", "CLIENT_CONNECTIONS"}
 
 
-def test_the_example_has_every_setting_and_no_other():
+def test_what_is_told_of_settings_is_of_each_that_there_is_and_of_no_other():
     interpolated = set(re.findall(r"\$\{([A-Z_0-9]+)", written("compose.yaml")))
+    told = [one.name for part in parts() for one in part.settings]
+    assert set(told) == set(settings_read()) | server_variables() | interpolated
+    assert sorted(told) == sorted([*set(told), "PORT"])  # of the server, and of Compose
     assert example_names() == set(settings_read()) | interpolated
+
+
+def test_a_default_that_the_code_says_is_not_said_again():
+    parts_of_code = [one for part in parts() for one in part.settings if one.code.default is not None]
+    assert len(parts_of_code) > 50
+    assert [one.name for one in parts_of_code if "default" in one.described] == []
+
+
+@pytest.mark.parametrize("path", list(files()))
+def test_what_is_written_of_settings_is_up_to_date(path):
+    assert written(path) == files()[path], "run `make docs`"
 
 
 def test_the_example_changes_nothing_when_it_is_copied():
@@ -139,30 +141,6 @@ class TestPagesOfALanguage:
 
     def test_the_readme_is_short(self, readme):
         assert len(written(readme).splitlines()) <= LONGEST
-
-    def test_its_table_has_every_setting_and_no_other(self, readme):
-        assert set(settings_table(readme)) == set(settings_read())
-
-    def test_it_tells_the_defaults_that_the_settings_have(self, readme):
-        table = settings_table(readme)
-        told = 0
-        for name, call in settings_read().items():
-            for keyword in call.keywords:
-                if keyword.arg == "default" and isinstance(keyword.value, ast.Constant):
-                    value = keyword.value.value
-                    text = {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
-                    assert table[name] == f"`{text}`", name
-                    told += 1
-        assert told >= 8
-
-    def test_it_tells_the_bounds_of_numbers(self, readme):
-        rows = written(page("settings", readme)).splitlines()
-        for name, call in settings_read().items():
-            if call.func.id == "whole_number":
-                constants = [one for one in call.keywords if isinstance(one.value, ast.Constant)]
-                bounds = {keyword.arg: keyword.value.value for keyword in constants}
-                row = next(line for line in rows if line.startswith(f"| `{name}`"))
-                assert re.search(rf"\({bounds['least']}( to |~){bounds['most']}\)", row), row
 
     @pytest.mark.parametrize("name", ["install", "settings"])
     def test_it_names_what_the_server_reads(self, readme, name):
@@ -206,7 +184,7 @@ class TestPagesOfALanguage:
     def test_the_readme_leads_to_every_page_in_its_language(self, readme):
         led_to = {path for path, _ in links(readme)}
         assert set(pages(readme)) - {readme} <= led_to
-        others = {path.rpartition("/")[2].split(".")[0] for path in documents() if path.startswith("docs/")}
+        others = {Path(path).name.split(".")[0] for path in documents() if Path(path).parent.name == "docs"}
         assert others - set(BILINGUAL) <= {path.rpartition("/")[2].split(".")[0] for path in led_to}
 
     def test_pages_lead_to_pages_in_their_language(self, readme):
@@ -264,15 +242,28 @@ def test_both_languages_have_the_same_parts(name):
     assert shape(f"{name}.md") == shape(f"{name}.ko.md")
 
 
-@pytest.mark.parametrize("name", ["architecture.md", "contributing.md"])
+@pytest.mark.parametrize("name", ["architecture.md", "contributing.md", "hand_written.md", "design.md", *DESIGN])
 def test_what_is_told_of_the_code_is_there(name):
     """Paths, and dotted names of modules with what they define."""
     text = written(f"docs/{name}")
     paths = set(re.findall(r"`((?:search|imagesearch|templates|tests|static|benchmarks|supply)/[\w./]*)`", text))
-    assert len(paths) > 15
+    assert len(paths) > (0 if name in DESIGN else 15)
     assert {path for path in paths if not (ROOT / path).exists()} == set()
     dotted = set(re.findall(r"`((?:search|imagesearch)(?:\.\w+)+)(?:\(\))?`", text))
     assert {one for one in dotted if not is_defined(one)} == set()
+
+
+def test_every_decision_has_its_four_parts_and_stands_in_the_index():
+    listed = re.findall(r"^- \[(\d+)\. .+\]\((design/\w+\.md)#(\d+)-", written("docs/design.md"), re.MULTILINE)
+    records = [
+        (record.partition(".")[0], name, re.findall(r"^\*\*(.+?)\.\*\*", record, re.MULTILINE))
+        for name in DESIGN
+        for record in written(f"docs/{name}").split("\n## ")[1:]
+    ]
+    required = ["Context", "Choice", "What would change it"]
+    assert [number for number, _, parts in records if [part for part in parts if part != "Figures"] != required] == []
+    assert sorted((number, name, number) for number, name, _ in records) == sorted(listed)
+    assert sorted(int(number) for number, _, _ in listed) == list(range(1, len(records) + 1))
 
 
 def test_every_room_is_told():

@@ -384,7 +384,7 @@ def test_a_folder_that_postgresql_can_not_use_is_told_in_a_line_with_what_to_run
     file.chmod(mode)
     (tmp_path / "log").write_text("LOG:  starting\nFATAL:  could not open it\n" * 300)
 
-    said = embedded_postgres._told(tmp_path, subprocess.CalledProcessError(1, "postgres"))
+    said = embedded_postgres._start_error(tmp_path, subprocess.CalledProcessError(1, "postgres"))
 
     assert re.search(told, said)
     assert "\n" not in said
@@ -401,7 +401,7 @@ def test_a_wrong_setting_and_a_full_disk_are_told_as_such(tmp_path: Path) -> Non
         ("", "it says nothing"),
     ):
         (tmp_path / "log").write_text(log)
-        assert told in embedded_postgres._told(tmp_path, subprocess.CalledProcessError(1, "postgres"))
+        assert told in embedded_postgres._start_error(tmp_path, subprocess.CalledProcessError(1, "postgres"))
 
 
 @pytest.mark.parametrize("tells", [True, False])
@@ -426,7 +426,7 @@ def test_damaged_data_and_what_is_none_of_ours_stop_the_start(tmp_path: Path, le
 def test_a_long_start_tells_what_it_is_at(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(embedded_postgres, "_TOLD_AFTER", 0.0)
+    monkeypatch.setattr(embedded_postgres, "_REPORTED_AFTER", 0.0)
     (tmp_path / "log").write_text("LOG:  redo in progress, elapsed time: 10.00 s\n")
 
     embedded_postgres._Wait(tmp_path / "log").a_moment()

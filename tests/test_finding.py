@@ -11,7 +11,6 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from search.embedding import active_model
-from search.facets import counts
 from search.indexing import query_plan
 from search.models import Image
 from search.models.vector_sets import current_set, index_name
@@ -159,8 +158,7 @@ def test_a_deep_page_is_full_although_the_walk_through_the_index_would_end(asked
     assert len(find(SearchQuery(words="x", page=60)).images) == PER_PAGE
 
 
-def test_how_many_are_found_is_right_at_once_and_counted_once(asked: Vector, monkeypatch):
-    monkeypatch.setattr(counts, "REMEMBERED_FROM", 1)
+def test_how_many_are_found_is_right_at_once_and_counted_once(asked: Vector):
     images = many_images(4, tags=lambda number: ["even"] if number % 2 == 0 else [])
     pending = an_image("pending", vector=a_vector(2))
     Image.objects.filter(pk=pending.pk).update(embedding=None, embedding_model="")
@@ -196,10 +194,10 @@ def test_how_many_are_found_is_right_at_once_and_counted_once(asked: Vector, mon
 def test_the_vector_index_serves_the_order_of_a_search():
     many_images(300)
     with connection.cursor() as cursor:
-        cursor.execute(query_plan.walk(240, rows=1_000).settings)
+        cursor.execute(query_plan.index_scan(240, rows=1_000).settings)
     table = current_set(active_model())
     assert table
-    nearest = Image.objects.searchable(active_model()).nearest_to(a_vector(1), table, walked=True)
+    nearest = Image.objects.searchable(active_model()).nearest_to(a_vector(1), table, by_index=True)
     assert index_name(table.table) in nearest[:24].explain()
     assert index_name(table.table) not in nearest.nearest_to(a_vector(1), table)[:24].explain()
 

@@ -12,7 +12,7 @@ from search.indexing import query_plan
 from search.models import Image
 from search.query import BadQuery, SearchQuery
 from search.query.filters import Filters, Hidden
-from search.query.parser import read_box
+from search.query.parser import parse_text
 from search.query.saved import save_search
 from search.retrieval import find, query_vector
 from search.retrieval.results import PER_PAGE
@@ -71,7 +71,7 @@ def test_hidden_pictures_are_asked_for_in_the_box_too(text: str, titles: set[str
 
 
 def test_what_has_no_hidden_pictures_is_no_filter() -> None:
-    assert read_box("-with:hidden").unread == ("-with:hidden",)
+    assert parse_text("-with:hidden").unread == ("-with:hidden",)
 
 
 @pytest.mark.usefixtures("two")
@@ -121,7 +121,7 @@ def test_facets_count_the_hidden_pictures_that_are_found(two: tuple[Image, Image
 
 
 def test_counts_are_never_of_a_moment_before(two: tuple[Image, Image], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counts, "READ_REMEMBERED_FROM", 0)
+    monkeypatch.setattr(counts, "CACHED_FROM", 0)
     query = SearchQuery(filters=Filters(hidden=Hidden.ONLY))
     assert Scope(query).counts.total == 1
     an_image("another", hidden=True)

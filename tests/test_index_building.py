@@ -19,7 +19,7 @@ from imagesearch.machine import core_count
 from search.embedding import active_model
 from search.indexing import building
 from search.indexing.building import State
-from search.indexing.query_plan import planned, walk
+from search.indexing.query_plan import index_scan, planned
 from search.ingestion import Pending, Report, Worker, files_source, ingest
 from search.ingestion.pipeline import index_during_load
 from search.ingestion.pipeline.index_during_load import IndexDuringLoad
@@ -78,10 +78,10 @@ def load(photos: Path) -> tuple[Report, list[str]]:
 
 
 def nearest(count: int = 20) -> list[object]:
-    with planned(walk(count, rows=500)):
+    with planned(index_scan(count, rows=500)):
         return list(
             Image.objects.searchable(active_model())
-            .nearest_to(a_vector(7), active_set(), walked=True)
+            .nearest_to(a_vector(7), active_set(), by_index=True)
             .values_list("pk", flat=True)[:count]
         )
 
@@ -90,7 +90,7 @@ def test_a_big_first_load_builds_the_index_at_its_end_and_says_so(photos: Path, 
     report, told = load(photos)
 
     assert report.added == 40
-    assert told == ["Leaving the index of the vectors until the end", "Building the index of 40 vectors"]
+    assert told == ["Postponing the vector index until the end", "Building the index of 40 vectors"]
     assert index_state() is State.THERE
 
 
@@ -100,7 +100,7 @@ def test_the_command_tells_what_it_does_about_the_index(photos: Path, few: None)
     call_command("ingest", str(photos), stdout=out)
 
     assert out.getvalue().splitlines()[:3] == [
-        "Leaving the index of the vectors until the end ...",
+        "Postponing the vector index until the end ...",
         "Building the index of 40 vectors ...",
         "40 added, 0 already here, 0 failed.",
     ]
@@ -400,7 +400,7 @@ def test_a_big_backlog_is_worked_off_without_the_index_which_is_built_at_its_end
     call_command("embed_pending", stdout=out)
 
     assert out.getvalue().splitlines()[:2] == [
-        "Leaving the index of the vectors until the end ...",
+        "Postponing the vector index until the end ...",
         "Building the index of 40 vectors ...",
     ]
     assert index_state() is State.THERE
@@ -414,7 +414,7 @@ def test_rows_that_wait_do_not_count_as_vectors_that_are_there(
     wait_for_vectors(photos)
 
     call_command("embed_pending", stdout=(out := StringIO()))
-    assert "Leaving the index" in out.getvalue()
+    assert "Postponing the vector index" in out.getvalue()
 
 
 @pytest.mark.parametrize("there", [0, 100])
@@ -451,7 +451,7 @@ def test_of_many_that_share_a_backlog_one_holds_the_index_and_the_last_one_there
     second = Worker(Pending(), batch=4, progress=lambda report: note("second", report))
     first = Worker(Pending(), batch=4, progress=first_has_some)
     first.work()
-    assert told["first"] == ["Leaving the index of the vectors until the end"]
+    assert told["first"] == ["Postponing the vector index until the end"]
     assert told["second"] == []  # the first held the lock
     assert index_state() is State.MISSING
 
@@ -467,11 +467,11 @@ def test_watching_it_builds_the_index_when_the_backlog_is_empty(photos: Path, fe
     states: list[State] = []
     worker = Worker(Pending())
 
-    def rested() -> None:
+    def on_idle() -> None:
         states.append(index_state())
         worker.stop.set()
 
-    worker.watch(rested)
+    worker.watch(on_idle)
 
     assert states == [State.THERE]
 
@@ -504,7 +504,7 @@ def other_model(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def test_a_load_whose_set_does_not_exist_yet_leaves_its_index_out_when_it_does(few: None, other_model: str) -> None:
     told: list[str] = []
     load = IndexDuringLoad(told.append)
-    load.rows_wait()
+    load.rows_pending()
     load.finish()
     load.rows_come(10)  # the set comes to be with these
     with connection.cursor() as cursor:
@@ -518,7 +518,7 @@ def test_a_load_whose_set_does_not_exist_yet_leaves_its_index_out_when_it_does(f
     load.finish()
     load.let_go()
 
-    assert told == ["Leaving the index of the vectors until the end", "Building the index of 0 vectors"]
+    assert told == ["Postponing the vector index until the end", "Building the index of 0 vectors"]
     assert building.index_state(table) is State.THERE
     assert not building.is_under_way(table)
 

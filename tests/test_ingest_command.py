@@ -140,7 +140,7 @@ def test_a_folder_in_which_nothing_can_be_read_is_no_success(tmp_path: Path):
 def test_that_all_was_left_alone_is_told(tmp_path: Path):
     write_picture(tmp_path / "in" / ".hidden" / "a.jpg")
     out, _, status = run(tmp_path / "in")
-    assert "Left alone: 1 files and folders that are hidden" in out
+    assert "Skipped: 1 files and folders that are hidden" in out
     assert status == 0
     assert run(tmp_path / "in", "--include-hidden")[0].startswith("1 added")
 

@@ -6,7 +6,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from imagesearch import postgres_supervisor
-from imagesearch.postgres_supervisor import Keeper, stopped_in_order
+from imagesearch.postgres_supervisor import Supervisor, stopped_in_order
 
 
 class Machine:
@@ -15,11 +15,11 @@ class Machine:
     def __init__(self) -> None:
         self.runs, self.in_order, self.starts, self.failures = True, False, 0, 0
         self.said: list[str] = []
-        self.keeper = Keeper(
+        self.keeper = Supervisor(
             is_there=lambda: self.runs,
             was_stopped_in_order=lambda: self.in_order,
             start=self.start,
-            tell=self.said.append,
+            report=self.said.append,
         )
 
     def start(self) -> None:
@@ -45,7 +45,7 @@ def test_a_server_that_was_killed_is_started_again_and_that_is_told(machine: Mac
 
     assert machine.starts == 1
     [told] = machine.said
-    assert "was killed, and runs again" in told
+    assert "was killed and restarted" in told
 
 
 def test_one_that_does_not_start_is_tried_with_growing_pauses_and_told_why(machine: Machine) -> None:

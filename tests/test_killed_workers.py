@@ -36,7 +36,7 @@ class Encoder:
             tell("holds", len(pictures))
             sys.stdin.read()
         return [colour_vector(picture.getpixel((0, 0))) for picture in pictures]
-worker_module.picture_encoder, worker_module.LOOK_AGAIN = Encoder, 0.05
+worker_module.picture_encoder, worker_module.POLL_SECONDS = Encoder, 0.05
 worker = Worker(Pending(), batch={BATCH}, progress=lambda report: tell("has", report.added))
 worker.work()
 tell("ends", worker.report.added, len(worker.report.failed))

@@ -184,7 +184,7 @@ def test_a_new_picture_is_placed_where_the_walk_of_the_index_ends_before_anythin
     new = an_image("more wood", vector=near(a_vector(1), 0.9, seed=7777))
     _last_arrival()
     short = {"hnsw.ef_search": 1, "hnsw.iterative_scan": "off"}
-    monkeypatch.setattr(type(indexing), "walk_settings", lambda _self, _width: short)
+    monkeypatch.setattr(type(indexing), "scan_settings", lambda _self, _width: short)
     assert place_new() == 1
     assert places()[new.pk][2] == 2
 

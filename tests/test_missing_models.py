@@ -21,7 +21,7 @@ from search.embedding import (
     hub,
     lazy_loading,
     load_before_forking,
-    models_at_hand,
+    models_available,
     text_encoder,
 )
 from search.embedding import hardware as own_hardware
@@ -142,7 +142,7 @@ def test_a_folder_that_is_whole_again_is_used_and_its_rows_are_found(
 def test_a_name_that_no_hub_can_have_is_not_at_hand(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "hub_in_reach", lambda: False)
     settings.EMBEDDING_IMAGE_MODEL = "/no/such/folder"
-    assert not models_at_hand()
+    assert not models_available()
 
 
 # Whether it is compiled

@@ -187,7 +187,7 @@ def test_a_model_whose_towers_share_no_space_is_refused(tmp_path: Path, save_as:
     folder = save_as(tmp_path / "blip-2", *model_folders.blip_2())
 
     refused(loading.torch_pictures, folder, "features of pictures that share no space with any words")
-    refused(loading.torch_texts, folder, "into another space than it sees pictures in")
+    refused(loading.torch_texts, folder, "its vectors of words and of pictures are in different spaces")
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from search.embedding import (
     is_demo_model,
     lazy_loading,
     loading,
-    models_at_hand,
+    models_available,
     picture_encoder,
     status,
     text_encoder,
@@ -325,7 +325,7 @@ def use(kind, name):
     time.sleep(0.3)
     print("used", name, flush=True)
 background_compiling._compiled = lambda options: True
-background_compiling.compile_meanwhile(compiled_store.WORDS, "somebody/some-model", use)
+background_compiling.compile_in_background(compiled_store.WORDS, "somebody/some-model", use)
 using.wait(60)
 print("ends", flush=True)
 """
@@ -376,14 +376,14 @@ def test_models_are_at_hand_when_they_are_folders_or_the_hub_answers(
 
     with silent_server() as port:
         monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{free_port()}")
-        assert models_at_hand()
+        assert models_available()
 
         settings.EMBEDDING_TEXT_MODEL = "nobody/no-such-model"
-        assert not models_at_hand()
+        assert not models_available()
 
         monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{port}")
         monkeypatch.setattr(hub, "HUB_PATIENCE", 0.05)
-        assert not models_at_hand()
+        assert not models_available()
 
 
 def test_a_hub_that_is_switched_off_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -127,7 +127,7 @@ def test_what_stays_full_ends_the_command_with_what_to_do_and_the_next_run_adds_
 @pytest.mark.django_db(transaction=True)
 def test_embed_pending_goes_on_after_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
     image = pending_image()
-    monkeypatch.setattr(pending, "give_vectors", failing(1, database_full, pending.give_vectors))
+    monkeypatch.setattr(pending, "write_vectors", failing(1, database_full, pending.write_vectors))
 
     out, complaints = run("embed_pending")
 
@@ -141,7 +141,7 @@ def test_embed_pending_goes_on_after_an_outage(monkeypatch: pytest.MonkeyPatch) 
 def test_what_was_embedded_before_an_outage_is_counted_too(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(3):
         pending_image()
-    give, given = pending.give_vectors, []
+    give, given = pending.write_vectors, []
 
     def gives(*args: Any) -> int:
         given.append(None)
@@ -149,7 +149,7 @@ def test_what_was_embedded_before_an_outage_is_counted_too(monkeypatch: pytest.M
             raise database_full()
         return give(*args)
 
-    monkeypatch.setattr(pending, "give_vectors", gives)
+    monkeypatch.setattr(pending, "write_vectors", gives)
 
     out, complaints = run("embed_pending", "--batch", "1")
 

@@ -67,7 +67,7 @@ def while_claimed(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int], 
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(working, "LOOK_AGAIN", 0.01)
+    monkeypatch.setattr(working, "POLL_SECONDS", 0.01)
     monkeypatch.setattr(working, "FIRST_WAIT", 0.01)
 
 
@@ -366,7 +366,7 @@ def test_a_signal_ends_it_after_the_batch_at_hand(while_claimed: Any, number: in
     while_claimed(stop)
     out, complaints, status = embed("--batch", "1")
 
-    assert "Stopping after the batch at hand." in complaints
+    assert "Stopping after the batch in progress." in complaints
     assert status == 0
     assert waiting() <= 8
     assert f"{waiting()} still pending" in out
@@ -384,17 +384,17 @@ def test_watching_it_takes_what_comes_later_and_survives_lost_connections(
         if batch == 2:
             elsewhere(lambda: end_claims(connection.cursor()))
 
-    def rested() -> None:
+    def on_idle() -> None:
         rests.append(worker.report.added)
         pending_image() if len(rests) == 1 else stop.set()
 
     while_claimed(lose)
     worker = Worker(Pending(), stop=stop)
-    worker.watch(rested)
+    worker.watch(on_idle)
 
     assert rests == [1, 2]
     assert waiting() == 0
-    assert "trying again" in caplog.text
+    assert "retrying" in caplog.text
 
 
 def test_watching_it_waits_for_a_storage_that_is_away(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from search.completion import suggest
 from search.curation.captures import note_edits, write_captures
 from search.curation.placing import count_unplaced
 from search.facets import facets_of
-from search.ingestion.edits_kept import take_edits
+from search.ingestion.edits_kept import copy_edits
 from search.metadata import PhotoMetadata
 from search.models import Capture, Image, Place
 from search.places.countries import country_name, country_named
@@ -124,7 +124,7 @@ def test_whoever_writes_coordinates_the_place_follows(as_carol):
     other = an_image("other")
     write_captures({other.pk: PhotoMetadata.of(camera="X")})
     note_edits([image.pk], ["latitude"])
-    take_edits(other.pk, image.pk)
+    copy_edits(other.pk, image.pk)
     assert place_of(other) == "Seoul, Seoul, KR"
     Capture.objects.filter(pk=image.pk).update(latitude=None, longitude=None)
     assert place_of(image) == "None"
@@ -138,13 +138,13 @@ def test_a_place_never_outlives_its_coordinates():
     assert count_unplaced() == 1
     out = StringIO()
     call_command("find_places", stdout=out)
-    assert out.getvalue().endswith("1 looked up, 0 still to be, 0 failed.\n")
+    assert out.getvalue().endswith("1 looked up, 0 pending, 0 failed.\n")
     assert place_of(image).startswith("Paris")
     out = StringIO()
     call_command("find_places", stdout=out)
-    assert out.getvalue().endswith("0 looked up, 0 still to be, 0 failed.\n")
+    assert out.getvalue().endswith("0 looked up, 0 pending, 0 failed.\n")
     call_command("find_places", again=True, stdout=out)
-    assert out.getvalue().endswith("1 looked up, 0 still to be, 0 failed.\n")
+    assert out.getvalue().endswith("1 looked up, 0 pending, 0 failed.\n")
 
 
 @pytest.mark.django_db

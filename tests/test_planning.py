@@ -5,7 +5,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from search.indexing import query_plan
-from search.indexing.query_plan import SCAN, plan_for, planned, walk
+from search.indexing.query_plan import SCAN, index_scan, plan_for, planned
 from search.models import Image
 from search.models.vector_sets import VectorTable
 
@@ -20,7 +20,7 @@ def setting(name: str) -> str:
 def settings_within() -> tuple[str, str]:
     with planned(SCAN):
         sort = setting("enable_sort")
-    with planned(walk(240, rows=100_000)):
+    with planned(index_scan(240, rows=100_000)):
         return f"{sort}, then {setting('enable_sort')}", setting("hnsw.ef_search")
 
 

@@ -245,7 +245,7 @@ def test_a_process_of_a_server_whose_model_hangs_for_good_ends_itself(
             thread.join(10)
 
     assert served == [guarded_encoders.signal.SIGTERM]
-    assert "this process ends, and another one takes its place" in caplog.text
+    assert "this process ends, to be replaced" in caplog.text
 
 
 def test_a_command_waits_longer_and_is_told_at_last(hanging: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:

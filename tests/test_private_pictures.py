@@ -18,7 +18,7 @@ from django.urls import reverse
 from search.curation import AddToAlbum, Hide, Restore, Show, ShowTo, Trash, change, undo
 from search.duplicates.merging import Kept, keep
 from search.facets.facets import facets_of
-from search.ingestion.edits_kept import take_edits
+from search.ingestion.edits_kept import copy_edits
 from search.models import Album, Arrival, Capture, Image, PictureSet, Private, Revision
 from search.query import NoSuchQuery, SearchQuery
 from search.query.saved import save_search
@@ -151,7 +151,7 @@ def test_the_timeline_has_what_whoever_looks_may_see_and_nobody_learns_of_the_re
 def test_counts_tell_nothing_and_are_not_kept_for_others(alice: User, bob: User, monkeypatch: pytest.MonkeyPatch):
     from search.facets import counts
 
-    monkeypatch.setattr(counts, "READ_REMEMBERED_FROM", 0)
+    monkeypatch.setattr(counts, "CACHED_FROM", 0)
     an_image("boat", tags=["sea"])
     private(alice)
 
@@ -303,7 +303,7 @@ def test_what_is_said_of_a_private_copy_is_not_merged_into_one_that_more_people_
 
 def test_another_version_of_a_private_picture_is_as_private(alice: User):
     image, other = private(alice), an_image("boat")
-    take_edits(other.pk, image.pk)
+    copy_edits(other.pk, image.pk)
     assert found(None) == []
     assert found(alice) == ["boat", SECRET]
     fresh = an_image("x").pk

@@ -17,7 +17,7 @@ from search.ingestion import Choices, add_picture, ingest, open_source, reconcil
 from search.models import Image, Origin, OwedDeletion
 from search.models.image import content_id
 from search.objects import storage
-from search.objects.deletion import hold_off, let_go
+from search.objects.deletion import block_deletions, unblock_deletions
 from tests.base import in_another_thread, picture_bytes, write_picture
 from tests.s3_servers import BUCKET, Moto, S3Server, use_s3
 
@@ -98,18 +98,19 @@ def test_all_is_well(any_storage: str) -> None:
     added(RED)
     added(BLUE)
 
-    assert run() == (["2 pictures and 4 objects looked at."], [], 0)
-    assert run("--mend", "--older-than", "0") == (["2 pictures and 4 objects looked at."], [], 0)
+    assert run() == (["2 pictures and 4 objects checked."], [], 0)
+    assert run("--repair", "--older-than", "0") == (["2 pictures and 4 objects checked."], [], 0)
 
 
 def test_an_empty_collection_is_well(any_storage: str) -> None:
-    assert run("--mend") == (["0 pictures and 0 objects looked at."], [], 0)
+    assert run("--repair") == (["0 pictures and 0 objects checked."], [], 0)
 
 
 # What is missing
 
 
-def test_a_thumbnail_that_is_missing_is_named_and_made_again_from_the_original(any_storage: str) -> None:
+@pytest.mark.parametrize("option", ["--repair", "--mend"])  # the second as earlier versions spelled it
+def test_a_thumbnail_that_is_missing_is_named_and_made_again_from_the_original(any_storage: str, option: str) -> None:
     image = added(title="A red one")
     before = storage.read(thumbnail_of(image))
     storage.delete([thumbnail_of(image)])
@@ -119,8 +120,8 @@ def test_a_thumbnail_that_is_missing_is_named_and_made_again_from_the_original(a
     assert "1 thumbnails missing." in lines
     assert storage.size_of(thumbnail_of(image)) is None
 
-    lines, findings, status = run("--mend")
-    assert (findings, status) == ([f"thumbnail missing: {image.id} 'A red one' - mended"], 0)
+    lines, findings, status = run(option)
+    assert (findings, status) == ([f"thumbnail missing: {image.id} 'A red one' - repaired"], 0)
     assert storage.read(thumbnail_of(image)) == before
     assert run()[2] == 0
 
@@ -131,14 +132,14 @@ def test_an_original_that_is_missing_is_named_with_where_it_came_from(any_storag
     image = Image.objects.get()
     storage.delete([original_of(image), thumbnail_of(image)])
 
-    _lines, findings, status = run("--mend")
+    _lines, findings, status = run("--repair")
 
     assert status == 1
     assert findings == [
         f"original missing: {image.id} (came from {path})",
         f"thumbnail missing: {image.id} (its original is missing too)",
     ]
-    assert run("--mend")[1] == findings
+    assert run("--repair")[1] == findings
     assert ingest(open_source([str(path)])).restored == 1
     assert run()[2] == 0
 
@@ -154,7 +155,7 @@ def test_what_is_marked_is_read_again_by_the_next_run_however_much_is_asked_of_a
     assert run()[2] == 1
     assert ingest(open_source([str(path)])).restored == 0
 
-    run("--mend")
+    run("--repair")
 
     assert ingest(open_source([str(path)])).restored == 1
     assert storage.read(original_of(image)) == path.read_bytes()
@@ -164,10 +165,10 @@ def test_an_original_that_was_cut_short_is_damaged(any_storage: str) -> None:
     image = added()
     storage.put(original_of(image), RED[:100], "image/jpeg")
 
-    lines, findings, status = run("--mend")
+    lines, findings, status = run("--repair")
 
     assert (findings, status) == ([f"original damaged: {image.id} (came by upload, or long ago)"], 1)
-    assert "1 originals damaged, 0 mended." in lines
+    assert "1 originals damaged, 0 repaired." in lines
     assert add_picture(RED, Details(), None).image == image
     assert run()[2] == 0
 
@@ -177,7 +178,7 @@ def test_a_damaged_original_makes_no_thumbnail() -> None:
     storage.put(original_of(image), BLUE[: len(RED)].ljust(len(RED), b"\0"), "image/jpeg")
     storage.delete([thumbnail_of(image)])
 
-    assert run("--mend")[1] == [f"thumbnail missing: {image.id} (its original is damaged)"]
+    assert run("--repair")[1] == [f"thumbnail missing: {image.id} (its original is damaged)"]
     assert storage.size_of(thumbnail_of(image)) is None
 
 
@@ -188,18 +189,18 @@ def test_objects_without_a_row_are_named_and_deleted_when_they_are_old_enough(an
     image = added()
     keys = [*orphan(), *orphan(thumbnail_only=True)]
 
-    lines, findings, status = run("--mend")
+    lines, findings, status = run("--repair")
     assert (findings, status) == ([], 0)
-    assert "2 too young to tell: they may be on their way in." in lines
+    assert "2 too new to judge: they may be part of a running ingest." in lines
 
     lines, findings, status = run("--older-than", "0")
     assert status == 1
     assert sorted(findings) == sorted([f"no row: {keys[0]}, {keys[1]}", f"no row: {keys[2]}"])
     assert all(storage.size_of(key) for key in keys)
 
-    lines, findings, status = run("--older-than", "0", "--mend")
+    lines, findings, status = run("--older-than", "0", "--repair")
     assert status == 0
-    assert "2 pictures with objects and no row, 2 mended." in lines
+    assert "2 pictures with objects and no row, 2 repaired." in lines
     assert not any(storage.size_of(key) for key in keys)
     assert storage.read(original_of(image)) == RED
 
@@ -209,7 +210,7 @@ def test_files_are_as_old_as_they_are(settings: Any) -> None:
     old, young = orphan(), orphan()
     make_old(settings, *old)
 
-    _lines, findings, status = run("--mend")
+    _lines, findings, status = run("--repair")
 
     assert (findings, status) == ([f"no row: {', '.join(old)}"], 0)
     assert [storage.size_of(key) is not None for key in (*old, *young)] == [False, False, True, True]
@@ -219,18 +220,18 @@ def test_so_many_orphans_that_the_database_must_be_the_wrong_one_are_kept() -> N
     added()
     keys = [key for _ in range(12) for key in orphan()]
 
-    lines, _findings, status = run("--mend", "--older-than", "0")
+    lines, _findings, status = run("--repair", "--older-than", "0")
     assert status == 1
     assert any("may be the wrong database" in line for line in lines)
     assert all(storage.size_of(key) for key in keys)
 
-    assert run("--mend", "--older-than", "0", "--delete-many")[2] == 0
+    assert run("--repair", "--older-than", "0", "--delete-many")[2] == 0
     assert not any(storage.size_of(key) for key in keys)
 
 
 def test_a_database_without_pictures_loses_nothing() -> None:
     keys = orphan()
-    assert run("--mend", "--older-than", "0")[2] == 1
+    assert run("--repair", "--older-than", "0")[2] == 1
     assert all(storage.size_of(key) for key in keys)
 
 
@@ -240,11 +241,11 @@ def test_a_picture_that_is_on_its_way_in_keeps_its_objects() -> None:
     image_id = uuid.UUID(coming.rpartition("/")[2])
     found: list[int] = []
 
-    hold_off([image_id])
+    block_deletions([image_id])
     try:
-        in_another_thread(lambda: found.append(run("--mend", "--older-than", "0")[2])).join(60)
+        in_another_thread(lambda: found.append(run("--repair", "--older-than", "0")[2])).join(60)
     finally:
-        let_go([image_id])
+        unblock_deletions([image_id])
 
     assert found == [1]
     assert storage.size_of(coming)
@@ -260,9 +261,9 @@ def test_a_picture_that_comes_after_its_objects_were_listed_is_not_missing(monke
 
     monkeypatch.setattr(reconciling, "_rows", rows_late)
 
-    lines, findings, status = run("--mend", "--older-than", "0")
+    lines, findings, status = run("--repair", "--older-than", "0")
     assert (findings, status) == ([], 0)
-    assert lines == ["2 pictures and 2 objects looked at."]
+    assert lines == ["2 pictures and 2 objects checked."]
     assert set(Image.objects.values_list("pk", flat=True)) == {there.pk, content_id(RED)}
 
 
@@ -272,7 +273,7 @@ def test_a_picture_that_comes_after_its_row_was_looked_for_is_no_orphan(monkeypa
     added(RED)
     monkeypatch.setattr(reconciling, "_rows", lambda: iter(rows))
 
-    assert run("--mend", "--older-than", "0") == (["1 pictures and 4 objects looked at."], [], 0)
+    assert run("--repair", "--older-than", "0") == (["1 pictures and 4 objects checked."], [], 0)
     assert storage.size_of(original_of(there))
     assert storage.size_of(storage.original_key(content_id(RED)))
 
@@ -283,7 +284,7 @@ def test_a_picture_that_is_deleted_meanwhile_is_not_missing(monkeypatch: pytest.
     image.delete()
     monkeypatch.setattr(reconciling, "_rows", lambda: iter(rows))
 
-    assert run("--mend") == (["1 pictures and 0 objects looked at."], [], 0)
+    assert run("--repair") == (["1 pictures and 0 objects checked."], [], 0)
 
 
 def test_drafts_of_files_go_when_they_are_old(settings: Any) -> None:
@@ -293,11 +294,11 @@ def test_drafts_of_files_go_when_they_are_old(settings: Any) -> None:
     (folder / "notes.txt").write_bytes(b"mine")
     key = f"{original_of(image).rpartition('/')[0]}/tmpabc_1234"
 
-    assert f"never finished: {key}" not in run("--mend")[1]
+    assert f"never finished: {key}" not in run("--repair")[1]
     make_old(settings, key)
-    _lines, findings, status = run("--mend")
+    _lines, findings, status = run("--repair")
 
-    assert f"never finished: {key} - mended" in findings
+    assert f"never finished: {key} - repaired" in findings
     assert any(finding.startswith("not ours: originals/") for finding in findings)
     assert status == 0
     assert sorted(path.name for path in folder.iterdir()) == sorted([str(image.id), "notes.txt"])
@@ -309,9 +310,9 @@ def test_uploads_in_parts_that_were_never_ended_are_ended(moto: Moto) -> None:
     client.create_multipart_upload(Bucket=BUCKET, Key="somebody-elses")
 
     # This server says of all uploads that they were begun in 2010.
-    assert run("--mend", "--older-than", "1000000")[1] == []
+    assert run("--repair", "--older-than", "1000000")[1] == []
     assert run("--older-than", "0")[1:] == ([f"never finished: {key}"], 1)
-    assert run("--older-than", "0", "--mend")[1:] == ([f"never finished: {key} - mended"], 0)
+    assert run("--older-than", "0", "--repair")[1:] == ([f"never finished: {key} - repaired"], 0)
 
     left = client.list_multipart_uploads(Bucket=BUCKET)["Uploads"]
     assert [upload["Key"] for upload in left] == ["somebody-elses"]
@@ -323,7 +324,7 @@ def test_folders_that_are_not_ours_are_named_and_left(any_storage: str) -> None:
     storage.put("originals/backup/one.jpg", b"x", "image/jpeg")
     storage.put("elsewhere/one.jpg", b"x", "image/jpeg")
 
-    _lines, findings, status = run("--mend", "--older-than", "0")
+    _lines, findings, status = run("--repair", "--older-than", "0")
 
     assert (findings, status) == (["not ours: renditions/320/", "not ours: originals/backup/"], 0)
     assert storage.size_of("originals/backup/one.jpg")
@@ -334,7 +335,7 @@ def test_deletions_that_are_owed_are_settled_first_and_are_no_orphans() -> None:
     (key, _thumbnail) = orphan()
     OwedDeletion.objects.create(pk=uuid.UUID(key.rpartition("/")[2]))
 
-    assert run("--older-than", "0") == (["1 pictures and 2 objects looked at."], [], 0)
+    assert run("--older-than", "0") == (["1 pictures and 2 objects checked."], [], 0)
     assert storage.size_of(key) is None
 
 
@@ -352,7 +353,7 @@ def test_an_original_that_is_gone_from_where_it_stayed_is_missing(moto: Moto) ->
     assert run()[2] == 0
     client.delete_object(Bucket="elsewhere", Key="a.jpg")
 
-    _lines, findings, status = run("--mend")
+    _lines, findings, status = run("--repair")
 
     image_id = content_id(RED)
     assert (findings, status) == ([f"original missing: {image_id} (came from s3://elsewhere/a.jpg)"], 1)
@@ -375,10 +376,10 @@ def test_an_original_that_was_met_elsewhere_too_is_read_from_there(moto: Moto) -
     client.delete_object(Bucket="elsewhere", Key="a.jpg")
     assert run()[2] == 1
 
-    _lines, (finding,), status = run("--mend")
+    _lines, (finding,), status = run("--repair")
 
     assert status == 0
-    assert re.search(r"s3://elsewhere/a.jpg has it no more; s3://elsewhere/b.jpg has\) - mended$", finding)
+    assert re.search(r"no longer at s3://elsewhere/a.jpg, but in s3://elsewhere/b.jpg\) - repaired$", finding)
     assert Image.objects.get().original_location == "s3://elsewhere/b.jpg"
     assert run()[2] == 0
 

@@ -172,7 +172,7 @@ def test_the_command_tells_what_became_of_them(capsys: pytest.CaptureFixture[str
 
     call_command("reembed")
 
-    assert "1 embedded anew, 0 failed." in capsys.readouterr().out
+    assert "1 embedded again, 0 failed." in capsys.readouterr().out
 
 
 def test_the_command_ends_with_status_1_when_one_failed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -183,5 +183,5 @@ def test_the_command_ends_with_status_1_when_one_failed(capsys: pytest.CaptureFi
 
     told = capsys.readouterr()
     assert ended.value.code == 1
-    assert "0 embedded anew, 1 failed." in told.out
+    assert "0 embedded again, 1 failed." in told.out
     assert str(missing.id) in told.err

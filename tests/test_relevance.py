@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from search.models.vector_values import Vector, Vectors
-from search.relevance.bands import Band, Levels, Scale, Yardstick, centre_and_spread, highest_of
+from search.relevance.bands import Band, LoadedCalibration, Scale, Thresholds, centre_and_spread, highest_of
 from search.relevance.thresholds import measure, nearest_other
 from search.retrieval.query_vector import Direction, QueryVector
 from search.retrieval.ranking import PENALTY, Judge
@@ -55,7 +55,7 @@ class PretendedModel:
         return unit(vectors)
 
 
-def yardstick_of(pictures: Vectors, bank: Vectors) -> Yardstick:
+def calibration_of(pictures: Vectors, bank: Vectors) -> LoadedCalibration:
     among = pictures[:200] @ pictures.T
     among[np.arange(200), np.arange(200)] = -1
     neighbours = np.array([nearest_other(scores) for scores in among])
@@ -99,7 +99,7 @@ def test_the_largest_collection_is_no_trouble():
 
 def test_a_sample_of_equal_pictures_has_a_scale_too():
     same = np.repeat(unit(np.ones((1, 512))), 40, axis=0)
-    scale = Yardstick(same, 40, Levels(0.2, 0.4), Levels(0.9, 0.9)).scale(same[0], pictures=0)
+    scale = LoadedCalibration(same, 40, Thresholds(0.2, 0.4), Thresholds(0.9, 0.9)).scale(same[0], pictures=0)
     assert scale.spread > 0
     assert scale.band(scale.mean) is not Band.STRONG
     assert np.isfinite([scale.mean, scale.strong, scale.related]).all()
@@ -107,17 +107,17 @@ def test_a_sample_of_equal_pictures_has_a_scale_too():
 
 def test_a_mixed_query_lies_between_words_and_pictures():
     sample = unit(np.random.default_rng(2).normal(size=(100, 512)))
-    yardstick = Yardstick(sample, 100, Levels(0.3, 0.3), Levels(0.8, 0.8))
-    strong = [yardstick.scale(sample[0], pictures=share).strong for share in (0, 0.5, 1)]
+    calibration = LoadedCalibration(sample, 100, Thresholds(0.3, 0.3), Thresholds(0.8, 0.8))
+    strong = [calibration.scale(sample[0], pictures=share).strong for share in (0, 0.5, 1)]
     assert strong == [pytest.approx(0.3), pytest.approx(0.55), pytest.approx(0.8)]
 
 
 def test_the_bands_are_in_order_whatever_the_query():
     rng = np.random.default_rng(3)
     sample = unit(rng.normal(size=(200, 512)) + 0.5)
-    yardstick = Yardstick(sample, 200, Levels(0.1, 0.2), Levels(0.5, 0.5))
+    calibration = LoadedCalibration(sample, 200, Thresholds(0.1, 0.2), Thresholds(0.5, 0.5))
     for query in (*unit(rng.normal(size=(50, 512))), sample[0], -sample[0]):
-        scale = yardstick.scale(query, pictures=float(rng.random()))
+        scale = calibration.scale(query, pictures=float(rng.random()))
         assert scale.mean < scale.related < scale.strong
 
 
@@ -135,12 +135,12 @@ def test_promises_hold_whatever_a_model_scores_and_however_much_of_the_bank_is_t
     there = np.repeat(bank[: int(400 * of_the_bank)], 2, axis=0)
     shown = np.concatenate([model.things(2500), model.alike(there), model.alike(np.repeat(asked[:100], 2, axis=0))])
     pictures = model.pictures(model.rng.permutation(shown))
-    yardstick = yardstick_of(pictures, model.queries(bank))
-    found = np.array([is_anything_strong(yardstick, pictures, query) for query in model.queries(asked)])
+    calibration = calibration_of(pictures, model.queries(bank))
+    found = np.array([is_anything_strong(calibration, pictures, query) for query in model.queries(asked)])
     assert found[:100].mean() >= 0.9
     assert found[100:].mean() <= 0.1
 
 
-def is_anything_strong(yardstick: Yardstick, pictures: Vectors, query: Vector) -> bool:
-    scale = yardstick.scale(query, pictures=0)
+def is_anything_strong(calibration: LoadedCalibration, pictures: Vectors, query: Vector) -> bool:
+    scale = calibration.scale(query, pictures=0)
     return any(scale.band(float(similarity)) is Band.STRONG for similarity in pictures @ query)

@@ -82,7 +82,7 @@ def test_the_command_tells_how_many_came_back(tmp_path: Path, capsys: pytest.Cap
 
     assert capsys.readouterr().out.splitlines() == [
         "2 added, 0 already here, 0 failed.",
-        "0 added, 2 already here (1 of them with files that were missing and are back), 0 failed.",
+        "0 added, 2 already here (1 of them with missing files restored), 0 failed.",
         "0 added, 2 already here, 0 failed.",
     ]
 

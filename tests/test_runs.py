@@ -250,7 +250,7 @@ def test_a_retry_of_a_run_that_did_not_end_looks_at_all_it_was_to_read(photos: P
     Run.objects.update(outcome="", ended=None, noted=timezone.now() - 2 * SILENT_AFTER)
     write_picture(photos / "new.jpg", "yellow")
     out, _complaints = ingest(retry=last().pk)
-    assert "did not come to its end" in out
+    assert "did not finish" in out
     assert (last().added, last().known) == (1, 1)
 
 
@@ -301,7 +301,11 @@ def test_a_deleted_picture_comes_back_by_a_retry_only_if_that_is_said(photos: Pa
 
 @pytest.mark.parametrize(
     ("kind", "told"),
-    [(Run.Kind.UPLOAD, "sends them again"), (Run.Kind.REEMBED, "manage.py reembed"), (Run.Kind.INGEST, "not known")],
+    [
+        (Run.Kind.UPLOAD, "upload them again"),
+        (Run.Kind.REEMBED, "manage.py reembed"),
+        (Run.Kind.INGEST, "did not record what it read"),
+    ],
 )
 def test_what_can_not_be_tried_again_is_told_with_what_can_be_done(kind: str, told: str):
     run = Run.objects.create(kind=kind, outcome="done")

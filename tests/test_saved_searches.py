@@ -2,6 +2,7 @@
 
 import datetime as dt
 import html
+import re
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -447,3 +448,15 @@ def test_the_account_page_leads_to_what_belongs_to_the_account(as_alice: Client,
     menu = as_alice.get("/").text
     assert 'href="/account/"' in menu
     assert 'href="/saved/"' in menu
+
+
+@pytest.mark.parametrize(("sign_up", "offered"), [("open", 1), ("off", 0)])
+def test_a_stranger_who_may_have_an_account_is_led_to_it_and_back(
+    client: Client, settings, sign_up: str, offered: int
+):
+    settings.SIGN_UP = sign_up
+    about("red star", 0.9)
+    page = client.get("/search?q=red+star").text
+    ways = re.findall(r'href="(/accounts/login/[^"]*)" title="Log in to save this search"', page)
+    assert ways == ["/accounts/login/?next=%2Fsearch%3Fq%3Dred%2Bstar"] * offered
+    assert "Log in to save this search" not in client.get("/").text

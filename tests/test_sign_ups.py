@@ -14,8 +14,8 @@ from django.urls import get_script_prefix, set_script_prefix
 from django.utils import timezone
 from django.utils.translation import get_language, override
 
+from imagesearch.exposure import is_exposed
 from imagesearch.exposure import sign_up as read_sign_up
-from imagesearch.exposure import strangers_come
 from imagesearch.mail import mail_settings, sender
 from search.accounts import mailing
 from search.models import SignUp
@@ -70,7 +70,7 @@ def log_in(name: str = "bob", password: str = SECRET) -> Any:
     ],
 )
 def test_strangers_come_where_others_reach_the_site(hosts: list[str], debug: bool, https: bool, come: bool):
-    assert strangers_come(hosts, debug, https) is come
+    assert is_exposed(hosts, debug, https) is come
 
 
 @pytest.mark.parametrize(

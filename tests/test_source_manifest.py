@@ -443,7 +443,7 @@ def test_a_server_that_is_away_is_given_up_for_the_rest_of_the_run(web: Web, ser
         with pytest.raises(NotDownloaded, match=r"gone\.test|in a row"):
             downloading.get(f"http://gone.test/{number}.jpg", most_bytes=100)
     assert len(web.asked) == 4 * downloads.MOST_FAILURES
-    with pytest.raises(NotDownloaded, match="8 addresses in a row: left to the next run"):
+    with pytest.raises(NotDownloaded, match="8 addresses in a row failed: left to the next run"):
         downloading.get("http://gone.test/x.jpg", most_bytes=100)
     assert downloading.get(at(server, "/red.jpg"), most_bytes=100_000) == PICTURES["red"]
 

@@ -148,7 +148,7 @@ def test_an_item_can_be_told_without_reading_and_changes_its_version_with_its_by
         ("s3://no-such-bucket-here", "There is no such bucket."),
         (f"s3://{OTHER}/nothing.jpg", "There is no picture here: there is no such object, and nothing below it."),
         (f"s3://{OTHER}/nothing/", "There is no picture here."),
-        ("s3://", "can't be had"),
+        ("s3://", "can't be listed"),
     ],
 )
 def test_what_is_not_there_is_told(others: Any, place: str, reason: str):
@@ -587,11 +587,11 @@ def test_buckets_that_refuse_are_their_pictures_failures_and_all_others_get_vect
 def test_a_bucket_that_answers_again_is_asked_again_by_a_worker_that_watches(
     refusing: dict[str, str], settings: Any, others: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(worker_module, "ASK_AGAIN", 0.0)
-    monkeypatch.setattr(worker_module, "LOOK_AGAIN", 0.001)
+    monkeypatch.setattr(worker_module, "RETRY_UNREACHABLE", 0.0)
+    monkeypatch.setattr(worker_module, "POLL_SECONDS", 0.001)
     stop, rests = threading.Event(), []
 
-    def rested() -> None:
+    def on_idle() -> None:
         rests.append((worker.report.added, len(worker.report.failed)))
         settings.S3_SOURCES = {name: said for name, said in settings.S3_SOURCES.items() if name != "silent"}
         if len(rests) == 1:
@@ -608,7 +608,7 @@ def test_a_bucket_that_answers_again_is_asked_again_by_a_worker_that_watches(
             stop.set()
 
     worker = Worker(Pending(), stop=stop, progress=give_up)
-    worker.watch(rested)
+    worker.watch(on_idle)
     others.delete_object(Bucket="silent", Key="a.jpg")
     others.delete_bucket(Bucket="silent")
 
@@ -655,9 +655,9 @@ def test_reconcile_tells_of_a_bucket_that_does_not_answer_and_goes_on(others: An
     storage.delete([storage.original_key(lost.id)])
     settings.S3_SOURCES = {OTHER: {"endpoint": "http://127.0.0.1:9"}}
     with pytest.raises(SystemExit):
-        call_command("reconcile", "--mend")
+        call_command("reconcile", "--repair")
     out, complaints = capsys.readouterr()
-    assert "1 originals that stay where nothing answers, 0 mended." in out
+    assert "1 originals in unreachable storage, 0 repaired." in out
     assert "1 originals missing" in out
     assert f"original out of reach: {content_id(RED)}" in complaints
     assert Image.objects.get(pk=content_id(RED)).original_location == f"s3://{OTHER}/photos/red.jpg"
@@ -717,7 +717,7 @@ def test_of_an_original_that_stays_in_a_bucket_the_beginning_is_read_where_it_is
 
     asked = asked_of(other_buckets.client(OTHER), "GetObject", read_again)
     assert [one.get("Range") for one in asked] == (["bytes=0-262143"] if is_same else ["bytes=0-262143", None])
-    assert ("1 read, 0 still" if is_same else "has changed since") in out.getvalue()
+    assert ("1 read, 0 pending" if is_same else "has changed since") in out.getvalue()
 
 
 # Objects that change, move and go
@@ -776,7 +776,7 @@ def test_objects_that_are_gone_are_pruned_and_of_a_bucket_that_can_not_be_listed
         prune()
     with pytest.MonkeyPatch.context() as broken:
         broken.setattr(s3, "_items", lambda place, choices, findings: findings.problems.append((place, "away")) or [])
-        with pytest.raises(CommandError, match="Not everything that is there could be listed"):
+        with pytest.raises(CommandError, match="Not everything could be listed"):
             prune("--most", "2")
     assert "Removed from the collection: 1." in prune("--most", "1")
     others.delete_object(Bucket=OTHER, Key="photos/deep/blue.JPG")

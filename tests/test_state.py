@@ -54,8 +54,8 @@ def figures() -> dict[str, Any]:
 
 
 def wrong() -> dict[str, str]:
-    """What needs somebody, each with what mends it."""
-    return {figure.name: figure.mend for section in sections() for figure in section.wrong}
+    """What needs somebody, each with its fix."""
+    return {figure.name: figure.fix for section in sections() for figure in section.wrong}
 
 
 def state(*arguments: str) -> tuple[str, int]:
@@ -87,7 +87,7 @@ def test_nothing_is_well_that_was_not_looked_at():
     text, status = state()
     assert status == 2
     assert "All is well" not in text
-    assert "NOT KNOWN, since nobody has looked lately: Pictures, " in text
+    assert "NOT KNOWN, not checked lately: Pictures, " in text
 
 
 def test_a_look_of_long_ago_says_nothing_of_today():
@@ -96,7 +96,7 @@ def test_a_look_of_long_ago_says_nothing_of_today():
     Measurement.objects.filter(name="storage").update(measured=timezone.now() - timedelta(days=4))
     text, status = state()
     assert status == 2
-    assert "NOT KNOWN, since nobody has looked lately: Files" in text
+    assert "NOT KNOWN, not checked lately: Files" in text
 
 
 def test_a_look_that_failed_keeps_what_was_found_before_and_says_why(monkeypatch):
@@ -105,10 +105,10 @@ def test_a_look_that_failed_keeps_what_was_found_before_and_says_why(monkeypatch
     def away() -> dict[str, Any]:
         raise storage.StorageUnavailable("The bucket is away.")
 
-    monkeypatch.setitem(periodic_checks.LOOKS, "storage", periodic_checks.Look(away))
+    monkeypatch.setitem(periodic_checks.CHECKS, "storage", periodic_checks.Check(away))
     periodic_checks.look("storage")
     text, status = state()
-    assert "the last look failed: The bucket is away." in text
+    assert "the last check failed: The bucket is away." in text
     assert (figures()["original missing"], status) == (0, 2)
 
 
@@ -201,7 +201,7 @@ def test_a_look_through_the_storage_names_the_pictures_and_mending_takes_them_of
     storage.delete([storage.original_key(no_original.pk)])
     periodic_checks.look("storage")
     assert [figures()[name] for name in ("objects", "original missing", "thumbnail missing")] == [3, 1, 0]
-    assert wrong()["original missing"] == "manage.py reconcile --mend"
+    assert wrong()["original missing"] == "manage.py reconcile --repair"
     assert titles(as_carol.get(f"{IMAGES}?lacks=original")) == {"Lost"}
     assert titles(as_carol.get(f"{IMAGES}?lacks=thumbnail")) == set()
     storage.put(
@@ -237,7 +237,7 @@ def test_files_are_repaired_in_the_background_by_who_may_delete(monkeypatch, cli
     dora.delete()
     carol = log_in_staff(client, "change_image", "delete_image")
     client.post(f"{STATE}look/", {"repair": "1"})
-    assert started == [("reconcile", "--mend", "--asked-by", str(carol.pk))]
+    assert started == [("reconcile", "--repair", "--asked-by", str(carol.pk))]
 
 
 def test_looking_now_counts_at_once_and_starts_what_takes_long(monkeypatch, as_carol: Client):
@@ -246,7 +246,7 @@ def test_looking_now_counts_at_once_and_starts_what_takes_long(monkeypatch, as_c
     an_image()
     response = as_carol.post(f"{STATE}look/", follow=True)
     assert figures()["pictures"] == 1
-    assert started == [("state", "--look", "storage", "index", "outliers", "--quiet")]
+    assert started == [("state", "--check", "storage", "index", "outliers", "--quiet")]
     assert "Counted just now" in said(response)
 
 
@@ -275,7 +275,7 @@ def test_of_few_pictures_nothing_is_called_an_outlier():
 
 
 def test_what_one_look_does_not_come_to_the_next_one_does(monkeypatch):
-    monkeypatch.setattr(outliers, "A_LOOK", 6)
+    monkeypatch.setattr(outliers, "PER_CHECK", 6)
     many_images(10)
     assert [periodic_checks.look("outliers").found["left"] for _ in range(2)] == [4, 0]
     assert Isolation.objects.count() == 10
@@ -286,27 +286,27 @@ def test_what_one_look_does_not_come_to_the_next_one_does(monkeypatch):
 
 def test_a_look_is_taken_when_it_is_due_by_one_process_alone(monkeypatch):
     taken: list[str] = []
-    for name, one in periodic_checks.LOOKS.items():
+    for name, one in periodic_checks.CHECKS.items():
         monkeypatch.setitem(
-            periodic_checks.LOOKS, name, periodic_checks.Look(lambda name=name: taken.append(name) or {}, one.quick)
+            periodic_checks.CHECKS, name, periodic_checks.Check(lambda name=name: taken.append(name) or {}, one.quick)
         )
-    assert periodic_checks.look_if_due(quick=True) == ["counts"]
-    assert periodic_checks.look_if_due(quick=False) == ["storage", "index", "outliers"]
-    assert periodic_checks.look_if_due(quick=False) == []
+    assert periodic_checks.check_if_due(quick=True) == ["counts"]
+    assert periodic_checks.check_if_due(quick=False) == ["storage", "index", "outliers"]
+    assert periodic_checks.check_if_due(quick=False) == []
     Measurement.objects.update(measured=timezone.now() - timedelta(hours=1), tried=timezone.now() - timedelta(hours=1))
-    assert periodic_checks.look_if_due(quick=False) == ["counts"]
+    assert periodic_checks.check_if_due(quick=False) == ["counts"]
     # Somebody else is at it.
     Measurement.objects.update(measured=timezone.now() - timedelta(days=2), tried=timezone.now())
-    assert periodic_checks.look_if_due(quick=False) == []
+    assert periodic_checks.check_if_due(quick=False) == []
     Measurement.objects.update(tried=timezone.now() - timedelta(hours=2))
-    assert periodic_checks.look_if_due(quick=False) == list(periodic_checks.LOOKS)
+    assert periodic_checks.check_if_due(quick=False) == list(periodic_checks.CHECKS)
 
 
 def test_with_no_hours_set_only_what_is_quick_is_looked_at(settings, monkeypatch):
     settings.LOOK_HOURS = 0
-    for name, one in periodic_checks.LOOKS.items():
-        monkeypatch.setitem(periodic_checks.LOOKS, name, periodic_checks.Look(dict, one.quick))
-    assert periodic_checks.look_if_due(quick=False) == ["counts"]
+    for name, one in periodic_checks.CHECKS.items():
+        monkeypatch.setitem(periodic_checks.CHECKS, name, periodic_checks.Check(dict, one.quick))
+    assert periodic_checks.check_if_due(quick=False) == ["counts"]
 
 
 # Searches
@@ -526,7 +526,7 @@ def test_the_command_tells_the_same_to_programs():
     told = json.loads(text)
     assert (told["status"], status) == ("needs somebody", 1)
     assert told["needs_somebody"][0]["run"] == "manage.py embed_pending"
-    assert "NEEDS SOMEBODY: Without a vector, since making it failed: 1\n  Run: manage.py embed_pending" in state()[0]
+    assert "NEEDS ATTENTION: Without a vector, since making it failed: 1\n  Run: manage.py embed_pending" in state()[0]
 
 
 def test_the_command_is_silent_where_all_is_well_and_that_is_wanted():
@@ -535,9 +535,10 @@ def test_the_command_is_silent_where_all_is_well_and_that_is_wanted():
     assert state()[0].endswith("All is well.\n")
 
 
-def test_the_command_looks_anew_at_what_is_named():
+@pytest.mark.parametrize("option", ["--check", "--look"])  # the second as earlier versions spelled it
+def test_the_command_looks_anew_at_what_is_named(option: str):
     an_image("A")
-    assert "Pictures: 1" in state("--look", "counts")[0]
+    assert "Pictures: 1" in state(option, "counts")[0]
     assert set(Measurement.objects.values_list("name", flat=True)) == {"counts"}
 
 
@@ -550,7 +551,7 @@ def test_a_storage_that_does_not_answer_needs_somebody(settings, monkeypatch):
     monkeypatch.setattr(storage, "check", away)
     text, status = state()
     assert status == 1
-    assert "NEEDS SOMEBODY: The storage: The folder is away." in text
+    assert "NEEDS ATTENTION: The storage: The folder is away." in text
 
 
 def test_a_lost_object_and_how_isolated_a_picture_is_follow_its_id():

@@ -59,7 +59,7 @@ def test_a_signal_is_heard_by_whoever_waits_for_it_and_by_those_who_ask_later(nu
         assert stop.is_set()
         assert stop.wait()
         assert stop.wait(0.001)
-    assert out.getvalue() == "Stopping after the batch at hand.\n"
+    assert out.getvalue() == "Stopping after the batch in progress.\n"
 
 
 def test_a_signal_that_comes_while_the_main_thread_waits_wakes_it() -> None:
@@ -98,5 +98,5 @@ def test_a_signal_while_the_same_file_is_written_to_is_told(tmp_path: Any) -> No
         write("after")
         assert stop.is_set()
     assert sorted((tmp_path / "log").read_text().split("\n")) == sorted(
-        ["Stopping after the batch at hand.", "before after"]
+        ["Stopping after the batch in progress.", "before after"]
     )

@@ -18,7 +18,7 @@ from search.curation.details import Details
 from search.ingestion import add_picture
 from search.models import Image, OwedDeletion
 from search.objects import storage
-from search.objects.deletion import keep_settling
+from search.objects.deletion import keep_deleting_pending
 from search.objects.storage import StorageUnavailable
 from tests.base import an_image, picture_bytes, picture_file, stored_image
 from tests.fronts import Clock
@@ -41,8 +41,8 @@ def proxy(running_rclone: Rclone, settings: Any, monkeypatch: pytest.MonkeyPatch
     settings.STORAGE_WAIT = 0.5
     monkeypatch.setattr(timeouts, "SLOW", 0.2)
     monkeypatch.setattr(timeouts, "STILL", 0.2)
-    monkeypatch.setattr(timeouts, "TRIED_EVERY", 0.1)
-    monkeypatch.setattr(timeouts, "TRIED_FOR", 0.5)
+    monkeypatch.setattr(timeouts, "PROBE_EVERY", 0.1)
+    monkeypatch.setattr(timeouts, "PROBE_TIMEOUT", 0.5)
     yield proxy
     proxy.close()
 
@@ -71,7 +71,7 @@ def test_reading_fails_within_its_time_however_the_storage_is_away(proxy: Proxy,
 def test_while_it_hangs_others_fail_at_once_and_soon_after_its_return_it_is_used_again(
     proxy: Proxy, how: Behaviour, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(timeouts, "TRIED_EVERY", SOON)
+    monkeypatch.setattr(timeouts, "PROBE_EVERY", SOON)
     with proxy.behaving(how):
         with pytest.raises(StorageUnavailable):
             storage.read(KEY)
@@ -290,7 +290,7 @@ def test_a_deletion_that_the_storage_hangs_in_is_owed_and_done_after_its_return(
         assert time.monotonic() - start < SOON
         assert OwedDeletion.objects.exists()
 
-    stop = keep_settling(every=0.02)  # as every web process does, each minute
+    stop = keep_deleting_pending(every=0.02)  # as every web process does, each minute
     for _ in range(500):
         if not OwedDeletion.objects.exists():
             break

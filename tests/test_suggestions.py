@@ -114,7 +114,7 @@ def test_whoever_is_the_first_to_type_waits_for_nothing_in_a_large_collection(
 ) -> None:
     made: list[str] = []
     monkeypatch.setattr("search.query.collection_cache.FEW", 0)
-    monkeypatch.setattr(vocabulary, "_make_beside", lambda: made.append("beside"))
+    monkeypatch.setattr(vocabulary, "_make_in_background", lambda: made.append("beside"))
 
     assert suggested("hol") == []
     assert made == ["beside"]

@@ -9,7 +9,7 @@ from django.conf import settings as project
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from supply import NOT_LOCKED, audit, licences, locked, wanted
+from supply import NOT_LOCKED, audit, licences, locked, requirements_in
 
 BASE: Path = project.BASE_DIR
 LISTS = ["requirements", "requirements-dev"]
@@ -36,7 +36,7 @@ def reachable(roots: list[Requirement]) -> set[str]:
 
 @pytest.mark.parametrize("name", LISTS)
 def test_the_lock_has_what_the_list_wants_and_what_that_brings_and_nothing_else(name):
-    roots = list(wanted(BASE / f"{name}.txt"))
+    roots = list(requirements_in(BASE / f"{name}.txt"))
     lock = {one.name: one for one in locked(BASE / f"{name}.lock") if one.is_for_here}
     for one in roots:
         if one.name != "torch":
@@ -118,19 +118,19 @@ def test_an_audit_that_learned_nothing_does_not_say_that_all_is_well():
     nothing = {"dependencies": [{"name": "a", "skip_reason": "not found"}, {"name": "b", "skip_reason": "not found"}]}
     some = {"dependencies": [{"name": "a", "version": "1", "vulns": []}, {"name": "b", "skip_reason": "not found"}]}
     for report in (nothing, some):
-        status, said = audit.judged(report)
+        status, said = audit.verdict(report)
         assert status == 3
-        assert "service of advisories" in said[0]
+        assert "advisory service" in said[0]
 
 
 def test_an_audit_tells_what_is_known():
     known = {"id": "PYSEC-1", "fix_versions": ["1.1"], "aliases": [], "description": "bad"}
-    status, said = audit.judged({"dependencies": [{"name": "a", "version": "1.0", "vulns": [known]}]})
+    status, said = audit.verdict({"dependencies": [{"name": "a", "version": "1.0", "vulns": [known]}]})
     assert (status, said) == (1, ["a 1.0: PYSEC-1, fixed in 1.1."])
-    assert audit.judged({"dependencies": [{"name": "a", "version": "1.1", "vulns": []}]})[0] == 0
+    assert audit.verdict({"dependencies": [{"name": "a", "version": "1.1", "vulns": []}]})[0] == 0
 
 
 def test_torch_is_audited_too():
-    asked = audit.asked().splitlines()
+    asked = audit.locked_requirements().splitlines()
     assert any(line.startswith("torch==") for line in asked)
     assert any(line.startswith("django==") for line in asked)

@@ -132,7 +132,7 @@ def test_what_was_activated_answers_at_once_and_its_vectors_are_copied(pictures:
     assert set(accepted_names(NEW)) == {NEW, own}
     assert found_by("lime")[0] == "lime"
     assert searched("lime").found == 3
-    assert "3 pictures' own vectors are still those" in switch_model()
+    assert "The rows of 3 pictures still have vectors" in switch_model()
     switching.copy_vectors(threading.Event())
     assert set(Image.objects.values_list("embedding_model", flat=True)) == {NEW}
     assert accepted_names(NEW) == (NEW,)
@@ -203,7 +203,7 @@ def test_forgotten_models_leave_nothing(pictures: list[Image]) -> None:
     assert not QueryVector.objects.exists()
     with pytest.raises(CommandError, match="none are kept"):
         switch_model("--back")
-    with pytest.raises(CommandError, match="nothing of"):
+    with pytest.raises(CommandError, match="nothing to drop of"):
         switch_model("--forget", "somebody/else")
     assert found_by("red")[0] == "red"
 
@@ -404,7 +404,7 @@ def test_it_is_refused_to_activate_what_is_not_prepared(pictures: list[Image]) -
     with pytest.raises(CommandError, match="switch_model NEW_IMAGE_MODEL"):
         switch_model("--activate")
     switching.begin(Pair(NEW, NEW))
-    with pytest.raises(CommandError, match=f"switch_model {NEW} {NEW}` goes on"):
+    with pytest.raises(CommandError, match=f"switch_model {NEW} {NEW}` continues"):
         switch_model("--activate")
     assert "0 of 3 pictures have a vector" in switch_model()
     with pytest.raises(CommandError, match="--abort"):

@@ -330,7 +330,7 @@ def test_a_tag_without_a_phrase_is_suggested_no_more(star):
 
 def test_another_process_that_is_at_it_is_left_to_it(star, monkeypatch):
     like(STAR, 0.5)
-    monkeypatch.setattr("search.tagging.suggesting._Comparing._is_alone", lambda self: False)
+    monkeypatch.setattr("search.tagging.suggesting._Comparing._has_lock", lambda self: False)
     assert not suggest().is_done
     assert is_due()
 
@@ -360,9 +360,9 @@ def test_a_server_encodes_what_is_new_and_compares_it(star, monkeypatch):
 
 def test_the_command_loads_a_vocabulary_where_there_is_none_and_says_what_is_missing(capsys, monkeypatch):
     monkeypatch.setattr("search.management.commands.suggest_tags.encode_missing", lambda: 0)
-    with pytest.raises(CommandError, match="not measured"):
+    with pytest.raises(CommandError, match="Not calibrated"):
         call_command("suggest_tags")
-    assert "tags to start with added" in capsys.readouterr().out
+    assert "starting tags added" in capsys.readouterr().out
     VocabularyTag.objects.all().delete()
     calibrated()
     star = a_tag("star", STAR)

@@ -6,6 +6,7 @@ import gettext
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -88,6 +89,35 @@ def test_every_message_of_the_code_is_in_the_catalogue():
     texts = {ast.literal_eval(text) for text in re.findall(r'^msgid (".+")$', found, re.MULTILINE)}
     assert len(texts) > 50
     assert sorted(texts - {entry.original[0] for entry in entries()} - {""}) == []
+
+
+def test_no_two_plurals_share_their_singular():
+    """The catalogue knows each by its singular: one of them would say what the other says."""
+    plurals: dict[tuple[str, str], set[str]] = {}
+    for context, singular, plural in (*_plurals_of_code(), *_plurals_of_templates()):
+        plurals.setdefault((context, singular), set()).add(plural)
+    assert len(plurals) > 50
+    assert [texts for texts in plurals.values() if len(texts) > 1] == []
+
+
+def _plurals_of_code() -> Iterator[tuple[str, str, str]]:
+    for path in (Path(settings.BASE_DIR) / "search").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            name = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+            if isinstance(node, ast.Call) and name.removesuffix("_lazy") in ("ngettext", "npgettext"):
+                texts = [str(one.value) for one in node.args[:3] if isinstance(one, ast.Constant)]
+                context = texts.pop(0) if name.startswith("np") else ""
+                if len(texts) >= 2:
+                    yield context, texts[0], texts[1]
+
+
+def _plurals_of_templates() -> Iterator[tuple[str, str, str]]:
+    blocks = re.compile(r"{% blocktranslate(.*?)%}(.*?){% plural %}(.*?){% endblocktranslate %}", re.DOTALL)
+    for path in (Path(settings.BASE_DIR) / "templates").rglob("*.html"):
+        for options, *texts in blocks.findall(path.read_text("utf-8")):
+            context = re.search('context "([^"]+)"', options)
+            singular, plural = (" ".join(re.sub(r"{{ (\w+) }}", r"%(\1)s", text).split()) for text in texts)
+            yield context[1] if context else "", singular, plural
 
 
 def test_korean_says_before_or_after_noon_first():

@@ -210,12 +210,12 @@ def test_the_command_empties_the_trash_of_what_is_old_or_all(options, left):
     trashed(images[2], days_ago=4)
     out = StringIO()
     call_command("empty_trash", *options, stdout=out)
-    assert out.getvalue() == f"{3 - left} deleted for good, {left} left in the trash.\n"
+    assert out.getvalue() == f"{3 - left} deleted permanently, {left} left in the trash.\n"
     assert Image.objects.count() == left
 
 
 def test_the_command_takes_one_of_both():
-    with pytest.raises(CommandError, match="not both"):
+    with pytest.raises(CommandError, match="Use either"):
         call_command("empty_trash", "--all", older_than=dt.timedelta(1))
 
 

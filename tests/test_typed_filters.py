@@ -11,7 +11,7 @@ from search.completion import relaxations
 from search.models import Capture, Image
 from search.query import BadQuery, SearchQuery
 from search.query.date_spans import Span, read_span
-from search.query.parser import read_box
+from search.query.parser import parse_text
 from search.query.saved import save_search
 from search.retrieval import find, query_vector
 from tests.base import a_vector, an_image
@@ -62,7 +62,7 @@ def test_a_span_is_written_as_short_as_it_is_read(text: str) -> None:
     ],
 )
 def test_what_is_typed_as_a_filter_is_no_word(text: str, meant: str, typed: list[str]) -> None:
-    box = read_box(text)
+    box = parse_text(text)
     assert (box.meant, [one.text for one in box.typed], box.unread) == (meant, typed, ())
 
 
@@ -70,14 +70,14 @@ def test_what_is_typed_as_a_filter_is_no_word(text: str, meant: str, typed: list
     "text", ["Mars: red", "a:b", "https://example.org/x", "note:this", "12:30", ":2023", "retag:sea", "tag:", 'tag:""']
 )
 def test_other_words_with_a_colon_are_words(text: str) -> None:
-    box = read_box(text)
+    box = parse_text(text)
     assert box.typed == box.unread == ()
     assert box.meant or '""' in text
 
 
 @pytest.mark.parametrize("text", ["taken:yesterday", "size:tiny", "rating:6", "is:red", "taken:2023-13", "-rating:3"])
 def test_a_filter_with_a_value_that_is_none_is_words_and_told(text: str) -> None:
-    box = read_box(text)
+    box = parse_text(text)
     assert box.typed == ()
     assert box.unread == (text,)
     assert text.lstrip("-") in (box.meant, *box.unwanted)

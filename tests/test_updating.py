@@ -50,7 +50,7 @@ def test_a_mended_table_is_applied_when_that_is_wanted_and_else_told(photos: Pat
     out = run(photos, "--metadata", table)[0]
     assert out.splitlines() == [
         "0 added, 3 already here, 0 failed.",
-        "2 rows of the table are of pictures that were already here, and not applied: --update-details does that.",
+        "2 rows of the table are of pictures that were already here, and not applied: use --update-details.",
     ]
     assert image_of(photos / "0.jpg").title == "Oone"
     again = ("--metadata", table, "--tag", "2014", "--update-details")

@@ -281,19 +281,19 @@ def test_what_an_earlier_version_has_added_is_owed_its_windows_and_gets_them_and
     image = forgotten(panorama)
     upright = forgotten(pictures.encoded(full((300, 200)), "PNG"))
     before = list(Image.objects.get(pk=image.pk).embedding)
-    assert told() == ["1 wide or tall pictures are found by what is in their middle alone."]
+    assert told() == ["1 wide or tall pictures are found only by their middle."]
     assert Image.objects.searchable(active_model()).count() == 2
 
     call_command("embed_pending", windows=True)
 
-    assert "1 wide or tall pictures seen whole, 0 still to be, 0 failed." in capsys.readouterr().out
+    assert "1 wide or tall pictures embedded whole, 0 pending, 0 failed." in capsys.readouterr().out
     image = Image.objects.get(pk=image.pk)
     assert vectors_of(image) == [0, 1]
     assert list(image.embedding) == before
     assert vectors_of(upright) == [0]
     assert told() == []
     call_command("embed_pending", windows=True)
-    assert "0 wide or tall pictures seen whole" in capsys.readouterr().out
+    assert "0 wide or tall pictures embedded whole" in capsys.readouterr().out
 
 
 @pytest.mark.django_db(transaction=True)
@@ -307,7 +307,7 @@ def test_one_that_cannot_be_read_is_told_and_holds_nobody_up(panorama: bytes, ca
 
     out = capsys.readouterr()
     assert str(lost.pk) in out.err
-    assert "1 wide or tall pictures seen whole, 1 still to be, 1 failed." in out.out
+    assert "1 wide or tall pictures embedded whole, 1 pending, 1 failed." in out.out
     assert vectors_of(image) == [0, 1]
     assert Image.objects.searchable(active_model()).count() == 2
     assert told() == []
@@ -315,7 +315,7 @@ def test_one_that_cannot_be_read_is_told_and_holds_nobody_up(panorama: bytes, ca
 
 @pytest.mark.django_db
 def test_windows_are_not_watched_for():
-    with pytest.raises(CommandError, match="--windows has an end"):
+    with pytest.raises(CommandError, match="--windows and --watch exclude"):
         call_command("embed_pending", windows=True, watch=True)
 
 

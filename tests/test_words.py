@@ -21,7 +21,7 @@ from search.admin.images import ImageAdmin
 from search.indexing import query_plan
 from search.models import Image, ImageWords
 from search.query import Filters, Minimum, Mode, SearchQuery, Sort
-from search.query.parser import read_box
+from search.query.parser import parse_text
 from search.relevance import Band
 from search.relevance.bands import Scale
 from search.retrieval import candidates as candidates_module
@@ -156,10 +156,12 @@ class AnyTitle(TestCase):
     @settings(max_examples=40, derandomize=True, deadline=None, database=None)
     @given(st.lists(SOME_TEXT.map(normalised_text), min_size=20, max_size=20))
     def test_any_title_holds_the_words_that_are_read_from_it(self, titles: list[str]) -> None:
-        boxes = [(title, read_box(title)) for title in titles]
+        boxes = [(title, parse_text(title)) for title in titles]
         typed = [(title, box.meant) for title, box in boxes if title and not box.unwanted]
         quoted = [
-            (title, *box.quoted) for title, box in ((title, read_box(f'"{title}"')) for title in titles) if box.quoted
+            (title, *box.quoted)
+            for title, box in ((title, parse_text(f'"{title}"')) for title in titles)
+            if box.quoted
         ]
         assume(typed)
         with connection.cursor() as cursor:

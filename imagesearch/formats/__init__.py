@@ -1,1 +1,1 @@
-"""How dates and times are written, where Django says it otherwise."""
+"""Formats of dates and times that override Django's."""

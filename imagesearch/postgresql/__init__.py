@@ -1,1 +1,1 @@
-"""Django's backend for PostgreSQL, with a pool that gets over a restart of the database within seconds."""
+"""Django's backend for PostgreSQL, with a connection pool that recovers from a restart of the database in seconds."""

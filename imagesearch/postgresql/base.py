@@ -7,7 +7,7 @@ from imagesearch.postgresql.pool import Pool
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Django's, with a pool of ours in place of the one that it would make."""
+    """Django's, with our pool in place of its own."""
 
     _connection_pools: dict[str, Pool]
     _configure_connection: Any
@@ -20,6 +20,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self.alias not in self._connection_pools:
             kwargs = {**self.get_connection_params(), "autocommit": True}
             made = Pool(kwargs=kwargs, open=False, configure=self._configure_connection, **options)
-            # Of threads that come at once, the first one's is taken: none is open yet.
+            # Of threads that race here the first one's pool is kept: none is open yet.
             self._connection_pools.setdefault(self.alias, made)
         return self._connection_pools[self.alias]

@@ -1,7 +1,7 @@
-"""What this process knows of whether the database answers: nobody waits for one that is known to be away.
+"""A circuit breaker: nobody waits for a database that is known to be down.
 
-When connecting has failed, or a query and then a connection beside it get no answer, everybody who asks for a
-connection fails at once, while a thread tries each second until the database answers again.
+When connecting fails, or neither a query nor a probe beside it gets an answer, all requests for a connection fail at
+once, while a thread probes each second until the database answers again.
 """
 
 import logging
@@ -14,16 +14,16 @@ import psycopg
 logger = logging.getLogger(__name__)
 
 EVERY = 1.0
-"""Seconds between two attempts to reach a database that is away."""
+"""Seconds between two probes of a database that is down."""
 
 
 class DatabaseAway(psycopg.OperationalError):
-    """The database does not answer, as the last attempt to reach it has shown."""
+    """The database does not answer, as the last probe has shown."""
 
 
 class Breaker:
-    """Of one pool. `attempt` connects and asks, or raises psycopg.Error; `opened` is called when connecting begins to
-    fail."""
+    """Of one pool. `attempt` connects and runs a query, or raises psycopg.Error; `opened` is called when the breaker
+    opens."""
 
     def __init__(self, attempt: Callable[[], object], opened: Callable[[], object] = lambda: None) -> None:
         self._attempt, self._opened = attempt, opened
@@ -35,7 +35,7 @@ class Breaker:
 
     @property
     def has_answered(self) -> bool:
-        """Whether the database has answered this process at all."""
+        """Whether the database has ever answered this process."""
         return self._heard_at > float("-inf")
 
     @property
@@ -52,8 +52,8 @@ class Breaker:
             logger.warning("The database answers again.")
 
     def failed(self, error: BaseException, began: float) -> None:
-        """Connecting, begun at `began`, has failed. Where the database has answered others since, as where it has no
-        connection left to give, it isn't away."""
+        """Connecting, begun at `began` (monotonic seconds), failed. If the database has answered others since, as when
+        it is out of connections, it isn't down."""
         with self._changed:
             if self.is_away or self._heard_at >= began:
                 return
@@ -61,7 +61,7 @@ class Breaker:
             if not self._is_trying:
                 self._is_trying = True
                 threading.Thread(target=self._try, name="database-attempts", daemon=True).start()
-        if self.has_answered:  # else whoever asks first tells it
+        if self.has_answered:  # else the first request reports it
             logger.warning("The database does not answer, and is tried each second: %s", self._away)
         self._opened()
 
@@ -69,8 +69,7 @@ class Breaker:
         return DatabaseAway(self._away or "The database did not answer.")
 
     def require(self, patience: float) -> None:
-        """Return at once where the database is not away; else when it answers again. Raises DatabaseAway after
-        `patience` seconds."""
+        """Return as soon as the database is up. Raises DatabaseAway after `patience` seconds."""
         if not self.is_away:
             return
         with self._changed:
@@ -78,9 +77,9 @@ class Breaker:
                 raise self.error()
 
     def ask(self) -> None:
-        """Find out whether the database answers beside a query that gets no answer. Raises DatabaseAway.
+        """Probe the database while a query gets no answer. Raises DatabaseAway.
 
-        Threads that ask at once share the answer.
+        Threads that call this at the same time share one probe.
         """
         asked_at = time.monotonic()
         with self._asking:

@@ -1,4 +1,4 @@
-"""How many connections the database gives, shared among the processes of a server before they start."""
+"""The database's connection limit, shared among the server processes before they start."""
 
 import logging
 
@@ -10,11 +10,11 @@ from imagesearch.database_url import joined_options
 logger = logging.getLogger(__name__)
 
 LONGEST_WAIT = "10s"
-"""Of a server's statement for a lock that somebody else holds."""
+"""lock_timeout of a server process."""
 LONGEST_STATEMENT = "60s"
-"""Of a server's statement: what takes longer holds a thread for nobody."""
+"""statement_timeout of a server process, whose threads are few."""
 
-# Role and database may have limits of their own; -1 is none. They hold for no superuser.
+# Role and database may have limits of their own; -1 is none. Superusers are exempt.
 _LIMIT = """
 SELECT least(
     CASE WHEN NOT rolsuper THEN nullif(rolconnlimit, -1) END,
@@ -28,9 +28,9 @@ FROM pg_roles, pg_database WHERE rolname = session_user AND datname = current_da
 
 
 def shared(limit: int, processes: int, size: int) -> tuple[int, int]:
-    """Return how many processes to start, and how many connections each may have, of `limit` and `size` at most.
+    """Return how many processes to start, and the connections of each, within `limit` in total and `size` for each.
 
-    A fifth, and the two that `embed_pending` needs, are left for commands.
+    A fifth, and at least the two that `embed_pending` needs, are left for commands.
     """
     for_server = max(1, limit - max(2, limit // 5))
     processes = min(processes, for_server)
@@ -38,10 +38,9 @@ def shared(limit: int, processes: int, size: int) -> tuple[int, int]:
 
 
 def bound_waits() -> None:
-    """Have the processes of a server, which are not started yet, wait for no lock longer than a person waits, and for
-    no statement that has no end.
+    """Set lock and statement timeouts for server processes that are not started yet.
 
-    Commands wait as long as it takes. What DATABASE_URL says of it counts.
+    Commands have none. Values in DATABASE_URL take precedence.
     """
     options = connections["default"].settings_dict["OPTIONS"]
     options["options"] = joined_options(
@@ -50,9 +49,9 @@ def bound_waits() -> None:
 
 
 def share_connections(processes: int) -> int:
-    """Have each of `processes`, which are not started yet, take no more than its share; return how many to start.
+    """Limit each of `processes`, not started yet, to its share of the connections; return how many to start.
 
-    A process that gets none could answer nobody, while the others keep theirs.
+    A process without any connection could answer nobody, while the others keep theirs.
     """
     database = connections["default"]
     pool = database.settings_dict["OPTIONS"]["pool"]

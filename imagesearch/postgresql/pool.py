@@ -1,4 +1,4 @@
-"""A pool of connections that tells at once that the database is away, and is back as soon as the database is."""
+"""A connection pool that fails at once while the database is down, and recovers as soon as it is up."""
 
 import logging
 import time
@@ -16,21 +16,21 @@ from psycopg_pool import ConnectionPool
 from imagesearch.postgresql.breaker import Breaker, DatabaseAway
 
 SILENCE = 2.0
-"""Seconds without an answer to a query after which the database is asked beside it whether it is there."""
+"""Seconds without an answer to a query after which the database is probed on another connection."""
 _ASKED_FOR = 3
-"""Seconds within which it must answer that."""
+"""Timeout of that probe in seconds."""
 _RETRIED_FOR = 1.0
-"""Seconds after which the pool gives an attempt to connect up: it would double its pauses, and the breaker doesn't."""
+"""Seconds after which the pool gives up connecting: its pauses would double, and the breaker's don't."""
 
 RV = TypeVar("RV")
 
-# It tells of each connection and each attempt, and the breaker of what that means.
+# The pool logs each connection and attempt; the breaker logs what matters.
 logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
 
 class _Resumed(Generic[RV]):
-    """A wait that was given up, to be gone on with. psycopg begins each by `next`, which to what is under way says
-    nothing, where it must be told that nothing is ready: in C (3.3.9) it raises TypeError while it sends."""
+    """A psycopg wait, resumed after a timeout. psycopg starts a generator with `next`, and one that is running needs
+    READY_NONE instead: the C version (3.3.9) raises TypeError while it sends."""
 
     def __init__(self, gen: PQGen[RV]) -> None:
         self.send = gen.send
@@ -43,13 +43,13 @@ class _Resumed(Generic[RV]):
 
 
 class Connection(psycopg.Connection[Any]):
-    """One that tells its pool's breaker what was answered, and with `is_impatient` does not wait for ever for a
-    database that hangs."""
+    """Reports answers to its pool's breaker; with `is_impatient` it does not wait for ever for a database that
+    hangs."""
 
     breaker: Breaker | None = None
     is_impatient = False
     deadline: float | None = None
-    """When to give up whatever is waited for, in monotonic seconds."""
+    """When to give up any wait, in monotonic seconds."""
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         if self.deadline is not None:
@@ -74,8 +74,8 @@ class Connection(psycopg.Connection[Any]):
 
 
 class Pool(ConnectionPool[Connection]):
-    """With `patience`, as commands have it, who asks for a connection waits so many seconds for a database that has
-    been there and is away. Raises DatabaseAway, at once where nobody has patience."""
+    """With `patience`, as in commands, a request for a connection waits so many seconds for a database that has been
+    up and is down. Raises DatabaseAway, at once without patience."""
 
     def __init__(self, *, patience: float, **options: Any) -> None:
         self._patience = patience
@@ -118,13 +118,13 @@ class Pool(ConnectionPool[Connection]):
                     raise
 
     def _may_come_back(self) -> bool:
-        """Whether a database that is away is worth waiting for: where nobody listens from the start, its address is
-        more likely wrong."""
+        """Whether a database that is down is worth waiting for: if nothing listens from the start, its address is
+        probably wrong."""
         if not self._patience or not self.breaker.is_away or self.breaker.has_answered:
             return True
         known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
-        told = {name: value for name, value in self._resolve_kwargs().items() if name in known}
-        where = make_conninfo(self._resolve_conninfo(), **told)
+        given = {name: value for name, value in self._resolve_kwargs().items() if name in known}
+        where = make_conninfo(self._resolve_conninfo(), **given)
         return pq.PGconn.ping(where.encode()) != pq.Ping.NO_RESPONSE
 
     def _fail_waiting(self) -> None:
@@ -135,16 +135,16 @@ class Pool(ConnectionPool[Connection]):
             one.fail(self.breaker.error())
 
     def _try_again(self) -> None:
-        """An attempt to connect was given up: begin another one where somebody waits for it."""
+        """Connecting was given up: try again if anybody waits for a connection."""
         with self._lock:
             if self._waiting:
                 self._maybe_grow_pool()
 
     def _replace_broken(self, connection: Connection) -> None:
-        """Raise an error for one that is broken, and have the others that lie in the pool replaced where they are too.
+        """Raise for a broken connection, and have the other broken ones in the pool replaced.
 
-        Whoever waits is given one after the other until one works, with growing pauses: after a restart of the
-        database that took longer than anybody waits.
+        Else each request would try one broken connection after the other with growing pauses, after a long restart of
+        the database.
         """
         try:
             self.check_connection(connection)

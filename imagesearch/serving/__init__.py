@@ -1,6 +1,8 @@
-"""How a worker of gunicorn serves: slow clients hold no thread, and who would wait too long for one is refused.
+"""gunicorn's worker: an event loop in front of thread pools. Slow clients hold no thread; requests that would wait too
+long for one are refused.
 
-`Front` is the loop, one a process; `status` is for who watches it.
+May import `search` and the rest of `imagesearch`; only `imagesearch.worker` and `gunicorn.conf.py` start it. `Front`
+is the loop, one per process; `status` is for monitoring.
 """
 
 from typing import Any
@@ -9,14 +11,14 @@ _fronts: list[Any] = []
 
 
 def started(front: Any) -> None:
-    """Note the loop of this process."""
+    """Register the loop of this process."""
     _fronts[:] = [front]
 
 
 def status() -> dict[str, Any]:
     """Return counts of this process; empty where it is no worker.
 
-    `connections` and `kept_bytes` (of bodies and answers, in temporary files) are of this moment, `cut_off` those that
-    were too slow so far; for each of `lanes`: `active`, `waiting`, `done`, `refused`.
+    `connections` and `kept_bytes` (bodies and responses in temporary files) are current values, `cut_off` counts
+    clients that were too slow; for each of `lanes`: `active`, `waiting`, `done`, `refused`.
     """
     return dict(_fronts[0].status()) if _fronts else {}

@@ -1,6 +1,6 @@
-"""A connection: what arrives is read as it comes, and handed to a thread when a whole request is there.
+"""A connection: reads what arrives, and hands complete requests to a thread.
 
-All of it is done by the loop, but for the steps of an exchange, and nothing waits.
+Everything but the steps of an exchange runs in the event loop and never blocks.
 """
 
 import socket
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from imagesearch.serving.event_loop import Front
 
 _LARGE = 64 * 1024
-"""Bytes of a head that any may have."""
+"""Bytes of a request head that any connection may buffer."""
 
 
 class Connection(Link):
-    """What is said over a link: heads, bodies and answers, one after the other."""
+    """HTTP over a link: request heads, bodies and responses, one after the other."""
 
     def __init__(self, front: "Front", sock: socket.socket, client: Any, server: Any) -> None:
         super().__init__(front, sock, client)
@@ -47,7 +47,7 @@ class Connection(Link):
         self._most = 0
         self._exchange: Exchange | None = None
         self._lane = self.front.lanes["files"]
-        self._wants_100 = self._is_wanted = self._can_go_on = False
+        self._wants_100 = self._is_wanted = self._keeps_alive = False
 
     @property
     def is_idle(self) -> bool:
@@ -55,7 +55,7 @@ class Connection(Link):
 
     @property
     def buffered(self) -> int:
-        """Bytes in memory of what is not read as a request yet."""
+        """Bytes in memory that are not parsed yet."""
         return len(self._buffer)
 
     @property
@@ -76,7 +76,7 @@ class Connection(Link):
             self._feed(data)
 
     def overdue(self) -> None:
-        """The client was too slow."""
+        """Called when the client was too slow."""
         if not self.is_idle and self.state is not State.LINGERING:
             self.front.cut_off += 1
         if self.state is State.HEAD and self._buffer:
@@ -88,10 +88,11 @@ class Connection(Link):
                 self.reset()
             self.close()
 
-    # A head
+    # Request head
 
     def _try_head(self, count: int) -> None:
-        """Have gunicorn read the head when there may be a whole one, or much of it: some can't become one any more."""
+        """Parse the head with gunicorn when it may be complete, or when there is much of it, which may be
+        malformed."""
         if not may_be_whole(self._buffer, count) and len(self._buffer) < self._try_at:
             return
         try:
@@ -109,7 +110,7 @@ class Connection(Link):
         self._begin(request, rest)
 
     def _refuse_head(self, error: Exception) -> None:
-        """Answer what is no request. Our own words for it take a page to be made: a thread's work."""
+        """Answer a malformed request. Rendering our error page takes a thread."""
         self.enter(State.BUSY)
         self.is_stepping = True
 
@@ -124,7 +125,7 @@ class Connection(Link):
 
     def _begin(self, request: Any, rest: bytes) -> None:
         self._request, self._framing = request, framing(request)
-        # The answer to it is ours, when the body is wanted.
+        # We send "100 Continue" ourselves, once the application wants the body.
         self._wants_100, request._expected_100_continue = request._expected_100_continue, False
         if self._framing is None:
             self._buffer += rest
@@ -137,10 +138,10 @@ class Connection(Link):
             self._buffer += rest
             self._run(None)
 
-    # A body
+    # Request body
 
     def _receive(self, most: int, first: bytes = b"") -> None:
-        """Take in up to `most` bytes of the body."""
+        """Receive up to `most` bytes of the body."""
         self._most = most
         if self._body is None:
             self._body = Received(self.front.keep, self.front.folder)
@@ -155,7 +156,7 @@ class Connection(Link):
             self._feed(data)
 
     def _feed(self, data: bytes) -> None:
-        """Take what belongs to the body; when it is complete, or more than is taken, have it answered."""
+        """Buffer the body; when it is complete or exceeds the limit, have it answered."""
         assert self._framing
         assert self._body
         try:
@@ -169,34 +170,34 @@ class Connection(Link):
         if self._framing.is_complete:
             self._run(self._body)
         elif self._body and self._body.size >= self._most:
-            # Of one in chunks, whose length is known at its end.
+            # Chunked: the length is known only at the end.
             self._run(self._body if self._is_wanted else None)
 
     def _drain(self, data: bytes) -> None:
-        """Read on what nobody wanted."""
+        """Read and drop the body that the application left unread."""
         assert self._framing
         try:
             self._buffer += self._framing.feed(data, _drop)
         except ParseError:
-            self._can_go_on = False
-        if self._framing.is_complete or not self._can_go_on:
+            self._keeps_alive = False
+        if self._framing.is_complete or not self._keeps_alive:
             self.drains, self._framing = False, None
             self._answered()
 
     def ended(self) -> None:
         if self.state is State.BODY and self._body:
-            # It is told so, if it listens.
+            # The client may have closed its sending side only.
             self._refuse_body("cut")
         elif self.state is State.SENDING and self.outbox.waiting:
-            self.drains = self._can_go_on = False
+            self.drains = self._keeps_alive = False
             self.wait()
         else:
             self.close()
 
-    # An answer
+    # Response
 
     def _run(self, body: "Received | Nothing | None") -> None:
-        """Have a thread answer, with the body or, for None, by the head alone, if it can be."""
+        """Have a thread answer, with the body or, for None, by the head alone if possible."""
         request, is_last = self._request, self._wants_100
         self.enter(State.BUSY)
         try:
@@ -227,7 +228,7 @@ class Connection(Link):
             self.too_late()
 
     def too_late(self) -> None:
-        """No thread had time for it."""
+        """Called when no thread became free in time."""
         self.is_stepping = False
         if self.state is State.CLOSED:
             self.let_go()
@@ -235,18 +236,18 @@ class Connection(Link):
             self.refuse("busy")
 
     def _stepped(self) -> None:
-        """A thread has gone as far as it could."""
+        """Called after a thread has advanced the exchange as far as possible."""
         self.is_stepping = False
         exchange = self._exchange
         if self.state is State.CLOSED or exchange is None:
             self.let_go()
         elif exchange.wanted is not None:
             self._is_wanted = True
-            # One more byte tells that it is too long.
+            # One more byte shows that it is too long.
             self._receive(exchange.wanted + 1)
             self.wait()
         elif exchange.is_over:
-            self._can_go_on = exchange.can_go_on
+            self._keeps_alive = exchange.keeps_alive
             if exchange.has_failed:
                 self.close()
             else:
@@ -260,7 +261,7 @@ class Connection(Link):
             self.wait()
 
     def _answered(self) -> None:
-        """All of the answer is in the outbox: send it, and read the rest of the body."""
+        """The whole response is in the outbox: send it, and drain the rest of the body."""
         self.is_stepping = False
         if self.state is State.CLOSED:
             self.let_go()
@@ -271,7 +272,7 @@ class Connection(Link):
             self.close()
             return
         is_sent = self.outbox.push()
-        if self._can_go_on and self._framing and not self._framing.is_complete:
+        if self._keeps_alive and self._framing and not self._framing.is_complete:
             if not self.drains:
                 self.drains = True
                 self.enter(State.SENDING, Pace(time.monotonic(), LINGER_UNREAD, NEVER))
@@ -282,7 +283,7 @@ class Connection(Link):
         elif not is_sent:
             self.enter(State.SENDING, self.front.pace())
             self.wait()
-        elif self._can_go_on and (self.front.is_open or self._buffer):
+        elif self._keeps_alive and (self.front.is_open or self._buffer):
             self._next()
         else:
             is_unread = self._framing is not None and not self._framing.is_complete
@@ -299,26 +300,26 @@ class Connection(Link):
             self._start(self._exchange.step, self._lane.resume)
 
     def _refuse_body(self, why: str) -> None:
-        """Refuse what can't be read to its end."""
+        """Refuse a request whose body can't be read to its end."""
         self._framing = None
         self.refuse(why, is_last=True)
 
     def refuse(self, why: str, *, is_last: bool = False) -> None:
         """Answer at once, without a thread."""
         is_read = self._request is not None and (self._framing is None or self._framing.is_complete)
-        # Who sends many at once, and waits for no answer, gets one.
-        can_go_on = not is_last and is_read and not self._buffer and self.front.is_open
-        self._can_go_on = can_go_on and not self._request.should_close()
+        # A client that pipelines requests gets one response.
+        keeps_alive = not is_last and is_read and not self._buffer and self.front.is_open
+        self._keeps_alive = keeps_alive and not self._request.should_close()
         with suppress(OSError):
-            self.outbox.sendall(refusals.answer(why, self._request, close=not self._can_go_on))
+            self.outbox.sendall(refusals.answer(why, self._request, close=not self._keeps_alive))
         self._exchange = None
-        if not self._can_go_on:
+        if not self._keeps_alive:
             self._buffer.clear()
         self._answered()
         self.wait()
 
     def _next(self) -> None:
-        """Wait for the next request, which may be there already."""
+        """Wait for the next request, which may be buffered already."""
         self._clear()
         self._try_at = 1
         self.enter(State.HEAD, self.front.pace_of_heads() if self._buffer else self.front.pace_between())

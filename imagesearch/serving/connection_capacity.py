@@ -1,4 +1,4 @@
-"""How many connections a process has room for."""
+"""The maximum number of connections of a process, by its limit of file descriptors."""
 
 import logging
 import resource
@@ -6,16 +6,16 @@ import resource
 logger = logging.getLogger(__name__)
 
 _OTHERS = 256
-"""Descriptors for what is no connection: the database, files, objects, models."""
+"""File descriptors for the database, files, objects and models."""
 _EACH = 3
-"""Of a connection: itself, a body that comes, an answer that goes."""
+"""File descriptors per connection: the socket, a body's file, a response's file."""
 _LEAST = 20
 
 
 def room_for(wanted: int) -> tuple[int, int]:
-    """Return how many connections there may be, and how many of them from one address.
+    """Return the maximum number of connections, in total and per client address.
 
-    The system's limit of open files is raised as far as it may be; what it leaves counts.
+    Raises the limit of open files as far as allowed, and goes by the result.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     need = wanted * _EACH + _OTHERS

@@ -1,5 +1,5 @@
-"""The loop of a worker: it accepts connections, reads requests and sends answers, as many as there are, in one thread,
-and hands whole requests to the threads of their lane."""
+"""The event loop of a worker: it accepts connections, reads requests and sends responses in one thread, and hands
+complete requests to the thread pool of their lane."""
 
 import errno
 import ipaddress
@@ -26,17 +26,17 @@ from imagesearch.serving.thread_pools import Job, Lane
 logger = logging.getLogger(__name__)
 
 _ACCEPTED = 8
-"""Connections that are accepted in a row: other processes may have more time for the next ones."""
+"""Connections accepted in a row: other processes may be less busy."""
 _BACKLOG = 2048
-"""Connections that the system keeps at most until they are accepted."""
+"""Size of the listen backlog."""
 _TICK, _FINE_TICK = 0.25, 0.05
-"""Seconds between looks at who is overdue, the finer while somebody waits for a thread."""
+"""Seconds between checks for timeouts; the shorter while requests wait for a thread."""
 _YOUNG = 2.0
-"""Seconds in which no connection is given up for another one."""
+"""Minimum age in seconds of a connection that is cut off to free space."""
 _UNSENT = 128 * 1024
-"""Bytes that the system takes of an answer before they can be sent: else what a client has taken can't be told."""
+"""Bytes of a response that the kernel buffers unsent: with more, the client's pace couldn't be measured."""
 _HEADS = 32_000_000
-"""Bytes of memory that unfinished heads may take, where one of them is large."""
+"""Maximum bytes of memory for incomplete heads, enforced where one of them is large."""
 _NO_ROOM = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _TRIED_AGAIN = {errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED, errno.EINTR}
 
@@ -45,7 +45,7 @@ class Front:
     def __init__(self, worker: Any) -> None:
         self.worker, self.cfg = worker, worker.cfg
         self.folder: str | None = settings.FILE_UPLOAD_TEMP_DIR
-        # Threads, seconds in which a request is answered, requests that wait.
+        # Lane: threads, seconds within which a request is answered, maximum length of the queue.
         self.lanes = {
             "alive": Lane(1, 5.0, 64, self._late),
             "ready": Lane(1, 5.0, 16, self._late),
@@ -55,12 +55,12 @@ class Front:
         }
         self.connections: set[Connection] = set()
         self._heads: dict[Connection, None] = {}
-        """Those that wait for a head, the longest first."""
+        """Connections waiting for a head, longest first."""
         self._most, self._most_of_one = room_for(self.cfg.worker_connections)
         self._by_network: Counter[str] = Counter()
         self.cut_off = self.kept = 0
         self._keeping = threading.Lock()
-        # One that is allowed has room in any case.
+        # Two requests of the maximum size fit in any case.
         kept_mb = max(settings.UPLOADS_KEPT_MB // max(1, self.cfg.workers), 2 * settings.UPLOAD_MAX_REQUEST_MB)
         self._most_kept = kept_mb * 1_000_000
         self._poller = selectors.DefaultSelector()
@@ -69,16 +69,16 @@ class Front:
         self._poller.register(self._calls.fileno(), selectors.EVENT_READ, None)
         self._listeners: list[Any] = []
         self._paused: list[Any] = []
-        """Of the listeners, those that are left alone until there is room again."""
+        """Listeners that are paused until there are file descriptors again."""
         self._next_look = 0.0
 
     @property
     def is_open(self) -> bool:
-        """Whether a connection may stay for another request."""
+        """Whether connections are kept alive for another request."""
         return bool(self.worker.alive and self.cfg.keepalive)
 
     def status(self) -> dict[str, Any]:
-        """Counts of this process, for who watches it: connections, clients that were too slow, and each lane's."""
+        """Return counts of this process: connections, clients that were too slow, and each lane's."""
         lanes = {name: lane.status() for name, lane in self.lanes.items()}
         return {
             "connections": len(self.connections),
@@ -87,7 +87,7 @@ class Front:
             "lanes": lanes,
         }
 
-    # Paces, as settings say
+    # Paces, from the settings
 
     def pace(self) -> Pace:
         return Pace(time.monotonic(), settings.CLIENT_STALL_SECONDS, settings.CLIENT_LEAST_KB * 1000)
@@ -110,7 +110,7 @@ class Front:
             self._listeners.append(listener)
 
     def stop_listening(self) -> None:
-        """Let in who has connected already, and nobody else."""
+        """Accept what is in the backlog, and close the listeners."""
         for listener in self._listeners:
             if listener not in self._paused:
                 self._poller.unregister(listener)
@@ -122,11 +122,11 @@ class Front:
         self._paused.clear()
 
     def later(self, call: Callable[..., None], *args: Any) -> None:
-        """Have the loop call it. For threads."""
+        """Schedule a call in the loop. Thread-safe."""
         self._calls.defer(self._safely, call, *args)
 
     def turn(self) -> None:
-        """Wait for what happens, a quarter of a second at most, and do what there is to do."""
+        """Wait for events, a quarter of a second at most, and handle them."""
         waits = any(lane.has_waiting for lane in self.lanes.values())
         try:
             events = self._poller.select(_FINE_TICK if waits else _TICK)
@@ -146,7 +146,7 @@ class Front:
         self._look()
 
     def _safely(self, call: Callable[..., Any], *args: Any) -> None:
-        """Call what belongs to one connection, whose fault must not end all others."""
+        """Make a call that concerns one connection; its failure must not end all others."""
         try:
             call(*args)
         except Exception:
@@ -156,7 +156,7 @@ class Front:
                 connection.close()
 
     def _look(self) -> None:
-        """See who is overdue."""
+        """Handle timeouts."""
         for lane in self.lanes.values():
             for job in lane.expired():
                 self._safely(job.refuse)
@@ -183,7 +183,7 @@ class Front:
                 return
 
     def _accept(self, listener: Any, *, beyond: bool = False) -> bool:
-        """Accept a connection; False when there is none. `beyond`: even if there are too many."""
+        """Accept a connection; False when there is none. `beyond`: even above the limit."""
         try:
             sock, client = listener.accept()
         except OSError as error:
@@ -202,12 +202,12 @@ class Front:
         self.connections.add(connection)
         self._by_network[network_of(client)] += 1
         self.entered(connection)
-        # Mostly the request is there already.
+        # Mostly the request has arrived already.
         self._safely(connection.read)
         return True
 
     def _make_room(self, client: Any) -> bool:
-        """Give up a connection that does nothing, where this is one too many. False where none does."""
+        """Make room for a connection, closing an idle one at the limit. False where none is idle."""
         network = network_of(client)
         if network and self._by_network[network] >= self._most_of_one and not self._give_up_the_idlest(network):
             return False
@@ -233,17 +233,17 @@ class Front:
             sock.shutdown(socket.SHUT_WR)
 
     def _give_up_a_keeper(self, now: float) -> None:
-        """Of those that fill the temporary folder, the slowest goes."""
+        """Cut off the slowest of those that fill the temporary folder."""
         keepers = [one for one in self.connections if one.kept and now - one.since > _YOUNG]
         if keepers:
             slowest = min(keepers, key=lambda one: one.moved / (now - one.since))
             logger.warning("More is kept of what is sent here than there is room for: the slowest client is cut off.")
             self._safely(slowest.overdue)
 
-    # What connections tell
+    # Called by connections
 
     def keep(self, count: int) -> None:
-        """Note bytes in temporary files; those that are given back are less than nothing."""
+        """Count bytes in temporary files; negative when they are freed."""
         with self._keeping:
             self.kept += count
 
@@ -296,9 +296,9 @@ class Front:
 
 
 def network_of(client: Any) -> str:
-    """Return what a client's connections are counted by: its address, of IPv6 the network's 64 bits.
+    """Return the key by which a client's connections are counted: its address, for IPv6 its /64 network.
 
-    "" for those that are not: a socket of this machine, and private addresses, where proxies are.
+    "" for those that are not counted: Unix sockets, and private addresses, where proxies are.
     """
     if not isinstance(client, tuple):
         return ""

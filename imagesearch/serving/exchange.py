@@ -1,4 +1,4 @@
-"""One request and its answer, made by threads: each of them goes as far as there is room for what is to be sent."""
+"""One request and its response, run by threads in steps: each goes as far as the send buffer has room."""
 
 import contextvars
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _PIECE = 64 * 1024
 
 
 class Exchange:
-    """Calls the application. `step` and `abandon` are for one thread at a time, which may be another one each time."""
+    """Calls the application. `step` and `abandon` are for one thread at a time, which may differ each time."""
 
     def __init__(
         self, worker: Any, request: Any, outbox: Outbox, client: Any, server: Any, *, is_second_look: bool = False
@@ -29,37 +29,37 @@ class Exchange:
         self._answer: Any = None
         self._response: Any = None
         self._pieces: Iterator[bytes] = iter(())
-        self._began = datetime.now()  # noqa: DTZ005 - as gunicorn's own log has it
+        self._began = datetime.now()  # noqa: DTZ005 - as in gunicorn's own log
         self.wanted: int | None = None
-        """Bytes of a body that the application wants to read, and has not."""
+        """Maximum bytes of a body that the application wants before it can answer."""
         self.is_over = False
-        self.can_go_on = False
+        self.keeps_alive = False
         """Whether the connection can take another request."""
         self.has_failed = False
-        """Whether the answer broke off half-way."""
+        """Whether the response broke off half-way."""
 
     def step(self, body: Received | Nothing | None = None, *, is_last: bool = False) -> None:
-        """Make the answer, or as much of it as is sent without waiting. The first time with the request's `body`, None
-        when that has not been read. `is_last`: the connection is closed afterwards.
+        """Produce the response, or as much of it as can be sent without waiting. The first call gets the request's
+        `body`, None while it has not been read. `is_last`: the connection is closed afterwards.
         """
         self._context.run(self._step, body, is_last)
 
     def abandon(self) -> None:
-        """Close what is left of an answer that nobody takes any more."""
+        """Close an unfinished response whose client has gone."""
         self._context.run(self._end)
 
     def _step(self, body: Received | Nothing | None, is_last: bool) -> None:
         try:
             if self._response is None:
                 self._start(body, is_last)
-            self._go_on()
+            self._send_pieces()
         except BodyWanted:
             self.wanted = self._environ["wsgi.input"].most
             self._response = None
         except Exception as error:
             self._fail(error)
         finally:
-            # Another thread may go on with it.
+            # Another thread may run the next step.
             close_old_connections()
         self._outbox.push()
 
@@ -80,15 +80,15 @@ class Exchange:
                 return
         self._pieces = iter(self._answer)
 
-    def _go_on(self) -> None:
-        # With a length that is told, what is made is made already; else more is made as it goes.
+    def _send_pieces(self) -> None:
+        # With a Content-Length the whole response exists already; else it is generated as it is sent.
         may_pause = self._response.response_length is None
         for piece in self._pieces:
             self._response.write(piece)
             if may_pause and self._outbox.waiting > IN_MEMORY and not self._outbox.push():
                 return
         self._response.close()
-        self.can_go_on = not self._response.should_close()
+        self.keeps_alive = not self._response.should_close()
         self._end()
         self.is_over = True
 
@@ -104,7 +104,7 @@ class Exchange:
             self._worker.handle_error(self._request, self._outbox, self._client, error)
 
     def _end(self) -> None:
-        """Close the answer, and note it."""
+        """Close the response, and log it."""
         answer, self._answer = self._answer, None
         if self._response is None:
             return

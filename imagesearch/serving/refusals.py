@@ -1,4 +1,4 @@
-"""Answers that cost nothing when there is no time to make any: made once by the product itself, in each language."""
+"""Responses for overload and timeouts that cost nothing: rendered once by the application itself, in each language."""
 
 import logging
 from http.cookies import CookieError, SimpleCookie
@@ -19,7 +19,8 @@ _made: dict[tuple[str, str, bool], tuple[str, bytes]] = {}
 
 
 def answer(why: str, request: Any, *, close: bool) -> bytes:
-    """Return a whole answer to gunicorn's `request`, or to one of which nothing is known."""
+    """Return a whole response to gunicorn's `request`, or to an unknown one (None). `why`: "busy", "slow", "cut" or
+    "full"."""
     head, body = _kept(why, _language(request), is_for_programs=_path(request).startswith("/api/"))
     connection = "close" if close else "keep-alive"
     start = f"HTTP/1.1 {head}Date: {http_date()}\r\nConnection: {connection}\r\n\r\n".encode("latin-1")
@@ -39,10 +40,10 @@ def _kept(why: str, language: str, *, is_for_programs: bool) -> tuple[str, bytes
 
 
 def _make(why: str, language: str, path: str) -> tuple[str, bytes]:
-    told: list[str] = []
+    heads: list[str] = []
 
     def start(status: str, headers: list[tuple[str, str]], _error: Any = None) -> None:
-        told.append(f"{status}\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers))
+        heads.append(f"{status}\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers))
 
     environ = {
         "REQUEST_METHOD": "GET",
@@ -60,13 +61,13 @@ def _make(why: str, language: str, path: str) -> tuple[str, bytes]:
     }
     made: Any = application(environ, start)
     try:
-        return told[0], b"".join(made)
+        return heads[0], b"".join(made)
     finally:
         made.close()
 
 
 def _name() -> str:
-    """Return a name of this site."""
+    """Return a host name of this site."""
     name = str((settings.ALLOWED_HOSTS or ["localhost"])[0])
     return "localhost" if name == "*" else name.removeprefix(".")
 

@@ -1,4 +1,4 @@
-"""The body of a request while it arrives, cut from what the connection brings by gunicorn's own parsers."""
+"""A request body while it arrives, decoded by gunicorn's own parsers."""
 
 import io
 import tempfile
@@ -11,15 +11,15 @@ from gunicorn.http.body import ChunkedReader, LengthReader
 from search.http import upload_handlers
 
 SMALL = 16 * 1024
-"""Bytes of a body that are taken before anybody is asked whether it is wanted."""
+"""Bytes of a body that are received before the application is asked whether it wants it."""
 _IN_MEMORY = 80 * 1024
 _BETWEEN_LOOKS = 4_000_000
-"""Bytes that are written before the folder's room is looked at again."""
+"""Bytes written between two checks of the free disk space."""
 _HEAD = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 class Received:
-    """What there is of a body, as `wsgi.input`: in memory while small, else in a temporary file that has no name."""
+    """The body so far, as `wsgi.input`: in memory while small, else in an anonymous temporary file."""
 
     def __init__(self, keep: Callable[[int], None], folder: str | None) -> None:
         self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, dir=folder)  # noqa: SIM115 - closed by close
@@ -36,12 +36,12 @@ class Received:
                     raise upload_handlers.DiskFull
             self._keep(size - self.on_disk)
             self.on_disk = size
-        with upload_handlers.told_when_full():
+        with upload_handlers.disk_full_raised():
             self._file.write(data)
         self.size = size
 
     def rewind(self) -> None:
-        with upload_handlers.told_when_full():
+        with upload_handlers.disk_full_raised():
             self._file.seek(0)
 
     def read(self, size: int = -1, /) -> bytes:
@@ -61,7 +61,7 @@ class Nothing(io.BytesIO):
 
 
 class WithLength:
-    """Cuts off a body whose length is told."""
+    """Splits off a body with a Content-Length."""
 
     is_chunked = False
 
@@ -73,7 +73,7 @@ class WithLength:
         return not self.left
 
     def feed(self, data: bytes, take: Callable[[bytes], None]) -> bytes:
-        """Hand on what belongs to the body, and return what follows it."""
+        """Pass on what belongs to the body, and return what follows it."""
         body = data[: self.left]
         self.left -= len(body)
         take(body)
@@ -81,7 +81,7 @@ class WithLength:
 
 
 class InChunks:
-    """Cuts a body out of its chunks. Raises gunicorn's ParseError."""
+    """Decodes a chunked body. Raises gunicorn's ParseError."""
 
     is_chunked = True
     length = None
@@ -89,11 +89,11 @@ class InChunks:
     def __init__(self, cfg: Any) -> None:
         self._take: Callable[[bytes], None] = lambda _data: None
         self._parser = PythonProtocol(
-            on_body=lambda data: self._take(data),  # noqa: PLW0108 - another one each time
+            on_body=lambda data: self._take(data),  # noqa: PLW0108 - self._take changes with each call
             limit_request_fields=cfg.limit_request_fields,
             limit_request_field_size=cfg.limit_request_field_size,
         )
-        # Its head has been read, and its body begins.
+        # Put the parser into the state after the head.
         self._parser.feed(_HEAD)
 
     @property
@@ -110,7 +110,7 @@ Framing = WithLength | InChunks
 
 
 def framing(request: Any) -> Framing | None:
-    """Return how the body of gunicorn's `request` is cut off; None where it has none."""
+    """Return the decoder for the body of gunicorn's `request`; None where it has none."""
     reader = request.body.reader
     if isinstance(reader, ChunkedReader):
         return InChunks(request.cfg)

@@ -1,4 +1,4 @@
-"""The head of a request, read by gunicorn's own parser from what has arrived of it."""
+"""The head of a request, parsed by gunicorn from what has arrived so far."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from gunicorn.http.unreader import Unreader
 
 
 class More(Exception):
-    """The parser wants to read more than there is."""
+    """The parser needs more data."""
 
 
 class _Arrived(Unreader):  # type: ignore[misc]
@@ -23,9 +23,9 @@ class _Arrived(Unreader):  # type: ignore[misc]
 
 
 def may_be_whole(data: bytearray, count: int) -> bool:
-    """Whether a head may have come to its end with the last `count` bytes.
+    """Whether a head may have ended within the last `count` bytes.
 
-    It tells when to look: where the head ends, the parser says.
+    A cheap check of when to parse; the parser says where the head ends.
     """
     latest = data[-count - 2 :]
     return b"\n\r\n" in latest or b"\n\n" in latest
@@ -34,7 +34,7 @@ def may_be_whole(data: bytearray, count: int) -> bool:
 def head(cfg: Any, data: bytes, client: Any, number: int) -> tuple[Any, bytes]:
     """Return gunicorn's request, the connection's `number`-th, and what follows its head.
 
-    Raises More, and what gunicorn has to say against it.
+    Raises More, and gunicorn's errors for malformed requests.
     """
     arrived = _Arrived(data)
     request = Request(cfg, arrived, client, number)

@@ -1,5 +1,5 @@
-"""What is on its way to a client. Whoever writes into it never waits for the client: the rest is kept, in memory up to
-a page's size and in a temporary file beyond, and sent whenever there is room."""
+"""The send buffer of a connection. Writers never wait for the client: unsent bytes are kept in memory up to a page's
+size and in a temporary file beyond, and sent whenever there is room."""
 
 import os
 import socket
@@ -11,7 +11,7 @@ from typing import IO, Any
 
 _PIECE = 64 * 1024
 IN_MEMORY = 128 * 1024
-"""Bytes for one connection."""
+"""Maximum bytes in memory for one connection."""
 _AT_ONCE = getattr(socket, "MSG_DONTWAIT", 0) | getattr(socket, "MSG_NOSIGNAL", 0)
 
 
@@ -29,26 +29,26 @@ class _File:
 
 
 class Outbox:
-    """Looks like a socket to gunicorn, as far as it writes to one. Any thread may write and push."""
+    """The part of a socket's interface that gunicorn writes to. Any thread may write and push."""
 
     def __init__(self, sock: socket.socket, keep: Callable[[int], None], folder: str | None) -> None:
-        """`keep` is told of bytes that take room in `folder`, or less than nothing where it is given back."""
+        """`keep` is called with the bytes written to `folder`, negative when they are freed."""
         self._socket, self._keep, self._folder = sock, keep, folder
         self._lock = threading.Lock()
         self._pieces: deque[bytearray | _File] = deque()
         self._offset = 0
-        """What of the first piece is sent, where it is bytes."""
+        """Bytes of the first piece that are sent, where it is bytes."""
         self._in_memory = 0
         self._spilled: IO[bytes] | None = None
         self.waiting = 0
-        """Bytes that are not sent yet."""
+        """Bytes not sent yet."""
         self.sent = 0
         self.kept = 0
         """Bytes in the temporary file."""
         self.is_broken = False
-        """Whether the client has gone: nothing is kept from then on."""
+        """Whether the client has gone: nothing is buffered from then on."""
 
-    # What gunicorn calls
+    # Called by gunicorn
 
     def sendall(self, data: bytes | bytearray | memoryview) -> None:
         if not data:
@@ -81,13 +81,13 @@ class Outbox:
         return length
 
     def shutdown(self, _how: int) -> None:
-        """Left to who has the connection."""
+        """Does nothing: the connection does it."""
 
     def gettimeout(self) -> float:
-        """Nothing here waits."""
+        """Return 0: nothing here blocks."""
         return 0.0
 
-    # What the server calls
+    # Called by the server
 
     def push(self) -> bool:
         """Send what there is room for, and return whether that was all."""
@@ -106,7 +106,7 @@ class Outbox:
             self._drop()
 
     def _send_some(self) -> bool:
-        """Send of the first piece. False when there is no room for more."""
+        """Send part of the first piece. False when there is no room for more."""
         piece = self._pieces[0]
         if isinstance(piece, _File):
             data: Any = os.pread(piece.fd, min(_PIECE, piece.left), piece.at)
@@ -142,7 +142,7 @@ class Outbox:
             self._offset = 0
 
     def _spill(self) -> None:
-        """Write to a file what is too much for memory."""
+        """Move the buffer to a file when it is too large for memory."""
         if self._in_memory <= IN_MEMORY:
             return
         if self._spilled is None:
@@ -163,7 +163,7 @@ class Outbox:
         self._pieces, self._in_memory = kept, 0
 
     def _shrink(self) -> None:
-        """Give back the room of what is sent, when that is all."""
+        """Close the temporary file once all of it is sent."""
         if self._spilled and not any(isinstance(piece, _File) and not piece.ours for piece in self._pieces):
             self._keep(-self.kept)
             self._spilled.close()

@@ -2,14 +2,14 @@
 
 
 class Pace:
-    """A deadline that what arrives puts off: by as long as it may take at the least rate, and to `patience` seconds
-    from now at most. So a client may stall for that long, and who is slower than the rate runs out of time.
+    """A deadline that transferred bytes extend: by the time they may take at the minimum rate, to `patience` seconds
+    from now at most. So a client may stall that long, and one below the minimum rate runs out of time.
     """
 
     __slots__ = ("_patience", "_rate", "deadline")
 
     def __init__(self, now: float, patience: float, rate: float) -> None:
-        """`rate` in bytes a second."""
+        """`rate` in bytes a second, `patience` in seconds."""
         self._patience, self._rate = patience, rate
         self.deadline = now + patience
 

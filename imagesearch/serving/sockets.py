@@ -1,4 +1,4 @@
-"""A socket in the loop: what comes and goes over it never waits, and who is too slow is told of."""
+"""A non-blocking socket in the loop, with its state and deadline."""
 
 import socket
 import struct
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from imagesearch.serving.event_loop import Front
 
 LINGER, LINGER_UNREAD = 2.0, 10.0
-"""Seconds for which what still comes is read after the last answer: to close on a client that is sending tears the
-connection off, and the answer is lost with it. The longer for a body that nobody read."""
+"""Seconds for which input is drained after the last response: closing the connection while the client sends resets
+it, and the response is lost. Longer for an unread body."""
 NEVER = float("inf")
 _AT_ONCE = getattr(socket, "MSG_DONTWAIT", 0)
 _PIECE = 64 * 1024
@@ -39,22 +39,22 @@ class Link:
         self.outbox = Outbox(sock, front.keep, front.folder)
         self.state = State.HEAD
         self.events = 0
-        """Of the poller, that are waited for."""
+        """The poller's events that are registered."""
         self.since = time.monotonic()
-        """When this state began."""
+        """When this state began, in monotonic seconds."""
         self.moved = 0
-        """Bytes that came or went since then."""
+        """Bytes sent and received since then."""
         self.pace: Pace | None = front.pace_of_heads()
         self.is_stepping = False
-        """Whether a thread is at it, or will be."""
+        """Whether a thread runs a step of the exchange, or will."""
         self.drains = False
-        """Whether the rest of a body is read that nobody wanted."""
+        """Whether the unread rest of a body is being drained."""
 
-    # What is made of it
+    # Implemented by Connection
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is known of what it is for."""
+        """Whether no byte of a request has arrived."""
         raise NotImplementedError
 
     def arrived(self, data: bytes) -> None:
@@ -65,21 +65,21 @@ class Link:
         raise NotImplementedError
 
     def pushed(self, is_sent: bool) -> None:
-        """More of an answer was sent, or all of it."""
+        """More of the response was sent, or all of it."""
         raise NotImplementedError
 
     def let_go(self) -> None:
-        """After its end, give back what was kept for it: no thread is at it any more."""
+        """Release resources after the end, when no thread uses them any more."""
         raise NotImplementedError
 
-    # What the loop tells
+    # Called by the loop
 
     @property
     def deadline(self) -> float:
         return self.pace.deadline if self.pace else NEVER
 
     def hurry(self, deadline: float) -> None:
-        """Let the client take no longer than to that moment."""
+        """Bring the deadline forward to `deadline`."""
         if self.pace:
             self.pace.deadline = min(self.pace.deadline, deadline)
 
@@ -122,7 +122,7 @@ class Link:
             self.pushed(is_sent)
         self.wait()
 
-    # What it waits for, and its end
+    # State and end
 
     def enter(self, state: State, pace: Pace | None = None) -> None:
         self.state, self.pace = state, pace
@@ -130,13 +130,13 @@ class Link:
         self.front.entered(self)
 
     def wait(self) -> None:
-        """Have the loop tell what is waited for."""
+        """Register the events that this state waits for."""
         is_to_be_sent = self.state is State.SENDING or (self.state is State.BUSY and not self.is_stepping)
         reads = self.state in _READING or self.drains
         self.front.wait_for(self, reads=reads, writes=is_to_be_sent and self.outbox.waiting > 0)
 
     def linger(self, seconds: float) -> None:
-        """Send the end, and read on for a while."""
+        """Close the sending side, and drain input for a while."""
         self.enter(State.LINGERING, Pace(time.monotonic(), seconds, NEVER))
         try:
             self.socket.shutdown(socket.SHUT_WR)
@@ -146,7 +146,7 @@ class Link:
         self.wait()
 
     def reset(self) -> None:
-        """Have the system forget what it holds for a client that doesn't take it."""
+        """Have the kernel drop what it buffers for a client that doesn't receive it."""
         with suppress(OSError):
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 

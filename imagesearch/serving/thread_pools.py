@@ -1,7 +1,7 @@
-"""Threads that answer requests, apart by what they do: who waits for one too long is refused at once, and cheaply.
+"""Thread pools that answer requests, one per kind (lane): a request that would wait too long is refused at once.
 
-Searches must not wait behind uploads, curators' work and downloads, nor thumbnails behind searches, and who asks
-whether the process lives waits for nobody.
+Searches must not wait behind uploads, curators' work and downloads, nor thumbnails behind searches, and health checks
+wait for nothing.
 """
 
 import logging
@@ -22,13 +22,13 @@ _FILES = re.compile(
 )
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _WEIGHT = 0.1
-"""Of the latest in the mean of how long something takes."""
+"""Weight of the latest duration in the moving average."""
 _LONGER = 2.5
-"""Times the mean that something may take."""
+"""Multiple of the average duration that a request may take."""
 
 
 def lane_of(method: str, path: str) -> str:
-    """Return the name of the lane in which a request is answered; `path` is the part of its path that is ours."""
+    """Return the name of a request's lane; `path` is its path without BASE_PATH."""
     if path == "/healthz":
         return "alive"
     if path in {"/readyz", "/metrics"}:
@@ -40,18 +40,18 @@ def lane_of(method: str, path: str) -> str:
 
 @dataclass(slots=True)
 class Job:
-    """What a thread does, and what is done instead, in the loop, when it has waited for one for too long."""
+    """Work for a thread, and what the loop does instead once it has waited too long."""
 
     run: Callable[[], None]
     refuse: Callable[[], None]
-    since: float = field(default_factory=lambda: time.monotonic())  # noqa: PLW0108 - of tests, which move it on
+    since: float = field(default_factory=lambda: time.monotonic())  # noqa: PLW0108 - tests patch the clock
 
 
 class Lane:
-    """Some threads and a queue before them: what is in it can still be answered within so many seconds."""
+    """Some threads and a queue: what is in the queue can still be answered within `within` seconds."""
 
     def __init__(self, threads: int, within: float, most_waiting: int, late: Callable[[Job], None]) -> None:
-        """`late` is told by a thread of a job that is too old when its turn comes."""
+        """`late` is called by a thread with a job that is too old when its turn comes."""
         self.threads, self._within, self._most_waiting, self._late = threads, within, most_waiting, late
         self._lock = threading.Lock()
         self._handed: queue.SimpleQueue[Job] = queue.SimpleQueue()
@@ -61,12 +61,12 @@ class Lane:
 
     @property
     def patience(self) -> float:
-        """Seconds that may be waited for a thread, as long as answering takes at this moment."""
+        """Seconds that a job may wait for a thread, given how long jobs take at the moment."""
         return max(self._within / 4, self._within - _LONGER * self._mean)
 
     @property
     def is_full(self) -> bool:
-        """Whether what comes next would have to wait."""
+        """Whether the next job would have to wait."""
         return self._active >= self.threads
 
     @property
@@ -74,7 +74,7 @@ class Lane:
         return bool(self._waiting)
 
     def submit(self, job: Job) -> bool:
-        """Have a thread do it, now or later; False when it would wait too long."""
+        """Run a job in a thread, now or later; False when it would wait too long."""
         with self._lock:
             if self._active < self.threads:
                 self._start(job)
@@ -87,7 +87,7 @@ class Lane:
             return True
 
     def resume(self, job: Job) -> None:
-        """Have a thread go on with what was begun, before anything new."""
+        """Continue what was begun, ahead of anything new."""
         with self._lock:
             if self._active < self.threads:
                 self._start(job)
@@ -96,7 +96,7 @@ class Lane:
                 self._waiting.appendleft(job)
 
     def expired(self) -> list[Job]:
-        """Take out what has waited for too long."""
+        """Remove and return the jobs that have waited too long."""
         if not self._waiting:
             return []
         latest = time.monotonic() - self.patience
@@ -108,7 +108,7 @@ class Lane:
         return old
 
     def status(self) -> dict[str, int]:
-        """Counts: how many are answered at this moment and wait, and how many were answered and refused so far."""
+        """Return counts: active and waiting jobs, and those done and refused so far."""
         with self._lock:
             return {
                 "active": self._active,
@@ -136,7 +136,7 @@ class Lane:
                 job = self._next(time.monotonic() - start)
 
     def _next(self, took: float) -> Job | None:
-        """Note how long the last one took, and return the next one that has not waited too long."""
+        """Record the duration of the last job, and return the next one that has not waited too long."""
         while True:
             with self._lock:
                 self._done += took >= 0

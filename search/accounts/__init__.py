@@ -1,1 +1,5 @@
-"""Who may come in: passwords and codes that are counted, new accounts that wait, and what ends with a password."""
+"""Accounts: rate-limited passwords and codes, second factor, sign-ups, roles, and what ends with a password.
+
+May import the rooms above it in docs/architecture.md. Verbs: `backend.counted_try`, `roles.give`,
+`second_factor.set_up`, `mailing.later`.
+"""

@@ -1,4 +1,4 @@
-"""Passwords, counted before they are checked: of a hundred tries at once no more are looked at than may be."""
+"""Password authentication, rate-limited before the password is checked, so that parallel guesses count, too."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
 
 class CountedBackend(ModelBackend):
-    """Django's own. Wrong passwords count, whichever page they are sent to; right ones don't. Raises TooMany."""
+    """Django's backend. Wrong passwords count towards the limits, whichever page they are sent to; right ones don't.
+    Raises TooMany."""
 
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
     ) -> Any:
-        """Return the account. Raises PermissionDenied otherwise, or Django would ask its own backend next, which stays
-        among the settings for the sessions that it has begun."""
+        """Return the account. Raises PermissionDenied otherwise: Django would try its own backend next, which stays in
+        the settings for sessions that it began."""
         if request is None or username is None or password is None:
             user = super().authenticate(request, username, password, **kwargs)
         else:
@@ -36,7 +37,7 @@ class CountedBackend(ModelBackend):
 
 
 def is_own_password(request: HttpRequest, user: "User", password: str) -> bool:
-    """Whether this is the password of the person who is logged in, counted like one at the login. Raises TooMany."""
+    """Whether this is the password of the logged-in user; counts like a login. Raises TooMany."""
     with counted_try(request, user.get_username()) as tried:
         is_right = user.check_password(password)
         if is_right:
@@ -45,7 +46,7 @@ def is_own_password(request: HttpRequest, user: "User", password: str) -> bool:
 
 
 class Tried:
-    """One try, which counts unless it has succeeded."""
+    """One attempt, which counts unless it succeeds."""
 
     def __init__(self, counted: Sequence[Counted]) -> None:
         self._counted = counted
@@ -58,11 +59,12 @@ class Tried:
 
 @contextmanager
 def counted_try(request: HttpRequest, name: str) -> Iterator[Tried]:
-    """Count a try at the account of this name; what fails before it is decided does not count. Raises TooMany.
+    """Count an attempt to log in to the account `name`; one that fails with an exception does not count. Raises
+    TooMany.
 
-    By name and address, and by address, for an hour; by the name alone only for a minute, since others must not keep
-    its owner out. A browser from which the owner has logged in before is counted by itself, whoever guesses elsewhere
-    or behind the same address.
+    Limits apply per name and address, and per address, for an hour; per name alone only for a minute, since others
+    must not lock its owner out. A browser in which the owner has logged in before has a count of its own, whoever
+    guesses elsewhere or from the same address.
     """
     name = folded(name)
     if device := device_of(request, name):

@@ -1,4 +1,5 @@
-"""Browsers from which somebody has logged in: strangers who guess the same name elsewhere don't keep them out."""
+"""Known devices: browsers in which an account has logged in, so that others who guess its password can't lock it
+out."""
 
 import secrets
 import unicodedata
@@ -13,12 +14,12 @@ _SALT = "known device"
 
 
 def folded(name: str) -> str:
-    """The name as it is counted: spellings that look alike are one."""
+    """Return the name in the form that is counted: spellings that look alike are one."""
     return unicodedata.normalize("NFKC", name).casefold()
 
 
 def device_of(request: HttpRequest, name: str) -> str:
-    """Return the id of this browser, where the account of this name has been logged in from it; else nothing."""
+    """Return the id of this browser if the account of this name has logged in with it; else ""."""
     try:
         known: Any = signing.loads(request.COOKIES.get(settings.DEVICE_COOKIE_NAME, ""), salt=_SALT, max_age=_KEPT)
     except signing.BadSignature:

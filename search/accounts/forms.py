@@ -1,4 +1,4 @@
-"""What people fill in about their own account."""
+"""Forms for one's own account."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from search.accounts.second_factor import LONGEST_CODE
 
 
 class PasswordAlone:
-    """Has one of Django's forms write the password alone, not over what somebody else has changed of the account."""
+    """Mixin: write the password only, and not over other fields that may have changed meanwhile."""
 
     def set_password_and_save(self, user: Any, *args: Any, commit: bool = True, **options: Any) -> Any:
         user = super().set_password_and_save(user, *args, commit=False, **options)  # type: ignore[misc]
@@ -48,7 +48,7 @@ def _email_field(help_text: Any, *, required: bool) -> forms.EmailField:
 
 
 class SignUpForm(_SignUpForm):
-    """A new account; with an address, where mails can be sent."""
+    """A new account; with an e-mail address if the site can send mail."""
 
     email = _email_field(
         gettext_lazy("For a new password, should you forget yours, and for nothing else."), required=False
@@ -66,15 +66,15 @@ class SignUpForm(_SignUpForm):
 
 
 class ForgottenForm(PasswordResetForm):
-    """The address to which the link for a new password goes."""
+    """Request a link for a new password."""
 
 
 class NewPasswordForm(PasswordAlone, _SetPasswordForm):
-    """A new password for who has come by such a link."""
+    """A new password, after following such a link."""
 
 
 class CodeForm(forms.Form):
-    """A code of an app, or one of those that were written down."""
+    """A code from an authenticator app, or a recovery code."""
 
     code = forms.CharField(
         label=gettext_lazy("Code"),
@@ -86,7 +86,7 @@ class CodeForm(forms.Form):
 
 
 class OwnPasswordForm(forms.Form):
-    """Something that only the person may do, who says so by the password."""
+    """An action confirmed by the user's own password."""
 
     password = forms.CharField(
         label=gettext_lazy("Your password"),
@@ -99,7 +99,7 @@ class OwnPasswordForm(forms.Form):
         self.request = request
 
     def clean(self) -> dict[str, Any]:
-        """Checked last, when the rest is right: a password costs a try. Raises TooMany."""
+        """Check the password last, if all else is valid, since it counts as an attempt. Raises TooMany."""
         cleaned = super().clean() or {}
         assert isinstance(self.request.user, User)
         if not self.errors and not is_own_password(self.request, self.request.user, cleaned["password"]):
@@ -108,25 +108,25 @@ class OwnPasswordForm(forms.Form):
 
 
 class EmailForm(OwnPasswordForm):
-    """Another address for oneself, or none."""
+    """Change or remove one's e-mail address."""
 
     email = _email_field(gettext_lazy("Leave it empty to have none."), required=False)
     field_order = ("email", "password")
 
 
 class SetUpForm(OwnPasswordForm, CodeForm):
-    """The first code of an app, which shows that it has the key."""
+    """The first code of an authenticator app, which proves that it has the key."""
 
     field_order = ("code", "password")
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        # On a phone, it would scroll the picture of the key away.
+        # On a phone, focus would scroll the QR code out of view.
         del self.fields["code"].widget.attrs["autofocus"]
 
 
 class ChangePasswordForm(PasswordAlone, PasswordChangeForm):
-    """A new password for oneself. The old one is counted like one at the login."""
+    """A new password for oneself. The old one counts like a login."""
 
     def __init__(self, *args: Any, request: HttpRequest, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -145,7 +145,7 @@ class LoginForm(AuthenticationForm):
     remember = forms.BooleanField(label=gettext_lazy("Remember me on this device"), required=False)
 
     def get_invalid_login_error(self) -> forms.ValidationError:
-        """Who waits to be let in is told no more than others, who need not know of it."""
+        """A pending sign-up gets the same message as others, which therefore reveals nothing."""
         error = super().get_invalid_login_error()
         if settings.SIGN_UP != "approval":
             return error

@@ -1,4 +1,4 @@
-"""Mails to one person, sent meanwhile: a server that hangs holds nobody up, and how long it takes tells nothing."""
+"""Send mail in a background thread, so that a slow server delays no request and response times reveal nothing."""
 
 import logging
 import os
@@ -16,14 +16,14 @@ from django.utils import translation
 logger = logging.getLogger(__name__)
 
 _MOST = 200
-"""Mails that wait, in one process."""
+"""Maximum number of queued mails per process."""
 _room = threading.BoundedSemaphore(_MOST)
 
 
 def later(work: Callable[[], object]) -> None:
-    """Do `work` in the thread for mail, in the language and below the path of this one. What it raises is logged."""
+    """Do `work` in the mail thread, with the language and path prefix of this one. Exceptions are logged."""
     if not _room.acquire(blocking=False):
-        logger.error("A mail is not sent: %s others wait.", _MOST)
+        logger.error("A mail was dropped: %s others are queued.", _MOST)
         return
     language, prefix = translation.get_language(), get_script_prefix()
 
@@ -47,7 +47,7 @@ def _thread(_process: int) -> ThreadPoolExecutor:
 
 
 def send(template: str, to: str, language: str, **context: object) -> None:
-    """Send a mail, whose first line is its subject, in `language`."""
+    """Queue a mail in `language`; the first line of the template is its subject."""
     with translation.override(language):
         subject, _line, body = render_to_string(f"mail/{template}.txt", context).strip().partition("\n")
     later(lambda: send_mail(subject, body.strip() + "\n", None, [to]))

@@ -1,7 +1,7 @@
-"""Hashing of passwords, of which each takes a core for as long as many searches take.
+"""Password hashing, which takes a core for as long as many searches do.
 
-A process hashes one at a time, in a thread that the system runs where nothing else wants the core; and so few may wait
-that most threads are left for searches.
+Each process hashes one password at a time, in a low-priority thread. The queue is short, so that most request threads
+are left for searches.
 """
 
 import os
@@ -16,28 +16,28 @@ from typing import Any
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
 AT_ONCE = 4
-"""Passwords that are hashed or wait for it, in one process, of whose threads each holds one."""
+"""Passwords being hashed or queued, per process; each blocks a request thread."""
 PATIENCE = 15.0
-"""Seconds."""
+"""Seconds before a queued password gives up."""
 _NICE = 10
-"""A tenth of what a search gets, where both want the same core."""
+"""Nice value: a tenth of the CPU share of a search on the same core."""
 
 _room = threading.BoundedSemaphore(AT_ONCE)
 
 
 class Crowded(Exception):
-    """So many passwords are being checked that this one has to come again."""
+    """Too many passwords are being checked: try again later."""
 
 
 class PBKDF2(PBKDF2PasswordHasher):
-    """Django's own, in its turn. Raises Crowded."""
+    """Django's hasher, queued. Raises Crowded."""
 
     def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
         return in_turn(lambda: super(PBKDF2, self).encode(password, salt, iterations))
 
 
 def in_turn(work: Callable[[], str]) -> str:
-    """Return what `work` returns, done in the thread for hashing. Raises Crowded."""
+    """Return the result of `work`, run in the hashing thread. Raises Crowded."""
     if not _room.acquire(blocking=False):
         raise Crowded
 
@@ -51,7 +51,7 @@ def in_turn(work: Callable[[], str]) -> str:
     try:
         return future.result(PATIENCE)
     except TooLate:
-        # What is under way keeps its place until it ends.
+        # A running job keeps its place until it ends.
         if future.cancel():
             _room.release()
         raise Crowded from None
@@ -59,11 +59,11 @@ def in_turn(work: Callable[[], str]) -> str:
 
 @cache
 def _thread(_process: int) -> ThreadPoolExecutor:
-    """The thread of this process; a forked one has none of its parent's."""
-    return ThreadPoolExecutor(1, "hashing", initializer=_step_back)
+    """The hashing thread; keyed by process, since a fork does not inherit threads."""
+    return ThreadPoolExecutor(1, "hashing", initializer=_lower_priority)
 
 
-def _step_back(*_: Any) -> None:
-    """On Linux each thread has its own priority."""
+def _lower_priority(*_: Any) -> None:
+    """Lower this thread's priority; on Linux each thread has its own."""
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

@@ -1,4 +1,4 @@
-"""What ends with a password: sessions by Django itself, and the tokens of programs here."""
+"""What ends when a password changes: sessions, by Django, and API tokens, here."""
 
 from typing import Any
 
@@ -16,9 +16,9 @@ from search.models import ApiToken
 def end_tokens(
     sender: type[User], instance: User, raw: bool, update_fields: frozenset[str] | None, **kwargs: Any
 ) -> None:
-    """Whoever changes a password, by whichever page or command: what was made under the old one is over.
+    """Delete a user's API tokens when the password changes, whatever page or command changes it.
 
-    Before it is written: a token that outlived its password because a process died between would be worse.
+    Before the password is saved: if the process died in between, a token that outlives its password would be worse.
     """
     if raw or not instance.pk or (update_fields is not None and "password" not in update_fields):
         return
@@ -28,13 +28,14 @@ def end_tokens(
 
 
 def _is_same_password(user: User) -> bool:
-    """Whether it is only hashed anew: Django notes what `set_password` was given, but not for its own upgrades."""
+    """Whether the password was only rehashed: Django records what `set_password` was given, except for its own
+    upgrades."""
     return getattr(user, "_password", None) is None and is_password_usable(user.password)
 
 
 def end_other_sessions(request: HttpRequest, user: User, password: str) -> None:
-    """Log this person out everywhere but here; the password, which is theirs, stays, and tokens too."""
+    """Log the user out everywhere but here; password and tokens stay."""
     user.set_password(password)
-    user._password = None  # type: ignore[attr-defined] # as Django does for its own
+    user._password = None  # type: ignore[attr-defined] # as Django does when it rehashes
     user.save(update_fields=["password"])
     update_session_auth_hash(request, user)

@@ -1,12 +1,12 @@
-"""Who may do what: four roles, each a group of Django's with permissions, of which an account has one at most.
+"""Roles: each is a Django group with permissions; an account has at most one.
 
     Viewer       looks, searches, downloads, saves searches
-    Contributor  adds pictures, edits those that they have added, keeps albums
-    Curator      changes all pictures and albums, answers reports; comes into the admin
-    Owner        lets people in and gives roles, besides
+    Contributor  adds pictures, edits their own, keeps albums
+    Curator      changes all pictures and albums, answers reports; may use the admin
+    Owner        also lets people in and gives roles
 
-The groups are made by a migration (0037), and what they may can be changed in the admin like that of any group.
-Superusers may do everything. A new account contributes, as every account did before there were roles.
+Migration 0037 creates the groups; their permissions can be changed in the admin like those of any group. Superusers
+may do everything. A new account is a Contributor, as every account was before roles existed.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,7 @@ ROLES = {
     CURATOR: (gettext_lazy("Curator"), gettext_lazy("changes all pictures, comes into the administration")),
     OWNER: (gettext_lazy("Owner"), gettext_lazy("lets people in and gives roles, besides")),
 }
-"""By the names of their groups, from the least to the most: what a role is called, and what it may."""
+"""By group name, in ascending order: the label of a role and what it may do."""
 OF_STAFF = {CURATOR, OWNER}
 
 _OWN = Q(codename__in=("add_image", "change_own_image", "add_album"))
@@ -42,11 +42,11 @@ MAY = {
     CURATOR: _SEARCH & ~_SIGN_UPS,
     OWNER: _SEARCH | _ACCOUNTS,
 }
-"""Which permissions a role has when it is made."""
+"""The permissions of a new role."""
 
 
 def group_of(role: str) -> Group:
-    """Return the group of a role; where somebody has deleted it, a new one with what it may at first."""
+    """Return the group of a role; recreate it with its first permissions if it was deleted."""
     group, is_new = Group.objects.get_or_create(name=role)
     if is_new:
         group.permissions.set(Permission.objects.filter(MAY[role]))
@@ -54,14 +54,14 @@ def group_of(role: str) -> Group:
 
 
 def role_of(user: "User") -> str:
-    """Return the name of the role that this account has; "" where it has none."""
+    """Return the name of an account's role; "" if it has none."""
     names = {group.name for group in user.groups.all()}
     return next((role for role in reversed(ROLES) if role in names), "")
 
 
 @transaction.atomic
 def give(user: "User", role: str) -> None:
-    """Give an account this role instead of the one it has, and the way into the admin where that is of staff."""
+    """Give an account this role instead of its present one, and access to the admin if the role has it."""
     user.groups.remove(*user.groups.filter(name__in=ROLES))
     if role:
         user.groups.add(group_of(role))
@@ -72,7 +72,7 @@ def give(user: "User", role: str) -> None:
 
 
 def may_add(user: "User | AnonymousUser") -> bool:
-    """Whether somebody may add pictures: whose role says so, or everybody where no account is needed."""
+    """Whether the user may add pictures: by permission, or everybody if uploads need no account."""
     return not settings.UPLOAD_LOGIN_REQUIRED or user.has_perm("search.add_image")
 
 

@@ -1,4 +1,4 @@
-"""A two-factor login: a code of an authenticator app (TOTP, RFC 6238), or one that was written down."""
+"""Two-factor login: a code of an authenticator app (TOTP, RFC 6238) or a recovery code."""
 
 import hashlib
 import secrets
@@ -22,11 +22,11 @@ RECOVERY_CODES = 10
 LONGEST_CODE = 40
 _WAITING = "waiting_for_code"
 _PATIENCE = 600
-"""Seconds between the password and the code."""
+"""Seconds allowed between the password and the code."""
 
 
 class WrongCode(Exception):
-    """The code is not one of this moment, or was used before."""
+    """The code is not valid now, or was used before."""
 
 
 def has_one(user: Any) -> bool:
@@ -34,11 +34,11 @@ def has_one(user: Any) -> bool:
 
 
 def is_missing(user: Any) -> bool:
-    """Whether this person has to set one up before they curate."""
+    """Whether the user must set up a second factor before curating."""
     return bool(settings.REQUIRE_SECOND_FACTOR and user.is_staff and not has_one(user))
 
 
-# Setting it up
+# Setup
 
 
 def new_key() -> str:
@@ -46,20 +46,20 @@ def new_key() -> str:
 
 
 def written_key(key: str) -> str:
-    """The key as it is typed into an app that can't see the picture."""
+    """Return the key in the form in which it is typed into an app."""
     text = b32encode(bytes.fromhex(key)).decode()
     return " ".join(text[start : start + 4] for start in range(0, len(text), 4))
 
 
 def qr_code(user: User, key: str) -> str:
-    """Return a picture of the key as a `data:` address, which apps read."""
+    """Return a QR code of the key for apps, as a `data:` address."""
     address = TOTPDevice(user=user, key=key).config_url
     return str(segno.make(address, error="m", micro=False).svg_data_uri(scale=5, border=4, light="#fff", dark="#000"))
 
 
 @transaction.atomic
 def set_up(user: User, key: str, code: str) -> list[str]:
-    """Ask for codes of `key` from now on; return new recovery codes. Raises WrongCode."""
+    """Require codes of `key` from now on; return new recovery codes. Raises WrongCode."""
     _lock(user)
     remove(user)
     device = TOTPDevice(user=user, name="app", key=key, confirmed=True)
@@ -70,7 +70,7 @@ def set_up(user: User, key: str, code: str) -> list[str]:
 
 @transaction.atomic
 def new_recovery_codes(user: User) -> list[str]:
-    """Return ten codes that work once each. Those from before work no more; only digests are kept."""
+    """Return ten new recovery codes, valid once each, which replace earlier ones. Only digests are stored."""
     StaticDevice.objects.filter(user=user).delete()
     device = StaticDevice.objects.create(user=user, name="recovery")
     codes = [b32encode(secrets.token_bytes(10)).decode().lower() for _ in range(RECOVERY_CODES)]
@@ -85,17 +85,17 @@ def recovery_codes_left(user: User) -> int:
 
 @transaction.atomic
 def remove(user: User) -> bool:
-    """Return whether there was one."""
+    """Remove the second factor; return whether there was one."""
     StaticDevice.objects.filter(user=user).delete()
     return bool(TOTPDevice.objects.filter(user=user).delete()[0])
 
 
-# Asking for it
+# Login
 
 
 @transaction.atomic
 def is_right(user: User, code: str) -> bool:
-    """Whether a code is right, which is used up by that. Two who send the same one are looked at one by one."""
+    """Whether a code is valid; uses it up. Row locks serialise two requests with the same code."""
     text = _typed(code)
     if text.isdecimal():
         devices: Any = TOTPDevice.objects.filter(user=user, confirmed=True)
@@ -105,14 +105,14 @@ def is_right(user: User, code: str) -> bool:
 
 
 def wait_for_code(session: SessionBase, user: User, **noted: Any) -> None:
-    """Note that somebody has given the right password of `user`, and nothing more yet."""
+    """Record in the session that the password of `user` was right and the code is still missing."""
     proof = user.get_session_auth_hash()
     session[_WAITING] = {"user": user.pk, "password": proof, "until": time.time() + _PATIENCE, **noted}
     session.set_expiry(_PATIENCE)
 
 
-def who_waits(session: SessionBase) -> tuple[User, dict[str, Any]] | None:
-    """Return who has yet to give a code, with what was noted; None for nobody, or where that was too long ago."""
+def waiting_user(session: SessionBase) -> tuple[User, dict[str, Any]] | None:
+    """Return the user whose code is missing, with the recorded values; None if there is none or it expired."""
     noted = session.get(_WAITING)
     if not noted or noted["until"] < time.time():
         return None
@@ -131,10 +131,10 @@ def _lock(user: User) -> None:
 
 
 def _typed(code: str) -> str:
-    """A code without the spaces and hyphens by which people read it."""
+    """Return a typed code without spaces and hyphens."""
     return "".join(unicodedata.normalize("NFKC", code).replace("-", " ").split()).lower()
 
 
 def _digest(code: str) -> str:
-    """Random codes of 80 bits need no slow hash."""
+    """Return a digest for storage. Random codes of 80 bits need no slow hash."""
     return hashlib.sha256(code.encode("utf-8", "replace")).hexdigest()[:16]

@@ -1,4 +1,7 @@
-"""For the people who curate the collection, one file a concept."""
+"""The admin of the collection, one concept a file: thin views over the other rooms.
+
+May import any room but `web` and management; `imagesearch.admin` has the site. Importing it registers the lists.
+"""
 
 from search.admin import accounts, history, images, reports, runs, sign_ups, tags, trash
 

@@ -1,4 +1,4 @@
-"""Users and groups as Django has them, in lists that no input breaks."""
+"""Users and groups as in Django, with roles and safe lists."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
 else:
     _UserAdmin, _PasswordForm = UserAdmin, AdminPasswordChangeForm
 
-# Keys and codes are nobody's to read; `manage.py remove_second_factor` removes them.
+# Nobody may read keys and codes; `manage.py remove_second_factor` removes them.
 admin.site.unregister([User, Group, TOTPDevice, StaticDevice])
 
 
 class SetPasswordForm(PasswordAlone, _PasswordForm):
-    """A password for somebody else, or none."""
+    """Sets another user's password, or makes it unusable."""
 
 
 def _giving(role: str) -> Any:
-    """An action that gives a role to all that are selected."""
+    """Return an action that gives a role to all selected accounts."""
 
     def give_role(model_admin: "CuratedUserAdmin", request: HttpRequest, queryset: QuerySet[User]) -> None:
         with transaction.atomic():
@@ -57,7 +57,7 @@ def _giving(role: str) -> Any:
 
 
 _PERMISSIONS = 2
-"""Where they stand among Django's parts of the form."""
+"""Index of the permissions among Django's fieldsets."""
 
 
 @admin.register(User)
@@ -66,7 +66,7 @@ class CuratedUserAdmin(Sturdy, _UserAdmin):
     list_display = ("username", "email", "role", "is_active", "is_staff")
     actions = tuple(_giving(role) for role in ROLES)
     change_password_form = SetPasswordForm
-    # Facts, and noted while somebody else has the page open.
+    # Facts, which change while somebody has the page open.
     readonly_fields = ("last_login", "date_joined")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -77,7 +77,7 @@ class CuratedUserAdmin(Sturdy, _UserAdmin):
         return parts
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        # Who may look at accounts and not change them has no form.
+        # Users with view permission only get no form.
         may_change = self.has_change_permission(request, obj)
         fields: Sequence[Any] = super().get_readonly_fields(request, obj)
         return list(fields) if may_change else [*fields, "role"]
@@ -90,7 +90,7 @@ class CuratedUserAdmin(Sturdy, _UserAdmin):
         role = form.cleaned_data.get("role", "")
         if "role" in form.changed_data:
             roles.give(form.instance, role)
-        elif role and "groups" in form.changed_data:  # which has the other groups alone
+        elif role and "groups" in form.changed_data:  # which holds only the other groups
             form.instance.groups.add(roles.group_of(role))
 
     @admin.display(description=gettext_lazy("role"))
@@ -109,7 +109,7 @@ class CuratedUserAdmin(Sturdy, _UserAdmin):
         return self.with_patience(request, work, lambda: redirect(request.get_full_path()))
 
     def lock_to_delete(self, keys: Sequence[Any]) -> None:
-        # What they added and reported stays, without their name.
+        # Lock first: their images and reports stay, without the name.
         locked(Image.objects.filter(uploader__in=keys).only("pk"))
         locked(Album.objects.filter(owner__in=keys).only("pk"))
         locked(Report.objects.filter(Q(reporter__in=keys) | Q(resolver__in=keys)).only("pk"))

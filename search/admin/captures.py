@@ -1,4 +1,4 @@
-"""When, where and with what pictures were taken: edited with them, and filtered by."""
+"""Capture data (when, where and with what pictures were taken): inline form and list filters."""
 
 import datetime as dt
 from typing import TYPE_CHECKING, Any
@@ -14,8 +14,8 @@ from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
 from search.admin.filters import MOST_CHOICES, Choice, Choices, OfTheCollection
-from search.admin.forms import WithWhatWasShown
-from search.curation.captures import TOLD_BY, note_edits
+from search.admin.forms import KeepsConcurrentEdits
+from search.curation.captures import EDITED_WITH, note_edits
 from search.curation.placing import place_pictures
 from search.metadata.fields import FARTHEST_OFFSET
 from search.models import Capture, Image, Place
@@ -29,7 +29,7 @@ else:
     _CaptureModelForm, _StackedInline = forms.ModelForm, admin.StackedInline
 
 
-class CaptureForm(WithWhatWasShown, _CaptureModelForm):
+class CaptureForm(KeepsConcurrentEdits, _CaptureModelForm):
     class Meta:
         model = Capture
         fields = ("taken", "taken_offset", "camera", "lens", "rating", "latitude", "longitude")
@@ -46,18 +46,18 @@ class CaptureForm(WithWhatWasShown, _CaptureModelForm):
                 self.fields[name].validators += [MinValueValidator(least), MaxValueValidator(most)]
 
     def clean(self) -> dict[str, Any]:
-        said = super().clean() or self.cleaned_data
-        if (said.get("latitude") is None) != (said.get("longitude") is None) and not self.errors:
+        data = super().clean() or self.cleaned_data
+        if (data.get("latitude") is None) != (data.get("longitude") is None) and not self.errors:
             raise forms.ValidationError(_("A place has a latitude and a longitude."))
-        return said
+        return data
 
     def save(self, commit: bool = True) -> Any:
-        """Write what was changed, and that a person did."""
+        """Write what was changed, and mark it as edited by a person."""
         capture, changed = self.instance, set(self.changed_data)
         if not commit:
             return super().save(commit=False)
-        # The row is there then, where nothing had been read of the picture too.
-        note_edits([capture.image_id], {TOLD_BY.get(name, name) for name in changed})
+        # This creates the row for a picture without metadata.
+        note_edits([capture.image_id], {EDITED_WITH.get(name, name) for name in changed})
         if "taken" in changed:
             capture.taken_from = Capture.TakenFrom.PERSON if capture.taken else ""
             changed.add("taken_from")
@@ -68,7 +68,7 @@ class CaptureForm(WithWhatWasShown, _CaptureModelForm):
 
 
 class CaptureInline(_StackedInline):
-    """For whoever may change the picture."""
+    """For users who may change the picture."""
 
     model = Capture
     form = CaptureForm
@@ -100,12 +100,12 @@ class TakenFilter(OfTheCollection):
             return queryset.exclude(pk__in=Capture.objects.exclude(taken=None).values("pk"))
         if not (value.isascii() and value.isdecimal() and 0 < int(value[:5]) < 9999):
             raise IncorrectLookupParameters
-        begin, end = (dt.datetime(int(value) + more, 1, 1) for more in (0, 1))  # noqa: DTZ001 - times of any place
+        begin, end = (dt.datetime(int(value) + more, 1, 1) for more in (0, 1))  # noqa: DTZ001 - local times of any place
         return queryset.filter(pk__in=Capture.objects.filter(taken__gte=begin, taken__lt=end).values("pk"))
 
 
 def _years() -> list[int]:
-    """The years in which pictures were taken, newest first, found by jumping along the index."""
+    """The years in which pictures were taken, newest first, by a loose index scan."""
     with connection.cursor() as cursor:
         cursor.execute(
             "WITH RECURSIVE years (start) AS ("

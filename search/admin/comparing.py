@@ -1,4 +1,4 @@
-"""Two models side by side: what both find for a query, and how well people say that it fits."""
+"""Comparison of two models: their results for a query side by side, and judgements of them."""
 
 import hashlib
 import uuid
@@ -31,7 +31,7 @@ from search.query import BadQuery, SearchQuery
 from search.text.normalization import normalised_text
 
 _CARRIED = ("first", "second", "q", "language", "like", "unlike", "blind")
-"""What the address of a comparison says."""
+"""Query parameters of a comparison."""
 _LONGEST_LANGUAGE = 35
 _MOST_CARRIED = 20
 
@@ -46,7 +46,8 @@ def may_judge(request: HttpRequest) -> bool:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a page is asked for: two sets, a query and its language, and whether the sides hide who they are."""
+    """The parameters of a comparison: two vector sets, a query and its language, and whether model names are
+    hidden."""
 
     sets: Sequence[ComparedSet]
     first: ComparedSet | None
@@ -58,7 +59,7 @@ class Asked:
 
     @classmethod
     def of(cls, params: QueryDict) -> Self:
-        """Read the parameters of an address, or of the form that judges; what is wrong with them is the `problem`."""
+        """Parse the parameters of a URL, or of the judgement form; errors are in `problem`."""
         sets = sets_here()
         query, problem = SearchQuery(), ""
         try:
@@ -69,25 +70,25 @@ class Asked:
         if None in chosen and len(sets) > 1:
             problem = problem or _no_such_set()
         language = _code(params.get("language", ""))
-        if not language or language == _code(params.get("guessed", "")):  # of the words before, by nobody changed
+        if not language or language == _code(params.get("guessed", "")):  # guessed from earlier words, and not edited
             language = language_of(query.words)
         return cls(sets, chosen[0], chosen[1], query, language, params.get("blind") == "1", problem)
 
     @property
     def is_judged(self) -> bool:
-        """Whether what is found can be judged: judgements are of words alone."""
+        """Whether results can be judged: judgements are only of text queries."""
         return bool(self.query.words and not self.query.parts)
 
     def swapped(self, user_id: object) -> bool:
-        """Whether the second set stands on the left: without names nobody is to guess who is who, nor to see the sides
-        change while they judge."""
+        """Whether the second set is on the left: blind judges must not guess which is which, nor see the sides change
+        while they judge."""
         sets = [one.table.id for one in (self.first, self.second) if one]
         named = f"{settings.SECRET_KEY}\n{user_id}\n{self.query.to_url()}\n{sets}"
         return self.blind and hashlib.sha256(named.encode()).digest()[0] % 2 == 1
 
 
 def _set_of(text: str, sets: Sequence[ComparedSet], place: int) -> ComparedSet | None:
-    """Return the set of this number; where none is told, the one at this place."""
+    """Return the set with this id; without one, the set at this index."""
     if not text:
         return sets[place] if place < len(sets) else None
     return next((one for one in sets if str(one.table.id) == text), None)
@@ -102,7 +103,7 @@ def _code(language: str) -> str:
 
 
 def language_of(text: str) -> str:
-    """Return the language that words are likely in, by their letters; "" where these tell nothing."""
+    """Guess the language of a text by its script; "" where that is inconclusive."""
     if any("가" <= letter <= "힣" for letter in text):
         return "ko"
     if any("ぁ" <= letter <= "ヿ" for letter in text):
@@ -111,7 +112,7 @@ def language_of(text: str) -> str:
 
 
 def compare_view(request: HttpRequest) -> HttpResponse:
-    """The page: a form, and below it both lists."""
+    """The page: a form, and below it both result lists."""
     if not may_see(request):
         raise PermissionDenied
     asked = Asked.of(request.GET)
@@ -124,7 +125,7 @@ def compare_view(request: HttpRequest) -> HttpResponse:
             sides = _sides(request, asked, found, problems)
         except BadQuery as error:
             problem = str(error)
-        except ProgrammingError as error:  # a set that is dropped, or divided anew, takes its table with it
+        except ProgrammingError as error:  # a set that is dropped or repartitioned takes its table with it
             if not isinstance(error.__cause__, UndefinedTable):
                 raise
             forget_sets()
@@ -148,7 +149,7 @@ def compare_view(request: HttpRequest) -> HttpResponse:
 
 
 def _found(asked: Asked) -> tuple[SideBySide, dict[str, str]]:
-    """Return what both find, and by the name of the set why one finds nothing. Raises BadQuery."""
+    """Return both result lists, and errors by the name of the set. Raises BadQuery."""
     assert asked.first
     assert asked.second
     lists: list[list[Near]] = []
@@ -156,19 +157,19 @@ def _found(asked: Asked) -> tuple[SideBySide, dict[str, str]]:
     for one in (asked.first, asked.second):
         lists.append([])
         if one.pair is None:
-            told = _("Which model for words belongs to %(model)s is not known, so nothing can be searched with it.")
-            problems[one.name] = told % {"model": one.name}
+            text = _("Which model for words belongs to %(model)s is not known, so nothing can be searched with it.")
+            problems[one.name] = text % {"model": one.name}
             continue
         try:
             lists[-1] = found_by(one, asked.query)
         except (ModelUnavailable, WrongVectors) as error:
-            problems[one.name] = _told(error)
+            problems[one.name] = _reason(error)
     if problems:
         return side_by_side(asked.first, asked.second, lists, None), problems
     return side_by_side(asked.first, asked.second, lists, asked.query), problems
 
 
-def _told(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     if isinstance(error, Loading):
         return _("This model is being loaded. Show this page again in a moment.")
     if isinstance(error, Busy):
@@ -177,16 +178,16 @@ def _told(error: Exception) -> str:
 
 
 def _sides(request: HttpRequest, asked: Asked, found: SideBySide, problems: dict[str, str]) -> list[dict[str, Any]]:
-    """Return what the template shows of each list, from left to right."""
-    said: dict[uuid.UUID, int] = {}
+    """Return the template's data of each list, from left to right."""
+    grades: dict[uuid.UUID, int] = {}
     if asked.is_judged:
-        said = Judgement.said_of(asked.query.words, asked.language, [image.pk for image in found.images])
+        grades = Judgement.said_of(asked.query.words, asked.language, [image.pk for image in found.images])
     sides = [
         {
             "set": one,
             "problem": problems.get(one.name, ""),
             "pictures": _counted(one),
-            "results": [{"one": result, "grade": said.get(result.image.pk), **_moved(result)} for result in results],
+            "results": [{"one": result, "grade": grades.get(result.image.pk), **_moved(result)} for result in results],
         }
         for one, results in ((asked.first, found.first), (asked.second, found.second))
         if one
@@ -200,19 +201,19 @@ def _counted(one: ComparedSet) -> str:
 
 
 def _moved(result: Listed) -> dict[str, str]:
-    """How a place differs from that in the other list: in a sign, and in words."""
+    """How a rank differs from that in the other list: as a sign, and in words."""
     if result.other_place is None:
         return {"sign": "＋", "kind": "alone", "words": _("only in this list")}
-    told = _("place %(place)s in the other list") % {"place": result.other_place}
+    words = _("place %(place)s in the other list") % {"place": result.other_place}
     if not result.rise:
-        return {"sign": "=", "kind": "same", "words": told}
+        return {"sign": "=", "kind": "same", "words": words}
     if result.rise > 0:
-        return {"sign": f"↑{result.rise}", "kind": "up", "words": told}
-    return {"sign": f"↓{-result.rise}", "kind": "down", "words": told}
+        return {"sign": f"↑{result.rise}", "kind": "up", "words": words}
+    return {"sign": f"↓{-result.rise}", "kind": "down", "words": words}
 
 
 def judge_view(request: HttpRequest) -> HttpResponse:
-    """Keep what somebody says of one picture; the same once more withdraws it."""
+    """Save a judgement of one picture; the same once more withdraws it."""
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     if not may_judge(request):
@@ -220,25 +221,25 @@ def judge_view(request: HttpRequest) -> HttpResponse:
     asked = Asked.of(request.POST)
     image_id, grade = _judged(request.POST.get("judge", ""))
     problem, back = "", _address(request.POST, blind=True)
-    said: int | None = None
+    saved: int | None = None
     if image_id is None or asked.problem or not asked.is_judged:
         problem = asked.problem or _("This can't be judged.")
     elif not Image.objects.shown().filter(pk=image_id).exists():
         problem = _("This picture is hidden or deleted.")
     else:
         try:
-            said = _say(asked, image_id, grade, request.user)
-        except IntegrityError:  # deleted in this very moment
+            saved = _save(asked, image_id, grade, request.user)
+        except IntegrityError:  # deleted at this very moment
             problem = _("This picture is hidden or deleted.")
     if "application/json" in request.headers.get("Accept", ""):
-        return JsonResponse({"grade": said, "problem": problem}, status=400 if problem else 200)
+        return JsonResponse({"grade": saved, "problem": problem}, status=400 if problem else 200)
     if problem:
         messages.error(request, problem)
     return redirect(f"{back}#{request.POST.get('judge', '').partition(':')[0]}" if not problem else back)
 
 
 def _judged(text: str) -> tuple[uuid.UUID | None, int]:
-    """Return which picture a button judges, and how; None for what is no such thing."""
+    """Return the picture and grade of a button; (None, 0) for an invalid value."""
     picture, _colon, grade = text.partition(":")
     try:
         image_id, number = uuid.UUID(picture), Judgement.Grade(int(grade[:2]))
@@ -247,7 +248,7 @@ def _judged(text: str) -> tuple[uuid.UUID | None, int]:
     return image_id, number
 
 
-def _say(asked: Asked, image_id: uuid.UUID, grade: int, judge: Any) -> int | None:
+def _save(asked: Asked, image_id: uuid.UUID, grade: int, judge: Any) -> int | None:
     words = asked.query.words
     before = Judgement.said_of(words, asked.language, [image_id]).get(image_id)
     if before == grade:
@@ -258,7 +259,7 @@ def _say(asked: Asked, image_id: uuid.UUID, grade: int, judge: Any) -> int | Non
 
 
 def _address(params: QueryDict, *, blind: bool) -> str:
-    """Return the address of the same comparison, as `blind` as it is or not at all."""
+    """Return the URL of the same comparison; without `blind`, with the names shown."""
     carried = [
         (name, value)
         for name in _CARRIED
@@ -277,6 +278,6 @@ def judgements_view(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     response = HttpResponse(content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="judgements.csv"'
-    response.write("\ufeff")  # or Excel takes it for another encoding
+    response.write("\ufeff")  # else Excel assumes another encoding
     write_judgements(response)  # type: ignore[arg-type] # it has what a writer needs
     return response

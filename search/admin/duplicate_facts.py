@@ -1,4 +1,4 @@
-"""What is told of each picture of a group of duplicates, and where they differ."""
+"""The comparison of a group of duplicates: facts of each picture, and which differ."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _NOTHING = "–"
 
 @dataclass
 class Fact:
-    """What is told of each picture of a group; `differs` where it is not the same of all."""
+    """A row of a group's comparison; `differs` where the values of its pictures differ."""
 
     name: str
     value: str
@@ -23,7 +23,7 @@ class Fact:
 
 
 def facts_of(images: Sequence[Image]) -> list[list[Fact]]:
-    """Return what there is to tell of each of these, in their order; what none of them says is left out."""
+    """Return the facts of each image, in the order given, without rows that are empty for all of them."""
     columns = [column for column in zip(*map(_facts, images), strict=True) if _is_telling(column)]
     for column in columns:
         differs = len({fact.value for fact in column}) > 1
@@ -52,7 +52,7 @@ def _facts(image: Image) -> list[Fact]:
 
 
 def _taken(image: Image) -> str:
-    """When it was taken; a guess, such as when its file was written, decides nothing and is called one."""
+    """Return when it was taken, marked if it is a guess, such as the time of its file."""
     captured = image.captured
     if not captured or not captured.taken:
         return _NOTHING

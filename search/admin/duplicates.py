@@ -1,4 +1,4 @@
-"""Pictures that are here more than once, side by side, for a person to decide: which one stays, or that all do."""
+"""Duplicate groups side by side, for curators to decide which picture to keep."""
 
 import uuid
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ class Shown:
 
 @dataclass
 class ShownGroup:
-    """`more`: so many pictures of the group are shown once these are decided about."""
+    """`more`: how many further pictures of the group are shown after these are decided."""
 
     images: list[Shown]
     reason: Any
@@ -57,12 +57,12 @@ class ShownGroup:
 
     @property
     def ids_best_first(self) -> list[uuid.UUID]:
-        """As they are shown: the suggested one, then the others."""
+        """In the order of the page: the suggested one first."""
         return [shown.image.pk for shown in self.images]
 
 
 def duplicates_view(request: HttpRequest) -> HttpResponse:
-    """The groups that nobody has decided about yet, a few a page."""
+    """The undecided groups, a few a page."""
     if not may_decide(request):
         raise PermissionDenied
     kind = _kind(request.GET.get("kind", ""))
@@ -79,7 +79,7 @@ def duplicates_view(request: HttpRequest) -> HttpResponse:
         "page": page,
         "here": f"?kind={kind}&page={page.number}",
         "groups": shown,
-        # Shots of one scene are each looked at, and what is deleted for good is asked about.
+        # Not for similar shots, which need a look each, nor where pictures are deleted for good.
         "together": shown if kind == DuplicatePair.Kind.SAME and settings.TRASH_DAYS and len(shown) > 1 else [],
         "count": len(groups),
         "exact": sum(group.is_exact for group in groups),
@@ -90,7 +90,7 @@ def duplicates_view(request: HttpRequest) -> HttpResponse:
 
 
 def exact_view(request: HttpRequest) -> HttpResponse:
-    """All groups of equal pixels at once, after a page that says how many pictures go."""
+    """Settle all groups of identical pixels at once, after a confirmation with their number."""
     if not may_decide(request):
         raise PermissionDenied
     groups = [group for group in pending_groups() if group.is_exact]
@@ -144,19 +144,23 @@ def _decided(request: HttpRequest, kind: str) -> HttpResponse:
 
 
 def _way_back(request: HttpRequest, kind: str) -> str:
-    """Return the page that the group was on: what is left to decide has moved up to it."""
+    """Return the URL of the same page: decided groups have left it, and others have moved up."""
     page = request.GET.get("page", "")
     kept = f"&page={page}" if page.isascii() and page.isdecimal() and len(page) < 7 else ""
     return f"{reverse('admin:search_image_duplicates')}?kind={kind}{kept}"
 
 
 def _kept_together(request: HttpRequest, kind: str) -> None:
-    """Of each group that the page showed keep the suggested one, which it names first, if it is still such a group."""
+    """Keep the first picture of each posted group, unless the group has changed since the page was loaded."""
     pending = {one: number for number, group in enumerate(pending_groups(kind)) for one in group.ids}
     asked = [_ids(text.split(",")[:MOST_SHOWN]) for text in request.POST.getlist("together")[:PER_PAGE]]
-    groups = [ids for ids in asked if len({pending.get(one, -1) for one in ids} | {-1}) == 2 and len(ids) > 1]
+    groups = {}  # by the pending group, so that no group is decided twice
+    for ids in asked:
+        numbers = {pending.get(one, -1) for one in ids}
+        if len(ids) > 1 and len(numbers) == 1 and -1 not in numbers:
+            groups.setdefault(numbers.pop(), ids)
     if groups and settings.TRASH_DAYS:
-        _kept(request, [Kept(best, others) for best, *others in groups])
+        _kept(request, [Kept(best, others) for best, *others in groups.values()])
     if len(groups) < len(asked) or not asked:
         messages.warning(request, _("Some groups are not as they were any more: look again."))
 
@@ -180,12 +184,12 @@ def _kept(request: HttpRequest, groups: Sequence[Kept]) -> None:
             raise
         messages.error(request, busy())
         return
-    messages.add_message(request, *_told(merging))
+    messages.add_message(request, *_result_message(merging))
     if merging.is_partial:
         messages.warning(request, busy())
 
 
-def _told(merging: Merging) -> tuple[int, Any]:
+def _result_message(merging: Merging) -> tuple[int, Any]:
     if not merging.going:
         return messages.WARNING, _("This group is not as it was any more: look again.")
     if settings.TRASH_DAYS:

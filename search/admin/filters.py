@@ -1,4 +1,4 @@
-"""How curators narrow the list of pictures. What they choose from is short, whatever the number of pictures."""
+"""Filters of the list of pictures. Their choices are few, whatever the number of pictures."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 MOST_CHOICES = 50
 SAMPLE = 50_000
-"""Tags are counted over about so many rows at most, which takes half a second; over more, by a sample."""
+"""Approximate maximum of rows for counting tags, half a second; with more rows, a sample is counted."""
 
 Choices: TypeAlias = "list[tuple[str, str | _StrPromise]]"
 
 
 class Filter(admin.SimpleListFilter):
-    """A filter whose chosen value is among the choices even where it is none of the first ones."""
+    """A filter whose chosen value is always among the choices, even if it is not one of the first."""
 
     def choices(self, changelist: Any) -> Iterator[Any]:
         value = self.value()
@@ -44,7 +44,7 @@ class Filter(admin.SimpleListFilter):
 
 
 class OfTheCollection(Filter):
-    """A filter whose choices are read from the collection: once while it stays what it is, for a minute at most."""
+    """A filter whose choices are read from the collection: cached while it is unchanged, for a minute at most."""
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         if not hasattr(request, "collection"):
@@ -62,7 +62,7 @@ class OfTheCollection(Filter):
 
 
 class Choice(admin.SimpleListFilter):
-    """A filter with few values. Any other would quietly mean one of them."""
+    """A filter with few values. Others are rejected, instead of being ignored."""
 
     def value(self) -> str | None:
         value = super().value()
@@ -113,9 +113,9 @@ class TagFilter(OfTheCollection):
 
 
 def most_common_tags() -> list[tuple[str, str]]:
-    """Return the most common tags, each with how many pictures have it, "≈" before what a sample tells."""
+    """Return the most common tags, each with its number of pictures, "≈" before an estimate from a sample."""
     with connection.cursor() as cursor:
-        # What the statistics say; -1 before there are any.
+        # A planner estimate; -1 before there are statistics.
         cursor.execute("SELECT reltuples FROM pg_class WHERE oid = 'search_image'::regclass")
         rows = cursor.fetchone()[0]
     return _count_tags(min(1, SAMPLE / rows) if rows > 0 else 1)
@@ -158,7 +158,7 @@ class ModelFilter(OfTheCollection):
 
 
 def _models() -> list[str]:
-    """The models of the pictures that are shown, found by jumping along an index: DISTINCT reads every row."""
+    """The models of shown pictures, by a loose index scan: DISTINCT would read every row."""
     found: list[str] = []
     while len(found) < MOST_CHOICES:
         rest = Image.objects.shown().filter(embedding_model__gt=found[-1] if found else "")
@@ -196,7 +196,7 @@ def _number(value: str) -> int:
 
 
 class StateFilter(Choice):
-    """Of the reports: those that wait for a curator, unless others are asked for."""
+    """State of reports: pending by default."""
 
     title = _("state")
     parameter_name = "state"

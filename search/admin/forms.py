@@ -1,4 +1,4 @@
-"""What curators fill in."""
+"""Forms of the admin."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -26,14 +26,14 @@ else:
 
 
 class UserSelect(AutocompleteSelect):
-    """A user found by typing. Django's own breaks on what no key can be, instead of showing the error at the field."""
+    """A user found by typing. Django's own raises for an invalid key, instead of showing the error at the field."""
 
     def optgroups(self, name: str, value: Sequence[str], attrs: dict[str, Any] | None = None) -> Any:
         return super().optgroups(name, [key for key in value if key == "" or key.isdecimal()], attrs)
 
 
 class _HiddenChoices(forms.MultipleHiddenInput):
-    """What was chosen of many, so that none of them is said too."""
+    """Hidden inputs of a multiple choice that also submit an empty one."""
 
     def format_value(self, value: Any) -> Any:
         return super().format_value(value) or [""]
@@ -42,9 +42,9 @@ class _HiddenChoices(forms.MultipleHiddenInput):
         return [value for value in super().value_from_datadict(data, files, name) or [] if value]
 
 
-class WithWhatWasShown(_Form):
-    """What the page showed comes back with the form: a field that somebody else has changed since, and this person
-    has not, stays as it is."""
+class KeepsConcurrentEdits(_Form):
+    """Submits the initial values with the form: a field that somebody else has changed since, and this user has not,
+    is left unchanged."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -55,7 +55,7 @@ class WithWhatWasShown(_Form):
             field.show_hidden_initial = is_there and not field.disabled
 
 
-class AccountForm(WithWhatWasShown, _UserChangeForm):
+class AccountForm(KeepsConcurrentEdits, _UserChangeForm):
     """An account, its role, and other groups and permissions."""
 
     role = forms.ChoiceField(
@@ -78,12 +78,12 @@ class AccountForm(WithWhatWasShown, _UserChangeForm):
             self.initial["groups"] = [group for group in self.initial.get("groups", ()) if group.name not in ROLES]
 
 
-class GroupForm(WithWhatWasShown, _GroupModelForm):
+class GroupForm(KeepsConcurrentEdits, _GroupModelForm):
     """A group and its permissions."""
 
 
-class ImageForm(WithWhatWasShown, _ImageModelForm):
-    """What people say of a picture; the rest its content decides."""
+class ImageForm(KeepsConcurrentEdits, _ImageModelForm):
+    """The editable fields of a picture; the others are derived from its content."""
 
     tags = TagsField(
         label=gettext_lazy("Tags"),
@@ -98,15 +98,15 @@ class ImageForm(WithWhatWasShown, _ImageModelForm):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        # None of them is there for those who may only look.
+        # Users with view permission only get none of these.
         for name in {"title", "description", "tags", "author", "licence"} & set(self.fields):
             self.fields[name].widget.attrs.update(IN_ITS_OWN_DIRECTION)
 
 
 class TagActionForm(ActionForm):
-    """The action to run, and the tags that two of them add or remove."""
+    """The action to run, and the tags for adding or removing."""
 
-    # Checked by the action itself, which can say what is wrong.
+    # Validated by the action itself, which can report the error.
     tags = forms.Field(
         label=gettext_lazy("Tags:"),
         required=False,

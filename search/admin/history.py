@@ -1,4 +1,4 @@
-"""Who changed what, to be looked through and undone."""
+"""The history of changes, with undo."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -23,7 +23,7 @@ from search.models.albums import Visibility
 
 SAMPLES = 4
 SHOWN = 100
-"""Pictures on the page of one revision."""
+"""Maximum of pictures on the page of one revision."""
 LONGEST_VALUE = 300
 _NAMES = {
     "trashed": gettext_lazy("in the trash"),
@@ -34,7 +34,7 @@ _NAMES = {
 
 class RevisionList(SturdyList):
     def get_results(self, request: HttpRequest) -> None:
-        """The rows of one page, with some pictures of each."""
+        """Load the rows of one page, with some pictures of each."""
         super().get_results(request)
         revisions = self.result_list = list(self.result_list)
         samples = sampled([revision.pk for revision in revisions])
@@ -80,27 +80,27 @@ class RevisionAdmin(ReadOnly):
 
     def get_urls(self) -> list[URLPattern]:
         undo = path("<int:pk>/undo/", self.admin_site.admin_view(undo_view), name="search_revision_undo")
-        # Nothing is added, changed or deleted here, and history has none.
+        # Nothing is added, changed or deleted here, and revisions have no history.
         return [undo, *(one for one in super().get_urls() if (one.name or "").endswith(("_changelist", "_change")))]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         return super().changelist_view(request, {"title": _("History"), **(extra_context or {})})
 
-    # Who may do what
+    # Permissions
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("search.change_image") or request.user.has_perm("search.delete_image")
 
-    # What is shown
+    # Display
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
     ) -> HttpResponse:
-        """One revision: what it changed of each of its pictures."""
+        """The page of one revision: the changes of each of its pictures."""
         edits = list(obj.edits.select_related("image").defer("image__embedding")[:SHOWN])
         pictures.with_thumbnails([edit.image for edit in edits])
         context |= {
-            "title": told(obj),
+            "title": describe(obj),
             "subtitle": None,
             "opts": self.opts,
             "revision": obj,
@@ -113,7 +113,7 @@ class RevisionAdmin(ReadOnly):
 
     @admin.display(description=gettext_lazy("what"))
     def what(self, revision: Revision) -> str:
-        return told(revision)
+        return describe(revision)
 
     @admin.display(description=gettext_lazy("pictures"))
     def samples(self, revision: Revision) -> SafeString:
@@ -146,21 +146,21 @@ class RevisionAdmin(ReadOnly):
 
 
 def _button(revision: Revision, user: Any) -> SafeString | str:
-    """What undoes a revision; "" where that is done, or `user` may not."""
+    """The undo button of a revision; "" where it is undone, or `user` may not."""
     if revision.undone_by_id is not None or not revision.may_be_undone_by(user):
         return ""
     return undo_button(revision, _("Do it again") if revision.kind == Revision.Kind.UNDO else "")
 
 
-def told(revision: Revision) -> str:
-    """What a revision did, in a line: "Tags added: sea"."""
+def describe(revision: Revision) -> str:
+    """Describe a revision in a line: "Tags added: sea"."""
     if revision.kind != Revision.Kind.DESCRIBE:
         return str(revision)
     return f"{revision}: {', '.join(labels(revision.fields))}"
 
 
 def labels(names: Iterable[str]) -> list[str]:
-    """Return what people call these fields."""
+    """Return the labels of these fields."""
     found = []
     for name in names:
         model: Any = Capture if name in {field.name for field in Capture._meta.fields} else Image
@@ -169,7 +169,7 @@ def labels(names: Iterable[str]) -> list[str]:
 
 
 def changes_of(edit: Edit) -> list[tuple[str, str, str]]:
-    """Return what was changed of one picture: each field, before and after, as people read it."""
+    """Return the changes of one picture: label, value before and after, formatted."""
     names = [name for name, value in edit.before.items() if name != "edited" and value != edit.after[name]]
     return [
         (label, _shown(_titled(name, edit.before[name])), _shown(_titled(name, edit.after[name])))
@@ -178,7 +178,7 @@ def changes_of(edit: Edit) -> list[tuple[str, str, str]]:
 
 
 def _titled(name: str, value: Any) -> Any:
-    """Return the titles of albums, and what it is called who sees a picture; other values are what they are."""
+    """Return the titles of albums and the label of a visibility; other values unchanged."""
     if name == "visibility":
         return Visibility(value).label
     if name != "albums":
@@ -195,7 +195,7 @@ def _shown(value: Any) -> str:
 
 
 def _found_by(revision: Revision) -> SafeString | str:
-    """Where it was done, as a link to the search that found the pictures."""
+    """The origin of a revision, linked to the search that found the pictures."""
     name = str(revision.get_door_display())
     ways = {Revision.Door.PAGE: "search", Revision.Door.ADMIN: "admin:search_image_changelist"}
     if revision.search and revision.door in ways:
@@ -207,6 +207,8 @@ def _found_by(revision: Revision) -> SafeString | str:
 
 
 def history_of(request: HttpRequest, image: Image) -> list[dict[str, Any]]:
-    """Return what was changed of one picture, last first."""
+    """Return the changes of one picture, latest first."""
     edits = Edit.objects.filter(image=image).select_related("revision__by").order_by("-revision_id")[:SHOWN]
-    return [{"revision": edit.revision, "told": told(edit.revision), "changes": changes_of(edit)} for edit in edits]
+    return [
+        {"revision": edit.revision, "told": describe(edit.revision), "changes": changes_of(edit)} for edit in edits
+    ]

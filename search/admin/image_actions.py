@@ -1,4 +1,4 @@
-"""What curators do to many pictures at once."""
+"""Bulk actions of the list of pictures."""
 
 import hashlib
 import uuid
@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from search.admin.lists import Sturdy
 from search.admin.undoing import with_undo
 from search.curation import Change, Hide, Show, Tag, Trash, Untag, change
-from search.curation.changes import left_full
+from search.curation.changes import skipped_message
 from search.http.fields import TagsField
 from search.models import Image, OwedDeletion, Revision
 from search.models.conflicts import locked_values
@@ -46,8 +46,8 @@ def remove_tags(modeladmin: Sturdy, request: HttpRequest, queryset: QuerySet[Ima
 
 @admin.action(permissions=["delete"], description=gettext_lazy("Delete the selected pictures"))
 def delete_selected(modeladmin: Sturdy, request: HttpRequest, queryset: QuerySet[Image]) -> HttpResponse | None:
-    """After a page that asks, as Django's own. Where all of a long list is selected, that page names no ids but a
-    digest of them, and asks again when the list holds others by then."""
+    """Delete after a confirmation, as Django's own. With all of a long list selected, the confirmation has a digest of
+    the ids instead of the ids, and asks again if the list has changed since."""
     asks = "post" not in request.POST
     with transaction.atomic():
         ids = [
@@ -62,10 +62,10 @@ def delete_selected(modeladmin: Sturdy, request: HttpRequest, queryset: QuerySet
             request.POST = _without_yes(request.POST)  # type: ignore[assignment] # as Django's own views do
         if not asks:
             revision = change(ids, Trash(), by=request.user, door=Revision.Door.ADMIN, search=_query(request))
-            told = tell_of_trash(modeladmin, request, revision)
+            in_trash = report_trash(modeladmin, request, revision)
     if not asks:
-        if not told:
-            tell_of_files(modeladmin, request, ids)
+        if not in_trash:
+            warn_of_files(modeladmin, request, ids)
         return None
     chosen = modeladmin.get_queryset(request).filter(pk__any_of=ids)
     response: HttpResponse | None = djangos_delete_selected(modeladmin, request, chosen)
@@ -76,8 +76,8 @@ def delete_selected(modeladmin: Sturdy, request: HttpRequest, queryset: QuerySet
     return response
 
 
-def tell_of_trash(modeladmin: Sturdy, request: HttpRequest, revision: Revision) -> bool:
-    """Tell the person what became of deleted pictures; return whether they are in the trash."""
+def report_trash(modeladmin: Sturdy, request: HttpRequest, revision: Revision) -> bool:
+    """Report the deletion to the user; return whether the pictures are in the trash."""
     count = revision.count
     if settings.TRASH_DAYS:
         text = ngettext(
@@ -91,8 +91,8 @@ def tell_of_trash(modeladmin: Sturdy, request: HttpRequest, revision: Revision) 
     return bool(settings.TRASH_DAYS)
 
 
-def tell_of_files(modeladmin: Sturdy, request: HttpRequest, deleted: Sequence[uuid.UUID]) -> None:
-    """Tell the person where files of deleted pictures are still there, as when the storage hangs."""
+def warn_of_files(modeladmin: Sturdy, request: HttpRequest, deleted: Sequence[uuid.UUID]) -> None:
+    """Warn the user if files of deleted pictures still exist, as when the storage hangs."""
     if left := OwedDeletion.objects.filter(pk__any_of=deleted).count():
         text = ngettext(
             "The files of %(count)s picture are still being removed from the storage.",
@@ -104,7 +104,7 @@ def tell_of_files(modeladmin: Sturdy, request: HttpRequest, deleted: Sequence[uu
 
 
 def has_changed(request: HttpRequest, ids: Sequence[uuid.UUID]) -> bool:
-    """Whether these are others than those that the person was asked about. Who names them one by one need not say."""
+    """Whether the ids differ from those confirmed. A form that lists them one by one needs no digest."""
     asked_about = request.POST.get("expected")
     if asked_about is None:
         return request.POST.get("select_across") == "1"
@@ -132,7 +132,7 @@ def _change(modeladmin: Sturdy, request: HttpRequest, queryset: QuerySet[Image],
         text = _("Somebody else is changing some of the other pictures just now. Repeat this in a moment for those.")
         modeladmin.message_user(request, text, messages.WARNING)
     if revision.full:
-        modeladmin.message_user(request, left_full(revision), messages.WARNING)
+        modeladmin.message_user(request, skipped_message(revision), messages.WARNING)
     if isinstance(done, Hide):
         text = ngettext("%(count)s picture is hidden now.", "%(count)s pictures are hidden now.", count)
     elif isinstance(done, Show):
@@ -152,7 +152,7 @@ def _change_tags(
 
 
 def _written_tags(modeladmin: Sturdy, request: HttpRequest) -> list[str]:
-    """The tags beside the action; none, and the person is told why, where they can't be used."""
+    """Return the tags beside the action; none, with an error message, if they are invalid."""
     try:
         tags: list[str] = TagsField(required=False).clean(request.POST.get("tags", ""))
     except ValidationError as problem:

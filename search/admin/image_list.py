@@ -1,4 +1,4 @@
-"""The list of pictures: in the order of a search, as a list or a grid, and from one of its pictures to the next."""
+"""The list of pictures: in the order of a search, as a list or a grid, and with "save and next"."""
 
 import copy
 import uuid
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from search.admin.images import ImageAdmin
 
 VIEW = "images-as"
-"""In the session: whether the list was last wanted as a grid."""
+"""Session key: "grid" or "list", as last chosen."""
 
 
 class ImageList(SturdyList):
-    """In the order of a search, unless a column was chosen to sort by."""
+    """In the order of a search, unless a sort column is chosen."""
 
     note = ""
     found: searching.Found | None = None
@@ -36,11 +36,11 @@ class ImageList(SturdyList):
         return rows
 
     def get_ordering_field_columns(self) -> dict[int, Any]:
-        """Which columns it is sorted by: none in the order of a search."""
+        """Return the sort columns: none in the order of a search."""
         return {} if self.found and ORDER_VAR not in self.params else super().get_ordering_field_columns()
 
     def get_results(self, request: HttpRequest) -> None:
-        """The rows of one page, with what takes one query for all of them."""
+        """Load the rows of one page, with what takes one query for all of them."""
         super().get_results(request)
         images = self.result_list = list(self.result_list)
         pictures.with_thumbnails(images)
@@ -57,7 +57,7 @@ class ImageList(SturdyList):
 
 
 def view_links(request: HttpRequest) -> dict[str, str]:
-    """Return the addresses of this list as a list and as a grid."""
+    """Return the URLs of this list as a list and as a grid."""
     links = {}
     for view in ("list", "grid"):
         params = request.GET.copy()
@@ -67,8 +67,8 @@ def view_links(request: HttpRequest) -> dict[str, str]:
 
 
 def next_in_list(model_admin: "ImageAdmin", request: HttpRequest, image_id: uuid.UUID) -> uuid.UUID | None:
-    """Return the picture behind this one in the list that a form was opened from, as that list is now; None behind the
-    last one. Where this one is not in it any more, its first."""
+    """Return the next picture in the list that a form was opened from, as that list is now; None after the last one.
+    If this one is no longer in it, its first."""
     asked = copy.copy(request)
     asked.method = "GET"
     asked.GET = QueryDict(request.GET.get("_changelist_filters", ""))

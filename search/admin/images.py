@@ -1,4 +1,4 @@
-"""The pictures: found, described, tagged, hidden and deleted."""
+"""The admin of pictures: search, details, tags, visibility and deletion."""
 
 import uuid
 from collections.abc import Sequence
@@ -130,7 +130,7 @@ class ImageAdmin(Sturdy):
         return [one for name in shown for one in ((name, "similarity") if name == "name" else (name,))]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """As a list or a grid, which is remembered until it is chosen otherwise."""
+        """As a list or a grid; the choice is kept in the session."""
         if (chosen := request.GET.get("view")) and request.method == "GET":
             request.session[VIEW] = "grid" if chosen == "grid" else "list"
             rest = request.GET.copy()
@@ -170,14 +170,15 @@ class ImageAdmin(Sturdy):
         )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Pictures come by upload or `manage.py ingest`: a row without its picture can't come to be."""
+        """Always False: pictures are added by upload or `manage.py ingest`, and a row never exists without its
+        object."""
         return False
 
     def delete_model(self, request: HttpRequest, obj: Image) -> None:
         request.trashed = change([obj.pk], Trash(), by=request.user, door=Revision.Door.ADMIN)  # type: ignore[attr-defined]
 
     def log_deletions(self, request: HttpRequest, queryset: "QuerySet[Image] | Sequence[Image]") -> None:  # type: ignore[override]
-        """Whoever deletes them does."""
+        """Does nothing: the deletion is recorded as a revision."""
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
@@ -185,22 +186,22 @@ class ImageAdmin(Sturdy):
         return super().delete_view(request, object_id, {"trash_days": settings.TRASH_DAYS, **(extra_context or {})})
 
     def response_delete(self, request: HttpRequest, obj_display: str, obj_id: int) -> HttpResponse:
-        if not image_actions.tell_of_trash(self, request, request.trashed):  # type: ignore[attr-defined]
-            image_actions.tell_of_files(self, request, [uuid.UUID(str(obj_id))])
+        if not image_actions.report_trash(self, request, request.trashed):  # type: ignore[attr-defined]
+            image_actions.warn_of_files(self, request, [uuid.UUID(str(obj_id))])
         kept = {"preserved_filters": self.get_preserved_filters(request), "opts": self.opts}
         return redirect(add_preserved_filters(kept, reverse("admin:search_image_changelist")))  # type: ignore[arg-type]
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """What was changed of the picture and can be undone; before that, what the admin has noted."""
+        """The revisions of the picture, which can be undone; below, older entries of Django's log."""
         image = self.get_object(request, object_id)
         context = {"revisions": history.history_of(request, image) if image else []}
         answer: HttpResponse = super().history_view(request, str(image.pk) if image else object_id, context)
         return answer
 
     def get_formset_kwargs(self, request: HttpRequest, obj: Any, inline: Any, prefix: str) -> dict[str, Any]:
-        """Whoever posts what is said of a picture alone, as scripts do, changes nothing of when it was taken."""
+        """Let scripts post the picture's fields without the inline form, which then changes nothing."""
         kwargs = super().get_formset_kwargs(request, obj, inline, prefix)
         if "data" in kwargs and f"{prefix}-TOTAL_FORMS" not in kwargs["data"]:
             data = kwargs["data"].copy()
@@ -209,8 +210,8 @@ class ImageAdmin(Sturdy):
         return kwargs
 
     def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:
-        """In one revision with what is said of when and where it was taken, see `save_related`."""
-        if "_next" in request.POST:  # before it is saved, which may take it out of the list
+        """Save; the revision follows in `save_related`, together with the capture data."""
+        if "_next" in request.POST:  # before saving, which may remove it from the list
             setattr(request, NEXT, next_in_list(self, request, obj.pk))
         request.before = current([obj.pk])  # type: ignore[attr-defined]
         super().save_model(request, obj, form, change)
@@ -223,17 +224,17 @@ class ImageAdmin(Sturdy):
         request.revision = revision  # type: ignore[attr-defined]
 
     def log_change(self, request: HttpRequest, obj: Image, message: Any) -> Any:
-        """The revision tells it."""
+        """Does nothing: the revision records it."""
 
     def message_user(self, request: HttpRequest, message: Any, *args: Any, **kwargs: Any) -> None:
-        """What tells that a form is saved offers to undo that."""
+        """Add an undo button to the message that a form was saved."""
         revision = getattr(request, "revision", None)
         if revision is not None and (args or kwargs.get("level")) in ((messages.SUCCESS,), messages.SUCCESS):
             message = with_undo(message, revision)
         super().message_user(request, message, *args, **kwargs)
 
     def response_change(self, request: HttpRequest, obj: Image) -> HttpResponse:
-        """With "save and next", lead to the form of the next picture of the list."""
+        """After "save and next", redirect to the form of the next picture in the list."""
         if "_next" not in request.POST:
             return super().response_change(request, obj)
         following = getattr(request, NEXT, None)
@@ -258,7 +259,7 @@ class ImageAdmin(Sturdy):
     def get_deleted_objects(
         self, objs: "QuerySet[Image] | Sequence[Image]", request: HttpRequest
     ) -> tuple[list[Any], dict[Any, int], set[str], list[str]]:
-        """The first pictures and how many more; who may delete a picture may delete what was reported of it."""
+        """Return the first pictures and how many more; deleting a picture includes its reports."""
         images = list(objs[:NAMED_BEFORE_DELETION])
         pictures.with_thumbnails(images)
         named: list[Any] = [
@@ -288,7 +289,7 @@ class ImageAdmin(Sturdy):
 
     @admin.display(description=gettext_lazy("similarity"), empty_value="")
     def similarity(self, image: Image) -> SafeString | str | None:
-        """How near a picture is to what was searched, and how good that is."""
+        """Similarity to the query, and its relevance band."""
         if image.similarity is None:
             return _("by its words") if image.by_words else None
         band = {"strong": _("strong"), "related": _("related")}.get(image.band or "", "")
@@ -349,13 +350,13 @@ class ImageAdmin(Sturdy):
 
     @admin.display(description=gettext_lazy("model"))
     def vector_by(self, image: Image) -> str:
-        """The model that made the vector, and what computed it."""
+        """The model that made the vector, and the backend that computed it."""
         if image.embedding_failure and _is_found(image):
-            told = _("%(model)s. Found by its middle alone, as its file can't be read (%(reason)s).")
-            return told % {"model": image.embedding_model, "reason": image.embedding_failure.rstrip(".")}
+            text = _("%(model)s. Found by its middle alone, as its file can't be read (%(reason)s).")
+            return text % {"model": image.embedding_model, "reason": image.embedding_failure.rstrip(".")}
         if image.embedding_failure:
-            told = _("Failed (%(reason)s). It is tried again whenever manage.py embed_pending or reembed runs.")
-            return told % {"reason": image.embedding_failure.rstrip(".")}
+            text = _("Failed (%(reason)s). It is tried again whenever manage.py embed_pending or reembed runs.")
+            return text % {"reason": image.embedding_failure.rstrip(".")}
         if image.is_pending:
             return _("None yet: the picture waits for its vector, which manage.py embed_pending computes.")
         return " · ".join(filter(None, [image.embedding_model, image.embedding_backend]))
@@ -371,7 +372,7 @@ class ImageAdmin(Sturdy):
 
     @admin.display(description=gettext_lazy("colours"))
     def swatch(self, image: Image) -> SafeString:
-        """The colours that stand for it with their shares, or the dominant one where nobody has looked yet."""
+        """The palette with shares, or the dominant colour where there is none yet."""
         shown = [(one.colour, f"{one.label} {one.share}%") for one in palette_of(image)]
         return format_html_join(
             " ",
@@ -381,7 +382,7 @@ class ImageAdmin(Sturdy):
 
     @admin.display(description=gettext_lazy("met at"), empty_value="–")
     def files(self, image: Image) -> SafeString | None:
-        """Where ingestion found it."""
+        """The sources where ingestion found it."""
         return (
             format_html_join(mark_safe("<br>"), "<bdi>{}</bdi>", ((one,) for one in Origin.addresses_of(image.pk)))
             or None
@@ -389,7 +390,7 @@ class ImageAdmin(Sturdy):
 
     @admin.display(description=gettext_lazy("reports"), empty_value="–")
     def reports(self, image: Image) -> SafeString | None:
-        """How many people reported the picture, as a link to what they said."""
+        """The number of reports, linked to their list."""
         count = image.reports.count()
         waiting = image.reports.filter(resolved=None).count()
         text = _("%(count)s, of which %(waiting)s pending") % {"count": count, "waiting": waiting}
@@ -397,7 +398,7 @@ class ImageAdmin(Sturdy):
 
 
 def _is_found(image: Image) -> bool:
-    """Whether it has its vector: what failed then is no more than the windows of a wide or tall picture."""
+    """Whether it has its vector: then the failure was only of the windows of a wide or tall picture."""
     return image.embedding_model in accepted_names(active_model())
 
 

@@ -1,4 +1,4 @@
-"""Titles and tags that are edited in the list itself: each is saved by a request of its own."""
+"""Titles and tags edited in the list itself, each saved by its own request."""
 
 import uuid
 from http import HTTPStatus
@@ -26,13 +26,13 @@ FIELDS = ("title", "tags")
 
 
 def as_text(value: Any) -> str:
-    """Return what stands in the field of a list."""
+    """Return a value as text for the input in a list."""
     return ", ".join(value) if isinstance(value, list) else str(value)
 
 
 @require_POST
 def in_place_view(request: HttpRequest, image_id: uuid.UUID, *, model_admin: "ImageAdmin") -> HttpResponse:
-    """Save `value` as the `field` of an image. Where that is no more what was `shown`, it stays, and comes back."""
+    """Save `value` as the `field` of an image. If the field is no longer as `shown`, answer 409 with its value."""
     if not model_admin.has_change_permission(request):
         raise PermissionDenied
     name = request.POST.get("field", "")
@@ -54,12 +54,12 @@ def _saved(request: HttpRequest, image_id: uuid.UUID, name: str, value: Any) -> 
         image = next(iter(locked(Image.objects.defer("embedding").filter(pk=image_id))), None)
         if image is None:
             return _problem(HTTPStatus.NOT_FOUND, _("This picture is gone."))
-        there = getattr(image, name)
-        if there != value:
-            if as_text(there) != request.POST.get("shown", ""):
+        current = getattr(image, name)
+        if current != value:
+            if as_text(current) != request.POST.get("shown", ""):
                 text = _("Somebody else has changed this meanwhile, to: %(value)s. Save again to replace that.")
                 return _problem(
-                    HTTPStatus.CONFLICT, text % {"value": as_text(there) or _("nothing")}, value=as_text(there)
+                    HTTPStatus.CONFLICT, text % {"value": as_text(current) or _("nothing")}, value=as_text(current)
                 )
             revision = Revision(kind=Revision.Kind.DESCRIBE, by=cast("User", request.user), door=Revision.Door.ADMIN)
             with recorded([image.pk], revision):

@@ -1,4 +1,4 @@
-"""Filters of the list of pictures that are about its search, or about what is still to be done to pictures."""
+"""Filters of the list of pictures for its search, and for missing data."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -49,10 +49,10 @@ class OutlierFilter(Choice):
 
 
 class _OfTheSearch(Choice):
-    """What a search by the box goes by; there where something is searched."""
+    """A search option as a filter; displayed only with a search."""
 
     default: "_StrPromise"
-    """What is meant where nothing is chosen."""
+    """Label of the default."""
 
     def __init__(self, request: HttpRequest, *args: Any) -> None:
         self._is_asked = bool(request.GET.get(SEARCH_VAR))

@@ -1,4 +1,4 @@
-"""What the lists of the admin share: they stay quick over large tables, and no input breaks them."""
+"""What the lists of the admin share: they stay fast over large tables, and no input breaks them."""
 
 import logging
 import re
@@ -36,36 +36,36 @@ else:
 logger = logging.getLogger(__name__)
 
 MOST_COUNTED = 10_000
-"""So many rows are counted and paged through; who looks for something further on narrows the list."""
+"""Maximum of rows counted and paged through; to get further, users narrow the list."""
 LONGEST_QUERY_STRING = 2_000
 """Every link of a list repeats it."""
 
 _IMPOSSIBLE = "is_impossible_list"
-"""Set on a request whose search or filters can't be applied: its list is empty, whatever is left of them."""
+"""Attribute of a request whose search or filters are invalid: its list is empty."""
 
 ID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)
 
 
 class ImpossibleSearch(Exception):
-    """What was searched can't be: nothing is listed. The message is for the person."""
+    """The search is invalid, and nothing is listed. The message is for the user."""
 
 
 def image_ids(text: str) -> list[uuid.UUID]:
-    """Return the ids that a search names, by themselves or in the address of an image's page; of images whose files
-    have changed since, those that they have now, too."""
+    """Return the ids in a search text, bare or in URLs of image pages; for images whose files have changed since, also
+    their current ids."""
     named = [uuid.UUID(each) for each in ID.findall(text)]
     return [*named, *FormerId.present(named).values()]
 
 
 def log_changes(request: HttpRequest, rows: Sequence[Model], field: str) -> None:
-    """Note in the history of each row that this person changed `field`."""
+    """Record in the history of each row that this user changed `field`."""
     if rows:
         message: Any = [{"changed": {"fields": [field]}}]
         LogEntry.objects.log_actions(request.user.pk, rows, CHANGE, message)  # type: ignore[arg-type]
 
 
 class BoundedPaginator(_Paginator):
-    """Counts no further than people page, and takes a page beyond the last for the last."""
+    """Counts up to MOST_COUNTED, and clamps page numbers to the last page."""
 
     @cached_property
     def _found(self) -> int:
@@ -85,14 +85,14 @@ class BoundedPaginator(_Paginator):
     def validate_number(self, number: float | str) -> int:
         try:
             return max(1, min(int(number), self.num_pages))
-        except ValueError as error:  # histories hand on what stands in the address
+        except ValueError as error:  # history pages pass the raw parameter
             raise PageNotAnInteger from error
 
 
 class SturdyList(ChangeList):
     def get_queryset(self, request: HttpRequest, exclude_parameters: list[str | None] | None = None) -> QuerySet[Any]:
         queryset = super().get_queryset(request, exclude_parameters)
-        # A search that can't be made, such as one with a NUL, finds nothing rather than everything.
+        # An invalid search, such as one with a NUL, finds nothing rather than everything.
         possible = self.search_form_class(request.GET).is_valid() and not hasattr(request, _IMPOSSIBLE)
         return queryset if possible else queryset.none()
 
@@ -103,7 +103,7 @@ class SturdyList(ChangeList):
 
 
 class Sturdy(Shared, _ModelAdmin):
-    """A list to which wrong filters, searches and selections do no harm."""
+    """A list that invalid filters, searches and selections can't break."""
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return SturdyList
@@ -120,41 +120,41 @@ class Sturdy(Shared, _ModelAdmin):
         return response
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
-        """Return the list that is asked for; one without rows where that can't be made, never one of all rows.
+        """Return the requested list; for invalid parameters one without rows, never one of all rows.
 
-        Django would answer with all of them, which the next bulk action would change.
+        Django would return all of them, and the next bulk action would change them.
         """
         if len(request.META.get("QUERY_STRING", "")) > LONGEST_QUERY_STRING:
             problem = _("This search is too long, so nothing is shown. Shorten it.")
         else:
             problem = _("There is no such filter or page, so nothing is shown.")
             try:
-                if made := self._made(request):
+                if made := self._valid_list(request):
                     return made
             except ImpossibleSearch as error:
                 problem = str(error)
         self.message_user(request, problem, messages.ERROR)
-        return self._list_of_nothing(request)
+        return self._empty_list(request)
 
-    def _made(self, request: HttpRequest) -> ChangeList | None:
+    def _valid_list(self, request: HttpRequest) -> ChangeList | None:
         try:
             with transaction.atomic():
                 return super().get_changelist_instance(request)
         except (DataError, ValueError, OverflowError, IncorrectLookupParameters) as error:
-            # Filters come as people type them into the address, and some fail only when the query is made.
-            # Not what was asked for: a search is nobody's business.
+            # Filters are raw parameters, and some fail only when the query runs.
+            # The values are not logged: searches are private.
             logger.info("Not a list: %s by %s", request.path, sorted(request.GET)[:20], exc_info=error)
             return None
 
-    def _list_of_nothing(self, request: HttpRequest) -> ChangeList:
-        """The words stay in the box, to be mended, and the links keep the filters where these are in order."""
+    def _empty_list(self, request: HttpRequest) -> ChangeList:
+        """Return an empty list that keeps the words in the search box, and valid filters in its links."""
         words, filters = request.GET.get(SEARCH_VAR, ""), request.GET.copy()
         filters.pop(SEARCH_VAR, None)
         setattr(request, _IMPOSSIBLE, True)
         if len(filters.urlencode()) > LONGEST_QUERY_STRING:
             filters = QueryDict(mutable=True)
         request.GET = filters  # type: ignore[assignment] # as Django's own views do
-        made = self._made(request)
+        made = self._valid_list(request)
         if made is None:
             filters.clear()
             made = super().get_changelist_instance(request)
@@ -164,10 +164,10 @@ class Sturdy(Shared, _ModelAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        # Each word is a condition of its own, and of thousands there are more than Python can nest.
+        # Each word becomes a nested condition, and thousands exceed Python's recursion limit.
         if len(search_term) > LONGEST_QUERY_STRING:
             return queryset.none(), False
-        # The list's own search form refuses a NUL; the autocompletion does not.
+        # The list's own search form rejects a NUL; autocompletion does not.
         return super().get_search_results(request, queryset, composed(search_term.replace("\0", "")))
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *args: Any) -> HttpResponse | None:
@@ -181,7 +181,7 @@ class Sturdy(Shared, _ModelAdmin):
 
 
 class ReadOnly(Sturdy):
-    """A list of what is looked at here, and written elsewhere: by whoever may view it."""
+    """A read-only list for users who may view it; its rows are written elsewhere."""
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)

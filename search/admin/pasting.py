@@ -1,4 +1,4 @@
-"""A list of pictures that is pasted: ids and addresses, more of them than an address can hold."""
+"""A pasted list of pictures: ids and URLs, more than a query string can hold."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from search.admin.images import ImageAdmin
 
 MOST_PASTED = 50_000
-"""Ids and addresses in one list."""
+"""Maximum of ids and URLs in one list."""
 PARAMETER = "set"
 
 
@@ -43,7 +43,7 @@ class PastedForm(forms.Form):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def paste_view(request: HttpRequest, *, model_admin: "ImageAdmin") -> HttpResponse:
-    """Ask for a list, or keep it and lead to its pictures."""
+    """Show the form, or save the list and redirect to its pictures."""
     if not model_admin.has_view_or_change_permission(request):
         raise PermissionDenied
     form = PastedForm(request.POST or None)
@@ -62,7 +62,7 @@ def paste_view(request: HttpRequest, *, model_admin: "ImageAdmin") -> HttpRespon
 
 
 class SetFilter(Filter):
-    """The pictures of a list that was pasted."""
+    """The pictures of a pasted list."""
 
     title = gettext_lazy("pasted list")
     parameter_name = PARAMETER
@@ -92,5 +92,5 @@ _NOTE = "note_of_the_set"
 
 
 def note_of_the_set(request: HttpRequest) -> str:
-    """Return what there is to say of the pasted list that this request shows; "" where it shows none."""
+    """Return the note on the pasted list of this request; "" for none."""
     return getattr(request, _NOTE, "")

@@ -1,4 +1,4 @@
-"""How the admin shows a picture beside what is said of it."""
+"""HTML of pictures in the admin."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ LIST_SIDE = 96
 
 
 def with_thumbnails(images: Sequence[Image]) -> None:
-    """Give each image its `thumbnail_url`, all addresses asked for at once."""
+    """Set `thumbnail_url` on each image, with all URLs made in one call."""
     urls = thumbnail_urls(images)
     for image in images:
         image.thumbnail_url = urls[str(image.id)]  # type: ignore[attr-defined]
@@ -41,7 +41,7 @@ def thumbnail(image: Image) -> SafeString:
 
 
 def editable(image: Image, field: str, shown: SafeString) -> SafeString:
-    """What a list shows of a field, with what the script needs that lets it be edited there."""
+    """The cell of a field, with the data attributes for editing it in place."""
     if not image.may_be_edited:  # type: ignore[attr-defined]
         return shown
     value = getattr(image, field)
@@ -59,7 +59,7 @@ def editable(image: Image, field: str, shown: SafeString) -> SafeString:
 
 
 def large(image: Image) -> SafeString:
-    """A picture as large as the page allows; it leads to the public page."""
+    """A picture as large as the page allows, linked to its public page."""
     return format_html(
         '<a href="{}"><img class="large-picture" src="{}" alt="{}" width="{}" height="{}"></a>',
         image.get_absolute_url(),
@@ -78,7 +78,7 @@ def visibility(image: Image) -> SafeString:
 
 
 def person(user: Any) -> SafeString | None:
-    """The name of who did something; None where nobody is known."""
+    """A user's name; None without one."""
     return format_html("<bdi>{}</bdi>", user.get_username()) if user else None
 
 

@@ -1,4 +1,4 @@
-"""The reports, as a queue: those that nobody has looked at first, the picture beside what is said of it."""
+"""Reports as a queue: pending ones first, each next to its picture."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 class ReportList(SturdyList):
     def get_results(self, request: HttpRequest) -> None:
-        """The rows of one page, with what takes one query for all of them."""
+        """Load the rows of one page, with what takes one query for all of them."""
         super().get_results(request)
         reports = self.result_list = list(self.result_list)
         pictures.with_thumbnails([report.image for report in reports])
@@ -88,20 +88,20 @@ class ReportAdmin(Sturdy):
             *super().get_urls(),
         ]
 
-    # Who may do what
+    # Permissions
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Reports come from the page of a picture."""
+        """Always False: reports come from the page of a picture."""
         return False
 
     def has_hide_permission(self, request: HttpRequest) -> bool:
-        """Hiding changes a picture too."""
+        """Hiding also changes a picture."""
         return self.has_change_permission(request) and request.user.has_perm("search.change_image")
 
     def decisions(self, request: HttpRequest) -> dict[str, bool]:
         return {"may_resolve": self.has_change_permission(request), "may_hide": self.has_hide_permission(request)}
 
-    # What is decided
+    # Decisions
 
     @admin.action(permissions=["change"], description=gettext_lazy("Resolve the selected reports"))
     def resolve_selected(self, request: HttpRequest, queryset: QuerySet[Report]) -> None:
@@ -116,7 +116,7 @@ class ReportAdmin(Sturdy):
         self._reopen(request, queryset.values_list("pk", flat=True))
 
     def resolve_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """One report resolved, with `hide` in the form its picture hidden too."""
+        """Resolve one report; with `hide` in the form, hide its picture too."""
         hide = "hide" in request.POST
         allowed = self.has_hide_permission(request) if hide else self.has_change_permission(request)
         report = self._asked_for(request, pk, allowed=allowed)
@@ -146,7 +146,7 @@ class ReportAdmin(Sturdy):
         return self.with_patience(request, work, back)
 
     def _asked_for(self, request: HttpRequest, pk: int, *, allowed: bool) -> Report | HttpResponse:
-        """The report that a button was pressed for, or what to answer instead. Links change nothing."""
+        """Return the report of a pressed button, or the response to send instead. GET changes nothing."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         if not allowed:
@@ -180,7 +180,7 @@ class ReportAdmin(Sturdy):
         text = ngettext("%(count)s report is open again.", "%(count)s reports are open again.", len(opened))
         self.message_user(request, text % {"count": len(opened)}, messages.SUCCESS)
 
-    # What is shown
+    # Display
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Report], search_term: str
@@ -220,7 +220,7 @@ class ReportAdmin(Sturdy):
 
     @admin.display(description=gettext_lazy("others"), empty_value="")
     def others(self, report: Report) -> SafeString | None:
-        """Those of the same picture."""
+        """The number of other pending reports on the same picture."""
         count: int = report.others  # type: ignore[attr-defined]
         text = _("%(count)s more pending") % {"count": count}
         return format_html('<a href="?q={}">{}</a>', report.image_id, text) if count else None

@@ -1,4 +1,4 @@
-"""Trying again what a run did not add, from the administration: where its files can be reached."""
+"""Retrying the rejected files of a run from the admin, if the server can reach them."""
 
 import os
 import platform
@@ -16,7 +16,7 @@ from search.models import Run
 
 
 def obstacle(run: Run) -> str:
-    """Say why a run, with its state, can't be tried again here, and who can; "" where nothing is in the way."""
+    """Return why a run, with its state, can't be retried here, and who can do it; "" if it can."""
     if run.kind == Run.Kind.UPLOAD:
         return _("These files came by upload, and what was not taken was not kept: whoever has them sends them again.")
     if run.kind != Run.Kind.INGEST:
@@ -35,7 +35,7 @@ def obstacle(run: Run) -> str:
 
 
 def _is_in_reach(run: Run) -> bool:
-    """Whether this server sees any of the places that a run was told to read; of the web and buckets the run tells."""
+    """Whether this server can see any of the run's places; web and bucket addresses are assumed reachable."""
     return any("://" in place or os.path.lexists(before_magic(place)) for place in run.places)
 
 
@@ -54,13 +54,13 @@ def command_for(run: Run) -> str:
 
 
 def retry_view(request: HttpRequest, pk: int) -> HttpResponse:
-    """Have it tried again in the background, and lead to the list, where that shows."""
+    """Start the retry in the background, and redirect to the list of runs, where it appears."""
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     if not request.user.has_perm("search.change_image"):
         raise PermissionDenied
     run = Run.objects.with_state().filter(pk=pk).first()
-    if run is None:  # it was old, and is forgotten
+    if run is None:  # it was old, and is removed
         messages.warning(request, _("There is no run %(number)s any more.") % {"number": pk})
         return redirect("admin:search_run_changelist")
     if reason := obstacle(run):

@@ -1,4 +1,4 @@
-"""The ledger: what ran when, what became of how many files, and which were not added."""
+"""The run ledger: when runs ran, their counts, and files that were not added."""
 
 import csv
 import uuid
@@ -54,7 +54,7 @@ class LeftOutFilter(Choice):
 
 
 def state_name(state: str) -> str:
-    """What people call the state of a run."""
+    """Return the label of a run's state."""
     names = {
         Run.RUNNING: _("under way"),
         "done": _("done"),
@@ -87,24 +87,24 @@ class RunAdmin(ReadOnly):
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
-        # Nothing is added, changed or deleted here, and history has none.
+        # Nothing is added, changed or deleted here, and runs have no history.
         return [
             path("<int:pk>/retry/", view(retry_view), name="search_run_retry"),
             path("<int:pk>/files.csv", view(files_view), name="search_run_files"),
             *(one for one in super().get_urls() if (one.name or "").endswith(("_changelist", "_change"))),
         ]
 
-    # Who may do what
+    # Permissions
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return may_see(request)
 
-    # What is shown
+    # Display
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
     ) -> HttpResponse:
-        """One run, with the names of what was not added."""
+        """The page of one run, with the names of files that were not added."""
         context |= {
             "title": f"{obj.get_kind_display()} {obj.pk}",
             "subtitle": None,
@@ -144,13 +144,13 @@ class RunAdmin(ReadOnly):
 
     @admin.display(description=gettext_lazy("files"))
     def became(self, run: Run) -> SafeString:
-        """What became of the files, with a link to those that were refused or failed."""
-        told = _("%(added)s added, %(known)s known") % {"added": f"{run.added:,}", "known": f"{run.known:,}"}
+        """Counts of the files, with a link to those that were rejected or failed."""
+        counts = _("%(added)s added, %(known)s known") % {"added": f"{run.added:,}", "known": f"{run.known:,}"}
         if not run.left_out:
-            return format_html("{}", told)
+            return format_html("{}", counts)
         page = reverse("admin:search_run_change", args=[run.pk])
         left_out = _("%(left)s not added") % {"left": f"{run.left_out:,}"}
-        return format_html('{}, <a href="{}#files">{}</a>', told, page, left_out)
+        return format_html('{}, <a href="{}#files">{}</a>', counts, page, left_out)
 
     @admin.display(description=gettext_lazy("from where"))
     def where(self, run: Run) -> SafeString:
@@ -162,7 +162,7 @@ class RunAdmin(ReadOnly):
 
 
 def may_see(request: HttpRequest) -> bool:
-    """Names of files tell where on the server they are: for those who look after the collection."""
+    """Whether the user may see runs: file names reveal paths on the server, so only curators may."""
     return request.user.has_perm("search.change_image")
 
 
@@ -180,7 +180,7 @@ def _who(run: Run) -> SafeString:
 
 
 def duration(seconds: float) -> str:
-    """Say how long something took, in the two units that matter."""
+    """Format a duration in its two largest units."""
     whole = round(seconds)
     if whole < 60:
         return _("%(seconds)s s") % {"seconds": f"{seconds:.1f}" if seconds < 10 else whole}
@@ -199,7 +199,7 @@ def _left_alone(run: Run) -> list[tuple[str, str]]:
 
 
 def _files_of(run: Run, request: HttpRequest) -> dict[str, Any]:
-    """The files of a run, those of one kind if that is asked for, a page of them."""
+    """Return a page of a run's files, of one kind if that is requested."""
     counts = dict(run.files.order_by().values_list("kind").annotate(Count("pk")))
     chosen = request.GET.get("kind", "")
     files = run.files.filter(kind=chosen) if chosen in RunFile.Kind.values else run.files.all()
@@ -217,7 +217,7 @@ def _files_of(run: Run, request: HttpRequest) -> dict[str, Any]:
 
 
 def _image_id(name: str) -> uuid.UUID | None:
-    """Return which picture of the collection a file is, where its name says so."""
+    """Return the id of the picture that a file became, if its name is one."""
     try:
         return uuid.UUID(name) if len(name) == 36 else None
     except ValueError:
@@ -225,13 +225,13 @@ def _image_id(name: str) -> uuid.UUID | None:
 
 
 def files_view(request: HttpRequest, pk: int) -> Any:
-    """All files of a run that are named, as a table."""
+    """All named files of a run, as CSV."""
     if request.method not in {"GET", "HEAD"}:
         return HttpResponseNotAllowed(["GET", "HEAD"])
     if not may_see(request):
         raise PermissionDenied
     run = Run.objects.filter(pk=pk).first()
-    if run is None:  # it was old, and is forgotten
+    if run is None:  # it was old, and is removed
         messages.warning(request, _("There is no run %(number)s any more.") % {"number": pk})
         return redirect("admin:search_run_changelist")
     chosen = request.GET.get("kind", "")
@@ -248,12 +248,12 @@ class _Echo:
 
 def _lines(files: "QuerySet[RunFile]") -> Iterator[str]:
     writer = csv.writer(_Echo())
-    yield "\ufeff"  # or Excel takes it for another encoding
+    yield "\ufeff"  # else Excel assumes another encoding
     yield writer.writerow(["what", "name", "reason", "address"])
     for file in files.iterator(chunk_size=1_000):
         yield writer.writerow([file.kind, *map(_harmless, (file.name, file.reason, file.address))])
 
 
 def _harmless(text: str) -> str:
-    """Return a text that spreadsheets don't take for a formula: names of files come from anybody."""
+    """Escape a text that spreadsheets would take for a formula: file names are untrusted."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

@@ -1,4 +1,4 @@
-"""What the box of the list of pictures finds: what the page would, nearest first; or pasted ids and addresses."""
+"""The search box of the list of pictures: like the page's search, nearest first; or pasted ids and URLs."""
 
 import re
 import uuid
@@ -24,15 +24,15 @@ from search.retrieval.scope import Scope
 from search.text.normalization import composed
 
 NAMED_MISSING = 10
-"""So many of what was pasted and is not here are named."""
+"""Maximum of missing ids that the note lists."""
 ABOUT_THE_LIST = {"q", "o", "p", "min", "mode", "hidden", "all", "e", "_facets"}
-"""Parameters that narrow nothing, or that the search itself takes."""
+"""Parameters that filter nothing, or that the search itself takes."""
 _ATTRIBUTE = "what_was_found"
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search has found: ids, the best first, with the images that were ranked; and what to say of it."""
+    """The results of a search: ids, best first, with the ranked images; and a note for the user."""
 
     ids: Sequence[uuid.UUID]
     ranked: Mapping[uuid.UUID, Image] = field(default_factory=dict)
@@ -40,13 +40,13 @@ class Found:
 
 
 def what_was_found(request: HttpRequest) -> Found | None:
-    """Return what this request's search has put in an order; None where it has none of its own."""
+    """Return the ranked results of this request's search; None without a ranking."""
     found: Found | None = getattr(request, _ATTRIBUTE, None)
     return found
 
 
 def search(request: HttpRequest, queryset: QuerySet[Image], text: str) -> QuerySet[Image]:
-    """Return those of `queryset` that `text` finds. Raises ImpossibleSearch."""
+    """Return those of `queryset` that match `text`. Raises ImpossibleSearch."""
     text = composed(text.replace("\0", "")).strip()
     if not text:
         return queryset
@@ -62,16 +62,16 @@ def search(request: HttpRequest, queryset: QuerySet[Image], text: str) -> QueryS
 
 
 def in_order(queryset: QuerySet[Image], ids: Sequence[uuid.UUID]) -> QuerySet[Image]:
-    """Return those of `queryset` that have these ids, each with its `place` among them."""
+    """Return those of `queryset` with these ids, each annotated with its `place` among them."""
     places = Value(list(ids), ArrayField(UUIDField()))
     place = Func(places, F("pk"), function="array_position", output_field=IntegerField())
     return queryset.filter(pk__any_of=list(ids)).annotate(place=place)
 
 
 def read_pasted(text: str) -> tuple[list[uuid.UUID], list[str]]:
-    """Return the ids of the images that `text` names, by ids or addresses, and what of it names none that is here.
+    """Return the ids of existing images in `text`, given by ids or URLs, and the parts that match none.
 
-    Images whose files have changed since are found by the ids that they had.
+    Images whose files have changed since are found by their former ids.
     """
     named: dict[str, list[uuid.UUID]] = {}
     for part in re.split(r"[\s,;]+", text):
@@ -87,7 +87,7 @@ def read_pasted(text: str) -> tuple[list[uuid.UUID], list[str]]:
 
 
 def note_of_pasted(found: int, missing: Sequence[str], total: int | None = None) -> str:
-    """Say how many pictures a pasted list named, and what of it is not here; `missing` may be the first of `total`."""
+    """Describe how many pictures a pasted list has, and what is missing; `missing` may be the first of `total`."""
     text = ngettext(
         "%(count)s picture of what was pasted is here.", "%(count)s pictures of what was pasted are here.", found
     ) % {"count": f"{found:,}"}
@@ -119,7 +119,7 @@ def _query(request: HttpRequest, text: str) -> SearchQuery:
 
 
 def _ranked(request: HttpRequest, queryset: QuerySet[Image], query: SearchQuery, text: str) -> Found:
-    # The search is told what else the list is narrowed by, or the nearest might all be others.
+    # The search gets the list's other filters, else the nearest might all be filtered out.
     is_narrowed = bool(set(request.GET) - ABOUT_THE_LIST)
     among = list(queryset.values_list("pk", flat=True)) if is_narrowed else None
     try:
@@ -138,8 +138,8 @@ def _ranked(request: HttpRequest, queryset: QuerySet[Image], query: SearchQuery,
 
 
 def _named(queryset: QuerySet[Image], query: SearchQuery, text: str) -> list[uuid.UUID]:
-    """What no search of the pages looks at: the author, and the names of files; and titles that are written as what is
-    to be unlike, such as "-5 °C"."""
+    """Return matches that the pages' search doesn't cover: authors, file names, and titles that the parser takes for
+    exclusions, such as "-5 °C"."""
     meant, named = query.box.meant, Q()
     if meant:
         files = Origin.objects.filter(address__icontains=meant).values("image_id")

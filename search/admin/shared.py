@@ -1,4 +1,4 @@
-"""What curators change while others change it too: workers that compute vectors, people, other curators."""
+"""Safe edits of rows that are changed concurrently: by workers that compute vectors, users, other curators."""
 
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 else:
     _ModelAdmin = admin.ModelAdmin
 
-_IS_KEPT_OUT = "is_kept_out"
-"""Set on a request whose form can't be saved, since somebody else is changing the row."""
+_IS_LOCKED_OUT = "is_kept_out"
+"""Attribute of a request whose form can't be saved, since another transaction holds the row."""
 
 
 def busy() -> str:
@@ -31,20 +31,20 @@ def busy() -> str:
 
 
 class Shared(_ModelAdmin):
-    """A form writes what was changed in it and nothing else, over the row as it is by then.
+    """Forms write only changed fields, to the row's current state.
 
-    What is posted locks its row first. Where somebody else holds that for long, the person is told and keeps what
-    they typed; a deadlock is tried again.
+    A POST locks its row first. If another transaction holds it for long, the user gets an error and keeps the input;
+    deadlocks are retried.
     """
 
     def with_patience(
         self, request: HttpRequest, work: Callable[[], HttpResponse], otherwise: Callable[[], HttpResponse]
     ) -> HttpResponse:
-        """Return what `work` answers, or `otherwise` where others don't let it, which the person is told."""
-        if request.method != "POST":  # it changes nothing, and would be led back to itself
+        """Return `work()`, or `otherwise()` with an error message on a lock conflict."""
+        if request.method != "POST":  # it changes nothing, and would redirect to itself
             return work()
         try:
-            return _retried(request, work)
+            return _with_retries(request, work)
         except OperationalError as error:
             if not is_conflict(error):
                 raise
@@ -63,14 +63,14 @@ class Shared(_ModelAdmin):
             return answer
 
         try:
-            return _retried(request, work)
+            return _with_retries(request, work)
         except OperationalError as error:
             if not is_conflict(error) or connection.in_atomic_block:
                 raise
-        # The same once more without the lock: its form refuses itself, and shows what was typed.
-        setattr(request, _IS_KEPT_OUT, True)
+        # The same once more without the lock: the form is invalid, and shows the input.
+        setattr(request, _IS_LOCKED_OUT, True)
         response = work()
-        if response.status_code == HTTPStatus.OK:  # not of a row that is gone
+        if response.status_code == HTTPStatus.OK:  # not for a row that is gone
             response.status_code = HTTPStatus.CONFLICT
         return response
 
@@ -85,19 +85,19 @@ class Shared(_ModelAdmin):
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         found: Any = super().get_object(request, object_id, from_field)
-        is_written = request.method == "POST" and connection.in_atomic_block and not hasattr(request, _IS_KEPT_OUT)
+        is_written = request.method == "POST" and connection.in_atomic_block and not hasattr(request, _IS_LOCKED_OUT)
         if found is None or not is_written:
             return found
-        # As it is by now: what waited for the lock may find it changed, or gone.
+        # Its current state: while waiting for the lock it may have changed, or gone.
         rows = locked(self.get_queryset(request).filter(pk=found.pk))
         return rows[0] if rows else None
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form: Any = super().get_form(request, obj, change=change, **kwargs)
-        return _refusing(form) if hasattr(request, _IS_KEPT_OUT) else form
+        return _refusing(form) if hasattr(request, _IS_LOCKED_OUT) else form
 
     def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:
-        """Write a new row, or what was changed in the form; a row that was changed in nothing is left alone."""
+        """Write a new row, or the changed fields; an unchanged row is not written."""
         if not change:
             super().save_model(request, obj, form, change)
             return
@@ -108,7 +108,7 @@ class Shared(_ModelAdmin):
             obj.save(update_fields=[*changed, *noted])
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """The same for what is chosen of many."""
+        """The same for many-to-many fields."""
         for field in form.instance._meta.many_to_many if change else ():
             if field.name not in form.changed_data:
                 form.cleaned_data.pop(field.name, None)
@@ -125,30 +125,30 @@ class Shared(_ModelAdmin):
             super().delete_queryset(request, queryset)
 
     def lock_to_delete(self, keys: Sequence[Any]) -> None:
-        """Lock rows that are about to be deleted, and what goes or changes with them, in the order of all."""
+        """Lock rows before deletion, and rows that change with them, in the global lock order."""
         locked(self.model._base_manager.filter(pk__in=keys).only("pk"))
 
 
-def _retried(request: HttpRequest, work: Callable[[], HttpResponse]) -> HttpResponse:
-    """Return what `work` answers. What a try has told the person before it failed, as at its commit, is not said."""
-    told: Any = messages.get_messages(request)
-    before = len(told._queued_messages)
+def _with_retries(request: HttpRequest, work: Callable[[], HttpResponse]) -> HttpResponse:
+    """Return `work()`, retried on conflicts. Messages of a failed attempt, even at its commit, are dropped."""
+    storage: Any = messages.get_messages(request)
+    before = len(storage._queued_messages)
 
     def once() -> HttpResponse:
-        del told._queued_messages[before:]
+        del storage._queued_messages[before:]
         return work()
 
     try:
         return retried(once)
     except Exception:
-        del told._queued_messages[before:]
+        del storage._queued_messages[before:]
         raise
 
 
 def _refusing(form: Any) -> Any:
-    """Return a form like this one that is never valid, and says why."""
+    """Return a subclass of the form that is never valid, and says why."""
 
-    class Refusing(form):  # type: ignore[misc] # known when it is asked for
+    class Refusing(form):  # type: ignore[misc] # the base is known at run time only
         def clean(self) -> Any:
             cleaned = super().clean()
             self.add_error(None, forms.ValidationError(busy()))

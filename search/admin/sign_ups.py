@@ -1,4 +1,4 @@
-"""The queue of those who have signed up, where curators decide who is let in."""
+"""The queue of sign-ups, which curators approve or refuse."""
 
 from collections.abc import Callable
 from typing import Any
@@ -34,11 +34,11 @@ class SignUpAdmin(Sturdy):
         return super().get_queryset(request).filter(user__is_active=False).select_related("user")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """People sign up by themselves."""
+        """Always False: people sign up by themselves."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refusing deletes the account as well."""
+        """Always False: refusing deletes the account as well."""
         return False
 
     @admin.action(permissions=["change"], description=gettext_lazy("Let the selected people in"))
@@ -46,14 +46,14 @@ class SignUpAdmin(Sturdy):
         approved = self._decide(request, queryset, SignUp.approve, CHANGE)
         text = ngettext("%(count)s account is open now.", "%(count)s accounts are open now.", len(approved))
         self.message_user(request, text % {"count": len(approved)}, messages.SUCCESS)
-        self._tell("approved", approved, request.build_absolute_uri(reverse("login")))
+        self._mail_all("approved", approved, request.build_absolute_uri(reverse("login")))
 
     @admin.action(permissions=["change"], description=gettext_lazy("Refuse the selected people"))
     def refuse_selected(self, request: HttpRequest, queryset: QuerySet[SignUp]) -> None:
         refused = self._decide(request, queryset, SignUp.refuse, DELETION)
         text = ngettext("%(count)s sign-up is refused.", "%(count)s sign-ups are refused.", len(refused))
         self.message_user(request, text % {"count": len(refused)}, messages.SUCCESS)
-        self._tell("refused", refused, request.build_absolute_uri(reverse("search")))
+        self._mail_all("refused", refused, request.build_absolute_uri(reverse("search")))
 
     def _decide(
         self,
@@ -62,7 +62,7 @@ class SignUpAdmin(Sturdy):
         decide: Callable[[list[int]], list[SignUp]],
         flag: int,
     ) -> list[SignUp]:
-        """Decide, and note it in the history of the accounts, whatever becomes of them."""
+        """Decide, and log it for the accounts, also for deleted ones."""
         with transaction.atomic():
             decided = decide(list(queryset.values_list("pk", flat=True)))
             if decided:
@@ -70,7 +70,7 @@ class SignUpAdmin(Sturdy):
                 LogEntry.objects.log_actions(request.user.pk, users, flag, "sign-up")  # type: ignore[arg-type]
         return decided
 
-    def _tell(self, template: str, people: list[SignUp], address: str) -> None:
+    def _mail_all(self, template: str, people: list[SignUp], address: str) -> None:
         for one in people:
             if one.user.email:
                 send(template, one.user.email, one.language, name=one.user.get_username(), address=address)

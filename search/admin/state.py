@@ -1,4 +1,4 @@
-"""The state of things: what there is, what waits for whom, and what is wrong."""
+"""The state of the collection: counts, backlogs and problems."""
 
 from dataclasses import dataclass
 
@@ -23,13 +23,13 @@ from search.state.sections import sections
 
 WORDS_SHOWN = 100
 _RUN_STATES = {Run.RUNNING, Run.INTERRUPTED, *Run.Outcome.values}
-_MENDS = {"reconcile": ("--mend",)}
-"""What can be repaired from here, by commands that are safe to run at any time."""
+_REPAIRS = {"reconcile": ("--repair",)}
+"""Repairs that can be started here, by commands that are safe to run at any time."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A figure as the page has it."""
+    """A figure, formatted for the page."""
 
     figure: Figure
     text: str
@@ -45,8 +45,8 @@ def state_view(request: HttpRequest) -> HttpResponse:
         return HttpResponseNotAllowed(["GET", "HEAD"])
     if not may_see(request):
         raise PermissionDenied
-    write()  # what this process has counted, if it is the only one
-    count_again()  # what was decided a moment ago is not to wait here
+    write()  # the counts of this process, which may be the only one
+    count_again()  # recent decisions show at once
     state = sections()
     growth = next((one.extra.get("growth") for one in state if one.name == "pictures"), None)
     context = {
@@ -58,26 +58,26 @@ def state_view(request: HttpRequest) -> HttpResponse:
         "plot": plot_of(growth),
         "growth_by": growth["by"] if growth else "",
         "unanswered": _unanswered(),
-        "can_repair": any(figure.mend == "manage.py reconcile --mend" for one in state for figure in one.wrong),
+        "can_repair": any(figure.fix == "manage.py reconcile --repair" for one in state for figure in one.wrong),
     }
     return TemplateResponse(request, "admin/search/state.html", context)
 
 
 def look_view(request: HttpRequest) -> HttpResponse:
-    """Count at once, and have looked in the background at what takes long; or repair files in the background."""
+    """Count at once, and start the expensive checks, or a repair of files, in the background."""
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     if not may_see(request):
         raise PermissionDenied
     try:
         if "repair" in request.POST:
-            if not request.user.has_perm("search.delete_image"):  # files of no picture are deleted
+            if not request.user.has_perm("search.delete_image"):  # objects without a row are deleted
                 raise PermissionDenied
-            commands.start_command("reconcile", *_MENDS["reconcile"], "--asked-by", str(request.user.pk))
+            commands.start_command("reconcile", *_REPAIRS["reconcile"], "--asked-by", str(request.user.pk))
             text = _("Files are being repaired. It shows among the runs, and here when it has ended.")
         else:
             look("counts")
-            commands.start_command("state", "--look", "storage", "index", "outliers", "--quiet")
+            commands.start_command("state", "--check", "storage", "index", "outliers", "--quiet")
             text = _("Counted just now. Files, index and outliers are being looked at, and show here in a while.")
     except OSError as error:
         messages.error(request, _("It could not be started: %(reason)s") % {"reason": error})
@@ -87,7 +87,7 @@ def look_view(request: HttpRequest) -> HttpResponse:
 
 
 def _unanswered() -> list[tuple[str, int, str]]:
-    """The words that found nothing strong, each with the search for them."""
+    """The queries without a strong match, each with its URL."""
     search = reverse("results")
     return [(words, count, f"{search}?{urlencode({'q': words})}") for words, count in most_unanswered(WORDS_SHOWN)]
 
@@ -103,14 +103,14 @@ def _href(figure: Figure) -> str:
         return reverse(figure.view, args=[figure.query])
     if figure.name == "nothing_strong":
         return "#unanswered"
-    # A model's name may hold anything; the others have nothing to be quoted.
+    # A model's name may contain anything; the other values need no quoting.
     name, equals, value = figure.query.partition("=")
     query = f"?{urlencode({name: value})}" if equals else ""
     return reverse(figure.view) + query
 
 
 def shown(figure: Figure) -> str:
-    """A figure's value as people read it."""
+    """Return a figure's value, formatted."""
     value = figure.value
     if value is None:
         return "–" if figure.note else _("not looked at")

@@ -1,5 +1,5 @@
-"""One tag's suggestions as a grid, strongest first: accepted or rejected one by one, by the row, by the page, or all
-down to one of them."""
+"""The suggestions of one tag as a grid, strongest first: accepted or rejected singly, by row, by page, or from the
+first to a chosen one."""
 
 import datetime as dt
 import uuid
@@ -28,7 +28,7 @@ from django.utils.translation import ngettext
 from search.admin import pictures
 from search.admin.shared import busy
 from search.admin.undoing import FORM, with_undo
-from search.curation.changes import left_full
+from search.curation.changes import skipped_message
 from search.embedding import active_model, text_model
 from search.http.methods import require_http_methods
 from search.models import TagSuggestion, TagVector, VocabularyTag
@@ -38,17 +38,17 @@ from search.tagging.overview import waiting_by_tag
 
 A_ROW = 6
 SIZES = (60, 120, 480)
-"""Pictures on a page: the last takes hundreds at once."""
+"""Choices of pictures per page."""
 _STATES = ("waiting", "rejected")
 
 
-class _NotThus(Exception):
-    """It can't be done like that. The message is for the person."""
+class _InvalidDecision(Exception):
+    """Invalid decision. The message is for the user."""
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """What a button means: accept or reject these."""
+    """A parsed button: accept or reject these."""
 
     accepts: bool
     ids: Sequence[uuid.UUID]
@@ -119,7 +119,7 @@ def _decided_so_far(tag: VocabularyTag) -> dict[str, int]:
 
 
 def _besides(tag: VocabularyTag) -> dict[str, Any]:
-    """The tags before and after this one, most suggestions first, that have some waiting."""
+    """The neighbours of this tag among those with pending suggestions, most suggestions first."""
     counts = waiting_by_tag()
     order = sorted(counts, key=lambda key: (-counts[key], key))
     if tag.pk not in order:
@@ -135,18 +135,18 @@ def _besides(tag: VocabularyTag) -> dict[str, Any]:
 def _decided(request: HttpRequest, tag: VocabularyTag) -> HttpResponse:
     try:
         asked = _asked(request, tag)
-        told = retried(lambda: _done(request, tag, asked))
-    except _NotThus as problem:
+        message = retried(lambda: _done(request, tag, asked))
+    except _InvalidDecision as problem:
         return _answered(request, tag, str(problem), HTTPStatus.BAD_REQUEST)
     except OperationalError as error:
         if not is_conflict(error):
             raise
         return _answered(request, tag, busy(), HTTPStatus.CONFLICT)
-    return _answered(request, tag, told)
+    return _answered(request, tag, message)
 
 
 def _done(request: HttpRequest, tag: VocabularyTag, asked: _Asked) -> SafeString | str:
-    """Do it, and return what there is to tell, with a button that undoes it."""
+    """Apply the decision; return the message, with an undo button."""
     user = cast("Any", request.user)
     if asked.accepts:
         revision = accept(tag, asked.ids, by=user)
@@ -154,7 +154,7 @@ def _done(request: HttpRequest, tag: VocabularyTag, asked: _Asked) -> SafeString
             "%(count)s picture is tagged “%(tag)s”.", "%(count)s pictures are tagged “%(tag)s”.", revision.count
         ) % {"count": f"{revision.count:,}", "tag": tag.name}
         if revision.full:
-            text += " " + left_full(revision)
+            text += " " + skipped_message(revision)
         if revision.is_partial:
             text += " " + busy()
         return with_undo(text, revision)
@@ -178,13 +178,13 @@ def _take_back_button(tag: VocabularyTag, moment: dt.datetime) -> SafeString:
 
 
 def _asked(request: HttpRequest, tag: VocabularyTag) -> _Asked:
-    """Return what the button that was pressed is about, of the pictures that its page showed."""
+    """Return what the pressed button decides, of the pictures that its page showed."""
     shown = [one for one in map(_id, request.POST.getlist("ids")[: SIZES[-1]]) if one]
     for name in ("accept", "reject"):
         if value := request.POST.get(name):
             break
     else:
-        raise _NotThus(_("Nothing was chosen."))
+        raise _InvalidDecision(_("Nothing was chosen."))
     accepts = name == "accept"
     if value == "page":
         return _Asked(accepts, shown)
@@ -195,15 +195,15 @@ def _asked(request: HttpRequest, tag: VocabularyTag) -> _Asked:
     is_down_to = value.startswith("to-")
     one = _id(value.removeprefix("to-"))
     if one is None:
-        raise _NotThus(_("Nothing was chosen."))
+        raise _InvalidDecision(_("Nothing was chosen."))
     return _Asked(accepts, _down_to(request, tag, one) if is_down_to else [one])
 
 
 def _down_to(request: HttpRequest, tag: VocabularyTag, one: uuid.UUID) -> list[uuid.UUID]:
-    """Return the suggestions down to this one, of all pages; not those that came after the page was shown."""
+    """Return the suggestions down to this one, of all pages; not those made after the page was shown."""
     last = waiting(tag).filter(image=one).first()
     if last is None:
-        raise _NotThus(_("This suggestion is not there any more. Look again."))
+        raise _InvalidDecision(_("This suggestion is not there any more. Look again."))
     rows = waiting(tag).filter(
         Q(similarity__gt=last.similarity) | Q(similarity=last.similarity, image__lte=last.image_id)
     )
@@ -229,24 +229,24 @@ def _id(text: str) -> uuid.UUID | None:
 
 
 def _answered(
-    request: HttpRequest, tag: VocabularyTag, told: SafeString | str, status: HTTPStatus = HTTPStatus.OK
+    request: HttpRequest, tag: VocabularyTag, message: SafeString | str, status: HTTPStatus = HTTPStatus.OK
 ) -> HttpResponse:
     if request.headers.get("Accept", "") == "application/json":
         left = waiting(tag).count()
-        if not left:  # a script goes on to where this is told
-            messages.success(request, told)
+        if not left and status == HTTPStatus.OK:  # shown on the page that the script goes on to
+            messages.success(request, message)
         response: HttpResponse = JsonResponse(
-            {"told": format_html("{}", told), "waiting": left, "next": "" if left else _way_on(request, tag)},
+            {"told": format_html("{}", message), "waiting": left, "next": "" if left else _way_on(request, tag)},
             status=status,
         )
         add_never_cache_headers(response)
         return response
-    (messages.success if status == HTTPStatus.OK else messages.error)(request, told)
+    (messages.success if status == HTTPStatus.OK else messages.error)(request, message)
     return redirect(_way_on(request, tag))
 
 
 def _way_on(request: HttpRequest, tag: VocabularyTag) -> str:
-    """Return this page; where all of this tag is decided, that of the tag for which most wait then."""
+    """Return the URL of the same page or, if nothing of this tag is pending, of the tag with the most suggestions."""
     if request.GET.get("state") != "rejected" and not waiting(tag).exists():
         following = _besides(tag)["following"]
         if following:
@@ -264,18 +264,18 @@ def _size(request: HttpRequest) -> str:
 
 
 def _way_back(request: HttpRequest, tag: VocabularyTag) -> str:
-    """Return the page in its size: what was decided has left it, and others have moved up."""
+    """Return the URL of the same page: decided suggestions have left it, and others have moved up."""
     kind = request.GET.get("state", "")
     kept = list(filter(None, [_size(request)]))
     kept += [f"state={kind}"] if kind in _STATES else []
     page = request.GET.get("page", "")
-    # What lies before it was left waiting by who has gone past.
+    # Keep the page: the user left what comes before it pending.
     kept += [f"page={page}"] if page.isascii() and page.isdecimal() and len(page) < 7 else []
     return f"{_address(tag)}?{'&'.join(kept)}".rstrip("?")
 
 
 def take_back_view(request: HttpRequest, pk: int) -> HttpResponse:
-    """Have what was rejected at a moment, or of one picture, wait again; links change nothing."""
+    """Make suggestions pending again that were rejected at a given moment, or one picture's. GET changes nothing."""
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     tag = _tag(request, pk)

@@ -1,4 +1,4 @@
-"""The tags: an overview of all, the vocabulary edited, renamed, merged, and taken in and out as a table."""
+"""Tags: overview, vocabulary, renaming, merging, import and export."""
 
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, cast
@@ -55,7 +55,7 @@ MOST_PROBLEMS = 10
 
 
 class AliasesField(forms.CharField):
-    """Names with commas between them."""
+    """Comma-separated names."""
 
     def prepare_value(self, value: Any) -> Any:
         return ", ".join(value) if isinstance(value, list) else value
@@ -89,7 +89,7 @@ class TagForm(_TagForm):
 
 
 class MergeForm(forms.Form):
-    """Which tag another one is to become."""
+    """Which tag to merge into."""
 
     into = forms.CharField(
         label=gettext_lazy("Merge into"),
@@ -147,7 +147,7 @@ class TagAdmin(Sturdy):
         ]
         return [*own, *super().get_urls()]
 
-    # Whoever may change pictures may say what tags there are.
+    # Whoever may change pictures may edit the vocabulary.
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return may_decide(request)
@@ -158,7 +158,7 @@ class TagAdmin(Sturdy):
     has_add_permission = has_change_permission = has_delete_permission = has_view_permission
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """All tags that pictures have or could get, with what waits of each."""
+        """All tags of pictures and the vocabulary, with their pending suggestions."""
         if not may_decide(request):
             raise PermissionDenied
         words = normalised_text(request.GET.get("q", ""))[:LONGEST_TAG]
@@ -192,7 +192,7 @@ class TagAdmin(Sturdy):
         return {"name": request.GET.get("name", "")[:LONGEST_TAG]}
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """With another name, of all pictures that have it."""
+        """Save; a new name also changes all pictures with the tag."""
         if change and "name" in form.changed_data:
             request.renamed = rename(obj, obj.name, by=request.user)  # type: ignore[attr-defined]
         else:
@@ -213,7 +213,7 @@ class TagAdmin(Sturdy):
     def get_deleted_objects(
         self, objs: "QuerySet[VocabularyTag] | Any", request: HttpRequest
     ) -> tuple[list[Any], dict[Any, int], set[str], list[str]]:
-        """What goes is the tag and what was decided of it, no picture's."""
+        """Deleting a tag removes it and its decisions, not the tags of pictures."""
         return [str(one) for one in objs], {VocabularyTag._meta.verbose_name_plural: len(objs)}, set(), []
 
     # Tables
@@ -287,7 +287,7 @@ def _exported(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     response = HttpResponse(content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="vocabulary.csv"'
-    response.write("\ufeff")  # or Excel takes it for another encoding
+    response.write("\ufeff")  # else Excel assumes another encoding
     write_vocabulary(response)
     return response
 

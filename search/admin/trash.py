@@ -1,4 +1,4 @@
-"""The trash: what was deleted, to be restored or deleted for good."""
+"""The trash: deleted pictures, to be restored or deleted permanently."""
 
 import datetime as dt
 import uuid
@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from search.admin import pictures
-from search.admin.image_actions import digest, has_changed, tell_of_files
+from search.admin.image_actions import digest, has_changed, warn_of_files
 from search.admin.lists import BoundedPaginator, ReadOnly, SturdyList
 from search.admin.undoing import FORM, with_undo
 from search.curation import Restore, change
@@ -62,22 +62,22 @@ class TrashedAdmin(ReadOnly):
         restore = path(
             "<uuid:image_id>/restore/", self.admin_site.admin_view(self.restore_view), name="search_trashed_restore"
         )
-        # What else is done to one is done by the actions of the list, which say to how many.
+        # Single pictures are otherwise handled by the list's actions, which say how many.
         return [empty, restore, *(one for one in super().get_urls() if (one.name or "").endswith("_changelist"))]
 
-    # Who may do what
+    # Permissions
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("search.delete_image")
 
-    # What is done
+    # Actions
 
     @admin.action(permissions=["view"], description=gettext_lazy("Restore the selected pictures"))
     def restore(self, request: HttpRequest, queryset: "QuerySet[Trashed]") -> None:
         self._restore(request, list(queryset.values_list("image", flat=True)))
 
     def restore_view(self, request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
-        """One picture, by the button in its row; links change nothing."""
+        """Restore one picture, by the button in its row. GET changes nothing."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         if not self.has_view_permission(request):
@@ -93,12 +93,12 @@ class TrashedAdmin(ReadOnly):
     def _restore(self, request: HttpRequest, ids: list[uuid.UUID]) -> None:
         revision = change(ids, Restore(), by=request.user, door=Revision.Door.ADMIN)
         text = ngettext("%(count)s picture is restored.", "%(count)s pictures are restored.", revision.count)
-        told = with_undo(text % {"count": f"{revision.count:,}"}, revision)
-        self.message_user(request, told, messages.SUCCESS)
+        message = with_undo(text % {"count": f"{revision.count:,}"}, revision)
+        self.message_user(request, message, messages.SUCCESS)
 
     @admin.action(permissions=["view"], description=gettext_lazy("Delete the selected pictures for good"))
     def delete_for_good(self, request: HttpRequest, queryset: "QuerySet[Trashed]") -> HttpResponse | None:
-        """After a page that asks, as where pictures are put into the trash."""
+        """Delete permanently after a confirmation, as for moving pictures to the trash."""
         ids = list(queryset.order_by("image").values_list("image", flat=True))
         if "post" not in request.POST:
             return self._asked(request, ids)
@@ -109,7 +109,7 @@ class TrashedAdmin(ReadOnly):
         return None
 
     def empty_view(self, request: HttpRequest) -> HttpResponse:
-        """All that is there, after a page that asks."""
+        """Empty the trash, after a confirmation."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         ids = list(Trashed.objects.order_by("image").values_list("image", flat=True))
@@ -129,7 +129,7 @@ class TrashedAdmin(ReadOnly):
         deleted = delete_for_good(Trashed.objects.filter(image__pk__any_of=ids), request.user)
         text = ngettext("%(count)s picture is deleted.", "%(count)s pictures are deleted.", deleted)
         self.message_user(request, text % {"count": f"{deleted:,}"}, messages.SUCCESS)
-        tell_of_files(self, request, ids)
+        warn_of_files(self, request, ids)
 
     def _asked(self, request: HttpRequest, ids: list[Any], *, empties: bool = False) -> HttpResponse:
         rows = Trashed.objects.filter(image__pk__any_of=ids)
@@ -150,7 +150,7 @@ class TrashedAdmin(ReadOnly):
         }
         return TemplateResponse(request, "admin/search/trashed/delete_for_good.html", context)
 
-    # What is shown
+    # Display
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         context = {

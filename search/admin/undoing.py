@@ -1,4 +1,4 @@
-"""Undoing, from the message that tells of a change and from the history."""
+"""Undo buttons in messages and in the history."""
 
 from urllib.parse import urlsplit
 
@@ -19,10 +19,10 @@ from search.admin.shared import busy
 from search.curation import Undone, is_of_deletion, undo
 from search.models import Revision
 from search.models.conflicts import is_conflict, retried
-from search.views.albums import told_of_album
+from search.views.albums import describe_album_revision
 
 FORM = "undo-change"
-"""The form of each page of the admin by which buttons outside of forms post."""
+"""Id of the form on each admin page that buttons outside of forms submit."""
 
 
 def undo_button(revision: Revision, label: str = "", *, also_later: bool = False) -> SafeString:
@@ -37,12 +37,12 @@ def undo_button(revision: Revision, label: str = "", *, also_later: bool = False
 
 
 def with_undo(text: str, revision: Revision) -> SafeString | str:
-    """Return a message with a button that undoes what it tells of, where there is something to undo."""
+    """Return a message with an undo button, if there is anything to undo."""
     return format_html("{} {}", text, undo_button(revision)) if revision.pk else text
 
 
 def undo_view(request: HttpRequest, pk: int) -> HttpResponse:
-    """Undo a revision; links change nothing."""
+    """Undo a revision; GET changes nothing."""
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     revision = get_object_or_404(Revision, pk=pk)
@@ -58,31 +58,31 @@ def undo_view(request: HttpRequest, pk: int) -> HttpResponse:
     except Revision.DoesNotExist:
         messages.warning(request, _("This change is too old to be undone."))
     else:
-        _tell(request, revision, undone)
+        _report(request, revision, undone)
     return HttpResponseRedirect(_back(request))
 
 
-def _tell(request: HttpRequest, revision: Revision, undone: Undone) -> None:
+def _report(request: HttpRequest, revision: Revision, undone: Undone) -> None:
     if undone.was_undone:
         messages.warning(request, _("Somebody has undone this already."))
         return
-    # What undid something can be undone.
+    # An undo can itself be undone.
     again = undo_button(undone.revision, _("Do it again")) if undone.revision.pk else ""
     if is_of_deletion(undone.revision):
-        messages.success(request, format_html("{} {}", told_of_album(undone.revision), again))
+        messages.success(request, format_html("{} {}", describe_album_revision(undone.revision), again))
         return
     if undone.count or not undone.kept:
         text = ngettext("%(count)s picture is as it was.", "%(count)s pictures are as they were.", undone.count)
-        told = text % {"count": f"{undone.count:,}"}
-        messages.success(request, format_html("{} {}", told, again))
+        done = text % {"count": f"{undone.count:,}"}
+        messages.success(request, format_html("{} {}", done, again))
     for name, count in undone.kept:
         text = ngettext(
             "%(count)s picture was changed again by %(name)s, and left so.",
             "%(count)s pictures were changed again by %(name)s, and left so.",
             count,
         )
-        told = text % {"count": f"{count:,}", "name": name or _("somebody else")}
-        messages.warning(request, told)
+        kept = text % {"count": f"{count:,}", "name": name or _("somebody else")}
+        messages.warning(request, kept)
     if undone.kept:
         button = undo_button(revision, _("Put back those too"), also_later=True)
         messages.warning(request, format_html("{} {}", _("Put back what was changed again?"), button))
@@ -92,7 +92,7 @@ def _tell(request: HttpRequest, revision: Revision, undone: Undone) -> None:
 
 
 def _back(request: HttpRequest) -> str:
-    """Return where the button was pressed, as far as the browser tells, and else the history."""
+    """Return the page that the button was on, by the Referer, else the history."""
     referrer = request.META.get("HTTP_REFERER", "")
     is_ours = url_has_allowed_host_and_scheme(referrer, {request.get_host()}, require_https=request.is_secure())
     path = urlsplit(referrer)

@@ -1,4 +1,4 @@
-"""Albums, to be read."""
+"""Read access to albums."""
 
 from typing import Annotated, TypeAlias
 
@@ -32,7 +32,7 @@ def albums(request: HttpRequest, page: _Page = 1) -> AlbumsAnswer:
     start = (page - 1) * ALBUMS_PER_PAGE
     visible = Album.objects.visible_to(request.user).select_related("owner")
     found = list(visible[start : start + ALBUMS_PER_PAGE + 1])
-    shown = [_told(request, one) for one in with_covers(request, found[:ALBUMS_PER_PAGE])]
+    shown = [_album(request, one) for one in with_covers(request, found[:ALBUMS_PER_PAGE])]
     return AlbumsAnswer(
         albums=shown, next=_page(request, reverse("api:albums"), page + 1) if len(found) > ALBUMS_PER_PAGE else None
     )
@@ -58,13 +58,13 @@ def album(request: HttpRequest, album_id: int, page: _Page = 1) -> AlbumDetails:
     images = list(images_of(request, found)[start : start + PER_PAGE + 1])
     address = reverse("api:album", args=[found.pk])
     return AlbumDetails(
-        **_told(request, with_covers(request, [found])[0]).dict(),
+        **_album(request, with_covers(request, [found])[0]).dict(),
         images=images_in_lists(request, images[:PER_PAGE]),
         next=_page(request, address, page + 1) if len(images) > PER_PAGE else None,
     )
 
 
-def _told(request: HttpRequest, one: Listed) -> AlbumOut:
+def _album(request: HttpRequest, one: Listed) -> AlbumOut:
     album = one.album
     return AlbumOut(
         id=album.pk,

@@ -1,4 +1,4 @@
-"""Images and results -> what the API answers."""
+"""Images and results as API responses."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -36,7 +36,7 @@ def search_answer(request: HttpRequest, results: ResultPage) -> schemas.SearchAn
         pages=results.pages,
         results=[
             schemas.Result(
-                **{**_told_in_lists(request, image, small[str(image.id)]), "page": _page(request, image)},
+                **{**_listed_fields(request, image, small[str(image.id)]), "page": _page(request, image)},
                 similarity=image.similarity,
                 band=Band(image.band) if image.band else None,
                 found_by_words=image.by_words,
@@ -53,11 +53,11 @@ def search_answer(request: HttpRequest, results: ResultPage) -> schemas.SearchAn
 def images_in_lists(request: HttpRequest, images: Sequence[Image]) -> list[schemas.ImageOut]:
     small = thumbnail_urls(images)
     tell_visibility(images)
-    return [schemas.ImageOut(**_told_in_lists(request, image, small[str(image.id)])) for image in images]
+    return [schemas.ImageOut(**_listed_fields(request, image, small[str(image.id)])) for image in images]
 
 
 def _page(request: HttpRequest, image: Image) -> str:
-    """The page for people; found by a part of the picture, it outlines that."""
+    """Return the URL of the image's page; if a part of the picture matched, the page outlines it."""
     return request.build_absolute_uri(image.get_absolute_url() + image.page_query)
 
 
@@ -72,7 +72,7 @@ def image_details(request: HttpRequest, image: Image) -> schemas.ImageDetails:
     small = thumbnail_urls([image])[str(image.id)]
     tell_visibility([image])
     return schemas.ImageDetails(
-        **_told_in_lists(request, image, small),
+        **_listed_fields(request, image, small),
         **_captured(image, with_place=may_see_places(request)),
         description=image.description,
         colours=[schemas.Swatch(**one._asdict()) for one in image.swatches],
@@ -112,8 +112,8 @@ def _place(capture: Capture) -> Mapping[str, Any]:
     }
 
 
-def _told_in_lists(request: HttpRequest, image: Image, small: str) -> Mapping[str, Any]:
-    # Larger copies are made when our own view is first asked for them, so these addresses are never the storage's.
+def _listed_fields(request: HttpRequest, image: Image, small: str) -> Mapping[str, Any]:
+    # Larger copies are made by our own view on first request, so these URLs are never the storage's.
     others = {
         longest: reverse("rendition", args=[image.id, longest])
         for longest in storage.WIDTHS

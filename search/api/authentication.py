@@ -1,4 +1,4 @@
-"""Who asks: somebody's token, the session of a person who tries the API in the browser, or anybody."""
+"""Authentication: a user's token, the session of a user who tries the API in the browser, or anonymous."""
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
@@ -17,12 +17,12 @@ _SAFE = {"GET", "HEAD", "OPTIONS"}
 
 
 class Token(HttpBearer):
-    """`Authorization: Bearer <token>`. One that is not valid is refused even where none is needed."""
+    """`Authorization: Bearer <token>`. An invalid token is rejected even where none is needed."""
 
     def authenticate(self, request: HttpRequest, token: str) -> User:
         known = ApiToken.of_secret(token.strip())
         if known is None:
-            # Right ones are never counted: others behind the same address may have them.
+            # Valid tokens are never counted: several users may share an address.
             count({"TOKENS": address_of(request)})
             raise Problem(
                 401,
@@ -36,7 +36,7 @@ class Token(HttpBearer):
 
 
 class Session(APIKeyCookie):
-    """The session of the pages. What changes something needs the CSRF token besides, as a form does."""
+    """The session of the pages. Unsafe methods also need the CSRF token, as forms do."""
 
     param_name = settings.SESSION_COOKIE_NAME
 
@@ -51,7 +51,7 @@ class Session(APIKeyCookie):
 
 
 def anybody(request: HttpRequest) -> AnonymousUser:
-    """Nobody in particular. A browser that names another site as the origin is refused, unless that site may."""
+    """Anonymous access. Unsafe requests from a browser on another origin are rejected, unless CORS allows it."""
     origin = request.headers.get("Origin")
     if origin and origin not in settings.CORS_ALLOWED_ORIGINS:
         refuse_forgery(request)
@@ -66,12 +66,12 @@ def refuse_without_role(request: HttpRequest) -> None:
 
 
 def may_upload(request: HttpRequest) -> AnonymousUser | None:
-    """Nobody in particular, where pictures are taken from strangers."""
+    """Anonymous access, where uploads need no login."""
     return None if settings.UPLOAD_LOGIN_REQUIRED else anybody(request)
 
 
 def refuse_forgery(request: HttpRequest) -> None:
-    """Raise Problem when a page that is not ours has the person's browser send something."""
+    """Raise Problem for an unsafe request without a valid CSRF token."""
     if request.method in _SAFE or not (reason := refused_because(request)):
         return
     refusal = why_refused(request, reason)

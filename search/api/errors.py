@@ -1,4 +1,4 @@
-"""Exceptions -> problem details. Whatever happens in an operation is answered here, in development too."""
+"""Exceptions as problem details. Every exception of an operation is handled here, with DEBUG on too."""
 
 import logging
 
@@ -18,7 +18,7 @@ from search.views import errors
 logger = logging.getLogger(__name__)
 
 _STATUS = {Reason.TOO_MANY_BYTES: 413, Reason.NOT_A_PICTURE: 415, Reason.WRONG_FORMAT: 415}
-"""Of a picture that is refused; 422 for the other reasons."""
+"""Status of a rejected picture; 422 for other reasons."""
 _BAD_REQUEST = (BadRequest, SuspiciousOperation, MultiPartParserError, UnreadablePostError)
 
 
@@ -30,7 +30,7 @@ def answer(request: HttpRequest, error: Exception) -> HttpResponse:
         return errors.not_found(request)
     if isinstance(error, PermissionDenied):
         return errors.forbidden(request)
-    if isinstance(error, (*_BAD_REQUEST, HttpError)):  # of ninja's own the only one is of a body that is no JSON
+    if isinstance(error, (*_BAD_REQUEST, HttpError)):  # ninja's own are only for a body that isn't JSON
         return errors.bad_request(request, error)
     down = unavailable_page(request, error)
     if down:
@@ -40,8 +40,7 @@ def answer(request: HttpRequest, error: Exception) -> HttpResponse:
 
 
 def _invalid(error: ValidationError) -> Problem | None:
-    """Return what is told of values that ninja itself refuses: of what is sent, by field; None for an address that
-    names nothing."""
+    """Return the problem for values that ninja's validation rejects, by field for a body; None for an invalid path."""
     places = [tuple(map(str, one["loc"])) for one in error.errors]
     if any(place[0] not in ("body", "query") for place in places):
         return None
@@ -51,7 +50,7 @@ def _invalid(error: ValidationError) -> Problem | None:
 
 
 def problem_of(error: Exception) -> Problem | None:
-    """Return what is told of an error that programs can do something about."""
+    """Return the problem for an error that the client can act on, else None."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, BadQuery):

@@ -1,4 +1,4 @@
-"""One image, and adding one."""
+"""Reading, adding and changing one image."""
 
 import uuid
 from functools import partial
@@ -158,11 +158,11 @@ def change_image(request: HttpRequest, image_id: uuid.UUID, sent: Changes) -> Im
 
 
 def _whole_tags(tags: list[str]) -> list[str]:
-    """Raises ValidationError for a tag that would be cut, or taken for several."""
+    """Return `tags`. Raises ValidationError for a tag that would be truncated or split."""
     if len(tags) > MOST_TAGS:
         raise ValidationError({"tags": _("A picture has at most %(limit)s tags.") % {"limit": MOST_TAGS}})
     for tag in tags:
         if len(tag) > LONGEST_TAG or "," in tag:
-            told = _("A tag has no comma, and at most %(limit)s characters: “%(tag)s”.")
-            raise ValidationError({"tags": told % {"limit": LONGEST_TAG, "tag": tag[:30]}})
+            message = _("A tag has no comma, and at most %(limit)s characters: “%(tag)s”.")
+            raise ValidationError({"tags": message % {"limit": LONGEST_TAG, "tag": tag[:30]}})
     return tags

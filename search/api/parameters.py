@@ -1,4 +1,4 @@
-"""The parameters of a search as the schema tells them. SearchQuery alone reads them, as it does for the pages."""
+"""The search parameters in the schema. Only SearchQuery parses them, as for the pages."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -27,7 +27,7 @@ def one(name: str, description: str, schema: Json) -> Json:
 
 
 def many(name: str, description: str, items: Json) -> Json:
-    """A parameter that is repeated: `name=a&name=b`."""
+    """A repeated parameter: `name=a&name=b`."""
     return one(name, description, {"type": "array", "items": items}) | {"style": "form", "explode": True}
 
 
@@ -36,7 +36,7 @@ def any_of(name: str, description: str, values: Iterable[str]) -> Json:
 
 
 def choice(name: str, description: str, values: type[StrEnum]) -> Json:
-    """A parameter with one of `values`, the first where none stands."""
+    """A parameter with one of `values`, the first as default."""
     known = [str(value) for value in values]
     return one(name, description, {"type": "string", "enum": known, "default": known[0]})
 

@@ -1,4 +1,4 @@
-"""One picture that a program sends in a form."""
+"""Validation of a picture that a program sends in a form."""
 
 from typing import IO, Any
 
@@ -13,7 +13,7 @@ from search.http.problems import Problem
 
 
 def refuse_other_bodies(request: HttpRequest) -> None:
-    """Raise Problem for a body that can hold no file."""
+    """Raise Problem for a body that isn't multipart/form-data."""
     if request.content_type != "multipart/form-data":
         raise Problem(
             415,
@@ -24,7 +24,7 @@ def refuse_other_bodies(request: HttpRequest) -> None:
 
 
 def refuse_wrong_fields(form: BaseForm, *, also_called: str = "picture") -> None:
-    """Raise Problem with what is wrong in each field; `also_called` is what the form calls `picture`."""
+    """Raise Problem with the errors of each field; `also_called` is the form's name of the field `picture`."""
     if not form.is_valid():
         raise wrong_fields(
             [
@@ -36,6 +36,6 @@ def refuse_wrong_fields(form: BaseForm, *, also_called: str = "picture") -> None
 
 
 def checked_file(file: "UploadedFile[Any]") -> IO[bytes]:
-    """Return the file, still to be read. Raises UnreadableImage for one over the limit."""
+    """Return the file, not read yet. Raises UnreadableImage for one over the size limit."""
     check_size(file)
     return file

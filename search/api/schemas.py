@@ -1,4 +1,4 @@
-"""What the API answers, field by field. All addresses are whole ones."""
+"""The API's responses and request bodies, field by field. URLs are absolute."""
 
 import datetime as dt
 from typing import Literal
@@ -32,14 +32,13 @@ def problems(*statuses: int) -> dict[int, type[ProblemDetails]]:
 
 
 class ImageOut(Schema):
-    """An image, as lists tell it."""
+    """An image as in lists."""
 
     id: UUID
-    title: str = Field(description="Empty where nobody gave one.")
-    hidden: bool = Field(description="Hidden images are there for those alone whom `visibility` names.")
+    title: str = Field(description="Empty where there is none.")
+    hidden: bool = Field(description="Hidden images are visible only as `visibility` says.")
     visibility: Literal["public", "members", "own", "curators"] = Field(
-        description="Who sees it: everybody, everybody with an account, whoever has added it, or curators alone; these"
-        " see all."
+        description="Who sees it: everybody, everybody with an account, its uploader, or only curators, who see all."
     )
     tags: list[str]
     author: str
@@ -49,42 +48,41 @@ class ImageOut(Schema):
     width: int = Field(description="In pixels, upright.")
     height: int
     orientation: Image.Orientation
-    size: Image.Size = Field(description="A class by the number of pixels.")
+    size: Image.Size = Field(description="A size class by number of pixels.")
     dominant_colour: str = Field(description="`#rrggbb`")
-    colour: str = Field(description="What the dominant colour is called.")
+    colour: str = Field(description="The name of the dominant colour.")
     created: dt.datetime = Field(description="When it was added.")
     url: str = Field(description="The address of this image in the API.")
     page: str = Field(description="The page for people.")
     thumbnails: dict[str, str] = Field(
-        description="Addresses of WebP copies by their longest side in pixels. Keep none beyond `thumbnails_end`."
+        description="URLs of WebP copies by their longest side in pixels. Don't use them after `thumbnails_end`."
     )
     thumbnails_end: dt.datetime | None = Field(
-        description="When addresses in `thumbnails` end: ask for the image again by then, or take `400.webp` below its"
-        " `page`, which doesn't end. `null`: none of them does."
+        description="When the URLs in `thumbnails` expire: request the image again by then, or use `400.webp` below"
+        " its `page`, which does not. `null`: none expires."
     )
 
 
 class Swatch(Schema):
-    name: str = Field(description="What the colour is called: `red`.")
+    name: str = Field(description="The name of the colour: `red`.")
     colour: str = Field(description="`#rrggbb`")
     share: int = Field(description="Percent of the picture.")
 
 
 class ImageDetails(ImageOut):
-    """An image with all that is known of it."""
+    """An image with all its details."""
 
     description: str
     colours: list[Swatch] = Field(
-        description="Up to five colours that stand for it, the largest first. Empty: nobody has looked yet, and it is"
-        " found by its dominant colour alone."
+        description="Up to five representative colours, the largest first. Empty: not extracted yet; until then it is"
+        " found only by its dominant colour."
     )
     found_by_colours: list[str] = Field(description="The values of `colour` that find it.")
     taken: str | None = Field(
-        description="When it was taken, by the clock of the place (ISO 8601), with its offset from UTC where that is"
-        " known. `null`: nobody knows."
+        description="When it was taken, in local time (ISO 8601), with the offset from UTC if known. `null`: unknown."
     )
     taken_from: Capture.TakenFrom | None = Field(
-        description="Where that is known from: `name` and `file`, its file's name and age, are no more than guesses."
+        description="The source of `taken`: `name` and `file`, its file's name and age, are only guesses."
     )
     camera: str
     lens: str
@@ -94,21 +92,21 @@ class ImageDetails(ImageOut):
     iso: int | None
     rating: int | None = Field(description="1 to 5 stars.")
     latitude: float | None = Field(
-        description="For curators alone, as are all fields of the place, unless the site shows places to everyone;"
-        " `null` for all others."
+        description="Only for curators, like all fields of the place, unless the site shows places to everyone; else"
+        " `null`."
     )
     longitude: float | None
     country: str | None = Field(description="Its ISO 3166 code.")
-    region: str | None = Field(description="Its name, as GeoNames (CC BY 4.0) has it.")
-    town: str | None = Field(description="The town there or near it, as GeoNames has it.")
+    region: str | None = Field(description="Its name in GeoNames (CC BY 4.0).")
+    town: str | None = Field(description="The town there or near it, by its name in GeoNames.")
     place: str | None = Field(description="All three in a line, in the language of `Accept-Language`.")
     byte_size: int = Field(description="Of the file as it was uploaded.")
-    uploader: str | None = Field(description="The name of who added it.")
+    uploader: str | None = Field(description="The name of its uploader.")
     searchable: bool = Field(
-        description="Whether searches find it: an image that waits for its vector is not found yet."
+        description="Whether searches find it: an image whose vector is pending is not found yet."
     )
     updated: dt.datetime
-    download: str = Field(description="The file, without the place and device it was taken with.")
+    download: str = Field(description="The file, without place and device in its metadata.")
     more_like_this: str = Field(description="The search for similar images.")
 
 
@@ -123,14 +121,14 @@ class PartOut(Schema):
 
 class Result(ImageOut):
     similarity: float | None = Field(
-        description="Cosine similarity to what was searched, 1 at best; none where nothing was asked for."
+        description="Cosine similarity to the query, 1 at best; `null` for an empty query."
     )
     band: Band | None = Field(
-        description="How good the match is, measured against what unrelated pictures of this collection score."
+        description="The relevance band, calibrated on the scores of unrelated pictures of this collection."
     )
-    found_by_words: bool = Field(description="Whether title, description or tags hold the words.")
+    found_by_words: bool = Field(description="Whether title, description or tags contain the words.")
     part: PartOut | None = Field(
-        description="Which part of a wide or tall picture is nearest to what was searched; `page` outlines it."
+        description="Which part of a wide or tall picture is most similar to the query; `page` outlines it."
         " `null`: the picture as a whole."
     )
 
@@ -140,7 +138,7 @@ class Choice(Schema):
     label: str = Field(description="In the language of `Accept-Language`.")
     count: int = Field(description="How many of the images found have it.")
     chosen: bool
-    search: str = Field(description="This search with the choice taken, or taken back.")
+    search: str = Field(description="This search with the choice added or removed.")
 
 
 class Facet(Schema):
@@ -152,7 +150,7 @@ class Facet(Schema):
 class SearchAnswer(Schema):
     found: int = Field(description="The exact number of images that the search ranks.")
     strong: int = Field(description="How many match strongly.")
-    strong_is_least: bool = Field(description="Whether there may be more strong ones than `strong`.")
+    strong_is_least: bool = Field(description="Whether `strong` is only a lower bound.")
     page: int
     pages: int
     results: list[Result]
@@ -162,19 +160,19 @@ class SearchAnswer(Schema):
 
 
 class Changes(Schema):
-    """What is to be changed of an image: fields that are left out stay as they are."""
+    """Changes of an image: fields that are left out stay as they are."""
 
     title: str | None = Field(None, max_length=300)
     description: str | None = Field(None, max_length=5000)
     author: str | None = Field(None, max_length=300)
     licence: str | None = Field(None, max_length=300)
     source_link: str | None = Field(None, max_length=2000, description="An http or https address, or empty.")
-    tags: list[str] | None = Field(None, description="All of them: those that are not named are removed.")
+    tags: list[str] | None = Field(None, description="All tags of the image: others are removed.")
     visibility: Visibility | None = Field(None, description="Who sees it besides curators.")
 
 
 class QueryPictureOut(Schema):
-    """A picture to search by. It is kept for 30 days."""
+    """A query picture. It is kept for 30 days."""
 
     picture: UUID = Field(description="The token that the parameter `picture` of a search takes.")
     search: str = Field(description="The search by this picture.")
@@ -182,15 +180,15 @@ class QueryPictureOut(Schema):
 
 
 class AlbumOut(Schema):
-    """Images that somebody has put together."""
+    """An album of images."""
 
     id: int
     title: str
     description: str
-    owner: str | None = Field(description="The name of the one whose it is.")
+    owner: str | None = Field(description="The name of its owner.")
     visibility: Visibility = Field(description="Who sees it: `own` its owner and curators, `members`, or `public`.")
     count: int = Field(description="How many images you see in it.")
-    updated: dt.datetime = Field(description="When pictures were put in, taken out or moved.")
+    updated: dt.datetime = Field(description="When pictures were last added, removed or moved.")
     url: str = Field(description="The address of this album in the API.")
     page: str = Field(description="The page for people.")
 

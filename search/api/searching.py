@@ -1,4 +1,4 @@
-"""Searching, and handing in a picture to search by."""
+"""Searching, and uploading a query picture."""
 
 from django.http import HttpRequest
 from django.urls import reverse

@@ -1,4 +1,4 @@
-"""The API as a whole: its operations, its schema and the page where it is tried."""
+"""The API as a whole: its operations, schema and documentation page."""
 
 from typing import Any
 
@@ -38,9 +38,9 @@ status does not say it all, `type` ends in a code that never changes: `bad_query
 """
 
 
-def _tell_in_language(operation: dict[str, Any]) -> None:
-    """Translate what is said of an operation and its parameters: the texts are marked where they are written."""
-    parameters = [dict(one) for one in operation.get("parameters", [])]  # later schemas are made of the same ones
+def _translate(operation: dict[str, Any]) -> None:
+    """Translate the texts of an operation and its parameters, which are marked where they are written."""
+    parameters = [dict(one) for one in operation.get("parameters", [])]  # shared with later schemas
     if parameters:
         operation["parameters"] = parameters
     for one in (operation, *parameters):
@@ -49,7 +49,7 @@ def _tell_in_language(operation: dict[str, Any]) -> None:
 
 
 class Docs(DocsBase):
-    """Swagger UI from our own static files, in the frame of the other pages."""
+    """Swagger UI from our own static files, within the site's page layout."""
 
     def render_page(self, request: HttpRequest, api: NinjaAPI, **kwargs: Any) -> HttpResponse:
         return render(request, "search/api.html", {"schema": self.get_openapi_url(api, kwargs)})
@@ -64,7 +64,7 @@ class Api(NinjaAPI):
         )
         for operations in schema["paths"].values():
             for operation in operations.values():
-                _tell_in_language(operation)
+                _translate(operation)
                 for status, response in operation["responses"].items():
                     if status >= 400:
                         response["content"] = {MEDIA_TYPE: response["content"]["application/json"]}
@@ -82,4 +82,4 @@ api.add_router("", searching.router)
 api.add_router("", images.router)
 api.add_router("", albums.router)
 for kind in (Exception, Http404, HttpError, AuthenticationError, ValidationError):
-    api.add_exception_handler(kind, answer)  # type: ignore[arg-type] # ninja allows for classes, and gives none
+    api.add_exception_handler(kind, answer)  # type: ignore[arg-type] # ninja accepts classes, its types don't

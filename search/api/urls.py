@@ -1,4 +1,4 @@
-"""Addresses of the API, below the path where it stands."""
+"""URL patterns of the API."""
 
 from search.api.site import api
 

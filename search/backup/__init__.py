@@ -1,7 +1,8 @@
-"""Copies of the whole collection elsewhere, and back: what the database says, and the objects that it names.
+"""Backup and restore of the whole collection: a database dump and the objects that it refers to.
 
-A backup is a folder or a prefix of a bucket. Objects lie in it under their own keys, once for all backups that are
-made there; each backup adds a dump of the database, a list of its objects, and at last a manifest.
+May import the rooms above it in docs/architecture.md. A backup is a folder or a prefix of a bucket. Objects have their
+own keys in it, shared by all backups there; each backup adds a dump, a list of its objects, and at last a manifest.
+Verbs: `back_up`, `check`, `restore`.
 """
 
 from search.backup.making import back_up

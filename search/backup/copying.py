@@ -1,4 +1,4 @@
-"""Objects on their way between our storage and a backup: hashed while they are copied, and never whole in memory."""
+"""Copy objects between our storage and a backup, hashing them on the way; large ones are spooled to disk."""
 
 import hashlib
 import tempfile
@@ -21,7 +21,7 @@ from search.objects.storage import translated
 
 
 class Damaged(Exception):
-    """An object of a backup isn't what was put there. The message names it."""
+    """An object of a backup differs from what was written. The message names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +35,18 @@ class Digest:
         return self.value.hex()
 
     def is_of(self, image_id: uuid.UUID) -> bool:
-        """Whether these are the bytes from which the id was made."""
+        """Whether this is the hash from which the id was made."""
         return id_of_hash(self.value) == image_id
 
 
 def original_of(key: str) -> uuid.UUID | None:
-    """Return whose original has this key; None for a smaller copy."""
+    """Return the id of the image whose original has this key; None for a rendition."""
     return uuid.UUID(key.rpartition("/")[2]) if key.startswith(ORIGINALS) else None
 
 
 @contextmanager
 def read_and_hash(key: str) -> Iterator[tuple[IO[bytes], int, Digest]]:
-    """Yield the content of an object of ours, its bytes and its hash. Raises MissingObject and StorageUnavailable."""
+    """Yield the content of our object, its size in bytes and its hash. Raises MissingObject and StorageUnavailable."""
     with tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
         said = hashlib.sha256()
         with translated(), default_storage.open(key) as source:
@@ -60,7 +60,7 @@ def read_and_hash(key: str) -> Iterator[tuple[IO[bytes], int, Digest]]:
 
 @contextmanager
 def read_and_verify(target: Target, one: Listed) -> Iterator[IO[bytes]]:
-    """Yield the content of an object of a backup. Raises Damaged, and BackupError for a place that fails."""
+    """Yield the content of a backup's object. Raises Damaged, and BackupError for an unreachable target."""
     with tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
         try:
             target.read_into(OBJECTS + one.key, file)
@@ -78,9 +78,9 @@ def read_and_verify(target: Target, one: Listed) -> Iterator[IO[bytes]]:
 
 
 def store(key: str, file: IO[bytes]) -> None:
-    """Store an object of ours. Raises StorageUnavailable."""
+    """Store an object in our storage. Raises StorageUnavailable."""
     content = File(file, name=key)
-    setattr(content, "content_type", _mime(key, file))  # noqa: B010 - where django-storages looks for it
+    setattr(content, "content_type", _mime(key, file))  # noqa: B010 - read by django-storages
     with translated():
         default_storage.save(key, content)
 

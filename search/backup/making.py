@@ -1,7 +1,7 @@
-"""Making a backup: a dump of one moment, then the objects that its rows name, but for those that are there.
+"""Make a backup: dump a snapshot, then copy the objects of its rows that the backup does not have.
 
-A row that is in the dump has its objects in the backup, since objects are stored before their rows and deleted after
-them; what is deleted meanwhile is noted. Killed at any point and begun again, it copies what is not there yet.
+A row in the dump has its objects in the backup, since objects are stored before their rows and deleted after them;
+pictures deleted meanwhile are recorded. Killed at any point and run again, it copies what is missing.
 """
 
 import datetime as dt
@@ -27,13 +27,13 @@ from search.objects.inventory import ORIGINALS, THUMBNAILS, stored_below
 from search.objects.storage import THUMBNAIL, MissingObject, original_key, rendition_key
 
 COPIERS = 8
-"""Objects that are copied at once."""
+"""Concurrent copies."""
 _LOCK = "search.backup"
 _IDS = 10_000
-"""Ids that are read from the database at a time."""
+"""Ids per fetch from the database."""
 
 Progress = Callable[[int, int, int], object]
-"""Called with how many pictures are done, how many objects of them were copied, and in how many bytes."""
+"""Called with the numbers of pictures done, of objects copied, and of bytes copied."""
 
 
 def back_up(
@@ -41,23 +41,25 @@ def back_up(
     *,
     thumbnails: bool = True,
     keep: int | None = None,
-    tell: Callable[[str], object] = lambda told: None,
+    announce: Callable[[str], object] = lambda text: None,
     progress: Progress = lambda *counts: None,
 ) -> Manifest:
-    """Make a backup in `target`; with `keep`, remove all but so many of the latest, and what those don't name.
+    """Make a backup in `target`; with `keep`, remove all but that many of the latest backups, and objects that only
+    these had.
 
-    Raises BackupError, StorageUnavailable and NoRoom; done again, it goes on. What could not be had is `missing`.
+    Raises BackupError, StorageUnavailable and NoRoom; running it again continues. Unavailable objects are listed in
+    `missing`.
     """
     binaries = programs()
     manifest = Manifest(dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%S%fZ"), thumbnails=thumbnails)
     with _alone(), tempfile.TemporaryDirectory(prefix="backup-") as name:
         dump, ids = Path(name, "dump"), Path(name, "ids")
-        tell("Dumping the database ...")
+        announce("Dumping the database ...")
         pictures = _dump(manifest, binaries, dump, ids)
         with dump.open("rb") as dumped:
             manifest.dump_sha256, manifest.dump_bytes = sha256_of(dumped), dump.stat().st_size
             target.write_from(manifest.dump, dumped)
-        tell(f"Copying the objects of {pictures:,} pictures, but for those that are there ...")
+        announce(f"Copying the objects of {pictures:,} pictures that are not in the backup yet ...")
         with Path(name, "list").open("w+b") as written, Known(target) as known:
             _Objects(target, manifest, known, progress).copy(ids, ListWriter(written))
             manifest.list_sha256 = sha256_of(written)
@@ -70,7 +72,7 @@ def back_up(
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Hold a lock of this connection, so that no two backups are made of the database at once."""
+    """Hold an advisory lock of this connection, so that only one backup of the database runs at a time."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [_LOCK])
         if not cursor.fetchone()[0]:
@@ -84,9 +86,10 @@ def _alone() -> Iterator[None]:
 
 
 def _dump(manifest: Manifest, binaries: Path, dump: Path, ids: Path) -> int:
-    """Dump one moment of the database, describe it, and write down whose pictures it has; return how many."""
+    """Dump a snapshot of the database, describe it in the manifest, and write the ids of its images; return how
+    many."""
     place, environment = where()
-    # Of its own: this thread's has a lock to hold, and the snapshot lasts as long as its transaction.
+    # A connection of its own: this thread's holds a lock, and the snapshot lasts as long as its transaction.
     with psycopg.connect(**connection.get_connection_params()) as session:
         session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
@@ -120,14 +123,14 @@ def _write_ids(session: "psycopg.Connection[Any]", ids: Path) -> int:
 
 
 class _Objects:
-    """Copies what the pictures of one dump have."""
+    """Copies the objects of one dump's images."""
 
     def __init__(self, target: Target, manifest: Manifest, known: Known, progress: Progress) -> None:
         self._target, self._manifest, self._known, self._progress = target, manifest, known, progress
         self._pictures = self._copied = self._bytes = 0
 
     def copy(self, ids: Path, written: ListWriter) -> None:
-        """Copy the objects of the pictures in `ids`, which are in order, and list them."""
+        """Copy the objects of the images in `ids`, which are sorted, and list them."""
         with ids.open(encoding="ascii") as lines, ThreadPoolExecutor(COPIERS) as copiers:
             rows = ((uuid.UUID(line[:32]), len(line) > 33) for line in lines)
             for shard, group in groupby(rows, lambda row: row[0].hex[:2]):
@@ -163,9 +166,9 @@ class _Objects:
         return original + ([rendition_key(image_id, THUMBNAIL)] if self._manifest.thumbnails else [])
 
     def _one(self, key: str, here: int | None, there: int | None, known: Listed | None) -> Listed | None:
-        """Copy an object of `here` bytes unless the backup has it, and return it; None for one that can't be had."""
+        """Copy an object of `here` bytes unless the backup has it, and return it; None if it is unavailable."""
         is_there = there is not None and here in {there, None}
-        # What we have lost, an earlier backup may have kept. The content of an original is told by its key.
+        # An earlier backup may have what we have lost. The key of an original identifies its content.
         if is_there and (original_of(key) or (known and known.size == there)):
             assert there is not None
             return Listed(key, there, known.sha256 if known else "")

@@ -1,4 +1,4 @@
-"""What a backup says of itself."""
+"""The manifest of a backup."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from search.backup.targets import Target
 
 FORMAT = 1
-"""Of what is written. A later version of this program reads earlier ones."""
+"""Format version. Later versions of this program read earlier formats."""
 _MANIFESTS = "manifests/"
 
 
@@ -20,9 +20,9 @@ class BackupError(Exception):
 
 @dataclass
 class Manifest:
-    """One backup: `made` is when, in UTC and as part of names. `rows` counts those of each table, and `migrations`
-    are those that the database had. `in_place` originals stay in other buckets and are not in it; `missing` objects
-    were not to be had; and pictures that somebody deleted while it was made are no more part of it."""
+    """One backup: `made` is its time in UTC, used in names. `rows` has the number of rows by table, and `migrations`
+    those applied. `in_place` originals are in other buckets and not in the backup; `missing` objects were unavailable;
+    pictures deleted during the backup are not part of it."""
 
     made: str
     postgresql: int = 0
@@ -65,7 +65,7 @@ def manifests(target: "Target") -> list[str]:
 
 
 def read_manifest(target: "Target", made: str = "") -> Manifest:
-    """Return the manifest of the backup that was `made` then, or of the latest. Raises BackupError."""
+    """Return the manifest of the backup `made` at that time, or of the latest. Raises BackupError."""
     there = manifests(target)
     if not there:
         raise BackupError(f"There is no backup in {target.name}: it has no manifest, which is written last.")
@@ -85,7 +85,7 @@ def read_manifest(target: "Target", made: str = "") -> Manifest:
 
 
 def sha256_of(file: IO[bytes]) -> str:
-    """Return the hash of a file, which stands at its beginning afterwards."""
+    """Return the hash of a file and rewind it."""
     file.seek(0)
     digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
     file.seek(0)

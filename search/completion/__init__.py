@@ -1,4 +1,8 @@
-"""What is suggested to who searches: while they type, for a word that is misspelt, and where nothing is found."""
+"""Completion: suggestions while typing, spelling corrections, and query relaxation where nothing is found.
+
+May import the rooms above it in docs/architecture.md. Verbs: `suggest`, `did_you_mean`, `relaxations`,
+`ways_to_matches`.
+"""
 
 from search.completion.relaxation import Relaxation, relaxations, ways_to_matches
 from search.completion.spelling import did_you_mean

@@ -1,4 +1,4 @@
-"""Ways out of a search that finds nothing: each asks for one thing less."""
+"""Query relaxation: alternatives to a search without results, each with one condition less."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from search.embedding import ModelUnavailable
 from search.query.errors import BadQuery
-from search.query.parser import Box
+from search.query.parser import ParsedText
 from search.query.query import Minimum, Mode, SearchQuery
 from search.retrieval.results import ResultPage
 from search.retrieval.search import find
@@ -19,7 +19,7 @@ MOST_FILTERS = 3
 
 @dataclass(frozen=True, slots=True)
 class Relaxation:
-    """A query that asks for less, what it does without, and how many images it finds."""
+    """A relaxed query, a label for what was dropped, and how many images it finds."""
 
     label: str
     query: SearchQuery
@@ -27,16 +27,17 @@ class Relaxation:
 
 
 def relaxations(query: SearchQuery) -> list[Relaxation]:
-    """Return what to leave out of `query`, so that it finds something again. Each costs a search."""
+    """Return relaxations of `query` that find something. Each costs a search."""
     easier = [(label, other) for label, other in _easier(query) if other != query][:MOST]
     ways = [Relaxation(label, other, _found(other)) for label, other in easier]
     return [way for way in ways if way.found]
 
 
 def ways_to_matches(query: SearchQuery) -> list[Relaxation]:
-    """Return which filters to leave out of `query`, so that something matches well; `found` counts the strong matches.
+    """Return relaxations of `query` without some filters that have strong matches; `found` counts these.
 
-    Each costs a search: MOST_FILTERS are tried."""
+    Each costs a search: at most MOST_FILTERS are tried.
+    """
     if query.all_filters.is_empty:
         return []
     easier = [(label, other) for label, other in _easier(query) if other.all_filters != query.all_filters]
@@ -55,7 +56,7 @@ def _strong(query: SearchQuery) -> int:
 def _count(query: SearchQuery, counted: Callable[[ResultPage], int]) -> int:
     try:
         return counted(find(query))
-    except (BadQuery, ModelUnavailable):  # words alone find without a model, and without cancelling anything out
+    except (BadQuery, ModelUnavailable):  # other relaxations may still work, such as words only
         return 0
 
 
@@ -96,9 +97,9 @@ def _easier(query: SearchQuery) -> Iterator[tuple[str, SearchQuery]]:
         yield _("Without any filter"), query.replace(filters=type(filters)())
 
 
-def _unquoted(box: Box) -> str:
-    """Return what stands in the box, the quoted words without their marks; what is unwanted stays so, and nothing else
-    becomes it: a minus within the marks is a sign."""
+def _unquoted(box: ParsedText) -> str:
+    """Return the text of the box without quotation marks. Negated parts stay negated, and a minus within the marks
+    does not negate."""
     meant = re.sub(r"(?<!\S)-(?=\w)", "", box.meant)
     filters = (one.text for one in box.typed)
     return " ".join([meant, *(f'-"{words}"' for words in box.unwanted), *filters])

@@ -1,7 +1,7 @@
-"""What was meant by a word that no picture has, where it is a letter off one that a title or a tag has.
+"""Spelling correction: for a word that no picture has, the one within one edit that titles or tags have.
 
-All words of titles and tags are kept in the process, sorted from their beginnings and from their ends: one edit leaves
-either the first half of a word or the second as it is, so few words are compared.
+Each process holds all words of titles and tags, sorted forwards and backwards: one edit leaves either the first or the
+second half of a word unchanged, so few words are compared.
 """
 
 import re
@@ -16,31 +16,31 @@ from search.indexing.query_plan import BY_WORDS, planned
 from search.models import Image, ImageWords
 from search.models.arrivals import State, state
 from search.query import full_text as database_words
-from search.query.collection_cache import Keeper, Kept
-from search.query.parser import read_box
+from search.query.collection_cache import Cached, CollectionCache
+from search.query.parser import parse_text
 from search.query.query import Mode, SearchQuery
 from search.query.typed_filters import MARKS
 from search.retrieval.results import ResultPage
 from search.text.folding import is_unspaced, words_of
 
 MOST_WORDS = 100_000
-"""Words that are known, the most frequent first: some 40 MB in each process."""
+"""Maximum number of words, the most frequent first: some 40 MB per process."""
 MOST_ASKED = 8
-"""Words of a query that are looked at."""
+"""Maximum number of words of a query that are checked."""
 SHORTEST = 4
-"""Letters of a Latin word that may be a letter off: shorter ones are off too many. Korean words may have two syllables
-that differ in one of their letters, or three of which one is another; Han and Kana two."""
+"""Minimum length of a Latin word to correct: shorter ones are within one edit of too many. Korean words of two
+syllables may differ in one letter, of three in one syllable; Han and Kana words need two characters."""
 
 _HANGUL = re.compile("[\uac00-\ud7a3]+")
 _CHUNK = re.compile(rf"[^\s{MARKS}]+")
-# Kanji with the Kana that end them, Katakana, and what else writes no spaces.
+# Kanji with trailing Kana, Katakana, and other scripts without spaces.
 _OF_ONE_KIND = re.compile(
     "[\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff]+[\u3041-\u309f]*|[\u30a1-\u30ff]+|[^\u30a1-\u30ff]+"
 )
 
 
 class _Sorted:
-    """Words, sorted in both directions."""
+    """Words sorted forwards and backwards."""
 
     def __init__(self, words: Iterable[str]) -> None:
         self._forth = sorted(words)
@@ -50,7 +50,7 @@ class _Sorted:
         return _range(self._forth, start)
 
     def near(self, word: str) -> set[str]:
-        """Return the words that are one edit off: a letter more or less, or another, or two in the other order."""
+        """Return the words within one edit: a letter added, removed or replaced, or two swapped."""
         half = len(word) // 2
         same_end = [one[::-1] for one in _range(self._back, word[half:][::-1])]
         near = {one for one in (*self.beginning_with(word[:half]), *same_end) if _is_near(word, one)}
@@ -68,7 +68,7 @@ def _range(words: list[str], start: str) -> list[str]:
 
 
 def _is_near(one: str, other: str) -> bool:
-    """Whether one of them has a letter that the other lacks, or both have another in one place."""
+    """Whether the two differ by one letter added, removed or replaced."""
     if len(one) > len(other):
         one, other = other, one
     if len(other) - len(one) > 1 or one == other:
@@ -78,7 +78,7 @@ def _is_near(one: str, other: str) -> bool:
 
 
 class Lexicon:
-    """The words of titles and tags, and how often each stands there."""
+    """The words of titles and tags with their frequencies."""
 
     def __init__(self, counts: Counter[str]) -> None:
         self.counts = dict(counts.most_common(MOST_WORDS))
@@ -86,14 +86,14 @@ class Lexicon:
         self._in_letters = _Sorted(_in_letters(word) for word in self.counts if _HANGUL.fullmatch(word))
 
     def knows(self, word: str) -> bool:
-        """Whether a word begins so."""
+        """Whether any word has this prefix."""
         return bool(self._words.beginning_with(word))
 
     def meant_by(self, word: str) -> str:
-        """Return the most frequent of the words that are a letter off, "" where there is none."""
+        """Return the most frequent word within one edit, "" if there is none."""
         found: set[str] = set()
         if _HANGUL.fullmatch(word) and len(word) > 1:
-            # Two letters in another order or one syllable for another are further off than a letter for another.
+            # One letter of a Hangul syllable is a smaller edit than a whole syllable or a swap.
             found = {unicodedata.normalize("NFC", one) for one in self._in_letters.near(_in_letters(word))}
         if not found and self._may_be_off(word):
             found = self._words.near(word)
@@ -116,22 +116,22 @@ def _lexicon() -> Lexicon:
         counts.update(_words_in(title))
     for value in vocabulary.get(state()).value.values:
         if value.kind is Kind.TAG:
-            for word in set(_words_in(" ".join(_apart(words_of(value.label))))):
+            for word in set(_words_in(" ".join(_split(words_of(value.label))))):
                 counts[word] += value.count
     return Lexicon(counts)
 
 
-lexicon = Keeper(_lexicon, "spellings")
+lexicon = CollectionCache(_lexicon, "spellings")
 
 
-def _apart(words: Iterable[str]) -> Iterator[str]:
-    """Take apart words as titles are in the database: each letter of scripts without spaces for itself."""
+def _split(words: Iterable[str]) -> Iterator[str]:
+    """Split words as titles are stored: in scripts without spaces into single characters, Hangul into runs."""
     for word in words:
         yield from re.findall("[\uac00-\ud7a3]+|.", word) if any(map(is_unspaced, word)) else [word]
 
 
 def _words_in(title: str) -> Iterator[str]:
-    """Yield the words of a title as it is in the database, where letters of scripts without spaces stand alone."""
+    """Yield the words of a stored title, joining the single characters of scripts without spaces."""
     run = ""
     for word in title.split(" "):
         if len(word) == 1 and is_unspaced(word) and not _HANGUL.match(word):
@@ -154,9 +154,9 @@ def _of_run(run: str) -> Iterator[str]:
 
 
 def did_you_mean(results: ResultPage) -> SearchQuery | None:
-    """Return the query of these results with words that exist in the place of those that nearly do; None if none does.
+    """Return the query with corrected words; None if there is nothing to correct.
 
-    Where a picture holds the words as they are, nothing else was meant.
+    If a picture contains the words as they are, they are taken as meant.
     """
     query = results.query
     may_be = query.words and query.mode is not Mode.MEANING and query.page == 1
@@ -173,28 +173,28 @@ def did_you_mean(results: ResultPage) -> SearchQuery | None:
 
 
 def _asked_about(text: str) -> dict[str, str]:
-    """Return the first of the words that are meant, as they are written and as they are compared.
+    """Return the first words of the query to check, by their spelling in the query.
 
-    Not what is unwanted, nor a filter, nor several words in one.
+    Negated words, filters and chunks of several words are left out.
     """
-    meant = set(read_box(text).meant.split())
+    meant = set(parse_text(text).meant.split())
     chunks = [chunk for chunk in dict.fromkeys(_CHUNK.findall(text)) if chunk in meant and ":" not in chunk]
     words = {chunk: words_of(chunk) for chunk in chunks}
     single = {chunk: found[0] for chunk, found in words.items() if len(found) == 1 and len(found[0]) > 1}
     return dict(islice(single.items(), MOST_ASKED))
 
 
-def _instead(word: str, kept: Kept[Lexicon], now: State) -> str:
-    """Return the word that was meant; "" where this one is known, or none is near."""
+def _instead(word: str, kept: Cached[Lexicon], now: State) -> str:
+    """Return the correction; "" if the word is known or none is near."""
     meant = "" if kept.value.knows(word) else kept.value.meant_by(word)
-    # What became known earlier may be gone.
+    # The cached lexicon may be out of date.
     return meant if meant and not _is_held(word) and (kept.at == now or _is_held(meant)) else ""
 
 
 def _is_held(word: str) -> bool:
-    """Whether a shown picture holds it, in its description perhaps, or inside a word."""
+    """Whether a visible picture contains the word, in any text field, even within a longer word."""
     held = database_words.holding(Image.objects.shown(), database_words.beginnings(word)).order_by()
-    # All are counted, though one would do: for the first of many the planner walks along all pictures, and mostly
-    # there is none.
+    # Counts all instead of using EXISTS: for a first match the planner would scan all pictures, and mostly there is
+    # none.
     with planned(BY_WORDS):
         return held.count() > 0

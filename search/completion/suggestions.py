@@ -1,7 +1,7 @@
-"""What is suggested while somebody types: tags, cameras and years in which pictures were taken, as typed filters.
+"""Suggestions while typing: tags, cameras, places and years of taking, as typed filters.
 
-All of them are kept in the process with how many shown pictures have them, sorted by how their words begin: to look
-some up takes less than a millisecond, and to count them anew half a second for 100,000 pictures.
+Each process holds all of them with the number of visible pictures, sorted by the beginnings of their words: a lookup
+takes less than a millisecond, recounting half a second for 100,000 pictures.
 """
 
 import datetime as dt
@@ -22,22 +22,22 @@ from django.db.models import Count, F, Func, IntegerField, TextField
 from search.models import Capture, Image, Place
 from search.models.arrivals import state
 from search.places.countries import country_name, country_named
-from search.query.collection_cache import Keeper
+from search.query.collection_cache import CollectionCache
 from search.query.tag_names import tag_names
 from search.query.typed_filters import MARKS, NAMES
 from search.text.folding import fold, is_letter, is_unspaced
 
 MOST = 6
-"""Suggestions at once: more would hide the results."""
+"""Suggestions shown at once: more would hide the results."""
 MOST_VALUES = 50_000
-"""Tags, and cameras, that are known, the most frequent first."""
+"""Maximum number of tags, and of cameras, the most frequent first."""
 MOST_WORDS = 3
-"""Words before the cursor that may be one tag or camera."""
+"""Maximum number of words before the cursor that may form one tag or camera."""
 LONGEST = 1000
-"""Characters that the box takes."""
+"""Maximum length of the box's text in characters."""
 
 _KINDS = {alias: name for name in ("tag", "camera", "taken", "country", "region", "town") for alias in NAMES[name]}
-"""By what each filter may be called."""
+"""Kinds by all names of their filters."""
 _NAMES = "|".join(map(re.escape, _KINDS))
 _NAME = re.compile(rf"(-?)({_NAMES}):", re.IGNORECASE)
 _QUOTED = re.compile(rf"(?<!\S)(-?)({_NAMES}):[{MARKS}]\Z", re.IGNORECASE)
@@ -45,7 +45,7 @@ _PLAIN = re.compile(r"[\w-]+")
 
 
 class Kind(StrEnum):
-    """By their names as typed filters."""
+    """Kinds of values, by the name of the typed filter."""
 
     TAG = "tag"
     CAMERA = "camera"
@@ -68,38 +68,38 @@ class Value:
 
     @property
     def filter(self) -> str:
-        """What is written into the box for it."""
+        """The text of the filter."""
         return self.filter_called(self.kind)
 
     def filter_called(self, name: str) -> str:
-        """The same, with the filter called as somebody has begun it, such as 태그."""
+        """The same with the name that the user has begun to type, such as 태그."""
         is_plain = self.kind is not Kind.CAMERA and _PLAIN.fullmatch(self.label)
         return f"{name}:{self.label}" if is_plain else f'{name}:"{self.label}"'
 
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A value, and the text of the box, up to the cursor, that has it in the place of what was typed for it."""
+    """A value, and the text of the box up to the cursor with the value inserted."""
 
     value: Value
     text: str
 
 
 class Vocabulary:
-    """All values that shown pictures have."""
+    """All values of visible pictures."""
 
     def __init__(self, values: Sequence[Value]) -> None:
-        """`values` are the most frequent first."""
+        """`values` are sorted by frequency, highest first."""
         self.values = values
         self._folded = [fold(value.label) for value in values]
-        # Where each word of each begins, and in scripts without spaces each letter.
+        # The start of each word; in scripts without spaces, of each character.
         keys = sorted((key, number) for number, label in enumerate(self._folded) for key in _beginnings(label))
         self._keys = [key for key, _number in keys]
         self._numbers = [number for _key, number in keys]
 
     def beginning_with(self, term: str, kind: Kind | None) -> list[Value]:
-        """Return the values a word of which begins with folded `term`, those that begin so themselves first, then the
-        most frequent; at most MOST."""
+        """Return at most MOST values with a word that begins with folded `term`: first those that begin with it
+        themselves, then by frequency."""
         if not term:
             own = (value for value in self.values if value.kind is kind and not value.is_other_name)
             return list(islice(own, MOST)) if kind else []
@@ -123,29 +123,29 @@ def _with_places() -> Vocabulary:
     return Vocabulary(sorted(values, key=lambda value: -value.count))
 
 
-vocabulary = Keeper(_vocabulary, "suggestions")
-with_places = Keeper(_with_places, "suggestions with places")
-"""The same for those who may see places."""
+vocabulary = CollectionCache(_vocabulary, "suggestions")
+with_places = CollectionCache(_with_places, "suggestions with places")
+"""The same, including places, for users who may see them."""
 
 
 def suggest(typed: str, *, places: bool = False) -> list[Suggestion]:
-    """Return what may be meant by the end of `typed`, the text of the box up to the cursor: the best first; with
-    `places` those where pictures were taken too."""
+    """Return suggestions for the end of `typed`, the text of the box up to the cursor, best first; with `places`, also
+    places of taking."""
     terms = list(_terms(typed)) if len(typed) <= LONGEST else []
     if not terms:
         return []
     now = state()
     kept = (with_places if places else vocabulary).peek(now)
-    if kept is None:  # whoever types on is told
+    if kept is None:  # not loaded yet: a later keystroke gets an answer
         return []
     found: dict[Value, Suggestion] = {}
     for start, sign, name, term in terms:
         kind = Kind(_KINDS[name]) if name else None
-        # Words begin with letters, what is typed of them not always.
+        # Words begin with a letter; what is typed may begin with a mark.
         folded = "".join(dropwhile(_is_no_letter, fold(term)))
         for value in kept.value.beginning_with(folded, kind):
             text = f"{typed[:start]}{sign}{value.filter_called(name or value.kind)}"
-            # Times are no filters with a minus.
+            # `taken:` can't be negated.
             if text != typed and not (sign and value.kind is Kind.TAKEN):
                 found.setdefault(value, Suggestion(value, text))
     best = list(found.values())[:MOST]
@@ -153,8 +153,8 @@ def suggest(typed: str, *, places: bool = False) -> list[Suggestion]:
 
 
 def _terms(typed: str) -> Iterator[tuple[int, str, str, str]]:
-    """Yield what the end of the text may be a value for, the longest first: where it begins, the minus before it, the
-    name of the filter, "" for none, and what was typed of the value."""
+    """Yield the possible values at the end of the text, longest first: its position, the minus before it, the filter's
+    name or "", and the part of the value typed so far."""
     marks = [place for place, character in enumerate(typed) if character in MARKS]
     if len(marks) % 2:  # within quotation marks
         if name := _QUOTED.search(typed, 0, marks[-1] + 1):
@@ -190,13 +190,13 @@ def _tags() -> Iterator[Value]:
     rows = Image.objects.shown().order_by().annotate(value=value).values_list("value").annotate(count=Count("*"))
     counts = dict(rows.order_by("-count", "value")[:MOST_VALUES])
     for tag, count, is_other_name in _named(counts):
-        if not any(mark in tag for mark in MARKS):  # the box can't hold it
+        if not any(mark in tag for mark in MARKS):  # not expressible in the box
             yield Value(Kind.TAG, tag, count, is_other_name)
 
 
 def _named(counts: dict[str, int]) -> Iterator[tuple[str, int, bool]]:
-    """Yield tags with how many pictures a filter by each finds: those that pictures have, wider ones, and their other
-    names, of which that is told."""
+    """Yield (name, count, whether it is a synonym) for tags of pictures, broader tags, and synonyms, counting what a
+    filter by each finds."""
     names = tag_names()
     yield from ((tag, count, False) for tag, count in counts.items() if tag not in names.all)
     present = list(names.present(counts))
@@ -207,7 +207,7 @@ def _named(counts: dict[str, int]) -> Iterator[tuple[str, int, bool]]:
 
 
 def _having_any(groups: Collection[frozenset[str]]) -> dict[frozenset[str], int]:
-    """Return how many shown pictures have any tag of each group, each by the index of tags."""
+    """Return how many visible pictures have any tag of each group, using the index of tags."""
     given = list(groups)
     if not given:
         return {}
@@ -229,7 +229,7 @@ def _cameras() -> Iterator[Value]:
 
 
 def _years() -> Iterator[Value]:
-    # Django's own would take it for a moment in some zone.
+    # Django's ExtractYear would convert to a time zone.
     template = "extract(year FROM %(expressions)s)::int"
     year = Func(F("taken"), template=template, output_field=IntegerField())
     rows = Capture.objects.filter(image__hidden=False, taken__isnull=False).annotate(year=year).values_list("year")
@@ -238,7 +238,7 @@ def _years() -> Iterator[Value]:
 
 
 def _places() -> Iterator[Value]:
-    """Countries, regions and towns, as they are called in each language of the site."""
+    """Countries, regions and towns by their names in each language of the site."""
     counts: dict[tuple[Kind, str], int] = Counter()
     rows = Capture.objects.filter(image__hidden=False, place__isnull=False).values_list("place")
     number_of = dict(rows.annotate(count=Count("*")).order_by())
@@ -262,9 +262,9 @@ def _is_in_place(value: Value) -> bool:
 
 
 def _is_there(value: Value) -> bool:
-    """Whether a shown picture has it still."""
+    """Whether a visible picture still has the value."""
     if value.kind is Kind.TAG:
-        # Not `exists`, which has the planner read the table for the first one.
+        # Not EXISTS: the planner would scan the table for a first match.
         found_by = list(tag_names().found_by(value.label))
         return Image.objects.shown().filter(tags__overlap=found_by).order_by().count() > 0
     if value.kind.is_of_place:

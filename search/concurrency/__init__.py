@@ -1,1 +1,4 @@
-"""Waiting that ends: work in the background, timeouts of storages, commands in processes of their own."""
+"""Work in background threads, time limits for object storage calls, commands in processes of their own.
+
+Imports no other room. Verbs: `keep_doing`, `Background.soon`, `start_command`, `gate(place).call`.
+"""

@@ -1,5 +1,4 @@
-"""Work beside what people wait for: they wait for a moment only, and it goes on without them where it takes longer; or
-nobody waits at all, and it is done each so many seconds."""
+"""Work in background threads: run on request, with a caller that waits for a moment at most, or run periodically."""
 
 import logging
 import threading
@@ -10,12 +9,14 @@ from django.db import Error, connection
 logger = logging.getLogger(__name__)
 
 WAITED_FOR = 2.0
-"""Seconds that whoever asks waits: what is quick is done by then, and what hangs holds nobody up."""
+"""Seconds that a caller waits: quick work is done by then, and work that hangs delays no request."""
 
 
 def keep_doing(work: Callable[[], object], every: float, name: str, failed: str) -> threading.Event:
-    """Do `work` each so many seconds, in a thread of that name, until the event that is returned is set. What it
-    raises is logged as having `failed`, and it is tried again: nobody would notice that the thread has ended."""
+    """Call `work` every `every` seconds, in a daemon thread called `name`, until the returned event is set.
+
+    An exception is logged with the message `failed`, and the loop continues: a thread that ended would go unnoticed.
+    """
     stop = threading.Event()
 
     def look() -> None:
@@ -34,7 +35,7 @@ def keep_doing(work: Callable[[], object], every: float, name: str, failed: str)
 
 
 class Background:
-    """Does `work` in a thread of its own whenever it is asked for, one at a time; what it raises is logged."""
+    """Runs `work` in a thread of its own on request, one run at a time. Exceptions are logged."""
 
     def __init__(self, work: Callable[[], object], name: str) -> None:
         self._work, self._name = work, name
@@ -43,15 +44,16 @@ class Background:
         self._is_asked_for = False
 
     def soon(self, *, wait: bool = True) -> None:
-        """Have the work done from its start, after what is under way; wait for that, but for WAITED_FOR at most."""
+        """Request a run from the start of the work, after any run in progress. With `wait`, wait for it up to
+        WAITED_FOR seconds."""
         with self._lock:
             self._is_asked_for = True
             if self._thread is None or not self._thread.is_alive():
                 thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 try:
                     thread.start()
-                except RuntimeError:  # no thread can be had
-                    logger.warning("%s: not now", self._name, exc_info=True)
+                except RuntimeError:  # the process can't start another thread
+                    logger.warning("%s: could not start a thread", self._name, exc_info=True)
                     return
                 self._thread = thread
             thread = self._thread
@@ -64,7 +66,7 @@ class Background:
             except Exception:
                 logger.exception("%s", self._name)
             finally:
-                connection.close()  # perhaps what has failed
+                connection.close()  # the connection may be what failed
 
     def _is_next(self) -> bool:
         with self._lock:

@@ -1,5 +1,4 @@
-"""Commands that somebody starts from the administration: processes of their own, which neither end with the server nor
-take the turns of those who search."""
+"""Commands started from the admin: processes of their own, which outlive the server and take no worker threads."""
 
 import subprocess
 import sys
@@ -9,12 +8,12 @@ from django.conf import settings
 
 
 def start_command(name: str, *arguments: str) -> None:
-    """Start a command of `manage.py`; what it complains of goes where the server's own log goes. Raises OSError."""
-    process = subprocess.Popen(  # noqa: S603 - commands of ours, with numbers
+    """Start `manage.py NAME ARGUMENTS`, with its stderr going to the server's. Raises OSError."""
+    process = subprocess.Popen(  # noqa: S603 - our own commands, with numbers as arguments
         [sys.executable, str(settings.BASE_DIR / "manage.py"), name, *arguments],
         cwd=settings.BASE_DIR,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl-C at the server's terminal is not meant for it
+        start_new_session=True,  # Ctrl-C in the server's terminal must not end it
     )
     threading.Thread(target=process.wait, name=f"waits-for-{name}", daemon=True).start()

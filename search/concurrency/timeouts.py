@@ -1,9 +1,9 @@
-"""Nobody waits long for a storage: few calls are under way at once, each has an end, and while one place doesn't
-answer all others who ask there fail at once.
+"""Time limits for calls to an object storage: few at once, each with a deadline, and fast failure while it doesn't
+answer.
 
-Timeouts of sockets don't suffice: each byte that trickles in, each address of a name and each attempt begins them
-anew, and looking a name up has none. So a call runs in a thread of its own, which is waited for until a deadline; then
-the connection that it holds is cut off, and the thread ends by itself.
+Socket timeouts don't suffice: each byte that trickles in, each address of a name and each attempt restarts them, and
+name resolution has none. So a call runs in a thread of its own with a deadline; past it, the socket is shut down and
+the thread ends by itself.
 """
 
 import math
@@ -19,33 +19,34 @@ from typing import Any, Generic, TypeVar
 from django.conf import settings
 
 MOST_AT_ONCE = 4
-"""Calls to one place under way in a process that answers requests, of its eight threads: searches find the others."""
+"""Concurrent calls to one place in a web process: its other threads stay free."""
 LARGE = 1_000_000
-"""Bytes from which a call may take long where all is well. One of the calls at once is none of these."""
+"""Bytes from which a call counts as large: it may take long without anything being wrong. One slot is never given to
+these."""
 TURN, STILL = 1.0, 0.5
-"""Seconds that one more call waits for its turn, and after which it doesn't where none of those at once has ended."""
+"""Seconds that a further call waits for a slot at most, and without any call ending."""
 SLOW = 1.0
-"""Seconds after which a failure is no quick one: others that ask are spared the same."""
-TRIED_EVERY, TRIED_FOR = 1.5, 2.0
-"""Seconds between two tries of a place that doesn't answer, and seconds that the try may take."""
+"""Seconds after which a failed call counts as slow, so that others don't have to wait for the same failure."""
+PROBE_EVERY, PROBE_TIMEOUT = 1.5, 2.0
+"""Seconds between two probes of a place that doesn't answer, and the time limit of a probe."""
 LEAST_RATE = 250_000
-"""Bytes a second that a storage must bring or take."""
+"""Minimum transfer rate in bytes a second; slower calls time out."""
 COMMANDS_WAIT = 300.0
-"""Seconds that a command waits: it has the time, and repeats what fails."""
+"""Time limit in commands, in seconds: they can wait, and retry what fails."""
 
 T = TypeVar("T")
 
 
 class NoAnswer(Exception):
-    """A storage has not answered in time, or not a moment ago, or too many are asking it."""
+    """The storage did not answer in time, or did not a moment ago, or has too many calls in progress."""
 
 
 class TimedOut(NoAnswer):
-    """It was asked, and has not answered in time."""
+    """The call was made, and exceeded its time limit."""
 
 
 class Call(Generic[T]):
-    """Work in a thread of its own. The socket that it uses can be shut down by whoever waits for it."""
+    """Work in a thread of its own, whose socket the waiting caller can shut down."""
 
     _own = threading.local()
 
@@ -59,7 +60,7 @@ class Call(Generic[T]):
 
     @classmethod
     def uses(cls, connected: socket.socket | None) -> None:
-        """The call that this thread belongs to, if any, waits for this socket now."""
+        """Register `connected` as the socket in use by the call that runs in this thread, if any."""
         call: Call[Any] | None = getattr(cls._own, "call", None)
         if call is None or connected is None:
             return
@@ -68,7 +69,7 @@ class Call(Generic[T]):
             call.cut_off()
 
     def outcome(self, seconds: float) -> T:
-        """Do the work; return what it returns and raise what it raises. Raises TimedOut after so many seconds."""
+        """Do the work and return its result, or raise its exception. Raises TimedOut after `seconds`."""
         threading.Thread(target=self._run, name="storage", daemon=True).start()
         if not self._done.wait(seconds):
             self.cut_off()
@@ -96,14 +97,14 @@ class Call(Generic[T]):
 
 @dataclass(slots=True)
 class _Silence:
-    """A place doesn't answer: from when on one call may try it again, and whether one does."""
+    """A place that doesn't answer: the time from which one call may probe it, and whether one does now."""
 
     until: float
-    is_tried: bool = False
+    is_probed: bool = False
 
 
 class Gate:
-    """What all calls to one place go through. In a process that answers requests few do so at once."""
+    """Admits calls to one place; in web processes (STORAGE_WAIT is set) only a few at once."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -112,30 +113,30 @@ class Gate:
         self._silence: _Silence | None = None
 
     def call(self, work: Callable[[], T], *, size: int = 0) -> T:
-        """Return what `work` does, which brings or takes `size` bytes. Raises what it raises, and NoAnswer."""
+        """Return the result of `work`, which transfers `size` bytes. Raises its exceptions, and NoAnswer."""
         if settings.STORAGE_WAIT is None:
             return Call(work).outcome(COMMANDS_WAIT + size / LEAST_RATE)
-        is_try = self._enter(MOST_AT_ONCE - 1 if size > LARGE else MOST_AT_ONCE)
+        is_probe = self._enter(MOST_AT_ONCE - 1 if size > LARGE else MOST_AT_ONCE)
         began, is_quick = time.monotonic(), False
-        wait = min(TRIED_FOR, settings.STORAGE_WAIT) if is_try else settings.STORAGE_WAIT
+        wait = min(PROBE_TIMEOUT, settings.STORAGE_WAIT) if is_probe else settings.STORAGE_WAIT
         try:
             outcome = Call(work).outcome(wait + size / LEAST_RATE)
             is_quick = True
         except Exception as error:
-            # What is refused at once keeps nobody waiting, and who refuses by a 4xx has answered, however busy.
+            # A fast failure delays nobody, and a 4xx is an answer, however slow.
             is_quick = time.monotonic() - began < SLOW or _is_an_answer(error)
             raise
         finally:
-            self._leave(began, is_try=is_try, answers=is_quick)
+            self._leave(began, is_probe=is_probe, answers=is_quick)
         return outcome
 
     def _enter(self, most: int) -> bool:
-        """Return whether this call tries a place that didn't answer. Raises NoAnswer."""
+        """Take a slot; return whether this call probes a place that didn't answer. Raises NoAnswer."""
         with self._changed:
             if self._silence:
-                if self._silence.is_tried or time.monotonic() < self._silence.until:
+                if self._silence.is_probed or time.monotonic() < self._silence.until:
                     raise NoAnswer("it did not answer a moment ago")
-                self._silence.is_tried = True
+                self._silence.is_probed = True
             elif not self._has_turn(most):
                 raise NoAnswer("too many are asking it at once")
             self._under_way += 1
@@ -143,7 +144,7 @@ class Gate:
             return self._silence is not None
 
     def _has_turn(self, most: int) -> bool:
-        """Wait for one's turn, as long as calls come to their ends."""
+        """Wait for a slot, for as long as other calls keep ending."""
         deadline = time.monotonic() + TURN
         while self._under_way >= most:
             left = min(deadline, self._moved + STILL) - time.monotonic()
@@ -152,28 +153,28 @@ class Gate:
             self._changed.wait(left)
         return not self._silence
 
-    def _leave(self, began: float, *, is_try: bool, answers: bool) -> None:
+    def _leave(self, began: float, *, is_probe: bool, answers: bool) -> None:
         with self._changed:
             self._under_way -= 1
             self._moved = time.monotonic()
             if answers:
                 self._answered = self._moved
-            if is_try:
-                self._silence = None if answers else _Silence(self._moved + TRIED_EVERY)
-            # What began before the last answer tells nothing new.
+            if is_probe:
+                self._silence = None if answers else _Silence(self._moved + PROBE_EVERY)
+            # A call that began before the last success says nothing about the present.
             elif not (answers or self._silence or began < self._answered):
-                self._silence = _Silence(self._moved + TRIED_EVERY)
+                self._silence = _Silence(self._moved + PROBE_EVERY)
             self._changed.notify_all()
 
 
 def _is_an_answer(error: Exception) -> bool:
-    """Whether this is botocore's error for a request that was understood and refused."""
+    """Whether this is botocore's error for a request that was understood and refused (4xx)."""
     response = getattr(error, "response", None)
-    told = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) if isinstance(response, dict) else 0
-    return 400 <= int(told) < 500
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) if isinstance(response, dict) else 0
+    return 400 <= int(status) < 500
 
 
 @lru_cache(maxsize=256)
 def gate(place: str) -> Gate:
-    """Return the gate to a place, which is named as precisely as it fails: a server and a bucket."""
+    """Return the gate of `place`, which should be as specific as failures are: server and bucket."""
     return Gate()

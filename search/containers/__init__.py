@@ -1,4 +1,5 @@
-"""The containers of picture formats, read from untrusted bytes without decoding a pixel.
+"""Container formats of pictures, parsed from untrusted bytes without decoding pixels.
 
-Formats, boxes of ISO media files, directories of TIFF, scans of JPEG; and UnreadableImage, which all of them raise.
+ISO media boxes, TIFF directories, JPEG scans, PNG chunks, GIF frames. Imports no other room. All parsers raise
+UnreadableImage (`errors.py`).
 """

@@ -1,4 +1,4 @@
-"""The boxes of ISO base media files: HEIC, AVIF, JPEG 2000, Canon's CR3, films."""
+"""Boxes of ISO base media files: HEIC, AVIF, JPEG 2000, Canon CR3, video."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -7,7 +7,7 @@ _MOST = 10_000
 
 
 class Box(NamedTuple):
-    """A box: its type, where its content begins, and where it ends, which may lie beyond the end of the file."""
+    """A box: its type, and the offsets of its content; `end` may lie beyond the end of the file."""
 
     kind: bytes
     start: int
@@ -15,7 +15,7 @@ class Box(NamedTuple):
 
 
 def boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[Box]:
-    """Yield the boxes that stand side by side from `start` to `end`, the last of them perhaps cut short."""
+    """Yield the sibling boxes between `start` and `end`; the last one may be truncated."""
     end = len(data) if end is None else min(end, len(data))
     for _ in range(_MOST):
         if start + 8 > end:
@@ -31,7 +31,7 @@ def boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[Box]:
 
 
 def within(data: bytes, path: tuple[bytes, ...], start: int = 0, end: int | None = None) -> Iterator[Box]:
-    """Yield every box that is reached by the types in `path`, from the outermost in."""
+    """Yield every box at `path`, a sequence of box types from the outermost in."""
     for box in boxes(data, start, end):
         if box.kind == path[0]:
             if len(path) == 1:
@@ -41,7 +41,7 @@ def within(data: bytes, path: tuple[bytes, ...], start: int = 0, end: int | None
 
 
 def is_cut(data: bytes) -> bool:
-    """Whether one of the outermost boxes reaches beyond the end of the file."""
+    """Whether one of the top-level boxes reaches beyond the end of the file."""
     end = 0
     for box in boxes(data):
         end = box.end

@@ -1,4 +1,4 @@
-"""The one exception of this room: a file that can't be shown, and why, in the user's words."""
+"""The one exception of this room: a file that is refused, and why, in the user's words."""
 
 import math
 from collections.abc import Iterator
@@ -7,12 +7,12 @@ from enum import StrEnum
 
 
 def _(message: str) -> str:
-    """Mark a text for translation, which is looked up when it is asked for: decoders do without Django."""
+    """Mark a text for translation. It is looked up when displayed, since decoder processes run without Django."""
     return message
 
 
 class Reason(StrEnum):
-    """Why a file was refused; stable, so that ledgers and tests can hold on to it."""
+    """Why a file was refused. Values are stable: ingestion logs and tests depend on them."""
 
     EMPTY = "empty"
     NOT_A_PICTURE = "not_a_picture"
@@ -53,9 +53,9 @@ _MESSAGES: dict[Reason, str] = {
 
 
 class UnreadableImage(Exception):
-    """A file that is refused; `code` says why, `str()` says it to the user in the active language.
+    """A file that is refused: `code` says why, `str()` is the message in the active language.
 
-    The message is put together when it is asked for, so the exception survives pickling and a change of language.
+    The message is formatted when asked for, so the exception survives pickling and a change of language.
     """
 
     def __init__(self, code: Reason, **figures: str) -> None:
@@ -70,7 +70,7 @@ class UnreadableImage(Exception):
 
 
 class NeedsMemory(Exception):
-    """A picture takes more memory than its decoder was given: `needed` bytes. Raised before it takes any of it."""
+    """A picture takes `needed` bytes of memory, more than its decoder was given. Raised before allocating any."""
 
     def __init__(self, needed: int) -> None:
         super().__init__(f"{needed:,} bytes")
@@ -79,7 +79,7 @@ class NeedsMemory(Exception):
 
 @contextmanager
 def memory_guarded() -> Iterator[None]:
-    """Have a picture that needs more memory than there is refused, as others are."""
+    """Turn MemoryError into UnreadableImage."""
     try:
         yield
     except MemoryError as error:
@@ -87,20 +87,20 @@ def memory_guarded() -> Iterator[None]:
 
 
 def too_many_pixels(width: int, height: int, limit: int) -> UnreadableImage:
-    """The refusal of a picture of `width` x `height` pixels where `limit` pixels are allowed."""
+    """Return the error for a picture of `width` x `height` pixels, over the limit of `limit` pixels."""
     return UnreadableImage(Reason.TOO_MANY_PIXELS, found=_millions_up(width * height), limit=f"{limit / 1e6:,.10g}")
 
 
 def too_many_bytes(found: int, limit: int) -> UnreadableImage:
-    """The refusal of a file of at least `found` bytes where `limit` bytes are allowed."""
+    """Return the error for a file of at least `found` bytes, over the limit of `limit` bytes."""
     return UnreadableImage(Reason.TOO_MANY_BYTES, found=_millions_up(found), limit=f"{limit / 1e6:,.10g}")
 
 
 def too_much_memory(found: int, limit: int) -> UnreadableImage:
-    """The refusal of a picture that takes `found` bytes of memory where `limit` bytes are allowed."""
+    """Return the error for a picture whose decoding takes `found` bytes of memory, over the limit of `limit` bytes."""
     return UnreadableImage(Reason.TOO_MUCH_MEMORY, found=f"{math.ceil(found / 1e6):,}", limit=f"{limit / 1e6:,.0f}")
 
 
 def _millions_up(count: int) -> str:
-    # Rounded up, or a picture a little over the limit would "have 100 megapixels; the limit is 100".
+    # Rounded up, or a picture slightly over the limit would "have 100 megapixels; the limit is 100".
     return f"{math.ceil(count / 1e5) / 10:,.1f}".removesuffix(".0")

@@ -1,4 +1,4 @@
-"""Which formats are let in, told from the bytes before any decoder sees them."""
+"""The accepted formats, recognised by magic bytes before any decoder sees the file."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from search.containers.raw import directories, is_raw
 
 
 class Format(NamedTuple):
-    """How a format is named outside: its MIME type, and its file extension with the dot."""
+    """Public names of a format: its MIME type, and its file extension with the dot."""
 
     mime: str
     extension: str
@@ -24,25 +24,25 @@ FORMATS: dict[str, Format] = {
     "TIFF": Format("image/tiff", ".tif"),
     "BMP": Format("image/bmp", ".bmp"),
     "JP2": Format("image/jp2", ".jp2"),
-    # Of all cameras; never handed out as it is.
+    # All cameras' RAW formats; never served as they are.
     "RAW": Format("image/x-raw", ".raw"),
 }
 
 RAW_EXTENSIONS: tuple[str, ...] = (
     *(".dng", ".nef", ".nrw", ".cr2", ".cr3", ".arw", ".sr2", ".raf", ".orf", ".rw2", ".pef", ".srw"),
 )
-"""Those of cameras' RAW files, which hold the picture as a JPEG too."""
+"""Extensions of camera RAW files, which contain the picture as a JPEG too."""
 EXTENSIONS: tuple[str, ...] = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".avif", ".heic", ".heif", ".hif"),
     *(".tif", ".tiff", ".bmp", ".dib", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
     *RAW_EXTENSIONS,
 )
-"""How the names of readable files end, in lower case. What a file is, its content tells alone."""
+"""Lower-case extensions of readable files. The format itself is determined by content alone."""
 
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
 
-# The formats that people try and that are refused by name. Anything else "is not a picture".
+# Formats that people try, refused by name. Anything else "is not a picture".
 _REFUSED: tuple[tuple[bytes, str], ...] = (
     (b"8BPS", "Photoshop"),
     (b"\0\0\1\0", "ICO"),
@@ -59,11 +59,11 @@ _REFUSED: tuple[tuple[bytes, str], ...] = (
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _JPEG_2000 = (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")
 _BMP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}
-"""Lengths of the second header of a BMP; "BM" alone begins many a text."""
+"""Possible lengths of the second header of a BMP; "BM" alone begins many texts."""
 
 
 def recognised(data: bytes) -> str:
-    """Return the name in FORMATS of the format that `data` starts like.
+    """Return the name in FORMATS of the format that `data` begins with.
 
     Raises UnreadableImage: empty, not_a_picture, or wrong_format where the format is known by name.
     """
@@ -98,7 +98,7 @@ def _of_brands(data: bytes) -> str:
     major, brands = data[8:12], {data[start : start + 4] for start in range(16, end, 4)}
     if major in _AVIF_BRANDS:
         return "AVIF"
-    # mif1 is the container alone: what lies in it stands further on in the list.
+    # mif1 names only the container: the codec is further on in the list.
     if brands & _AVIF_BRANDS and (major not in _HEIF_BRANDS or major in {b"mif1", b"msf1"}):
         return "AVIF"
     if major in _HEIF_BRANDS or brands & _HEIF_BRANDS:
@@ -116,7 +116,7 @@ def _refusal(data: bytes) -> UnreadableImage:
 
 
 def is_cut_short(data: bytes, format: str) -> bool:
-    """Whether the container of `data` says that more bytes should follow. Tells "truncated" from "damaged"."""
+    """Whether the container announces more bytes than `data` has: the file is truncated, not damaged."""
     match format:
         case "JPEG":
             return b"\xff\xd9" not in data
@@ -131,13 +131,13 @@ def is_cut_short(data: bytes, format: str) -> bool:
         case "BMP":
             return len(data) < int.from_bytes(data[2:6], "little")
         case "JP2" if data.startswith(_JPEG_2000[1]):
-            return False  # no boxes; what is missing was found before it was decoded
+            return False  # no boxes; truncation was detected before decoding
         case _:
             return is_cut(data)
 
 
 def webp_canvas(data: bytes) -> tuple[int, int]:
-    """Width and height in pixels from the first chunk of a WebP file; (0, 0) where there is none."""
+    """Return width and height in pixels from the first chunk of a WebP file; (0, 0) if there is none."""
     match data[12:16]:
         case b"VP8X":
             return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1

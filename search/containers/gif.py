@@ -1,4 +1,4 @@
-"""Where the frames of a GIF file reach, without decoding any."""
+"""Extents of the frames of a GIF file, read without decoding."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ _EXTENSION, _FRAME = 0x21, 0x2C
 
 
 def frame_extents(data: bytes, most: int) -> Iterator[tuple[int, int]]:
-    """Yield how far each of the first `most` frames reaches to the right and down, in pixels."""
+    """Yield the right and lower edge of each of the first `most` frames, in pixels."""
     position = _after_colours(data, 13, 10)
     while position + 10 <= len(data) and most:
         kind = data[position]
@@ -24,12 +24,12 @@ def frame_extents(data: bytes, most: int) -> Iterator[tuple[int, int]]:
 
 
 def _after_colours(data: bytes, position: int, flags: int) -> int:
-    """Return where the colour table ends that starts at `position` and whose size stands in the byte at `flags`."""
+    """Return the end of the colour table at `position`, whose size is in the byte at `flags`."""
     return position + (3 << (data[flags] & 7) + 1 if flags < len(data) and data[flags] & 0x80 else 0)
 
 
 def _after_blocks(data: bytes, position: int) -> int:
-    """Return where the chain of blocks of up to 255 bytes ends that starts at `position`."""
+    """Return the end of the chain of blocks of up to 255 bytes at `position`."""
     while position < len(data) and data[position]:
         position += 1 + data[position]
     return position + 1

@@ -1,4 +1,4 @@
-"""What a HEIC or AVIF file says of its primary item: whether it is turned there, its EXIF block and its XMP."""
+"""Metadata of the primary item of a HEIC or AVIF file: rotation, EXIF block and XMP packet."""
 
 import struct
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ _LONGEST_EXIF = 2**20
 
 
 class Described(NamedTuple):
-    """The camera's EXIF block and an XMP packet. `is_whole` is False where the file was cut before the end of them."""
+    """The camera's EXIF block and an XMP packet. `is_whole` is False where the file was cut before their end."""
 
     exif: bytes = b""
     xmp: bytes = b""
@@ -19,14 +19,14 @@ class Described(NamedTuple):
 
 
 class Primary(NamedTuple):
-    """Of the picture that a file shows: whether the container turns or mirrors it, and the camera's EXIF block."""
+    """Of the primary picture: whether the container rotates or mirrors it, and the camera's EXIF block."""
 
     is_turned: bool
     exif: bytes
 
 
 def primary(data: bytes) -> Primary:
-    """Return what the container `data` says of its primary picture; nothing where it is broken."""
+    """Return what the container says of its primary picture; empty values where it is broken."""
     for meta in within(data, (b"meta",)):
         try:
             return _primary(data, meta)
@@ -36,7 +36,8 @@ def primary(data: bytes) -> Primary:
 
 
 def described(data: bytes) -> Described:
-    """Return what the container `data`, or its beginning, says of its picture in words; nothing where it is broken."""
+    """Return EXIF and XMP of the primary picture; `data` may be only the beginning of a file. Empty where it is
+    broken."""
     for meta in within(data, (b"meta",)):
         if meta.end > len(data):
             break
@@ -71,13 +72,13 @@ def _primary(data: bytes, meta: Box) -> Primary:
 
 
 def _first(data: bytes, inner: Mapping[bytes, Box], kind: bytes) -> tuple[bytes, bool]:
-    """Return what is in the item of a kind that is about the picture, and whether all of it is there; nothing where
-    there is none."""
+    """Return the content of the first item of type `kind` that describes the primary picture, and whether all of it is
+    in the file; b"" if there is none."""
     idat = inner[b"idat"].start if b"idat" in inner else 0
     items = list(_items(data, inner[b"iinf"], kind))
     if not items:
         return b"", True
-    # Phones also say something of the depth and the gain of a picture, in items of their own.
+    # Phones also describe the depth and gain maps of a picture, in items of their own.
     about = _about_primary(data, inner) if len(items) > 1 else set()
     number = next((one for one in items if one in about), items[0])
     start, length = _extent(data, inner[b"iloc"], number, idat)
@@ -85,7 +86,7 @@ def _first(data: bytes, inner: Mapping[bytes, Box], kind: bytes) -> tuple[bytes,
 
 
 def _about_primary(data: bytes, inner: Mapping[bytes, Box]) -> set[int]:
-    """The numbers of the items that describe the primary one."""
+    """Return the numbers of the items that describe the primary item."""
     if b"pitm" not in inner or b"iref" not in inner:
         return set()
     pitm, iref = inner[b"pitm"].start, inner[b"iref"]
@@ -100,7 +101,7 @@ def _about_primary(data: bytes, inner: Mapping[bytes, Box]) -> set[int]:
 
 
 def _without_offset(exif: bytes) -> bytes:
-    """Return an EXIF block without the number of bytes that stand before it, and these."""
+    """Return an EXIF block without its prefix: a 4-byte length, and that many bytes."""
     return exif[4 + int.from_bytes(exif[:4], "big") :]
 
 
@@ -109,7 +110,7 @@ def _number(data: bytes, position: int, size: int) -> int:
 
 
 def _properties(data: bytes, iprp: Box, item: int) -> Iterator[bytes]:
-    """Yield the types of the properties of an item."""
+    """Yield the types of the properties of `item`."""
     held = within(data, (b"ipco",), iprp.start, iprp.end)
     kinds = [box.kind for ipco in held for box in boxes(data, ipco.start, ipco.end)]
     for ipma in within(data, (b"ipma",), iprp.start, iprp.end):
@@ -128,7 +129,7 @@ def _properties(data: bytes, iprp: Box, item: int) -> Iterator[bytes]:
 
 
 def _items(data: bytes, iinf: Box, kind: bytes) -> Iterator[int]:
-    """Yield the numbers of the items of a kind: "Exif", or "mime" for XMP."""
+    """Yield the numbers of the items of type `kind`: "Exif", or "mime" for XMP."""
     start = iinf.start + (8 if data[iinf.start] else 6)
     for entry in within(data, (b"infe",), start, iinf.end):
         version = data[entry.start]
@@ -141,7 +142,7 @@ def _items(data: bytes, iinf: Box, kind: bytes) -> Iterator[int]:
 
 
 def _extent(data: bytes, iloc: Box, item: int, idat: int) -> tuple[int, int]:
-    """Return where the first extent of an item begins, and its length; (0, 0) where it doesn't lie in this file."""
+    """Return the offset of the first extent of an item, and its length; (0, 0) if it is not in this file."""
     version = data[iloc.start]
     offset_size, length_size = divmod(data[iloc.start + 4], 16)
     base_size, index_size = divmod(data[iloc.start + 5], 16)

@@ -1,4 +1,4 @@
-"""A guard before OpenJPEG, which makes room for all that a JPEG 2000 file announces before it decodes any of it.
+"""A guard for OpenJPEG, which allocates memory for all that a JPEG 2000 file announces before decoding any of it.
 
 A file of some kilobytes may announce 65,535 tiles, 16,384 components, 65,535 layers, or a precinct for each pixel.
 """
@@ -17,7 +17,8 @@ _MOST_PRECINCTS = 2**20
 
 
 class Codestream(NamedTuple):
-    """Of a whole codestream: its size, how often its decoder may halve it, and whether it has an end mark."""
+    """Of a valid codestream: its size in pixels, how often its decoder may halve it, and whether it has an end
+    marker."""
 
     width: int
     height: int
@@ -34,7 +35,7 @@ class _Grid(NamedTuple):
 
 
 def checked(data: bytes, max_pixels: int) -> Codestream:
-    """Return what a JPEG 2000 file announces. Raises UnreadableImage where no decoder should try it."""
+    """Return what a JPEG 2000 file announces. Raises UnreadableImage where it must not reach the decoder."""
     start = 0
     if not data.startswith(_CODESTREAM):
         start = next((box.start for box in within(data, (b"jp2c",))), -1)
@@ -85,14 +86,14 @@ def _grid(payload: bytes, max_pixels: int) -> _Grid:
 
 
 def _levels(style: bytes, own_precincts: int, grid: _Grid) -> int:
-    """Return how many levels a coding style has. Raises UnreadableImage for one with too many precincts."""
+    """Return the number of levels of a coding style. Raises UnreadableImage for too many precincts."""
     levels = style[0] if style else 33
     if levels > 32 or len(style) < 5 + (levels + 1) * own_precincts:
         raise UnreadableImage(Reason.DAMAGED)
     if own_precincts:
         precincts = 0
         for level, sides in enumerate(style[5 : 6 + levels]):
-            # The resolutions come smallest first; a precinct is 2 to the power of each half of the byte.
+            # Resolutions come smallest first; each half of the byte is the exponent of a precinct's side, to base 2.
             scale = 2 ** (levels - level)
             across, down = (math.ceil(side / scale) for side in (grid.tile_width, grid.tile_height))
             precincts += math.ceil(across / 2 ** (sides & 15)) * math.ceil(down / 2 ** (sides >> 4))
@@ -102,10 +103,10 @@ def _levels(style: bytes, own_precincts: int, grid: _Grid) -> int:
 
 
 def _check_tiles(data: bytes, position: int) -> int:
-    """Walk the parts of tiles and return where the last one ends.
+    """Check the tile-parts; return the offset of the end of the last one.
 
-    Raises UnreadableImage where one is cut short, or has a coding style of its own. OpenJPEG draws what
-    is left of a file, and says nothing; and what such a style says of layers and precincts would escape the guard.
+    Raises UnreadableImage where one is truncated, of which OpenJPEG draws the rest without an error, or has a coding
+    style of its own, whose layers and precincts would escape this guard.
     """
     for _ in range(_MOST_PARTS):
         if data[position : position + 2] != b"\xff\x90":
@@ -123,7 +124,7 @@ def _check_tiles(data: bytes, position: int) -> int:
             inner += 2 + length
         if position + size > len(data) or (size == 0 and b"\xff\xd9" not in data[inner:]):
             raise UnreadableImage(Reason.TRUNCATED)
-        if size == 0:  # the last one, up to the end mark
+        if size == 0:  # the last one: it lasts until the end marker
             return inner
         position += max(size, 14)
     raise UnreadableImage(Reason.DAMAGED)

@@ -1,4 +1,4 @@
-"""PNG files without what nobody needs: decoders inflate texts, and refuse a file for a wrong checksum in one."""
+"""PNG files without unneeded chunks: decoders inflate texts, and refuse a file for a wrong checksum in one."""
 
 import struct
 import zlib
@@ -12,7 +12,8 @@ _LONGEST_PROFILE = 2**22
 
 
 class Chunk(NamedTuple):
-    """A chunk: its type, where its content begins and ends; its length stands 8 bytes before, its checksum behind."""
+    """A chunk: its type and the offsets of its content. Its length is 8 bytes before `start`, its checksum at
+    `end`."""
 
     kind: bytes
     start: int
@@ -20,7 +21,7 @@ class Chunk(NamedTuple):
 
     @property
     def is_critical(self) -> bool:
-        """Whether the picture can't be drawn without it, which a capital first letter says."""
+        """Whether the picture can't be drawn without it: the first letter of its type is a capital."""
         return not self.kind[0] & 0x20
 
     def is_whole(self, data: bytes) -> bool:
@@ -30,14 +31,14 @@ class Chunk(NamedTuple):
 
 
 class Plain(NamedTuple):
-    """A PNG file with what drawing needs alone, and its colour profile, unpacked."""
+    """A PNG file of only what drawing needs, and its colour profile, decompressed."""
 
     data: bytes
     profile: bytes | None
 
 
 def chunks(data: bytes) -> Iterator[Chunk]:
-    """Yield the chunks of a PNG file up to IEND, or as far as they are whole."""
+    """Yield the chunks of a PNG file up to IEND, or up to the first truncated one."""
     position = len(SIGNATURE)
     while position + 12 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, position)
@@ -51,7 +52,7 @@ def chunks(data: bytes) -> Iterator[Chunk]:
 
 
 def plain(data: bytes) -> Plain:
-    """Return the PNG `data` without texts, private chunks and broken ones that can be done without."""
+    """Return the PNG `data` without texts, private chunks, and damaged chunks that are not critical."""
     kept: list[memoryview] = []
     view, position, profile = memoryview(data), 0, None
     animated = all(chunk.is_whole(data) for chunk in chunks(data) if chunk.kind in _ANIMATION)
@@ -71,7 +72,7 @@ def _is_needed(data: bytes, chunk: Chunk, animated: bool) -> bool:
 
 
 def unpacked_profile(payload: bytes, longest: int = _LONGEST_PROFILE) -> bytes | None:
-    """Return the colour profile in an iCCP chunk; None where it is broken, or longer than any that draws a picture."""
+    """Return the decompressed colour profile of an iCCP chunk; None if it is broken, or over `longest` bytes."""
     _name, _, packed = payload.partition(b"\0")
     decompressor = zlib.decompressobj()
     try:

@@ -1,8 +1,8 @@
-"""RAW files of cameras: which they are, and the JPEG inside that the camera, or a converter, made of the picture.
+"""Camera RAW files: how they are recognised, and the JPEG inside that the camera, or a converter, made of the picture.
 
-The sensor's samples are never touched. What is found here is only where a JPEG lies; it goes through the same door as
-every other JPEG. Read by ourselves, because the libraries that know RAW decode hundreds of formats in C++, from bytes
-that strangers send, and all that is wanted of them is two numbers.
+Sensor samples are never read. This module only locates a JPEG, which is then decoded like any other. We parse RAW
+ourselves because the libraries for it decode hundreds of formats in C++, from untrusted bytes, and we need two
+numbers.
 """
 
 from collections.abc import Iterator
@@ -23,16 +23,16 @@ _EXIF, _MAKER_NOTE, _EXIF_WIDTH, _EXIF_HEIGHT, _DNG_VERSION = 0x8769, 0x927C, 0x
 _OLYMPUS_SETTINGS, _OLYMPUS_START, _OLYMPUS_LENGTH = 0x2020, 0x101, 0x102
 _MOSAIC, _LINEAR = 32803, 34892
 _RAW_COMPRESSIONS = {32767, 34713, 65535}
-"""Of Sony, Nikon and Pentax."""
+"""Those of Sony, Nikon and Pentax."""
 _MOST_DIRECTORIES = 64
 _LONGEST_HEADER = 2**20
 
 _ENOUGH, _LEAST = 1_000, 320
-"""Pixels of the longer side: a picture in any case, and a picture where the file says nothing of its sensor."""
+"""Minimum pixels of the longer side: large enough whatever the sensor, and where the file gives no sensor size."""
 
 
 class Embedded(NamedTuple):
-    """A JPEG in a RAW file: where it lies, and how the file says that it is turned (1 to 8; None: it doesn't)."""
+    """A JPEG in a RAW file: its offsets, and the file's EXIF orientation (1 to 8; None if it has none)."""
 
     start: int
     end: int
@@ -41,7 +41,7 @@ class Embedded(NamedTuple):
 
 @dataclass
 class _Found:
-    """What a walk through a file met."""
+    """What a scan of the file has found: spans of JPEGs, the sensor's longer side, the orientation."""
 
     spans: list[tuple[int, int]]
     longest: int = 0
@@ -52,7 +52,7 @@ class _Found:
 
 
 def is_raw(data: bytes) -> bool:
-    """Whether `data` is the RAW file of a camera. Those that call themselves TIFF are known by what is in them."""
+    """Whether `data` is a camera's RAW file. Those with a plain TIFF signature are recognised by their contents."""
     if data.startswith((_RAF, b"IIRO", b"IIRS", b"MMOR", b"IIU\0")) or data[4:12] == b"ftypcrx ":
         return True
     if not data.startswith((b"II", b"MM")):
@@ -63,7 +63,7 @@ def is_raw(data: bytes) -> bool:
 def embedded_jpeg(data: bytes) -> Embedded:
     """Return the largest JPEG of a RAW file. Raises UnreadableImage where none shows the picture in full size.
 
-    Full size is what has 1,000 pixels on its longer side, or half of what the sensor has: not the thumbnail.
+    Full size is 1,000 pixels on the longer side, or half of what the sensor has: a thumbnail is not enough.
     """
     found = _Found([])
     if data.startswith(_RAF):
@@ -89,7 +89,7 @@ def _area(one: tuple[tuple[int, int], tuple[int, int]]) -> tuple[int, int]:
 
 
 def frame_size(data: bytes, start: int, end: int) -> tuple[int, int]:
-    """Width and height of the JPEG in `data[start:end]`; (0, 0) where there is none, or one of sensor samples."""
+    """Return width and height of the JPEG in `data[start:end]`; (0, 0) if there is none, or one of sensor samples."""
     if data[start : start + 3] != b"\xff\xd8\xff":
         return 0, 0
     position, end = start + 2, min(end, len(data))
@@ -102,7 +102,7 @@ def frame_size(data: bytes, start: int, end: int) -> tuple[int, int]:
                 int.from_bytes(data[position + 7 : position + 9], "big"),
                 int.from_bytes(data[position + 5 : position + 7], "big"),
             )
-        if marker in (0xC3, 0xDA):  # without loss, as RAW is; or the samples begin
+        if marker in (0xC3, 0xDA):  # lossless, as RAW samples are; or the scan begins
             break
         position += 1 if marker == 0xFF else 2 + int.from_bytes(data[position + 2 : position + 4], "big")
     return 0, 0
@@ -117,7 +117,7 @@ def _is_of_a_sensor(page: tiff.Directory) -> bool:
 
 
 def directories(data: bytes) -> Iterator[tiff.Directory]:
-    """Yield the pages of a TIFF container and what hangs below them, each once; none of another container."""
+    """Yield the directories of a TIFF container and their subdirectories, each once; none for another container."""
     file = tiff.container(data)
     if file is None:
         return
@@ -160,7 +160,7 @@ def _add_field(page: tiff.Directory, tag: int, found: _Found) -> None:
 
 
 def _look_into_note_of_olympus(file: tiff.Container, note: tiff.Field, found: _Found) -> None:
-    """Find the preview that ORF files keep in their maker note, whose offsets count from its own beginning."""
+    """Find the preview in the maker note of ORF files, whose offsets are relative to the note."""
     mark = bytes(file.data[note.position : note.position + 16])
     if mark.startswith(b"OLYMPUS\0"):
         head = 12
@@ -181,7 +181,7 @@ def _look_into_note_of_olympus(file: tiff.Container, note: tiff.Field, found: _F
 def _look_into_raf(data: bytes, found: _Found) -> None:
     start, length, table = (int.from_bytes(data[place : place + 4], "big") for place in (84, 88, 92))
     _add(found, start, length)
-    # The table of the sensor: how many entries, then tag, length and value of each. 0x100 is height and width.
+    # The sensor's table: the number of entries, then tag, length and value of each. 0x100 is height and width.
     position = table + 4
     for _ in range(min(int.from_bytes(data[table : table + 4], "big"), 255)):
         tag, size = (int.from_bytes(data[place : place + 2], "big") for place in (position, position + 2))
@@ -215,7 +215,7 @@ def _look_into_canon_header(data: bytes, start: int, end: int, found: _Found) ->
 
 
 def _look_into_track(data: bytes, start: int, end: int, found: _Found) -> None:
-    """Add the one sample of a track of CR3; the largest picture is a JPEG in the first track."""
+    """Add the only sample of a CR3 track; the largest picture is a JPEG in the first track."""
     place = length = 0
     for kind, width in ((b"stco", 4), (b"co64", 8)):
         for box in within(data, (kind,), start, end):
@@ -224,7 +224,7 @@ def _look_into_track(data: bytes, start: int, end: int, found: _Found) -> None:
         same, first = (int.from_bytes(data[at : at + 4], "big") for at in (box.start + 4, box.start + 12))
         length = same or first
     for box in within(data, (b"stsd",), start, end):
-        # After version, flags and count: the size and type of the entry, and 24 bytes on width and height.
+        # After version, flags and count: size and type of the entry, then 24 bytes before width and height.
         at = box.start + 40
         if data[box.start + 12 : box.start + 16] == b"CRAW":
             found.measure(*(int.from_bytes(data[where : where + 2], "big") for where in (at, at + 2)))

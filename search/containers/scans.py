@@ -1,7 +1,7 @@
-"""The scans of JPEG files: a guard against too many of them, and what to do where the end of the last is missing.
+"""Scans of JPEG files: a guard against too many of them, and the repair of a missing end marker.
 
-A progressive JPEG is sent in passes, about ten of them. Nothing in the standard limits their number, each may be as
-short as 139 bytes, and each goes over the whole picture: at 100 megapixels, a megabyte of them takes seven minutes.
+A progressive JPEG is sent in about ten scans. The standard doesn't limit their number, each may be as short as 139
+bytes, and each covers the whole picture: at 100 megapixels, a megabyte of them takes seven minutes.
 """
 
 import re
@@ -20,8 +20,8 @@ _MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
 
 
 def refuse_endless_scans(data: bytes, start: int) -> None:
-    """Raise UnreadableImage where the JPEG `data` has more than 100 scans; its first begins before `start`."""
-    # Cheap, and enough for nearly all; but a film appended to a photo may hold these two bytes by chance.
+    """Raise UnreadableImage if the JPEG `data` has more than 100 scans; its first begins before `start`."""
+    # Cheap, and enough for nearly all; but a video appended to a photo may contain these two bytes by chance.
     if data.count(b"\xff\xda", start) < _MOST:
         return
     scans, position = 1, start
@@ -34,13 +34,14 @@ def refuse_endless_scans(data: bytes, start: int) -> None:
 
 
 def ended(data: bytes, allow: Allow) -> bytes:
-    """Return a JPEG that lacks its end mark with one. Raises UnreadableImage where samples are missing too.
+    """Return a JPEG that lacks its end marker with one. Raises UnreadableImage if samples are missing too.
 
-    The decoder doesn't tell whether it had all it needed, and draws grey where not. So the picture is decoded with
-    other samples behind the last: where they change nothing, none is missing. `allow` is asked before, and may raise.
+    The decoder doesn't report missing samples; it draws grey instead. So the picture is decoded once more with other
+    samples appended to the last scan: if the result is the same, none were missing. `allow` is called before decoding,
+    and may raise.
     """
     whole = data + b"\xff\xd9"
-    # Any marker in the last scan ends it, and what follows it is not looked at.
+    # Any marker in the last scan ends it, and what follows is not decoded.
     stopped = _MARKER.search(data, data.rfind(b"\xff\xda") + 2)
     if stopped or _checksum(whole, allow) != _checksum(data + _OTHER + b"\xff\xd9", allow):
         raise UnreadableImage(Reason.TRUNCATED)

@@ -1,8 +1,7 @@
-"""TIFF containers, which cameras use for RAW too: a reader of their directories that believes no number in them.
+"""TIFF containers, of which camera RAW is one: a parser of their directories that trusts no number in them.
 
-A decoder is never shown the file as it came. It gets the same bytes with one directory of our own behind them, which
-names what the first page needs and nothing else: no further pages, no EXIF, no 65,000 private tags that each hold all
-of the file.
+A decoder never gets the file as it came. It gets the same bytes with a directory of our own appended, which names only
+what the first page needs: no further pages, no EXIF, no 65,000 private tags that each span the whole file.
 """
 
 import itertools
@@ -23,13 +22,13 @@ _MAGIC = {
     b"MM\0*": (">", False),
     b"II+\0": ("<", True),
     b"MM\0+": (">", True),
-    # RAW of Olympus and Panasonic: TIFF but for its mark.
+    # RAW of Olympus and Panasonic: TIFF with another signature.
     b"IIRO": ("<", False),
     b"IIRS": ("<", False),
     b"MMOR": (">", False),
     b"IIU\0": ("<", False),
 }
-#: Types of fields, and the bytes that one value of each takes; 129 is the UTF-8 of Exif 3.0.
+# Field types, and the bytes of one value of each; 129 is the UTF-8 of Exif 3.0.
 _SIZES = {
     1: 1,
     2: 1,
@@ -52,12 +51,12 @@ _SIZES = {
 _INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 7: "B", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 _LONG = 4
 _COMPRESSIONS = {1, 2, 3, 4, 5, 7, 8, 32773, 32946, 34925, 50000}
-"""None, fax, LZW, JPEG, deflate, PackBits, LZMA and Zstandard; not the first kind of JPEG, nor those of one vendor."""
+"""None, fax, LZW, JPEG, deflate, PackBits, LZMA and Zstandard; not old-style JPEG, nor vendors' own."""
 _MOST_FIELDS = 1_000
 _MOST_PIECES = 2**18
 _LARGEST_TILE = 2**22
 
-#: What a decoder may see of a page, and the most values that each may have.
+# Tags that a decoder may see, and the maximum number of values of each.
 _NEEDED = {
     WIDTH: 1,
     HEIGHT: 1,
@@ -79,7 +78,7 @@ _NEEDED = {
     TILES: _MOST_PIECES,
     TILE_SIZES: _MOST_PIECES,
     EXTRA_SAMPLES: 8,
-    339: 8,  # integers or fractions
+    339: 8,  # sample format: integers or floats
     347: 2**16,  # tables of JPEG
     529: 3,  # YCbCr
     530: 2,
@@ -90,7 +89,7 @@ _NEEDED = {
 
 
 class Field(NamedTuple):
-    """A field of a directory: its type, how many values it has, and where in the file they stand."""
+    """A field of a directory: its type, its number of values, and their offset in the file."""
 
     kind: int
     values: int
@@ -103,7 +102,7 @@ class Field(NamedTuple):
 
 @dataclass(frozen=True)
 class Container:
-    """A file that begins as TIFF does. Offsets in it count from `base`."""
+    """A file with a TIFF header. Offsets in it are relative to `base`."""
 
     data: bytes
     order: str
@@ -111,11 +110,11 @@ class Container:
     base: int = 0
 
     def first(self) -> int:
-        """Where the first directory stands."""
+        """Return the offset of the first directory."""
         return self._number("Q" if self.big else "I", self.base + (8 if self.big else 4))
 
     def directory(self, position: int) -> "Directory":
-        """Return the directory at `position`; an empty one where there is none, or as much of it as there is."""
+        """Return the directory at `position`, or as much of it as is in the file; an empty one if there is none."""
         fields: dict[int, Field] = {}
         missing: set[int] = set()
         is_cut = False
@@ -143,7 +142,7 @@ class Container:
         return Directory(self, fields, following, is_cut or bool(missing), None if is_cut else frozenset(missing))
 
     def _number(self, kind: str, position: int) -> int:
-        """Return the unsigned number at `position`; 0 beyond the end."""
+        """Return the unsigned integer at `position`; 0 beyond the end."""
         try:
             return int(struct.unpack_from(self.order + kind, self.data, position)[0])
         except (struct.error, OverflowError):
@@ -152,10 +151,10 @@ class Container:
 
 @dataclass(frozen=True)
 class Directory:
-    """The fields of a page, or of what else a directory is for, and where the next one stands (0 for none).
+    """The fields of a page or of another directory, and the offset of the next one (0 for none).
 
-    `is_cut` tells that it, or values of it, should stand behind the end of the file, and `missing` the tags of those
-    values; None where the directory itself is cut.
+    `is_cut` says that it, or some of its values, reaches beyond the end of the file; `missing` has the tags of those
+    values, or is None where the directory itself is cut.
     """
 
     file: Container
@@ -165,7 +164,7 @@ class Directory:
     missing: frozenset[int] | None = frozenset()
 
     def numbers(self, tag: int, most: int = 16) -> tuple[int, ...]:
-        """Return the whole numbers of a field, the first `most` at the most; none where it lacks or has others."""
+        """Return up to `most` integers of a field; () if it is missing or of another type."""
         field = self.fields.get(tag)
         if field is None or field.kind not in _INTEGERS:
             return ()
@@ -173,12 +172,12 @@ class Directory:
         return struct.unpack_from(kind, self.file.data, field.position)
 
     def number(self, tag: int, default: int = 0) -> int:
-        """Return the first number of a field, or `default`."""
+        """Return the first integer of a field, or `default`."""
         return (self.numbers(tag, 1) or (default,))[0]
 
 
 def container(data: bytes, base: int = 0) -> Container | None:
-    """Return what reads the TIFF container that begins at `base`; None where none does."""
+    """Return a reader of the TIFF container at `base`; None if there is none."""
     known = _MAGIC.get(bytes(data[base : base + 4]))
     return Container(data, *known, base) if known else None
 
@@ -195,7 +194,7 @@ def pages(file: Container, most: int = 32) -> Iterator[Directory]:
 
 
 class Page(NamedTuple):
-    """The first page of a TIFF, ready for a decoder, and what is left to be done to its decoded samples."""
+    """The first page of a TIFF, ready for a decoder, and what remains to be applied to its decoded samples."""
 
     data: bytes
     orientation: int
@@ -203,7 +202,7 @@ class Page(NamedTuple):
 
 
 def first_page(data: bytes, max_pixels: int) -> Page:
-    """Return the first page of a TIFF file, alone in a file. Raises UnreadableImage."""
+    """Return the first page of a TIFF file as a file of its own. Raises UnreadableImage."""
     file = container(data)
     page = next(pages(file), None) if file else None
     if file is None or page is None or (page.is_cut and WIDTH not in page.fields):
@@ -216,7 +215,7 @@ def first_page(data: bytes, max_pixels: int) -> Page:
     kept = {tag: field for tag, field in page.fields.items() if field.values <= _NEEDED.get(tag, 0)}
     for tag in (STRIPS, STRIP_SIZES, TILES, TILE_SIZES):
         if tag in kept:
-            # Pillow would draw the picture anew for each full set of pieces.
+            # Pillow would draw the picture again for each full set of pieces.
             kept[tag] = kept[tag]._replace(values=min(kept[tag].values, pieces))
     numbers = _changed(page)
     orientation = page.number(ORIENTATION, 1)
@@ -228,17 +227,17 @@ def first_page(data: bytes, max_pixels: int) -> Page:
 
 
 def _changed(page: Directory) -> dict[int, int]:
-    """What our directory says otherwise, where Pillow would get it wrong or refuse it."""
+    """Return the values that our directory changes because Pillow would misread or refuse them."""
     changed: dict[int, int] = {}
     if page.number(PHOTOMETRIC, 1) == 0 and page.number(BITS, 1) > 8:
-        changed[PHOTOMETRIC] = 1  # it forgets that 0 is white in deep grey
+        changed[PHOTOMETRIC] = 1  # Pillow ignores that 0 is white in grey of more than 8 bits
     if page.number(PHOTOMETRIC) == 5 and len(page.numbers(EXTRA_SAMPLES)) == 1:
-        changed[EXTRA_SAMPLES] = 0  # it knows no transparency in inks
+        changed[EXTRA_SAMPLES] = 0  # Pillow knows no transparency in CMYK
     return changed
 
 
 def _pieces(page: Directory, max_pixels: int) -> int:
-    """Return how many strips or tiles the page has. Raises UnreadableImage where no decoder should try it."""
+    """Return the number of strips or tiles of the page. Raises UnreadableImage where it must not reach the decoder."""
     width, height = page.number(WIDTH), page.number(HEIGHT)
     if width * height > max_pixels:
         raise too_many_pixels(width, height, max_pixels)
@@ -248,7 +247,7 @@ def _pieces(page: Directory, max_pixels: int) -> int:
     )
     if min(width, height, across, down) < 1 or page.number(SAMPLES, 1) > 8:
         raise UnreadableImage(Reason.DAMAGED)
-    # A tile is decoded whole, however little of it lies in the picture.
+    # A tile is decoded whole, however little of it is inside the picture.
     if tiled and across * down > max(_LARGEST_TILE, width * height):
         raise UnreadableImage(Reason.DAMAGED)
     planes = page.number(SAMPLES, 1) if page.number(PLANES, 1) == 2 else 1
@@ -260,7 +259,7 @@ def _pieces(page: Directory, max_pixels: int) -> int:
 
 
 def _ends_beyond(page: Directory, pieces: int) -> bool:
-    """Whether some piece of the page should lie beyond the end of the file."""
+    """Whether a strip or tile of the page reaches beyond the end of the file."""
     starts, sizes = (TILES, TILE_SIZES) if TILES in page.fields else (STRIPS, STRIP_SIZES)
     end = len(page.file.data)
     places = page.numbers(starts, pieces)
@@ -272,7 +271,7 @@ def _ends_beyond(page: Directory, pieces: int) -> bool:
 
 
 def _plain_sizes(page: Directory) -> Iterator[int]:
-    """Yield the length in bytes of each piece of a page that is not compressed."""
+    """Yield the length in bytes of each strip or tile of an uncompressed page."""
     width, height = page.number(WIDTH), page.number(HEIGHT)
     bits = page.numbers(BITS) or (1,)
     samples = page.number(SAMPLES, 1)
@@ -288,7 +287,7 @@ def _plain_sizes(page: Directory) -> Iterator[int]:
 
 
 def _rewritten(file: Container, kept: dict[int, Field], numbers: dict[int, int]) -> bytes:
-    """Return the file with a directory of these fields at its end, and the header pointing there."""
+    """Return the file with a directory of these fields appended, and the header pointing to it."""
     order, big = file.order, file.big
     padding = -len(file.data) % 8
     position = len(file.data) + padding

@@ -1,6 +1,7 @@
-"""What curators do to any number of pictures, each time as a revision that can be undone.
+"""Curation: changes of any number of pictures, each recorded as a revision that can be undone.
 
-Views, the API, commands and the admin change pictures through `change`, and put back what was changed through `undo`.
+May import the rooms above it in docs/architecture.md. Verbs: `change` (used by views, the API, commands and the
+admin), `undo`.
 """
 
 from search.curation.albums import delete_album, deleted_albums, is_of_deletion

@@ -1,4 +1,4 @@
-"""Who deleted what for good stays in the admin's history, which outlives the pictures."""
+"""Log permanent deletions in the admin's history, which outlives the pictures."""
 
 import uuid
 from collections.abc import Collection
@@ -12,7 +12,7 @@ from search.models import Image, Revision
 
 
 def log_deletions(image_ids: Collection[uuid.UUID], by: Any) -> None:
-    """Note that this person deletes these images, all by one statement. In the transaction that does."""
+    """Log that this user deletes these images, in one statement. Call in the transaction that deletes them."""
     if by is None:
         return
     with connection.cursor() as cursor:
@@ -26,7 +26,7 @@ def log_deletions(image_ids: Collection[uuid.UUID], by: Any) -> None:
 
 
 def log_revision(revision: Revision) -> None:
-    """Note among what this person did last, in the admin, that they made this change."""
+    """Log a revision among the user's recent actions in the admin."""
     if revision.by_id:
         LogEntry.objects.create(
             user_id=revision.by_id,

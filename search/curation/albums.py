@@ -1,4 +1,4 @@
-"""Deleting an album, and bringing it back: with its pictures, their order, its cover, and the links to it."""
+"""Delete and restore albums, with their pictures, order, cover and links."""
 
 import datetime as dt
 from typing import Any
@@ -18,8 +18,8 @@ _SHOWN, _LOOKED_AT = 20, 200
 
 @transaction.atomic
 def delete_album(album: Album, *, by: Any = None, door: str = Revision.Door.ELSEWHERE) -> Revision:
-    """Delete an album; return the revision, by which it can be brought back for TRASH_DAYS. Its key is None where
-    there is no trash, or where somebody else was quicker. Its pictures stay what they are."""
+    """Delete an album; return the revision, which can be undone for TRASH_DAYS. It is unsaved (no pk) if there is no
+    trash, or if the album was deleted already. Its pictures are not changed."""
     there = Album.objects.select_for_update().kept().filter(pk=album.pk).first()
     if there and not settings.TRASH_DAYS:
         there.delete()
@@ -29,7 +29,7 @@ def delete_album(album: Album, *, by: Any = None, door: str = Revision.Door.ELSE
 
 
 def deleted_albums(user: Any) -> list[Revision]:
-    """Return the last deletions of albums that this person may undo, the last first; `given` has their titles."""
+    """Return the latest album deletions that this user may undo, newest first; `given` has the titles."""
     deleted = Revision.objects.filter(kind=Revision.Kind.DELETE_ALBUM, undone_by=None)
     if not edits_all(user):
         deleted = deleted.filter(by=user)
@@ -40,21 +40,21 @@ def deleted_albums(user: Any) -> list[Revision]:
 
 
 def is_of_deletion(revision: Revision) -> bool:
-    """Whether it has deleted an album, or has brought one back."""
+    """Whether the revision deleted or restored an album."""
     return "deleted" in revision.given
 
 
 def undo_deletion(revision: Revision, made: Revision) -> bool:
-    """Bring back the album that a revision has deleted, or delete again the one that it has brought back; `made` says
-    it. Returns whether that was done: not where it was done before. In a transaction.
+    """Undo the deletion or the restoration of an album, recorded as `made`. Returns False if it was undone before.
+    Call in a transaction.
 
-    Raises Revision.DoesNotExist where the album is gone for good.
+    Raises Revision.DoesNotExist if the album is gone for good.
     """
     wait_briefly()
     album = Album.objects.select_for_update().filter(pk=revision.given["album"]).first()
     if album is None:
         raise Revision.DoesNotExist
-    # By an older revision of their own nobody undoes what somebody else has done since.
+    # An earlier undo must not be repeated over what others did since.
     if revision.was_undone_by_now():
         return False
     if (album.deleted is not None) is not revision.given["deleted"]:
@@ -72,7 +72,7 @@ def _set_deleted(album: Album, revision: Revision, *, is_deleted: bool) -> Revis
 
 
 def delete_old_albums() -> bool:
-    """Delete some for good that were deleted long ago; return whether there may be more."""
+    """Delete a batch of albums whose time in the trash is over; return whether there may be more."""
     until = timezone.now() - dt.timedelta(days=settings.TRASH_DAYS)
     old = list(Album.objects.filter(deleted__lte=until).values_list("pk", flat=True)[:_AT_ONCE])
     Album.objects.filter(pk__in=old, deleted__lte=until).delete()

@@ -1,4 +1,4 @@
-"""The same done to any number of pictures, in a few statements for some thousands of them at a time."""
+"""Apply one change to any number of pictures, some thousands at a time in a few statements."""
 
 import uuid
 from collections.abc import Collection, Sequence
@@ -12,15 +12,15 @@ from django.db.models import QuerySet
 from search.curation.admin_log import log_deletions, log_revision
 from search.curation.changes import Change, Restore, Trash
 from search.curation.placing import place_pictures
-from search.curation.snapshots import by_a_person, lock
-from search.curation.tag_decisions import follow
+from search.curation.snapshots import lock, marked_edited
+from search.curation.tag_decisions import update_suggestions
 from search.models import Image, Revision
 from search.models.conflicts import is_conflict, retried
 from search.models.editing import Row, difference, note, write
 from search.objects.deletion import delete_images
 
 AT_ONCE = 2_000
-"""Images in a transaction: locks of some tenths of a second, some seconds on a machine that is busy all over."""
+"""Images per transaction: locks are held for some tenths of a second, or seconds on a busy machine."""
 
 
 def change(
@@ -31,13 +31,13 @@ def change(
     door: str = Revision.Door.ELSEWHERE,
     search: str = "",
 ) -> Revision:
-    """Do this to these images; return the revision, whose `count` tells how many it has changed, and whose key is
-    None where that is none.
+    """Apply a change to these images; return the revision. Its `count` is the number of images changed; it is unsaved
+    (no pk) if there are none.
 
-    What already is as it should be doesn't count, nor what is in the trash, unless it is to be restored. `search` is
-    the query string by which the images were found at this `door`. Where somebody else keeps some locked, those before
-    stay changed, and the revision `is_partial`. Raises what `search.models.conflicts` speaks of where nothing was
-    changed.
+    Images that are already as requested are not counted, nor those in the trash, unless they are to be restored.
+    `search` is the query string by which the images were found at this `door`. If another transaction holds locks, the
+    images before stay changed and the revision `is_partial`; if nothing was changed yet, raises the lock errors of
+    `search.models.conflicts`.
     """
     revision = Revision(kind=change.kind, by=by, door=door, search=search, given=dict(change.given))
     if isinstance(images, QuerySet):
@@ -47,7 +47,7 @@ def change(
     for start in range(0, len(keys), AT_ONCE):
         work = partial(_batch, keys[start : start + AT_ONCE], change, revision)
         try:
-            # The first is tried again by whoever handles the request.
+            # The first batch is retried by the caller, with the whole request.
             retried(work) if start else work()
         except OperationalError as error:
             if not revision.count or not is_conflict(error):
@@ -63,7 +63,7 @@ def _batch(keys: Collection[uuid.UUID], change: Change, revision: Revision) -> N
         with transaction.atomic():
             _change(keys, change, revision)
     except BaseException:
-        # It may be done once more.
+        # The batch may be retried.
         revision.pk, revision.count, revision.full = before
         raise
 
@@ -83,26 +83,26 @@ def _change(keys: Collection[uuid.UUID], change: Change, revision: Revision) -> 
         after = change.after(before)
         if after is None:
             revision.full += 1
-        elif row := difference(image_id, before, by_a_person(before, after)):
+        elif row := difference(image_id, before, marked_edited(before, after)):
             rows.append(row)
     put(rows, revision.by)
     record(revision, rows)
 
 
 def put(rows: Sequence[Row], by: Any) -> None:
-    """Give these pictures, whose rows are locked, what they are `after`, and look up the places of coordinates that
-    are new. In a transaction."""
+    """Write the `after` state of these pictures, whose rows are locked, and look up places for new coordinates. Call
+    in a transaction."""
     write(rows, by)
     place_pictures([row.image_id for row in rows if row.after.get("latitude") is not None])
 
 
 def record(revision: Revision, rows: Collection[Row]) -> None:
-    """Write down, in the transaction that changes them, that a revision has changed these images."""
+    """Record that a revision has changed these images. Call in the transaction that changes them."""
     if not rows:
         return
     if revision.pk is None:
         revision.save(force_insert=True)
         log_revision(revision)
     note(revision.pk, list(rows))
-    follow(rows, revision)
+    update_suggestions(rows, revision)
     revision.count += len(rows)

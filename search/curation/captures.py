@@ -1,4 +1,4 @@
-"""What was written of pictures, on its way into the database: never over what a person has changed."""
+"""Write metadata from files and sidecars to the database, never over people's edits."""
 
 import datetime as dt
 import json
@@ -26,19 +26,19 @@ from search.models.texts import LineField
 from search.text.normalization import composed, normalised_text
 
 CAPTIONS = ("title", "description", "author", "licence", "source_link")
-"""Columns of an image in which people say something of it; its tags besides."""
+"""Columns of an image with text by people, besides its tags."""
 
 
 def as_kept(name: str, text: str) -> str:
-    """Return a caption as its column keeps it, which updates don't see to."""
+    """Return a caption normalised as its column does on save, which updates bypass."""
     is_line = isinstance(Image._meta.get_field(name), LineField)
     return normalised_text(text) if is_line else composed(text)
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What comes with the bytes of a picture: the name of its file, when that was changed (in seconds since 1970), its
-    sidecars by suffix, and whether what they and the file say in words is wanted."""
+    """What accompanies a picture's bytes: the file name, its modification time in seconds since 1970, its sidecars by
+    suffix, and whether captions from these and the file are used."""
 
     name: str = ""
     changed: float | None = None
@@ -48,8 +48,8 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class OfFile:
-    """By what a file is known again that has changed: hashes of its pixels, and of what lies beside it. And the
-    perceptual one of what it shows, where somebody has looked, None for a flat picture; and its colours."""
+    """Recognises a changed file: hashes of its pixels and its sidecars. Also its perceptual hash, None if not computed
+    or for a flat picture, and its colours."""
 
     pixels: uuid.UUID | None = None
     sidecars: uuid.UUID | None = None
@@ -58,7 +58,7 @@ class OfFile:
 
 
 def hash_of(sidecars: Mapping[str, bytes]) -> uuid.UUID:
-    """Return what is another one once any of a picture's sidecars has changed."""
+    """Return a hash that changes with any of a picture's sidecars."""
     found = blake2b(digest_size=16)
     for suffix, data in sorted(sidecars.items()):
         found.update(f"{suffix} {len(data)} ".encode() + data)
@@ -66,12 +66,12 @@ def hash_of(sidecars: Mapping[str, bytes]) -> uuid.UUID:
 
 
 UPLOADED = Written(captions=False)
-"""Of an upload no more is taken unasked than the camera's own figures; the name of its file is not kept either."""
+"""Of an upload only camera metadata is used by default, and the file name is not stored."""
 UPLOADED_WITH_CAPTIONS = Written()
 
 
 def of_sidecars(sidecars: Mapping[str, bytes]) -> PhotoMetadata:
-    """Return what a picture's `.json` and `.txt` say: those of Google's export, and those of webdatasets."""
+    """Return the metadata in `.json` and `.txt` sidecars, from Google Takeout or webdatasets."""
     row = json_object(sidecars.get("json", b""))
     text = utf_8(sidecars.get("txt", b""))
     if is_takeout(row):
@@ -82,7 +82,7 @@ def of_sidecars(sidecars: Mapping[str, bytes]) -> PhotoMetadata:
 
 
 def utf_8(data: bytes) -> str:
-    """Return a caption; "" for what is no UTF-8, and most likely no caption either."""
+    """Return a decoded caption; "" if it is not UTF-8, and so probably no caption."""
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -90,7 +90,7 @@ def utf_8(data: bytes) -> str:
 
 
 def webdataset_details(row: Mapping[str, object], text: str) -> tuple[Details, list[str]]:
-    """Return what a webdataset says of a picture, as it can be kept, and what had to be cut or left out."""
+    """Return the details in a webdataset's sidecars, and what was cut or left out."""
     link = str(row.get("source_link") or row.get("url") or "")
     return details_of(
         {
@@ -103,11 +103,11 @@ def webdataset_details(row: Mapping[str, object], text: str) -> tuple[Details, l
     )
 
 
-def all_said(
+def merged_metadata(
     written: Written, of_sidecar: PhotoMetadata, of_file: PhotoMetadata, table: PhotoMetadata = NOTHING
 ) -> PhotoMetadata:
-    """Return what is known of a picture, given what the decoder has read in an XMP sidecar and in the file, and what
-    a table says."""
+    """Return all metadata of a picture: from a table, sidecars, the decoder (XMP sidecar and file), and the file's
+    name and date."""
     counted = [of_sidecars(written.sidecars), from_name(written.name)]
     if written.changed is not None and (moment := of_timestamp(written.changed)):
         counted.append(PhotoMetadata(taken=moment.wall, offset=moment.offset, taken_from=TakenFrom.FILE))
@@ -118,7 +118,8 @@ def all_said(
 
 
 def offered_captions(beginning: bytes) -> Details:
-    """Return what people have written in a file, given its beginning, for whoever uploads it; nothing for no picture.
+    """Return the captions in a file, given its beginning, to offer them to the uploader; empty for anything but a
+    picture.
 
     Raises decoding.Busy.
     """
@@ -129,15 +130,17 @@ def offered_captions(beginning: bytes) -> Details:
 
 
 def captioned(details: Details, said: PhotoMetadata) -> Details:
-    """Return the details of a table or a form, and where they say nothing, what was written of the picture."""
+    """Return details with empty fields filled from the metadata `said`."""
     values = {name: getattr(details, name) or getattr(said, name) for name in CAPTIONS}
     return Details(tags=details.tags or clean_tags(list(said.keywords)), **values)
 
 
 def fields_stated(details: Details) -> list[str]:
-    """Return the names of the fields that a table or a form says anything of."""
+    """Return the names of the fields that the details set."""
     captions = [name for name in ("tags", *CAPTIONS) if getattr(details, name)]
-    columns = {TOLD_BY.get(name, name) for name in _COLUMNS if getattr(details.capture, name, None) not in ("", None)}
+    columns = {
+        EDITED_WITH.get(name, name) for name in _COLUMNS if getattr(details.capture, name, None) not in ("", None)
+    }
     return [*captions, *sorted(columns)]
 
 
@@ -155,9 +158,9 @@ _COLUMNS = {
     "latitude": "double precision",
     "longitude": "double precision",
 }
-TOLD_BY = {"taken_offset": "taken", "taken_from": "taken", "longitude": "latitude"}
-"""Columns that a person changes together with another one."""
-# What stood in a file beside the picture, in an archive or a bucket, is not read again, and is not lost by that.
+EDITED_WITH = {"taken_offset": "taken", "taken_from": "taken", "longitude": "latitude"}
+"""Columns that are edited together with another one."""
+# Metadata from a sidecar in an archive or bucket is not read again, and must not be lost.
 _LESS_TRUSTED = (
     "array_position('{person,table,sidecar,camera,name,file}', EXCLUDED.taken_from::text)"
     " > array_position('{person,table,sidecar,camera,name,file}', search_capture.taken_from::text)"
@@ -165,13 +168,13 @@ _LESS_TRUSTED = (
 
 
 def _kept(name: str) -> str:
-    """The condition under which a column keeps what it has whatever is read."""
-    told_by = TOLD_BY.get(name, name)
+    """Return the SQL condition under which a column keeps its value."""
+    edited_with = EDITED_WITH.get(name, name)
     conditions = [
-        f"'{told_by}' = ANY(search_capture.edited)",
-        f"'{told_by}' = ANY(search_capture.stated) AND NOT '{told_by}' = ANY(EXCLUDED.stated)",
-        f"EXCLUDED.{told_by} = ''" if _COLUMNS[told_by] == "text" else f"EXCLUDED.{told_by} IS NULL",
-        *([f"coalesce({_LESS_TRUSTED}, false)"] if told_by == "taken" else []),
+        f"'{edited_with}' = ANY(search_capture.edited)",
+        f"'{edited_with}' = ANY(search_capture.stated) AND NOT '{edited_with}' = ANY(EXCLUDED.stated)",
+        f"EXCLUDED.{edited_with} = ''" if _COLUMNS[edited_with] == "text" else f"EXCLUDED.{edited_with} IS NULL",
+        *([f"coalesce({_LESS_TRUSTED}, false)"] if edited_with == "taken" else []),
     ]
     return " OR ".join(conditions)
 
@@ -202,11 +205,12 @@ def write_captures(
     of_files: "Mapping[uuid.UUID, OfFile]" = MappingProxyType({}),
     stated: Mapping[uuid.UUID, Sequence[str]] = MappingProxyType({}),
 ) -> None:
-    """Write what was said of these images, those that are there, in the order of their ids, and by what their files
-    are known again, where somebody has looked. In a transaction.
+    """Write the metadata of these images, where they exist, in the order of their ids, and the hashes of their files.
+    Call in a transaction.
 
-    What a newer reader has read stays, and what a person has changed or a table has stated, unless it is `stated`
-    anew; nothing is replaced by nothing, and no date by one that is trusted less.
+    Rows that this reader version or a newer one has written stay. In others, fields that a person has edited or a
+    table has stated stay, unless `stated` again. An empty value replaces nothing, nor does a date from a less trusted
+    source.
     """
     if not said:
         return
@@ -226,7 +230,7 @@ def _value(said: PhotoMetadata, name: str) -> object:
 
 
 def write_captions(images: Collection[Image]) -> None:
-    """Write what people say of images, as it stands in these, whose rows are locked. In a transaction."""
+    """Write the captions of these images, whose rows are locked. Call in a transaction."""
     if not images:
         return
     columns = ("title", "description", "author", "licence", "source_link", "tags")
@@ -245,7 +249,7 @@ WHERE image.id = given.id
 
 
 def note_edits(image_ids: Iterable[uuid.UUID], fields: Iterable[str]) -> None:
-    """Remember that a person has changed these fields of images, or of their captures. In the same transaction."""
+    """Record that a person has edited these fields of images or their captures. Call in the same transaction."""
     names = sorted(fields)
     if not names:
         return
@@ -261,9 +265,9 @@ def note_edits(image_ids: Iterable[uuid.UUID], fields: Iterable[str]) -> None:
 
 
 def read_again() -> None:
-    """Have all pictures read anew by whoever reads next, and by as many as do.
+    """Mark all pictures for reading again.
 
-    Some thousands at a time: curators who edit meanwhile wait for no more than those.
+    In batches of 5,000, to keep locks short for curators.
     """
     last: uuid.UUID | None = uuid.UUID(int=0)
     while last:
@@ -285,9 +289,9 @@ SELECT (SELECT image_id FROM following ORDER BY image_id DESC LIMIT 1)
 def captioned_image(
     image: Image, said: PhotoMetadata, edited: Iterable[str], *, is_replaced: bool = False
 ) -> list[str]:
-    """Fill in what is empty of an image, and no person has emptied; return the names of what has changed.
+    """Fill empty fields of an image that no person has edited; return the names of changed fields.
 
-    What has no one's hand in it `is_replaced` by what is written now, where that is anything.
+    With `is_replaced`, other unedited fields are overwritten, too, unless the new value is empty.
     """
     untouched = {"tags", *CAPTIONS}.difference(edited)
     values = {name: getattr(said, name) for name in CAPTIONS} | {"tags": clean_tags(list(said.keywords))}

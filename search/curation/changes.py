@@ -1,4 +1,4 @@
-"""What can be done to pictures in bulk: each tells what becomes of one of them."""
+"""The kinds of bulk changes: each computes the new state of one picture."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,18 +15,18 @@ from search.models.albums import Visibility
 from search.models.editing import CAPTURE_COLUMNS, IMAGE_COLUMNS, State, group_of
 
 MOST_TAGS = 50
-"""Tags of one picture."""
+"""Maximum number of tags per picture."""
 _UNTOUCHABLE = {"tags", "hidden", "taken_from"}
 
 
-def left_full(revision: Revision) -> str:
-    """Say how many pictures a revision left as they were, since they are full of tags."""
+def skipped_message(revision: Revision) -> str:
+    """Return a message with the number of pictures that a revision skipped since they have too many tags."""
     text = _("Left as they were, since a picture has at most %(limit)s tags: %(count)s.")
     return text % {"limit": MOST_TAGS, "count": f"{revision.full:,}"}
 
 
 class Change(Protocol):
-    """Something to do to pictures. `columns` are those that it reads and writes."""
+    """A change to pictures. `columns` are those that it reads and writes."""
 
     @property
     def kind(self) -> Revision.Kind: ...
@@ -36,11 +36,11 @@ class Change(Protocol):
 
     @property
     def given(self) -> Mapping[str, Any]:
-        """What was asked for, to be told later."""
+        """The arguments, for display."""
         ...
 
     def after(self, before: State) -> State | None:
-        """Return what these columns hold afterwards; None where that can't be, since the picture is full."""
+        """Return the new values of these columns; None if the picture would have too many tags."""
         ...
 
 
@@ -50,7 +50,7 @@ class _OfTags:
     columns: ClassVar[Sequence[str]] = ("tags",)
 
     def __post_init__(self) -> None:
-        """Raises ValidationError where there is no tag to be used."""
+        """Raises ValidationError if there is no valid tag."""
         object.__setattr__(self, "tags", clean_tags(list(self.tags)))
         if not self.tags:
             raise ValidationError(_("Write a tag first."))
@@ -65,7 +65,7 @@ class _OfTags:
 
 
 class Tag(_OfTags):
-    """Add tags, each once, whatever its case."""
+    """Add tags without duplicates, ignoring case."""
 
     kind: ClassVar[Revision.Kind] = Revision.Kind.TAG
 
@@ -76,7 +76,7 @@ class Tag(_OfTags):
 
 
 class Untag(_OfTags):
-    """Remove tags, whatever their case."""
+    """Remove tags, ignoring case."""
 
     kind: ClassVar[Revision.Kind] = Revision.Kind.UNTAG
 
@@ -86,7 +86,7 @@ class Untag(_OfTags):
 
 @dataclass(frozen=True)
 class Retag:
-    """Set the tags to these and no others. Raises ValidationError for more than a picture may have."""
+    """Replace all tags. Raises ValidationError if there are too many."""
 
     tags: Sequence[str]
     kind: ClassVar[Revision.Kind] = Revision.Kind.DESCRIBE
@@ -116,7 +116,7 @@ class _OfAlbum:
 
 
 class AddToAlbum(_OfAlbum):
-    """Put into an album, at its end."""
+    """Append to an album."""
 
     kind: ClassVar[Revision.Kind] = Revision.Kind.ALBUM
 
@@ -125,7 +125,7 @@ class AddToAlbum(_OfAlbum):
 
 
 class RemoveFromAlbum(_OfAlbum):
-    """Take out of an album."""
+    """Remove from an album."""
 
     kind: ClassVar[Revision.Kind] = Revision.Kind.UNALBUM
 
@@ -145,7 +145,7 @@ class _Fixed:
 
 @dataclass(frozen=True)
 class ShowTo:
-    """Have pictures be seen by these people alone, or by everybody. Raises ValidationError where that can't be."""
+    """Set who may see pictures. Raises ValidationError if that is not possible."""
 
     visibility: str
     kind: ClassVar[Revision.Kind] = Revision.Kind.VISIBILITY
@@ -179,7 +179,7 @@ class Show(_Fixed):
 
 
 class Trash(_Fixed):
-    """Put into the trash; where `TRASH_DAYS` is 0, delete for good."""
+    """Move to the trash; delete permanently if `TRASH_DAYS` is 0."""
 
     kind: ClassVar[Revision.Kind] = Revision.Kind.TRASH
     columns, values = ("trashed",), {"trashed": True}
@@ -192,9 +192,9 @@ class Restore(_Fixed):
 
 @dataclass(frozen=True)
 class Describe:
-    """Set fields of pictures, and of when, where and with what they were taken, to these values.
+    """Set fields of pictures and their captures to these values.
 
-    Raises ValidationError, a dictionary by field, for what such a field can't hold.
+    Raises ValidationError, by field, for invalid values.
     """
 
     values: Mapping[str, Any]
@@ -232,7 +232,7 @@ _RANGES = {"rating": (1, 5), "latitude": (-90, 90), "longitude": (-180, 180), "t
 
 
 def _checked(name: str, value: Any) -> Any:
-    """Return a value as it is kept, in JSON."""
+    """Return a valid value in its JSON form."""
     if name in _UNTOUCHABLE or name not in {*IMAGE_COLUMNS, *CAPTURE_COLUMNS}:
         raise ValidationError(_("There is no such field."))
     if name == "uploader":

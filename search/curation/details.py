@@ -1,4 +1,4 @@
-"""What people say of a picture, in a form, a table or a program's call: as it can be kept."""
+"""Details of a picture from forms, tables or API calls, cleaned for the database."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from search.text.normalization import composed, normalised_text
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What people say of a picture; `capture` has when, where and with what it was taken, where a table says so."""
+    """What people say about a picture; `capture` is set if a table has capture data."""
 
     title: str = ""
     description: str = ""
@@ -29,7 +29,7 @@ _TEXT_COLUMNS = ("title", "description", "author", "licence", "source_link")
 
 
 def details_of(row: Mapping[str, Any]) -> tuple[Details, list[str]]:
-    """Return what a row says of a picture, as it can be kept, and what had to be cut or left out."""
+    """Return the details of a row, and what was cut or left out."""
     problems: list[str] = []
     values = {column: plain_text(row.get(column)) for column in _TEXT_COLUMNS}
     for column, value in values.items():
@@ -41,7 +41,7 @@ def details_of(row: Mapping[str, Any]) -> tuple[Details, list[str]]:
         if values["source_link"]:
             web_link(values["source_link"])
     except ValidationError:
-        problems.append(f"The source link {values['source_link']!r} is no http address and was left out.")
+        problems.append(f"The source link {values['source_link']!r} is not an http address and was left out.")
         values["source_link"] = ""
     return Details(
         values["title"],
@@ -58,7 +58,7 @@ def plain_text(value: Any) -> str:
 
 
 def clean_tags(value: Any) -> list[str]:
-    """Return tags from a comma-separated text or a list: each once, at most 50 of 60 characters."""
+    """Return tags from a comma-separated text or a list: without duplicates, at most 50 of 60 characters."""
     parts = (
         [plain_text(part).replace(",", " ") for part in value]
         if isinstance(value, list)

@@ -1,4 +1,4 @@
-"""Countries, regions and towns of pictures whose coordinates are known, on their way into the database."""
+"""Look up countries, regions and towns of coordinates, and store them."""
 
 import uuid
 from collections.abc import Collection, Iterable, Sequence
@@ -14,14 +14,13 @@ BATCH = 2_000
 
 
 def place_pictures(image_ids: Collection[uuid.UUID]) -> None:
-    """Look up where those of these images were taken whose coordinates are new, and remember it. In the transaction
-    that has written these."""
+    """Look up the places of those images whose coordinates are new. Call in the transaction that writes these."""
     if image_ids:
         _place("AND image_id = ANY(%s)", [sorted(image_ids)])
 
 
 def count_unplaced() -> int:
-    """Return how many pictures have coordinates of which nobody has looked up what is there."""
+    """Return how many pictures have coordinates without a place looked up."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM search_capture WHERE latitude IS NOT NULL AND NOT is_placed")
         return int(cursor.fetchone()[0])
@@ -29,13 +28,13 @@ def count_unplaced() -> int:
 
 @transaction.atomic
 def place_some() -> int:
-    """Do the same for some of all images that nobody else is at; return for how many. Any number of processes may do
-    so at once."""
+    """Look up a batch among all images, skipping locked rows; return its size. Any number of processes may do so at
+    once."""
     return _place("", [])
 
 
 def place_again() -> None:
-    """Have all looked up anew, as with another table of towns."""
+    """Mark all for lookup again, as with a new table of towns."""
     with connection.cursor() as cursor:
         cursor.execute("UPDATE search_capture SET is_placed = false WHERE latitude IS NOT NULL AND is_placed")
 
@@ -70,13 +69,13 @@ def _key(one: Located) -> _Key:
 
 
 def _ids_of(located: Iterable[Located]) -> dict[_Key, int]:
-    """Return the ids of places, which are added where they are new."""
-    # Several towns of a region may have one name.
+    """Return the ids of places; new ones are added."""
+    # Several towns of a region may have the same name.
     wanted = {_key(one): one for one in sorted(located)}
     found = _known(wanted)
     new = [one for key, one in wanted.items() if key not in found]
     if new:
-        # In their order, for whoever adds the same at this moment.
+        # Sorted, against deadlocks with a process that adds the same.
         Place.objects.bulk_create(
             [_made(one, names) for one, names in zip(new, town_names(new), strict=True)], ignore_conflicts=True
         )

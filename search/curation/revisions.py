@@ -1,4 +1,4 @@
-"""Revisions of what is written elsewhere: by the form of one picture, by a command."""
+"""Record revisions of changes made elsewhere: by the form of one picture, or by a command."""
 
 import uuid
 from collections.abc import Collection, Iterator, Mapping
@@ -12,7 +12,7 @@ from search.models.editing import State, difference
 
 @contextmanager
 def recorded(image_ids: Collection[uuid.UUID], revision: Revision) -> Iterator[None]:
-    """Write down in this revision, saved or not, what the block changes of images whose rows are locked. In a
+    """Record what the block changes of these images, whose rows are locked, in this revision, saved or not. Call in a
     transaction."""
     before = current(image_ids)
     yield
@@ -20,7 +20,7 @@ def recorded(image_ids: Collection[uuid.UUID], revision: Revision) -> Iterator[N
 
 
 def record_since(before: Mapping[uuid.UUID, State], revision: Revision) -> None:
-    """The same of images that were as `states.current` has told before."""
+    """Record the changes since `before`, a result of `snapshots.current`."""
     after = current(before.keys())
     rows = (difference(image_id, before[image_id], state) for image_id, state in after.items())
     record(revision, [row for row in rows if row])

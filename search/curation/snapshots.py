@@ -1,4 +1,4 @@
-"""What pictures are like now, as revisions keep it."""
+"""The present state of pictures, in the form stored in revisions."""
 
 import datetime as dt
 import uuid
@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from search.curation.captures import CAPTIONS, TOLD_BY
+from search.curation.captures import CAPTIONS, EDITED_WITH
 from search.models import Capture, Image, Trashed
 from search.models.albums import Visibility, albums_of
 from search.models.conflicts import locked_values
@@ -20,14 +20,14 @@ _NOTHING = Capture()
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON has it."""
+    """Return a value in its JSON form."""
     return value.isoformat() if isinstance(value, dt.datetime) else value
 
 
 def mark_of(name: str) -> str:
-    """Return by which name it is noted that a person has changed a column; "" where that is not noted."""
+    """Return the field name under which edits of a column are recorded; "" if they are not."""
     if name in CAPTURE_COLUMNS:
-        return TOLD_BY.get(name, name)
+        return EDITED_WITH.get(name, name)
     return name if name in _MARKED else ""
 
 
@@ -36,10 +36,10 @@ def marks_of(names: Iterable[str]) -> set[str]:
 
 
 def lock(images: "QuerySet[Image]", names: Sequence[str]) -> dict[uuid.UUID, dict[str, Any]]:
-    """Lock these images until the transaction ends; return the state of each that is still there, by its id.
+    """Lock these images until the transaction ends; return the states of those that exist, by id.
 
-    "edited" tells of the fields of these `names` that a person has changed. Raises what `search.models.conflicts`
-    speaks of.
+    "edited" has, for the fields in `names`, whether a person has edited them. Raises the lock errors of
+    `search.models.conflicts`.
     """
     own = [name for name in names if name in IMAGE_COLUMNS]
     keys = ["uploader_id" if name == "uploader" else name for name in own]
@@ -53,7 +53,7 @@ def lock(images: "QuerySet[Image]", names: Sequence[str]) -> dict[uuid.UUID, dic
 
 
 def current(image_ids: Collection[uuid.UUID], names: Sequence[str] = ALL) -> dict[uuid.UUID, dict[str, Any]]:
-    """Return the same of images that are locked by this transaction already."""
+    """Return the same for images that this transaction has locked already."""
     own = [name for name in names if name in IMAGE_COLUMNS]
     keys = ["uploader_id" if name == "uploader" else name for name in own]
     rows = Image.objects.filter(pk__any_of=image_ids).order_by("pk").values_list("pk", *keys)
@@ -77,7 +77,7 @@ def _with_captures(states: dict[uuid.UUID, dict[str, Any]], names: Sequence[str]
 
 
 def _with_privacy(states: dict[uuid.UUID, dict[str, Any]], names: Sequence[str]) -> None:
-    """What is private is hidden; whether curators have hidden it stands there."""
+    """A private picture has `hidden` set; report whether curators have hidden it."""
     if not {"hidden", "visibility"}.intersection(names):
         return
     private = levels_of(states.keys())
@@ -96,7 +96,7 @@ def _with_albums(states: dict[uuid.UUID, dict[str, Any]], names: Sequence[str]) 
 
 
 def _with_trash(states: dict[uuid.UUID, dict[str, Any]], names: Sequence[str]) -> None:
-    """What is in the trash is hidden; what it is otherwise stands there."""
+    """A picture in the trash has `hidden` set; report whether it was hidden before."""
     was_hidden = dict(Trashed.objects.filter(image__pk__any_of=states.keys()).values_list("pk", "was_hidden"))
     for image_id, state in states.items():
         state["trashed"] = image_id in was_hidden
@@ -104,7 +104,7 @@ def _with_trash(states: dict[uuid.UUID, dict[str, Any]], names: Sequence[str]) -
             state["hidden"] = was_hidden[image_id]
 
 
-def by_a_person(before: State, after: State) -> State:
-    """Return `after`, where a person has changed whatever differs."""
+def marked_edited(before: State, after: State) -> State:
+    """Return `after` with all differing fields marked as edited by a person."""
     marks = marks_of(name for name, value in after.items() if before[name] != value)
     return {**after, "edited": {**before.get("edited", {}), **dict.fromkeys(marks, True)}}

@@ -1,4 +1,4 @@
-"""What people say of tags by tagging: a suggested tag that a picture gets is accepted, and one that it loses rejected,
+"""Derive decisions on tag suggestions from tagging: adding a suggested tag accepts it, removing it rejects it,
 wherever that is done."""
 
 import uuid
@@ -30,11 +30,10 @@ WHERE its.state <> 'rejected'
 _Pairs = tuple[list[uuid.UUID], list[int]]
 
 
-def follow(rows: Collection[Row], revision: Revision) -> None:
-    """Have what is suggested of these images, whose tags a revision has changed, be as people see it now. In the
-    transaction that does.
+def update_suggestions(rows: Collection[Row], revision: Revision) -> None:
+    """Update the suggestions of these images after a revision has changed their tags. Call in the same transaction.
 
-    What is undone was not said: a tag that a picture got is suggested again, or is as rejected as it was.
+    An undo takes decisions back: the tag is pending again, or rejected if it was before.
     """
     changed = [row for row in rows if "tags" in row.after]
     known = _known_tags({tag for row in changed for tag in (*row.before["tags"], *row.after["tags"])})
@@ -52,7 +51,7 @@ def follow(rows: Collection[Row], revision: Revision) -> None:
 
 
 def _known_tags(tags: Iterable[str]) -> dict[str, int]:
-    """Return which tags of the vocabulary these are, of those that can be suggested."""
+    """Return the ids of vocabulary tags that can be suggested, by lower-case name."""
     folded = {tag.lower() for tag in tags}
     if not folded:
         return {}
@@ -67,7 +66,7 @@ def _known_tags(tags: Iterable[str]) -> dict[str, int]:
 
 
 def _pairs(rows: Sequence[Row], known: dict[str, int]) -> tuple[_Pairs, _Pairs]:
-    """Return the images with the tags that these have got, and with those that they have lost."""
+    """Return (image, tag) pairs of tags added, and of tags removed."""
     came: _Pairs = ([], [])
     gone: _Pairs = ([], [])
     for row in sorted(rows, key=lambda row: row.image_id):

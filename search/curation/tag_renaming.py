@@ -1,4 +1,4 @@
-"""A tag that gets another name, of all pictures that have it, by one statement."""
+"""Rename a tag on all pictures that have it, in one statement."""
 
 from collections.abc import Collection
 from typing import Any
@@ -9,8 +9,8 @@ from search.curation.admin_log import log_revision
 from search.models import Revision
 from search.models.conflicts import wait_briefly
 
-# What `search.models.editing` writes for each picture, made by the database: before and after, and that a person has
-# changed the tags. Of several that become the same one, the first keeps its place.
+# The same as `search.models.editing` writes for each picture: states before and after, and the mark for edited tags.
+# If several tags become one, the first position is kept.
 _RETAG = """
 WITH there AS MATERIALIZED (
     SELECT image.id, image.tags AS before, coalesce('tags' = ANY(capture.edited), false) AS was_edited, ARRAY(
@@ -47,10 +47,10 @@ RETURNING count
 
 @transaction.atomic
 def retag(former: Collection[str], name: str, *, by: Any = None, door: str = Revision.Door.ELSEWHERE) -> Revision:
-    """Have all pictures that have one of these tags, spelt so, have the tag `name` in its place; return the revision,
-    whose key is None where that was none.
+    """Replace these tags, in exactly this spelling, by `name` on all pictures, including the trash; return the
+    revision, which is unsaved (no pk) if nothing changed.
 
-    Pictures in the trash too: they come back under the name of today. Raises what `search.models.conflicts` speaks of.
+    Raises the lock errors of `search.models.conflicts`.
     """
     former = [tag for tag in former if tag != name]
     revision = Revision(kind=Revision.Kind.RETAG, by=by, door=door, given={"tags": [name], "former": former})

@@ -1,4 +1,4 @@
-"""Putting back what a revision has changed, as another revision, which can be undone in turn."""
+"""Undo a revision by another revision, which can itself be undone."""
 
 import uuid
 from collections import Counter
@@ -17,7 +17,7 @@ from search.models.editing import State, difference, group_of
 
 
 class Kept(NamedTuple):
-    """So many pictures were left as somebody made them later; `name` is "" where nobody is known."""
+    """The number of pictures left as somebody changed them later; `name` is "" if unknown."""
 
     name: str
     pictures: int
@@ -25,10 +25,10 @@ class Kept(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """What was put back: `revision` says it, and its key is None where that is nothing.
+    """The result: `revision` records what was restored, and is unsaved (no pk) if nothing was.
 
-    `kept` were changed again, in the same fields, by these people; so many are `gone` by now. `was_undone`: somebody
-    has done it before, and nothing was done now.
+    `kept` counts pictures whose same fields were changed later, by user; `gone` are pictures deleted since.
+    `was_undone`: it had been undone before, so nothing was done.
     """
 
     revision: Revision
@@ -40,27 +40,22 @@ class Undone:
     def count(self) -> int:
         return self.revision.count
 
-    @property
-    def kept_count(self) -> int:
-        return sum(one.pictures for one in self.kept)
-
 
 @transaction.atomic
 def undo(
     revision: Revision, *, by: Any = None, door: str = Revision.Door.ELSEWHERE, also_later: bool = False
 ) -> Undone:
-    """Put back what a revision has changed, all of it or nothing; with `also_later` over what was changed since, too.
+    """Undo a revision, completely or not at all; with `also_later`, later changes are overwritten, too.
 
-    To undo what undid a revision does that again. Raises what `search.models.conflicts` speaks of, and
-    Revision.DoesNotExist
-    where it is kept no longer.
+    Undoing an undo redoes the change. Raises the lock errors of `search.models.conflicts`, and Revision.DoesNotExist
+    if the revision is no longer stored.
     """
     made = Revision(kind=Revision.Kind.UNDO, by=by, door=door, undoes_id=revision.pk)
     if is_of_deletion(revision):
         return _undo_deletion(revision, made)
     kept: dict[uuid.UUID, set[str]] = {}
     seen = 0
-    # Images are locked before revisions, as everywhere; whoever comes second finds it undone.
+    # Lock order: images, then revisions. A concurrent second undo finds it undone.
     for edits in _batches(revision):
         states = lock(Image.objects.filter(pk__any_of=edits.keys()), sorted(_names(edits.values())))
         if not seen and revision.was_undone_by_now() and not also_later:
@@ -80,7 +75,7 @@ def undo(
 
 
 def _undo_deletion(revision: Revision, made: Revision) -> Undone:
-    """The album is locked before the revision, as images are; whoever comes second finds it done."""
+    """Lock order: the album, then the revision. A concurrent second undo finds it done."""
     if not undo_deletion(revision, made):
         return Undone(made, was_undone=True)
     _link(revision, made)
@@ -102,7 +97,7 @@ def _names(edits: Any) -> set[str]:
 
 
 def _put_back(edit: Edit, state: State, *, also_later: bool) -> tuple[State, set[str]]:
-    """Return what is to be put back of one picture, and which fields somebody has changed since and are left."""
+    """Return what to restore of one picture, and the fields that were changed later and stay."""
     back: dict[str, Any] = {}
     left: set[str] = set()
     names = [name for name in edit.before if name != "edited"]
@@ -122,15 +117,15 @@ def _put_back(edit: Edit, state: State, *, also_later: bool) -> tuple[State, set
 
 
 def _like(state: State, after: State) -> State:
-    """Return of a state what another one tells."""
+    """Return the part of `state` with the fields of `after`."""
     return {name: state[name] for name in after if name != "edited"} | {
         "edited": {name: state.get("edited", {}).get(name, False) for name in after["edited"]}
     }
 
 
 def _link(revision: Revision, made: Revision) -> int:
-    """Note by which revision one is undone; what an undone one had undone itself is so no longer. Returns of how many
-    pictures it was. Raises Revision.DoesNotExist."""
+    """Record which revision undid this one; revisions that it had undone itself are in effect again. Returns its
+    number of pictures. Raises Revision.DoesNotExist."""
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE search_revision SET undone_by_id = CASE WHEN id = %(undone)s THEN coalesce(%(made)s, undone_by_id)"
@@ -145,7 +140,7 @@ def _link(revision: Revision, made: Revision) -> int:
 
 
 def _kept_by(kept: Mapping[uuid.UUID, set[str]], revision: Revision) -> tuple[Kept, ...]:
-    """Return by whom the pictures were changed last, in a field that was kept."""
+    """Return who changed a kept field last, with the number of pictures."""
     if not kept:
         return ()
     fields = sorted(set().union(*kept.values()))

@@ -1,26 +1,26 @@
-"""The room through which all bytes that show a picture go: decoder processes look at them, never the one that asks.
+"""Decoding of untrusted files in sandboxed processes, never in the process that asks.
 
-A library that decodes pictures may be broken off, hang or take all memory over a file that a stranger made. So this is
-done by processes that can do nothing else (search.imaging.decoder_process): what goes wrong there costs that file
-alone.
+A library may crash, hang or take all memory over a malicious file, so a process that can do nothing else decodes it
+(`search.imaging.decoder_process`), and an error costs that file alone. Imports `imaging` and `metadata`. Verbs:
+`read_picture`, `prepared_picture`, `picture_for_model`, `written_in`.
 """
 
 from search.decoding.errors import Busy, NoDecoder
 from search.decoding.pictures import (
     MODEL_SIDE,
     Compared,
+    FileMetadata,
     Prepared,
-    Said,
     Seen,
     Shown,
     Window,
     colours_of_picture,
     compared_in_many,
-    drawn_anew,
     hash_of_picture,
     picture_for_model,
     prepared_picture,
     read_picture,
+    reencoded,
     shown_picture,
     shown_region,
     small_copy,
@@ -34,9 +34,9 @@ __all__ = [
     "MODEL_SIDE",
     "Busy",
     "Compared",
+    "FileMetadata",
     "NoDecoder",
     "Prepared",
-    "Said",
     "Seen",
     "Shown",
     "Source",
@@ -45,11 +45,11 @@ __all__ = [
     "colours_of_picture",
     "compared_in_many",
     "decode",
-    "drawn_anew",
     "hash_of_picture",
     "picture_for_model",
     "prepared_picture",
     "read_picture",
+    "reencoded",
     "shown_picture",
     "shown_region",
     "size_of",

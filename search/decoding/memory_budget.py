@@ -1,8 +1,8 @@
-"""The memory of the machine that decoding may take, shared by all processes.
+"""The budget of memory for decoding, shared by all processes on the machine.
 
-It is given out in units, each of which is a file: whoever has locked it has the unit. The kernel frees those of a
-process that ends, however it ends. Threads and processes are served in the order in which they come, as far as one
-process is concerned, and a large request is not passed by small ones: who is next holds the gate until it has all.
+It is divided into units, each of which is a file that is locked to take it; the kernel releases the locks of a process
+that ends, however it ends. Within a process, threads are served in order of arrival, and small requests don't overtake
+a large one: the next in the queue holds the gate until it has all its units.
 """
 
 import fcntl
@@ -27,25 +27,25 @@ logger = logging.getLogger(__name__)
 UNIT = 16 << 20
 """Bytes."""
 _LOOK_AGAIN = 0.01
-"""Seconds."""
+"""Seconds between two attempts to take a lock."""
 
 
-class Turns:
-    """`size` bytes of memory, of which everybody who uses the same folder takes what they need."""
+class MemoryBudget:
+    """`size` bytes of memory, shared by all processes that use the same folder."""
 
     def __init__(self, folder: Path, size: int) -> None:
         self._units = [folder / f"unit-{number}" for number in range(max(1, size // UNIT))]
         self._gate = folder / "gate"
-        # Threads of this process line up here, and one of them with those of other processes.
+        # Threads of this process queue here, and one of them at the gate with those of other processes.
         self._own_gate = threading.Lock()
         self._waiting = 0
         self._counting = threading.Lock()
 
     @contextmanager
     def taken(self, amount: int, *, patience: float | None = None, most_waiting: int | None = None) -> Iterator[None]:
-        """Wait until there is room for `amount` bytes, or for nothing else where that is more than all.
+        """Wait until `amount` bytes are free, or all of them if the budget is smaller, and hold them.
 
-        Raises Busy after `patience` seconds, and at once where `most_waiting` threads of this process wait already.
+        Raises Busy after `patience` seconds, and at once if `most_waiting` threads of this process wait already.
         """
         with self._in_line(most_waiting):
             held = self._collected(amount, None if patience is None else time.monotonic() + patience)
@@ -58,7 +58,7 @@ class Turns:
     @contextmanager
     def _in_line(self, most: int | None) -> Iterator[None]:
         with self._counting:
-            # The first in line is being served.
+            # The first in the queue is being served.
             if most is not None and self._waiting > most:
                 raise Busy
             self._waiting += 1
@@ -94,7 +94,7 @@ class Turns:
         return gate
 
     def _collect(self, held: list[int], count: int) -> bool:
-        """Add units that are free to those that are `held`; return whether there are `count` of them."""
+        """Add free units to `held`; return whether there are `count` of them."""
         for unit in self._units:
             if len(held) == count:
                 break
@@ -110,8 +110,8 @@ def _pause(deadline: float | None) -> None:
 
 
 def _locked(path: Path) -> int | None:
-    """Return a descriptor that holds the lock of this file, or None where somebody else has it."""
-    # Opened anew each time: a lock belongs to the opening, and threads share all else.
+    """Return a descriptor that holds the lock of this file, or None if it is taken."""
+    # Opened each time: a lock belongs to the open file description, and threads share all else.
     lock = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -124,30 +124,30 @@ def _locked(path: Path) -> int | None:
     return lock
 
 
-def turns() -> Turns:
-    """Return what processes of this kind share: those of the site, or commands."""
+def budget() -> MemoryBudget:
+    """Return the budget shared by processes of this kind: those of the site, or commands."""
     kind = "commands" if settings.IS_COMMAND else "site"
-    return _turns(settings.DATA_DIR / "decoding" / kind, memory())
+    return _budget(settings.DATA_DIR / "decoding" / kind, memory())
 
 
 def memory() -> int:
-    """Return how many bytes decoding may take in processes of this kind, their own 16 MB each included."""
+    """Return the bytes that decoding may take in processes of this kind, including the decoders' own 16 MB each."""
     return 1_000_000 * int(settings.INGEST_DECODE_MAX_MB if settings.IS_COMMAND else settings.DECODE_MAX_MB)
 
 
 @cache
-def _turns(folder: Path, size: int) -> Turns:
+def _budget(folder: Path, size: int) -> MemoryBudget:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _locked_once(folder)
     except OSError as error:
-        logger.warning("%s can't be used for locks (%s): the temporary folder is.", folder, error)
+        logger.warning("%s can't be used for locks (%s); using the temporary folder.", folder, error)
         folder = _temporary(folder)
-    return Turns(folder, size)
+    return MemoryBudget(folder, size)
 
 
-# A lock of this process that another thread held would stay locked in a fork.
-os.register_at_fork(after_in_child=_turns.cache_clear)
+# A lock held by another thread of this process would stay locked in a fork.
+os.register_at_fork(after_in_child=_budget.cache_clear)
 
 
 def _locked_once(folder: Path) -> None:
@@ -157,7 +157,7 @@ def _locked_once(folder: Path) -> None:
 
 
 def _temporary(folder: Path) -> Path:
-    """Return a folder of ours that is the same for all processes; one of this process alone where that can't be."""
+    """Return a folder of ours that all processes share; if that is impossible, one of this process alone."""
     other = Path(tempfile.gettempdir()) / f"imagesearch-{os.geteuid()}-{folder.name}"
     with suppress(FileExistsError):
         other.mkdir(mode=0o700)

@@ -1,4 +1,5 @@
-"""What is made of files, by name: pictures, smaller copies, clean ones. All raise what `decode` raises."""
+"""Typed functions for each decoder task: pictures, smaller copies, re-encoded files. All raise what `decode`
+raises."""
 
 import json
 import re
@@ -30,21 +31,21 @@ from search.imaging.thumbnails import COMPARED_GREYS, COMPARED_SIDE
 from search.metadata import PhotoMetadata
 
 MODEL_SIDE = 224
-"""Shortest side in pixels that is kept for the model, unless its window says that it sees more."""
+"""Minimum shorter side in pixels for the model, unless its window says that it sees more."""
 Window: TypeAlias = Sequence[int] | None
-"""What `search.imaging.cut_out` needs to know of a model, where that is known."""
+"""A model's crop, as arguments of `search.imaging.cut_out`, if known."""
 _KEPT = ["greys", "colours", "hash", "copy", "written"]
 _MANY_SECONDS = 30
-"""After which many files that are looked at together, in a few hundredths of a second, are looked at one by one."""
+"""Seconds after which a batch of files, which usually takes hundredths of a second, is repeated one by one."""
 _COLOUR = re.compile("#[0-9a-f]{6}")
 _PLACEHOLDER = re.compile("data:image/webp;base64,[A-Za-z0-9+/=]{20,2000}")
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a model is to see of a picture: the whole, and the windows of a wide or tall one, which are at `boxes`.
+    """What a model sees of a picture: the whole, and the windows of a wide or tall one, which are at `boxes`.
 
-    A window is None where it would be what the model sees of the whole picture.
+    A window is None where it equals what the model sees of the whole picture.
     """
 
     picture: Image.Image = field(repr=False)
@@ -53,17 +54,16 @@ class Seen:
 
     @property
     def pictures(self) -> list[Image.Image]:
-        """All that there is to encode."""
+        """All pictures to encode."""
         return [self.picture, *(window for window in self.windows if window)]
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """All that the collection needs of a picture: `seen` is what the model is to see, None where it isn't wanted.
+    """All that the collection stores of a picture; `seen` is what the model sees, None if not requested.
 
-    `width` and `height` are those of the whole picture, upright, and `thumbnail` is a WebP. `pixels` is the same for
-    another file of which the same pixels would be kept, shown and encoded; `perceptual` is alike for one that looks
-    alike, and None for a flat one.
+    `width` and `height` are those of the full picture, upright, and `thumbnail` is a WebP. `pixels` is equal for files
+    whose stored, displayed and encoded pixels are equal; `perceptual` is the perceptual hash, None for a flat picture.
     """
 
     seen: Seen | None = field(repr=False)
@@ -74,15 +74,15 @@ class Prepared:
     colours: Colours
     placeholder: str
     thumbnail: bytes = field(repr=False)
-    said: "Said" = field(repr=False)
+    said: "FileMetadata" = field(repr=False)
     pixels: uuid.UUID
     perceptual: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What is written of a picture: in an XMP sidecar, and in its file. `is_whole` is False where more of the file
-    would tell more."""
+class FileMetadata:
+    """Metadata of a picture: from an XMP sidecar, and from its file. `is_whole` is False where more of the file must
+    be read to be complete."""
 
     sidecar: PhotoMetadata
     file: PhotoMetadata
@@ -91,7 +91,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A picture to search by: what the model is to see, and a WebP of it."""
+    """A picture used as a query: what the model sees, and a WebP of it."""
 
     picture: Image.Image = field(repr=False)
     copy: bytes = field(repr=False)
@@ -99,7 +99,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What `search.duplicates` compares of a picture: its `grey` copy, and its `small` one in YCbCr."""
+    """What `search.duplicates` compares of a picture: a `grey` copy, and a `small` one in YCbCr."""
 
     grey: Image.Image = field(repr=False)
     small: Image.Image = field(repr=False)
@@ -113,7 +113,7 @@ def read_picture(
     longer_at_least: int = 1,
     of_collection: bool = False,
 ) -> ReadPicture:
-    """Return what `search.imaging.read_picture` does."""
+    """Return what `search.imaging.read_picture` returns."""
     answer = decode(
         "picture",
         source,
@@ -130,10 +130,10 @@ def read_picture(
 
 
 def picture_for_model(source: Source, *, max_pixels: int, longest: int, window: Window, of_collection: bool) -> Seen:
-    """Return what the model is to see of a picture: as small as it needs it, and cut where its `window` is known.
+    """Return what the model sees of a picture: as small as it needs it, and cropped if its `window` is known.
 
-    Vectors of such pictures and of whole ones have a cosine of 0.99998, and neighbours that agree by 0.99: `ViT-B/32`,
-    photos of 1600x1200 pixels.
+    Vectors of such pictures and of full ones have a cosine of 0.99998, and 0.99 of their neighbours are the same:
+    `ViT-B/32`, photos of 1600x1200 pixels.
     """
     answer = decode(
         "picture",
@@ -149,9 +149,9 @@ def picture_for_model(source: Source, *, max_pixels: int, longest: int, window: 
 def prepared_picture(
     source: Source, *, max_pixels: int, longest: int, window: Window, with_picture: bool, xmp: bytes = b""
 ) -> Prepared:
-    """Return all that is kept of a picture, with a copy of `longest` pixels, and with what the model needs, or not.
+    """Return all that is stored of a picture, with a copy of `longest` pixels, and `with_picture` what the model sees.
 
-    `xmp` is what stands in a sidecar.
+    `xmp` is the content of a sidecar.
     """
     parts = [*_KEPT, "pixels", "windows"] if with_picture else _KEPT
     options = _for_model(max_pixels, longest, window) | _sidecar(xmp)
@@ -175,19 +175,20 @@ def prepared_picture(
         )
 
 
-def written_in(source: Source, *, xmp: bytes = b"", of_collection: bool = True) -> Said:
-    """Return what is written in a file, or in the beginning of one, and in an XMP sidecar; no pixel is decoded."""
+def written_in(source: Source, *, xmp: bytes = b"", of_collection: bool = True) -> FileMetadata:
+    """Return the metadata of a file, or of the beginning of one, and of an XMP sidecar, without decoding pixels."""
     facts = decode("written", source, of_collection=of_collection, **_sidecar(xmp)).facts
     with _understood():
         return _said(facts)
 
 
-def written_in_many(files: Sequence[tuple[bytes, bytes]]) -> list[Said | UnreadableImage]:
-    """Return the same of many files, each with its XMP sidecar, for which a decoder is asked but once.
+def written_in_many(files: Sequence[tuple[bytes, bytes]]) -> list[FileMetadata | UnreadableImage]:
+    """Return the metadata of many files, each with its XMP sidecar, in the same order, with a single request to a
+    decoder.
 
-    A file that no decoder survives spoils nothing but what is read of itself.
+    A file that crashes its decoder affects only its own result.
     """
-    if len(files) == 1:  # which may be large: it is not copied
+    if len(files) == 1:  # it may be large, and is not copied
         return [_alone(*files[0])]
     sizes = [(len(data), len(xmp)) for data, xmp in files]
     try:
@@ -203,9 +204,10 @@ def written_in_many(files: Sequence[tuple[bytes, bytes]]) -> list[Said | Unreada
 
 
 def compared_in_many(files: Sequence[bytes], *, max_pixels: int) -> list[Compared | UnreadableImage]:
-    """Return what is compared of small pictures of the collection, for which a decoder is asked but once.
+    """Return what is compared of small pictures of the collection, in the same order, with a single request to a
+    decoder.
 
-    A file that no decoder survives, or that is refused, spoils nothing but itself.
+    A file that is refused, or crashes its decoder, affects only its own result.
     """
     if not files:
         return []
@@ -237,7 +239,7 @@ def _greys(size: Sequence[int], pixels: bytes) -> Image.Image:
     return Image.frombytes("L", (width, height), pixels)
 
 
-def _alone(data: bytes, xmp: bytes) -> Said | UnreadableImage:
+def _alone(data: bytes, xmp: bytes) -> FileMetadata | UnreadableImage:
     try:
         return written_in(data, xmp=xmp)
     except UnreadableImage as refused:
@@ -248,15 +250,15 @@ def _sidecar(xmp: bytes) -> dict[str, Any]:
     return {"sidecar": xmp.decode("latin-1")} if xmp else {}
 
 
-def _said(facts: Mapping[str, Any]) -> Said:
+def _said(facts: Mapping[str, Any]) -> FileMetadata:
     said = facts["said"]
-    return Said(
+    return FileMetadata(
         PhotoMetadata.from_facts(said["sidecar"]), PhotoMetadata.from_facts(said["file"]), said["is_whole"] is True
     )
 
 
 def shown_picture(source: Source, *, max_pixels: int, longest: int, window: Window, copy: int) -> Shown:
-    """Return a picture that is only searched by, and a copy of `copy` pixels."""
+    """Return a picture to search by, and a copy of `copy` pixels."""
     options = _for_model(max_pixels, longest, window)
     return _shown(decode("picture", source, copy=copy, parts=["copy", "pixels"], **options))
 
@@ -264,7 +266,7 @@ def shown_picture(source: Source, *, max_pixels: int, longest: int, window: Wind
 def shown_region(
     source: Source, region: Sequence[float], *, max_pixels: int, at_least: int, window: Window, copy: int
 ) -> Shown:
-    """Return a part of a picture of the collection: left, top, width and height in fractions of it."""
+    """Return a region of a picture of the collection: left, top, width and height in fractions of it."""
     answer = decode(
         "picture",
         source,
@@ -314,15 +316,15 @@ def hash_of_picture(source: Source, *, max_pixels: int) -> int | None:
 
 
 def colours_of_picture(source: Source, *, max_pixels: int) -> Colours:
-    """Return which colours are in a picture of the collection, or in a copy of one."""
+    """Return the colours of a picture of the collection, or of a copy of one."""
     answer = decode("colours", source, of_collection=True, max_pixels=max_pixels)
     with _understood():
         return _colours(answer.facts)
 
 
-def drawn_anew(source: Source, *, max_pixels: int, lossless: bool) -> tuple[bytes, str]:
-    """Return the whole picture as a new file, and its format: PNG or JPEG."""
-    answer = decode("drawn_anew", source, of_collection=True, max_pixels=max_pixels, lossless=lossless)
+def reencoded(source: Source, *, max_pixels: int, lossless: bool) -> tuple[bytes, str]:
+    """Return the whole picture re-encoded without metadata, and its format: PNG or JPEG."""
+    answer = decode("reencoded", source, of_collection=True, max_pixels=max_pixels, lossless=lossless)
     with _understood():
         (data,) = answer.blobs
         return data, _known_format(answer.facts)
@@ -330,7 +332,7 @@ def drawn_anew(source: Source, *, max_pixels: int, lossless: bool) -> tuple[byte
 
 @contextmanager
 def _understood() -> Iterator[None]:
-    """Refuse a file whose decoder gives answers that make no sense: it may have taken over its decoder."""
+    """Refuse a file whose decoder's answer is invalid: the file may have taken over its decoder."""
     try:
         yield
     except (ValueError, TypeError, KeyError, RecursionError) as error:

@@ -1,5 +1,6 @@
-"""The decoders of this process. They are started when the first file comes, one for each file that is decoded at once,
-and end when none has come for a while, or with the process, however that ends.
+"""The pool of decoder processes, started on demand, one per file that is decoded concurrently.
+
+They end after some idle time, or with this process, however it ends.
 """
 
 import atexit
@@ -17,13 +18,13 @@ from imagesearch.machine import core_count
 from search.decoding.processes import Decoder
 
 IDLE = 15.0
-"""Seconds for which a decoder waits for its next file."""
+"""Seconds that a decoder may be idle."""
 
 
 class Pool:
-    """Decoders that wait for work, and a thread that starts and ends them.
+    """Idle decoders, and a thread that starts and ends them.
 
-    It is always the same thread, which lives as long as the process: Linux ends a decoder, as it was asked to, with
+    It is always the same thread, which lives as long as the process: Linux ends a decoder, as requested by it, with
     the thread that started it.
     """
 
@@ -31,20 +32,20 @@ class Pool:
         self._idle: list[Decoder] = []
         self._all: set[Decoder] = set()
         self._lock = threading.Lock()
-        self._wanted: queue.SimpleQueue[Future[Decoder]] = queue.SimpleQueue()
+        self._requests: queue.SimpleQueue[Future[Decoder]] = queue.SimpleQueue()
         self._keeper: threading.Thread | None = None
 
     @contextmanager
     def borrowed(self) -> Iterator[Decoder]:
-        """Have a decoder for oneself. Raises NoDecoder."""
-        decoder = self._waiting() or self._started()
+        """Borrow a decoder for exclusive use. Raises NoDecoder."""
+        decoder = self._idle_decoder() or self._started()
         try:
             yield decoder
         finally:
             self._give_back(decoder)
 
     def close(self) -> None:
-        """End all decoders; whoever waits for one is told that its file broke it off."""
+        """End all decoders; callers that wait for one get UnreadableImage (broke_off)."""
         with self._lock:
             decoders = list(self._all)
             self._idle.clear()
@@ -53,12 +54,12 @@ class Pool:
             decoder.end()
 
     def forget(self) -> None:
-        """After a fork: these are the parent's."""
+        """Close the pipes after a fork: the decoders are the parent's."""
         for decoder in self._all:
             decoder.forget()
 
-    def _waiting(self) -> Decoder | None:
-        """Return the decoder that was used last: of the others some may end."""
+    def _idle_decoder(self) -> Decoder | None:
+        """Return the most recently used idle decoder, so that the others may end."""
         with self._lock:
             while self._idle:
                 decoder = self._idle.pop()
@@ -73,12 +74,12 @@ class Pool:
             if self._keeper is None:
                 self._keeper = threading.Thread(target=self._keep, name="decoders", daemon=True)
                 self._keeper.start()
-        self._wanted.put(started)
+        self._requests.put(started)
         return started.result()
 
     def _give_back(self, decoder: Decoder) -> None:
         with self._lock:
-            # On the site each process keeps one: of many processes, all would count.
+            # A web process keeps one: there may be many such processes.
             most = core_count() if settings.IS_COMMAND else 1
             if decoder in self._all and decoder.is_alive and len(self._idle) < most:
                 self._idle.append(decoder)
@@ -89,7 +90,7 @@ class Pool:
     def _keep(self) -> None:
         while True:
             try:
-                started = self._wanted.get(timeout=IDLE / 3)
+                started = self._requests.get(timeout=IDLE / 3)
             except queue.Empty:
                 self._end_stale()
                 continue
@@ -117,13 +118,13 @@ def pool() -> Pool:
     return _pool
 
 
-def _start_anew() -> None:
+def _replace_pool() -> None:
     global _pool
     old, _pool = _pool, Pool()
     old.forget()
 
 
-os.register_at_fork(after_in_child=_start_anew)
+os.register_at_fork(after_in_child=_replace_pool)
 
 
 @atexit.register

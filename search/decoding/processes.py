@@ -1,4 +1,4 @@
-"""One decoder process, as its parent sees it: trusted in nothing that it answers, and ended when it takes too long."""
+"""A decoder process as seen by its parent: its answers are untrusted, and it is ended at its deadline."""
 
 import fcntl
 import json
@@ -27,7 +27,7 @@ Source: TypeAlias = bytes | IO[bytes]
 BASE = 16 << 20
 """Bytes that a decoder takes without a picture."""
 _STARTING = 60.0
-"""Seconds that a machine under load may take to start a process, which takes 0.1 s else."""
+"""Seconds that a loaded machine may take to start a process, usually 0.1 s."""
 _READY = b"ready\n"
 _PIECE = 1 << 18
 _PIPE = 1 << 20
@@ -38,9 +38,9 @@ _F_SETPIPE_SZ = 1031
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a decoder is to do: a task of search.imaging.tasks with its options, in `memory` bytes and `seconds`.
+    """A decoder's job: a task of search.imaging.tasks with its options, within `memory` bytes and `seconds`.
 
-    `processor_seconds` hold should nobody be left to look at the clock.
+    `processor_seconds` is enforced by the kernel, even if the parent is gone.
     """
 
     task: str
@@ -52,7 +52,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of it. `needs` is how many bytes of memory it would take, where that is more than it had."""
+    """The result of a job. `needs` is the memory it would take in bytes, if that is more than its limit; else 0."""
 
     facts: Mapping[str, Any]
     blobs: list[bytes] = field(repr=False)
@@ -60,10 +60,10 @@ class Answer:
 
 
 class Decoder:
-    """A process that decodes one file at a time. One thread at a time makes use of it."""
+    """A process that decodes one file at a time, for one thread at a time."""
 
     def __init__(self) -> None:
-        """Start it. Raises NoDecoder."""
+        """Start the process. Raises NoDecoder."""
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own command
                 [sys.executable, "-I", "-S", "-c", _START, *_paths(), settings.DECODER, str(os.getpid())],
@@ -72,7 +72,7 @@ class Decoder:
                 env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
                 cwd="/",
                 bufsize=0,
-                start_new_session=True,  # a terminal's Ctrl-C is for the parent
+                start_new_session=True,  # Ctrl-C in a terminal is for the parent
             )
         except OSError as error:
             raise NoDecoder(f"The process that opens pictures can't be started: {error}") from error
@@ -81,7 +81,7 @@ class Decoder:
         self._jobs, self._answers = self._process.stdin.fileno(), self._process.stdout.fileno()
         for pipe in (self._jobs, self._answers):
             os.set_blocking(pipe, False)
-            with suppress(OSError):  # not on macOS, nor beyond what a user may have
+            with suppress(OSError):  # not on macOS, nor beyond the user's limit
                 fcntl.fcntl(pipe, _F_SETPIPE_SZ, _PIPE)
         self.last_used = time.monotonic()
         try:
@@ -95,7 +95,7 @@ class Decoder:
             ) from None
 
     def work(self, job: Job, source: Source) -> Answer:
-        """Have the job done; afterwards the decoder is alive, or was ended. Raises UnreadableImage."""
+        """Run the job; afterwards the decoder is either idle or ended. Raises UnreadableImage."""
         deadline = time.monotonic() + job.seconds
         try:
             self._send(job, source, deadline)
@@ -104,7 +104,7 @@ class Decoder:
                 self.end()
             return _checked(answer, blobs)
         except UnreadableImage:
-            raise  # a file that is refused costs no process
+            raise  # a refused file doesn't cost the process
         except TimeoutError:
             self.end()
             raise UnreadableImage(Reason.TOO_SLOW) from None
@@ -112,7 +112,7 @@ class Decoder:
             self.end()
             raise UnreadableImage(self._reason()) from None
         except BaseException:
-            self.end()  # in the midst of something
+            self.end()  # interrupted, in an unknown state
             raise
         finally:
             self.last_used = time.monotonic()
@@ -122,12 +122,12 @@ class Decoder:
         return self._process.poll() is None
 
     def end(self) -> None:
-        """End the process and forget it. A stale file in its hands is of no use to anybody."""
+        """End the process, whatever it is doing."""
         if self._process.stdin and not self._process.stdin.closed:
             self._process.stdin.close()
         if self._process.stdout and not self._process.stdout.closed:
             self._process.stdout.close()
-        # One that died by itself tells how: it is given the moment that it takes.
+        # If it died by itself, wait for its exit status, which says why.
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(0.2)
         if self._process.poll() is None:
@@ -135,11 +135,11 @@ class Decoder:
             self._process.wait()
 
     def forget(self) -> None:
-        """Close what a fork has left of it in another process than its parent."""
+        """Close this process's copies of the pipes: after a fork, the decoder is the parent's."""
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:
                 pipe.close()
-        self._process.returncode = 0  # no child of this process
+        self._process.returncode = 0  # not a child of this process
 
     def _send(self, job: Job, source: Source, deadline: float) -> None:
         head = {
@@ -170,9 +170,9 @@ class Decoder:
         return answer, [reader.blob(size) for size in sizes]
 
     def _reason(self) -> Reason:
-        """Why a file that ended the decoder is refused, by how it ended."""
+        """Return why a file that ended the decoder is refused, from its exit status."""
         status = self._process.returncode
-        if status == -signal.SIGKILL:  # by the kernel, which ran out of memory
+        if status == -signal.SIGKILL:  # by the kernel, out of memory
             return Reason.NO_MEMORY
         return Reason.TOO_SLOW if status == -signal.SIGXCPU else Reason.BROKE_OFF
 
@@ -190,12 +190,12 @@ import_module(sys.argv[-2]).main(int(sys.argv[-1]))
 
 
 def _paths() -> list[str]:
-    """Where a decoder finds its code: ours, and the packages beside Pillow."""
+    """Return the decoder's module search path: our code, and the packages beside Pillow."""
     return [str(settings.BASE_DIR), str(Path(PIL.__file__).parent.parent)]
 
 
 class _Reader:
-    """Reads a pipe that doesn't block up to a deadline. Raises TimeoutError, and EOFError where it ends before."""
+    """Reads a non-blocking pipe up to a deadline. Raises TimeoutError, and EOFError if the pipe is closed."""
 
     def __init__(self, pipe: int, deadline: float) -> None:
         self._pipe, self._deadline = pipe, deadline
@@ -235,7 +235,7 @@ class _Reader:
 
 
 def size_of(source: Source) -> int:
-    """Bytes of a file."""
+    """Return the size of a file in bytes."""
     return len(source) if isinstance(source, bytes) else source.seek(0, os.SEEK_END)
 
 
@@ -249,11 +249,11 @@ def _pieces(source: Source) -> Iterator[bytes | memoryview]:
 
 
 def _checked(answer: dict[str, Any], blobs: list[bytes]) -> Answer:
-    """Return what a decoder answered. Raises UnreadableImage where it refuses, EOFError where it makes no sense."""
+    """Return a decoder's answer. Raises UnreadableImage if it refuses the file, EOFError if the answer is invalid."""
     if "refused" in answer:
         try:
             refused = UnreadableImage(
-                Reason(answer["refused"]), **{str(name): str(told) for name, told in answer["figures"].items()}
+                Reason(answer["refused"]), **{str(name): str(value) for name, value in answer["figures"].items()}
             )
             str(refused)
         except (ValueError, KeyError, AttributeError) as error:

@@ -1,4 +1,4 @@
-"""What others have made of a file, in a decoder process, within the memory that this kind of process may take."""
+"""Runs tasks in decoder processes, within the memory budget of this kind of process."""
 
 import hashlib
 import math
@@ -9,46 +9,46 @@ from typing import TypeAlias
 
 from django.conf import settings
 
-from search.decoding.memory_budget import memory, turns
+from search.decoding.memory_budget import budget, memory
 from search.decoding.pool import pool
 from search.decoding.processes import BASE, Answer, Job, Source, size_of
 from search.imaging import Reason, UnreadableImage, too_much_memory
 
 SECONDS, SECONDS_OF_COMMANDS = 30, 120
-"""That one picture may take. The slowest that is let in takes a few on a slow machine."""
+"""Time limit for one picture. The slowest accepted one takes a few seconds on a slow machine."""
 PATIENCE = 8.0
-"""Seconds that a person waits until it is the turn of their picture."""
+"""Seconds that a person's request waits for memory."""
 MOST_WAITING = 4
-"""Of the eight threads of a web worker: pages that decode nothing still find one."""
+"""Threads of a web worker that may wait for memory: the others stay free for pages that decode nothing."""
 _FIRST = 24 << 20
-"""Bytes with which a decoder is first tried: enough for most photos, which are JPEGs."""
+"""Memory limit of the first attempt in bytes: enough for most photos, which are JPEGs."""
 
 _bounded = threading.Event()
 
 
 def bound_waiting() -> None:
-    """From now on nobody in this process waits longer than people do. Commands wait as long as it takes."""
+    """Limit waiting in this process from now on to what people accept. Commands wait without a limit."""
     _bounded.set()
 
 
 def decode(
     task: str, source: Source, *, of_collection: bool = False, seconds: int | None = None, **options: object
 ) -> Answer:
-    """Have a task of search.imaging.tasks done for a file, in at most `seconds`, if they are given.
+    """Run a task of search.imaging.tasks on a file, in at most `seconds` if given.
 
-    It is waited for one's turn before anything is read of the file. What the picture takes is told by its header: more
-    than there may be is refused. One of the collection, which was let in by a command, may take as much as that gives,
-    with nothing else beside it.
+    Waits for memory before reading the file. A picture that needs more than the limit, by its header, is refused. One
+    of the collection (`of_collection`), which a command may have ingested, may take as much as commands may, alone if
+    need be.
 
-    Raises UnreadableImage, also for a file that its decoder does not survive, Busy and NoDecoder.
+    Raises UnreadableImage, also for a file that crashes its decoder, Busy and NoDecoder.
     """
-    guilty.refuse(source)
+    fatal_files.refuse(source)
     most = memory() - BASE
     if of_collection:
         most = max(most, 1_000_000 * int(settings.INGEST_DECODE_MAX_MB) - BASE)
     room = _FIRST + 2 * size_of(source)
     while True:
-        answer = _tried(task, source, options, min(room, most), seconds)
+        answer = _attempt(task, source, options, min(room, most), seconds)
         if not answer.needs:
             return answer
         if answer.needs > most:
@@ -58,24 +58,23 @@ def decode(
         room = answer.needs
 
 
-def _tried(task: str, source: Source, options: dict[str, object], room: int, seconds: int | None) -> Answer:
+def _attempt(task: str, source: Source, options: dict[str, object], room: int, seconds: int | None) -> Answer:
     seconds = seconds or (SECONDS_OF_COMMANDS if settings.IS_COMMAND else SECONDS)
     patience, waiting = (PATIENCE, MOST_WAITING) if _bounded.is_set() else (None, None)
-    with turns().taken(BASE + room, patience=patience, most_waiting=waiting), pool().borrowed() as decoder:
+    with budget().taken(BASE + room, patience=patience, most_waiting=waiting), pool().borrowed() as decoder:
         try:
             return decoder.work(Job(task, options, room, seconds, math.ceil(seconds)), source)
         except UnreadableImage as refused:
             if refused.code in (Reason.TOO_SLOW, Reason.BROKE_OFF):
-                guilty.add(source, refused.code)
+                fatal_files.add(source, refused.code)
             raise
 
 
 _Key: TypeAlias = tuple[int, bytes]
 
 
-class _Guilty:
-    """Files that took their decoder with them, by size and hash: shown again and again they would cost a process, or
-    all of its time, each time."""
+class _FatalFiles:
+    """Files that crashed their decoder or took all its time, by size and hash, so that each costs that only once."""
 
     _MOST = 200
 
@@ -91,7 +90,7 @@ class _Guilty:
                 self._known.popitem(last=False)
 
     def refuse(self, source: Source) -> None:
-        """Raise UnreadableImage for one of them."""
+        """Raise UnreadableImage if `source` is one of them."""
         size = size_of(source)
         with self._lock:
             is_suspect = any(known == size for known, _ in self._known)
@@ -114,4 +113,4 @@ def _digest(source: Source) -> bytes:
     return found.digest()
 
 
-guilty = _Guilty()
+fatal_files = _FatalFiles()

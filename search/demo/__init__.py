@@ -1,4 +1,8 @@
-"""A small world that the product can be tried in without any download: drawn pictures and a model trained on them."""
+"""The demo, which needs no download: drawn pictures, captions for them, and a small model trained on them.
+
+Imports no other room. Verbs: `draw_collection`, `draw`, `caption`, `example_queries`; `search.demo.trainer` trains the
+model.
+"""
 
 from __future__ import annotations
 

@@ -11,25 +11,25 @@ from search.demo.scenes import Background
 
 RGB = tuple[int, int, int]
 
-# Everything is measured in the shorter side, so that a small drawing is the large one seen from further away.
+# All lengths are relative to the shorter side, so that a small drawing is a scaled-down large one.
 
 
 def paint_background(background: Background, width: int, height: int, rng: random.Random) -> Image.Image:
     """Return an RGB picture of the given size in pixels."""
-    # Twice the size, halved at the end: PIL draws lines and dots without antialiasing.
+    # Drawn at twice the size and reduced: PIL draws lines and dots without antialiasing.
     canvas = _PAINTERS[background](2 * width, 2 * height, rng)
     return canvas.reduce(2)
 
 
 def _shade(colour: RGB, rng: random.Random, spread: int = 6) -> RGB:
-    """The colour a little lighter or darker."""
+    """Return the colour slightly lighter or darker."""
     change = rng.randint(-spread, spread)
     red, green, blue = (max(0, min(255, channel + change)) for channel in colour)
     return red, green, blue
 
 
 def _gradient(width: int, height: int, above: RGB, below: RGB) -> Image.Image:
-    """A picture that goes from one colour at the top to the other at the bottom."""
+    """Return a vertical gradient."""
     return ImageOps.colorize(Image.linear_gradient("L").resize((width, height)), above, below)
 
 

@@ -1,4 +1,4 @@
-"""Puts statements about scenes into words, in seven languages."""
+"""Captions: statements about scenes in seven languages."""
 
 from __future__ import annotations
 
@@ -7,8 +7,17 @@ from collections.abc import Callable
 from typing import Literal, get_args
 
 from search.demo.scenes import Statement
-from search.demo.words_asian import CHINESE, JAPANESE, KOREAN, AsianWords
-from search.demo.words_european import ENGLISH, FRENCH, GERMAN, SPANISH, EuropeanWords
+from search.demo.words import (
+    CHINESE,
+    ENGLISH,
+    FRENCH,
+    GERMAN,
+    JAPANESE,
+    KOREAN,
+    SPANISH,
+    AsianWords,
+    EuropeanWords,
+)
 
 Language = Literal["en", "ko", "ja", "de", "fr", "es", "zh"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -26,7 +35,7 @@ _EXAMPLES = (
 
 
 class _Plain:
-    """Chooses the commonest wording every time."""
+    """Chooses the most common wording every time."""
 
     def pick(self, synonyms: str) -> str:
         return synonyms.split(", ", 1)[0]
@@ -36,7 +45,7 @@ class _Plain:
 
 
 class _Varied(_Plain):
-    """Chooses among synonyms and orders by chance."""
+    """Chooses synonyms and word orders at random."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
@@ -49,18 +58,18 @@ class _Varied(_Plain):
 
 
 def caption(language: Language, statement: Statement, rng: random.Random | None = None) -> str:
-    """Return what the statement says, in one line and not capitalised (German nouns aside).
+    """Return the statement in words, on one line and not capitalised (German nouns aside).
 
-    Without `rng` the plainest wording ("red star"), with it one of many ("a crimson star", "red stars"). A singular
-    or plural without a number states no count. ValueError if the statement says nothing.
+    Without `rng` in the plainest wording ("red star"), with it in one of many ("a crimson star", "red stars"). A
+    singular or plural without a number states no count. Raises ValueError for an empty statement.
     """
     if statement == Statement():
-        raise ValueError("a statement that says nothing has no caption")
+        raise ValueError("an empty statement has no caption")
     return _SPEAKERS[language](statement, _Plain() if rng is None else _Varied(rng))
 
 
 def example_queries(language: Language) -> list[str]:
-    """Good first searches in the demo's collection, in the language given."""
+    """Return good first searches of the demo's collection, in a language."""
     return [caption(language, statement) for statement in _EXAMPLES]
 
 
@@ -76,7 +85,7 @@ def _european(words: EuropeanWords, said: Statement, wording: _Plain) -> str:
 
 
 def _european_noun_phrase(words: EuropeanWords, said: Statement, wording: _Plain) -> str:
-    """ "three small red stars": the words before the noun, the noun, and the words after it."""
+    """Return a noun phrase such as "three small red stars": words before the noun, the noun, and words after it."""
     one, many, gender = wording.pick(words.shapes[said.shape] if said.shape else words.things).split("/")
     plural = (said.count or 1) > 1 or (said.count is None and wording.chance(0.35))
     size = [_decline(words, wording.pick(words.sizes[said.size]), gender, plural)] if said.size else []
@@ -90,7 +99,7 @@ def _european_noun_phrase(words: EuropeanWords, said: Statement, wording: _Plain
 
 
 def _number(words: EuropeanWords, said: Statement, gender: str, plural: bool, wording: _Plain) -> list[str]:
-    """The words that count: none or an article where no count is stated."""
+    """Return the number words: none, or an article, if no count is stated."""
     if said.count is None:
         return [words.articles[gender]] if not plural and wording.chance(0.5) else []
     if wording.chance(0.2):
@@ -101,7 +110,7 @@ def _number(words: EuropeanWords, said: Statement, gender: str, plural: bool, wo
 
 
 def _decline(words: EuropeanWords, adjective: str, gender: str, plural: bool) -> str:
-    """The adjective's form that agrees with its noun in gender and number."""
+    """Return the adjective inflected for gender and number."""
     if words.declension == "german":
         ending = "e" if plural else {"m": "er", "f": "e", "n": "es"}[gender]
         return adjective[:-1] if adjective.endswith("!") else adjective + ending
@@ -117,12 +126,12 @@ def _decline(words: EuropeanWords, adjective: str, gender: str, plural: bool) ->
 
 
 def _elided(phrase: str) -> str:
-    """English "a orange star" becomes "an orange star"."""
+    """Return the English phrase with "an" before a vowel: "an orange star"."""
     return "an" + phrase[1:] if phrase.startswith("a ") and phrase[2] in "aeiou" else phrase
 
 
 def _asian_parts(words: AsianWords, said: Statement, wording: _Plain) -> tuple[list[str], str, str]:
-    """What stands before the noun, the noun, and the number ("" if no count is stated)."""
+    """Return the words before the noun, the noun, and the number ("" if no count is stated)."""
     before = []
     if said.background:
         before.append(wording.pick(words.backgrounds[said.background]))
@@ -137,7 +146,7 @@ def _asian_parts(words: AsianWords, said: Statement, wording: _Plain) -> tuple[l
 
 
 def _alone(words: AsianWords, said: Statement, wording: _Plain) -> str | None:
-    """The words for a colour or a background of which nothing else is said."""
+    """Return the words for a statement of only a colour or a background; None for others."""
     if said == Statement(colour=said.colour) and said.colour:
         return wording.pick(words.colour_names[said.colour])
     if said == Statement(background=said.background) and said.background:
@@ -152,7 +161,7 @@ def _korean(said: Statement, wording: _Plain) -> str:
     if wording.chance(0.1) and said.count is None:
         noun += "들"
     if wording.chance(0.15):
-        # The subject's particle is 이 after a final consonant, 가 after a vowel (Unicode 3.12, Hangul syllables).
+        # The subject particle is 이 after a final consonant, 가 after a vowel (Unicode 3.12, Hangul syllables).
         noun += "이" if (ord(noun[-1]) - 0xAC00) % 28 else "가"
     glue = "" if wording.chance(0.1) else " "
     return glue.join([*before, noun]) + (f" {number}" if number else "")
@@ -173,7 +182,7 @@ def _chinese(said: Statement, wording: _Plain) -> str:
         return alone
     before, noun, number = _asian_parts(CHINESE, said, wording)
     where, adjectives = bool(said.background) + bool(said.place), before[bool(said.background) + bool(said.place) :]
-    # 两个红色的小星星: the size stands next to its noun.
+    # 两个红色的小星星: the size is next to its noun.
     return "".join([*before[:where], number, *reversed(adjectives), noun])
 
 

@@ -1,4 +1,4 @@
-"""The demo's collection: a folder of drawn pictures and a table that describes them."""
+"""The demo's collection: a folder of drawn pictures, and a table of their metadata."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _FORMATS = ("jpg", "jpg", "jpg", "png", "webp")
 
 
 def draw_collection(folder: Path, count: int = 800, seed: int = 2024) -> Path:
-    """Draw `count` pictures of 640 pixels into the folder and return the path of the table that lists them.
+    """Draw `count` pictures of 640 pixels into the folder, and return the path of the table that lists them.
 
-    Pictures that are already there are kept, so that a second call is quick and an interrupted one goes on. All
-    combinations of colour and shape come equally often, those that the model never met in training too.
+    Existing pictures are kept, so a second call is fast, and an interrupted one can be repeated. All combinations of
+    colour and shape are equally frequent, including those that the model never saw in training.
     """
     folder.mkdir(parents=True, exist_ok=True)
     jobs = list(_jobs(count, seed))
@@ -41,14 +41,14 @@ def draw_collection(folder: Path, count: int = 800, seed: int = 2024) -> Path:
 
 
 def _jobs(count: int, seed: int) -> Iterator[tuple[str, Scene, int]]:
-    """File name, scene and seed of every picture; the first ones are the same whatever the count."""
+    """Yield file name, scene and seed of each picture; the first ones are the same for every count."""
     rng = random.Random(seed)
     combinations = [(colour, shape) for colour in COLOURS for shape in SHAPES]
     rng.shuffle(combinations)
     for number in range(count):
         scene = random_scene(rng, *combinations[number % len(combinations)])
-        # The seed is in the name: another seed's pictures in the same folder are never taken for these.
-        # The number comes first: files are ingested in the order of their names, and the newest should be a mixture.
+        # The seed is in the name, so that pictures of another seed in the folder are not mistaken for these. The
+        # number comes first: files are ingested in order of name, and the newest should be a mixture.
         name = f"{number:05}-{scene.colour}-{scene.shape}-{seed}.{_FORMATS[number % len(_FORMATS)]}"
         yield name, scene, seed * 1_000_003 + number
 
@@ -62,7 +62,7 @@ def _draw_file(path: Path, scene: Scene, seed: int) -> None:
 
 
 def _waiting(path: Path) -> Path:
-    """Where a file is written before it takes its name, so that a half-written one is never taken for whole."""
+    """Return a temporary name, so that a partially written file is never mistaken for a complete one."""
     return path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
 
 

@@ -1,4 +1,4 @@
-"""Draws a scene: antialiased shapes with a soft shadow, the same for the same seed at whatever size is asked."""
+"""Drawing of scenes: antialiased shapes with a soft shadow, the same for a seed at any size."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ _RGB: dict[Colour, RGB] = {
     "grey": (136, 140, 146),
 }
 
-# The middle square has four by four cells; a small shape stands in one of them, a large one in two by two.
-# (They are the patches that the model sees. A shape cut differently every time needs hours of training.)
+# The central square has four by four cells; a small shape takes one of them, a large one two by two. They are the
+# model's patches: with shapes cut differently every time, training would take hours.
 _CELLS = 4
 _BLOCK: dict[Size, int] = {"small": 1, "large": 2}
-_RADII: dict[Size, float] = {"small": 0.107, "large": 0.22}  # in sides of the middle square
+_RADII: dict[Size, float] = {"small": 0.107, "large": 0.22}  # in sides of the central square
 
 _LARGE_IN_THE_CENTRE: dict[Count, list[list[Cell]]] = {
     1: [[(1, 1)]],
@@ -52,7 +52,7 @@ _LARGE_IN_THE_CENTRE: dict[Count, list[list[Cell]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Arrangement:
-    """What the seed decides; lengths in sides of the picture's middle square, from its top left corner."""
+    """What the seed determines; lengths in sides of the picture's central square, from its top left corner."""
 
     aspect: float
     radius: float
@@ -62,9 +62,9 @@ class Arrangement:
 
 
 def arrange(scene: Scene, seed: int) -> Arrangement:
-    """Choose aspect ratio, layout, turns and shade.
+    """Choose aspect ratio, layout, rotations and shade.
 
-    Every shape lies inside the picture's middle square, which is all that CLIP's processor leaves of a picture.
+    All shapes are inside the central square, which is all that CLIP's processor leaves of a picture.
     """
     rng = random.Random(seed)
     aspect = rng.choice(_ASPECTS)
@@ -88,7 +88,7 @@ def draw(scene: Scene, seed: int, long_side: int = 640) -> Image.Image:
 
 
 def _varied(colour: RGB, rng: random.Random) -> RGB:
-    """The colour with a slightly different hue, saturation and brightness, still of the same name."""
+    """Return the colour with slightly different hue, saturation and brightness, still of the same name."""
     hue, saturation, value = colorsys.rgb_to_hsv(*(channel / 255 for channel in colour))
     hue = (hue + rng.uniform(-0.012, 0.012)) % 1.0
     saturation = min(1.0, saturation * rng.uniform(0.92, 1.06))
@@ -98,7 +98,7 @@ def _varied(colour: RGB, rng: random.Random) -> RGB:
 
 
 def _layout(scene: Scene, rng: random.Random) -> tuple[Point, ...]:
-    """The shapes' centres in the middle square: each in the middle of its cells, give or take a little."""
+    """Return the shapes' centres in the central square: each near the centre of its cells."""
     block = _BLOCK[scene.size]
 
     def near_the_middle(cell: int) -> float:
@@ -108,7 +108,7 @@ def _layout(scene: Scene, rng: random.Random) -> tuple[Point, ...]:
 
 
 def _cells(scene: Scene, rng: random.Random) -> list[Cell]:
-    """The top left cell of each shape, as (column, row)."""
+    """Return the top left cell of each shape, as (column, row)."""
     if scene.place == "centre":
         return _cells_in_the_centre(scene.size, scene.count, rng)
     last = _CELLS - _BLOCK[scene.size]
@@ -122,7 +122,7 @@ def _cells(scene: Scene, rng: random.Random) -> list[Cell]:
 
 
 def _cells_at_an_edge(size: Size, count: Count, rng: random.Random) -> list[Cell]:
-    """The cells as seen with the edge on the left."""
+    """Return the cells, as if the edge were on the left."""
     if size == "large":
         return [(0, 1)] if count == 1 else [(0, 0), (0, 2)]
     if count == 1:
@@ -140,7 +140,7 @@ def _cells_in_the_centre(size: Size, count: Count, rng: random.Random) -> list[C
 
 
 def _mask(shape: Shape, radius: float, turn: float, side: int) -> Image.Image:
-    """A greyscale tile of `side` pixels with the shape in its middle, `turn` in degrees clockwise."""
+    """Return a greyscale tile of `side` pixels with the shape in its centre, rotated by `turn` degrees clockwise."""
     outline = OUTLINES[shape]
     tile = Image.new("L", (side * _SUPERSAMPLING, side * _SUPERSAMPLING), 0)
     pen = ImageDraw.Draw(tile)
@@ -151,14 +151,14 @@ def _mask(shape: Shape, radius: float, turn: float, side: int) -> Image.Image:
 
 
 def _turned(polygon: Polygon, radius: float, turn: float, side: int) -> list[Point]:
-    """The polygon turned, scaled to the radius in pixels and moved to the middle of a supersampled tile."""
+    """Return the polygon rotated, scaled to the radius in pixels and moved to the centre of a supersampled tile."""
     cosine, sine = cos(radians(turn)), sin(radians(turn))
     scale, middle = radius * _SUPERSAMPLING, side * _SUPERSAMPLING / 2
     return [(middle + scale * (x * cosine - y * sine), middle + scale * (x * sine + y * cosine)) for x, y in polygon]
 
 
 def _place_shape(picture: Image.Image, shape: Shape, at: Point, radius: float, turn: float, colour: RGB) -> None:
-    """Paint one shape with its shadow and a light from above; `at` and `radius` in pixels."""
+    """Paint one shape with its shadow, lit from above; `at` and `radius` in pixels."""
     side = 2 * round(radius * 1.5) + 2
     corner = (round(at[0] - side / 2), round(at[1] - side / 2))
     mask = _mask(shape, radius, turn, side)
@@ -174,6 +174,6 @@ def _place_shape(picture: Image.Image, shape: Shape, at: Point, radius: float, t
 
 
 def _scaled(colour: RGB, factor: float) -> RGB:
-    """The colour made lighter or darker, within range."""
+    """Return the colour lighter or darker, within range."""
     red, green, blue = (min(255, round(channel * factor)) for channel in colour)
     return red, green, blue

@@ -26,7 +26,7 @@ SIZES: tuple[Size, ...] = get_args(Size)
 PLACES: tuple[Place, ...] = get_args(Place)
 BACKGROUNDS: tuple[Background, ...] = get_args(Background)
 
-# Colours that would be lost on a background, or that a person would argue about there.
+# Colours that would be invisible, or ambiguous, on a background.
 _LOST_ON: dict[Background, frozenset[Colour]] = {
     "white": frozenset({"white"}),
     "black": frozenset({"black"}),
@@ -41,7 +41,7 @@ _LOST_ON: dict[Background, frozenset[Colour]] = {
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One picture's content: `count` shapes of one kind, colour and size, gathered at one place of the picture."""
+    """The content of a picture: `count` shapes of one kind, colour and size, at one place of the picture."""
 
     shape: Shape
     colour: Colour
@@ -52,14 +52,14 @@ class Scene:
 
     @property
     def drawable(self) -> bool:
-        """Whether the colour reads well on the background and the shapes have room at their place."""
+        """Whether the colour is visible on the background, and the shapes have room at their place."""
         room = 5 if self.size == "small" else 4 if self.place == "centre" else 2
         return self.count <= room and self.colour not in _LOST_ON[self.background]
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What a caption says of a scene; None where it says nothing."""
+    """What a caption states about a scene; None for what it doesn't state."""
 
     shape: Shape | None = None
     colour: Colour | None = None
@@ -69,16 +69,16 @@ class Statement:
     background: Background | None = None
 
     def holds(self, scene: Scene) -> bool:
-        """Whether everything stated is so in the scene; a statement that says nothing holds for every scene."""
+        """Whether everything stated is true of the scene; an empty statement is true of every scene."""
         return all(value is None or value == getattr(scene, name) for name, value in self.stated())
 
     def stated(self) -> Iterator[tuple[str, object]]:
-        """The attributes in their fixed order, each with its value or None."""
+        """The attributes in a fixed order, each with its value or None."""
         return ((field.name, getattr(self, field.name)) for field in fields(self))
 
 
 def pairs() -> Iterator[tuple[Colour, Shape]]:
-    """Every combination of colour and shape."""
+    """Yield every combination of colour and shape."""
     return ((colour, shape) for shape in SHAPES for colour in COLOURS)
 
 
@@ -92,7 +92,7 @@ def is_unseen(colour: Colour, shape: Shape) -> bool:
 
 
 def random_scene(rng: random.Random, colour: Colour | None = None, shape: Shape | None = None) -> Scene:
-    """A drawable scene; the given colour and shape are kept, everything else is chosen evenly."""
+    """Return a drawable scene with the given colour and shape; the rest is chosen uniformly."""
     while True:
         scene = Scene(
             shape=rng.choice(SHAPES) if shape is None else shape,
@@ -107,7 +107,7 @@ def random_scene(rng: random.Random, colour: Colour | None = None, shape: Shape 
 
 
 def random_statement(scene: Scene, rng: random.Random) -> Statement:
-    """Something that holds for the scene: most often its colour and shape, sometimes more, sometimes less."""
+    """Return a true statement about the scene: mostly its colour and shape, sometimes more or less."""
     while True:
         statement = Statement(
             shape=scene.shape if rng.random() < 0.8 else None,

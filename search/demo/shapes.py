@@ -14,7 +14,7 @@ Polygon = tuple[Point, ...]
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """A filled polygon, the holes cut out of it, and how far it may turn (degrees) without becoming something else."""
+    """A filled polygon, the holes in it, and how far it may be rotated (in degrees) without becoming another shape."""
 
     filled: Polygon
     holes: tuple[Polygon, ...] = ()
@@ -22,13 +22,13 @@ class Outline:
 
 
 def _arc(radius: float, start: float = 0.0, stop: float = tau, x: float = 0.0, y: float = 0.0) -> Polygon:
-    """Points along a circle's arc, angles in radians, 64 steps."""
+    """Return points along a circle's arc, angles in radians, 64 steps."""
     angles = [start + (stop - start) * step / 64 for step in range(65)]
     return tuple((x + radius * cos(angle), y + radius * sin(angle)) for angle in angles)
 
 
 def _regular(corners: int, inner: float | None = None) -> Polygon:
-    """A regular polygon standing on its point; with `inner`, a star whose inner corners have that radius."""
+    """Return a regular polygon with a vertex at the top; with `inner`, a star with that inner radius."""
     steps = corners * 2 if inner is not None else corners
     radii = (1.0, inner) if inner is not None else (1.0, 1.0)
     return tuple(
@@ -38,7 +38,7 @@ def _regular(corners: int, inner: float | None = None) -> Polygon:
 
 
 def _curve(point: Callable[[float], Point], steps: int = 120) -> Polygon:
-    """A closed curve, sampled evenly over one turn of its parameter."""
+    """Return a closed curve, sampled evenly over one period of its parameter."""
     return tuple(point(tau * step / steps) for step in range(steps))
 
 
@@ -76,7 +76,7 @@ def _moon() -> Polygon:
 
 
 def _centred(points: Sequence[Point]) -> Polygon:
-    """The points moved so that the middle of their bounding box is (0, 0)."""
+    """Return the points moved so that the centre of their bounding box is (0, 0)."""
     xs, ys = [x for x, _ in points], [y for _, y in points]
     middle = ((min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2)
     return tuple((x - middle[0], y - middle[1]) for x, y in points)

@@ -1,1 +1,5 @@
-"""The same picture more than once: how it is told, decided by people, and never asked about again."""
+"""Duplicates: detected by hashes, pixels, vectors and keypoints, decided by people, and never asked about again.
+
+May import the rooms above it in docs/architecture.md. Verbs: `detection.Comparing.compare`, `groups.pending_groups`,
+`merging.keep`, `decisions.settle`, `folded_results.fold`.
+"""

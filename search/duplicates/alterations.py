@@ -1,4 +1,4 @@
-"""What happens to copies of a picture on their way, and bursts, which are no copies: for the evaluation."""
+"""Alterations of copies, and bursts, which are no copies: for the evaluation."""
 
 from collections.abc import Callable, Iterator, Mapping
 from io import BytesIO
@@ -42,7 +42,7 @@ ALTERATIONS: Mapping[str, Callable[[Picture], Picture]] = {
 
 
 def burst(scene: Picture, subject: Picture) -> Iterator[Picture]:
-    """Yield shots of a scene through which a subject moves, by a camera that moves a little too."""
+    """Yield shots of a scene with a moving subject, by a camera that moves a little, too."""
     width, height = scene.size
     subject = subject.resize((int(width * 0.3), int(height * 0.45)))
     for number in range(SHOTS):

@@ -1,5 +1,5 @@
-"""Whether two pictures are the same cell by cell, up to brightness and saturation: for those of like hashes whose
-points cannot tell. The hash of a drawing on a plain ground says where something is, and not what it is."""
+"""Compare two pictures cell by cell, up to brightness and saturation: for pairs with similar hashes and too few
+keypoints. The hash of a drawing on a plain background says where something is, not what."""
 
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -10,54 +10,54 @@ from numpy.typing import NDArray
 from search.imaging.thumbnails import COMPARED_SIDE
 
 Small: TypeAlias = NDArray[np.uint8]
-"""A picture's Y, Cb and Cr: (128, 128, 3)."""
+"""A picture's Y, Cb and Cr: shape (128, 128, 3)."""
 Cells: TypeAlias = NDArray[np.float32]
 
 SMALL = COMPARED_SIDE
 _SIDE = 32
 _FEW = 10
-"""Cells of 1,024 that may differ more than the others."""
+"""Number of the 1,024 cells that may differ by more."""
 _DIFFERS = 1.2
-"""Standard deviations of the greys by which the others may differ: 1.1 at most for drawings that were saved again, and
-1.3 at least for other drawings of a like hash."""
+"""Standard deviations of the greys by which other cells may differ: drawings saved again reach 1.1, other drawings
+with similar hashes at least 1.3."""
 _LEAST_SPREAD = 8.0
 _OTHER_COLOUR = 70.0
-"""How far apart, of Cb and Cr, the colours of a cell may be: 60 at most where a copy was made more colourful."""
+"""Maximum distance of a cell's Cb and Cr: copies with more saturation reach 60."""
 _GREY = 4.0
-"""Root mean square of Cb and Cr below which a picture has no colours, and may be a copy of one that has."""
+"""Root mean square of Cb and Cr below which a picture is grey, and may be a copy of a coloured one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """The means of a picture's cells: `greys` (32, 32), `colours` (32, 32, 2), Cb and Cr about zero."""
+class CellMeans:
+    """Cell means of a picture: `greys` (32, 32), `colours` (32, 32, 2) with Cb and Cr around zero."""
 
     greys: Cells
     colours: Cells
 
 
-def look_of(small: Small) -> Look:
-    """Return what a picture looks like from afar."""
+def cell_means(small: Small) -> CellMeans:
+    """Return the cell means of a picture."""
     cells = small.reshape(_SIDE, SMALL // _SIDE, _SIDE, -1, 3).mean((1, 3), dtype=np.float32)
-    return Look(cells[..., 0], cells[..., 1:] - 128)
+    return CellMeans(cells[..., 0], cells[..., 1:] - 128)
 
 
-def looks_same(one: Look, other: Look) -> bool:
-    """Return whether nothing but brightness and saturation differs. Crops and borders differ."""
+def cells_match(one: CellMeans, other: CellMeans) -> bool:
+    """Return whether only brightness and saturation differ. Crops and borders count as different."""
     pairs = ((one, other), (other, one))
     return (
-        max(_most(greys_apart(left.greys, right.greys)) for left, right in pairs) <= _DIFFERS
-        and max(float(colours_apart(left.colours, right.colours).max()) for left, right in pairs) <= _OTHER_COLOUR
+        max(_most(grey_distances(left.greys, right.greys)) for left, right in pairs) <= _DIFFERS
+        and max(float(colour_distances(left.colours, right.colours).max()) for left, right in pairs) <= _OTHER_COLOUR
     )
 
 
-def _most(apart: Cells) -> float:
-    """The largest, but for a few cells."""
-    return float(np.partition(apart.ravel(), -_FEW)[-_FEW])
+def _most(distances: Cells) -> float:
+    """Return the largest value after the _FEW - 1 largest."""
+    return float(np.partition(distances.ravel(), -_FEW)[-_FEW])
 
 
-def greys_apart(one: Cells, other: Cells, inside: Any = ...) -> Cells:
-    """Return how far apart two pictures of greys are, cell by cell, in standard deviations of the other one: by the
-    line through the greys of both that fits best, as brighter or paler is the same. Cells `inside` tell what fits."""
+def grey_distances(one: Cells, other: Cells, inside: Any = ...) -> Cells:
+    """Return the distance of two grey pictures by cell, in standard deviations of `other`, after fitting a line, so
+    that brightness and contrast don't count. The fit uses the cells `inside`."""
     here, there = one[inside], other[inside]
     means = here.mean(), there.mean()
     gain = ((here - means[0]) * (there - means[1])).mean() / max(float(here.var()), 1.0)
@@ -65,13 +65,13 @@ def greys_apart(one: Cells, other: Cells, inside: Any = ...) -> Cells:
     return off
 
 
-def colours_apart(one: Cells, other: Cells, inside: Any = ...) -> Cells:
-    """Return how far apart two pictures of Cb and Cr are, cell by cell: more or less colourful is the same, and so is
-    grey. Cells `inside` tell how colourful."""
+def colour_distances(one: Cells, other: Cells, inside: Any = ...) -> Cells:
+    """Return the distance of two pictures of Cb and Cr by cell, after scaling, so that saturation does not count, nor
+    grey. The scale is fitted to the cells `inside`."""
     here, there = one[inside], other[inside]
     norms = [float(np.square(each).sum(-1).mean()) for each in (here, there)]
     if min(norms) < _GREY**2:
         return np.zeros(one.shape[:-1], np.float32)
     gain = max(0.0, float((here * there).sum(-1).mean())) / norms[0]
-    apart: Cells = np.linalg.norm(gain * one - other, axis=-1).astype(np.float32)
-    return apart
+    distances: Cells = np.linalg.norm(gain * one - other, axis=-1).astype(np.float32)
+    return distances

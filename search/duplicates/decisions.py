@@ -1,5 +1,5 @@
-"""What people decide about pairs, for good: a group that is settled doesn't come back, and what is not the same is
-kept apart in all groups there will be."""
+"""Store people's decisions about pairs: a settled group does not come back, and different pictures are never grouped
+again."""
 
 import uuid
 from collections.abc import Collection
@@ -24,12 +24,12 @@ WHERE pair.state = 'pending' OR EXCLUDED.state = 'different'
 
 
 def settle(ids: Collection[uuid.UUID], *, by: Any, kind: str = DuplicatePair.Kind.SAME) -> None:
-    """All pairs among these few are decided: all of them stay."""
+    """Settle all pairs among these few pictures: all of them stay."""
     _decide(ids, ids, DuplicatePair.State.SETTLED, by, kind, within=True)
 
 
 def settle_around(one: uuid.UUID, others: Collection[uuid.UUID], *, by: Any) -> None:
-    """This picture stays of a group of any size: the pairs that are known, and those with the others, are decided."""
+    """Settle a group of any size around one picture: its known pairs, and those of this picture with the others."""
     _decide([one], others, DuplicatePair.State.SETTLED, by, DuplicatePair.Kind.SAME, within=False)
     ids = [one, *others]
     DuplicatePair.objects.filter(state=DuplicatePair.State.PENDING, first__in=ids, second__in=ids).update(
@@ -38,7 +38,7 @@ def settle_around(one: uuid.UUID, others: Collection[uuid.UUID], *, by: Any) -> 
 
 
 def part(one: uuid.UUID, others: Collection[uuid.UUID], *, by: Any, kind: str = DuplicatePair.Kind.SAME) -> None:
-    """This picture is not the same as any of the others."""
+    """Record that this picture differs from each of the others."""
     _decide([one], [other for other in others if other != one], DuplicatePair.State.DIFFERENT, by, kind, within=False)
 
 

@@ -1,7 +1,7 @@
-"""Pictures are compared with the nearest to them: what `manage.py find_duplicates` does.
+"""Compare pictures with their nearest neighbours, for `manage.py find_duplicates`.
 
-A batch is compared, its pairs are written and it is marked as compared in one transaction, so that a run that was
-killed goes on, and any number of them may work at once.
+A batch is compared, its pairs written and marked as compared in one transaction: a killed run can be continued, and
+several may run at once.
 """
 
 import uuid
@@ -14,23 +14,23 @@ from django.db import connection, transaction
 from search.duplicates import keypoint_matching as points
 from search.duplicates.hash_index import Hashes
 from search.duplicates.pair_classification import Candidate, Judge, Verdict
-from search.duplicates.pictures import MOST_AT_ONCE, LatelySeen
+from search.duplicates.pictures import MOST_AT_ONCE, SeenCache
 from search.duplicates.thresholds import NEAR_ENOUGH, RESEMBLES, SIMILAR
-from search.indexing.query_plan import planned, walk_beside
+from search.indexing.query_plan import joined_index_scan, planned
 from search.models import Capture, DuplicatePair
 from search.models.vector_sets import VectorTable
 
 NEAREST = 24
 _WIDTH = 80
-"""`hnsw.ef_search`: a picture is on the side of the pictures that are near it, where words are not."""
+"""`hnsw.ef_search`: picture queries need less than text queries, which are off the distribution of the vectors."""
 _CROWDED = 0.02
-"""Distance of the farthest one, below which there may be more that are as near: copies crowd the others out."""
+"""Distance of the farthest result below which the search is widened: copies may have displaced others as near."""
 _WIDER = (200, 1_000)
 
 
 @dataclass(slots=True)
 class Found:
-    """What a batch, or a run, has brought."""
+    """The counts of a batch or a run."""
 
     compared: int = 0
     same: int = 0
@@ -52,17 +52,17 @@ def _not_compared(ids: Sequence[uuid.UUID]) -> list[uuid.UUID]:
 
 
 class Comparing:
-    """Compares pictures with those that are nearest by vector, and with those of like hashes, wherever these are.
+    """Compares pictures with their nearest by vector, and with all pictures with similar hashes.
 
-    For one thread. Without OpenCV, what only points tell is missed.
+    Not thread-safe. Without OpenCV, duplicates that only keypoints show are missed.
     """
 
     def __init__(self, table: VectorTable, hashes: Hashes) -> None:
-        self._table, self._hashes, self._seen = table, hashes, LatelySeen()
+        self._table, self._hashes, self._seen = table, hashes, SeenCache()
 
     def compare(self, ids: Sequence[uuid.UUID]) -> Found:
-        """Write down what is the same as one of these. Those that wait for a vector are left for another time; those
-        that another process has compared meanwhile are left out."""
+        """Compare these pictures and write the pairs found. Skips those without a vector, for later, and those that
+        another process has compared meanwhile."""
         ids = _not_compared(ids)
         known = _known_pairs(ids)
         pairs = [*_exact_pairs(ids, known)]
@@ -88,7 +88,7 @@ class Comparing:
                     yield _pair(one, verdict)
 
     def _alike(self, ids: Sequence[uuid.UUID]) -> Iterator[Candidate]:
-        """Yield those whose hash is like that of one of these."""
+        """Yield pairs with similar hashes."""
         for image, other, hashes in self._hashes.alike(ids):
             yield Candidate(image, other, None, hashes)
 
@@ -105,7 +105,7 @@ def _pair(one: Candidate, verdict: Verdict) -> DuplicatePair:
 
 
 def _candidates(ids: Sequence[uuid.UUID], table: VectorTable) -> Iterator[Candidate]:
-    """Yield, of the nearest of each, those that may be the same or a similar shot, nearest first."""
+    """Yield, for each picture, those among its nearest that may be the same or a similar shot, nearest first."""
     waiting = list(ids)
     for count in (NEAREST, *_WIDER):
         rows: dict[uuid.UUID, list[Candidate]] = {}
@@ -123,11 +123,11 @@ def _candidates(ids: Sequence[uuid.UUID], table: VectorTable) -> Iterator[Candid
 
 
 def _nearest(ids: Sequence[uuid.UUID], table: VectorTable, count: int) -> Iterator[tuple[Candidate, bool]]:
-    """Yield these, and whether there may be more that are as near."""
+    """Yield the nearest candidates, and whether there may be more as near."""
     guessed = ", ".join(f"'{name}'" for name in Capture.GUESSED)
     taken = "CASE WHEN {0}.taken_from IN ({1}) THEN NULL ELSE {0}.taken END"
     distance = table.distance("near", "its")
-    with planned(walk_beside(max(_WIDTH, 1.5 * count))), connection.cursor() as cursor:
+    with planned(joined_index_scan(max(_WIDTH, 1.5 * count))), connection.cursor() as cursor:
         cursor.execute(
             f"SELECT its.image_id, found.image_id, found.distance, mine.perceptual, theirs.perceptual,"  # noqa: S608 - names are ours
             f" {taken.format('own', guessed)}, {taken.format('other', guessed)}, found.is_crowded"
@@ -141,7 +141,7 @@ def _nearest(ids: Sequence[uuid.UUID], table: VectorTable, count: int) -> Iterat
             " LEFT JOIN search_capture AS own ON own.image_id = its.image_id"
             " LEFT JOIN search_capture AS other ON other.image_id = found.image_id"
             " WHERE its.image_id = ANY(%s) AND its.window_index = 0"
-            # The others are nothing to `Judge`; most are left out here.
+            # `Judge` rejects the others; most are filtered out here.
             " AND (mine.perceptual IS NULL OR theirs.perceptual IS NULL OR found.distance <= %s"
             " OR bit_count((mine.perceptual # theirs.perceptual)::bit(64)) <= %s)"
             " AND NOT EXISTS (SELECT FROM search_trashed WHERE image_id IN (its.image_id, found.image_id))",
@@ -152,7 +152,7 @@ def _nearest(ids: Sequence[uuid.UUID], table: VectorTable, count: int) -> Iterat
 
 
 def _exact_pairs(ids: Sequence[uuid.UUID], known: set[tuple[uuid.UUID, uuid.UUID]]) -> Iterator[DuplicatePair]:
-    """Yield a pair for each picture whose pixels are those of another one: a chain of all copies, of any number."""
+    """Yield a pair for each picture with another one's pixels: chains that connect all copies, however many."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT its.image_id, other.image_id FROM search_capture AS its CROSS JOIN LATERAL"
@@ -198,7 +198,7 @@ def _mark_compared(ids: Sequence[uuid.UUID], table: VectorTable) -> int:
 
 
 def _write(pairs: Sequence[DuplicatePair]) -> list[DuplicatePair]:
-    """Write pairs of images that are there, and return those that nobody has written meanwhile."""
+    """Insert the pairs of images that exist; return those that were new."""
     if not pairs:
         return []
     rows: list[Sequence[Any]] = [

@@ -1,4 +1,4 @@
-"""Whether what is called the same picture is the same, and how much of it is found: on altered copies of photos."""
+"""Evaluate duplicate detection on altered copies of photos: precision and recall."""
 
 import random
 from collections import Counter
@@ -30,7 +30,7 @@ BURSTS = 50
 
 @dataclass
 class Pictures:
-    """Thumbnails as they are kept, what each was made of, and how: two are the same where they are of one origin."""
+    """Thumbnails, the origin of each, and how it was made: two are the same picture if their origins are equal."""
 
     shown: list[Picture] = field(default_factory=list)
     origins: list[str] = field(default_factory=list)
@@ -44,15 +44,15 @@ class Pictures:
 
 
 def altered_pictures(folder: Path, altered: int, others: int) -> Pictures:
-    """Return so many photos of a folder with their altered copies, others, and bursts of some of these.
+    """Return `altered` photos of a folder with altered copies, `others` without, and bursts made from some of these.
 
-    Raises OSError and ValueError where the folder has too few.
+    Raises OSError, and ValueError if the folder has too few.
     """
     files = sorted(path for path in folder.iterdir() if path.suffix.lower() in {".jpg", ".jpeg", ".png", ".webp"})
-    random.Random(0).shuffle(files)  # noqa: S311 - the same each time
+    random.Random(0).shuffle(files)  # noqa: S311 - a fixed seed
     files = files[: altered + others]
     if len(files) < 2:
-        raise ValueError(f"{folder} has no two pictures.")
+        raise ValueError(f"{folder} has fewer than two pictures.")
     made = Pictures()
     for number, path in enumerate(files):
         picture = Image.open(path).convert("RGB")
@@ -68,7 +68,7 @@ def altered_pictures(folder: Path, altered: int, others: int) -> Pictures:
 
 
 def evaluate(pictures: Pictures) -> Iterator[str]:
-    """Yield the lines that tell precision, recall by kind, and processor time."""
+    """Yield lines with precision, recall by kind, and processor time."""
     began = process_time()
     hashes = [perceptual_hash(greys(picture)) for picture in pictures.shown]
     hashed = process_time()
@@ -76,13 +76,13 @@ def evaluate(pictures: Pictures) -> Iterator[str]:
     count = len(pictures.shown)
     yield (
         f"Processor time: {(hashed - began) / count * 1000:.2f} ms a hash, "
-        f"{(process_time() - hashed) / count * 1000:.1f} ms a picture for vectors and all the rest."
+        f"{(process_time() - hashed) / count * 1000:.1f} ms a picture for vectors and comparing."
     )
 
 
 def precision_and_recall(pictures: Pictures, accepted: AbstractSet[tuple[int, int]]) -> Iterator[str]:
-    """Yield the lines that tell of pairs of places, the lesser one first, that were called the same. Recall is that of
-    originals and their copies."""
+    """Yield lines about the `accepted` pairs (indices, smaller first). Recall is that of originals with their
+    copies."""
     right = sum(pictures.origins[one] == pictures.origins[other] for one, other in accepted)
     wrong = [(one, other) for one, other in accepted if pictures.origins[one] != pictures.origins[other]]
     bursts = sum(pictures.kinds[one] == pictures.kinds[other] == "burst" for one, other in wrong)
@@ -107,8 +107,8 @@ def precision_and_recall(pictures: Pictures, accepted: AbstractSet[tuple[int, in
 
 
 def _accepted(pictures: Pictures, hashes: Sequence[int | None]) -> Iterator[tuple[int, int]]:
-    """Yield the pairs that `manage.py find_duplicates` would write, by their places: each picture with those of like
-    hashes, and with its nearest."""
+    """Yield the pairs, as indices, that `manage.py find_duplicates` would write: from similar hashes and nearest
+    neighbours."""
     judge = Judge(cache(lambda place: seen(pictures.shown[place])), has_points=keypoint_matching.is_there())
     known: set[tuple[int, int]] = set()
     for one in _candidates(pictures, hashes):

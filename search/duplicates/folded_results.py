@@ -1,4 +1,4 @@
-"""Copies of a picture that stand on one page of results: folded under the first, which says how many there are."""
+"""Fold copies on a page of results under the first one, with their number."""
 
 import uuid
 from collections.abc import Sequence
@@ -9,9 +9,9 @@ from search.models import DuplicatePair, Image
 
 
 def fold(images: Sequence[Image]) -> None:
-    """Say of each image whose copy it is, if one of its copies stands before it, and of the first how many follow.
+    """Set `copy_of` on each image with a copy before it, and `copies` on the first of them.
 
-    Pairs count that are the same picture, whether or not people have settled them, and chains of such pairs.
+    Pairs of the same picture count, settled or not, and chains of such pairs.
     """
     if len(images) < 2:
         return

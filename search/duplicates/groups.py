@@ -1,4 +1,4 @@
-"""Groups of pictures that are the same, as far as nobody has decided about them yet."""
+"""Groups of the same picture that are not decided yet."""
 
 import uuid
 from collections import defaultdict
@@ -11,7 +11,7 @@ from django.db import connection
 from search.models import DuplicatePair
 
 MOST_SHOWN = 60
-"""Pictures of one group that are decided about at once."""
+"""Maximum number of pictures of one group shown for a decision."""
 
 
 class _Pair(NamedTuple):
@@ -22,20 +22,20 @@ class _Pair(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Pictures that pairs lead from one to the other. `is_exact`: all of them by equal pixels."""
+    """Pictures connected by pairs. `is_exact`: all pairs have equal pixels."""
 
     ids: tuple[uuid.UUID, ...]
     is_exact: bool
 
 
 def pending_groups(kind: str = DuplicatePair.Kind.SAME) -> list[Group]:
-    """Return the groups of pending pairs, those that are the surest first.
+    """Return the groups of pending pairs, most certain first.
 
-    No two pictures of which somebody has said that they aren't the same are in one group, whatever leads from one to
-    the other: then the weakest of the pairs between them counts for nothing. What is in the trash is in no group.
+    Two pictures that somebody marked as different are never in one group, whatever chain connects them: its weakest
+    pair is then ignored. Pictures in the trash are left out.
     """
     pairs = _pending(kind)
-    sets = _Sets(_apart(kind))
+    sets = _Sets(_different(kind))
     for pair in pairs:
         sets.join(pair.first, pair.second)
     members: defaultdict[uuid.UUID, list[uuid.UUID]] = defaultdict(list)
@@ -46,14 +46,14 @@ def pending_groups(kind: str = DuplicatePair.Kind.SAME) -> list[Group]:
 
 
 class _Sets:
-    """Disjoint sets, which are not joined where they hold two that are to stay apart."""
+    """Disjoint sets (union-find) that are not joined if they contain a pair marked as different."""
 
-    def __init__(self, apart: Iterable[tuple[uuid.UUID, uuid.UUID]]) -> None:
+    def __init__(self, different: Iterable[tuple[uuid.UUID, uuid.UUID]]) -> None:
         self._parent: dict[uuid.UUID, uuid.UUID] = {}
-        # By the root of a set: those that none of its members may meet.
+        # By root: pictures that must not join the set.
         self._shunned: defaultdict[uuid.UUID, set[uuid.UUID]] = defaultdict(set)
         self._members: dict[uuid.UUID, set[uuid.UUID]] = {}
-        for one, other in apart:
+        for one, other in different:
             self._shunned[one].add(other)
             self._shunned[other].add(one)
 
@@ -93,8 +93,8 @@ def _pending(kind: str) -> Sequence[_Pair]:
         return [_Pair(*row) for row in cursor.fetchall()]
 
 
-def _apart(kind: str) -> Sequence[tuple[uuid.UUID, uuid.UUID]]:
-    """Return pairs that are not the same, both of whose pictures are in some pending pair."""
+def _different(kind: str) -> Sequence[tuple[uuid.UUID, uuid.UUID]]:
+    """Return pairs marked as different whose pictures are both in pending pairs."""
     with connection.cursor() as cursor:
         cursor.execute(
             "WITH asked AS (SELECT first_id AS id FROM search_duplicatepair WHERE state = 'pending' AND kind = %s"

@@ -1,4 +1,4 @@
-"""All hashes in memory: one that is alike is found whatever the vectors say, as of a grey copy."""
+"""In-memory index of perceptual hashes: finds similar ones whatever the vectors say, as of a grey copy."""
 
 import uuid
 from collections.abc import Iterator, Sequence
@@ -10,9 +10,9 @@ from search.duplicates.thresholds import MOST_BITS
 
 
 class Hashes:
-    """The hashes of all pictures that are not in the trash, as they are when this is made.
+    """The hashes of all pictures outside the trash, as of its creation.
 
-    To look for one takes 0.1 ms among 100,000, and grows with their number.
+    A search takes 0.1 ms among 100,000 and grows linearly.
     """
 
     def __init__(self) -> None:
@@ -22,12 +22,12 @@ class Hashes:
                 " AND NOT EXISTS (SELECT FROM search_trashed WHERE image_id = its.image_id) ORDER BY image_id"
             )
             rows = cursor.fetchall()
-        # The order of ids is that of their bytes; 24 bytes a picture.
+        # UUIDs sort like their bytes. 24 bytes per picture.
         self._ids = np.frombuffer(b"".join(image_id.bytes for image_id, _hash in rows), "S16")
         self._hashes = np.array([number for _id, number in rows], dtype=np.int64).view(np.uint64)
 
     def alike(self, ids: Sequence[uuid.UUID]) -> Iterator[tuple[uuid.UUID, uuid.UUID, tuple[int, int]]]:
-        """Yield, for each of these, others with a like hash, the likest first, and both hashes."""
+        """Yield, for each of these, other pictures with similar hashes, most similar first, and both hashes."""
         for image_id in ids:
             place = int(np.searchsorted(self._ids, np.bytes_(image_id.bytes)))
             if place == len(self._ids) or self._id(place) != image_id:
@@ -40,8 +40,8 @@ class Hashes:
                     yield image_id, self._id(other), hashes
 
     def _id(self, place: int) -> uuid.UUID:
-        return uuid.UUID(bytes=self._ids[place].ljust(16, b"\0"))  # NumPy leaves out the last zeros
+        return uuid.UUID(bytes=self._ids[place].ljust(16, b"\0"))  # NumPy strips trailing zeros
 
 
 _MOST = 100
-"""Of one picture: a chain of pairs leads on to more."""
+"""Maximum number of matches per picture: chains of pairs connect the rest."""

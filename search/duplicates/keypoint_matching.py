@@ -1,7 +1,7 @@
-"""Whether two pictures show the same by points that match: ORB, and one similarity that lays most of them upon each
-other (RANSAC). It tells crops, borders and turned pictures, of which perceptual hashes know nothing.
+"""Compare two pictures by keypoints: ORB features, aligned by a similarity transform (RANSAC). Detects crops, borders
+and rotations, which perceptual hashes miss.
 
-By OpenCV, which is an extra: requirements-duplicates.txt.
+Needs OpenCV, an extra: requirements-duplicates.txt.
 """
 
 from dataclasses import dataclass
@@ -11,31 +11,31 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from search.duplicates.cell_comparison import SMALL, Small, colours_apart, greys_apart
+from search.duplicates.cell_comparison import SMALL, Small, colour_distances, grey_distances
 
 LEAST_POINTS = 20
-"""Points that fit, below which two pictures are not the same."""
+"""Minimum number of inliers for the same picture."""
 LEAST_SHARE = 0.45
-"""Of all matching points, the share that must fit."""
+"""Minimum share of inliers among the matches."""
 LEAST_COMMON = 0.3
-"""Of a picture, how much the other one must lie upon: a logo or a frame is no picture."""
+"""Minimum share of the picture area that must overlap: a logo or frame is not enough."""
 DIFFERS = 0.5
-"""Standard deviations of the greys by which a block differs."""
+"""Standard deviations of the greys from which a block differs."""
 OTHER_COLOUR = 40.0
-"""How far apart, of Cb and Cr, a block is of another colour."""
+"""Distance of Cb and Cr from which a block differs in colour."""
 MOST_DIFFERING = 0.02
-"""Of all blocks in common, the share that may differ."""
+"""Maximum share of differing blocks in the overlap."""
 _LARGER = 3.0
-"""Times that one of them may be as large as the other, both brought to the same size."""
+"""Maximum scale between the two, both resized to the same size first."""
 _BLOCK = 12
 _FEATURES = 300
 _LEVELS, _STEP = 6, 1.3
-"""Sizes at which points are looked for, each so many times smaller. With greys of 400 pixels, 500 points and 8 sizes
-as much is found, for twice the time for points and four times that for matching."""
+"""Pyramid levels and scale factor. With greys of 400 pixels, 500 features and 8 levels find no more, in twice the time
+for features and four times that for matching."""
 _NEARER = 0.8
-"""Times the distance of the second best match, below which a match counts (Lowe's ratio)."""
+"""Maximum ratio of the distances of the best and second-best match (Lowe's ratio test)."""
 _APART = 3.0
-"""Pixels that a point may be off."""
+"""RANSAC reprojection threshold in pixels."""
 
 
 @cache
@@ -49,13 +49,13 @@ def _cv() -> Any | None:
 
 
 def is_there() -> bool:
-    """Whether OpenCV is installed."""
+    """Return whether OpenCV is installed."""
     return _cv() is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """Where the points of a picture are, in pixels of `size`, what each looks like, and the picture in small."""
+    """Keypoints of a picture: positions in pixels of `size`, descriptors, and the small copy."""
 
     places: Any
     descriptors: Any
@@ -64,8 +64,8 @@ class Points:
 
 
 def points_of(grey: Image.Image, small: Small) -> Points | None:
-    """Return the points of a picture by its greys and its small copy, as `search.imaging.thumbnails.compared`
-    makes them; None where it has too few."""
+    """Return the keypoints of a picture from its greys and small copy, as made by
+    `search.imaging.thumbnails.compared`; None if there are too few."""
     cv = _cv()
     assert cv
     orb = cv.ORB_create(_FEATURES, _STEP, _LEVELS, fastThreshold=10)
@@ -76,17 +76,17 @@ def points_of(grey: Image.Image, small: Small) -> Points | None:
 
 
 class Match(NamedTuple):
-    """`points` so many fit. `is_same` is None where too few do to tell."""
+    """`points` is the number of inliers. `is_same` is None if there are too few to decide."""
 
     points: int
     is_same: bool | None
 
 
 def match(one: Points, other: Points) -> Match:
-    """Return whether two pictures show the same by their points."""
+    """Compare two pictures by their keypoints."""
     cv = _cv()
     assert cv
-    # What `BFMatcher.knnMatch` does, without an object for each of 600 matches.
+    # Like `BFMatcher.knnMatch`, without an object for each of 600 matches.
     apart, nearest = cv.batchDistance(one.descriptors, other.descriptors, cv.CV_32S, normType=cv.NORM_HAMMING, K=2)
     good = np.flatnonzero(apart[:, 0] < _NEARER * apart[:, 1])
     if len(good) < LEAST_POINTS:
@@ -100,11 +100,11 @@ def match(one: Points, other: Points) -> Match:
 
 
 def differing_share(one: Points, other: Points, transform: Any) -> float:
-    """Return which share of what two pictures have in common differs, once one is laid upon the other: of a burst it
-    is what has moved, of two memes their words. 1 where they have little in common."""
+    """Return the share of differing blocks in the overlap of two aligned pictures: in a burst, what moved; in memes,
+    the text. 1 if the overlap is small."""
     cv = _cv()
     assert cv
-    # From pixels to the squares in which the greys are kept, and back.
+    # From pixels to the coordinates of the small copies, and back.
     shrunk = np.diag([SMALL / other.size[0], SMALL / other.size[1], 1.0])
     grown = np.diag([one.size[0] / SMALL, one.size[1] / SMALL, 1.0])
     if not (np.isfinite(transform).all() and 1 / _LARGER <= np.hypot(*transform[:, 0]) <= _LARGER):
@@ -120,11 +120,11 @@ def differing_share(one: Points, other: Points, transform: Any) -> float:
     whole = _blocks(common.astype(np.float32)) > 0.9
     if not whole.any():
         return 1.0
-    greys = _blocks(greys_apart(left[..., 0], right[..., 0], common) * common) > DIFFERS
-    colours = _blocks(colours_apart(left[..., 1:] - 128, right[..., 1:] - 128, common) * common) > OTHER_COLOUR
+    greys = _blocks(grey_distances(left[..., 0], right[..., 0], common) * common) > DIFFERS
+    colours = _blocks(colour_distances(left[..., 1:] - 128, right[..., 1:] - 128, common) * common) > OTHER_COLOUR
     return float((greys | colours)[whole].mean())
 
 
 def _blocks(apart: Any) -> Any:
-    """The means of overlapping blocks."""
+    """Return the means of overlapping blocks."""
     return _cv().boxFilter(apart, -1, (_BLOCK, _BLOCK))[:: _BLOCK // 2, :: _BLOCK // 2]  # type: ignore[union-attr]

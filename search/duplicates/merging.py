@@ -1,5 +1,5 @@
-"""Which of several copies to keep, and what becomes of the others: what they alone say is merged into it, and they go
-into the trash, as one revision that can be undone."""
+"""Merge duplicates: suggest which copy to keep, copy what only the others say to it, and move these to the trash, in
+one revision that can be undone."""
 
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from search.curation.admin_log import log_deletions
 from search.curation.bulk_changes import AT_ONCE, put, record
 from search.curation.changes import MOST_TAGS
-from search.curation.snapshots import by_a_person, lock
+from search.curation.snapshots import lock, marked_edited
 from search.duplicates.decisions import settle_around
 from search.models import Capture, Image, Revision
 from search.models.albums import Visibility
@@ -25,22 +25,22 @@ _WORDS = ("title", "description", "author", "licence", "source_link")
 _CAPTURE = ("taken", "taken_offset", "taken_from", "camera", "lens", "rating", "latitude", "longitude")
 _COLUMNS = ("tags", "albums", *_WORDS, *_CAPTURE)
 _FORMATS = ("GIF", "WEBP", "AVIF", "JPEG", "HEIF", "JP2", "BMP", "PNG", "TIFF", "RAW")
-"""The later one is more likely to be what the others were made from."""
+"""From worst to best: the original is more likely in a later format."""
 
 
 _ORDER = {visibility: place for place, visibility in enumerate(Visibility.values)}
-"""The fewer people see it the less."""
+"""From least to most visible."""
 
 
 class Suggested(NamedTuple):
-    """Which of a group to keep, and why that one."""
+    """The copy to keep, and the reason."""
 
     image: Image
     reason: Any
 
 
 def suggested(images: Sequence[Image]) -> Suggested:
-    """Return the one to keep: by its pixels, then its format, when it was taken, what is said of it, its bytes."""
+    """Return the copy to keep: by pixels, then format, date of taking, amount of metadata, file size."""
     ranked = sorted(images, key=_rank, reverse=True)
     best, second = _rank(ranked[0]), _rank(ranked[1])
     reasons = (
@@ -74,7 +74,7 @@ def _minutes(taken: Any) -> float:
 
 
 class Kept(NamedTuple):
-    """Of a group that was settled: which one stays, and which others go."""
+    """The decision for a group: which one stays, and which others go."""
 
     image: uuid.UUID
     others: Collection[uuid.UUID]
@@ -82,8 +82,8 @@ class Kept(NamedTuple):
 
 @dataclass
 class Merging:
-    """What was done: `going` so many pictures were put into the trash, of so many `groups`; `revision` has a key where
-    it can be undone. `is_partial`: somebody else kept some locked, and those are left as they were."""
+    """The result: the number of `groups` merged and of pictures moved to the trash (`going`); `revision` has a pk if
+    it can be undone. `is_partial`: the remaining groups were locked and are unchanged."""
 
     revision: Revision
     groups: int = 0
@@ -92,11 +92,11 @@ class Merging:
 
 
 def keep(groups: Sequence[Kept], *, by: Any, door: str = Revision.Door.ADMIN) -> Merging:
-    """Of each group keep one, merge into it what the others say, put these into the trash, and settle it.
+    """Keep one picture of each group, merge the others' metadata into it, move these to the trash, and settle the
+    group.
 
-    Of a group whose keeper is gone, or in the trash, nothing is done. Raises what `search.models.conflicts` speaks of
-    where
-    somebody else keeps the first ones locked.
+    A group whose keeper is gone or in the trash is skipped. Raises the lock errors of `search.models.conflicts` if the
+    first groups are locked.
     """
     merging = Merging(Revision(kind=Revision.Kind.MERGE, by=by, door=door))
     for some in _portions(groups):
@@ -112,7 +112,7 @@ def keep(groups: Sequence[Kept], *, by: Any, door: str = Revision.Door.ADMIN) ->
 
 
 def _portions(groups: Sequence[Kept]) -> Iterator[list[Kept]]:
-    """Yield some groups at a time, of about as many pictures as are changed in one transaction elsewhere."""
+    """Yield batches of groups, with about as many pictures as other bulk changes have per transaction."""
     some: list[Kept] = []
     count = 0
     for group in groups:
@@ -139,9 +139,9 @@ def _keep(groups: Sequence[Kept], merging: Merging) -> None:
             continue
         kept = here[group.image]
         before = {name: kept[name] for name in (*_COLUMNS, "edited")}
-        # What is said of a picture that fewer people see is not theirs to read.
-        telling = [here[one] for one in others if _ORDER[here[one]["visibility"]] >= _ORDER[kept["visibility"]]]
-        if row := difference(group.image, before, by_a_person(before, merged(before, telling))):
+        # Metadata of a less visible picture must not become readable for more people.
+        sources = [here[one] for one in others if _ORDER[here[one]["visibility"]] >= _ORDER[kept["visibility"]]]
+        if row := difference(group.image, before, marked_edited(before, merged(before, sources))):
             rows.append(row)
         going += others
         settle_around(group.image, others, by=revision.by)
@@ -158,7 +158,7 @@ def _keep(groups: Sequence[Kept], merging: Merging) -> None:
 
 
 def merged(kept: State, others: Sequence[State]) -> dict[str, Any]:
-    """Return a state with what others say where it says nothing: tags and albums of all, the earliest date that is no
+    """Return a state completed by others: all tags and albums, empty fields filled, and the earliest date that is no
     guess."""
     after: dict[str, Any] = {name: kept[name] for name in _COLUMNS}
     tags = {tag.casefold(): tag for state in reversed([kept, *others]) for tag in state["tags"]}

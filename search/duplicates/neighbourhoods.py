@@ -1,6 +1,5 @@
-"""The order in which pictures are compared: those that are near each other together, so that each is read once, and a
-pair is judged once. In the order of their ids a picture of 100,000 was read 1.7 times.
-"""
+"""Order pictures for comparison: neighbours together, so that each is read once and each pair judged once. In the
+order of ids, pictures in a collection of 100,000 were read 1.7 times."""
 
 import uuid
 from collections.abc import Iterator, Sequence
@@ -13,16 +12,16 @@ from search.models.vector_sets import VectorTable
 from search.models.vector_values import Vectors
 
 BATCH = 200
-"""Pictures that are compared together, and the usual size of a neighbourhood."""
+"""Pictures compared together, and the usual size of a neighbourhood."""
 _MOST_CENTRES = 1_000
 _PIECE = 5_000
 _Places = NDArray[np.int32]
 
 
 def batches(table: VectorTable) -> list[list[uuid.UUID]]:
-    """Return the ids of all pictures that nobody has compared yet, those that wait for a vector last.
+    """Return the ids of all pictures that are not compared yet, those without a vector last.
 
-    20 bytes a picture are kept meanwhile, and no vectors.
+    Takes 20 bytes per picture; vectors are not kept.
     """
     ids: list[uuid.UUID] = []
     near: list[_Places] = []
@@ -31,7 +30,7 @@ def batches(table: VectorTable) -> list[list[uuid.UUID]]:
         (count,) = cursor.fetchone()
     centres: Vectors | None = None
     for some, vectors in _pieces(table):
-        if centres is None:  # ids are random, so the first of them are as good as any
+        if centres is None:  # ids are random, so the first ones are a random sample
             centres = _in_a_row(vectors[: min(_MOST_CENTRES, count // BATCH)])
         ids += some
         near.append(np.argmax(vectors @ centres.T, axis=1).astype(np.int32) if len(centres) else _none(len(some)))
@@ -45,7 +44,7 @@ def _none(count: int) -> _Places:
 
 
 def _in_a_row(centres: Vectors) -> Vectors:
-    """Return them so that each is followed by the nearest to it of all that are left."""
+    """Return the centres ordered greedily: each is followed by the nearest one left."""
     left = np.ones(len(centres), dtype=bool)
     order: list[int] = []
     while left.any():
@@ -68,7 +67,7 @@ def _pieces(table: VectorTable) -> Iterator[tuple[Sequence[uuid.UUID], Vectors]]
             rows = cursor.fetchall()
         if not rows:
             return
-        # Two numbers of 16 bits stand before the halves.
+        # halfvec's binary format begins with two 16-bit integers.
         sent = np.frombuffer(b"".join(bytes(vector) for _id, vector in rows), ">f2").reshape(len(rows), -1)
         yield [image_id for image_id, _vector in rows], sent[:, 2:].astype(np.float32)
         last = rows[-1][0]

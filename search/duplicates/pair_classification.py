@@ -1,4 +1,4 @@
-"""Whether two pictures are the same, or similar shots, by all that is known of them."""
+"""Classify a pair: the same picture, similar shots, or neither."""
 
 import datetime as dt
 from collections import Counter
@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from search.duplicates.cell_comparison import Small, look_of, looks_same
+from search.duplicates.cell_comparison import Small, cell_means, cells_match
 from search.duplicates.keypoint_matching import Match, Points, match
 from search.duplicates.thresholds import MOST_MISSES, is_burst, is_same_by_hash, may_be_same
 from search.imaging.perceptual_hash import bits_apart
@@ -16,8 +16,7 @@ _UNKNOWN = Match(0, None)
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A picture beside one that may be the same, by whatever they are called; `similarity` is None where only the
-    hashes are alike."""
+    """A possible duplicate; pictures are any hashable keys. `similarity` is None if only the hashes are similar."""
 
     image: Any
     other: Any
@@ -37,7 +36,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What is known of a picture that was read; `points` is None where it has too few, or without OpenCV."""
+    """What was computed from a picture's pixels; `points` is None if it has too few, or without OpenCV."""
 
     small: Small
     points: Points | None
@@ -51,15 +50,15 @@ class Verdict(NamedTuple):
 
 
 class Judge:
-    """Judges candidates, of each picture the nearest first. `seen` returns None for a picture that can't be read.
-    Without `has_points`, what only points tell is missed."""
+    """Judges candidates, which must come nearest first for each picture. `seen` returns None for an unreadable
+    picture. Without `has_points`, duplicates that only keypoints show are missed."""
 
     def __init__(self, seen: Callable[[Any], Seen | None], *, has_points: bool) -> None:
         self._seen, self._has_points = seen, has_points
         self._misses: Counter[Hashable] = Counter()
 
     def looked_at(self, candidates: Iterable[Candidate]) -> Iterator[Any]:
-        """Yield the pictures that are looked at for sure when these are judged; the same ones more than once."""
+        """Yield the pictures that judging these will certainly need, with repetitions."""
         tried = self._misses.copy()
         for one in candidates:
             is_near = self._is_near(one, tried)
@@ -68,7 +67,7 @@ class Judge:
             tried[one.image] += is_near
 
     def judged(self, one: Candidate) -> Verdict | None:
-        """Return None where two pictures have nothing to do with each other."""
+        """Return the verdict; None if two pictures are unrelated."""
         is_alike, is_near = is_same_by_hash(one.bits), self._is_near(one, self._misses)
         if is_alike or is_near:
             matching = self._match(one, is_alike)
@@ -84,8 +83,8 @@ class Judge:
         first, second = self._seen(one.image), self._seen(one.other)
         if not (first and second):
             return Match(0, is_alike)
-        # Hashes know nothing of what is small, as who has moved between two shots.
+        # Hashes ignore small details, such as a person who moved between two shots.
         matching = match(first.points, second.points) if first.points and second.points else _UNKNOWN
         if matching.is_same is None and is_alike:
-            return matching._replace(is_same=looks_same(look_of(first.small), look_of(second.small)))
+            return matching._replace(is_same=cells_match(cell_means(first.small), cell_means(second.small)))
         return matching

@@ -1,4 +1,4 @@
-"""Copies of the collection's pictures, for their hashes, looks and points: decoded where all pictures are."""
+"""Read thumbnails for hashes, cell means and keypoints, in the decoder processes."""
 
 import uuid
 from collections import OrderedDict
@@ -21,14 +21,14 @@ from search.objects import storage
 
 _MOST_PIXELS = storage.THUMBNAIL**2
 _KEPT = 1_500
-"""Pictures of which this is kept, 60 kB each."""
+"""Pictures in the cache, 60 kB each."""
 MOST_AT_ONCE = 1_000
 _TOGETHER = 40
-"""Files that a decoder gets at once."""
+"""Files per call to a decoder."""
 
 
 class Hashed(NamedTuple):
-    """`hash` is None for a flat picture; a `failure` says why there is none."""
+    """`hash` is None for a flat picture, or with a `failure` that says why."""
 
     image_id: uuid.UUID
     hash: int | None
@@ -36,7 +36,7 @@ class Hashed(NamedTuple):
 
 
 def without_fingerprint(count: int, after: uuid.UUID) -> list[uuid.UUID]:
-    """Return the ids of some pictures that were added before hashes were kept."""
+    """Return the ids of some pictures without a hash, added by earlier versions."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT id FROM search_image AS image WHERE id > %s"
@@ -47,7 +47,7 @@ def without_fingerprint(count: int, after: uuid.UUID) -> list[uuid.UUID]:
 
 
 def hashed(ids: Sequence[uuid.UUID], workers: Executor) -> list[Hashed]:
-    """Return the hashes of these pictures, of their thumbnails. Raises StorageUnavailable and NoDecoder."""
+    """Return the hashes of these pictures' thumbnails. Raises StorageUnavailable and NoDecoder."""
     return list(workers.map(_hashed, ids))
 
 
@@ -56,19 +56,19 @@ def _hashed(image_id: uuid.UUID) -> Hashed:
         copy = storage.read(storage.rendition_key(image_id, storage.THUMBNAIL))
         return Hashed(image_id, decoding.hash_of_picture(copy, max_pixels=_MOST_PIXELS))
     except storage.MissingObject:
-        return Hashed(image_id, None, "its thumbnail is missing: `manage.py reconcile --mend` makes it again")
+        return Hashed(image_id, None, "its thumbnail is missing: `manage.py reconcile --repair` makes it again")
     except UnreadableImage as error:
         return Hashed(image_id, None, str(error))
 
 
-class LatelySeen:
-    """What is known of pictures that were asked for lately. For one thread."""
+class SeenCache:
+    """Cache of what is known of recently used pictures. Not thread-safe."""
 
     def __init__(self) -> None:
         self._seen: OrderedDict[uuid.UUID, Seen | None] = OrderedDict()
 
     def look_at(self, ids: Iterable[uuid.UUID]) -> None:
-        """Read these, at most MOST_AT_ONCE, together: that takes half the time. Raises StorageUnavailable and
+        """Load these, at most MOST_AT_ONCE, together, which halves the time. Raises StorageUnavailable and
         NoDecoder."""
         wanted = list(dict.fromkeys(ids))
         for image_id in wanted:
@@ -79,7 +79,7 @@ class LatelySeen:
             self._read(new[start : start + _TOGETHER])
 
     def of(self, image_id: uuid.UUID) -> Seen | None:
-        """Return None for a picture that can't be read. Raises StorageUnavailable and NoDecoder."""
+        """Return what is known of a picture; None if it is unreadable. Raises StorageUnavailable and NoDecoder."""
         self.look_at([image_id])
         return self._seen[image_id]
 
@@ -98,7 +98,7 @@ class LatelySeen:
 
 
 def seen(picture: Image.Image) -> Seen:
-    """Return what is to be known of a picture, its points where OpenCV is installed."""
+    """Compute what `Judge` needs from a picture; keypoints only if OpenCV is installed."""
     return _seen(*compared(picture))
 
 

@@ -1,20 +1,20 @@
-"""When two pictures are the same, and when they are similar shots. Measured by `manage.py evaluate_duplicates`."""
+"""Thresholds for duplicates and similar shots, measured with `manage.py evaluate_duplicates`."""
 
 import datetime as dt
 
 MOST_BITS = 10
-"""Bits in which the perceptual hashes of the same picture may differ: re-saved, scaled, grey, recoloured."""
+"""Maximum Hamming distance of perceptual hashes of the same picture: re-saved, scaled, grey, recoloured."""
 LIKE_ENOUGH = 0.6
-"""Similarity of their vectors from which the points of two pictures are compared."""
+"""Minimum similarity of vectors for comparing keypoints."""
 RESEMBLES = 24
-"""Bits in which the hashes of such two may differ: of the nearest that show something else, 7 of 100 differ in fewer.
-To decode, find and match points takes some 10 ms a pair."""
+"""Maximum Hamming distance of hashes for comparing keypoints: of the nearest pictures that show something else, 7 of
+100 are below. Decoding and matching take some 10 ms a pair."""
 NEAR_ENOUGH = 0.9
-"""Similarity from which points are compared whatever the hashes say."""
+"""Similarity from which keypoints are compared whatever the hashes."""
 MOST_MISSES = 3
-"""Of the nearest to a picture, by how many that show something else its points are compared in vain."""
+"""Number of failed keypoint comparisons after which a picture's farther neighbours are skipped."""
 SIMILAR = 0.9
-"""Similarity from which pictures that were taken soon after one another are similar shots."""
+"""Minimum similarity of similar shots, which were also taken shortly after each other."""
 SOON = dt.timedelta(seconds=60)
 
 
@@ -23,14 +23,14 @@ def is_same_by_hash(bits: int | None) -> bool:
 
 
 def may_be_same(bits: int | None, similarity: float | None) -> bool:
-    """Whether their points are worth comparing; `bits` is None where one of them has no hash."""
+    """Whether keypoints are worth comparing; `bits` is None if a picture has no hash."""
     if similarity is None or similarity < LIKE_ENOUGH:
         return False
     return bits is None or bits <= RESEMBLES or similarity >= NEAR_ENOUGH
 
 
 def is_burst(similarity: float | None, taken: dt.datetime | None, other: dt.datetime | None) -> bool:
-    """Whether two pictures were taken in one place, as far as a camera's clock tells."""
+    """Whether two similar pictures were taken within a minute, by the camera's clock."""
     if taken is None or other is None or similarity is None:
         return False
     return similarity >= SIMILAR and abs(taken - other) <= SOON

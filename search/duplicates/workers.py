@@ -1,7 +1,7 @@
-"""Processes that compare pictures for one command: threads would wait for each other, as Python runs one at a time.
+"""Worker processes that compare pictures for one command: threads would be limited by the GIL.
 
-Each has a connection, the hashes, and what it has seen lately for itself: some 200 MB. They end with the command,
-however that ends. Nothing of Django's models is imported here before Django is ready in the new process.
+Each has its own connection, hashes and cache: some 200 MB. They end with the command, however it ends. Models must not
+be imported here before `django.setup` in the new process.
 """
 
 import multiprocessing
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from search.models.vector_sets import VectorTable
 
 IN_A_ROW = 3
-"""Batches that one of them gets at once: they are neighbours."""
-_TOLD = ("DATABASES", "STORAGES", "MEDIA_ROOT", "DATA_DIR", "IS_COMMAND")
-"""Settings that may have been changed where the command runs, as by tests."""
+"""Batches per task: they are neighbours."""
+_SETTINGS = ("DATABASES", "STORAGES", "MEDIA_ROOT", "DATA_DIR", "IS_COMMAND")
+"""Settings that the parent process may have changed, as tests do."""
 
 _of_this_process: "list[Comparing]" = []
 
 
 class Ended(Exception):
-    """One of the processes was ended from outside, most likely as the machine has run out of memory."""
+    """A worker process was killed, most likely since memory ran out."""
 
 
 class Workers:
-    """So many processes, while the block lasts. Left by an exception, they are ended at once."""
+    """A pool of `jobs` processes for the block. On an exception they are killed."""
 
     def __init__(self, table: "VectorTable", jobs: int) -> None:
         self._jobs = jobs
@@ -51,7 +51,7 @@ class Workers:
         self.executor.shutdown(cancel_futures=True)
 
     def compared(self, batches: Sequence[Sequence[uuid.UUID]], stop: threading.Event) -> "Iterator[Found]":
-        """Yield what each has brought, until all are compared, or until `stop`: then what is under way is awaited.
+        """Yield the result of each batch until all are compared, or, after `stop`, until running tasks end.
 
         Raises Ended, and what comparing raises.
         """
@@ -76,18 +76,18 @@ class Workers:
 def _settings() -> Mapping[str, Any]:
     from django.conf import settings  # noqa: PLC0415
 
-    return {name: getattr(settings, name) for name in _TOLD}
+    return {name: getattr(settings, name) for name in _SETTINGS}
 
 
-def _begin(told: Mapping[str, Any], table: tuple[Any, ...]) -> None:
-    """Get a new process ready."""
+def _begin(settings_values: Mapping[str, Any], table: tuple[Any, ...]) -> None:
+    """Initialise a worker process."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # they are for the command, which stops in order
+        signal.signal(number, signal.SIG_IGN)  # handled by the parent, which stops in order
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import django  # noqa: PLC0415
     from django.conf import settings  # noqa: PLC0415
 
-    for name, value in told.items():
+    for name, value in settings_values.items():
         setattr(settings, name, value)
     django.setup()
     from search.duplicates.detection import Comparing  # noqa: PLC0415

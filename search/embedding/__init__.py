@@ -1,4 +1,8 @@
-"""The only room that knows torch and OpenVINO: pictures and words in, unit vectors out. Loaded late, once."""
+"""Models: pictures and texts in, unit vectors out. The only room that imports torch and OpenVINO, late and once.
+
+Imports `text`, `imaging`, `monitoring`, `decoding`, `models`, `objects` and `demo`. Verbs: `picture_encoder`,
+`text_encoder`, `text_vector`, `active_model`, `compile_pictures`, `compile_texts`.
+"""
 
 import sys
 
@@ -9,7 +13,7 @@ from search.embedding.dimension_checks import misfits, require_fit, require_stor
 from search.embedding.downloading import download_models
 from search.embedding.encoding_status import encoding
 from search.embedding.errors import Busy, Loading, ModelUnavailable
-from search.embedding.hub import models_at_hand
+from search.embedding.hub import models_available
 from search.embedding.identity import (
     active_model,
     active_pair,
@@ -33,13 +37,13 @@ from search.embedding.loading import (
     text_encoder,
     warm_up,
 )
-from search.embedding.model_reloading import at_hand, follow_switches, forget_unused
+from search.embedding.model_reloading import follow_switches, forget_unused, other_picture_encoder
 from search.embedding.protocol import Picture, PictureEncoder, TextEncoder
 from search.embedding.text_vectors import MAX_TEXT_LENGTH, is_remembered, text_vector
 from search.models.active_pair import Pair
 
-# Where this package is at hand, OpenVINO 2026.4 tells its maker of each `import` and each conversion, and can't be
-# imported by a user without a home. Ours tells nobody; nothing above has imported it.
+# OpenVINO 2026.4 reports each `import` and each conversion to its maker if this package is installed, and then can't
+# be imported by a user without a home directory. This disables it; nothing above has imported it.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 __all__ = [
@@ -56,7 +60,6 @@ __all__ = [
     "active_encoders",
     "active_model",
     "active_pair",
-    "at_hand",
     "backends",
     "compile_pictures",
     "compile_texts",
@@ -73,7 +76,8 @@ __all__ = [
     "is_remembered",
     "load_before_forking",
     "misfits",
-    "models_at_hand",
+    "models_available",
+    "other_picture_encoder",
     "picture_encoder",
     "require_fit",
     "require_stored",

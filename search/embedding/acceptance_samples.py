@@ -1,4 +1,5 @@
-"""What backends are compared on: pictures of the collection, or drawn ones while it has few; and what people ask."""
+"""Inputs on which backends are compared: pictures of the collection, or drawings while it has few; and example
+queries."""
 
 import random
 
@@ -18,21 +19,21 @@ PICTURES, TEXTS = 64, 256
 
 
 def sample_pictures(count: int = PICTURES) -> list[Picture]:
-    """Return `count` pictures, upright and RGB: thumbnails of the collection as far as it has them, then drawings."""
+    """Return `count` pictures, upright and RGB: thumbnails of the collection, then drawings if it has fewer."""
     pictures = _of_the_collection(count)
     return [*pictures, *(drawing(seed) for seed in range(count - len(pictures)))]
 
 
 def drawing(seed: int) -> Picture:
-    """Return a drawn picture, always the same."""
-    return draw(random_scene(random.Random(seed)), seed, long_side=320)  # noqa: S311 - no secret
+    """Return a drawn picture, the same for each seed."""
+    return draw(random_scene(random.Random(seed)), seed, long_side=320)  # noqa: S311 - not a secret
 
 
 def sample_texts(count: int = TEXTS) -> list[str]:
     """Return `count` texts, always the same: queries of the bank and examples of the demo, in all their languages."""
     texts = [text for language in LANGUAGES for text in example_queries(language)]
     texts += [text for own in queries().values() for text in own]
-    return random.Random(0).sample(texts, count)  # noqa: S311 - no secret
+    return random.Random(0).sample(texts, count)  # noqa: S311 - not a secret
 
 
 def _of_the_collection(count: int) -> list[Picture]:
@@ -40,7 +41,7 @@ def _of_the_collection(count: int) -> list[Picture]:
     pictures = []
     try:
         ids = list(Image.objects.order_by("pk").values_list("pk", flat=True)[:count])
-    except DatabaseError:  # not migrated yet, or away
+    except DatabaseError:  # not migrated yet, or not reachable
         return []
     for image_id in ids:
         try:

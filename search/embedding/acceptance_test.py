@@ -1,4 +1,4 @@
-"""Whether faster vectors are as good as those of float32: the gate that every backend passes before it is used."""
+"""The acceptance test of faster backends: their vectors must agree numerically with those of float32."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,14 @@ LEAST_COSINE = 0.999
 LEAST_OVERLAP = 0.98
 NEIGHBOURS = 10
 ROUNDING = 2.0**-11
-"""Half of the step between two half-precision numbers near 1. The collection keeps vectors in half precision, so two
-pictures whose similarities differ by less are equally near there."""
+"""Half of the step between two half-precision numbers near 1. Vectors are stored in half precision, so two pictures
+whose similarities differ by less are equally near there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """`cosine`: the mean between vectors of the same input. `overlap`: the share of the NEIGHBOURS that stay."""
+    """Numerical agreement. `cosine`: the mean between vectors of the same input. `overlap`: the fraction of the
+    NEIGHBOURS nearest neighbours that is kept."""
 
     cosine: float
     overlap: float
@@ -32,7 +33,7 @@ class Agreement:
 def agreement(exact: Vectors, other: Vectors) -> Agreement:
     """Compare vectors of the same inputs, both of shape (count, dimensions); `exact` are those of float32.
 
-    A neighbour that `other` has counts as kept where it is one by `exact`, or as near as the last of these.
+    A neighbour by `other` counts as kept if it is one by `exact`, or as near as the last of these.
     """
     cosine = float((exact * other).sum(axis=1).mean())
     count = min(NEIGHBOURS, len(exact) - 1)

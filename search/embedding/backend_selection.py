@@ -1,4 +1,4 @@
-"""Which way to encode is the fastest on this machine, of all whose vectors agree with those of float32."""
+"""Selection of the fastest backend on this machine among those that pass the acceptance test."""
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -25,10 +25,10 @@ from search.embedding.torch_encoders import SentencePictures, SentenceTexts, tor
 from search.models.vector_values import Vectors, WrongVectors
 
 QUERIES = 8
-"""Texts that are encoded in each turn, one after the other."""
+"""Texts encoded in each run, one after the other."""
 WORTH_TORCH = 1.1
-"""How many times as fast as anything compiled torch must be: a process that has it takes seconds longer to start, and
-350 MB more."""
+"""Torch is used if it is this many times as fast as anything compiled: a process with torch takes seconds longer to
+start, and 350 MB more."""
 
 EMULATED = "is not tried: OpenVINO would emulate bfloat16, which this processor does not have"
 
@@ -37,21 +37,21 @@ Encode = Callable[[Sequence[Any]], Vectors]
 
 @dataclass
 class _Contest:
-    """Ways to encode, timed on the same input as processes use them: pictures by the batch on all cores, as ingestion
-    does, and words one by one in a single thread, as web workers do."""
+    """Backends, timed on the same input as in use: pictures in batches on all cores, as ingestion does, and texts one
+    by one in a single thread, as web workers do."""
 
     exact: SentencePictures | SentenceTexts
     samples: Sequence[Any]
     unit: str
     count: int
-    """How many are encoded in each turn."""
+    """Inputs encoded in each run."""
     at_once: int
     threads: int
     said: dict[str, str] = field(default_factory=dict)
-    """Of each way: how near its vectors are, or why it is out."""
+    """For each backend: its agreement, or why it is excluded."""
 
     def verdict(self, compiled: dict[str, Encode], refused: str = "") -> Verdict:
-        """Return the fastest of `compiled` and of torch's own ways. `refused`: why nothing could be compiled."""
+        """Return the fastest of `compiled` and of torch's own backends. `refused`: why nothing could be compiled."""
         torchs: dict[str, Encode] = torch_ways(self.exact)
         with _torch_threads(self.threads):
             took = self._milliseconds({**compiled, **torchs})
@@ -60,24 +60,24 @@ class _Contest:
         figures.sort(key=lambda figure: (figure.milliseconds is None, figure.milliseconds or 0.0))
         best = min((name for name in took if name in compiled), key=took.__getitem__, default="")
         torch_best = min((name for name in took if name in torchs), key=took.__getitem__)
-        torch_told = f"{torch_best} takes {took[torch_best]:.1f}"
+        torch_time = f"{torch_best} takes {took[torch_best]:.1f}"
         if not best:
-            why = f"{refused or '; '.join(f'{name} {self.said[name]}' for name in compiled)}; {torch_told}"
+            why = f"{refused or '; '.join(f'{name} {self.said[name]}' for name in compiled)}; {torch_time}"
         elif took[best] > WORTH_TORCH * took[torch_best]:
-            best, why = "", f"{torch_told} ms a {self.unit}, compiled {took[best]:.1f}"
+            best, why = "", f"{torch_time} ms a {self.unit}, compiled {took[best]:.1f}"
         else:
-            why = f"{took[best]:.1f} ms a {self.unit}, where {torch_told}; {self.said[best]}"
+            why = f"{took[best]:.1f} ms a {self.unit}, where {torch_time}; {self.said[best]}"
         threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
         return Verdict(best, why, figures, f"{hardware.processor_name()}, {threads}")
 
     def _milliseconds(self, ways: dict[str, Encode]) -> dict[str, float]:
-        """Return those of each way that agrees. One that has no chance anyway is not asked whether it does."""
+        """Return the time of each backend that agrees. Agreement of a hopelessly slow one is not tested."""
         turns = {name: self._turn(encode, 1) for name, encode in ways.items() if self._works(name, encode)}
-        tried = least_seconds(turns, budget=0)
+        trial = least_seconds(turns, budget=0)
         exact = self.exact.exactly(self.samples)
         runs = {}
         for name in turns:
-            if (times := tried[name] / min(tried.values())) > HOPELESS and name != "torch float32":
+            if (times := trial[name] / min(trial.values())) > HOPELESS and name != "torch float32":
                 self.said[name] = f"is not tried further: {times:.0f} times as slow as the fastest"
             elif self._agrees(name, ways[name], exact):
                 runs[name] = self._turn(ways[name], self.count)
@@ -86,7 +86,7 @@ class _Contest:
     def _works(self, name: str, encode: Encode) -> bool:
         try:
             encode(self.samples[:1])
-        except (WrongVectors, RuntimeError) as error:  # what the library can't compute on this processor
+        except (WrongVectors, RuntimeError) as error:  # unsupported on this processor
             self.said[name] = f"can't be used here: {error}"
             return False
         return True
@@ -94,7 +94,7 @@ class _Contest:
     def _agrees(self, name: str, encode: Encode, exact: Vectors) -> bool:
         try:
             found = agreement(exact, encode(self.samples))
-        except (WrongVectors, RuntimeError) as error:  # an overflow, say, or what can't be computed here
+        except (WrongVectors, RuntimeError) as error:  # such as an overflow, or an unsupported operation
             self.said[name] = f"does not agree with float32: {error}"
             return False
         self.said[name] = f"{'agrees' if found.is_enough else 'does not agree'} with float32: {found}"
@@ -128,7 +128,7 @@ def chosen_pictures(draft: Path, name: str = "") -> Verdict:
 def chosen_texts(draft: Path, name: str = "") -> Verdict:
     """Leave the fastest compiled model in `draft`, unless torch is faster."""
     exact = torch_texts(name)
-    exact.model.to("cpu")  # web workers that share one compiled model are better than a GPU's memory for each
+    exact.model.to("cpu")  # one compiled model shared by web workers is better than GPU memory for each
     contest = _Contest(exact, sample_texts(), "query", count=QUERIES, at_once=1, threads=1)
     try:
         model, tokenizer = exported_texts(exact.model)
@@ -144,7 +144,7 @@ def chosen_texts(draft: Path, name: str = "") -> Verdict:
 
 
 def _saved(model: ov.Model, window: Window | None, dimensions: int, draft: Path) -> Iterator[tuple[str, Path]]:
-    """Save `model` in each way that is possible here, in a folder of its own; yield names and folders."""
+    """Save `model` for each backend that is possible here, in a folder of its own; yield names and folders."""
     for name in WAYS:
         if name not in _possible():
             continue
@@ -156,15 +156,15 @@ def _saved(model: ov.Model, window: Window | None, dimensions: int, draft: Path)
 
 
 def _possible() -> list[str]:
-    """Return the ways that the processor computes itself.
+    """Return the backends that the processor supports in hardware.
 
-    What OpenVINO emulates is slower and can come out empty, and it claims bfloat16 on processors that have none.
+    Emulation in OpenVINO is slower and can return empty results, and it reports bfloat16 on processors without it.
     """
     return [name for name, way in WAYS.items() if hardware.multiplies_bfloat16() or way.between != ov.Type.bf16]
 
 
 def _keep(verdict: Verdict, opened: dict[str, Any], draft: Path) -> None:
-    """Move the files of the chosen way up into `draft`, and remove all others."""
+    """Move the files of the chosen backend up into `draft`, and remove all others."""
     if verdict.precision:
         opened[verdict.precision].write_trial(draft)
     for folder in [path for path in draft.iterdir() if path.is_dir()]:

@@ -1,7 +1,7 @@
-"""Which of several ways is the fastest, on this machine, also while it does something else.
+"""Timing of backends, robust on a busy machine.
 
-What counts is the processor time of this process, not the clock: other processes take no part of it, and an ingestion
-or a server has other work for the cores that a way leaves idle.
+Measures this process's processor time, not wall time: other processes don't count, and ingestion or a server has other
+work for cores that a backend leaves idle.
 """
 
 import math
@@ -10,16 +10,16 @@ from collections.abc import Callable, Mapping
 
 ROUNDS, FEWEST_ROUNDS = 7, 3
 BUDGET = 6.0
-"""Seconds, by the clock, after which no further round begins."""
+"""Seconds of wall time after which no further round begins."""
 HOPELESS = 4
-"""A way that took so many times as long as the fastest, twice, has no further turn: multiplications that a processor
-does not have are emulated, 41 times as slow."""
+"""A backend that was this many times as slow as the fastest, twice, is not run again: bfloat16 multiplications that a
+processor has to emulate are 41 times as slow."""
 
 
 def least_seconds(ways: Mapping[str, Callable[[], object]], budget: float = BUDGET) -> dict[str, float]:
-    """Return the processor time of each way when nothing disturbs it: the least of some rounds, in turns."""
+    """Return the minimum processor time of each function over some interleaved rounds."""
     for run in ways.values():
-        run()  # what is laid out at the first use
+        run()  # allocations of the first use
     least = dict.fromkeys(ways, math.inf)
     end = time.monotonic() + budget
     for number in range(ROUNDS):

@@ -1,4 +1,4 @@
-"""What became of a model when it was compiled: what is used and what was measured, as it is written down beside it."""
+"""The result of compiling a model: the backend in use and the measurements, as stored beside it."""
 
 import json
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ _FILE = "verdict.json"
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One way to encode. `milliseconds`: of processor time, for a picture or a query; None where they were not
-    measured to the end. `agreement`: how near its vectors are to those of float32, or why it is out."""
+    """Measurements of one backend. `milliseconds`: processor time for a picture or a query; None if not completed.
+    `agreement`: with float32, or why the backend is excluded."""
 
     way: str
     milliseconds: float | None
@@ -24,28 +24,28 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`precision` is that of the compiled model, "" where torch encodes; `why` is for the operator."""
+    """The decision: `precision` is that of the compiled model, "" if torch is used; `why` is for the operator."""
 
     precision: str
     why: str
     figures: Sequence[Figure] = ()
     machine: str = ""
-    """The processor, and the threads that one encoding took."""
+    """The processor, and the number of threads per encoding."""
 
     @classmethod
     def read(cls, folder: Path) -> "Verdict | None":
-        """Return what is written in `folder`, None where nothing is that can be read."""
+        """Return the stored result in `folder`, None if there is none or it is unreadable."""
         try:
             written = json.loads((folder / _FILE).read_text("utf-8"))
             figures = [Figure(one["way"], one["milliseconds"], one["agreement"]) for one in written["figures"]]
-            told = [written[name] for name in ("precision", "why", "machine")]
+            texts = [written[name] for name in ("precision", "why", "machine")]
         except (OSError, ValueError, TypeError, KeyError):
             return None
-        return cls(told[0], told[1], figures, told[2]) if all(isinstance(one, str) for one in told) else None
+        return cls(texts[0], texts[1], figures, texts[2]) if all(isinstance(one, str) for one in texts) else None
 
     def write(self, folder: Path) -> None:
         (folder / _FILE).write_text(json.dumps(asdict(self), indent=2) + "\n", "utf-8")
 
     def __str__(self) -> str:
-        used = f"compiled ({self.precision})" if self.precision else "not compiled, used as it is"
+        used = f"compiled ({self.precision})" if self.precision else "used uncompiled"
         return f"{used}: {self.why}"

@@ -1,4 +1,4 @@
-"""What a compiled model is, as it is written down beside it. Read without loading anything heavy."""
+"""Metadata of a compiled model, as stored beside it. Read without heavy imports."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -9,8 +9,7 @@ from search.embedding.pixels import Window
 
 @dataclass(frozen=True)
 class About:
-    """What a compiled model is: its precision, how many dimensions its vectors have, and how a picture is cut for it;
-    None for words."""
+    """Precision, dimensions of the vectors, and the picture's crop; None for texts."""
 
     precision: str
     dimensions: int

@@ -1,8 +1,9 @@
-"""Compiled models: made from the downloaded ones once a kind of machine, measured there, and kept in MODELS_DIR.
+"""The store of compiled models in MODELS_DIR: compiled from the downloaded ones and measured, once per kind of
+machine.
 
-Every way to compile whose vectors agree with those of float32 is timed, as are the ways of torch. The fastest is kept,
-with the figures of all; also where that is torch, so that it is decided once. Each kind of machine has a folder of its
-own, so that several may share MODELS_DIR.
+Every compiled backend that passes the acceptance test is timed, as are torch's. The fastest is kept, with the figures
+of all; also if that is torch, so that the decision is made once. Each kind of machine has its own folder, so several
+may share MODELS_DIR.
 """
 
 import fcntl
@@ -27,17 +28,17 @@ from search.embedding.protocol import PictureEncoder, TextEncoder
 logger = logging.getLogger(__name__)
 
 FORMAT = 3
-"""Goes up whenever the way in which models are compiled changes: older ones are made anew."""
+"""Increase whenever compilation changes: older results are then compiled again."""
 PICTURES, WORDS = "pictures", "words"
 MOST_MODELS = 3
-"""Of each kind: the active one, one that is to follow it, and one that it followed."""
+"""Of each kind: the active one, its successor in preparation, and its predecessor."""
 _LIBRARIES = ("openvino", "torch", "transformers", "sentence-transformers", "tokenizers")
 
 _Encoder = TypeVar("_Encoder", PictureEncoder, TextEncoder)
 
 
 def compiled_pictures(name: str = "") -> PictureEncoder | None:
-    """Return the compiled encoder of pictures; None where there is none yet, or where torch is used.
+    """Return the compiled encoder of pictures; None if there is none yet, or torch is used.
 
     `name`, here as below: a model other than the active one.
     """
@@ -47,19 +48,19 @@ def compiled_pictures(name: str = "") -> PictureEncoder | None:
 
 
 def compiled_texts(name: str = "") -> TextEncoder | None:
-    """Return the compiled encoder of words; None where there is none yet, or where torch is used."""
+    """Return the compiled encoder of texts; None if there is none yet, or torch is used."""
     from search.embedding.openvino_encoders import CompiledTexts  # noqa: PLC0415 - imports OpenVINO
 
     return _opened(folder_of(WORDS, name), CompiledTexts)
 
 
 def verdict_on(kind: str, name: str = "") -> Verdict | None:
-    """Return what was decided of the model for PICTURES or WORDS; None where nothing is yet."""
+    """Return the decision for PICTURES or WORDS; None if there is none yet."""
     return Verdict.read(folder_of(kind, name))
 
 
 def compiled_dimensions(kind: str, name: str = "") -> int:
-    """Return how many numbers the vectors have of a compiled model; 0 where there is none."""
+    """Return the dimensions of a compiled model's vectors; 0 if there is none."""
     try:
         return About.read(folder_of(kind, name)).dimensions
     except (OSError, ValueError, TypeError, KeyError):
@@ -67,12 +68,12 @@ def compiled_dimensions(kind: str, name: str = "") -> int:
 
 
 def is_decided() -> bool:
-    """Whether both models were compiled, or found to be used better as they are."""
+    """Whether there is a decision for both models: compiled, or better uncompiled."""
     return all(verdict_on(kind) for kind in (PICTURES, WORDS))
 
 
 def is_under_way() -> bool:
-    """Whether a process compiles at this moment, on this kind of machine."""
+    """Whether a process is compiling now, on this kind of machine."""
     try:
         with (_folder_of_machine() / "lock").open() as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -84,19 +85,19 @@ def is_under_way() -> bool:
 
 
 def decided(folder: Path, make: Callable[[Path], Verdict]) -> Verdict:
-    """Return what was decided before in `folder`, or have it made in a draft that gets this name when it is whole."""
+    """Return the stored decision in `folder`, or make it, in a temporary folder that is renamed when complete."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with _alone(folder.parent):
         if (known := Verdict.read(folder)) is not None:
             return known
-        for leftover in folder.parent.glob("draft-*"):  # of a run that was killed
+        for leftover in folder.parent.glob("draft-*"):  # of a killed run
             _remove(leftover)
         with tempfile.TemporaryDirectory(prefix="draft-", dir=folder.parent) as name:
             draft = Path(name) / "model"
             draft.mkdir()
             verdict = make(draft)
             verdict.write(draft)
-            _remove(folder)  # of a run that was cut off, or broken since
+            _remove(folder)  # of an interrupted run, or damaged since
             draft.rename(folder)
         _forget_others(folder)
     logger.info("%s: %s", folder.name, verdict)
@@ -104,8 +105,8 @@ def decided(folder: Path, make: Callable[[Path], Verdict]) -> Verdict:
 
 
 def _forget_others(folder: Path) -> None:
-    """Remove what this kind of machine compiled of the same model with other libraries, what older versions left, and
-    of other models all but those that were used last."""
+    """Remove what this kind of machine compiled of the same model with other libraries, leftovers of older versions,
+    and of other models all but the most recently used."""
     kind, model, _ = folder.name.split("-")
     others = []
     for other in (*folder.parent.glob(f"{kind}-*"), *folder.parent.parent.glob(f"{kind}-*")):
@@ -125,7 +126,8 @@ def _last_used(folder: Path) -> float:
 
 
 def forget_compiled(name: str) -> None:
-    """Remove what this kind of machine compiled of the model `name`. Processes that have it open go on using it."""
+    """Remove what this kind of machine compiled of the model `name`. Processes that have it open can go on using
+    it."""
     for kind in (PICTURES, WORDS):
         for folder in _folder_of_machine().glob(f"{kind}-{_short(fingerprint_of(name))}-*"):
             _remove(folder)
@@ -140,7 +142,7 @@ def _remove(path: Path) -> None:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Let one process compile at a time; the others find its work done."""
+    """Context in which no other process compiles; the others then find its result."""
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -153,17 +155,18 @@ def _opened(folder: Path, load: Callable[[Path], _Encoder]) -> _Encoder | None:
     try:
         encoder = load(folder)
         encoder.read_trial(folder)  # type: ignore[attr-defined]
-        with suppress(OSError):  # of a folder that is only to be read
+        with suppress(OSError):  # the folder may be read-only
             (folder / "verdict.json").touch()
-    except Exception as error:  # whatever a damaged file makes OpenVINO raise
-        logger.warning("The compiled model %s can't be used and is made anew: %s", folder, error)
+    except Exception as error:  # whatever OpenVINO raises for a damaged file
+        logger.warning("The compiled model %s can't be used, and is compiled again: %s", folder, error)
         shutil.rmtree(folder, ignore_errors=True)
         return None
     return encoder
 
 
 def folder_of(kind: str, name: str = "") -> Path:
-    """Return where the model for PICTURES or WORDS is kept, compiled by these libraries for this kind of machine."""
+    """Return the folder of the model for PICTURES or WORDS, as compiled by these libraries for this kind of
+    machine."""
     name = name or (active_pair().image if kind == PICTURES else active_pair().text)
     made_by = [FORMAT, *(version(library) for library in _LIBRARIES)]
     return _folder_of_machine() / f"{kind}-{_short(fingerprint_of(name))}-{_short(made_by)}"

@@ -1,4 +1,4 @@
-"""A model is compiled: made, measured and decided about on this machine. `compiled_store` keeps what was made."""
+"""Compilation of a model: exported, measured and decided about on this machine. `compiled_store` keeps the result."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from search.embedding.compiled_store import PICTURES, WORDS, decided, folder_of
 
 
 def compile_pictures(name: str = "") -> Verdict:
-    """Compile the model of pictures, unless that was done. Raises ModelUnavailable, and OSError for a full disk."""
+    """Compile the image model, unless that was done. Raises ModelUnavailable, and OSError for a full disk."""
 
     def make(draft: Path) -> Verdict:
         from search.embedding.backend_selection import chosen_pictures  # noqa: PLC0415 - imports torch
@@ -18,7 +18,7 @@ def compile_pictures(name: str = "") -> Verdict:
 
 
 def compile_texts(name: str = "") -> Verdict:
-    """Compile the model of words, unless that was done. Raises ModelUnavailable, and OSError for a full disk."""
+    """Compile the text model, unless that was done. Raises ModelUnavailable, and OSError for a full disk."""
 
     def make(draft: Path) -> Verdict:
         from search.embedding.backend_selection import chosen_texts  # noqa: PLC0415 - imports torch

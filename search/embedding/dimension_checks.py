@@ -1,6 +1,6 @@
-"""Whether the vectors of a pair of models fit each other and what is stored: all of one space have as many dimensions.
+"""Checks that the vectors of a pair of models, and the stored ones, have the same number of dimensions.
 
-Told in words before anything is stored. The database would refuse them too, in its own.
+They report in plain words, before anything is stored, what the database would refuse too.
 """
 
 from django.db import DatabaseError
@@ -12,9 +12,10 @@ from search.models.vector_sets import current_set
 
 
 def require_fit(encoders: Encoders | None = None) -> None:
-    """Raise ModelUnavailable where vectors of these models, by default the active ones, fit nothing that is there.
+    """Raise ModelUnavailable if the dimensions of these models, by default the active ones, don't match each other or
+    the stored vectors.
 
-    Asks the database now and then. Knows of models that are loaded, and of the others only what was compiled of them.
+    Queries the database now and then. Checks loaded models, and of the others only compiled ones.
     """
     found = _misfits(encoders or active_encoders())
     if found:
@@ -22,25 +23,25 @@ def require_fit(encoders: Encoders | None = None) -> None:
 
 
 def misfits() -> dict[str, str]:
-    """Return for the active model of PICTURES or of WORDS why its vectors can't be used; nothing where both can."""
+    """Return, for the active model of PICTURES or WORDS, why its vectors can't be used; {} if both fit."""
     try:
         return _misfits(active_encoders())
-    except DatabaseError:  # not migrated yet, or away, which others tell
+    except DatabaseError:  # not migrated yet, or not reachable, which others report
         return {}
 
 
 def require_stored(model: str, dimensions: int) -> None:
-    """Raise ModelUnavailable where vectors by that name (`Image.embedding_model`) are stored with other dimensions."""
-    if told := _unlike_the_stored(model, model, dimensions):
-        raise ModelUnavailable(told)
+    """Raise ModelUnavailable if vectors of this name (`Image.embedding_model`) are stored with other dimensions."""
+    if problem := _unlike_the_stored(model, model, dimensions):
+        raise ModelUnavailable(problem)
 
 
 def _misfits(encoders: Encoders) -> dict[str, str]:
     names = {PICTURES: encoders.image_name, WORDS: encoders.text_name}
     loaded = encoders.loaded
     has = {kind: one.dimensions if (one := loaded[kind]) else 0 for kind in names}
-    if has[PICTURES] and (told := _unlike_the_stored(names[PICTURES], encoders.model, has[PICTURES])):
-        return {PICTURES: told}
+    if has[PICTURES] and (problem := _unlike_the_stored(names[PICTURES], encoders.model, has[PICTURES])):
+        return {PICTURES: problem}
     if not any(has.values()):
         return {}
     stored = current_set(encoders.model)
@@ -57,13 +58,13 @@ def _unlike_the_stored(name: str, model: str, dimensions: int) -> str:
         return ""
     return (
         f"{name} gives vectors of {dimensions:,} dimensions, and those that are stored by the name {model} have "
-        f"{stored.dimensions:,}: it is another model than it was. Set EMBEDDING_IMAGE_MODEL to that one, or rename "
+        f"{stored.dimensions:,}: the model has changed. Set EMBEDDING_IMAGE_MODEL to that one, or rename "
         "this one."
     )
 
 
 def unlike(words_by: str, words: int, pictures_by: str, pictures: int) -> str:
-    """Tell of a pair of models whose vectors have different dimensions."""
+    """Return the message for a pair of models whose vectors have different dimensions."""
     return (
         f"{words_by} gives vectors of {words:,} dimensions for words, and the pictures' of {pictures_by} have "
         f"{pictures:,}: they don't share one space. Set EMBEDDING_TEXT_MODEL to the model for words that belongs to "

@@ -1,4 +1,4 @@
-"""Both models are brought to this machine, ahead of their first use, and looked at."""
+"""Downloads both models ahead of their first use, and checks them."""
 
 from typing import NamedTuple
 
@@ -8,14 +8,14 @@ from search.embedding.loading import torch_pictures, torch_texts
 
 
 class Downloaded(NamedTuple):
-    """Names of models, and why they hardly belong together; "" where they may."""
+    """Names of the models, and why they probably don't belong together; "" if they may."""
 
     names: list[str]
     doubt: str
 
 
 def download_models() -> Downloaded:
-    """Bring both models to this machine and try them once. Raises ModelUnavailable."""
+    """Download both models and run them once. Raises ModelUnavailable."""
     from search.embedding.pair_checks import LEAST_ALIKE, share_alike  # noqa: PLC0415 - imports torch
 
     pair, pictures, texts = active_pair(), torch_pictures(), torch_texts()

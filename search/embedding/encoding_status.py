@@ -1,4 +1,4 @@
-"""How words and pictures are encoded in this process, for the operator: compiled or not, how fast, and why."""
+"""Reports how this process encodes texts and pictures: compiled or not, how fast, and why."""
 
 from django.conf import settings
 
@@ -7,13 +7,13 @@ from search.embedding.compiled_store import PICTURES, WORDS, is_under_way, verdi
 
 
 def encoding() -> dict[str, str]:
-    """Return for "words" and "pictures" what encodes them and what was measured. Loads nothing."""
+    """Return for "words" and "pictures" the backend in use and its measurements. Loads nothing."""
     loaded = loading.backends()
-    return {kind: _told(kind, loaded[kind]) for kind in (WORDS, PICTURES)}
+    return {kind: _report(kind, loaded[kind]) for kind in (WORDS, PICTURES)}
 
 
-def _told(kind: str, backend: str) -> str:
-    """Tell of one kind; `backend` is what is loaded, "" while nothing is."""
+def _report(kind: str, backend: str) -> str:
+    """Return the report for one kind; `backend` is the loaded one, "" if none."""
     verdict = verdict_on(kind) if settings.COMPILE_MODELS else None
     if backend.startswith("openvino"):
         return str(verdict or f"compiled ({backend})")
@@ -30,5 +30,5 @@ def _why_not() -> str:
     if not settings.COMPILE_MODELS:
         return "COMPILE_MODELS is off"
     if is_under_way():
-        return "it is being done"
+        return "compilation is in progress"
     return background_compiling.compiling_failure() or "it is done at the first use, or by `manage.py compile_models`"

@@ -6,18 +6,18 @@ class ModelUnavailable(Exception):
 
 
 class Busy(ModelUnavailable):
-    """So many are waiting for a model that one more would wait too long. It is worth trying again in a few seconds."""
+    """The queue for a model is full, and this request would wait too long. Retry in a few seconds."""
 
     def __init__(self) -> None:
         super().__init__("Too many searches at once.")
 
 
 class Loading(Busy):
-    """The model is being loaded, which takes this machine longer than anybody should wait."""
+    """The model is being loaded, which takes longer than a request should wait."""
 
     def __init__(self) -> None:
         ModelUnavailable.__init__(self, "The model is being loaded.")
 
 
 class EncodingFailed(WrongVectors):
-    """A model raised an error instead of giving vectors. The message is for the operator."""
+    """A model raised an error instead of returning vectors. The message is for the operator."""

@@ -1,8 +1,8 @@
-"""The one door to a loaded model. Whatever is behind it, unit vectors come out, or an error in words, and in time.
+"""Guards around loaded models: they return unit vectors, or a clear error, within a time limit.
 
-A model computes in native code that nothing interrupts. So a thread of the door's own does that, one encoding after
-the other, and those who ask wait for it: in a server not longer than people do, and not at all while an encoding takes
-so long that it may never end.
+A model computes in native code that can't be interrupted. So a thread of the guard encodes one job after the other,
+and callers wait for it: in a server only as long as people do, and not at all behind an encoding so slow that it may
+never end.
 """
 
 import logging
@@ -24,18 +24,18 @@ from search.models.vector_values import Vectors, WrongVectors, unit_vectors
 logger = logging.getLogger(__name__)
 
 WAIT = 8.0
-"""Seconds that whoever asks a server waits for a vector."""
+"""Seconds that a server's request waits for a vector."""
 SLOW = {"words": 1.0, "pictures": 3.0}
-"""Seconds of one encoding after which, in a server, nobody else waits for its end: words take some hundredths."""
+"""Seconds of one encoding after which, in a server, no other job waits behind it: texts take some hundredths."""
 SLOW_FOR_EACH = 0.1
-"""The same for each of several that are encoded at once."""
+"""The same for each further input of a batch."""
 HOPELESS = 60.0
-"""Seconds of one encoding after which the process of a server ends itself: another one is started in its place."""
+"""Seconds of one encoding after which a server process ends itself, to be replaced."""
 COMMANDS_WAIT = 600.0
 """Seconds that a command waits for the vectors of a batch."""
 _IDLE = 30.0
-"""Seconds after which the thread ends that nobody asks for anything, and with it what holds on to the model."""
-_LONGEST_TOLD = 300
+"""Seconds without jobs after which the thread ends, and with it a reference to the model."""
+_LONGEST_MESSAGE = 300
 
 Encoder = TypeVar("Encoder", bound=PictureEncoder | TextEncoder)
 
@@ -55,19 +55,19 @@ class _Job:
 
 
 class _UnderWay(NamedTuple):
-    """When an encoding began, and from when on nobody else waits for its end."""
+    """When an encoding began, and from when on no other job waits behind it."""
 
     began: float
     slow_at: float
 
 
-class Door(Generic[Encoder]):
-    """An encoder, as safe as any can be made."""
+class GuardedEncoder(Generic[Encoder]):
+    """An encoder with queue, time limits and checked results."""
 
     kind: ClassVar[str]
 
     def __init__(self, encoder: Encoder, name: str) -> None:
-        """`name` says to the operator which model it is."""
+        """`name` identifies the model in messages to the operator."""
         self.encoder = encoder
         self._name = name
         self._changed = threading.Condition()
@@ -86,22 +86,22 @@ class Door(Generic[Encoder]):
         return self.encoder.dimensions
 
     def close(self) -> None:
-        """End the thread as soon as nobody waits for an encoding: nothing holds on to the model then. Whoever has
-        this door still may use it."""
+        """End the thread when its queue is empty, so that it no longer references the model. Holders of this object
+        may still use it."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
 
     @property
     def stuck_for(self) -> float:
-        """Seconds for which an encoding has been under way by now, if nobody would wait for it; else 0."""
+        """Seconds for which an encoding has exceeded its time limit, counted from its start; else 0."""
         now, under_way = time.monotonic(), self._under_way
         if under_way is None or now < under_way.slow_at or not is_bounded():
             return 0.0
         return now - under_way.began
 
     def _encoded(self, work: Callable[[], npt.ArrayLike], count: int) -> Vectors:
-        """Return `count` unit vectors. Raises ModelUnavailable, and WrongVectors where it may lie in these inputs."""
+        """Return `count` unit vectors. Raises ModelUnavailable, and WrongVectors if these inputs may be the cause."""
         job = _Job(work, SLOW[self.kind] + SLOW_FOR_EACH * (count - 1))
         self._wait_for(job, WAIT if is_bounded() else COMMANDS_WAIT)
         error = job.error
@@ -110,9 +110,9 @@ class Door(Generic[Encoder]):
         if isinstance(error, (WrongVectors, ModelUnavailable)):
             raise error
         if isinstance(error, MemoryError) or "memory" in str(error).lower():
-            raise EncodingFailed(f"The memory did not suffice for {self._name}.") from error
-        told = f"{type(error).__name__}: {error}"[:_LONGEST_TOLD]
-        raise EncodingFailed(f"{self._name} failed ({told}).") from error
+            raise EncodingFailed(f"There was not enough memory for {self._name}.") from error
+        message = f"{type(error).__name__}: {error}"[:_LONGEST_MESSAGE]
+        raise EncodingFailed(f"{self._name} failed ({message}).") from error
 
     def _wait_for(self, job: _Job, patience: float) -> None:
         deadline = time.monotonic() + patience
@@ -131,13 +131,13 @@ class Door(Generic[Encoder]):
                 self._changed.wait(left)
 
     def _end_of_waiting(self, job: _Job) -> float:
-        """Return until when it makes sense to wait for `job`, which may come after one that is slow."""
+        """Return until when waiting for `job` makes sense: it may be queued behind a slow one."""
         if job.has_begun or self._under_way is None or not is_bounded():
             return float("inf")
         return self._under_way.slow_at
 
     def _have_a_thread(self) -> None:
-        if self._process != os.getpid():  # none comes along into a process that is forked
+        if self._process != os.getpid():  # threads don't survive a fork
             self._process, self._under_way, self._thread = os.getpid(), None, None
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="encoding", daemon=True)
@@ -161,7 +161,7 @@ class Door(Generic[Encoder]):
             del job
 
     def _watch_over(self, job: _Job) -> None:
-        """End this process, if it is one of a server's, should `job` not come to its end."""
+        """Terminate this process, if it is a server's, should `job` never end."""
         if is_bounded():
             threading.Thread(target=self._end_if_hopeless, args=[job], name="encoding-watch", daemon=True).start()
 
@@ -170,14 +170,14 @@ class Door(Generic[Encoder]):
             if self._changed.wait_for(lambda: job.is_done, HOPELESS - WAIT):
                 return
         logger.critical(
-            "%s has been at one encoding for %.0f seconds: this process ends, and another one takes its place.",
+            "%s has been busy with one encoding for %.0f seconds: this process ends, to be replaced.",
             self._name,
             HOPELESS,
         )
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-class PictureDoor(Door[PictureEncoder]):
+class GuardedPictures(GuardedEncoder[PictureEncoder]):
     kind = "pictures"
 
     @property
@@ -188,7 +188,7 @@ class PictureDoor(Door[PictureEncoder]):
         return self._encoded(lambda: self.encoder.encode_pictures(pictures), len(pictures))
 
 
-class TextDoor(Door[TextEncoder]):
+class GuardedTexts(GuardedEncoder[TextEncoder]):
     kind = "words"
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:

@@ -1,4 +1,4 @@
-"""What the machine has to compute with, told without loading anything heavy."""
+"""The machine's hardware, determined without heavy imports."""
 
 import os
 import platform
@@ -9,32 +9,32 @@ from pathlib import Path
 from imagesearch.machine import core_count
 
 _CPUINFO = Path("/proc/cpuinfo")
-_TELLING = {
+_DISTINCTIVE = {
     "vendor_id", "cpu family", "model", "model name", "flags", "CPU implementer", "CPU architecture", "CPU variant",
     "CPU part", "Features",
 }  # fmt: skip
-"""What Linux says of a processor that is the same for all of its kind, however fast it runs at the moment."""
+"""The fields of /proc/cpuinfo that are the same for all processors of a kind, at any clock rate."""
 _SETTINGS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
-"""Variables that have the libraries leave alone some of what the processor can do."""
+"""Environment variables that disable instruction sets in the libraries."""
 _WITHOUT_BFLOAT16 = {"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI"}
-"""What they may say, as far as bfloat16 is among what is left alone."""
+"""Those of their values that disable bfloat16."""
 
 
 @cache
 def _processor() -> dict[str, str]:
-    """Return what Linux says of the first processor; nothing where that isn't told."""
+    """Return the fields of the first processor in /proc/cpuinfo; {} if there are none."""
     try:
         lines = _CPUINFO.read_text(encoding="utf-8", errors="replace").partition("\n\n")[0].splitlines()
     except OSError:
         return {}
     pairs = (line.partition(":") for line in lines)
-    return {name.strip(): value.strip() for name, _, value in pairs if name.strip() in _TELLING}
+    return {name.strip(): value.strip() for name, _, value in pairs if name.strip() in _DISTINCTIVE}
 
 
 def kind() -> str:
-    """Return what tells this kind of machine from those on which something else may be the fastest."""
-    told = sorted(_processor().items()) or platform.processor()
-    return repr([platform.system(), platform.machine(), told, [os.environ.get(name, "") for name in _SETTINGS]])
+    """Return a description of this kind of machine; on others, another backend may be the fastest."""
+    processor = sorted(_processor().items()) or platform.processor()
+    return repr([platform.system(), platform.machine(), processor, [os.environ.get(name, "") for name in _SETTINGS]])
 
 
 def processor_name() -> str:
@@ -42,7 +42,7 @@ def processor_name() -> str:
 
 
 def multiplies_bfloat16() -> bool:
-    """Whether the processor does so in hardware; emulated, it is slower than float32."""
+    """Whether the processor has bfloat16 in hardware; emulated, it is slower than float32."""
     if any(os.environ.get(name, "").upper() in _WITHOUT_BFLOAT16 for name in _SETTINGS):
         return False
     flags = f"{_processor().get('flags', '')} {_processor().get('Features', '')}".split()
@@ -56,13 +56,13 @@ def has_gpu() -> bool:
 
 
 def threads() -> int:
-    """Return how many threads one encoding takes: those of all cores, or of one in a process that serves many."""
+    """Return the threads per encoding: all cores, or one in a process that serves requests."""
     return 1 if _one_each.is_set() else core_count()
 
 
 def take_one_thread_each() -> None:
-    """From now on models are loaded to take one thread for an encoding: many people search at once, in processes that
-    would otherwise fight for the cores."""
+    """Use one thread per encoding for models loaded from now on: with many concurrent searches, processes would
+    otherwise compete for the cores."""
     _one_each.set()
 
 

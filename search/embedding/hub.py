@@ -1,4 +1,4 @@
-"""The Hugging Face hub: whether it is in reach, and whether a model needs it."""
+"""The Hugging Face hub: whether it is reachable, and whether a model needs it."""
 
 import threading
 import urllib.error
@@ -7,11 +7,11 @@ import urllib.request
 from search.embedding.identity import active_pair, is_folder, revision
 
 HUB_PATIENCE = 3.0
-"""Seconds for the hub to answer. Its own client tries for more than a minute before it gives up."""
+"""Seconds for the hub to answer. Its own client retries for more than a minute."""
 
 
-def models_at_hand() -> bool:
-    """Whether both models are folders, in the local cache, or to be had from the hub. Downloads nothing."""
+def models_available() -> bool:
+    """Whether both models are folders, in the local cache, or can be downloaded. Downloads nothing."""
     return all(is_folder(name) or _is_cached(name) for name in active_pair()) or hub_in_reach()
 
 
@@ -20,7 +20,7 @@ def _is_cached(name: str) -> bool:
 
 
 def hub_in_reach() -> bool:
-    """Whether the Hugging Face hub answers, decided within HUB_PATIENCE seconds."""
+    """Whether the Hugging Face hub answers within HUB_PATIENCE seconds."""
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
@@ -37,7 +37,7 @@ def hub_in_reach() -> bool:
             return
         answered.append(True)
 
-    # In a thread, since no timeout bounds the look-up of a host name.
+    # In a thread, since no timeout limits name resolution.
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(HUB_PATIENCE)

@@ -1,4 +1,4 @@
-"""Which model made a vector. Rows carry this name, and a search sees only the rows of the active model."""
+"""Identity of models: rows name the model of their vector, and a search sees only rows of the active one."""
 
 import hashlib
 import os
@@ -11,26 +11,27 @@ from search.models.active_pair import Pair, chosen, known_switch
 
 _EDGE = 64 * 1024
 _NO_SETTINGS = {".safetensors", ".bin", ".onnx", ".onnx_data", ".h5", ".msgpack", ".pt", ".ot", ".gguf", ".md"}
-"""Endings of files that are weights, of other libraries too, or are read by people."""
+"""Suffixes of weights, of other libraries too, and of documentation."""
 
 
 def active_pair() -> Pair:
-    """Return the models that searches and uploads use: the one place that says which they are."""
+    """Return the pair of models that searches and uploads use. The single source of that."""
     return chosen().pair
 
 
 def active_model() -> str:
-    """Return the name that new rows get: the hub id, or a folder's name with a fingerprint of what is in it."""
+    """Return the name of the active image model in new rows: its hub id, or its folder's name with a fingerprint of
+    its content."""
     return identity_of(active_pair().image)
 
 
 def text_model() -> str:
-    """Return the name of the model for words, of the same form."""
+    """Return the name of the active text model, in the same form."""
     return identity_of(active_pair().text)
 
 
 def text_models() -> list[str]:
-    """Return the names of all models for words that processes may answer with now, or will after a switch."""
+    """Return the names of all text models that processes may use now, or after a switch."""
     switch, pairs = known_switch(), [active_pair()]
     if switch:
         pairs += [named.pair for named in (switch.active, switch.next, switch.kept) if named]
@@ -38,15 +39,15 @@ def text_models() -> list[str]:
 
 
 def is_demo_model() -> bool:
-    """Whether pictures and words are embedded by the small model that knows only drawn shapes."""
+    """Whether the active pair is the demo's small model, which knows only drawn shapes."""
     return _resolved(active_pair().image) == _resolved(str(demo.IMAGE_MODEL))
 
 
 def fingerprint_of(name: str) -> str:
-    """Return what tells the model `name` from others, tokenizer and all: of a folder, or the revision of a hub id."""
+    """Return a fingerprint of the model `name` including its tokenizer: of its folder, or the revision of a hub id."""
     if is_folder(name):
         return f"{identity_of(name)}:{_settings_of(name)}"
-    # Asked at each search: files are looked for until the model is there, and no more.
+    # Called by each search: look for files only until the model is there.
     known = _revisions.get(name) or revision(name)
     if known:
         _revisions[name] = known
@@ -54,17 +55,17 @@ def fingerprint_of(name: str) -> str:
 
 
 _revisions: dict[str, str] = {}
-"""Of ids on the hub, as far as they were found in the local cache."""
+"""Revisions of hub ids that were found in the local cache."""
 
 
 def revision(name: str) -> str:
-    """Return the revision in the local cache of the hub; "" where there is none."""
+    """Return the revision in the local hub cache; "" if there is none."""
     from huggingface_hub import try_to_load_from_cache
 
-    for file in ("modules.json", "config.json"):  # the second of models of transformers, which open as well
+    for file in ("modules.json", "config.json"):  # the second for models of transformers, which can be opened as well
         try:
             path = try_to_load_from_cache(name, file)
-        except ValueError:  # a folder that is not there has a name that no model of the hub can have
+        except ValueError:  # the name of a missing folder is no valid hub id
             return ""
         if isinstance(path, str):
             return Path(path).parent.name
@@ -72,7 +73,7 @@ def revision(name: str) -> str:
 
 
 def forget_identities() -> None:
-    """Look again at the folders of the models: one that could not be loaded was perhaps only half there."""
+    """Clear the caches: a folder whose model could not be loaded may have been incomplete."""
     _resolved.cache_clear()
     _fingerprint.cache_clear()
     _settings_of.cache_clear()
@@ -80,25 +81,25 @@ def forget_identities() -> None:
 
 
 def identity_of(name: str) -> str:
-    """Return what rows are called by whose vectors the model `name` made: of any model, active or not."""
+    """Return the name of the model `name` in rows, whether it is active or not."""
     folder = Path(name)
     return f"{_resolved(name).name}@{_fingerprint(folder)}" if is_folder(name) else name
 
 
 def is_folder(name: str) -> bool:
-    """Whether `name` is a folder that may be looked at."""
-    return os.path.isdir(name)  # noqa: PTH112 - of Path, it raises for one that may not
+    """Whether `name` is an accessible folder."""
+    return os.path.isdir(name)  # noqa: PTH112 - Path.is_dir raises without permission
 
 
 @lru_cache(maxsize=16)
 def _resolved(name: str) -> Path:
-    """Each page asks for it a dozen times, and a folder's links take 40 µs to follow."""
+    """Cached: each page needs it a dozen times, and resolving links takes 40 µs."""
     return Path(name).resolve()
 
 
 @lru_cache(maxsize=8)
 def _settings_of(name: str) -> str:
-    """Return eight digits of all files but the weights: how texts are cut into tokens, and pictures into pixels."""
+    """Return eight hex digits of a hash of all files but the weights: they define tokens and pixels."""
     digest = hashlib.sha256()
     for path in sorted(Path(name).rglob("*")):
         with suppress(OSError):
@@ -109,20 +110,20 @@ def _settings_of(name: str) -> str:
 
 @lru_cache(maxsize=8)
 def _fingerprint(folder: Path) -> str:
-    """Return eight hex digits that tell two trained models apart, wherever their folders lie.
+    """Return eight hex digits that distinguish trained models, wherever their folders are.
 
-    Made from the configuration and from the size and both ends of each file of weights: hashing all of 600 MB would
-    cost every process seconds, and no training leaves the last weights as they were.
+    A hash of the configuration, and of the size and both ends of each file of weights: hashing 600 MB would take every
+    process seconds, and training always changes the last weights.
     """
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
-        with suppress(OSError):  # of a file that is only half there, such as a link to none: loading it will tell
-            digest.update(_told_of(path, folder))
+        with suppress(OSError):  # an incomplete file, such as a broken link: loading reports it
+            digest.update(_fingerprinted(path, folder))
     return digest.hexdigest()[:8]
 
 
-def _told_of(path: Path, folder: Path) -> bytes:
-    """Return what of a file goes into the fingerprint of its folder. Raises OSError."""
+def _fingerprinted(path: Path, folder: Path) -> bytes:
+    """Return the parts of a file that go into the fingerprint of its folder. Raises OSError."""
     if path.name in {"config.json", "modules.json"}:
         return path.read_bytes()
     if path.suffix not in {".safetensors", ".bin"}:

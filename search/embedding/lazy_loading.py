@@ -1,4 +1,4 @@
-"""What is loaded at its first use, once a process, and tells how far it is."""
+"""Lazy loading: an object is loaded at its first use, once per process, and reports its status."""
 
 import logging
 import threading
@@ -11,12 +11,12 @@ from typing import Generic, TypeVar
 from search.embedding import load_shedding
 from search.embedding.errors import Loading, ModelUnavailable
 from search.embedding.identity import forget_identities
-from search.embedding.load_shedding import MOST_WAITING, Turn, is_bounded
+from search.embedding.load_shedding import MOST_WAITING, BoundedLock, is_bounded
 
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER = 30.0
-"""Seconds before a model that failed to load is tried again: not at every search."""
+"""Seconds before loading a failed model is retried: not with every search."""
 
 Encoder = TypeVar("Encoder")
 
@@ -29,17 +29,17 @@ class Status(StrEnum):
 
 
 class Once(Generic[Encoder]):
-    """An encoder that is loaded at its first use. Threads that ask meanwhile wait for the one that loads it."""
+    """An encoder that is loaded at its first use. Other threads wait for the one that loads it."""
 
     def __init__(
         self, load: Callable[[], Encoder], behind: Callable[[Encoder], Encoder] = lambda loaded: loaded
     ) -> None:
-        """`behind` puts what is loaded behind its door."""
+        """`behind` wraps the loaded encoder in its guard."""
         self._load, self._behind = load, behind
         self._starting = threading.Lock()
         self._loader: threading.Thread | None = None
         self._places = threading.BoundedSemaphore(MOST_WAITING)
-        self._turn = Turn(MOST_WAITING)
+        self._turn = BoundedLock(MOST_WAITING)
         self._encoder: Encoder | None = None
         self._failure = ""
         self._failed_at = 0.0
@@ -56,7 +56,7 @@ class Once(Generic[Encoder]):
             return self._encoder
 
     def _get_soon(self) -> Encoder:
-        """Have it loaded by a thread of its own, and wait for that no longer than people do."""
+        """Load in a separate thread, and wait for it only as long as people do."""
         self._raise_if_failed_lately()
         with self._starting:
             if self._loader is None or not self._loader.is_alive():
@@ -76,13 +76,13 @@ class Once(Generic[Encoder]):
         raise Loading
 
     def _load_alone(self) -> None:
-        with suppress(ModelUnavailable), self._turn.taken():  # kept, and logged where it happened
+        with suppress(ModelUnavailable), self._turn.taken():  # stored, and logged at its source
             if self._encoder is None:
                 self._try()
 
     def _raise_if_failed_lately(self) -> None:
         if self._failure and time.monotonic() - self._failed_at < RETRY_AFTER:
-            # A new exception each time: one that is kept would hold on to every request that it went through.
+            # A new exception each time: a stored one would reference every request that it passed through.
             raise ModelUnavailable(self._failure)
 
     def _try(self) -> None:
@@ -95,7 +95,7 @@ class Once(Generic[Encoder]):
             logger.error("%s", error)
             raise
         if failed_before:
-            forget_identities()  # of the folder as it was then
+            forget_identities()  # the cached ones describe the incomplete folder
 
     @property
     def status(self) -> Status:
@@ -114,6 +114,6 @@ class Once(Generic[Encoder]):
         return self._encoder
 
     def set(self, encoder: Encoder | None) -> None:
-        """Use another encoder from now on; None: load at the next use what the settings name by then."""
+        """Replace the encoder; None: load the one that the settings name at the next use."""
         with self._turn.taken():
             self._encoder, self._failure = encoder and self._behind(encoder), ""

@@ -1,4 +1,4 @@
-"""Nobody waits long for a model: who would have to is told to come again, so that searches never pile up."""
+"""Load shedding: limits on waiting for a model, so that requests fail early instead of piling up."""
 
 import math
 import threading
@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from search.embedding.errors import Busy
 
 MOST_WAITING = 4
-"""While a model is loaded, of the six threads of a web worker: pages that need no model still find one. Those that
-wait for others' encodings, of milliseconds each, are as many as there are threads."""
+"""Requests that may wait while a model is loaded, of the six threads of a web worker: the others serve pages that need
+no model. The queue for encodings, of milliseconds each, is not limited."""
 PATIENCE = 10.0
 """Seconds."""
 
@@ -17,18 +17,18 @@ _bounded = threading.Event()
 
 
 def bound_waiting() -> None:
-    """From now on nobody in this process waits for longer than people do. Commands wait as long as it takes."""
+    """Limit waiting in this process from now on to what people accept. Commands wait without a limit."""
     _bounded.set()
 
 
 def is_bounded() -> bool:
-    """Whether nobody waits for longer than people do."""
+    """Whether waiting is limited in this process."""
     return _bounded.is_set()
 
 
-class Turn:
-    """A lock that one thread has at a time. Where waiting is bounded, nobody waits for it longer than PATIENCE, nor
-    when `most_waiting` do so already."""
+class BoundedLock:
+    """A lock. Where waiting is limited, a thread waits at most PATIENCE seconds, and not at all if `most_waiting`
+    others do."""
 
     def __init__(self, most_waiting: float = math.inf) -> None:
         self._most_waiting = most_waiting
@@ -42,7 +42,7 @@ class Turn:
 
     @contextmanager
     def taken(self) -> Iterator[None]:
-        """Wait for one's turn. Raises Busy."""
+        """Context that holds the lock. Raises Busy."""
         self._wait()
         try:
             yield

@@ -1,8 +1,7 @@
-"""Models are loaded at the first need, once a process: the compiled ones, or those they are made from, which lie in a
-folder, the Hugging Face cache or on the hub.
+"""Loading of models at the first use, once per process: compiled ones, or else the originals from a folder, the
+Hugging Face cache or the hub.
 
-What is loaded is kept by the name of its model: those of two pairs can be in use at once, as while a collection goes
-over from one to the other.
+Loaded models are kept by name: two pairs can be in use at once, as during a switch.
 """
 
 import gc
@@ -17,10 +16,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from search import decoding
 from search.embedding import hardware
-from search.embedding.background_compiling import compile_meanwhile
+from search.embedding.background_compiling import compile_in_background
 from search.embedding.compiled_store import PICTURES, WORDS, compiled_pictures, compiled_texts
 from search.embedding.errors import ModelUnavailable
-from search.embedding.guarded_encoders import Door, PictureDoor, TextDoor
+from search.embedding.guarded_encoders import GuardedEncoder, GuardedPictures, GuardedTexts
 from search.embedding.hub import hub_in_reach
 from search.embedding.identity import active_pair, identity_of, is_folder
 from search.embedding.lazy_loading import Once, Status
@@ -35,9 +34,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# torch's threads wait for each other by spinning, and starve the threads that decode pictures meanwhile. With a short
-# spin ingestion was 1.1 to 2.5 times as fast, at two thirds of the processor time, in three interleaved runs on two
-# busy cores, and a query no slower. Read once, when torch is loaded.
+# torch's threads wait for each other by spinning, and starve the threads that decode pictures. With a short spin
+# ingestion was 1.1 to 2.5 times as fast, at two thirds of the processor time, in three interleaved runs on two busy
+# cores, and a query no slower. Read once, when torch is loaded.
 os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 Opened = TypeVar("Opened")
@@ -45,14 +44,14 @@ Opened = TypeVar("Opened")
 
 @dataclass(frozen=True, slots=True)
 class Encoders:
-    """The two encoders of a pair of models, each loaded when it is asked for. Made by `encoders_of`."""
+    """The two encoders of a pair of models, each loaded on demand. Created by `encoders_of`."""
 
     image_name: str
     text_name: str
 
     @property
     def model(self) -> str:
-        """What rows are called by whose vectors these pictures have (`Image.embedding_model`)."""
+        """The name of the image model in rows (`Image.embedding_model`)."""
         return identity_of(self.image_name)
 
     @property
@@ -64,27 +63,27 @@ class Encoders:
         return cast("PictureEncoder", once_of(PICTURES, self.image_name).get())
 
     def texts(self) -> TextEncoder:
-        """Return the encoder for words. Raises ModelUnavailable."""
+        """Return the encoder for texts. Raises ModelUnavailable."""
         return cast("TextEncoder", once_of(WORDS, self.text_name).get())
 
     @property
     def loaded(self) -> dict[str, PictureEncoder | TextEncoder | None]:
-        """What is loaded by now of PICTURES and of WORDS."""
+        """The encoders of PICTURES and WORDS, None if not loaded."""
         return {kind: once.loaded for kind, once in self._onces.items()}
 
     def status(self) -> dict[str, str]:
-        """Tell of each model whether it is ready, loading, waiting to be asked for, stuck, or why it failed."""
+        """Return for each model: ready, loading, waiting (for its first use), stuck, or why it failed."""
         return {kind: _status_of(once) for kind, once in self._onces.items()}
 
     def warm_up(self) -> None:
-        """Load the model for words in the background, if it is not loaded yet. Failures show in `status`.
+        """Load the text model in the background, unless loaded. Failures show in `status`.
 
-        The one for pictures is loaded when the first picture comes: many workers never see one.
+        The image model is loaded with the first picture: many workers never get one.
         """
         once = once_of(WORDS, self.text_name)
 
         def load() -> None:
-            with suppress(ModelUnavailable):  # logged where it happened, and told by `status`
+            with suppress(ModelUnavailable):  # logged at its source, and shown by `status`
                 once.get()
 
         if once.status in {Status.WAITING, Status.FAILED}:
@@ -96,43 +95,43 @@ class Encoders:
 
 
 def encoders_of(image_model: str, text_model: str) -> Encoders:
-    """Return the encoders of any two models, active or not, by their names as operators write them. Loads nothing."""
+    """Return the encoders of any two models, active or not, by the names that operators use. Loads nothing."""
     return Encoders(image_model, text_model)
 
 
 def active_encoders() -> Encoders:
-    """Return those that searches and uploads use."""
+    """Return the encoders that searches and uploads use."""
     return Encoders(*active_pair())
 
 
 def picture_encoder() -> PictureEncoder:
-    """Return the encoder for pictures. Raises ModelUnavailable."""
+    """Return the active encoder for pictures. Raises ModelUnavailable."""
     return active_encoders().pictures()
 
 
 def text_encoder() -> TextEncoder:
-    """Return the encoder for words. Raises ModelUnavailable."""
+    """Return the active encoder for texts. Raises ModelUnavailable."""
     return active_encoders().texts()
 
 
 def status() -> dict[str, str]:
-    """Tell of each active model whether it is ready, loading, waiting to be asked for, stuck, or why it failed."""
+    """Return for each active model: ready, loading, waiting (for its first use), stuck, or why it failed."""
     return active_encoders().status()
 
 
 def _status_of(once: Once[Any]) -> str:
-    if isinstance(once.loaded, Door) and (seconds := once.loaded.stuck_for):
+    if isinstance(once.loaded, GuardedEncoder) and (seconds := once.loaded.stuck_for):
         return f"stuck: at one encoding for {seconds:.0f} s"
     return once.failure if once.status is Status.FAILED else once.status
 
 
 def backends() -> dict[str, str]:
-    """Return what computes the vectors of pictures and of words, "" for a model that is not loaded."""
+    """Return the backends for pictures and for texts, "" for a model that is not loaded."""
     return {kind: encoder.backend if encoder else "" for kind, encoder in active_encoders().loaded.items()}
 
 
 def warm_up() -> None:
-    """Load the active model for words in the background, if it is not loaded yet."""
+    """Load the active text model in the background, unless loaded."""
     active_encoders().warm_up()
 
 
@@ -141,32 +140,32 @@ _onces_lock = threading.Lock()
 
 
 def once_of(kind: str, name: str = "") -> "Once[Any]":
-    """Return what holds the encoder of a model, by default of the active one, for PICTURES or for WORDS."""
+    """Return the holder of a model's encoder, by default the active one's, for PICTURES or WORDS."""
     name = name or (active_pair().image if kind == PICTURES else active_pair().text)
     with _onces_lock:
         if (kind, name) not in _onces:
             made: Once[Any] = (
-                Once(lambda: _load_pictures(name), lambda it: PictureDoor(it, name))
+                Once(lambda: _load_pictures(name), lambda it: GuardedPictures(it, name))
                 if kind == PICTURES
-                else Once(lambda: _load_texts(name), lambda it: TextDoor(it, name))
+                else Once(lambda: _load_texts(name), lambda it: GuardedTexts(it, name))
             )
             _onces[kind, name] = made
         return _onces[kind, name]
 
 
 def names_in_use() -> set[str]:
-    """Return the names of the models that were asked for in this process."""
+    """Return the names of the models that were used in this process."""
     with _onces_lock:
         return {name for _kind, name in _onces}
 
 
 def forget(name: str) -> None:
-    """Let go of what is loaded of the model `name`, and of its memory as soon as nobody encodes with it any more."""
+    """Unload the model `name`; its memory is freed when its last encoding has ended."""
     _forget([key for key in _onces if key[1] == name])
 
 
 def forget_models() -> None:
-    """Let go of all that is loaded; the next use loads it anew."""
+    """Unload all models; the next use loads them again."""
     _forget(list(_onces))
 
 
@@ -174,11 +173,11 @@ def _forget(keys: list[tuple[str, str]]) -> None:
     with _onces_lock:
         dropped = [_onces.pop(key, None) for key in keys]
     for once in dropped:
-        if once is not None and isinstance(once.loaded, Door):
+        if once is not None and isinstance(once.loaded, GuardedEncoder):
             once.loaded.close()
     if dropped:
         del dropped, once
-        gc.collect()  # models of torch hold on to themselves
+        gc.collect()  # torch's models contain reference cycles
 
 
 def _load_pictures(name: str) -> PictureEncoder:
@@ -186,7 +185,7 @@ def _load_pictures(name: str) -> PictureEncoder:
     if not hardware.has_gpu() and (compiled := compiled_pictures(name)):
         return compiled
     encoder = torch_pictures(name)
-    compile_meanwhile(PICTURES, name, _use_compiled)
+    compile_in_background(PICTURES, name, _use_compiled)
     return encoder
 
 
@@ -194,12 +193,12 @@ def _load_texts(name: str) -> TextEncoder:
     if compiled := compiled_texts(name):
         return compiled
     encoder = torch_texts(name)
-    compile_meanwhile(WORDS, name, _use_compiled)
+    compile_in_background(WORDS, name, _use_compiled)
     return encoder
 
 
 def _use_compiled(kind: str, name: str) -> None:
-    """Put a model that was compiled just now in the place of the one that it was made from, where that is loaded."""
+    """Replace a loaded model by its compiled version."""
     once = _onces.get((kind, name))
     if once is None or once.status is not Status.READY:
         return
@@ -210,7 +209,7 @@ def _use_compiled(kind: str, name: str) -> None:
 
 
 def torch_pictures(name: str = "") -> "SentencePictures":
-    """Load a model of pictures, by default the active one, as it was downloaded. Raises ModelUnavailable."""
+    """Load an image model, by default the active one, uncompiled. Raises ModelUnavailable."""
     from search.embedding import towers  # noqa: PLC0415 - imports torch
     from search.embedding.torch_encoders import SentencePictures  # noqa: PLC0415
 
@@ -218,14 +217,14 @@ def torch_pictures(name: str = "") -> "SentencePictures":
     model = load_model(name)
 
     def opened() -> SentencePictures:
-        towers.require_sees(model)
+        towers.require_image_tower(model)
         return SentencePictures(model)
 
     return _opened(name, opened)
 
 
 def torch_texts(name: str = "") -> "SentenceTexts":
-    """Load a model of words, by default the active one, as it was downloaded. Raises ModelUnavailable."""
+    """Load a text model, by default the active one, uncompiled. Raises ModelUnavailable."""
     from search.embedding import towers  # noqa: PLC0415 - imports torch
     from search.embedding.torch_encoders import SentenceTexts  # noqa: PLC0415
 
@@ -233,24 +232,24 @@ def torch_texts(name: str = "") -> "SentenceTexts":
     model = load_model(name)
 
     def opened() -> SentenceTexts:
-        towers.require_reads(model)
+        towers.require_text_tower(model)
         return SentenceTexts(model)
 
     return _opened(name, opened)
 
 
 def load_before_forking(meanwhile: Callable[[], None] = lambda: None) -> None:
-    """Load the compiled model for words, if there is one, so that the workers of a server share its memory.
+    """Load the compiled text model, if there is one, so that a server's workers share its memory.
 
-    Encodings take one thread each from now on: one that has more threads would lose them in a fork.
+    Encodings use one thread each from now on: further threads would not survive a fork.
 
-    `meanwhile` is done while OpenVINO compiles, in a thread that doesn't hold Python's lock and ends before this
-    returns.
+    `meanwhile` is called while OpenVINO compiles in another thread, without Python's lock; that thread has ended when
+    this returns.
     """
     from search.embedding.openvino_encoders import core  # noqa: PLC0415 - imports OpenVINO
 
     hardware.take_one_thread_each()
-    core()  # which belongs to the thread that makes it
+    core()  # belongs to the thread that creates it
     with ThreadPoolExecutor(1, thread_name_prefix="model-loading") as pool:
         loading = pool.submit(_share_texts)
         meanwhile()
@@ -263,7 +262,7 @@ def _share_texts() -> None:
 
 
 def start_serving() -> None:
-    """Prepare a worker of a server: nobody waits for long, and the first search isn't the slow one."""
+    """Prepare a worker of a server: limit waiting, and load the text model before the first search."""
     hardware.take_one_thread_each()
     bound_waiting()
     decoding.bound_waiting()
@@ -291,7 +290,7 @@ def load_model(name: str) -> "SentenceTransformer":
 def _opened(name: str, load: Callable[[], Opened]) -> Opened:
     try:
         return load()
-    # The loaders raise whatever they meet: OSError, ValueError, KeyError, RuntimeError, ...
+    # The loaders raise anything: OSError, ValueError, KeyError, RuntimeError, ...
     except Exception as error:
         raise ModelUnavailable(
             f"The model {name} can't be used ({type(error).__name__}: {error}). It must be the folder or the hub id "

@@ -1,6 +1,7 @@
-"""What of a sentence-transformers model computes its vectors, as plain modules of torch: from bytes, and from tokens.
+"""The modules of a sentence-transformers model that compute its vectors, as plain torch modules: from pixels, and from
+tokens.
 
-Whoever runs these, be it torch or what was converted from them, prepares pictures and words by itself, in threads.
+Their callers, torch or the export from it, do the preprocessing themselves, in threads.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -15,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class UnknownModel(Exception):
-    """This model is of a kind that is used as it is. The message says of which."""
+    """This kind of model can only be used through its library. The message says why."""
 
 
-class Seeing(torch.nn.Module):
-    """Bytes of cut pictures, shape (count, side, side, 3) -> vectors that are not of unit length yet."""
+class ImageTower(torch.nn.Module):
+    """The image tower. Bytes of cropped pictures, shape (count, side, side, 3) -> vectors, not normalised."""
 
     scale: torch.Tensor
     shift: torch.Tensor
@@ -27,7 +28,7 @@ class Seeing(torch.nn.Module):
     def __init__(self, model: "SentenceTransformer", window: Window) -> None:
         super().__init__()
         self.model = model
-        # Rounded once: (byte / 255 - mean) / std.
+        # Combined and rounded once: (byte / 255 - mean) / std.
         std = torch.tensor(window.std, dtype=torch.float64)
         mean = torch.tensor(window.mean, dtype=torch.float64)
         for name, values in (("scale", 1 / (255 * std)), ("shift", -mean / std)):
@@ -40,9 +41,9 @@ class Seeing(torch.nn.Module):
         return vectors
 
 
-class Reading(torch.nn.Module):
-    """Tokens, and their mask where the tokenizer gives one, shape (count, length) -> vectors that are not of unit
-    length yet."""
+class TextTower(torch.nn.Module):
+    """The text tower. Tokens, and their mask if the tokenizer returns one, shape (count, length) -> vectors, not
+    normalised."""
 
     def __init__(self, model: "SentenceTransformer") -> None:
         super().__init__()
@@ -55,26 +56,26 @@ class Reading(torch.nn.Module):
         return vectors
 
 
-def seeing(model: "SentenceTransformer") -> tuple[Seeing, Window]:
-    """Return what computes the vectors of pictures, and how these are cut for it. Raises UnknownModel."""
+def image_tower(model: "SentenceTransformer") -> tuple[ImageTower, Window]:
+    """Return the image tower, and its crop of pictures. Raises UnknownModel."""
     first: Any = model[0]
     processor = getattr(getattr(first, "processor", None), "image_processor", None)
     if processor is None:
-        raise UnknownModel(f"pictures are prepared by a {type(getattr(first, 'processor', first)).__name__}")
+        raise UnknownModel(f"pictures are preprocessed by a {type(getattr(first, 'processor', first)).__name__}")
     window = _window(processor)
     given = set(first.preprocess([PIL.Image.new("RGB", (window.side, window.side))])) - {"modality"}
     if given != {"pixel_values"}:
-        raise UnknownModel(f"{type(processor).__name__} gives more than pixels: {', '.join(sorted(given))}")
-    return Seeing(model, window).eval(), window
+        raise UnknownModel(f"{type(processor).__name__} returns more than pixels: {', '.join(sorted(given))}")
+    return ImageTower(model, window).eval(), window
 
 
 def _window(processor: Any) -> Window:
-    """Return how an image processor cuts pictures. Raises UnknownModel for one that does more or less."""
+    """Return how an image processor crops pictures. Raises UnknownModel for one that works differently."""
     side, shortest = _square(processor)
     always = all(getattr(processor, step, False) for step in ("do_resize", "do_rescale", "do_normalize"))
     rest = any(getattr(processor, step, False) for step in ("do_pad", "do_image_splitting", "do_thumbnail"))
     if not side or not always or rest or abs(getattr(processor, "rescale_factor", 0) * 255 - 1) >= 1e-6:
-        raise UnknownModel(f"{type(processor).__name__} prepares pictures in another way than most do")
+        raise UnknownModel(f"{type(processor).__name__} preprocesses pictures in an unsupported way")
     return Window(
         shortest=shortest,
         side=side,
@@ -85,8 +86,8 @@ def _window(processor: Any) -> Window:
 
 
 def _square(processor: Any) -> tuple[int, int]:
-    """Return the side of the square that a model sees, and to what the shorter side of a picture is scaled before: 0
-    where the whole of it is squeezed into the square. The side is 0 where that is neither."""
+    """Return the side of a model's input square, and the length to which the shorter side of a picture is scaled
+    before the crop: 0 if the whole picture is squeezed into the square. The side is 0 if it is neither."""
     size = dict(getattr(processor, "size", None) or {})
     fixed = size.get("height") if size.get("height") == size.get("width") else None
     if not getattr(processor, "do_center_crop", False):

@@ -1,4 +1,4 @@
-"""A server goes over to other models: they are loaded beside those in use, and only then answered with."""
+"""Switching of models in a server: new ones are loaded beside those in use, and used when complete."""
 
 import threading
 from collections.abc import Callable
@@ -18,12 +18,12 @@ _LOOK_AGAIN = 0.2
 
 
 def follow_switches() -> None:
-    """From now on answer with what `switch_model` chooses, as soon as that is loaded."""
+    """From now on use the models chosen by `switch_model`, as soon as they are loaded."""
     follow_choice(bring)
 
 
 def bring(pair: Pair) -> None:
-    """Load what this process needs to answer with `pair`, however long that takes. Raises ModelUnavailable."""
+    """Load what this process needs to use `pair`, however long that takes. Raises ModelUnavailable."""
     before = active_encoders()
     encoders = encoders_of(*pair)
     needed: list[Callable[[], object]] = [encoders.texts]
@@ -49,22 +49,22 @@ def _let_go(names: set[str]) -> None:
 
 
 def forget_unused() -> None:
-    """Let go of models that are neither active nor being prepared, as a command does that goes on for months."""
+    """Unload models that are neither active nor in preparation, in commands that run for months."""
     choice = chosen()
     used = {*choice.pair, *(choice.next.pair if choice.next else ())}
     for name in names_in_use() - used:
         forget(name)
 
 
-def at_hand(pair: Pair) -> PictureEncoder | None:
-    """Return the encoder of pictures of a pair that is not the active one; in a server, where nobody should wait for
-    it, None until it is loaded, which is begun. Raises ModelUnavailable."""
+def other_picture_encoder(pair: Pair) -> PictureEncoder | None:
+    """Return the image encoder of a pair that is not active; in a server, start loading it and return None until it is
+    loaded. Raises ModelUnavailable."""
     encoders = encoders_of(*pair)
     if not is_bounded() or encoders.loaded[PICTURES] is not None:
         return encoders.pictures()
 
     def load() -> None:
-        with suppress(ModelUnavailable):  # told where it happened
+        with suppress(ModelUnavailable):  # logged at its source
             encoders.pictures()
 
     if encoders.status()[PICTURES] in {Status.WAITING, Status.FAILED}:

@@ -1,8 +1,8 @@
 """Encoders on OpenVINO, compiled from the downloaded models: no torch in the process, and a fraction of the time.
 
-A compiled model is a folder of `model.xml`, `model.bin`, `about.json` and `trial.npy`, and for words `tokenizer.json`.
-Processes map the weights from the file; those forked from one that has the model loaded share all of it. OpenVINO's
-own cache of models is not used: it goes on serving old weights when `model.bin` alone has changed.
+A compiled model is a folder of `model.xml`, `model.bin`, `about.json` and `trial.npy`, and for texts `tokenizer.json`.
+Processes map the weights from the file; those forked from one that has loaded the model share all of it. OpenVINO's
+own model cache is not used: it keeps serving old weights when only `model.bin` has changed.
 """
 
 import os
@@ -22,22 +22,22 @@ from tokenizers import Tokenizer
 
 from search.embedding import hardware
 from search.embedding.compiled_metadata import About
-from search.embedding.load_shedding import Turn
+from search.embedding.load_shedding import BoundedLock
 from search.embedding.pixels import stacked
 from search.embedding.protocol import Picture
 from search.embedding.quantization import GROUP, quantise
 from search.models.vector_values import Vectors, WrongVectors, unit_vectors
 
 BATCH = 16
-"""Pictures that are encoded together: more of them are no faster."""
+"""Pictures per batch: larger batches are no faster."""
 LEAST_TRIAL = 0.99
-"""The least cosine between the vectors that a model gives to the same input when it is compiled and when opened."""
+"""Minimum cosine of the vectors for the same input when a model was compiled and when it is opened."""
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How a model is compiled: how its weights are kept, and in what is computed between the multiplications of bytes,
-    or all of it where the weights are no bytes."""
+    """How a model is compiled: the storage of weights, and the data type between int8 multiplications, or of all
+    computation if weights are not int8."""
 
     weights: str
     between: ov.Type
@@ -50,12 +50,12 @@ WAYS = {
     "bfloat16": Way(_FLOAT16, ov.Type.bf16),
     "float32": Way(_FLOAT32, ov.Type.f32),
 }
-"""By their names, those that should be fast first. On a processor that adds up bytes but multiplies no bfloat16, which
-OpenVINO then emulates, a picture of ViT-B/32 takes 56 ms with the first, 22 with the second and 44 with the last."""
+"""By name, in order of expected speed. On a processor with int8 dot products but without bfloat16, which OpenVINO then
+emulates, a picture of ViT-B/32 takes 56 ms with the first, 22 with the second and 44 with the last."""
 
 
 def save(model: ov.Model, precision: str, folder: Path) -> None:
-    """Write `model`, of float32, into `folder` with the weights of `precision`."""
+    """Save `model`, in float32, to `folder` with the weights of `precision`."""
     model, weights = model.clone(), WAYS[precision].weights
     if weights == _INT8:
         quantise(model)
@@ -63,13 +63,13 @@ def save(model: ov.Model, precision: str, folder: Path) -> None:
 
 
 class _Compiled:
-    """One compiled model. One thread at a time makes use of it: two at once on the same cores would be no faster."""
+    """A compiled model, used by one thread at a time: two encodings at once on the same cores would be no faster."""
 
     def __init__(self, folder: Path, threads: int | None = None) -> None:
-        """Open it; an encoding takes so many `threads`, by default those that suit this process."""
+        """Open it; an encoding takes `threads`, by default as suits this process."""
         self.about = About.read(folder)
         self._model = _compiled(folder / "model.xml", WAYS[self.about.precision], threads or hardware.threads())
-        self._turn = Turn()
+        self._turn = BoundedLock()
         self._request: tuple[int, ov.InferRequest] | None = None
 
     @property
@@ -82,31 +82,31 @@ class _Compiled:
 
     def _computed(self, inputs: dict[str, npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
         with self._turn.taken():
-            # A process that was forked makes a request of its own.
+            # A forked process needs a request of its own.
             if self._request is None or self._request[0] != os.getpid():
                 self._request = os.getpid(), self._model.create_infer_request()
             result: npt.NDArray[np.float32] = self._request[1].infer(inputs)[self._model.output(0)].copy()
             return result
 
-    def _tried(self) -> Vectors:
-        """Return the vector of an input that is always the same, shape (1, dimensions)."""
+    def _trial(self) -> Vectors:
+        """Return the vector of a fixed input, shape (1, dimensions)."""
         raise NotImplementedError
 
     def write_trial(self, folder: Path) -> None:
-        np.save(folder / "trial.npy", self._tried())
+        np.save(folder / "trial.npy", self._trial())
 
     def read_trial(self, folder: Path) -> None:
-        """Encode once, which also lays out what the first use needs. Raises WrongVectors for a model that was damaged
-        since it was compiled."""
-        found = float((np.load(folder / "trial.npy") * self._tried()).sum())
+        """Encode the fixed input, which also makes the allocations of the first use. Raises WrongVectors for a model
+        damaged since it was compiled."""
+        found = float((np.load(folder / "trial.npy") * self._trial()).sum())
         if not found >= LEAST_TRIAL:
-            raise WrongVectors(f"The model gives other vectors than when it was compiled (cosine {found:.3f}).")
+            raise WrongVectors(f"The vectors differ from those when the model was compiled (cosine {found:.3f}).")
 
 
 class CompiledPictures(_Compiled):
     """Pictures -> vectors."""
 
-    def _tried(self) -> Vectors:
+    def _trial(self) -> Vectors:
         ramp = PIL.Image.linear_gradient("L")
         picture = PIL.Image.merge("RGB", [ramp, ramp.rotate(90), ramp.rotate(180)])
         return self.encode_pictures([picture])
@@ -134,11 +134,11 @@ class CompiledTexts(_Compiled):
         names = {name for port in self._model.inputs for name in port.get_names()}
         self._names = [name for name in ("input_ids", "attention_mask") if name in names]
 
-    def _tried(self) -> Vectors:
+    def _trial(self) -> Vectors:
         return self.encode_texts(["two red stars on the beach"])
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
-        # One by one: padded to the longest, all would take as long as that one.
+        # One by one: in a padded batch each would take as long as the longest.
         rows = [np.zeros((0, self.dimensions), dtype=np.float32), *(self._encoded(text) for text in texts)]
         return unit_vectors(np.concatenate(rows), count=len(texts), dimensions=self.dimensions)
 
@@ -150,10 +150,10 @@ class CompiledTexts(_Compiled):
 
 @cache
 def core() -> ov.Core:
-    """Return the one that the process keeps to its end.
+    """Return the OpenVINO core, which lives as long as the process.
 
-    It gives the thread that makes it a stack for signals, and takes it away with itself: freed in another thread, it
-    would leave the next Ctrl-C without one.
+    It sets an alternate signal stack for the thread that creates it, and frees that stack with itself: freed in
+    another thread, the next Ctrl-C would have none.
     """
     return ov.Core()
 

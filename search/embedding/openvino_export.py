@@ -1,4 +1,4 @@
-"""From a model of sentence-transformers to one of OpenVINO, of the same precision. Imports torch."""
+"""Export of a sentence-transformers model to OpenVINO, in the same precision. Imports torch."""
 
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -8,7 +8,7 @@ import openvino as ov
 import torch
 from tokenizers import Tokenizer
 
-from search.embedding.model_modules import Reading, UnknownModel, seeing
+from search.embedding.model_modules import TextTower, UnknownModel, image_tower
 from search.embedding.pixels import Window
 from search.embedding.torch_encoders import as_words, padded_length
 
@@ -25,19 +25,19 @@ _TEXTS = [
     "l'été",
     "",
 ]
-"""What tokenizers treat in ways of their own: capitals, marks, spaces, other scripts, nothing."""
+"""Texts that tokenizers treat differently: capitals, punctuation, spaces, other scripts, nothing."""
 
 
 def exported_pictures(model: "SentenceTransformer") -> tuple[ov.Model, Window]:
-    """Return what computes the vectors of pictures, and how these are cut for it. Raises UnknownModel."""
-    module, window = seeing(model)
+    """Return the image tower, and its crop of pictures. Raises UnknownModel."""
+    module, window = image_tower(model)
     example = torch.zeros((2, window.side, window.side, 3), dtype=torch.uint8)
     shape = [-1, window.side, window.side, 3]
     return _converted(module, {"pixels": example}, [("pixels", shape, np.uint8)]), window
 
 
 def exported_texts(model: "SentenceTransformer") -> tuple[ov.Model, Tokenizer]:
-    """Return what computes the vectors of words, and their tokenizer. Raises UnknownModel."""
+    """Return the text tower, and its tokenizer. Raises UnknownModel."""
     tokenizer, length = _tokenizer_of(model)
     given = model.preprocess([as_words(model, "a word")])
     example = {
@@ -45,15 +45,15 @@ def exported_texts(model: "SentenceTransformer") -> tuple[ov.Model, Tokenizer]:
         "attention_mask": torch.ones((2, length or 5), dtype=torch.int64),
     }
     example["attention_mask"][1, -1] = 0
-    # Some tokenizers give no mask, and with one the vectors are others.
+    # Some tokenizers return no mask, and with one the vectors would differ.
     example = {name: values for name, values in example.items() if name in given}
     inputs = [(name, [-1, length or -1], np.int64) for name in example]
-    return _converted(Reading(model), example, inputs), tokenizer
+    return _converted(TextTower(model), example, inputs), tokenizer
 
 
 def _tokenizer_of(model: "SentenceTransformer") -> tuple[Tokenizer, int]:
-    """Return the tokenizer of a model, cutting and padding as the library has it do, and the length to which all texts
-    are padded, 0 where they are not. Raises UnknownModel."""
+    """Return the tokenizer of a model, truncating and padding as the library does, and the length to which all texts
+    are padded, 0 if they are not. Raises UnknownModel."""
     own = model.tokenizer
     backend = getattr(own, "backend_tokenizer", None)
     if backend is None:
@@ -71,14 +71,14 @@ def _tokenizer_of(model: "SentenceTransformer") -> tuple[Tokenizer, int]:
         tokens, given = tokenizer.encode(text), model.preprocess([as_words(model, text)])
         for name, numbers in (("input_ids", tokens.ids), ("attention_mask", tokens.attention_mask)):
             if name in given and given[name][0].tolist() != numbers:
-                raise UnknownModel(f"{type(own).__name__} does more to a text than its tokenizer.json says")
+                raise UnknownModel(f"{type(own).__name__} processes texts in ways that are not in its tokenizer.json")
     return tokenizer, length
 
 
 def _converted(module: torch.nn.Module, example: dict[str, torch.Tensor], inputs: list[Any]) -> ov.Model:
     try:
         with torch.inference_mode(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what tracing can't follow; the vectors are compared afterwards
+            warnings.simplefilter("ignore")  # about what tracing can't follow; the vectors are compared afterwards
             return ov.convert_model(module.eval(), example_input=example, input=inputs)
-    except Exception as error:  # torch and OpenVINO raise whatever they meet
-        raise UnknownModel(f"OpenVINO can't take it ({type(error).__name__}: {error})") from error
+    except Exception as error:  # torch and OpenVINO raise anything
+        raise UnknownModel(f"OpenVINO can't convert it ({type(error).__name__}: {error})") from error

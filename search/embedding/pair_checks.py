@@ -1,4 +1,4 @@
-"""Whether a model for words belongs to the one for pictures, as far as that reads too. Imports torch."""
+"""Checks that a text model belongs to the image model, if that has a text tower too. Imports torch."""
 
 import numpy as np
 
@@ -6,20 +6,17 @@ from search.embedding.query_bank import queries
 from search.embedding.torch_encoders import SentencePictures, SentenceTexts
 
 LEAST_ALIKE = 0.05
-"""The share of texts below which two models have nothing in common. Pairs that were trained together reach 0.24 and
-more with the bank, others 0.00: by chance it would be one of 159."""
+"""Fraction of texts below which two models are unrelated. Pairs trained together reach at least 0.24 with the query
+bank, others 0.00: chance level is one of 159."""
 
 
 def share_alike(pictures: SentencePictures, texts: SentenceTexts) -> float | None:
-    """Return of how many English texts the model for words means the same as the words' tower beside the pictures'.
-
-    That is, whose vector is nearer to the tower's of the same text than to those of all others. None where the model
-    for pictures reads no words, and nothing can be told.
-    """
+    """Return the fraction of English texts for which both text towers agree: the vector is nearer to the other tower's
+    for the same text than to those for all others. None if the image model has no text tower."""
     if "text" not in getattr(pictures.model, "modalities", []):
         return None
     bank = list(dict.fromkeys(queries()["en"]))
-    # Each around its own centre: vectors of words lie in one direction, whichever model gives them.
+    # Centred: text vectors of any model share a direction.
     one, other = (
         found - found.mean(axis=0) for found in (texts.exactly(bank), SentenceTexts(pictures.model).exactly(bank))
     )

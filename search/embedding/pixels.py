@@ -1,4 +1,4 @@
-"""A picture -> the pixels that a model sees, as the model's own image processor would cut them out."""
+"""The pixels that a model sees of a picture, cropped as by the model's own image processor."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from search.imaging import cut_out
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The shorter side is scaled to `shortest` pixels with the filter `resample` of Pillow, and the middle square of
-    `side` pixels is what the model sees. Where `shortest` is 0, it sees the whole picture, squeezed into that square.
-    `mean` and `std` are of the three colours, from 0 to 1."""
+    """A model's crop: the shorter side is scaled to `shortest` pixels with Pillow's filter `resample`, and the central
+    square of `side` pixels is the model's input. If `shortest` is 0, the whole picture is squeezed into that square.
+    `mean` and `std` are per colour channel, from 0 to 1."""
 
     shortest: int
     side: int
@@ -23,15 +23,15 @@ class Window:
     std: Sequence[float]
 
     def cut(self, picture: Picture) -> Picture:
-        """Return what the model sees of `picture`, upright and RGB. Cut once more, it stays as it is."""
+        """Return the model's view of `picture`, upright and RGB. Idempotent."""
         return cut_out(picture, *self.sizes)
 
     @property
     def sizes(self) -> tuple[int, int, int]:
-        """What `cut_out` takes, wherever it does that."""
+        """The arguments of `cut_out`."""
         return self.shortest, self.side, self.resample
 
 
 def stacked(pictures: Sequence[Picture]) -> npt.NDArray[np.uint8]:
-    """Return cut pictures as one array of bytes, shape (count, side, side, 3)."""
+    """Return cropped pictures as one array of bytes, shape (count, side, side, 3)."""
     return np.stack([np.asarray(picture) for picture in pictures])

@@ -1,4 +1,4 @@
-"""What an encoder is, whatever computes it."""
+"""The interface of encoders, independent of the backend."""
 
 from collections.abc import Sequence
 from typing import Protocol, TypeAlias
@@ -13,35 +13,35 @@ Picture: TypeAlias = PIL.Image.Image
 class PictureEncoder(Protocol):
     @property
     def backend(self) -> str:
-        """What computes the vectors, such as "torch float32": each row records it."""
+        """The backend, such as "torch float32", which each row records."""
 
     @property
     def dimensions(self) -> int:
-        """How many numbers a vector has."""
+        """Dimensions of the vectors."""
 
     @property
     def window(self) -> tuple[int, int, int] | None:
-        """How `search.imaging.cut_out` makes a picture what the model sees of it, ahead of encoding; None where the
+        """The arguments of `search.imaging.cut_out` with which pictures can be cropped ahead of encoding; None if the
         encoder does that itself."""
 
     def encode_pictures(self, pictures: Sequence[Picture]) -> Vectors:
         """Return unit vectors, float32, shape (len(pictures), dimensions), in the order given.
 
-        The pictures are upright and RGB. Raises WrongVectors for a model that gives anything else.
+        The pictures are upright and RGB. Raises WrongVectors for a model that returns anything else.
         """
 
 
 class TextEncoder(Protocol):
     @property
     def backend(self) -> str:
-        """What computes the vectors."""
+        """The backend."""
 
     @property
     def dimensions(self) -> int:
-        """How many numbers a vector has."""
+        """Dimensions of the vectors."""
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Return unit vectors, float32, shape (len(texts), dimensions), in the order given.
 
-        Raises WrongVectors for a model that gives anything else.
+        Raises WrongVectors for a model that returns anything else.
         """

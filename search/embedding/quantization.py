@@ -1,7 +1,7 @@
-"""Weights of a compiled model as bytes, each row with its own scale: a quarter of the memory, twice as fast.
+"""Quantisation of a model's weights to int8 with a scale per row: a quarter of the memory, twice as fast.
 
-OpenVINO then also rounds what flows in to bytes, in groups of GROUP numbers that each have a scale of their own, which
-keeps the few large numbers in transformers from drowning the others (per-group dynamic quantisation).
+OpenVINO then also quantises activations, in groups of GROUP numbers with a scale each, so that transformers' few large
+activations don't dominate the others (per-group dynamic quantisation).
 """
 
 import numpy as np
@@ -10,9 +10,10 @@ import openvino as ov
 from openvino import opset13 as ops
 
 GROUP = 64
-"""On two cores with AVX-512 VNNI a picture takes 16 ms with groups of 64 and 35 with groups of 32; of 768, 28."""
+"""On two cores with AVX-512 VNNI a picture takes 16 ms with groups of 64, 35 with groups of 32, and 28 with groups of
+768."""
 _LARGE = 1_000
-"""Rows from which a table of embeddings is worth it."""
+"""Rows from which quantising an embedding table is worth it."""
 _STEPS = 127
 
 
@@ -41,7 +42,7 @@ def _quantise_table(gather: ov.Node, table: npt.NDArray[np.float32]) -> None:
 
 
 def _constant(output: ov.Output) -> npt.NDArray[np.float32] | None:
-    """Return the matrix that an input is, if it is one."""
+    """Return the matrix if an input is a constant one."""
     node = output.get_node()
     while node.get_type_name() == "Convert":
         node = node.input_value(0).get_node()
@@ -52,7 +53,7 @@ def _constant(output: ov.Output) -> npt.NDArray[np.float32] | None:
 
 
 def _rounded(matrix: npt.NDArray[np.float32], axis: int) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
-    """Return whole numbers and scales whose product is nearly `matrix`; one scale along `axis`."""
+    """Return integers and scales whose product approximates `matrix`; one scale along `axis`."""
     scale = np.abs(matrix).max(axis=axis, keepdims=True) / _STEPS
     scale[scale == 0] = 1
     return np.rint(matrix / scale).astype(np.int8), scale.astype(np.float32)

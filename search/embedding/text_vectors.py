@@ -1,4 +1,4 @@
-"""Words of a query -> one vector, computed once and remembered."""
+"""Vectors of query texts, cached."""
 
 import hashlib
 
@@ -17,9 +17,9 @@ MAX_TEXT_LENGTH = 1000
 
 
 def text_vector(text: str) -> Vector:
-    """Return the unit vector of `text`, shape (dimensions,). Paging through results costs no second encoding.
+    """Return the unit vector of `text`, shape (dimensions,). Cached: further pages of results need no encoding.
 
-    Raises ModelUnavailable when the model for words can't be loaded, or knows nothing of these.
+    Raises ModelUnavailable if the text model can't be loaded, or has no vector for these words.
     """
     text = normalised_text(text)
     key = _cache_key(text)
@@ -33,18 +33,18 @@ def text_vector(text: str) -> Vector:
         require_fit()
         with recording.encoding("words"):
             vector: Vector = encoder.encode_texts([text])[0]
-    except WrongVectors as error:  # of a model that has no vector for words it has never met, say
+    except WrongVectors as error:  # such as a model without a vector for unknown words
         raise ModelUnavailable(f"{active_pair().text} has no vector for these words. {error}") from error
     cache.set(key, vector.tobytes())
     return vector
 
 
 def is_remembered(text: str) -> bool:
-    """Whether the vector of `text` is known without encoding it."""
+    """Whether the vector of `text` is cached."""
     return cache.has_key(_cache_key(normalised_text(text)))
 
 
 def _cache_key(text: str) -> str:
-    # With the files of the tokenizer: what they cut, pad and mask makes the vector too.
+    # Including the tokenizer's files: truncation, padding and mask affect the vector too.
     named = f"{active_model()}\n{fingerprint_of(active_pair().text)}\n{text}"
     return f"text-vector:{hashlib.sha256(named.encode()).hexdigest()}"

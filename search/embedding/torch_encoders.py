@@ -1,4 +1,4 @@
-"""The two encoders on sentence-transformers and torch. Imported only when nothing compiled does."""
+"""Encoders on sentence-transformers and torch. Imported only if no compiled model is used."""
 
 import contextlib
 import logging
@@ -18,8 +18,8 @@ from search.embedding import hardware, towers
 from search.embedding.acceptance_samples import drawing, sample_texts
 from search.embedding.acceptance_test import agreement
 from search.embedding.backend_timing import least_seconds
-from search.embedding.load_shedding import Turn
-from search.embedding.model_modules import Seeing, UnknownModel, seeing
+from search.embedding.load_shedding import BoundedLock
+from search.embedding.model_modules import ImageTower, UnknownModel, image_tower
 from search.embedding.pixels import Window, stacked
 from search.embedding.protocol import Picture
 from search.models.vector_values import Vectors, WrongVectors, unit_vectors
@@ -28,29 +28,30 @@ logger = logging.getLogger(__name__)
 
 BATCH = 32
 _DRAWINGS = 16
-"""Pictures on which the faster ways are compared with the library's in float32, at each start."""
+"""Pictures on which faster methods are compared with the library's float32, at each start."""
 _TEXTS = 64
 
 transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def open_model(name: str, *, local_files_only: bool) -> SentenceTransformer:
-    """Open a sentence-transformers folder or hub id on the best device at hand. Raises whatever the loader meets."""
+    """Open a sentence-transformers folder or hub id on the best available device. Raises whatever the loader
+    raises."""
     logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
     device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     torch.set_num_threads(hardware.threads())
-    with towers.whole():
+    with towers.all_weights_required():
         model = SentenceTransformer(name, device=device, local_files_only=local_files_only)
     _bound_texts(model)
     return model
 
 
 def _bound_texts(model: SentenceTransformer) -> None:
-    """Have texts cut to the positions that the model has, where its tokenizer knows no end, and padded as it learned.
+    """Limit texts to the model's positions, where its tokenizer has no limit, and pad them as in training.
 
     SigLIP reads the vector of a text at its last position: padded to the longest of a batch, as sentence-transformers
-    does, the same words would have another vector beside longer ones. The mask stays as the tokenizer gives it, if it
-    does: with and without one the vectors are others.
+    does, a text would have another vector beside longer ones. The tokenizer's mask is kept, if it returns one: vectors
+    differ with and without it.
     """
     first = model[0]
     if not isinstance(first, Transformer) or first.tokenizer is None:
@@ -63,49 +64,49 @@ def _bound_texts(model: SentenceTransformer) -> None:
 
 
 def padded_length(model: SentenceTransformer) -> int:
-    """Return to how many tokens each text is padded; 0 where it depends on the others of a batch, and does not
-    matter."""
+    """Return the length to which each text is padded; 0 if it depends on the batch, and doesn't matter."""
     options = getattr(model[0], "processing_kwargs", {}).get("text", {})
     return int(options.get("max_length") or 0) if options.get("padding") == "max_length" else 0
 
 
 def as_words(model: SentenceTransformer, text: str) -> Any:
-    """Return `text` as what the library takes for words, whatever they are: the one door for all texts.
+    """Return `text` as an input that the library takes for text, whatever it contains. All texts must pass through
+    here.
 
-    Of a model that sees pictures too, it would open the file that a plain string names, fetch the picture at its
-    address, and decode what begins with "data:image/".
+    A model with an image tower would open the file that a plain string names, fetch the picture at its URL, and decode
+    what begins with "data:image/".
     """
-    # Modules that are no Transformer, such as StaticEmbedding, take nothing but strings, and see no pictures in
-    # them where they read words alone.
+    # Modules other than Transformer, such as StaticEmbedding, take only strings, and a text-only model takes them as
+    # text.
     if not isinstance(model[0], Transformer) and getattr(model, "modalities", None) == ["text"]:
         return text
     return {"text": text}
 
 
 class _Encoder:
-    """A SentenceTransformer of which one thread at a time makes use, in the precision that suits the processor.
+    """A SentenceTransformer used by one thread at a time, in the best precision for the processor.
 
-    One at a time, because fast tokenizers are not safe to share, and because two forward passes at once on the same
-    cores are slower than one after the other.
+    One at a time because fast tokenizers are not thread-safe, and because two forward passes at once on the same cores
+    are slower than one after the other.
     """
 
     def __init__(self, model: SentenceTransformer) -> None:
         self.model = model.eval()
-        self._turn = Turn()
+        self._turn = BoundedLock()
         self.half = False
         self.dimensions = 0
-        """As the model shows them when it is tried, in the constructors below."""
+        """Determined by a trial in the subclasses' constructors."""
 
     @property
     def backend(self) -> str:
         return f"torch {'bfloat16' if self.half else 'float32'}"
 
     def exactly(self, inputs: Sequence[Any]) -> Vectors:
-        """Return what sentence-transformers makes of `inputs` in float32, by which other ways are judged."""
+        """Return the vectors of sentence-transformers in float32, the reference for other methods."""
         return self._by_the_library(inputs, half=False)
 
     def _encoded(self, inputs: Sequence[Any], *, half: bool) -> Vectors:
-        """Return the vectors of `inputs` in the fastest way that there is; a subclass may know of one."""
+        """Return the vectors of `inputs` by the fastest method; subclasses may have one."""
         return self._by_the_library(inputs, half=half)
 
     def _by_the_library(self, inputs: Sequence[Any], *, half: bool) -> Vectors:
@@ -121,7 +122,7 @@ class _Encoder:
         return torch.autocast(self.model.device.type, dtype=torch.bfloat16)
 
     def _use_bfloat16_if_it_agrees(self, samples: Sequence[Any], exact: Vectors) -> None:
-        """Take bfloat16 where it is faster and the vectors of `samples` stay the `exact` ones of float32."""
+        """Use bfloat16 if it is faster, and the vectors of `samples` agree with the `exact` ones of float32."""
         self.half = (
             _has_bfloat16(self.model.device.type)
             and self._is_faster(samples[:1])
@@ -129,7 +130,7 @@ class _Encoder:
         )
 
     def _is_faster(self, inputs: Sequence[Any]) -> bool:
-        """Whether bfloat16 is, for these: what the processor could do may be switched off, or be emulated."""
+        """Whether bfloat16 is faster for these: support in hardware may be disabled, or emulated."""
         ways = {name: partial(self._encoded, inputs, half=name == "bfloat16") for name in ("float32", "bfloat16")}
         try:
             seconds = least_seconds(ways, budget=0)
@@ -141,7 +142,7 @@ class _Encoder:
     def _agrees(self, way: str, samples: Sequence[Any], exact: Vectors, *, half: bool) -> bool:
         try:
             found = agreement(exact, self._encoded(samples, half=half))
-        except (WrongVectors, RuntimeError) as error:  # an overflow, say, or what torch can't do on this device
+        except (WrongVectors, RuntimeError) as error:  # such as an overflow, or an unsupported operation
             logger.info("%s is not used: %s", way, error)
             return False
         logger.info("%s is %s: %s", way, "used" if found.is_enough else "not used", found)
@@ -149,7 +150,7 @@ class _Encoder:
 
 
 def torch_ways(encoder: _Encoder) -> dict[str, Callable[[Sequence[Any]], Vectors]]:
-    """Return the ways in which torch can encode here, by their names."""
+    """Return the methods by which torch can encode here, by name."""
     ways: dict[str, Callable[[Sequence[Any]], Vectors]] = {"torch float32": partial(encoder._encoded, half=False)}
     if _has_bfloat16(encoder.model.device.type):
         ways["torch bfloat16"] = partial(encoder._encoded, half=True)
@@ -159,21 +160,21 @@ def torch_ways(encoder: _Encoder) -> dict[str, Callable[[Sequence[Any]], Vectors
 class SentencePictures(_Encoder):
     """Pictures -> vectors.
 
-    Those of most models are cut by the threads that decode them, and go to the device as bytes. The library would
-    prepare them in the one thread that encodes, for which a GPU would wait most of its time.
+    For most models pictures are cropped by the threads that decode them, and go to the device as bytes. The library
+    would preprocess them in the one thread that encodes, and leave a GPU idle most of the time.
     """
 
     def __init__(self, model: SentenceTransformer) -> None:
-        """Try the model. Raises WrongVectors, and whatever a model that can't see raises."""
+        """Try the model. Raises WrongVectors, and whatever a model without an image tower raises."""
         super().__init__(model)
         samples = [drawing(seed) for seed in range(_DRAWINGS)]
         exact = self.exactly(samples)
         self.dimensions = exact.shape[1]
-        self._direct: tuple[Seeing, Window] | None = None
+        self._direct: tuple[ImageTower, Window] | None = None
         try:
-            self._direct = seeing(self.model)
+            self._direct = image_tower(self.model)
         except UnknownModel as reason:
-            logger.info("sentence-transformers prepares the pictures: %s", reason)
+            logger.info("sentence-transformers preprocesses the pictures: %s", reason)
         self._use_bfloat16_if_it_agrees(samples, exact)
         if self._direct and not self.half and not self._agrees("encoding cut pictures", samples, exact, half=False):
             self._direct = None
@@ -201,7 +202,7 @@ class SentencePictures(_Encoder):
 
     def _on_the_device(self, pixels: npt.NDArray[np.uint8]) -> torch.Tensor:
         tensor = torch.from_numpy(pixels)
-        if self.model.device.type == "cuda":  # which copies by itself from memory that stays where it is
+        if self.model.device.type == "cuda":  # asynchronous copies need pinned memory
             tensor = tensor.pin_memory()
         return tensor.to(self.model.device, non_blocking=True)
 
@@ -210,10 +211,10 @@ class SentenceTexts(_Encoder):
     """Texts -> vectors."""
 
     def __init__(self, model: SentenceTransformer) -> None:
-        """Try the model. Raises WrongVectors, and whatever a model that can't read raises."""
+        """Try the model. Raises WrongVectors, and whatever a model without a text tower raises."""
         super().__init__(model)
         self.dimensions = self.exactly(["a word"]).shape[1]
-        # A query takes 20 ms instead of 35 on two cores that multiply bfloat16.
+        # A query takes 20 ms instead of 35 on two cores with bfloat16.
         if _has_bfloat16(self.model.device.type):
             samples = sample_texts(_TEXTS)
             self._use_bfloat16_if_it_agrees(samples, self.exactly(samples))

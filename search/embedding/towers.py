@@ -1,4 +1,4 @@
-"""Whether what sees and what reads in a model share one space: sentence-transformers opens others without a word."""
+"""Checks that a model's image and text towers share one space: sentence-transformers opens others without an error."""
 
 import logging
 import re
@@ -16,14 +16,14 @@ _COLOURS = re.compile(r"\x1b\[[\d;]*m")
 
 
 class NoCommonSpace(Exception):
-    """Pictures and words would get vectors that have nothing to do with each other."""
+    """Vectors of pictures and texts would be unrelated."""
 
 
-def require_sees(model: "SentenceTransformer") -> None:
-    """Raise NoCommonSpace for a model whose vectors of pictures are not those that belong to words.
+def require_image_tower(model: "SentenceTransformer") -> None:
+    """Raise NoCommonSpace for a model whose image vectors are not in a space with texts.
 
-    Such are the last layers of a tower, averaged by a Pooling module, where no layer into a common space was trained:
-    BLIP-2's, FLAVA's, and those of models that see alone.
+    Such as the last layer of an image tower, averaged by a Pooling module, without a trained projection into a common
+    space: BLIP-2, FLAVA, and models of pictures alone.
     """
     way = _ways(model).get("image", {}).get("method")
     if way is None:
@@ -32,14 +32,14 @@ def require_sees(model: "SentenceTransformer") -> None:
         raise NoCommonSpace("it gives features of pictures that share no space with any words")
 
 
-def require_reads(model: "SentenceTransformer") -> None:
-    """Raise NoCommonSpace for a model that sees too, and reads words into another space.
+def require_text_tower(model: "SentenceTransformer") -> None:
+    """Raise NoCommonSpace for a model with an image tower whose texts are in another space.
 
-    Of one that reads alone nothing can be told: it may have been trained into the space of another model that sees.
+    For a text-only model this is unknown: it may have been trained into the space of another model's image tower.
     """
     ways = _ways(model)
     if "image" in ways and (ways.get("text", {}).get("method") != "get_text_features" or _averages(model)):
-        raise NoCommonSpace("it reads words into another space than it sees pictures in")
+        raise NoCommonSpace("its vectors of words and of pictures are in different spaces")
 
 
 def _ways(model: "SentenceTransformer") -> dict[object, dict[str, object]]:
@@ -48,14 +48,14 @@ def _ways(model: "SentenceTransformer") -> dict[object, dict[str, object]]:
 
 
 def _averages(model: "SentenceTransformer") -> bool:
-    """Whether vectors are made of those of all places of a picture, or of all tokens, as a tower leaves them."""
+    """Whether vectors are averages of all patches or tokens, as a tower without a projection returns them."""
     if getattr(model[0], "module_output_name", "") != "sentence_embedding":
         return True
     return any(type(module).__name__ == "Pooling" for module in model)
 
 
 class _Report(logging.Handler):
-    """Listens to which weights transformers made up, since the files have none of that name."""
+    """Collects the weights that transformers initialised because the files lack them."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -66,9 +66,9 @@ class _Report(logging.Handler):
 
 
 @contextmanager
-def whole() -> Iterator[None]:
-    """Raise NoCommonSpace where a model that is opened in the block lacks weights of its towers, or of the layers from
-    them into the common space: they would be random. A text model may lack what it makes no use of."""
+def all_weights_required() -> Iterator[None]:
+    """Context that raises NoCommonSpace if a model opened in it lacks weights of its towers, or of their projections:
+    they would be random. A text model may lack what it doesn't use."""
     report, logger = _Report(), logging.getLogger(_LOADING)
     before = logger.level
     logger.addHandler(report)

@@ -1,5 +1,4 @@
-"""How often colours are found where they are: on drawings of which it is known what they show; and how many pictures
-of a folder each colour finds."""
+"""Evaluate colour detection on drawings with known colours; count how many pictures of a folder each colour finds."""
 
 import random
 from collections import Counter
@@ -16,9 +15,9 @@ from search.imaging import PALETTE, Colours, UnreadableImage, colours_of
 
 _LONG_SIDE = 400
 _SAME = 12
-"""By how much greys may differ, of 255, where two drawings show the same."""
+"""Grey difference, of 255, up to which pixels of two drawings count as equal."""
 SHARES = (0.15, 0.08, 0.03)
-"""Of a picture: from how much on the shapes of a drawing cover it."""
+"""Minimum shares of the picture area covered by a drawing's shapes."""
 _BACKGROUNDS: dict[Background, tuple[str, ...]] = {
     "white": ("white",),
     "black": ("black",),
@@ -29,12 +28,11 @@ _BACKGROUNDS: dict[Background, tuple[str, ...]] = {
     "dots": ("white", "pink"),
     "sea": ("blue", "teal"),
 }
-"""What people may call the colours of each."""
+"""Acceptable colour names for each background."""
 
 
 def on_drawings(count: int) -> Iterator[str]:
-    """Yield lines that tell, of each colour, how many of the drawings that show it are found by it (recall), by how
-    much of it there is, and how many of those that are found show it (precision)."""
+    """Yield the lines of a table: recall of each colour, by the share of its shape, and precision."""
     there, hits = Counter[tuple[str, float]](), Counter[tuple[str, float]]()
     found, right = Counter[str](), Counter[str]()
     rng = random.Random(5)  # noqa: S311 - drawings, no secrets
@@ -55,7 +53,7 @@ def on_drawings(count: int) -> Iterator[str]:
 
 
 def _share(scene: Scene, seed: int, picture: Image.Image) -> float:
-    """How much of a drawing its shapes cover: what changes with their colour."""
+    """Return the share of a drawing that its shapes cover: the pixels that change with their colour."""
     other = draw(replace(scene, colour="blue" if scene.colour == "red" else "red"), seed, _LONG_SIDE)
     differs = ImageChops.difference(picture, other).convert("L").point([0] * _SAME + [255] * (256 - _SAME))
     return differs.histogram()[255] / (picture.width * picture.height)
@@ -66,7 +64,7 @@ def _rate(part: int, whole: int) -> str:
 
 
 def on_photos(folder: Path, *, max_pixels: int) -> Iterator[str]:
-    """Yield lines that tell how many pictures of a folder each colour finds. Raises NoDecoder."""
+    """Yield the lines of a table: how many pictures of a folder each colour finds. Raises NoDecoder."""
     some, mostly, count = Counter[str](), Counter[str](), 0
     for path in sorted(folder.rglob("*")):
         if (colours := _of_file(path, max_pixels)) is not None:

@@ -1,8 +1,8 @@
-"""How many images each filter would leave: one small table is counted, and folded for every filter.
+"""Count how many images each filter would leave: one aggregate over the few-valued columns, folded for every filter.
 
-Counting takes a third of a second for a million images, so what was counted is remembered, together with how far the
-collection was (`search.models.arrivals`). What arrived since is counted and added; after any other change all is
-counted anew. So the numbers are right at once, and a search while pictures come in counts only these.
+Counting takes a third of a second for a million images, so counts are cached together with the state of the collection
+(`search.models.arrivals`). Later arrivals are counted and added; after any other change everything is counted again.
+So counts are always exact, and while pictures come in a search counts only the new ones.
 """
 
 import hashlib
@@ -24,19 +24,18 @@ from search.query.filter_values import has_any_tag
 from search.query.filters import Certainty, Filters, Hidden
 from search.query.tag_names import folded, tag_names
 
-REMEMBERED_FROM = 20_000
-READ_REMEMBERED_FROM = 2_000
-"""Counting so many rows in an index, or reading so many from the table, takes longer than finding 24 of them. What all
-searches count alike is remembered in any case: each asks for it, and to ask the database takes a millisecond."""
-REMEMBERED = 600
-"""Seconds for which such numbers are kept."""
-ROUGHLY = 60
-"""Seconds for which pictures that arrived since may not count among the most frequent tags, licences and uploaders."""
+CACHED_FROM = 2_000
+"""Number of rows from which counts are cached, since counting takes longer than finding 24 rows. Counts that all
+searches share are always cached: each search needs them, and a query takes a millisecond."""
+CACHED_FOR = 600
+"""Seconds for which such counts are cached."""
+CACHED_ROUGHLY_FOR = 60
+"""Seconds for which new pictures may be missing in the most frequent tags, licences and uploaders."""
 MOST_VALUES = 15
-"""Tags, licences and uploaders that are offered, the most frequent first."""
+"""Number of tags, licences and uploaders offered, the most frequent first."""
 
 MOST_TAGS_READ = 5_000
-"""To see which of them are names of one tag, or within a wider one."""
+"""Tags read to find synonyms and narrower tags among them."""
 
 _FEW_VALUED = {
     "formats": "format",
@@ -44,7 +43,7 @@ _FEW_VALUED = {
     "sizes": "size",
     "described": "described",
 }
-"""Fields of Filters whose columns stand in the index `image_facets`, and those columns."""
+"""Fields of Filters whose columns are in the index `image_facets`, and these columns."""
 
 _CAPTURED: dict[str, Any] = {
     "cameras": F("capture__camera"),
@@ -57,8 +56,7 @@ _CAPTURED: dict[str, Any] = {
         output_field=TextField(),
     ),
 }
-"""Fields of Filters that are about what was read of pictures, and the values that they filter by. They have a table of
-their own, which is joined once for all of them."""
+"""Fields of Filters on capture data, and their values. Their table is joined once for all of them."""
 
 _COLOURS = Func(F("palette__names"), function="unnest", output_field=TextField())
 
@@ -66,35 +64,31 @@ _Combinations = Counter[tuple[Any, ...]]
 
 
 class Counts:
-    """Of the images that pass all filters on columns with many values: how many there are of each combination of the
-    few-valued ones."""
+    """Counts of images that pass all filters on many-valued columns, by each combination of the few-valued ones."""
 
     def __init__(self, conditions: Conditions, filters: Filters, name: str, at: State) -> None:
-        """Of what is eligible by these conditions: `name` tells it from that of other searches.
-
-        It is counted as far as `at` goes.
-        """
+        """`conditions` are those of the eligible rows, and `name` is their cache key. Counts are as of `at`."""
         self._filters = filters
         self._name = name
         self._conditions = conditions
         self._at = at
         self._others = filters.without(*_FEW_VALUED)
-        # What is hidden, or put on the map, has no number of arrival or change by which counts still hold, and few ask
-        # for it.
-        self._is_remembered = not filters.finds_hidden and filters.group is None and conditions.among is None
+        # Visibility and map groups change without an arrival or change number that could validate a cached count, and
+        # are rarely filtered by.
+        self._is_cached = not filters.finds_hidden and filters.group is None and conditions.among is None
         self._combinations = self._counted()
 
     @cached_property
     def total(self) -> int:
-        """How many images pass all filters."""
+        """The number of images that pass all filters."""
         return self._folded(None).total()
 
     def of(self, field: str) -> Counter[Any]:
-        """How many images each value of a few-valued filter leaves, whatever is chosen of this filter now."""
+        """Return how many images each value of a few-valued filter leaves, ignoring that filter itself."""
         return self._folded(field)
 
     def most_frequent(self, column: str, field: str) -> list[tuple[Any, int]]:
-        """The most frequent values of a column with many values, and how many images each leaves."""
+        """Return the most frequent values of a many-valued column, and how many images each leaves."""
         others = self._filters if field == "tags" else self._filters.without(field)
 
         def count() -> list[tuple[Any, int]]:
@@ -106,11 +100,10 @@ class Counts:
             found = rows.annotate(value=value).values_list("value").annotate(count=Count("*"))
             return list(found.order_by("-count", "value")[:MOST_VALUES])
 
-        return self._remember(self._key(column, others, changes=True), count, lambda _found: self.total)
+        return self._cached_count(self._key(column, others, changes=True), count, lambda _found: self.total)
 
     def frequent_tags(self) -> list[tuple[str, int]]:
-        """The most frequent tags, and how many images each leaves: those that are within it, or are other names of it,
-        among them."""
+        """Return the most frequent tags, and how many images each leaves, including narrower tags and synonyms."""
         names = tag_names()
         if not names.tags:
             return self.most_frequent("tags", "tags")
@@ -125,18 +118,18 @@ class Counts:
 
         version = hashlib.sha256(repr(names.tags).encode()).hexdigest()
         key = self._key(f"tags\n{version}", self._filters, changes=True)
-        return self._remember(key, count, lambda _found: self.total)
+        return self._cached_count(key, count, lambda _found: self.total)
 
     def exactly(self, name: str, rows: ImageQuerySet) -> int:
-        """How many rows these are, which the search, how far the collection is and a `name` tell from all others."""
-        if not self._is_remembered:
+        """Return the number of `rows`, cached by the search, the state of the collection and `name`."""
+        if not self._is_cached:
             return rows.count()
         what = f"{name}\n{self._at.arrived}\n{self._conditions.moment}"
-        return cache.get_or_set(self._key(what, self._filters, changes=True), rows.count, REMEMBERED) or 0
+        return cache.get_or_set(self._key(what, self._filters, changes=True), rows.count, CACHED_FOR) or 0
 
     def of_captures(self, field: str) -> Counter[Any]:
-        """How many images each value of a filter on what was read of them leaves, whatever is chosen of this filter
-        now; None and "" stand for those of which nothing was."""
+        """Return how many images each value of a capture filter leaves, ignoring that filter itself; None and "" stand
+        for unknown."""
         place = list(_CAPTURED).index(field)
         counts: Counter[Any] = Counter()
         for values, count in self._captured.items():
@@ -157,7 +150,7 @@ class Counts:
             found = rows.annotate(**named).values_list(*named).annotate(count=Count("*"))
             return Counter({tuple(values): number for *values, number in found})
 
-        return self._remember(self._key("captures", others, changes=True), count, Counter.total)
+        return self._cached_count(self._key("captures", others, changes=True), count, Counter.total)
 
     def _passes(self, field: str, value: Any) -> bool:
         chosen = getattr(self._filters, field)
@@ -166,18 +159,18 @@ class Counts:
         return not chosen or value in chosen
 
     def grouped(self, name: str, by: Any, *fields: str) -> Counter[Any]:
-        """How many images there are of each value of an expression, called `name`, whatever is chosen of these
-        filters. Where it is NULL they don't count."""
+        """Return how many images have each value of the expression `by`, cached as `name`, ignoring filters on
+        `fields`. NULLs are not counted."""
         others = self._filters.without(*fields)
 
         def count() -> Counter[Any]:
             rows = others.apply(self._conditions.eligible()).order_by().annotate(value=by).exclude(value=None)
             return Counter(dict(rows.values_list("value").annotate(count=Count("*"))))
 
-        return self._remember(self._key(name, others, changes=True), count, Counter.total)
+        return self._cached_count(self._key(name, others, changes=True), count, Counter.total)
 
     def of_colours(self) -> Counter[Any]:
-        """How many images each colour leaves: beside those that are chosen, where all must be there together."""
+        """Return how many images each colour leaves; if all chosen colours are required, those that remain with it."""
         others = self._filters if self._filters.together else self._filters.without("colours")
 
         def count() -> Counter[Any]:
@@ -185,16 +178,15 @@ class Counts:
             found = rows.annotate(value=_COLOURS).values_list("value").annotate(count=Count("*"))
             return Counter(dict(found))
 
-        return self._remember(self._key("colours", others, changes=True), count, Counter.total)
+        return self._cached_count(self._key("colours", others, changes=True), count, Counter.total)
 
     @cached_property
     def places(self) -> dict[int, int]:
-        """How many images there are of each place, whatever is chosen of countries, regions and towns. For those who
-        may see places alone."""
+        """The number of images at each place, ignoring filters by place. For users who may see places."""
         return dict(self.grouped("places", F("capture__place"), "countries", "regions", "towns"))
 
     def leaving(self, column: str, field: str, values: Sequence[str]) -> Counter[Any]:
-        """How many images each of these values of a column with many values leaves."""
+        """Return how many images each of these values of a many-valued column leaves."""
         others = self._filters.without(field)
 
         def count() -> Counter[Any]:
@@ -202,40 +194,40 @@ class Counts:
             return Counter(dict(rows.values_list(column).annotate(count=Count("*"))))
 
         key = self._key(f"{column}\n{sorted(values)}", others, changes=True)
-        return self._remember(key, count, Counter.total)
+        return self._cached_count(key, count, Counter.total)
 
-    def _remember(self, key: str, count: "Callable[[], _Found]", rows: "Callable[[_Found], int]") -> "_Found":
-        return _remembered(key, count, rows, READ_REMEMBERED_FROM) if self._is_remembered else count()
+    def _cached_count(self, key: str, count: "Callable[[], _Found]", rows: "Callable[[_Found], int]") -> "_Found":
+        return _cached(key, count, rows, CACHED_FROM) if self._is_cached else count()
 
     def _counted(self) -> _Combinations:
         apart = {Hidden.WITH: Hidden.ONLY, Hidden.MINE: Hidden.MINE_ALONE}.get(self._filters.hidden or Hidden.NO)
         if apart and self._conditions.among is None:
-            # Apart: each has an index of its own, and the shown ones are remembered.
+            # Separately: each has an index of its own, and counts of visible ones are cached.
             return self._part(None) + self._part(apart)
         return self._counted_at_once()
 
     def _part(self, hidden: Hidden | None) -> _Combinations:
-        """The same of the shown images, or of the hidden ones."""
+        """Return the counts of visible or of hidden images only."""
         filters = replace(self._filters, hidden=hidden)
         values = self._conditions.filters._replace(hidden=filters.values.hidden)
         return Counts(self._conditions._replace(filters=values), filters, self._name, self._at)._combinations
 
     def _counted_at_once(self) -> _Combinations:
         key = self._key("combinations", self._others)
-        remembered: tuple[State, _Combinations] | None = cache.get(key) if self._is_remembered else None
+        remembered: tuple[State, _Combinations] | None = cache.get(key) if self._is_cached else None
         is_known = remembered is not None and remembered[0].changed == self._at.changed
         state, found = remembered if remembered and is_known else self._count()
         if state.arrived < self._at.arrived:
             found = found + self._between(state.arrived, self._at.arrived)
             state = State(self._at.arrived, state.changed)
             is_known = False
-        least = 0 if self._others.is_empty else READ_REMEMBERED_FROM
-        if self._is_remembered and not is_known and found.total() >= least:
-            cache.set(key, (state, found), REMEMBERED)
+        least = 0 if self._others.is_empty else CACHED_FROM
+        if self._is_cached and not is_known and found.total() >= least:
+            cache.set(key, (state, found), CACHED_FOR)
         return found if state.arrived == self._at.arrived else found - self._between(self._at.arrived, state.arrived)
 
     def _count(self) -> tuple[State, _Combinations]:
-        """Count all; return how far the collection was in that very moment, too."""
+        """Count everything; return the state of the collection at that moment, too."""
         moment = [Max(RawSQL(sql, [], BigIntegerField())) for sql in (ARRIVED_SQL, CHANGED_SQL)]  # noqa: S611 - constants
         found = (
             self._rows()
@@ -249,7 +241,7 @@ class Counts:
         return state, combinations
 
     def _between(self, after: int, to: int) -> _Combinations:
-        """Count those that arrived after one number, up to another."""
+        """Count the arrivals after one number, up to another."""
         arrival = f"arrival__{self._conditions.arrival}"
         rows = self._rows().filter(**{f"{arrival}__gt": after, f"{arrival}__lte": to})
         found = rows.values_list(*_FEW_VALUED.values()).annotate(count=Count("*"))
@@ -279,7 +271,7 @@ class Counts:
 
 
 def _having_any(rows: ImageQuerySet, groups: Sequence[Collection[str]]) -> list[int]:
-    """Return how many of the rows have any tag of each group, by one statement."""
+    """Return how many of the rows have any tag of each group, in one statement."""
     counts = {str(number): Count("pk", filter=Q(has_any_tag(sorted(tags)))) for number, tags in enumerate(groups)}
     found = rows.aggregate(**counts)
     return [found[name] for name in counts]
@@ -288,10 +280,10 @@ def _having_any(rows: ImageQuerySet, groups: Sequence[Collection[str]]) -> list[
 _Found = TypeVar("_Found")
 
 
-def _remembered(key: str, count: Callable[[], _Found], rows: Callable[[_Found], int], least: int) -> _Found:
+def _cached(key: str, count: Callable[[], _Found], rows: Callable[[_Found], int], least: int) -> _Found:
     found: _Found | None = cache.get(key)
     if found is None:
         found = count()
         if rows(found) >= least:
-            cache.set(key, found, ROUGHLY)
+            cache.set(key, found, CACHED_ROUGHLY_FOR)
     return found

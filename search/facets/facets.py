@@ -1,4 +1,4 @@
-"""The filters that people can tick beside a query, with how many images each would leave."""
+"""Facets: filters offered beside a query, with the number of images that each value would leave."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -37,19 +37,19 @@ _FACETS: dict[str, tuple[str, Any]] = {
     "uploader": ("uploader", gettext_lazy("Uploaded by")),
     "described": ("described", gettext_lazy("Description")),
 }
-"""The filters by their parameter in the address: the field of Filters, and what people call it."""
+"""Filters by their URL parameter: the field of Filters, and the label."""
 
 _OF_PLACES = ("country", "region", "town")
 
 _Found = Iterable[tuple[Any, str, int]]
-"""Values of a filter, each with its label and how many images it leaves."""
+"""(value, label, count) of a filter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One value of a filter: how many images it leaves, and the query in which it is chosen, or not any more.
+    """One value of a filter: the number of images it leaves, and the query that toggles it.
 
-    A page asks for few of these queries, so that each is made when it is asked for.
+    The query is built on demand, since a page needs few of them.
     """
 
     value: str
@@ -71,7 +71,7 @@ class Facet:
 
 
 def facets_of(query: SearchQuery, counts: Counts, *, places: bool = False) -> list[Facet]:
-    """Return the filters that leave a choice, or in which something is chosen; with `places`, those of places too."""
+    """Return the facets that offer a choice or have a chosen value; with `places`, including places."""
     filters = query.filters
     found: dict[str, _Found] = {
         "tag": _frequent(counts.frequent_tags(), filters.tags, counts.total),
@@ -94,9 +94,9 @@ def facets_of(query: SearchQuery, counts: Counts, *, places: bool = False) -> li
 
 
 def chosen_of(query: SearchQuery) -> Iterator[tuple[str, str, SearchQuery]]:
-    """Yield each value that is filtered by: what its filter and it are called, and the query without it.
+    """Yield each chosen value: the label of its filter, its own, and the query without it.
 
-    Nothing is counted for this.
+    Counts nothing.
     """
     for name, (column, label) in _FACETS.items():
         chosen = getattr(query.filters, column)
@@ -111,7 +111,7 @@ def chosen_of(query: SearchQuery) -> Iterator[tuple[str, str, SearchQuery]]:
 
 
 def _labels(name: str) -> Mapping[Any, Any]:
-    """What the values of a filter are called, in the order of their offer; empty where they name themselves."""
+    """Return the labels of a filter's values in order; empty if the values are their own labels."""
     if name == "colour":
         return colour_labels()
     if name == "described":
@@ -148,7 +148,7 @@ def _facet(query: SearchQuery, name: str, found: _Found) -> Facet:
 
 
 def _with_toggled(query: SearchQuery, name: str, value: Any) -> SearchQuery:
-    """Return `query` with `value` of a filter chosen, or no more where it was."""
+    """Return `query` with `value` of a filter toggled."""
     before = getattr(query.filters, name)
     after: Any
     if isinstance(before, tuple):
@@ -160,13 +160,13 @@ def _with_toggled(query: SearchQuery, name: str, value: Any) -> SearchQuery:
 
 
 def _named(counts: "Counter[Any]", labels: Mapping[Any, Any], chosen: tuple[str, ...] | None) -> _Found:
-    """The values that leave something or are chosen, in the order of their labels; with None all of them."""
+    """Return the values that leave something or are chosen, in the order of `labels`; with None, all of them."""
     shown = [value for value in labels if chosen is None or counts[value] or value in chosen]
     return [(value, labels[value], counts[value]) for value in shown]
 
 
 def _frequent(found: list[tuple[str, int]], chosen: tuple[str, ...], count: int) -> _Found:
-    """The most frequent values, after those that are chosen but rarer, which leave `count` images."""
+    """Return the most frequent values, preceded by chosen, rarer ones, for which `count` images are left."""
     rare = [(value, value, count) for value in _rarer(chosen, found)]
     return [*rare, *((value, value, number) for value, number in found)]
 
@@ -181,7 +181,7 @@ def _at_least(stars: int) -> str:
 
 
 def _stars(counts: Counts, chosen: int | None) -> _Found:
-    """Each least number of stars that leaves some."""
+    """Yield each minimum rating that leaves something."""
     given = counts.of_captures("rating")
     for star, label in _labels("rating").items():
         number = sum(count for stars, count in given.items() if stars is not None and stars >= star)
@@ -191,12 +191,12 @@ def _stars(counts: Counts, chosen: int | None) -> _Found:
 
 def _dated(counts: Counts, chosen: tuple[str, ...]) -> _Found:
     found = counts.of_captures("dated")
-    # Nobody chooses among one: where no date was ever read, all are unknown.
+    # A single value is no choice: without any dates all are unknown.
     return _named(found, _labels("dated"), chosen) if len(found) > 1 or chosen else []
 
 
 def _written(given: "Counter[Any]", chosen: tuple[str, ...]) -> _Found:
-    """The most frequent texts, after those that are chosen but rarer."""
+    """Return the most frequent texts, preceded by chosen, rarer ones."""
     texts = sorted(((value, count) for value, count in given.items() if value), key=lambda one: (-one[1], one[0]))
     found = texts[:MOST_VALUES]
     return [
@@ -205,17 +205,17 @@ def _written(given: "Counter[Any]", chosen: tuple[str, ...]) -> _Found:
 
 
 def _places(counts: Counts, filters: Filters) -> dict[str, _Found]:
-    """The most frequent countries, regions and towns, after those that are chosen but rarer: of each how many images
-    it leaves, whatever is chosen of it now."""
+    """Return the most frequent countries, regions and towns, preceded by chosen, rarer ones; counts ignore the filter
+    itself."""
     chosen = filters.countries, filters.regions, filters.towns
     found: tuple[Counter[Any], ...] = (Counter(), Counter(), Counter())
     numbers = counts.places
-    # All of them: to ask for thousands by their ids takes longer.
+    # Reads all places: selecting thousands by id takes longer.
     rows = Place.objects.values_list("pk", *_OF_PLACES) if numbers else ()
     for key, *values in rows:
         number = numbers.get(key, 0)
         missed = [place for place in range(3) if chosen[place] and values[place] not in chosen[place]]
-        # What is chosen of a filter itself doesn't count for its own values.
+        # A filter is ignored when counting its own values.
         for place in range(3) if not missed else missed if len(missed) == 1 else ():
             if number and values[place]:
                 found[place][values[place]] += number
@@ -231,7 +231,7 @@ def _called(name: str, values: Sequence[tuple[Any, str, int]]) -> _Found:
 
 
 def place_labels(name: str, values: Sequence[str]) -> dict[str, str]:
-    """Return what countries, regions or towns are called in the language that is spoken."""
+    """Return the labels of countries, regions or towns in the current language."""
     language = get_language() or "en"
     if name == "country":
         return {value: country_name(value, language) for value in values}
@@ -243,7 +243,7 @@ def place_labels(name: str, values: Sequence[str]) -> dict[str, str]:
 
 
 def _label(name: str, value: str) -> str:
-    """Return what a value is called that stands in no short list."""
+    """Return the label of a value of a filter without a fixed list."""
     return asker().albums.get(int(value), value) if name == "album" else place_label(name, value)
 
 
@@ -252,7 +252,7 @@ def place_label(name: str, value: str) -> str:
 
 
 def _albums(counts: Counts, chosen: tuple[str, ...]) -> _Found:
-    """The albums that whoever asks may see, those with the most of these pictures first."""
+    """Return the albums that the user may see, those with the most of these pictures first."""
     known = asker().albums
     if not known:
         return []

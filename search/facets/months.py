@@ -1,4 +1,4 @@
-"""How many pictures were taken in each month: what the filters draw, and the timeline leads to."""
+"""Count pictures by month of taking, for the filter's chart and the timeline."""
 
 import datetime as dt
 from collections import Counter
@@ -11,17 +11,17 @@ from search.models.captures import WallTimeField
 from search.query.date_spans import Span, month_of, year_of
 
 MOST_BARS = 240
-"""Of more months than these, whole years are drawn."""
+"""Number of months beyond which the chart shows years."""
 
 
 def month_of_taking(column: str) -> Func:
-    """Return the first moment of the month of a column."""
+    """Return an expression for the first moment of the month of a column."""
     return Func(Value("month"), F(column), function="date_trunc", output_field=WallTimeField())
 
 
 def by_month(counts: Counts) -> dict[dt.date, int]:
-    """Return how many images were taken in each month that has any, by its first day, the last month first; whatever
-    is chosen of the dates on which they were taken."""
+    """Return how many images were taken in each month, by its first day, newest first, ignoring filters by date of
+    taking."""
     found: Counter[dt.datetime] = counts.grouped(
         "months", month_of_taking("capture__taken"), "taken_since", "taken_until"
     )
@@ -29,7 +29,7 @@ def by_month(counts: Counts) -> dict[dt.date, int]:
 
 
 def by_year(months: Mapping[dt.date, int]) -> dict[int, int]:
-    """The same by years, the last first."""
+    """Sum the months by year, newest first."""
     years: Counter[int] = Counter()
     for month, count in months.items():
         years[month.year] += count
@@ -37,7 +37,7 @@ def by_year(months: Mapping[dt.date, int]) -> dict[int, int]:
 
 
 def bars(months: Mapping[dt.date, int]) -> list[tuple[Span, int]]:
-    """Return all months, or years, from the first that has pictures to the last, each with how many it has."""
+    """Return all months, or years, from the first to the last with pictures, each with its count."""
     if not months:
         return []
     first, last = min(months), max(months)

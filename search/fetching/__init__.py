@@ -1,4 +1,7 @@
-"""Pictures from the web: from addresses that strangers give, and from those in the tables of an operator."""
+"""Downloads of pictures: from URLs of untrusted users, to search by, and from those in an operator's tables.
+
+Imports `imaging`. Verbs: `fetch_picture` (one, with strict limits), `downloads.Downloads.get` (many, with retries).
+"""
 
 from search.fetching.errors import NotDownloaded, RefusedAddress
 from search.fetching.searching import fetch_picture, may_search_by_address

@@ -1,4 +1,4 @@
-"""Connections to public addresses, all under one deadline."""
+"""Connections to public addresses, under a common deadline."""
 
 import ssl
 import time
@@ -14,13 +14,13 @@ from search.fetching.errors import RefusedAddress
 
 
 class Deadline:
-    """A moment by which everything must be done."""
+    """A point in time by which everything must be done."""
 
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
 
     def left(self) -> float:
-        """Return the seconds that are left. Raises ReadTimeout when there are none."""
+        """Return the remaining seconds. Raises ReadTimeout if there are none."""
         left = self._end - time.monotonic()
         if left <= 0:
             raise ReadTimeout
@@ -28,10 +28,9 @@ class Deadline:
 
 
 class PublicBackend(NetworkBackend):
-    """Looks a name up once, and connects to the very addresses that were found to be public.
+    """Resolves a name once, and connects to the same addresses that were checked to be public.
 
-    The name is still what the request and the server's certificate are about; but what it leads to by the time of the
-    connection has no say.
+    Request and TLS certificate still use the name; a changed DNS answer (rebinding) has no effect.
     """
 
     def __init__(self, deadline: Deadline) -> None:
@@ -51,9 +50,9 @@ class PublicBackend(NetworkBackend):
 
 
 class DeadlineStream(NetworkStream):
-    """A stream whose every step has the time that is left of the whole, by the deadline that holds at the moment.
+    """A stream whose every step may take the time that remains until the current deadline.
 
-    Time limits of single reads would start anew with each byte of a server that sends them slowly.
+    Timeouts of single reads would restart with each byte of a slow server.
     """
 
     def __init__(self, stream: NetworkStream, deadline: Callable[[], Deadline]) -> None:
@@ -85,10 +84,10 @@ class DeadlineStream(NetworkStream):
 def connected(
     sockets: SyncBackend, addresses: Sequence[str], port: int, deadline: Callable[[], Deadline]
 ) -> DeadlineStream:
-    """Connect to the first of `addresses` that answers. Raises what connecting to the last one raises."""
+    """Connect to the first of `addresses` that answers. Raises the error of the last one."""
     *first, last = addresses
     for tried, address in enumerate(first):
-        # Shared, because many a machine has an IPv6 that leads nowhere.
+        # Divide the time among them, because many machines have IPv6 without a route.
         share = deadline().left() / (len(addresses) - tried)
         with suppress(ConnectError, ConnectTimeout):
             return DeadlineStream(sockets.connect_tcp(address, port, timeout=share), deadline)

@@ -1,4 +1,4 @@
-"""Files from addresses that an operator lists: in parallel, politely, and again where a server fails for a moment."""
+"""Downloads from URLs that an operator lists: in parallel, with limits per host and retries of temporary failures."""
 
 import email.utils
 import ipaddress
@@ -31,30 +31,30 @@ from search.fetching.responses import body_within, header
 from search.imaging import too_many_bytes
 
 AT_ONCE = 8
-"""Requests to one host at a time."""
+"""Concurrent requests to one host."""
 SECONDS = 60.0
-"""For one try, from looking up the name to the last byte."""
+"""Time limit of an attempt, from name resolution to the last byte."""
 WAITS = (1.0, 4.0, 15.0)
-"""Seconds before each further try, where the server doesn't say how long."""
+"""Seconds before each retry, unless the server says otherwise."""
 LONGEST_WAIT = 60.0
-"""Seconds that a server may ask to wait; one that wants more is left to the next run."""
+"""Maximum seconds that a server may ask to wait; if it asks for more, its files are left to the next run."""
 MOST_FAILURES = 8
-"""Addresses of one host in a row that may come to nothing after all tries, before it counts as away."""
+"""Consecutive URLs of one host that may fail after all retries, before it counts as unavailable."""
 AWAY = 600.0
-"""Seconds for which nothing more is asked of a host that is away, which is as good as the rest of most runs."""
+"""Seconds for which an unavailable host gets no requests, which covers the rest of most runs."""
 MOST_REDIRECTS = 5
 _REDIRECTS = {301, 302, 303, 307, 308}
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 _OF_HOST = {429, 503}
 _CONNECTIONS = 64
-_LONGEST_TOLD = 200
-"""Characters of an address that are told."""
+_LONGEST_SHOWN = 200
+"""Characters of a URL in messages."""
 
 
 class _Failed(Exception):
-    """A try failed in a way that may pass. `wait` is how many seconds the server asked for.
+    """An attempt failed temporarily. `wait` is the number of seconds the server asked for, if any.
 
-    `is_of_host` tells whether other addresses of the server are likely to fail as well.
+    `is_of_host` says whether other URLs of the server are likely to fail as well.
     """
 
     def __init__(self, reason: str, host: "_Host", *, wait: float | None = None, is_of_host: bool = True) -> None:
@@ -64,7 +64,7 @@ class _Failed(Exception):
 
 @dataclass
 class _Host:
-    """A server, by its name and port. Many threads ask it, some of them wait for their turn."""
+    """State of a server, by name and port, shared by the threads that send it requests."""
 
     turns: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(AT_ONCE))
     rests_until: float = 0.0
@@ -73,32 +73,33 @@ class _Host:
     failures: int = 0
 
     def refuse_if_left(self) -> None:
-        """Raise NotDownloaded while nothing is asked of this server."""
+        """Raise NotDownloaded while this server gets no requests."""
         if time.monotonic() < self.left_until:
             raise NotDownloaded(self.why_left)
 
     def asks_to_wait(self, seconds: float) -> None:
-        """Have all others wait too, or go without: those who wait would keep threads that other servers need."""
+        """Delay requests of all threads to this server; beyond LONGEST_WAIT stop them, so as not to block threads that
+        other servers need."""
         if seconds > LONGEST_WAIT:
             self._leave(seconds, f"The server asks to wait {seconds:,.0f} s: left to the next run.")
         else:
             self.rests_until = time.monotonic() + seconds
 
     def has_failed(self, reason: str) -> None:
-        """Count an address that came to nothing."""
+        """Count a URL that failed after all retries."""
         self.failures += 1
         if self.failures >= MOST_FAILURES:
-            self._leave(AWAY, f"{reason} So it has for {self.failures} addresses in a row: left to the next run.")
+            self._leave(AWAY, f"{reason} {self.failures} addresses in a row failed: left to the next run.")
 
     def _leave(self, seconds: float, why: str) -> None:
         self.left_until, self.why_left = time.monotonic() + seconds, why
 
 
 class Downloads:
-    """Downloads from many threads at once, over connections that are kept open."""
+    """Downloads from many threads at once, over persistent connections."""
 
     def __init__(self, *, private_addresses: bool = False, pause: Callable[[float], None] = time.sleep) -> None:
-        """Without `private_addresses` nothing is asked for that lies in the operator's own network."""
+        """Without `private_addresses`, hosts in private networks are refused."""
         self._backend = _Backend(private_addresses=private_addresses)
         self._pool = ConnectionPool(
             network_backend=self._backend,
@@ -110,7 +111,7 @@ class Downloads:
         self._hosts: defaultdict[tuple[bytes, int], _Host] = defaultdict(_Host)
 
     def get(self, address: str, *, most_bytes: int) -> bytes:
-        """Return what is at an http or https address. Raises NotDownloaded."""
+        """Return the content of an http or https URL. Raises NotDownloaded."""
         url = _parsed(address)
         for wait in (*WAITS, None):
             try:
@@ -140,7 +141,7 @@ class Downloads:
             if isinstance(found, bytes):
                 return found
             url = found
-        raise NotDownloaded(f"The address leads on to another one more than {MOST_REDIRECTS} times.")
+        raise NotDownloaded(f"The address redirects more than {MOST_REDIRECTS} times.")
 
     def _found(self, url: httpx2.URL, host: _Host, most_bytes: int) -> bytes | httpx2.URL:
         try:
@@ -148,7 +149,9 @@ class Downloads:
         except TimeoutException:
             raise _Failed("The server does not answer in time.", host) from None
         except (NetworkError, ProtocolError) as error:
-            raise _Failed(f"The server does not answer, or breaks off ({error or 'no reason known'}).", host) from None
+            raise _Failed(
+                f"The server does not answer, or closes the connection ({error or 'no reason known'}).", host
+            ) from None
         except RefusedAddress:
             raise NotDownloaded("A secure connection to the server is not possible.") from None
         except NotDownloaded:
@@ -156,7 +159,7 @@ class Downloads:
             raise
 
     def _asked(self, url: httpx2.URL, host: _Host, most_bytes: int) -> bytes | httpx2.URL:
-        """Return the bytes at `url`, or the address that it leads on to."""
+        """Return the content at `url`, or the URL to which it redirects."""
         target = URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
         headers = [
             ("Host", url.netloc.decode("ascii")),
@@ -187,20 +190,20 @@ def _parsed(address: str, base: httpx2.URL | None = None) -> httpx2.URL:
     except (httpx2.InvalidURL, UnicodeError, ValueError):
         raise NotDownloaded(f"{_short(address)} is not a valid address.") from None
     if url.scheme not in {"http", "https"} or not url.host:
-        raise NotDownloaded(f"{_short(address)} is no http or https address.")
+        raise NotDownloaded(f"{_short(address)} is not an http or https address.")
     if url.userinfo:
-        raise NotDownloaded("An address with a user name or password in it is not asked for.")
+        raise NotDownloaded("An address with a user name or password in it is refused.")
     if not is_valid:
         raise NotDownloaded(f"{_short(address)} is not a valid address.")
     return url
 
 
 def _short(address: str) -> str:
-    return repr(address) if len(address) <= _LONGEST_TOLD else f"{address[:_LONGEST_TOLD]!r}..."
+    return repr(address) if len(address) <= _LONGEST_SHOWN else f"{address[:_LONGEST_SHOWN]!r}..."
 
 
 def _seconds(text: str) -> float | None:
-    """Return what a Retry-After header says: seconds, or a date."""
+    """Return the seconds in a Retry-After header, which has seconds or a date; None if invalid."""
     if text.isascii() and text.isdigit():
         return float(text)
     try:
@@ -220,7 +223,7 @@ def _body(response: Response, most_bytes: int) -> bytes:
 
 
 class _Backend(NetworkBackend):
-    """Connects to the very addresses that were looked at; each thread under the deadline of its own try."""
+    """Connects to the same addresses that were checked, with a deadline per thread."""
 
     def __init__(self, *, private_addresses: bool) -> None:
         self._private_addresses = private_addresses
@@ -257,6 +260,6 @@ class _Backend(NetworkBackend):
         found = list(dict.fromkeys(str(entry[4][0]) for entry in entries))
         if not self._private_addresses and not all(addresses.is_public(ipaddress.ip_address(one)) for one in found):
             raise NotDownloaded(
-                f"{host} is in a private network. If you trust the table, --allow-private-addresses has it asked."
+                f"{host} is in a private network. If you trust the table, use --allow-private-addresses."
             )
         return found

@@ -8,12 +8,12 @@ class RefusedAddress(Exception):
 
 
 class NotDownloaded(Exception):
-    """A file can't be had from its address. The message, for the operator, says why."""
+    """A file can't be downloaded. The message, for the operator, says why."""
 
 
 def not_public() -> RefusedAddress:
-    """One refusal for a private address, for a name that leads to one and for a name that is not known at all.
+    """Return one error for a private address, for a name that resolves to one and for an unknown name.
 
-    With words for each, a stranger could ask which names and machines there are in the operator's network.
+    Different messages would let a stranger probe for names and machines in the operator's network.
     """
     return RefusedAddress(_("There is no public web server at this address."))

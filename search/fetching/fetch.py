@@ -1,4 +1,4 @@
-"""One picture from one address."""
+"""Downloads one picture from a URL of an untrusted user."""
 
 import threading
 
@@ -13,17 +13,17 @@ from search.fetching.errors import RefusedAddress
 from search.fetching.responses import body_within, header
 
 SECONDS = 5.0
-"""For everything: looking up names, connecting, redirects, the last byte."""
+"""Time limit for everything: name resolution, connection, redirects, the last byte."""
 MOST_REDIRECTS = 3
-# Each holds a thread of the server for up to SECONDS; half of gunicorn's threads are left for everybody else.
+# Each download takes a thread of the server for up to SECONDS; its other threads stay free.
 _AT_ONCE = threading.BoundedSemaphore(4)
 _REDIRECTS = {301, 302, 303, 307, 308}
 
 
 def fetch_picture(url: str) -> bytes:
-    """Return what is at an http or https address that a stranger gave, as the server sends it: still to be decoded.
+    """Return the content of an untrusted http or https URL, undecoded.
 
-    Takes 5 seconds and UPLOAD_MAX_MB at the most. Raises RefusedAddress.
+    Takes at most 5 seconds and UPLOAD_MAX_MB. Raises RefusedAddress.
     """
     address = checked_address(url)
     if not _AT_ONCE.acquire(blocking=False):
@@ -54,7 +54,7 @@ def _followed(address: httpx2.URL) -> bytes:
 
 
 def _asked(address: httpx2.URL, backend: PublicBackend) -> bytes | httpx2.URL:
-    """Return the bytes at `address`, or the address that it leads on to."""
+    """Return the content at `address`, or the URL to which it redirects."""
     target = URL(scheme=address.raw_scheme, host=address.raw_host, port=address.port, target=address.raw_path)
     headers = [
         ("Host", address.netloc.decode("ascii")),

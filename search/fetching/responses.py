@@ -1,15 +1,15 @@
-"""What both ways of fetching read of an answer, trusting it in nothing."""
+"""Reading of untrusted responses, for both ways of fetching."""
 
 from httpcore2 import Response
 
 
 def header(response: Response, name: bytes) -> str:
-    """Return the first header called `name`, in lower case; "" where there is none."""
+    """Return the value of the first header called `name` (lower case); "" if there is none."""
     return next((value.decode("latin-1") for key, value in response.headers if key.lower() == name), "")
 
 
 def body_within(response: Response, limit: int) -> bytes | None:
-    """Return the body; None where it has more than `limit` bytes, of which not many more are read."""
+    """Return the body; None if it has more than `limit` bytes, of which not many more are read."""
     announced = header(response, b"content-length")
     body = bytearray()
     if not announced or int(announced) <= limit:

@@ -1,4 +1,4 @@
-"""Searching by an address: who may, and the way to what fetches."""
+"""Search by URL: permission, and a late import of what fetches."""
 
 from typing import TYPE_CHECKING
 
@@ -9,14 +9,14 @@ if TYPE_CHECKING:
 
 
 def may_search_by_address(user: "User | AnonymousUser") -> bool:
-    """Whether SEARCH_BY_ADDRESS lets this person have addresses fetched."""
+    """Whether SEARCH_BY_ADDRESS allows this user to search by URL."""
     return settings.SEARCH_BY_ADDRESS == "on" or (settings.SEARCH_BY_ADDRESS == "members" and user.is_authenticated)
 
 
 def fetch_picture(url: str) -> bytes:
-    """Return what is at an http or https address that a stranger gave, as the server sends it: still to be decoded.
+    """Return the content of an untrusted http or https URL, undecoded.
 
-    Takes 5 seconds and UPLOAD_MAX_MB at the most. Raises RefusedAddress.
+    Takes at most 5 seconds and UPLOAD_MAX_MB. Raises RefusedAddress.
     """
     from search.fetching import fetch  # noqa: PLC0415 - imports httpx2, which takes 0.06 s
 

@@ -1,4 +1,4 @@
-"""Fields of forms that several pages have."""
+"""Form fields used by several pages."""
 
 from typing import Any
 
@@ -14,7 +14,8 @@ LONGEST_TAG = 60
 
 
 class TagsField(forms.CharField):
-    """Tags as comma-separated text; cleans to a list of each once. Says so where uploads would cut."""
+    """Tags as comma-separated text; cleans to a list without duplicates. Reports an error where uploads would
+    truncate."""
 
     widget = AdminTextInputWidget
 

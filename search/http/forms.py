@@ -1,4 +1,4 @@
-"""What people fill in, checked before anything else looks at it."""
+"""Forms of pages and of the API."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -17,17 +17,17 @@ from search.models.albums import LONGEST_TITLE, Visibility
 from search.models.texts import LineInput
 from search.query.regions import LEAST_SIDE, Region
 
-# By name too: many systems know no type for the younger formats and for RAW.
+# Extensions too: many systems have no MIME type for newer formats and RAW.
 ACCEPTED = ",".join([*(known.mime for known in FORMATS.values()), "image/heif", *EXTENSIONS])
 
 LONGEST_TAGS = MOST_KEYWORDS * (LONGEST_KEYWORD + 2)
-"""Characters of as many tags as a picture may have, with commas between them."""
+"""Maximum length of the tags as text: the maximum number of tags with separators."""
 IN_ITS_OWN_DIRECTION = {"dir": "auto"}
-"""What people write may be Arabic or Hebrew in a page that is not."""
+"""Text of people may be right-to-left on a left-to-right page."""
 
 
 def check_size(file: "UploadedFile[Any]") -> None:
-    """Raise UnreadableImage for a file over the limit, before it is read."""
+    """Raise UnreadableImage for a file above the limit, before it is read."""
     limit, size = settings.UPLOAD_MAX_MB * 1_000_000, file.size or 0
     if size > limit:
         raise too_many_bytes(size, limit)
@@ -43,14 +43,14 @@ class PictureForm(forms.Form):
 
     picture = forms.FileField(
         label=gettext_lazy("Picture"),
-        allow_empty_file=True,  # told in our own words
+        allow_empty_file=True,  # with our own error message
         error_messages={"required": gettext_lazy("Choose a picture to search by.")},
         widget=forms.FileInput(attrs={"accept": ACCEPTED}),
     )
 
 
 class RegionForm(forms.Form):
-    """A rectangle of an image, in fractions of its width and height, or in percent as people write them."""
+    """A rectangle of an image, in fractions of its width and height, or in percent in the form."""
 
     unit = forms.ChoiceField(
         choices=[("fraction", "fraction"), ("percent", "percent")], required=False, widget=forms.HiddenInput
@@ -97,7 +97,7 @@ class ManyFilesField(forms.FileField):
 
 
 class UploadForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Pictures to add, and what is said of all of them."""
+    """Pictures to add, and details for all of them."""
 
     pictures = ManyFilesField(
         label=gettext_lazy("Pictures"),
@@ -149,7 +149,7 @@ class UploadForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 class UploadPageForm(UploadForm):
-    """And the album that they go into, for who keeps any: `albums` are the ids and titles of those to choose from."""
+    """Also with an album to add to, for users who may: `albums` are the (id, title) of their choices."""
 
     album = forms.ChoiceField(label=gettext_lazy("Album"), required=False)
     album_title = LineInput(
@@ -180,9 +180,9 @@ class UploadPageForm(UploadForm):
 
 
 class ReportForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Why a picture should not be here."""
+    """A report of a picture."""
 
-    # Named, because a model's field would offer "---------" as a reason too.
+    # Explicit: a model field would offer "---------" as a reason, too.
     reason = forms.ChoiceField(label=gettext_lazy("reason"), choices=Report.Reason.choices, widget=forms.RadioSelect)
 
     class Meta:
@@ -192,7 +192,7 @@ class ReportForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A name for a new API token."""
+    """The name of a new API token."""
 
     class Meta:
         model = ApiToken

@@ -1,7 +1,7 @@
-"""Which methods a view takes, as Django's decorators of these names say it, and told before anything else is checked.
+"""Django's decorators for allowed methods, checked before anything else.
 
-Django asks for the token of a form first, and would tell somebody who sends a form to a page that takes none that a
-cookie is missing. The middleware `MethodNotAllowed` reads what is noted here.
+Django checks the CSRF token first, and would report a missing cookie for a form sent to a page that takes none. The
+middleware `MethodNotAllowed` reads the attribute set here.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ _View = TypeVar("_View", bound=Callable[..., Any])
 def require_http_methods(methods: Sequence[str]) -> Callable[[_View], _View]:
     def decorate(view: _View) -> _View:
         decorated = http.require_http_methods(list(methods))(view)
-        decorated.methods = tuple(methods)  # type: ignore[attr-defined] # decorators above this one hand it on
+        decorated.methods = tuple(methods)  # type: ignore[attr-defined] # outer decorators copy it
         return decorated
 
     return decorate

@@ -1,13 +1,13 @@
-"""The path of a request as logs may have it."""
+"""The path of a request, safe for logs."""
 
 from django.http import HttpRequest
 
 _SECRET = ("token", "set_id", "uidb64", "key")
-"""Parts of addresses that open something to whoever knows them: they don't go into logs."""
+"""URL parameters that grant access: they are kept out of logs."""
 
 
 def path_of(request: HttpRequest) -> str:
-    """Return the path as it may stand in a log: without what was searched for, and without what opens something."""
+    """Return the path for logs, without the query string and secrets."""
     path = request.path
     if request.resolver_match:
         for name in _SECRET:

@@ -1,4 +1,4 @@
-"""Errors as programs read them: problem details in JSON (RFC 9457), told in the language that was asked for."""
+"""Errors for programs: problem details in JSON (RFC 9457), in the language requested."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ _PAGE = "/api/docs"
 
 @dataclass
 class Problem(Exception):
-    """An error with its status. `code`, where there is one, tells programs apart what has the same status.
+    """An error with its HTTP status. `code` distinguishes errors of the same status.
 
     `errors` are (field, message).
     """
@@ -38,5 +38,5 @@ class Problem(Exception):
 
 
 def is_for_programs(request: HttpRequest) -> bool:
-    """Whether errors are answered as problem details rather than as a page."""
+    """Whether errors are returned as problem details rather than as a page."""
     return request.path_info.startswith(_PREFIX) and request.path_info != _PAGE

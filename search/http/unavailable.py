@@ -1,4 +1,4 @@
-"""The pages, and problem details for programs, for what can't be answered just now: 503, 409 and 429."""
+"""Error pages, and problem details for programs, for requests that can't be answered now: 503, 409 and 429."""
 
 import logging
 
@@ -33,7 +33,7 @@ _SAFE = {"GET", "HEAD", "OPTIONS"}
 
 
 def _overtaken_page(request: HttpRequest, error: Exception) -> HttpResponse | None:
-    """Return the 409 page for what others came before with, or the same for programs; None for another error."""
+    """Return a 409 response if a concurrent change was first; None for another error."""
     if request.method in _SAFE:
         return None
     if is_conflict(error):
@@ -44,7 +44,7 @@ def _overtaken_page(request: HttpRequest, error: Exception) -> HttpResponse | No
         advice, code = _("Nothing was changed. Go back, and look at it again."), "overtaken"
     else:
         return None
-    # Of what was overtaken it must be seen whether it was us who left out to look.
+    # For a stale edit, log the traceback: a missing check could be our bug.
     logger.warning("409 for %s: %s", path_of(request), error, exc_info=error if code == "overtaken" else None)
     if is_for_programs(request):
         return Problem(409, problem, advice, code, headers=RETRY_SOON).to_response()
@@ -54,8 +54,8 @@ def _overtaken_page(request: HttpRequest, error: Exception) -> HttpResponse | No
 
 
 def _too_many_page(request: HttpRequest, error: Exception) -> HttpResponse | None:
-    """Return the page for what was done too often (429) or by too many at once (503), or the same for programs; None
-    for another error. What is counted is logged there."""
+    """Return a response for a rate limit (429) or too many logins at once (503); None for another error. The limiter
+    logs it."""
     if isinstance(error, TooMany):
         status, problem, advice, code = 429, problem_of(error), advice_of(error), "too_many"
         retry = {"Retry-After": str(error.seconds)}
@@ -70,13 +70,13 @@ def _too_many_page(request: HttpRequest, error: Exception) -> HttpResponse | Non
     else:
         response = render(None, "error.html", {"problem": problem, "advice": advice}, status=status)
         response["Retry-After"] = retry["Retry-After"]
-    # Django would write a line for each, of which there may be thousands.
+    # Django would log each of them, possibly thousands.
     response._has_been_logged = True  # type: ignore[attr-defined]
     return response
 
 
 def _not_yet(error: Exception) -> tuple[str, str, str, dict[str, str]]:
-    """Problem, advice, the part that is missing, and when to try again."""
+    """Return problem, advice, the part that is missing, and when to retry."""
     if isinstance(error, decoding.NoDecoder):
         return _("Pictures can't be opened just now."), "", "decoder", RETRY
     if isinstance(error, Loading):
@@ -89,8 +89,7 @@ def _not_yet(error: Exception) -> tuple[str, str, str, dict[str, str]]:
 
 
 def unavailable_page(request: HttpRequest, error: Exception) -> HttpResponse | None:
-    """Return the page that says which part is missing (503), who came between (409) or what was too much (429), or the
-    same for programs.
+    """Return the response for a part that is unavailable (503), a concurrent change (409) or a rate limit (429).
 
     None for another error.
     """
@@ -107,9 +106,9 @@ def unavailable_page(request: HttpRequest, error: Exception) -> HttpResponse | N
         advice, part = _("Nothing was added. Try again later, and tell the people who run this site."), "disk"
     elif isinstance(error, StorageUnavailable):
         problem, advice, part = _("The place where the pictures are kept does not answer."), "", "storage"
-        retry = RETRY_SOON  # what hangs is tried again every other second
+        retry = RETRY_SOON  # a hanging storage is retried every other second
     elif isinstance(error, (OperationalError, InterfaceError)):
-        # By a lock over a whole table, say, as while it is migrated.
+        # For instance a lock on a whole table during a migration.
         is_busy = is_conflict(error)
         problem = _("The database is busy.") if is_busy else _("The database does not answer.")
         advice, part = "", "database"
@@ -128,7 +127,7 @@ def unavailable_page(request: HttpRequest, error: Exception) -> HttpResponse | N
         "advice": "" if is_for_people else advice,
         "is_bare": part == upgrades.NotCollected.part,
     }
-    # Without the request: its user and session live in the database.
+    # Without the request: its user and session are in the database.
     response = render(None, "503.html", context, status=503)
     response["Retry-After"] = retry["Retry-After"]
     return response

@@ -1,5 +1,4 @@
-"""What a request may carry: more is refused by its headers, before a byte is kept, and files are written up to their
-limit."""
+"""Limits of request bodies: too large ones are refused by their headers, and files are written up to their limit."""
 
 import shutil
 import tempfile
@@ -19,29 +18,29 @@ from django.http import HttpRequest
 from search.objects.full import DISK_FULL, NoRoom
 
 MANY_PICTURES = "upload"
-"""The address that takes several pictures in one form."""
+"""The address that accepts several pictures in one form."""
 ONE_PICTURE = {"search-by-picture", "read-picture", "share", "api:add-image", "api:search-picture"}
-"""Addresses that take a single one."""
+"""Addresses that accept one picture."""
 A_TABLE = "admin:search_vocabularytag_import"
-"""The address that takes a table of tags. All others take no files."""
+"""The address that accepts a table of tags. All others accept no files."""
 LARGEST_TABLE = 5_000_000
 _ONE = MappingProxyType({"picture": 1})
-"""How many files such an address takes in which field of its form."""
+"""Form field and number of files for these addresses."""
 _SPARE = 64 * 1024
-"""Bytes for the heads of a form's parts."""
+"""Bytes for the headers of a form's parts."""
 _KEPT_FREE = 100_000_000
-"""Bytes of the temporary folder that no upload may take."""
+"""Bytes of the temporary folder that uploads leave free."""
 
 
 class DiskFull(NoRoom):
-    """There is no room in the temporary folder for what is uploaded."""
+    """The temporary folder has no room for an upload."""
 
     def __init__(self) -> None:
-        super().__init__(f"{_folder()} has no room for what is uploaded.")
+        super().__init__(f"{_folder()} has no room for the upload.")
 
 
 class TooLarge(RequestDataTooBig):
-    """A body with more than the `limit` of its address; `picture`: the bytes of the one picture in it, where told."""
+    """A body above the `limit` of its address; `picture` is the size of its only picture, if known."""
 
     def __init__(self, limit: int, *, picture: int | None = None) -> None:
         super().__init__(f"The body has more than {limit:,} bytes.")
@@ -54,8 +53,8 @@ def fits_the_disk(length: int) -> bool:
 
 
 @contextmanager
-def told_when_full() -> Iterator[None]:
-    """Raise DiskFull for what finds no room on a disk."""
+def disk_full_raised() -> Iterator[None]:
+    """Raise DiskFull when a write finds the disk full."""
     try:
         yield
     except OSError as error:
@@ -69,7 +68,7 @@ def _folder() -> str:
 
 
 def most_bytes(name: str) -> int:
-    """Return how many bytes the body of a request to the address of this name may have."""
+    """Return the maximum size of a request body for the address of this name."""
     without_files = int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE) + _SPARE
     if name == MANY_PICTURES:
         return without_files + int(max(settings.UPLOAD_MAX_REQUEST_MB, settings.UPLOAD_MAX_MB) * 1_000_000)
@@ -87,9 +86,10 @@ def files_taken(name: str) -> Mapping[str, int]:
 
 
 class LimitedUploadHandler(TemporaryFileUploadHandler):
-    """Writes files to disk up to UPLOAD_MAX_MB, as many of a field as are `taken`; the rest is counted and dropped.
+    """Writes files to disk up to UPLOAD_MAX_MB each, at most the number `taken` per field; the rest is counted and
+    discarded.
 
-    Each file tells its true `size`, so that it is refused with a figure while the others in the same form are taken.
+    Each file has its true `size`, so that it can be refused with a figure while the others in the form are accepted.
     Raises DiskFull.
     """
 
@@ -101,8 +101,8 @@ class LimitedUploadHandler(TemporaryFileUploadHandler):
 
     def new_file(self, field_name: str, file_name: str, *args: Any, **kwargs: Any) -> None:
         path = PurePath(file_name)
-        with self._told_when_full():
-            # Django makes the ending part of a name on disk, where 255 bytes are the most.
+        with self._interrupted_when_full():
+            # Django uses the suffix in the name on disk, which is limited to 255 bytes.
             super().new_file(field_name, path.stem + path.suffix[:16], *args, **kwargs)
         self.received = 0
         self._room = settings.UPLOAD_MAX_MB * 1_000_000 if self._left[field_name] > 0 else 0
@@ -111,21 +111,21 @@ class LimitedUploadHandler(TemporaryFileUploadHandler):
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
         self.received += len(raw_data)
         if self.received <= self._room:
-            with self._told_when_full():
+            with self._interrupted_when_full():
                 super().receive_data_chunk(raw_data, start)
 
     def file_complete(self, file_size: int) -> "UploadedFile[Any] | None":
-        with self._told_when_full():
+        with self._interrupted_when_full():
             file = super().file_complete(file_size)
             if file_size > self._room:
                 self.file.truncate(0)
         return file
 
     @contextmanager
-    def _told_when_full(self) -> Iterator[None]:
+    def _interrupted_when_full(self) -> Iterator[None]:
         try:
-            with told_when_full():
+            with disk_full_raised():
                 yield
         except DiskFull:
-            self.upload_interrupted()  # which removes the file
+            self.upload_interrupted()  # removes the file
             raise

@@ -1,4 +1,8 @@
-"""Untrusted bytes -> an upright RGB picture, or UnreadableImage; and the small pictures made from it."""
+"""Untrusted bytes to an upright RGB picture, or UnreadableImage; and thumbnails, colours and crops of pictures.
+
+Much of it runs in the decoder processes: no Django, numpy or models there. Imports `containers` and `metadata`. Verbs:
+`read_picture`, `thumbnail`, `colours_of`, `windows_of`, `perceptual_hash`.
+"""
 
 from search.containers.errors import Reason, UnreadableImage, memory_guarded, too_many_bytes, too_much_memory
 from search.containers.formats import EXTENSIONS, FORMATS, RAW_EXTENSIONS, Format, recognised

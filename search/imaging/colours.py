@@ -1,22 +1,22 @@
-"""From what a decoder delivers to 8-bit sRGB: deep grey, transparency and colour profiles."""
+"""Converts decoded pictures to 8-bit sRGB: grey of more than 8 bits, transparency and colour profiles."""
 
 from io import BytesIO
 
 from PIL import Image, ImageCms, ImageMath
 
 _LIGHT = 192
-"""What is as light as this is hardly seen on white."""
+"""Grey level from which a pixel is hardly visible on white."""
 _DARK = 32
-"""Not black, which black outlines would be lost on."""
+"""Not black, on which black outlines would be invisible."""
 _EDGE = 50
-"""Where less than a 50th is see-through, as with rounded corners, nothing can be lost on the ground."""
+"""Where less than one pixel in 50 is transparent, as with rounded corners, nothing can be lost on the background."""
 _WIDE = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 
 
 def to_srgb(picture: Image.Image) -> Image.Image:
-    """Return `picture`, of any mode, as sRGB in mode RGB, laid on a ground where it is see-through.
+    """Return `picture`, of any mode, as sRGB in mode RGB, with transparent parts composited on a background.
 
-    The ground is white, or dark where most of what is opaque is light.
+    The background is white, or dark where most of the opaque part is light.
     """
     profile = picture.info.get("icc_profile")
     opaque = _on_ground(_eight_bit(picture))
@@ -25,10 +25,10 @@ def to_srgb(picture: Image.Image) -> Image.Image:
     return opaque if opaque.mode == "RGB" else opaque.convert("RGB")
 
 
-def mend_png_transparency(picture: Image.Image, bits: int) -> None:
-    """Bring the transparent colour of a PNG with `bits` per sample to the scale of its decoded samples.
+def scale_png_transparency(picture: Image.Image, bits: int) -> None:
+    """Scale the transparent colour of a PNG with `bits` per sample to its decoded samples.
 
-    Pillow spreads the samples of 2 and 4 bits, and drops the low byte of 16-bit colours, but leaves the key as it was.
+    Pillow scales samples of 2 and 4 bits, and drops the low byte of 16-bit colours, but leaves the transparent colour.
     """
     key = picture.info.get("transparency")
     if picture.mode == "L" and isinstance(key, int) and bits in (2, 4):
@@ -38,7 +38,8 @@ def mend_png_transparency(picture: Image.Image, bits: int) -> None:
 
 
 def _eight_bit(picture: Image.Image) -> Image.Image:
-    """Scale samples of more than 8 bits; Pillow's own conversion clips them, and all but the shadows turn white."""
+    """Scale samples of more than 8 bits; Pillow's own conversion clips them, so that all but the shadows turn
+    white."""
     if picture.mode not in _WIDE:
         return picture
     key = picture.info.get("transparency")
@@ -53,7 +54,8 @@ def _eight_bit(picture: Image.Image) -> Image.Image:
 
 
 def _range(wide: Image.Image) -> tuple[float, float]:
-    """Black and white of a picture in I or F: 16 bits, 0 to 1 or 0 to 255, where that fits what is in it."""
+    """Return black and white level of a picture in I or F: 16 bits, 0 to 1, or 0 to 255, if its values fit; else their
+    range."""
     low, high = (float(extreme) for extreme in wide.getextrema()[:2])  # type: ignore[arg-type]
     for expected in (1.0, 255.0, 65535.0) if wide.mode == "F" else (65535.0,):
         if low >= 0 and high <= expected:
@@ -62,7 +64,7 @@ def _range(wide: Image.Image) -> tuple[float, float]:
 
 
 def _on_ground(picture: Image.Image) -> Image.Image:
-    """Return `picture` without transparency: L for grey, CMYK as it is, RGB for all else."""
+    """Return `picture` without transparency: L for grey, CMYK unchanged, RGB for all else."""
     if picture.mode == "LAB":
         return _from_lab(picture)
     grey = picture.mode in ("1", "L", "LA", "La")
@@ -81,12 +83,12 @@ def _on_ground(picture: Image.Image) -> Image.Image:
 
 
 def _is_light(flat: Image.Image, alpha: Image.Image) -> bool:
-    """Whether more than half of what is to be seen would be lost on white."""
+    """Whether more than half of the visible part would be lost on white."""
     if sum(alpha.histogram()[:128]) * _EDGE < alpha.width * alpha.height:
         return False
     grey = flat.convert("L")
     seen = grey.histogram(mask=alpha.point([0] * 128 + [255] * 128))
-    if not any(seen):  # faint all over
+    if not any(seen):  # faint everywhere
         seen = grey.histogram(mask=alpha)
     return 2 * sum(seen[_LIGHT:]) > sum(seen)
 
@@ -98,16 +100,16 @@ def _from_lab(picture: Image.Image) -> Image.Image:
 
 
 def _converted(picture: Image.Image, profile: bytes) -> Image.Image:
-    """Convert from the colours of `profile` to sRGB, or leave the picture alone where the profile is broken."""
+    """Convert from `profile` to sRGB; return the picture unchanged if the profile is broken."""
     try:
         source = ImageCms.ImageCmsProfile(BytesIO(profile))
-        # Most pictures are sRGB already, and the conversion costs more than the decoding.
+        # Most pictures are sRGB already, and the conversion takes longer than the decoding.
         if picture.mode == "RGB" and ImageCms.getProfileDescription(source).startswith("sRGB"):
             return picture
         target = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
         converted = ImageCms.profileToProfile(picture, source, target, outputMode="RGB")
     except MemoryError:
         raise
-    except Exception:  # a broken profile must not cost the picture, whatever lcms makes of it
+    except Exception:  # a broken profile must not lose the picture, whatever lcms raises
         return picture
     return picture if converted is None else converted

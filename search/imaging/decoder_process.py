@@ -1,8 +1,8 @@
-"""A decoder process: it takes files and returns what is made of them, and can do nothing else.
+"""A decoder process: decodes files for its parent, and can do nothing else.
 
-Whoever starts it reads `answers` and writes `jobs`, both pipes. A job is a line of JSON and the bytes of a file; an
-answer is a line of JSON and the blobs that it tells the sizes of. Nothing is imported here that takes Django, numpy or
-a model: the process starts in 0.1 s and takes 15 MB.
+The parent writes jobs to its stdin and reads answers from its stdout. A job is a line of JSON and the bytes of a file;
+an answer is a line of JSON and the blobs whose sizes it gives. This module imports neither Django, numpy nor a model:
+the process starts in 0.1 s and takes 15 MB.
 """
 
 import ctypes
@@ -23,18 +23,18 @@ from search.imaging.tasks import TASKS
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _LARGE_BLOCK = 4 << 20
-"""Bytes from which memory goes back to the kernel as soon as it is free."""
+"""Bytes from which an allocation is returned to the kernel as soon as it is freed."""
 READY = b"ready\n"
 SLACK = 8 << 20
-"""Bytes beyond what a picture takes: Python's own, and what allocators round up."""
+"""Bytes beyond the picture's: Python's own, and allocators' rounding."""
 _KEPT = 24 << 20
-"""Bytes that a process may keep of a picture that is done, most of them touched by nobody: libraries keep 18."""
+"""Bytes that the process may retain after a picture, most of them never touched: libraries keep 18 MiB."""
 
 
 def main(parent: int) -> None:
-    """Take files until nobody sends any. `parent` is the process that started this one."""
+    """Answer jobs until stdin is closed. `parent` is the id of the process that started this one."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # they are for the parent, and this one ends with it
+        signal.signal(number, signal.SIG_IGN)  # they are for the parent, and this process ends with it
     jobs, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     memory = Memory()
     _warm_up()
@@ -47,7 +47,8 @@ def main(parent: int) -> None:
 
 
 def _work(job: dict[str, Any], jobs: BinaryIO, answers: BinaryIO, memory: "Memory") -> bool:
-    """Answer a job; return whether the process is good for another: one that keeps much memory ends, and says so."""
+    """Answer a job; return whether the process may take another: one that retains much memory announces its end, and
+    ends."""
     memory.limit_to(job["memory"])
     _limit_seconds(job["seconds"])
     answer, blobs = _answered(job, jobs.read(job["size"]))
@@ -71,40 +72,41 @@ def _answered(job: dict[str, Any], data: bytes) -> tuple[dict[str, Any], list[by
 
 
 def _warm_up() -> None:
-    """Load what decoders load late: nothing can be opened later."""
+    """Load what decoders load lazily: no file can be opened later."""
     PIL.Image.preinit()
     ready_decoders()
     gc.freeze()
 
 
 def _limit_seconds(seconds: int) -> None:
-    """Let this process compute for so long from now on; the kernel ends it then, should its parent be gone."""
+    """Limit this process to that much further processor time; the kernel then ends it, even if its parent is gone."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     most = int(used.ru_utime + used.ru_stime) + 1 + seconds
     resource.setrlimit(resource.RLIMIT_CPU, (most, resource.RLIM_INFINITY))
 
 
 class Memory:
-    """What this process takes, and may take. Where the kernel doesn't tell, as on macOS, it is not bounded."""
+    """The memory that this process takes, and may take. Unlimited where the kernel doesn't report it, as on macOS."""
 
     def __init__(self) -> None:
-        self._told: int | None = None
+        self._statm: int | None = None
         with suppress(OSError):
-            self._told = os.open("/proc/self/statm", os.O_RDONLY)
+            self._statm = os.open("/proc/self/statm", os.O_RDONLY)
         self._libc = ctypes.CDLL(None)
-        # glibc would learn to keep ever larger blocks for the next time.
+        # glibc would learn to retain ever larger blocks.
         with suppress(AttributeError):
             self._libc.mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
             self._libc.mallopt(_M_TRIM_THRESHOLD, 2 * _LARGE_BLOCK)
         self._first = self._taken()
 
     def limit_to(self, size: int) -> None:
-        """Let the process take `size` bytes more than it does."""
-        if self._told is not None:
+        """Let the process allocate `size` bytes more than it has."""
+        if self._statm is not None:
             resource.setrlimit(resource.RLIMIT_DATA, (self._taken() + size + SLACK, resource.RLIM_INFINITY))
 
     def is_given_back(self, answer: int) -> bool:
-        """Whether nearly all that was taken for a picture is given back to the kernel, but for an answer's bytes."""
+        """Whether nearly all memory taken for a picture is back with the kernel, except for the answer's `answer`
+        bytes."""
         most = self._first + _KEPT + 2 * answer
         if self._taken() <= most:
             return True
@@ -113,6 +115,6 @@ class Memory:
         return self._taken() <= most
 
     def _taken(self) -> int:
-        if self._told is None:
+        if self._statm is None:
             return 0
-        return int(os.pread(self._told, 200, 0).split()[5]) * resource.getpagesize()
+        return int(os.pread(self._statm, 200, 0).split()[5]) * resource.getpagesize()

@@ -1,4 +1,4 @@
-"""From the bytes of a format that is let in to what a decoder of Pillow may be shown, and to the decoder."""
+"""Prepares the bytes of each accepted format for Pillow, and chooses the decoder."""
 
 import ctypes
 import re
@@ -23,16 +23,16 @@ from search.containers import jpeg2000, png, tiff
 from search.containers.errors import Reason, UnreadableImage, too_many_pixels
 from search.containers.formats import webp_canvas
 from search.containers.items import primary
-from search.imaging.colours import mend_png_transparency
+from search.imaging.colours import scale_png_transparency
 from search.imaging.exif import orientation_in
 
 
 @dataclass(frozen=True)
 class Source:
-    """What a decoder is shown of a file, and what is known of the picture without it.
+    """The bytes that a decoder gets of a file, and what is known of the picture without it.
 
-    `orientation` is 1 to 8, or None where the EXIF block tells it that the decoder finds. `halvings` says how often
-    the decoder may halve the picture while it decodes.
+    `orientation` is 1 to 8, or None where the decoder's EXIF block has it. `halvings` is how often the decoder may
+    halve the picture while decoding.
     """
 
     format: str
@@ -44,10 +44,10 @@ class Source:
 
 
 def prepared(data: bytes, format: str, max_pixels: int) -> Source:
-    """Return what may be decoded of `data`. Raises UnreadableImage where a decoder would make room for too much."""
+    """Return what may be decoded of `data`. Raises UnreadableImage where a decoder would allocate too much."""
     match format:
         case "WEBP":
-            # The decoder of WebP makes room for the whole canvas, twice, as soon as it is opened.
+            # The WebP decoder allocates the whole canvas, twice, when opened.
             _refuse_canvas(*webp_canvas(data), max_pixels)
         case "PNG":
             plain = png.plain(data)
@@ -57,17 +57,17 @@ def prepared(data: bytes, format: str, max_pixels: int) -> Source:
             return Source(format, page.data, orientation=page.orientation, inverted=page.inverted)
         case "JP2":
             stream = jpeg2000.checked(data, max_pixels)
-            # OpenJPEG refuses a file for the end mark alone.
+            # OpenJPEG refuses a file that lacks only the end marker.
             whole = data if stream.is_ended else data + b"\xff\xd9"
             return Source(format, whole, orientation=1, halvings=stream.halvings)
         case "HEIF" | "AVIF":
-            # libheif turns the picture as its container says, and Pillow makes up an EXIF tag of what AVIF's says;
-            # where neither says anything, the camera's own EXIF counts.
-            told = primary(data)
+            # libheif applies the container's rotation, and Pillow makes an EXIF tag of AVIF's; without either, the
+            # camera's own EXIF counts.
+            item = primary(data)
             turned = 1 if format == "HEIF" else None
-            return Source(format, data, orientation=turned if told.is_turned else orientation_in(told.exif))
+            return Source(format, data, orientation=turned if item.is_turned else orientation_in(item.exif))
         case "BMP" if int.from_bytes(data[14:18], "little") >= 40 and int.from_bytes(data[30:34], "little") in (4, 5):
-            raise UnreadableImage(Reason.UNSUPPORTED)  # a JPEG or PNG for a printer
+            raise UnreadableImage(Reason.UNSUPPORTED)  # an embedded JPEG or PNG, meant for printers
     return Source(format, data)
 
 
@@ -83,7 +83,7 @@ def opened(source: Source) -> ImageFile.ImageFile:
     except ValueError as error:
         if source.format != "AVIF" or "Exif" not in str(error):
             raise
-        # libavif alone refuses the whole picture for a broken EXIF block. Its item is renamed, which hides it.
+        # libavif alone refuses the whole picture for a broken EXIF block. Renaming its item hides it.
         file = AvifImageFile(BytesIO(_EXIF_ITEM.sub(rb"\1free", source.data)))
     except (SyntaxError, KeyError) as error:
         if source.format not in ("TIFF", "JP2"):
@@ -94,15 +94,15 @@ def opened(source: Source) -> ImageFile.ImageFile:
     return file
 
 
-# An entry of the item list: its name, version and flags, item id of 2 or 4 bytes, protection, type.
+# An entry of the item list: its type, version and flags, item id of 2 or 4 bytes, protection, item type.
 _EXIF_ITEM = re.compile(rb"(infe[\x02\x03].{7}(?:..)?)Exif", re.DOTALL)
 
 
 def _decoder(format: str) -> type[ImageFile.ImageFile]:
     """Return the decoder of `format`.
 
-    Named outright and not through Image.open, which tries other decoders, follows a JPEG's pointers to further
-    pictures (MPO), and warns or raises by a limit of its own that is the same for the whole process.
+    Not through Image.open, which tries other decoders, follows a JPEG's pointers to further pictures (MPO), and warns
+    or raises by a limit that is global to the process.
     """
     if format == "HEIF":
         return _heif_decoder()
@@ -124,8 +124,8 @@ _DECODERS: dict[str, type[ImageFile.ImageFile]] = {
 
 
 def ready_decoders() -> None:
-    """Load all decoders now, and have each do with one thread: pictures are decoded as many at once as there are
-    cores, and each further thread takes memory of its own."""
+    """Load all decoders now, each limited to one thread: as many pictures are decoded at once as there are cores, and
+    each further thread takes memory of its own."""
     from pillow_heif import options  # noqa: PLC0415
 
     _heif_decoder()
@@ -135,29 +135,30 @@ def ready_decoders() -> None:
 
 
 def _heif_decoder() -> type[ImageFile.ImageFile]:
-    # Imported late: libheif takes longer to load than all of Pillow, and few collections have such a file.
+    # Imported late: libheif takes longer to load than all of Pillow, and few collections have such files.
     from pillow_heif import options  # noqa: PLC0415
     from pillow_heif.as_plugin import HeifImageFile  # noqa: PLC0415
 
-    # Nothing but the picture is wanted, so nothing else that a stranger put in the file is looked at.
+    # Only the picture is needed, so no other part of an untrusted file is parsed.
     options.THUMBNAILS = options.DEPTH_IMAGES = options.AUX_IMAGES = False
     return HeifImageFile
 
 
 @cache
 def _mute_libtiff() -> None:
-    """Keep libtiff from writing a line on stderr for each row of a broken file: Pillow mutes its warnings alone."""
+    """Keep libtiff from writing a line to stderr for each row of a broken file: Pillow mutes only its warnings."""
     wheel = Path(PIL.__file__).parent
     bundled = [*wheel.parent.glob("pillow.libs/libtiff*"), *wheel.glob(".dylibs/libtiff*")]
     for name in [str(path) for path in bundled] or [find_library("tiff") or ""]:
         try:
             ctypes.CDLL(name).TIFFSetErrorHandler(None)
-        except (OSError, AttributeError):  # built into Pillow, or there by another name
+        except (OSError, AttributeError):  # linked into Pillow, or under another name
             continue
 
 
 def decode_smaller(file: ImageFile.ImageFile, source: Source, side: int) -> None:
-    """Have the decoder leave out what a picture whose shorter side is `side` doesn't need, where the format can."""
+    """Let the decoder reduce the picture while decoding, to a shorter side of at least `side`, where the format
+    can."""
     if source.format == "JPEG":
         file.draft(None, (side, side))
     elif isinstance(file, Jpeg2KImageFile):
@@ -165,26 +166,26 @@ def decode_smaller(file: ImageFile.ImageFile, source: Source, side: int) -> None
 
 
 def orientation_of(file: Image.Image, source: Source) -> int:
-    """Return how the decoded picture is turned. Of a PNG only after its pixels: EXIF may stand behind them."""
+    """Return the orientation of the decoded picture, 1 to 8. For a PNG only after its pixels: EXIF may follow them."""
     if source.orientation is not None:
         return source.orientation
     exif = file.info.get("exif")
     return orientation_in(exif) if isinstance(exif, bytes) else 1
 
 
-def mended(file: ImageFile.ImageFile, source: Source) -> Image.Image:
-    """Return the loaded picture with what its decoder gets wrong put right."""
+def corrected(file: ImageFile.ImageFile, source: Source) -> Image.Image:
+    """Return the loaded picture with its decoder's errors corrected."""
     if source.format == "PNG" and file.tell() == 0:
-        mend_png_transparency(file, bits=source.data[24])
+        scale_png_transparency(file, bits=source.data[24])
     if source.inverted:
         return _inverted(file)
     if source.format == "BMP" and file.mode == "RGBA" and file.getchannel("A").getextrema() == (0, 0):
-        return file.convert("RGB")  # the fourth byte is a filler, as every viewer takes it
+        return file.convert("RGB")  # the fourth byte is padding, as every viewer assumes
     return file
 
 
 def _inverted(picture: Image.Image) -> Image.Image:
-    """Return grey of 16 bits or more in which 0 is white the other way round."""
+    """Return grey of 16 bits or more inverted, where 0 is white."""
     if picture.mode == "F":
         low, high = picture.getextrema()
         return picture.point(lambda sample: sample * -1.0 + (low + high))  # type: ignore[operator]

@@ -1,6 +1,6 @@
-"""The one fact that is kept of a camera's EXIF block: which way is up.
+"""Reads and writes the one EXIF field that decoding needs: the orientation.
 
-Pillow's EXIF reader raises on broken blocks and also believes XMP, which browsers do not. This one reads a single tag
+Pillow's EXIF reader raises for broken blocks and also trusts XMP, which browsers do not. This one reads a single tag
 and can't fail.
 """
 
@@ -13,7 +13,7 @@ _ORIENTATION = 0x0112
 _SHORT = 3
 _PREFIX = b"Exif\0\0"
 
-#: What must be done to a stored picture to make it upright; 1, which is upright already, has no entry.
+# The transposition that makes a stored picture upright; 1, upright already, has no entry.
 UPRIGHT: dict[int, Transpose] = {
     2: Transpose.FLIP_LEFT_RIGHT,
     3: Transpose.ROTATE_180,
@@ -26,7 +26,7 @@ UPRIGHT: dict[int, Transpose] = {
 
 
 def orientation_in(exif: bytes) -> int:
-    """Return the orientation, 1 to 8, in an EXIF block with or without its "Exif" prefix; 1 where it is unclear."""
+    """Return the orientation, 1 to 8, in an EXIF block with or without its "Exif" prefix; 1 if unclear."""
     tiff = exif.removeprefix(_PREFIX)
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
     try:
@@ -35,7 +35,7 @@ def orientation_in(exif: bytes) -> int:
         (directory,) = struct.unpack_from(order + "I", tiff, 4)
         (count,) = struct.unpack_from(order + "H", tiff, directory)
         entries = struct.iter_unpack(order + "HHIHxx", tiff[directory + 2 : directory + 2 + 12 * count])
-        # The directory comes sorted by tag, and 65,535 entries is the most there can be.
+        # Entries are sorted by tag; their number is at most 65,535.
         for tag, kind, length, value in islice(entries, count):
             if tag == _ORIENTATION:
                 return value if kind == _SHORT and length == 1 and 1 <= value <= 8 else 1
@@ -45,5 +45,5 @@ def orientation_in(exif: bytes) -> int:
 
 
 def exif_of(orientation: int) -> bytes:
-    """Return the smallest EXIF block (TIFF, without the "Exif" prefix) that says `orientation`, 1 to 8."""
+    """Return the smallest EXIF block (TIFF, without the "Exif" prefix) with `orientation`, 1 to 8."""
     return struct.pack(">2sHIHHHIHxxI", b"MM", 42, 8, 1, _ORIENTATION, _SHORT, 1, orientation, 0)

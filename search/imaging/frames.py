@@ -1,4 +1,4 @@
-"""Which frame of an animation stands for it: the first that shows something."""
+"""Chooses the frame that represents an animation: the first that is not of a single colour."""
 
 from collections.abc import Callable
 
@@ -8,21 +8,21 @@ from search.containers.gif import frame_extents
 
 _MOST_FRAMES = 120
 _MOST_PIXELS = 50_000_000
-"""Of all frames looked at: animations that begin with one colour leave it within seconds."""
+"""In all frames examined: animations that begin with one colour leave it within seconds."""
 _NOISE = 16
-"""By how much the samples of one colour may differ after lossy compression."""
+"""Range of the samples of one colour after lossy compression."""
 
 
 def first_shown(
     file: ImageFile.ImageFile, data: bytes, draw: Callable[[], Image.Image], max_pixels: int
 ) -> Image.Image:
-    """Return the first frame of the opened `file` that is not of one colour, or the very first where all are.
+    """Return the first frame of the opened `file` that is not of one colour, or the very first if all are.
 
-    `draw` returns the present frame as RGB. Frames with more than `max_pixels` pixels, and what is broken behind the
-    first frame, are not looked at.
+    `draw` returns the current frame as RGB. Frames with more than `max_pixels` pixels are not examined, and broken
+    ones after the first end the search.
     """
     picture = draw()
-    # Pillow walks through all of a GIF to tell whether it moves; the others say so at once.
+    # Pillow reads all of a GIF to tell whether it is animated; the other formats say so at once.
     may_move = file.format == "GIF" or getattr(file, "is_animated", False)
     if not may_move or not is_plain(picture):
         return picture
@@ -38,7 +38,7 @@ def first_shown(
                 return shown
     except MemoryError:
         raise
-    except Exception:  # noqa: S110 - the end, or a broken frame: the first one is a picture all the same
+    except Exception:  # noqa: S110 - no more frames, or a broken one: the first is a valid picture
         pass
     return picture
 
@@ -50,11 +50,11 @@ def is_plain(picture: Image.Image) -> bool:
 
 
 def _affordable(file: ImageFile.ImageFile, data: bytes, max_pixels: int) -> int:
-    """Return how many frames after the first may be looked at."""
+    """Return how many frames after the first may be examined."""
     pixels = file.width * file.height
     if file.format == "GIF":
         frames = 0
-        # A frame of GIF may reach beyond all before it, and Pillow makes room for it as soon as it is met.
+        # A GIF frame may extend beyond all before it, and Pillow allocates it when it is reached.
         for width, height in frame_extents(data, _MOST_FRAMES):
             pixels = max(pixels, width * height)
             if pixels > max_pixels:

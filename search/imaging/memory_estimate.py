@@ -1,7 +1,7 @@
-"""What decoding a picture takes in bytes of memory, told from its header before anything of it is decoded.
+"""Estimates the memory that decoding takes, in bytes, from a picture's header.
 
-Upper bounds, measured on pictures of 20 megapixels: what libraries keep while they decode, and the copies that are
-made on the way to sRGB. A decoder process may take no more, so figures that are too low would refuse good pictures.
+Upper bounds, measured on pictures of 20 megapixels: what libraries hold while decoding, and the copies made on the way
+to sRGB. They are the limits of decoder processes, so an estimate that is too low would refuse a valid picture.
 """
 
 import re
@@ -18,19 +18,19 @@ from search.imaging.thumbnails import WIDEST
 
 _MARGIN = 1.05
 _WEBP_CANVASES = 8.5
-"""Bytes a pixel that libwebp holds as long as a file is open; and while it decodes, what it hands over."""
+"""Bytes per pixel that libwebp holds while a file is open; the next, while decoding, with what it hands over."""
 _WEBP_DECODING = 12.5
 _JPEG_2000_SAMPLE = 5.2
 _RGB = 4
-"""Bytes of a pixel: Pillow keeps RGB in four."""
+"""Bytes per pixel: Pillow stores RGB in four."""
 _CUT = 256
-"""About the side of the square that models see: the shorter side of a strip is scaled to it."""
+"""About the side of models' input: the shorter side of a strip is scaled to it."""
 _FRAMES = 12
-"""Bytes a pixel for an animation: the frame before, what is under it, and the first one."""
+"""Bytes per pixel of an animation: the previous frame, what is under it, and the first frame."""
 
 
 def bytes_for_canvas(source: Source) -> int:
-    """Return what the decoder takes as soon as it is opened."""
+    """Return the bytes that the decoder allocates when opened."""
     if source.format != "WEBP":
         return 0
     width, height = webp_canvas(source.data)
@@ -38,9 +38,9 @@ def bytes_for_canvas(source: Source) -> int:
 
 
 def bytes_needed(file: ImageFile.ImageFile, source: Source, size: tuple[int, int], *, is_whole: bool) -> int:
-    """Return what the opened `file` takes until it is a picture in sRGB; `size` is that of the whole picture.
+    """Return the bytes that the opened `file` takes until it is an sRGB picture; `size` is that of the full picture.
 
-    With `is_whole` it stays as large as it is, and becomes a file again.
+    With `is_whole` it keeps its full size, and is encoded again.
     """
     pixels = file.width * file.height
     stored, drawn = _of_mode(file.mode), _drawing(file)
@@ -68,9 +68,9 @@ def bytes_needed(file: ImageFile.ImageFile, source: Source, size: tuple[int, int
 
 
 def bytes_for_whole(file: JpegImageFile, source: Source) -> int:
-    """Return what a JPEG takes in full size, as it is, by pieces."""
+    """Return the bytes that a JPEG takes when decoded in full size, in strips."""
     pixels = file.width * file.height
-    # Both tries hold a whole file of their own.
+    # Both attempts hold a whole file of their own.
     strips = 512 * file.width * 8 + 2 * len(source.data)
     return _bytes((2 * _samples(file) + _of_mode(file.mode)) * pixels + strips, source)
 
@@ -80,11 +80,11 @@ def _bytes(needed: float, source: Source) -> int:
 
 
 _COPIES = {"TIFF": 3, "WEBP": 3, "AVIF": 3, "HEIF": 3}
-"""How often there is a whole file: as it came, as it is shown to its decoder, and in there."""
+"""Number of copies of the whole file: as received, as passed to the decoder, and inside it."""
 
 
 def _peak(stored: float, decoding: float, kept: float, drawn: float, *, is_whole: bool) -> float:
-    """Bytes a pixel, at the most: while it is decoded, while it is drawn, while it is written."""
+    """Return the maximum bytes per pixel, while decoding, drawing and encoding."""
     return max(stored + decoding, stored + kept + drawn, stored + kept + 2 * _RGB if is_whole else 0)
 
 
@@ -95,14 +95,14 @@ def _of_mode(mode: str) -> int:
 
 
 _LAYERED = 13.0
-"""A layer, its transparency, a ground, and grey."""
+"""A layer, its transparency, a background, and grey."""
 
 
 def _drawing(file: Image.Image) -> float:
-    """Bytes a pixel that `to_srgb` takes besides the picture that it is given."""
+    """Return the bytes per pixel that `to_srgb` takes beyond its argument."""
     drawn = 0.0 if file.mode == "RGB" else float(_RGB + 1)
     if file.mode in ("I", "F") or file.mode.startswith("I;16"):
-        # Scaled to 8 bits by way of 32, each a copy; twice as many where one grey is see-through.
+        # Scaled to 8 bits via 32, each a copy; twice as much where one grey is transparent.
         drawn = 9.5 * (2 if "transparency" in file.info else 1)
     elif file.has_transparency_data:
         drawn = _LAYERED
@@ -110,12 +110,12 @@ def _drawing(file: Image.Image) -> float:
 
 
 def _decoding(file: ImageFile.ImageFile, source: Source) -> float:
-    """Bytes a pixel that a library takes besides the picture that Pillow keeps."""
+    """Return the bytes per pixel that a library takes beyond the picture that Pillow keeps."""
     match source.format:
         case "WEBP":
             return _WEBP_DECODING
         case "AVIF" | "HEIF":
-            # The planes, and what is made of them: a byte a sample, or two.
+            # The planes, and what is made of them: one or two bytes per sample.
             return len(file.getbands()) + _planes(source.data) + _has_alpha(file) + (source.format == "AVIF")
         case "JP2":
             return _JPEG_2000_SAMPLE * len(file.getbands())
@@ -130,12 +130,12 @@ def _has_alpha(file: Image.Image) -> int:
 
 
 def _planes(data: bytes) -> float:
-    """Bytes a pixel that the decoded planes of a HEIC or AVIF take, by the largest that its configurations tell."""
-    # Of HEVC: how colours are sampled, and the bits a sample less 8.
+    """Return the bytes per pixel of the decoded planes of a HEIC or AVIF, from the largest of its configurations."""
+    # HEVC: chroma subsampling, and bits per sample minus 8.
     hevc = [
         (1, 1.5, 2, 3)[found[1][0] & 3] * (2 if found[1][1] & 7 else 1) for found in _HEVC.finditer(data, 0, _HEADER)
     ]
-    # Of AV1: flags of more than 8 bits, of grey, and of colours sampled at every other pixel across and down.
+    # AV1: flags for more than 8 bits, for monochrome, and for horizontal and vertical chroma subsampling.
     av1 = [
         (1 if found[1][0] & 0x10 else 3 / (1 + (found[1][0] >> 3 & 1))) * (2 if found[1][0] & 0x40 else 1)
         for found in _AV1.finditer(data, 0, _HEADER)
@@ -149,10 +149,11 @@ _HEADER = 2**20
 
 
 def _largest_piece(file: ImageFile.ImageFile) -> float:
-    """Bytes, for each pixel of the whole, of the strip or tile of a TIFF that is decoded at once: it may be all."""
+    """Return the bytes, per pixel of the picture, of the strip or tile of a TIFF that is decoded at once: it may be
+    all."""
     fields = file.tag_v2 if isinstance(file, TiffImageFile) else {}
     bits = fields.get(tiff.BITS, (8,))
-    # A JPEG in a TIFF is drawn in four bytes.
+    # A JPEG in a TIFF is decoded to four bytes per pixel.
     depth = max(_RGB, sum(bits) / 8 if len(bits) > 1 else bits[0] * fields.get(tiff.SAMPLES, 1) / 8)
     if tiff.TILE_WIDTH in fields:
         piece = fields[tiff.TILE_WIDTH] * fields.get(tiff.TILE_HEIGHT, 1)
@@ -162,7 +163,8 @@ def _largest_piece(file: ImageFile.ImageFile) -> float:
 
 
 def _samples(file: Image.Image) -> float:
-    """Samples for each pixel of a JPEG that are kept until the last scan: none where there is one scan of all."""
+    """Return the samples per pixel that a JPEG decoder holds until the last scan: none for a single scan of all
+    components."""
     if not isinstance(file, JpegImageFile) or _has_one_scan(file):
         return 0
     layers = [(across, down) for _, across, down, *_ in file.layer]
@@ -171,7 +173,7 @@ def _samples(file: Image.Image) -> float:
 
 
 def _has_one_scan(file: JpegImageFile) -> bool:
-    """Whether the first scan, in front of which Pillow stops, is of all components and in one pass."""
+    """Whether the first scan, before which Pillow stops, has all components in one pass."""
     if "progressive" in file.info or file.fp is None:
         return False
     end = file.fp.tell()

@@ -1,4 +1,4 @@
-"""A dozen named colours that people filter by, and which of them a colour is nearest to."""
+"""A dozen named colours to filter by, and the name nearest to any colour."""
 
 import math
 from collections.abc import Sequence
@@ -20,8 +20,8 @@ PALETTE: dict[str, str] = {
 }
 """Name -> "#rrggbb"."""
 
-# By lightness and hue alone a dark brown would be nearest to black, navy to purple and a pale sky to grey: each name
-# stands for its shades too.
+# By distance to one colour per name, dark brown would be nearest to black, navy to purple and a pale sky to grey, so
+# each name has several shades.
 _SHADES = {
     "red": ("#ff0000", "#7d1616", "#b5453e"),
     "orange": ("#ff7f00", "#c8641e", "#f5b878"),
@@ -43,7 +43,7 @@ _TO_XYZ = ((0.4124564, 0.3575761, 0.1804375), (0.2126729, 0.7151522, 0.0721750),
 
 @lru_cache(maxsize=4096)
 def palette_colour(colour: str) -> str:
-    """Return the name in PALETTE that "#rrggbb" is nearest to: the least distance in CIELAB (CIE76) to its shades."""
+    """Return the name in PALETTE nearest to "#rrggbb": the minimum CIELAB distance (CIE76) to any of its shades."""
     lab = _lab(colour)
     return min(PALETTE, key=lambda name: min(math.dist(lab, shade) for shade in _shades(name)))
 
@@ -54,7 +54,7 @@ def _shades(name: str) -> list[Sequence[float]]:
 
 
 def _lab(colour: str) -> Sequence[float]:
-    """CIE L*a*b* of an sRGB colour under D65 (IEC 61966-2-1, then CIE 15)."""
+    """Return CIE L*a*b* of an sRGB colour under D65 (IEC 61966-2-1, then CIE 15)."""
     linear = [_linear(int(colour[start : start + 2], 16) / 255) for start in (1, 3, 5)]
     x, y, z = (
         _cube_root(sum(factor * part for factor, part in zip(row, linear, strict=True)) / white)

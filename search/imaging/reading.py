@@ -1,4 +1,4 @@
-"""Bytes that a stranger sent -> an upright RGB picture, or UnreadableImage."""
+"""Decodes untrusted bytes to an upright RGB picture, or raises UnreadableImage."""
 
 import math
 import re
@@ -16,7 +16,7 @@ from search.containers.formats import is_cut_short, recognised
 from search.containers.raw import embedded_jpeg
 from search.containers.scans import ended, refuse_endless_scans
 from search.imaging.colours import to_srgb
-from search.imaging.decoders import Source, decode_smaller, mended, opened, orientation_of, prepared
+from search.imaging.decoders import Source, corrected, decode_smaller, opened, orientation_of, prepared
 from search.imaging.exif import UPRIGHT
 from search.imaging.frames import first_shown
 from search.imaging.memory_estimate import bytes_for_canvas, bytes_for_whole, bytes_needed
@@ -24,11 +24,11 @@ from search.imaging.memory_estimate import bytes_for_canvas, bytes_for_whole, by
 
 @dataclass(frozen=True)
 class ReadPicture:
-    """A decoded picture and what its file said about it.
+    """A decoded picture and properties of its file.
 
-    `picture` is upright, mode RGB, in sRGB, one frame only, and carries no metadata. `width` and `height` are the
-    upright size in pixels of the full picture, even where `picture` was decoded smaller; of a RAW file, of the JPEG in
-    it. `format` is a key of FORMATS.
+    `picture` is upright, mode RGB, in sRGB, a single frame, without metadata. `width` and `height` are the upright
+    size in pixels of the full picture, even where `picture` was decoded smaller; for a RAW file, of the JPEG in it.
+    `format` is a key of FORMATS.
     """
 
     picture: Image.Image
@@ -46,15 +46,15 @@ def read_picture(
     longer_at_least: int = 1,
     memory: int | None = None,
 ) -> ReadPicture:
-    """Decode `source`, which is trusted in nothing.
+    """Decode `source`, which is untrusted.
 
-    With `at_least`, the picture may be returned smaller as long as its shorter side keeps that many pixels, and its
+    With `at_least`, the picture may be returned smaller, as long as its shorter side keeps that many pixels and its
     longer side `longer_at_least`: enough for a vector or a thumbnail. A JPEG is then decoded at 1/2, 1/4 or 1/8 of its
-    size, which is much quicker; a JPEG 2000 likewise.
+    size, which is much faster; a JPEG 2000 likewise.
 
-    Raises UnreadableImage for anything that is wrong with the file, before decoding where it has more than
-    `max_pixels` pixels or `max_bytes` bytes; NeedsMemory, before decoding, where it would take more than `memory`
-    bytes. An OSError in reading the source itself rises as it is.
+    Raises UnreadableImage for anything wrong with the file, before decoding if it has more than `max_pixels` pixels or
+    `max_bytes` bytes; NeedsMemory, before decoding, if it would take more than `memory` bytes. An OSError in reading
+    the source propagates.
     """
     data = _contents(source, max_bytes)
     name = recognised(data)
@@ -78,14 +78,14 @@ def read_picture(
 
 
 def _beyond_pillow(error: Image.DecompressionBombError, max_pixels: int) -> UnreadableImage:
-    """Pillow's own refusal of frames inside a file, in our words; its text begins with the number of pixels."""
+    """Return our error for Pillow's own refusal of frames inside a file; its text begins with the number of pixels."""
     found = re.search(r"\d+", str(error))
     limit = min(max_pixels, 2 * (Image.MAX_IMAGE_PIXELS or max_pixels))
     return too_many_pixels(int(found[0]) if found else limit + 1, 1, limit)
 
 
 def _contents(source: bytes | IO[bytes] | Path, max_bytes: int | None) -> bytes:
-    """Return all bytes of `source`, never reading more than one beyond `max_bytes`."""
+    """Return all bytes of `source`, reading at most one beyond `max_bytes`."""
     if isinstance(source, Path):
         with source.open("rb") as file:
             return _contents(file, max_bytes)
@@ -104,14 +104,14 @@ def _contents(source: bytes | IO[bytes] | Path, max_bytes: int | None) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class _Bounds:
-    """What a picture may have and take, and what must stay of it: its shorter and longer side at least."""
+    """The limits of a picture and its decoding, and the minimum of its shorter and longer side."""
 
     max_pixels: int
     least: tuple[int, int] | None
     memory: int | None
 
     def allow(self, needed: int) -> None:
-        """Raise NeedsMemory where that is more than there may be."""
+        """Raise NeedsMemory if `needed` bytes are over the limit."""
         if self.memory is not None and needed > self.memory:
             raise NeedsMemory(needed)
 
@@ -145,10 +145,10 @@ def _drawn(source: Source, bounds: _Bounds) -> ReadPicture:
         draw = _drawing(file, source, max_pixels)
         picture = first_shown(file, source.data, draw, max_pixels) if source.format in _MOVING else draw()
         if source.format not in ("JPEG", "JP2"):
-            # libheif may find that the header was wrong; a later frame may reach beyond those before it.
+            # libheif may correct the header's size; a later frame may extend beyond those before it.
             width, height = picture.size
         picture = _reduced(picture, least)
-        # After the pixels, because the EXIF block of a PNG may stand behind them.
+        # After the pixels, because the EXIF block of a PNG may follow them.
         orientation = orientation_of(file, source)
         if orientation in UPRIGHT:
             picture = picture.transpose(UPRIGHT[orientation])
@@ -159,7 +159,7 @@ def _drawn(source: Source, bounds: _Bounds) -> ReadPicture:
 
 
 _POINTING = ("TIFF", "RAW", "JP2")
-"""Formats whose guard may miss what stood behind the end."""
+"""Formats whose guard may not notice that the file is truncated."""
 _MOVING = ("GIF", "WEBP", "AVIF", "PNG")
 
 
@@ -167,18 +167,18 @@ def _drawing(file: ImageFile.ImageFile, source: Source, max_pixels: int) -> Call
     def draw() -> Image.Image:
         file.load()
         _allowed_size(file, max_pixels)
-        return to_srgb(mended(file, source))
+        return to_srgb(corrected(file, source))
 
     return draw
 
 
 def _least_side(size: tuple[int, int], least: tuple[int, int]) -> int:
-    """How long the shorter side of a picture of `size` must stay for its sides to keep `least`, the shorter first."""
+    """Return the minimum shorter side of a picture of `size` whose sides must keep `least`, the shorter first."""
     return max(least[0], math.ceil(least[1] * min(size) / max(size)))
 
 
 def _reduced(picture: Image.Image, least: tuple[int, int] | None) -> Image.Image:
-    """Average blocks of pixels as long as the sides keep `least`: many pictures in full size fill the memory."""
+    """Average blocks of pixels as far as the sides keep `least`: many full-size pictures would fill the memory."""
     factor = min(picture.size) // _least_side(picture.size, least) if least else 1
     return picture.reduce(factor) if factor > 1 else picture
 
@@ -191,7 +191,7 @@ def _allowed_size(file: Image.Image, max_pixels: int) -> tuple[int, int]:
 
 
 def _bare(picture: Image.Image) -> Image.Image:
-    """Return `picture` as a plain image without metadata, not tied to the file it came from."""
+    """Return `picture` as a plain image without metadata, not tied to its file."""
     if isinstance(picture, ImageFile.ImageFile):
         picture = picture.copy()
     picture.info = {}
@@ -199,10 +199,10 @@ def _bare(picture: Image.Image) -> Image.Image:
 
 
 def _mute_decoders() -> None:
-    """Keep what decoders mutter about strange files out of the logs.
+    """Suppress decoders' warnings about unusual files.
 
-    Not with warnings.catch_warnings, which swaps a list that all threads share; and not once at import, because a
-    test runner sets the list anew for each test.
+    Not with warnings.catch_warnings, which swaps a list shared by all threads; and not once at import, because a test
+    runner resets the list for each test.
     """
     if not any(known[0] == "ignore" and getattr(known[3], "pattern", None) == _MUTED for known in warnings.filters):
         warnings.filterwarnings("ignore", module=_MUTED)

@@ -1,7 +1,7 @@
-"""Which parts of a picture stand out: what people may want to search by.
+"""Finds salient regions: the parts of a picture that stand out, which people may want to search by.
 
-Each colour counts by how unusual it is in the picture, and places near to the middle a little more, where people put
-what they mean to show.
+A colour counts by how rare it is in the picture, and positions near the centre count slightly more, where people put
+their subject.
 """
 
 import math
@@ -14,23 +14,23 @@ from PIL import Image
 from search.imaging.windows import UNIT, Box
 
 _SIDES = (0.45, 0.6, 0.8)
-"""Sides of the squares that are tried, in parts of the short side."""
+"""Sides of the candidate squares, in fractions of the shorter side."""
 _LEAST_SIDE = 3
-"""Pixels of the small picture that a square has at least."""
+"""Minimum side of a square in pixels of the small picture."""
 _LEAST_DETAIL = 4.0
-"""The spread of colours, of 255, below which a picture shows nothing that could stand out."""
+"""Standard deviation of colours, of 255, below which a picture has no detail."""
 _NOISE = 5.0
-"""Differences of colour, of 255, that mean nothing where all colours are alike."""
+"""Colour differences, of 255, that are noise in a picture of uniform colour."""
 _TO_THE_EDGE = 0.5
-"""The part of its score that a square in a corner loses."""
+"""The fraction of its score that a square in a corner loses."""
 _OVERLAP = 0.2
-"""The part of two squares that may be the same at most."""
+"""Maximum overlap of two results (intersection over union)."""
 
 _Numbers = NDArray[np.float64]
 
 
 class _Squares(NamedTuple):
-    """Squares of one side, in pixels, and how much each stands out."""
+    """Squares of one side, in pixels, with their scores."""
 
     lefts: NDArray[np.intp]
     tops: NDArray[np.intp]
@@ -38,9 +38,9 @@ class _Squares(NamedTuple):
     scores: _Numbers
 
 
-def striking_parts(picture: Image.Image, most: int) -> list[Box]:
-    """Return up to `most` squares of a small picture in RGB that stand out from what is around them, those that do so
-    most first. None of a picture without detail."""
+def salient_squares(picture: Image.Image, most: int) -> list[Box]:
+    """Return up to `most` squares of a small RGB picture that contrast with their surroundings, best first; none for a
+    picture without detail."""
     width, height = picture.size
     colours = np.asarray(picture, dtype=np.float64)
     if colours.std(axis=(0, 1)).max() < _LEAST_DETAIL:
@@ -62,7 +62,7 @@ def striking_parts(picture: Image.Image, most: int) -> list[Box]:
 
 
 def _rarity(colours: _Numbers) -> _Numbers:
-    """Return how unusual each pixel's colour is in the picture, in standard deviations, shape (height, width)."""
+    """Return the rarity of each pixel's colour: its Mahalanobis distance from the mean, shape (height, width)."""
     pixels = colours.reshape(-1, 3) - colours.mean(axis=(0, 1))
     spread = pixels.T @ pixels / len(pixels) + _NOISE**2 * np.eye(3)
     distances: _Numbers = np.sqrt(np.einsum("ij,jk,ik->i", pixels, np.linalg.inv(spread), pixels))
@@ -70,7 +70,7 @@ def _rarity(colours: _Numbers) -> _Numbers:
 
 
 def _sums(values: _Numbers) -> _Numbers:
-    """The sums of all pixels above and to the left of each corner of a pixel, shape (height + 1, width + 1)."""
+    """Return the integral image: sums of all pixels above and left of each corner, shape (height + 1, width + 1)."""
     return np.pad(values.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
 
 
@@ -94,13 +94,13 @@ def _scored(sums: _Numbers, side: int) -> _Squares:
 def _sum_of(
     sums: _Numbers, left: NDArray[np.intp], top: NDArray[np.intp], right: NDArray[np.intp], bottom: NDArray[np.intp]
 ) -> tuple[_Numbers, _Numbers]:
-    """Return the sum of each rectangle, and the number of its pixels."""
+    """Return the sum of each rectangle, and its number of pixels."""
     total = sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]
     return total, ((right - left) * (bottom - top)).astype(np.float64)
 
 
 def _shared(one: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> float:
-    """Return the share of both rectangles together that lies in each of them."""
+    """Return the intersection over union of two rectangles."""
     across = min(one[2], other[2]) - max(one[0], other[0])
     down = min(one[3], other[3]) - max(one[1], other[1])
     if across <= 0 or down <= 0:

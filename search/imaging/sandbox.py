@@ -1,7 +1,7 @@
-"""What a decoder process gives up before it sees the first file, for good: the kernel holds it to that.
+"""Irrevocable restrictions of a decoder process, applied before its first file and enforced by the kernel.
 
-No file or socket can be opened, no process started, no other one touched, nothing written but answers; it is no longer
-root, and ends with its parent. On Linux all of it; elsewhere what `setrlimit` does.
+It can open no file or socket, start no process, affect no other one, write nothing but answers; it is not root, and
+ends with its parent. All of this on Linux; elsewhere what `setrlimit` offers.
 """
 
 import ctypes
@@ -22,8 +22,8 @@ _CLONE_THREAD = 0x00010000
 _ALLOW, _ERROR, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
 _LOAD, _AND, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x54, 0x15, 0x35, 0x06
 _X32 = 0x40000000
-# By machine: how the kernel names it; `clone`, `clone3`; and what is refused: starting and tracing processes,
-# signals to them, and looking into their memory. Whatever opens anything is refused by a limit of no open files.
+# By machine: the kernel's audit id; `clone`, `clone3`; and the refused calls: starting and tracing processes, sending
+# signals, and reading other processes' memory. Opening anything fails by the limit of no open files.
 _CALLS = {
     "x86_64": (0xC000003E, 56, 435, (57, 58, 59, 322, 62, 200, 101, 310, 311)),
     "aarch64": (0xC00000B7, 220, 435, (221, 281, 129, 130, 117, 270, 271)),
@@ -31,13 +31,13 @@ _CALLS = {
 
 
 def confine(parent: int) -> None:
-    """Give up everything. Ends the process where `parent`, which started it, is gone already."""
+    """Apply all restrictions. Exits if `parent`, the process that started this one, has ended."""
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.unshare(_CLONE_NEWNET):
             libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET)  # where users may, and a container allows it
         with suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:  # noqa: PTH123
-            file.write("1000")  # where the machine runs out of memory, rather this process than any other
+            file.write("1000")  # if the machine runs out of memory, end this process first
         _leave_root()
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != parent:
@@ -62,9 +62,8 @@ def _leave_root() -> None:
 
 
 def _refuse_calls(libc: ctypes.CDLL) -> None:
-    """Have the kernel refuse what starts processes and meddles with others, where it can. Threads may be started:
-    libde265, which decodes HEIC, has one of its own.
-    """
+    """Have the kernel refuse calls that start processes or affect others, where supported. Threads are allowed:
+    libde265, which decodes HEIC, starts one."""
     known = _CALLS.get(platform.machine())
     if known is None:
         return
@@ -81,7 +80,7 @@ def _refuse_calls(libc: ctypes.CDLL) -> None:
     for call in refused:
         program += [(_EQUAL, 0, 1, call), refusal]
     program += [
-        # glibc then takes `clone`, whose flags can be seen.
+        # glibc then falls back to `clone`, whose flags are visible to the filter.
         (_EQUAL, 0, 1, clone3),
         (_RETURN, 0, 0, _ERROR | errno.ENOSYS),
         (_EQUAL, 0, 4, clone),

@@ -1,7 +1,7 @@
-"""The colours of a picture: which of the named ones are in it, how much of each, and the few that stand for it.
+"""The colours of a picture: which named ones are in it, how much of each, and a few swatches.
 
-Each pixel gets a name by its lightness, chroma and hue in OKLab, where equal distances look equal. Nothing here takes
-numpy: decoder processes have none.
+Each pixel gets a name by its lightness, chroma and hue in OKLab, where equal distances look equal. Doesn't use numpy,
+which decoder processes lack.
 """
 
 import math
@@ -14,29 +14,29 @@ from PIL import Image
 from search.imaging.palette import PALETTE
 
 MOST_SWATCHES, LEAST_SWATCHES = 5, 3
-"""Colours that stand for a picture; fewer where it has no more."""
+"""Maximum number of swatches, and the number below which light and dark parts are separated."""
 _SAMPLE = 48
-"""Pixels of the longer side that are looked at."""
+"""Pixels of the longer side of the sample."""
 _LEVEL_BITS = 4
-"""Names are looked up once for so many bits of red, green and blue each: 4,096 colours."""
+"""Bits of red, green and blue by which names are cached: 4,096 colours."""
 MOSTLY_OF = "mostly-"
 COLOUR_NAMES = (*PALETTE, *(MOSTLY_OF + name for name in PALETTE))
-"""What pictures can be found by: some of a colour, and mostly of it."""
+"""Values to filter by: some of a colour, and mostly of it."""
 READER = 1
-"""Of what follows: another number once pictures that are here are to be looked at anew."""
+"""Version of the rules below. Change it when stored pictures must be analysed again."""
 GREYS = frozenset(("black", "grey", "white"))
 _VIVID = 0.1
-"""Chroma from which a colour catches the eye however little there is of it."""
+"""Chroma from which a colour is noticed even in small amounts."""
 _LEAST_VIVID, _LEAST_MUTED, _LEAST_GREY = 0.03, 0.1, 0.12
-"""Of the picture: from how much on a colour is in it. Greys are in nearly every photo."""
+"""Fractions of the picture from which a colour counts as in it. Greys are in nearly every photo."""
 MOSTLY = 0.5
-"""Of the picture: from how much on it is mostly of a colour."""
+"""Fraction of the picture from which it is mostly of a colour."""
 _SPLIT = 0.08
-"""Of the picture: a lighter or darker part of a colour that is as large may stand beside it."""
+"""Fraction of the picture from which a lighter or darker part of a colour gets its own swatch."""
 
 
 class Swatch(NamedTuple):
-    """A colour that stands for a part of a picture: its name, "#rrggbb", and the part's share in percent."""
+    """A representative colour: its name, "#rrggbb", and the share of its part of the picture in percent."""
 
     name: str
     colour: str
@@ -44,8 +44,7 @@ class Swatch(NamedTuple):
 
 
 class Colours(NamedTuple):
-    """The names in PALETTE of which there is some in a picture, those of which it is mostly, and its swatches, the
-    largest first."""
+    """Names in PALETTE of colours in a picture, those of which it mostly consists, and its swatches, largest first."""
 
     some: tuple[str, ...]
     mostly: tuple[str, ...]
@@ -53,12 +52,12 @@ class Colours(NamedTuple):
 
     @property
     def names(self) -> list[str]:
-        """All that it is found by: values of COLOUR_NAMES."""
+        """The values of COLOUR_NAMES by which it is found."""
         return [*self.some, *(MOSTLY_OF + name for name in self.mostly)]
 
 
 class _Part:
-    """The pixels of a picture that have one name, and are light, medium or dark."""
+    """The pixels of a picture with one name and one level of lightness."""
 
     __slots__ = ("blue", "count", "green", "name", "red", "vivid")
 
@@ -85,7 +84,7 @@ class _Part:
 
 
 def colours_of(picture: Image.Image) -> Colours:
-    """Return which colours are in an upright picture."""
+    """Return the colours of an upright picture."""
     parts = _parts_of(picture)
     total = sum(part.count for part in parts)
     names: dict[str, _Part] = {}
@@ -105,7 +104,7 @@ def _is_in(part: _Part, total: int) -> bool:
 def _parts_of(picture: Image.Image) -> list[_Part]:
     scale = min(1.0, _SAMPLE / max(picture.size))
     size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
-    # Means of neighbours: a meadow is green, whatever its blades and their shadows are.
+    # Averages of neighbours: a meadow is green, whatever its blades and their shadows are.
     sample = picture.convert("RGB").resize(size, Image.Resampling.BOX, reducing_gap=1.0)
     parts: dict[tuple[str, int], _Part] = {}
     shift = 8 - _LEVEL_BITS
@@ -122,7 +121,8 @@ def _parts_of(picture: Image.Image) -> list[_Part]:
 
 
 def _swatches(parts: Sequence[_Part], names: dict[str, _Part], some: Sequence[str], total: int) -> tuple[Swatch, ...]:
-    """The colours of which there is some, the largest first; where these are few, with light and dark ones apart."""
+    """Return swatches for the colours in `some`, largest first; where they are few, with light and dark parts
+    separated."""
     found = _by_size(names[name] for name in some)[:MOST_SWATCHES] or _by_size(names.values())[:1]
     if len(found) < LEAST_SWATCHES:
         large = [one for one in _by_size(parts) if one.count >= _SPLIT * total]
@@ -138,14 +138,15 @@ def _by_size(parts: Iterable[_Part]) -> list[_Part]:
 
 @lru_cache(1 << 3 * _LEVEL_BITS)
 def _kind_of(red: int, green: int, blue: int) -> tuple[tuple[str, int], bool]:
-    """The name of a colour, given by the upper bits of its parts, with a number for how light it is; and whether it
-    is vivid."""
+    """Return name and lightness level of a colour, given by the upper bits of its channels; and whether it is
+    vivid."""
     lightness, chroma, hue = oklch(*((part + 0.5) * 2 ** (8 - _LEVEL_BITS) for part in (red, green, blue)))
     return (name_of(lightness, chroma, hue), int(lightness * 3.999)), chroma >= _VIVID
 
 
 def oklch(red: float, green: float, blue: float) -> tuple[float, float, float]:
-    """Return lightness (0 to 1), chroma (0 to 0.33) and hue (degrees) in OKLab of sRGB, whose parts are 0 to 255."""
+    """Return lightness (0 to 1), chroma (0 to 0.33) and hue (degrees) in OKLab of an sRGB colour with channels of 0 to
+    255."""
     r, g, b = (_linear(part / 255) for part in (red, green, blue))
     long = (0.4122214708 * r + 0.5363325363 * g + 0.0514459929 * b) ** (1 / 3)
     medium = (0.2119034982 * r + 0.6806995451 * g + 0.1073969566 * b) ** (1 / 3)
@@ -161,7 +162,7 @@ def _linear(part: float) -> float:
 
 
 def name_of(lightness: float, chroma: float, hue: float) -> str:
-    """Return what people call a colour, one of PALETTE."""
+    """Return the common name of a colour, one of PALETTE."""
     if lightness < 0.18 or chroma < _least_chroma(lightness, hue):
         return "black" if lightness < 0.33 else "white" if lightness > 0.88 else "grey"
     for until, name in _HUES:
@@ -171,7 +172,8 @@ def name_of(lightness: float, chroma: float, hue: float) -> str:
 
 
 def _least_chroma(lightness: float, hue: float) -> float:
-    """Below it a colour is a grey: in the dark it takes more to be seen, and shadows are often a little purple."""
+    """Return the chroma below which a colour is a grey: higher in the dark, and for purples, since shadows are often
+    purplish."""
     return 0.028 + max(0.0, 0.4 - lightness) * 0.1 + (0.014 if 284 < hue < 352 else 0.0)
 
 
@@ -188,11 +190,11 @@ _HUES = (
     (352, "magenta"),
     (361, "rose"),
 )
-"""Hues in degrees up to which colours have a name when they are neither pale nor dark."""
+"""Upper bounds of hue in degrees, and the names of colours that are neither pale nor dark."""
 
 
 def _shade(hue_name: str, lightness: float, chroma: float, hue: float) -> str:
-    """The same for pale and dark ones, which have other names."""
+    """Return the palette name, which for pale and dark colours differs from the name of the hue."""
     if hue_name == "magenta":
         return "pink" if lightness > 0.5 else "purple"
     if hue_name in ("rose", "red"):

@@ -1,7 +1,7 @@
-"""What a decoder process does for others: each task takes the bytes of a file, and returns little.
+"""The tasks of decoder processes: each takes the bytes of a file, and returns facts and blobs.
 
-A task returns facts, which JSON can hold, and blobs. `memory` is what it may take in bytes; those that need more raise
-NeedsMemory, and all raise UnreadableImage.
+Facts are JSON values. `memory` is the limit in bytes; a task that needs more raises NeedsMemory, and all raise
+UnreadableImage.
 """
 
 import json
@@ -49,14 +49,14 @@ def picture(
     parts: Sequence[str],
     sidecar: str = "",
 ) -> Answer:
-    """Parts of what is made of a picture: "colours", its "copy" as WebP of `copy` pixels, its "pixels", RGB, its
-    "greys", and
-    "windows", where it is wide or tall: where they are, and the pixels of each. "hash" tells whether all that is of it
-    would be the same of another file. "written" is what its file says in words and figures, and a `sidecar` of XMP,
-    whose bytes come as Latin-1.
+    """Decode a picture and return the requested `parts` of it.
 
-    Sides longer than `longest` are brought down to it, as far as `at_least` allows. All are of a part of it where a
-    `region` of fractions (left, top, width, height) is given. The pixels are those in the `window` of a model.
+    "colours"; "copy", a WebP of `copy` pixels; "pixels", RGB; "greys", for the perceptual hash; "windows" of a wide or
+    tall picture, their boxes and the pixels of each; "hash", equal for files of which all the rest would be equal;
+    "written", the metadata of the file and of an XMP `sidecar`, whose bytes come as Latin-1.
+
+    Sides longer than `longest` are reduced to it, as far as `at_least` allows. With a `region` in fractions (left,
+    top, width, height), all is of that part. The pixels are those in the `window` of a model.
     """
     read = read_picture(data, max_pixels=max_pixels, at_least=at_least, longer_at_least=longer_at_least, memory=memory)
     shown = read.picture
@@ -89,20 +89,20 @@ def picture(
 
 
 def written(data: bytes, memory: int, *, sidecar: str = "") -> Answer:
-    """What a file, or its beginning, says in words and figures, and a `sidecar` of XMP; never a refusal."""
+    """Return the metadata in a file, or in its beginning, and in an XMP `sidecar`. Refuses no file."""
     beside, inside, is_whole = PhotoMetadata(), PhotoMetadata(), True
     try:
         beside = from_xmp(sidecar.encode("latin-1"), TakenFrom.SIDECAR)
         inside, is_whole = read_file(data, recognised(data))
-    except (UnreadableImage, MemoryError):  # of what it is, `picture` tells
+    except (UnreadableImage, MemoryError):  # `picture` reports the error
         pass
     return {"said": {"sidecar": beside.facts(), "file": inside.facts(), "is_whole": is_whole}}, []
 
 
 def written_in_many(data: bytes, memory: int, *, sizes: Sequence[Sequence[int]]) -> Answer:
-    """The same of many files, one behind the other, each with its sidecar behind it; `sizes` has the bytes of both.
+    """Return the metadata of many files, concatenated, each followed by its sidecar; `sizes` has the bytes of both.
 
-    What they say is a blob, a list of what `written` says of each: it may be long.
+    The result is a blob, as it may be long: a JSON list of what `written` returns for each.
     """
     found, start = [], 0
     for size, beside in sizes:
@@ -114,7 +114,7 @@ def written_in_many(data: bytes, memory: int, *, sizes: Sequence[Sequence[int]])
 
 
 def colours(data: bytes, memory: int, *, max_pixels: int) -> Answer:
-    """Which colours are in a small picture."""
+    """Return the colours of a small picture."""
     return _colours(read_picture(data, max_pixels=max_pixels, memory=memory).picture), []
 
 
@@ -123,8 +123,8 @@ def _colours(shown: Image.Image) -> dict[str, Any]:
 
 
 def compared_in_many(data: bytes, memory: int, *, sizes: Sequence[int], max_pixels: int) -> Answer:
-    """What is compared of many pictures, one behind the other; `sizes` has the bytes of each. Blobs are the greys and
-    the small copies by turns, and of the greys "shown" has the sizes."""
+    """Return the pixels to compare of many pictures, concatenated; `sizes` has the bytes of each. Blobs are greys and
+    small copies alternately; "shown" has the sizes of the greys."""
     shown, blobs, start = [], [], 0
     for size in sizes:
         grey, small = compared(read_picture(data[start : start + size], max_pixels=max_pixels, memory=memory).picture)
@@ -135,34 +135,34 @@ def compared_in_many(data: bytes, memory: int, *, sizes: Sequence[int], max_pixe
 
 
 def _hash(shown: Image.Image, width: int, height: int) -> str:
-    """Of the pixels from which all else is made: vectors, copies, colours."""
+    """Return a hash of the pixels from which all else is made: vectors, copies, colours."""
     found = blake2b(f"{width} {height} {shown.size} {shown.mode}".encode(), digest_size=16)
     found.update(shown.tobytes())
     return found.hexdigest()
 
 
 def _cut_window(shown: Image.Image, box: Box, window: Sequence[int] | None) -> Image.Image | None:
-    """Return what a model is to see of a part; None where that is what it sees of the whole picture."""
-    # Of a picture that is squeezed into the square, the middle is no more than a part.
+    """Return what a model sees of a window; None where it equals what it sees of the whole picture."""
+    # Of a picture that is squeezed into a square, the middle is only a part.
     if window and window[0] and is_middle(box, shown.size):
         return None
     part = shown.crop(box.of(shown.size))
     return cut_out(part, *window) if window else part
 
 
-def drawn_anew(data: bytes, memory: int, *, max_pixels: int, lossless: bool) -> Answer:
-    """The whole picture as a new file, PNG or JPEG, with nothing else in it."""
+def reencoded(data: bytes, memory: int, *, max_pixels: int, lossless: bool) -> Answer:
+    """Re-encode the whole picture as PNG or JPEG, without metadata."""
     shown = read_picture(data, max_pixels=max_pixels, memory=memory).picture
     output = BytesIO()
     kind = "PNG" if lossless or max(shown.size) > _MAX_JPEG_SIDE else "JPEG"
     if kind == "PNG":
         shown.save(output, "PNG", optimize=False)
     else:
-        # No chroma subsampling: at this quality it is the loss that one sees.
+        # No chroma subsampling: at this quality it would be the visible loss.
         shown.save(output, "JPEG", quality=95, subsampling="4:4:4")
     assert kind in FORMATS
     return {"format": kind}, [output.getvalue()]
 
 
-_ALL: tuple[Callable[..., Answer], ...] = (picture, colours, drawn_anew, written, written_in_many, compared_in_many)
+_ALL: tuple[Callable[..., Answer], ...] = (picture, colours, reencoded, written, written_in_many, compared_in_many)
 TASKS = {task.__name__: task for task in _ALL}

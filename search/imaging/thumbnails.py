@@ -1,4 +1,4 @@
-"""What is shown in place of the full picture: thumbnail, blurry stand-in, dominant colour; and parts of it."""
+"""Thumbnail, placeholder and dominant colour of a picture, and crops of it."""
 
 import math
 from base64 import b64encode
@@ -14,9 +14,9 @@ _COLOURS = 12
 GREY_SIDE = 32
 COMPARED_GREYS, COMPARED_SIDE = 256, 128
 _BORDER = [0] * 25 + [255] * 231
-"""Greys may be so far from a border's that they count as part of it: JPEG leaves noise."""
+"""Grey differences from a border's colour that count as border: JPEG leaves noise."""
 _LEAST_INSIDE = 0.1
-"""Of a picture within its border: less is a mark on a page."""
+"""Minimum fraction of a picture within its border: less is a mark on a page."""
 
 
 def thumbnail(picture: Image.Image, longest: int) -> bytes:
@@ -27,9 +27,9 @@ def thumbnail(picture: Image.Image, longest: int) -> bytes:
 
 
 def reduced(picture: Image.Image, longest: int, *, shorter: int) -> Image.Image:
-    """Return the picture with its longer side `longest`, or more where the shorter one would get below `shorter`.
+    """Return the picture with its longer side `longest`, or more where the shorter one would fall below `shorter`.
 
-    Never enlarged. As good for a model as the picture itself, and several times as quick as a thumbnail's filter.
+    Never enlarged. As good for a model as the full picture, and several times as fast as a thumbnail's filter.
     """
     longest = max(longest, -(-shorter * max(picture.size) // min(picture.size)))
     size = _fitting(picture, longest)
@@ -37,9 +37,9 @@ def reduced(picture: Image.Image, longest: int, *, shorter: int) -> Image.Image:
 
 
 def greys(picture: Image.Image) -> bytes:
-    """Return the picture, without a border of one colour, as 32x32 greys, of which `search.duplicates` makes
-    a perceptual hash."""
-    # Of a large picture the rest is as good: a long way down in one step takes longer.
+    """Return the picture, without a border of one colour, as 32x32 greys, from which `search.duplicates` makes a
+    perceptual hash."""
+    # For a large picture a first coarse reduction is as good, and faster.
     small = _without_border(picture.convert("L")).resize(
         (GREY_SIDE, GREY_SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0
     )
@@ -47,8 +47,8 @@ def greys(picture: Image.Image) -> bytes:
 
 
 def compared(picture: Image.Image) -> tuple[Image.Image, Image.Image]:
-    """Return what `search.duplicates` compares of a picture: its greys, the longer side COMPARED_GREYS pixels, and its
-    Y, Cb and Cr, COMPARED_SIDE by COMPARED_SIDE pixels whatever its shape."""
+    """Return what `search.duplicates` compares: greys, the longer side COMPARED_GREYS pixels, and YCbCr, COMPARED_SIDE
+    by COMPARED_SIDE pixels whatever the picture's shape."""
     sides = COMPARED_SIDE, COMPARED_SIDE
     return (
         ImageOps.contain(picture.convert("L"), (COMPARED_GREYS, COMPARED_GREYS)),
@@ -57,7 +57,7 @@ def compared(picture: Image.Image) -> tuple[Image.Image, Image.Image]:
 
 
 def _without_border(grey: Image.Image) -> Image.Image:
-    """A border, which all framed pictures share, is not what a picture is told by."""
+    """Remove a border of one colour, which would make all framed pictures similar."""
     corner = grey.getpixel((0, 0))
     inside = ImageChops.difference(grey, Image.new("L", grey.size, corner)).point(_BORDER).getbbox()
     if inside is None or (inside[2] - inside[0]) * (inside[3] - inside[1]) < _LEAST_INSIDE * grey.width * grey.height:
@@ -66,14 +66,14 @@ def _without_border(grey: Image.Image) -> Image.Image:
 
 
 def placeholder(picture: Image.Image) -> str:
-    """Return a stand-in of 16 pixels as a `data:` URI of about 200 characters, to be shown until the picture comes."""
+    """Return a copy of 16 pixels as a `data:` URI of about 200 characters, displayed until the picture has loaded."""
     webp = _as_webp(_shrunk(picture, _STAND_IN), quality=40, method=4)
     return f"data:{FORMATS['WEBP'].mime};base64,{b64encode(webp).decode('ascii')}"
 
 
 def dominant_colour(picture: Image.Image) -> str:
-    """Return the most common colour as "#rrggbb": one that is in the picture, where an average may not be."""
-    # Nearest, because every other filter mixes neighbours into colours that are nowhere in the picture.
+    """Return the most common colour as "#rrggbb": one that is in the picture, which an average may not be."""
+    # Nearest, because every other filter mixes neighbours into new colours.
     sample = picture.resize(_fitting(picture, _SAMPLE), Image.Resampling.NEAREST)
     reduced = sample.convert("RGB").quantize(_COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     counts = reduced.histogram()
@@ -83,10 +83,9 @@ def dominant_colour(picture: Image.Image) -> str:
 
 
 def cut_out(picture: Image.Image, shortest: int, side: int, resample: int) -> Image.Image:
-    """Return the middle square of `side` pixels of the picture, whose shorter side is scaled to `shortest` before.
+    """Return the central square of `side` pixels, after scaling the shorter side to `shortest`.
 
-    Where `shortest` is 0, nothing is cut off: the whole picture is squeezed into the square. Cut once more, it stays
-    as it is.
+    If `shortest` is 0, the whole picture is squeezed into the square. Idempotent.
     """
     if not shortest:
         square = (side, side)
@@ -100,20 +99,20 @@ def cut_out(picture: Image.Image, shortest: int, side: int, resample: int) -> Im
             return _middle_of_strip(picture, (width, height), side, resample)
         picture = picture.resize((width, height), Image.Resampling(resample))
     left, top = (width - side) // 2, (height - side) // 2
-    # Beyond the edges of a picture that is smaller than the square, this adds black, as the processors do.
+    # Beyond the edges of a picture smaller than the square, this adds black, as the processors do.
     return picture.crop((left, top, left + side, top + side))
 
 
 WIDEST = 8_000_000
-"""Pixels up to which a picture is scaled as a whole before its middle is cut out."""
+"""Pixels up to which a picture is scaled as a whole before the crop."""
 
 
 def _middle_of_strip(picture: Image.Image, size: tuple[int, int], side: int, resample: int) -> Image.Image:
-    """Scale no more of a long strip than its middle square: a line of 16,000 pixels would take 3 GB in full."""
+    """Scale only the central square of a long strip: a line of 16,000 pixels would take 3 GB in full."""
     box, target, offset = [0.0, 0.0, float(picture.width), float(picture.height)], list(size), [0, 0]
     for axis in (0, 1):
         scale = picture.size[axis] / size[axis]
-        # A filter reaches two pixels of the picture, or of what it becomes: beyond a box Pillow sees none.
+        # A filter reaches two pixels, of the picture or of the result; beyond the box Pillow sees none.
         margin = math.ceil(3 / min(scale, 1.0))
         start = (size[axis] - side) // 2 - margin
         if start > 0:
@@ -127,9 +126,9 @@ def _middle_of_strip(picture: Image.Image, size: tuple[int, int], side: int, res
 def touched_pixels(
     size: tuple[int, int], left: float, top: float, width: float, height: float
 ) -> tuple[int, int, int, int]:
-    """Return left, top, right and bottom of a rectangle, given in fractions of a picture of this size.
+    """Return left, top, right and bottom in pixels of a rectangle in fractions of a picture of `size`.
 
-    Every pixel that it touches belongs to it.
+    It includes every pixel that the rectangle touches.
     """
     return (
         math.floor(left * size[0] + ROUNDING),
@@ -140,7 +139,7 @@ def touched_pixels(
 
 
 ROUNDING = 1e-6
-"""By how much fractions may be off."""
+"""Tolerance of fractions."""
 
 
 def _shrunk(picture: Image.Image, longest: int) -> Image.Image:
@@ -151,13 +150,13 @@ def _shrunk(picture: Image.Image, longest: int) -> Image.Image:
 
 
 def _fitting(picture: Image.Image, longest: int) -> tuple[int, int]:
-    """The size of `picture` brought down to `longest` on its longer side; a strip keeps at least one pixel."""
+    """Return the size of `picture` reduced to `longest` on its longer side; a strip keeps at least one pixel."""
     scale = min(1.0, longest / max(picture.size))
     return max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
 
 
 def _as_webp(picture: Image.Image, *, quality: int, method: int) -> bytes:
     output = BytesIO()
-    # Empty, or Pillow passes on the profile that it finds in the picture's info.
+    # Empty, or Pillow writes the profile in the picture's info.
     picture.save(output, "WEBP", quality=quality, method=method, exif=b"", xmp=b"", icc_profile=b"")
     return output.getvalue()

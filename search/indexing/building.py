@@ -1,9 +1,8 @@
-"""The index of a set of vectors is built, dropped and built anew: each of the set's tables has its own.
+"""Building, rebuilding and dropping the HNSW index of a vector set: one index per leaf table.
 
-Without it a search reads all rows, which is slower and just as right. Whoever drops or builds it holds an advisory
-lock, which ends with its connection: whoever was killed leaves the index missing or half built, with nobody at it. A
-rebuild makes the new index beside the old one, and takes that away and its name only then: wherever it is killed, one
-of the two is whole.
+Without the index a search scans all rows, which is slower but exact. Dropping and building hold an advisory lock,
+which ends with the connection: after a kill the index is missing or invalid, and the lock is free. A rebuild creates
+the new index beside the old one and swaps them at the end: wherever it is killed, one of them is valid.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -19,13 +18,13 @@ from search.models.hnsw import indexing
 from search.models.vector_sets import VectorTable, index_name
 
 MANY_DEAD = 0.2
-"""Share of dead rows from which they cost more than their removal. PostgreSQL removes them by itself at about this."""
+"""Fraction of dead rows above which they should be removed. Autovacuum removes them at about this."""
 _BESIDE = "_ccnew"
-"""What the name of an index ends in that is to replace another one, as PostgreSQL ends it for REINDEX."""
+"""Suffix of an index that will replace another one, as in PostgreSQL's REINDEX CONCURRENTLY."""
 _LIMITS = ["statement_timeout", "lock_timeout", "transaction_timeout"]
-"""Settings that bound what a request may take, and would cut off every build of a large collection."""
+"""Timeouts meant for requests, which would cancel every build of a large index."""
 _NEIGHBOURS = 1_000
-"""Bytes of memory for a row while the index is built, beside its vector."""
+"""Bytes of memory per row for building the index, besides its vector."""
 
 
 class State(Enum):
@@ -35,7 +34,7 @@ class State(Enum):
 
 
 def index_state(table: VectorTable) -> State:
-    """Return the worst that is true of an index among the set's tables."""
+    """Return the worst state among the indexes of the set's tables."""
     wholes = [_is_whole(index_name(leaf)) for leaf in table.leaves]
     if None in wholes:
         return State.MISSING
@@ -43,7 +42,7 @@ def index_state(table: VectorTable) -> State:
 
 
 def _is_whole(name: str) -> bool | None:
-    """Whether searches can use an index; None where there is none of this name."""
+    """Whether an index is valid; None if there is none of this name."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)", [name])
         row = cursor.fetchone()
@@ -51,25 +50,25 @@ def _is_whole(name: str) -> bool | None:
 
 
 def build_index(table: VectorTable) -> None:
-    """Build what is missing of the index. Reading and writing go on meanwhile; there is no index until the end."""
+    """Build the missing or invalid indexes, CONCURRENTLY: reads and writes continue."""
     for leaf in table.leaves:
         if not _is_whole(index_name(leaf)):
             _build(leaf, table.dimensions, _create)
 
 
 def rebuild_index(table: VectorTable) -> bool:
-    """Build the index anew, with the parameters of this version. Where there is one, it serves until the end.
+    """Rebuild the index with the parameters of this version. An existing one stays in use until the end.
 
-    Returns False where a load or somebody else is at it. What an interrupted one left is removed by the next one, or
-    put to use where it is whole.
+    Returns False if a bulk load or another process has the lock. Leftovers of an interrupted rebuild are removed, or
+    used if valid.
     """
-    if not take_index(table):
+    if not lock_index(table):
         return False
     try:
         for leaf in table.leaves:
             _build(leaf, table.dimensions, _create_beside if _is_whole(index_name(leaf)) else _create)
     finally:
-        leave_index(table)
+        unlock_index(table)
     return True
 
 
@@ -79,32 +78,32 @@ def many_dead(rows: int, dead: int) -> bool:
 
 
 def vacuum(table: VectorTable) -> None:
-    """Remove the set's dead rows, and count what is there.
+    """Remove the set's dead rows, and analyse its tables.
 
-    To take many rows out of an index takes VACUUM up to twice as long as building it anew: 18 s instead of 2.5. So it
-    is built anew first, unless somebody else is at it.
+    Removing many rows from an HNSW index takes VACUUM longer than a rebuild: 18 s instead of 2.5. So the index is
+    rebuilt first, unless another process has its lock.
     """
     for leaf in table.leaves:
         with connection.cursor() as cursor:
             cursor.execute("SELECT n_live_tup, n_dead_tup FROM pg_stat_user_tables WHERE relid = %s::regclass", [leaf])
             rows, dead = cursor.fetchone()
-        if many_dead(rows, dead) and _is_whole(index_name(leaf)) and take_index(table):
+        if many_dead(rows, dead) and _is_whole(index_name(leaf)) and lock_index(table):
             try:
                 _build(leaf, table.dimensions, _create_beside)
             finally:
-                leave_index(table)
+                unlock_index(table)
         with without_limits():
             _execute(f'VACUUM (ANALYZE) "{leaf}"')
 
 
 def drop_index(table: VectorTable) -> None:
-    """Drop the index, or what there is of it, once no search uses it any more."""
+    """Drop the index, valid or not, once no search uses it any more."""
     for leaf in table.leaves:
         _drop(index_name(leaf))
 
 
 def left_over(table: VectorTable) -> list[str]:
-    """Return the names of the indexes that an interrupted rebuild has left: each slows every new row down."""
+    """Return the names of indexes left by an interrupted rebuild: each slows down every insert."""
     return [name for leaf in table.leaves for name in _left_beside(leaf)]
 
 
@@ -119,7 +118,7 @@ def _left_beside(leaf: str) -> list[str]:
 
 
 def is_under_way(table: VectorTable) -> bool:
-    """Whether somebody has dropped the index for a load, or builds it."""
+    """Whether some process has the index's lock: it has dropped it for a bulk load, or is building it."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database "
@@ -130,16 +129,16 @@ def is_under_way(table: VectorTable) -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def take_index(table: VectorTable) -> bool:
-    """Take the lock of whoever drops or builds the index; False where somebody else has it."""
+def lock_index(table: VectorTable) -> bool:
+    """Try to take the lock for dropping or building the index; return False if another process has it."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [_lock(table)])
         (is_ours,) = cursor.fetchone()
     return bool(is_ours)
 
 
-def leave_index(table: VectorTable) -> None:
-    with suppress(DatabaseError), connection.cursor() as cursor:  # a connection that has failed takes it with it
+def unlock_index(table: VectorTable) -> None:
+    with suppress(DatabaseError), connection.cursor() as cursor:  # a failed connection releases it anyway
         cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [_lock(table)])
 
 
@@ -149,28 +148,28 @@ def _lock(table: VectorTable) -> str:
 
 def _build(leaf: str, dimensions: int, create: Callable[[str, int], None]) -> None:
     beside = index_name(leaf) + _BESIDE
-    if not _is_whole(beside):  # or a rebuild was killed when it had made it
+    if not _is_whole(beside):  # else a rebuild was killed after creating it
         with_resources(leaf, dimensions, create)
     if _is_whole(beside):
         _replace(leaf)
 
 
 def with_resources(leaf: str, dimensions: int, create: Callable[[str, int], None]) -> None:
-    """Create an index of one table with this machine's memory and cores."""
+    """Run `create` for one table with this machine's memory and cores."""
     with _resources(leaf, dimensions, parallel=True):
         try:
             create(leaf, dimensions)
         except OperationalError as error:
             if isinstance(error.__cause__, QueryCanceled) or not connection.is_usable():
                 raise
-            # Workers share memory in /dev/shm, which is 64 MB in a container where nobody has asked for more.
+            # Parallel workers share memory in /dev/shm, which by default is 64 MB in a container.
             with _resources(leaf, dimensions, parallel=False):
                 create(leaf, dimensions)
 
 
 def _create(leaf: str, dimensions: int) -> None:
     _drop_leftovers(leaf)
-    _drop(index_name(leaf))  # what is left of one that was not finished
+    _drop(index_name(leaf))  # an invalid one
     _create_as(index_name(leaf), leaf, dimensions)
 
 
@@ -184,7 +183,7 @@ def _create_as(name: str, leaf: str, dimensions: int) -> None:
 
 
 def _replace(leaf: str) -> None:
-    """Have the new index take the place of the old one. Neither step holds a search or a load up."""
+    """Swap the new index in. Neither step blocks searches or loads."""
     name = index_name(leaf)
     _drop(name)
     _rename(f"{name}{_BESIDE}", name)
@@ -211,12 +210,13 @@ def _execute(statement: str) -> None:
 
 @contextmanager
 def _resources(leaf: str, dimensions: int, *, parallel: bool) -> Iterator[None]:
-    """Let the block build with this machine's memory and cores; those of a server elsewhere are for it to know."""
+    """Use this machine's memory and cores in the context, if the database runs here; else the server's own
+    settings."""
     settings: dict[str, str] = {}
     if is_here():
         needed = max(64 << 20, (2 * dimensions + _NEIGHBOURS) * _count(leaf) * 5 // 4)
-        free = min(psutil.virtual_memory().available, memory_bytes())  # the first knows no container's limit
-        memory = max(1 << 20, min(needed, free // 2))  # the least that PostgreSQL takes
+        free = min(psutil.virtual_memory().available, memory_bytes())  # psutil ignores a container's limit
+        memory = max(1 << 20, min(needed, free // 2))  # PostgreSQL's minimum
         settings["maintenance_work_mem"] = f"{memory >> 10}kB"
         settings["max_parallel_maintenance_workers"] = str(core_count() - 1)
     if not parallel:
@@ -227,13 +227,13 @@ def _resources(leaf: str, dimensions: int, *, parallel: bool) -> Iterator[None]:
 
 def _count(leaf: str) -> int:
     with connection.cursor() as cursor:
-        cursor.execute(f'SELECT count(*) FROM "{leaf}"')  # noqa: S608 - a name of ours
+        cursor.execute(f'SELECT count(*) FROM "{leaf}"')  # noqa: S608 - our own name
         return int(cursor.fetchone()[0])
 
 
 @contextmanager
 def without_limits() -> Iterator[None]:
-    """Run the block without the server's limits on how long a statement may take."""
+    """Disable the server's timeouts of statements in the context."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT name FROM pg_settings WHERE name = ANY(%s) AND setting <> '0'", [_LIMITS])
         limits = [name for (name,) in cursor.fetchall()]
@@ -243,14 +243,14 @@ def without_limits() -> Iterator[None]:
 
 @contextmanager
 def _session(settings: Mapping[str, str]) -> Iterator[None]:
-    """Run the block with these settings of the server."""
+    """Set these session settings in the context."""
     with connection.cursor() as cursor:
         for name, value in settings.items():
             cursor.execute("SELECT set_config(%s, %s, false)", [name, value])
         try:
             yield
         finally:
-            with suppress(DatabaseError):  # a connection that has failed takes its settings with it
+            with suppress(DatabaseError):  # a failed connection loses its settings anyway
                 for name in settings:
                     cursor.execute(f"RESET {name}")
 

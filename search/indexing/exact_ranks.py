@@ -1,4 +1,4 @@
-"""At which places graded pictures stand among all, exactly, whatever an index would find of them."""
+"""Exact ranks of judged pictures among all, independent of an index."""
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from search.models.vector_values import Vectors
 Ints = npt.NDArray[np.int64]
 
 _TIE = 1e-6
-"""Similarities that are nearer to each other than this are equal: single precision knows no better."""
+"""Similarities closer than this are equal, within single precision."""
 _QUERIES = 1_000
-"""Queries that are measured at once: 40 MB with 10,000 vectors."""
+"""Queries per batch: 40 MB with 10,000 vectors."""
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some of the pictures that are searched. The vectors of a picture, of which it may have several, stand together:
-    those of `keys[n]` begin at row `starts[n]`."""
+    """Some of the pictures that are searched. The vectors of a picture, which may have several, are consecutive: those
+    of `keys[n]` begin at row `starts[n]`."""
 
     keys: Sequence[Hashable]
     starts: Ints
@@ -28,7 +28,7 @@ class Chunk:
 
     @classmethod
     def of(cls, vectors: Mapping[Any, Vectors]) -> Self:
-        """Return pictures with their vectors, each of shape (windows, dimensions)."""
+        """Return a chunk of pictures with their vectors, each of shape (windows, dimensions)."""
         sizes = np.array([len(own) for own in vectors.values()], dtype=np.int64)
         return cls(list(vectors), np.cumsum(sizes) - sizes, np.concatenate(list(vectors.values())))
 
@@ -40,10 +40,10 @@ def ranks(
     pictures: Sequence[Hashable],
     known: Mapping[Any, Vectors],
 ) -> Ints:
-    """Return the places, from 1, of graded pictures among all of `pool`: picture `pictures[n]` for query `query[n]`.
+    """Return the ranks, from 1, of judged pictures among all of `pool`: picture `pictures[n]` for query `query[n]`.
 
-    `known` has the vectors of these pictures. A picture counts by that vector of it which is nearest. Equally near
-    ones share the middle of their places, so that a model to which all are alike finds nothing.
+    `known` has the vectors of these pictures. The nearest of a picture's vectors counts. Ties share their middle rank,
+    so that a model to which all pictures are alike finds nothing.
     """
     scores = _scores(queries, query, pictures, known)
     above, equal = np.zeros(len(query), dtype=np.int64), np.zeros(len(query), dtype=np.int64)
@@ -57,7 +57,7 @@ def ranks(
             for one in order[ends[number] : ends[number + 1]]:
                 row, score = near[query[one] - start], scores[one]
                 higher, alike = row > score + _TIE, np.abs(row - score) <= _TIE
-                if own[one] >= 0:  # it does not stand before itself
+                if own[one] >= 0:  # don't compare a picture with itself
                     higher[own[one]] = alike[own[one]] = False
                 above[one] += np.count_nonzero(higher)
                 equal[one] += np.count_nonzero(alike)

@@ -1,6 +1,6 @@
-"""Vectors of one set, whichever model is active: the nearest pictures to a query, and all of them piece by piece.
+"""Search and retrieval of vectors in any set, of the active model or not.
 
-Only pictures count that everybody may see. Of one that has several windows the nearest counts.
+Only pictures that everybody may see. Of a picture with several windows, the nearest counts.
 """
 
 import uuid
@@ -11,17 +11,17 @@ import numpy as np
 from django.db import connection
 
 from search.indexing.exact_ranks import Chunk
-from search.indexing.query_plan import planned, walk
+from search.indexing.query_plan import index_scan, planned
 from search.models import Image
 from search.models.querysets import ImageQuerySet
 from search.models.vector_sets import VectorTable
 from search.models.vector_values import Vector, Vectors, as_text
 
 EXACT_UP_TO = 100_000
-"""Rows of a set that are all measured, which takes less than a second; of more, the index finds the nearest."""
+"""Rows up to which a set is scanned, in less than a second; larger sets are searched by their index."""
 _PIECE = 5_000
-"""Pictures of which the vectors are fetched at once: 10 MB of 1,000 dimensions."""
-_MOST_WALKED = 1_000
+"""Pictures whose vectors are fetched at once: 10 MB with 1,000 dimensions."""
+_MOST_BY_INDEX = 1_000
 
 
 class Near(NamedTuple):
@@ -30,15 +30,15 @@ class Near(NamedTuple):
 
 
 def nearest(table: VectorTable, vector: Vector, count: int, among: ImageQuerySet | None = None) -> list[Near]:
-    """Return the `count` pictures of the set that are nearest to a unit vector, `among` some or all; nearest first."""
-    is_walked = among is None and table.vectors > EXACT_UP_TO
-    fetched = 2 * count  # pictures of several windows come several times
+    """Return the `count` pictures nearest to a unit vector, nearest first: of the set, or `among` some."""
+    by_index = among is None and table.vectors > EXACT_UP_TO
+    fetched = 2 * count  # a picture with windows comes several times
     while True:
-        rows = _walked(table, vector, fetched) if is_walked else _scanned(table, vector, fetched, among)
+        rows = _by_index(table, vector, fetched) if by_index else _scanned(table, vector, fetched, among)
         found: dict[uuid.UUID, float] = {}
         for image_id, distance in rows:
             found[image_id] = min(distance, found.get(image_id, distance))
-        if len(found) >= count or len(rows) < fetched or (is_walked and fetched >= _MOST_WALKED):
+        if len(found) >= count or len(rows) < fetched or (by_index and fetched >= _MOST_BY_INDEX):
             order = sorted(found.items(), key=lambda one: (one[1], one[0]))
             return [Near(image_id, 1 - distance) for image_id, distance in order[:count]]
         fetched *= 2
@@ -50,7 +50,7 @@ def _scanned(
     images = Image.objects.shown() if among is None else among
     allowed, values = images.order_by().values("pk").query.sql_with_params()
     with connection.cursor() as cursor:
-        # Not by the distance alone, or the index might be walked.
+        # Not by the distance alone, or the planner might use the index.
         cursor.execute(
             f"SELECT image_id, {_distance(table)} AS distance FROM {table.table}"  # noqa: S608 - our own name
             f" WHERE image_id IN ({allowed}) ORDER BY {_distance(table)} + 0, image_id LIMIT {count:d}",
@@ -60,8 +60,8 @@ def _scanned(
     return rows
 
 
-def _walked(table: VectorTable, vector: Vector, count: int) -> list[tuple[uuid.UUID, float]]:
-    with planned(walk(count, table.vectors)), connection.cursor() as cursor:
+def _by_index(table: VectorTable, vector: Vector, count: int) -> list[tuple[uuid.UUID, float]]:
+    with planned(index_scan(count, table.vectors)), connection.cursor() as cursor:
         cursor.execute(
             f"SELECT image_id, {_distance(table)} AS distance FROM {table.table} JOIN search_image"  # noqa: S608
             f" ON search_image.id = image_id WHERE NOT hidden ORDER BY {_distance(table)} LIMIT {count:d}",
@@ -72,12 +72,13 @@ def _walked(table: VectorTable, vector: Vector, count: int) -> list[tuple[uuid.U
 
 
 def _distance(table: VectorTable) -> str:
-    # Named as the index has it.
+    # The same expression as the index's.
     return f"(search_imagevector_s{table.id}.embedding::halfvec({table.dimensions}) <=> %s::halfvec)"
 
 
 def pictures_in(table: VectorTable) -> tuple[int, bool]:
-    """Return how many pictures have a vector in the set, and whether they were counted: of many, statistics tell."""
+    """Return the number of pictures with a vector in the set, and whether it is exact: for large sets it is an
+    estimate."""
     if table.vectors > EXACT_UP_TO:
         return table.vectors - table.windows, False
     with connection.cursor() as cursor:
@@ -87,14 +88,14 @@ def pictures_in(table: VectorTable) -> tuple[int, bool]:
 
 
 def vectors_of(table: VectorTable, ids: Sequence[uuid.UUID], *, whole: bool = False) -> dict[uuid.UUID, Vectors]:
-    """Return the vectors of these pictures, each of shape (windows, dimensions), that of the whole picture first; that
-    one alone, with `whole`. Those that have none are left out."""
+    """Return the vectors of these pictures, each of shape (windows, dimensions), with that of the whole picture first;
+    only that with `whole`. Pictures without vectors are left out."""
     keys: list[uuid.UUID] = []
     rows: list[bytes] = []
     with connection.cursor() as cursor:
         for start in range(0, len(ids), _PIECE):
             cursor.execute(
-                # In binary: to read a vector's text takes longer than to compare it.
+                # In binary: parsing a vector's text takes longer than comparing it.
                 f"SELECT image_id, halfvec_send(embedding) FROM {table.table} WHERE image_id = ANY(%s)"  # noqa: S608
                 f"{' AND window_index = 0' if whole else ''} ORDER BY image_id, window_index",
                 [list(ids[start : start + _PIECE])],
@@ -109,16 +110,16 @@ def vectors_of(table: VectorTable, ids: Sequence[uuid.UUID], *, whole: bool = Fa
 
 
 def _read(rows: Sequence[bytes], dimensions: int) -> Vectors:
-    # Two numbers of 16 bits stand before the halves: how many they are, and one that is unused.
+    # Two 16-bit integers precede the halves: their number, and an unused one.
     halves = np.frombuffer(b"".join(rows), dtype=">f2").reshape(-1, dimensions + 2)
     vectors: Vectors = halves[:, 2:].astype(np.float32)
-    # Halves are rounded: of unit length by nearly, not by all their digits.
+    # Halves are rounded, so their length is only about 1.
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors
 
 
 def common_pictures(first: VectorTable, second: VectorTable) -> list[list[uuid.UUID]]:
-    """Return the ids of shown pictures that have vectors in both sets, in order, in pieces."""
+    """Return the ids of shown pictures with vectors in both sets, in order, in pieces."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT id FROM search_image JOIN {first.table} AS one ON one.image_id = id AND one.window_index = 0"  # noqa: S608
@@ -130,7 +131,7 @@ def common_pictures(first: VectorTable, second: VectorTable) -> list[list[uuid.U
 
 
 def chunks(table: VectorTable, pieces: Sequence[Sequence[uuid.UUID]]) -> Iterator[Chunk]:
-    """Yield the vectors of these pictures in the set, a piece at a time."""
+    """Yield the vectors of these pictures in the set, one piece at a time."""
     for ids in pieces:
         found = vectors_of(table, ids)
         if found:

@@ -1,7 +1,8 @@
-"""A set of vectors that has outgrown one table is copied into another, of more parts, which then takes its place.
+"""Repartitioning: a set of vectors too large for its tables is copied into another one with more partitions, which
+then replaces it.
 
-Searches answer from the old one until the new one is whole. New vectors go into both meanwhile (migration 0016).
-Whoever is killed on the way leaves a set under construction, with which the next one goes on.
+Searches use the old set until the new one is complete. New vectors are written to both meanwhile (migration 0016). A
+killed process leaves a set under construction, with which the next one continues.
 """
 
 import math
@@ -11,49 +12,50 @@ from collections.abc import Callable
 
 from django.db import connection, transaction
 
-from search.indexing.building import build_index, drop_index, leave_index, take_index
+from search.indexing.building import build_index, drop_index, lock_index, unlock_index
 from search.models import VectorSet
 from search.models.vector_sets import REMEMBERED, VectorTable, drop_set, forget_sets, make_set, table_of
 
 MOST_IN_ONE = 1_500_000
-"""Vectors that one index holds at most: of more, the greatest `hnsw.ef_search` misses too many (docs/scaling.md)."""
+"""Maximum vectors of one index: with more, even the largest `hnsw.ef_search` misses too many (docs/scaling.md)."""
 PART = 750_000
-"""Vectors of a part, at most, when a set is divided."""
+"""Maximum vectors of a partition after repartitioning."""
 BATCH = 2_000
-"""Images whose vectors are copied in one transaction. Who edits one of them waits for its end: some hundredths."""
+"""Images whose vectors are copied in one transaction. An edit of one of them waits for its end: some hundredths of a
+second."""
 STILL_SEARCHED = 3 * REMEMBERED
-"""Seconds after which no process searches a set any more that is not current."""
+"""Seconds after which no process searches a set that is no longer current."""
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 def parts_for(vectors: int) -> int:
-    """Return into how many parts a set of so many vectors is divided: a power of two, so that growing is rare."""
+    """Return the number of partitions for a set of this size: a power of two, so that it rarely changes."""
     return 1 if vectors <= MOST_IN_ONE else 1 << math.ceil(math.log2(vectors / PART))
 
 
-def divide(table: VectorTable, parts: int, tell: Tell) -> VectorTable | None:
-    """Copy a set into one of `parts` parts, build its index, and have searches use it; return it.
+def divide(table: VectorTable, parts: int, report: Report) -> VectorTable | None:
+    """Copy a set into one of `parts` partitions, build its index, switch searches to it, and return it.
 
-    Returns None where a load or somebody else is at it.
+    Returns None if a bulk load or another process has the lock.
     """
-    if not take_index(table):
+    if not lock_index(table):
         return None
     try:
         becomes = _under_construction(table, parts)
-        _copy(table, becomes, tell)
-        tell(f"Building the index of {parts} parts")
+        _copy(table, becomes, report)
+        report(f"Building the index of {parts} parts")
         build_index(becomes)
         _take_its_place(table, becomes)
     finally:
-        leave_index(table)
+        unlock_index(table)
     time.sleep(STILL_SEARCHED)
     drop_set(table)
     return becomes
 
 
 def _under_construction(table: VectorTable, parts: int) -> VectorTable:
-    """Return the set to copy into: what another process left of one, or a new one without an index."""
+    """Return the set to copy into: one that another process has left, or a new one without an index."""
     for row in VectorSet.objects.filter(model=table.model, is_current=False):
         left = table_of(row)
         if left.partitions == parts and left.dimensions == table.dimensions:
@@ -64,10 +66,10 @@ def _under_construction(table: VectorTable, parts: int) -> VectorTable:
     return made
 
 
-def _copy(table: VectorTable, becomes: VectorTable, tell: Tell) -> None:
-    """Copy what is missing, in the order of the images' ids.
+def _copy(table: VectorTable, becomes: VectorTable, report: Report) -> None:
+    """Copy missing rows, in the order of the images' ids.
 
-    A row that is locked is neither deleted nor changed meanwhile: who does that next finds the copy.
+    Locked images are neither deleted nor changed meanwhile: a later change finds the copy.
     """
     sql = f"""
         WITH batch AS (SELECT id FROM search_image WHERE id > %s ORDER BY id LIMIT {BATCH} FOR SHARE),
@@ -87,7 +89,7 @@ def _copy(table: VectorTable, becomes: VectorTable, tell: Tell) -> None:
             break
         after, done = last, done + count
         if done % (50 * BATCH) == 0:
-            tell(f"{done:,} images copied")
+            report(f"{done:,} images copied")
     with connection.cursor() as cursor:
         cursor.execute(f'ANALYZE "{becomes.table}"')
 

@@ -1,7 +1,7 @@
-"""What stands in a set of vectors against what images say, which are the truth: found, and put right.
+"""Repair: compares a vector set with the images' own vectors, which are authoritative, and corrects it.
 
-Triggers keep both alike. A set can differ all the same: after a trigger was switched off, by hand or by a restore of
-some tables, or after pages of a disk went bad.
+Triggers keep both equal. They can differ after a trigger was disabled, by hand or by a partial restore, or after disk
+pages were damaged.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from search.models import Image, ModelSwitch, VectorSet
 from search.models.accepted import accepted_names
 from search.models.vector_sets import VectorTable
 
-# Of images by the set's own model: those of another accepted one have their vectors in the set alone.
+# Only images of the set's own model: those of other accepted ones have their vectors in the set alone.
 _MISSING = (
     "search_image AS image WHERE embedding_model = %(model)s AND NOT EXISTS "
     "(SELECT FROM {table} WHERE image_id = image.id AND window_index = 0)"
@@ -40,7 +40,7 @@ _INSERT_MISSING = (
 
 @dataclass(frozen=True)
 class Differences:
-    """Vectors that images have and the set lacks, that no image has any more, and that are others than the image's."""
+    """Counts of vectors that the set lacks, that belong to no image any more, and that differ from the image's."""
 
     missing: int
     left: int
@@ -51,7 +51,7 @@ class Differences:
 
 
 def differences(table: VectorTable) -> Differences:
-    """Compare the set that is searched with the images. Reads all vectors: a second for 300,000."""
+    """Compare the current set with the images. Reads all vectors: a second for 300,000."""
     missing, left, other = (
         _executed(table, f"SELECT count(*) FROM {what}")  # noqa: S608 - constants
         for what in (_MISSING, _LEFT, f"{{table}} AS its JOIN search_image AS image ON {_OTHER}")
@@ -60,9 +60,9 @@ def differences(table: VectorTable) -> Differences:
 
 
 def repair(table: VectorTable) -> Differences:
-    """Make the set that is searched what the images say; return what was wrong."""
+    """Make the current set equal to the images; return the differences corrected."""
     with transaction.atomic():
-        # What an image loses meanwhile would be copied after it was taken away.
+        # Else a vector that an image loses meanwhile could be copied after its deletion.
         with connection.cursor() as cursor:
             cursor.execute("LOCK TABLE search_image IN SHARE MODE")
         left = _executed(table, _DELETE_LEFT)
@@ -72,7 +72,7 @@ def repair(table: VectorTable) -> Differences:
 
 
 def unused_sets(active: str) -> list[VectorSet]:
-    """Return the sets of models that made no image's vector, and are neither active, nor kept, nor being prepared."""
+    """Return the current sets of models without any image, which are neither active, nor kept, nor in preparation."""
     row = ModelSwitch.objects.first()
     wanted = [active, *((row.next_model, row.kept_model, row.uncopied) if row else ())]
     sets = VectorSet.objects.exclude(model__in=wanted).filter(is_kept=False, is_current=True)

@@ -1,10 +1,14 @@
-"""The way in: bytes -> checked picture -> objects and one row. The upload page and `manage.py ingest` share it."""
+"""Ingestion: bytes -> decoded picture -> objects -> one row. Used by the upload page, the API and `manage.py ingest`.
+
+May import the rooms above it in docs/architecture.md. Verbs: `add_picture`, `ingest`, `reconcile`, `reembed`,
+`delete_pending`.
+"""
 
 from search.curation.details import Details
 from search.ingestion.adding import Added, DeletedPicture, add_picture
 from search.ingestion.items import Item, Source, Unavailable
 from search.ingestion.metadata import Metadata, read_metadata
-from search.ingestion.pending import OwedWindows, Pending
+from search.ingestion.pending import Pending, PendingWindows
 from search.ingestion.pipeline.run import ingest
 from search.ingestion.reconciling import reconcile
 from search.ingestion.reembedding import reembed, stale_images
@@ -12,7 +16,7 @@ from search.ingestion.report import Finding, Problem, Progress, Reconciled, Repo
 from search.ingestion.sources import Choices, FolderWatch, Rules, files_source, open_source, watched_source
 from search.ingestion.tables import MetadataError
 from search.ingestion.worker import LOST_DATABASE, Worker
-from search.objects.deletion import settle_deletions
+from search.objects.deletion import delete_pending
 
 __all__ = [
     "LOST_DATABASE",
@@ -25,8 +29,8 @@ __all__ = [
     "Item",
     "Metadata",
     "MetadataError",
-    "OwedWindows",
     "Pending",
+    "PendingWindows",
     "Problem",
     "Progress",
     "Reconciled",
@@ -36,13 +40,13 @@ __all__ = [
     "Unavailable",
     "Worker",
     "add_picture",
+    "delete_pending",
     "files_source",
     "ingest",
     "open_source",
     "read_metadata",
     "reconcile",
     "reembed",
-    "settle_deletions",
     "stale_images",
     "watched_source",
 ]

@@ -1,4 +1,4 @@
-"""One picture on its way in. Objects are written first, rows second."""
+"""Add one picture. Objects are written first, the row second."""
 
 import logging
 import uuid
@@ -11,10 +11,10 @@ from django.db import Error, transaction
 from django.utils.translation import gettext as _
 
 from search import decoding
-from search.curation.captures import UPLOADED, OfFile, Written, all_said, captioned, fields_stated, hash_of
+from search.curation.captures import UPLOADED, OfFile, Written, captioned, fields_stated, hash_of, merged_metadata
 from search.curation.details import Details, clean_tags
 from search.decoding import Seen, Source, Window, size_of
-from search.embedding import ModelUnavailable, active_model, at_hand, picture_encoder, require_fit
+from search.embedding import ModelUnavailable, active_model, other_picture_encoder, picture_encoder, require_fit
 from search.imaging import FORMATS
 from search.ingestion.pipeline.rows import known, staging
 from search.ingestion.pipeline.windows import Encoded, encode_seen
@@ -25,7 +25,7 @@ from search.models.albums import Visibility
 from search.models.image import content_id
 from search.models.vector_values import WrongVectors
 from search.objects import storage
-from search.objects.deletion import deleted_before, objects_held, owe, remove_orphans
+from search.objects.deletion import deleted_before, deletions_blocked, mark_for_deletion, remove_orphans
 from search.objects.full import no_room
 
 if TYPE_CHECKING:
@@ -37,17 +37,17 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A picture whose row lacks the vector only, and the objects that are to be stored before it.
+    """A picture whose row lacks only the vector, and the objects to store before it.
 
-    `seen` is what the model is to see, None where that is left to others; `original` is empty where the original
-    stays elsewhere.
+    `seen` is the input of the model, None if it is embedded later; `original` is empty if the original stays
+    elsewhere.
     """
 
     image: Image
     seen: Seen | None = field(repr=False)
     original: Source = field(repr=False)
     thumbnail: bytes = field(repr=False)
-    # The models for which it was decoded, and which are to encode it.
+    # The models for which it was decoded and that encode it.
     choice: Choice = field(default_factory=chosen, repr=False)
 
     def store(self) -> None:
@@ -59,7 +59,7 @@ class Prepared:
 
 
 class DeletedPicture(Exception):
-    """A picture was deleted, and this person may not bring it back. The message is for them."""
+    """The picture was deleted and this user may not add it again. The message is for the user."""
 
     def __init__(self) -> None:
         super().__init__(_("This picture was here before, and a curator has deleted it."))
@@ -67,8 +67,8 @@ class DeletedPicture(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What became of an upload: `image` is the row, `is_new` tells whether it was made just now,
-    and `is_restored` whether it was in the trash."""
+    """The result of an upload: `image` is the row, `is_new` says whether it was created, and `is_restored` whether it
+    was in the trash."""
 
     image: Image
     is_new: bool
@@ -76,7 +76,7 @@ class Added:
 
 
 def read_for_model(source: Source, window: Window = None) -> Seen:
-    """Return what the model is to see of a file of the collection. Raises UnreadableImage, and decoding.Busy."""
+    """Return the model's input for a file of the collection. Raises UnreadableImage and decoding.Busy."""
     return decoding.picture_for_model(
         source,
         max_pixels=settings.UPLOAD_MAX_MEGAPIXELS * 1_000_000,
@@ -100,11 +100,9 @@ def prepare(
 ) -> Prepared:
     """Decode a picture and fill in its row; with a `location` the original stays there.
 
-    Where the details say nothing, what is written in the file and beside it is taken, if that is wanted; `tags` come
-    in any case.
-
-    What the model is to see is cut where its `window` is known, and left out where it is not wanted. Raises
-    UnreadableImage, and decoding.Busy.
+    Fields that the details leave empty are filled from the file and its sidecars if `written.captions` is set; `tags`
+    are always added. The model's input is cut to `window` if given, and left out without `with_picture`. Raises
+    UnreadableImage and decoding.Busy.
     """
     found = decoding.prepared_picture(
         source,
@@ -114,7 +112,7 @@ def prepare(
         with_picture=with_picture,
         xmp=written.sidecars.get("xmp", b""),
     )
-    said = all_said(written, found.said.sidecar, found.said.file, details.capture)
+    said = merged_metadata(written, found.said.sidecar, found.said.file, details.capture)
     stated = fields_stated(details)
     if written.captions:
         details = captioned(details, said)
@@ -138,13 +136,13 @@ def prepare(
         source_link=details.source_link,
     )
     image.said, image.stated = said, stated
-    beside = hash_of(written.sidecars) if written.name else None
-    image.of_file = OfFile(found.pixels, beside, found.perceptual, found.colours)
+    sidecars_hash = hash_of(written.sidecars) if written.name else None
+    image.of_file = OfFile(found.pixels, sidecars_hash, found.perceptual, found.colours)
     return Prepared(image, found.seen, b"" if location else source, found.thumbnail)
 
 
 def window_for_models() -> Window:
-    """Return how the model sees pictures; None, which leaves that to the models, where two of them are to see one.
+    """Return the input window of the model; None, for an uncropped picture, if two models will encode it.
 
     Raises ModelUnavailable.
     """
@@ -153,9 +151,9 @@ def window_for_models() -> Window:
 
 
 def embed(prepared: Sequence[Prepared]) -> None:
-    """Give rows that are to be written their vectors, also those of a model that is being prepared.
+    """Set the vectors of rows before they are written, also those of a model that is being prepared.
 
-    Each of the models that were chosen when it was decoded for them. Raises ModelUnavailable and WrongVectors.
+    Each picture is encoded by the models for which it was decoded. Raises ModelUnavailable and WrongVectors.
     """
     for choice in dict.fromkeys(one.choice for one in prepared):
         with one_choice(choice):
@@ -167,20 +165,20 @@ def _embed(prepared: Sequence[Prepared]) -> None:
     seen = [one.seen for one in prepared if one.seen]
     found = encode_seen(encoder, seen)
     for one, encoded in zip(prepared, found, strict=True):
-        encoded.given_to(one.image)
+        encoded.set_on(one.image)
         one.image.embedding_model, one.image.embedding_backend = active_model(), encoder.backend
     if following := chosen().next:
-        for one, encoded in zip(prepared, encoded_beside(following, seen), strict=False):
+        for one, encoded in zip(prepared, next_vectors(following, seen), strict=False):
             one.image.next_vector = following.model, encoded
 
 
-def encoded_beside(named: Named, seen: Sequence[Seen]) -> list[Encoded]:
-    """Return the vectors of a model that is being prepared; none where it can't give them here and now.
+def next_vectors(named: Named, seen: Sequence[Seen]) -> list[Encoded]:
+    """Return the vectors of a model that is being prepared; none if it can't encode here and now.
 
-    Such pictures are not lost: they are among those that `switch_model` encodes, at the latest before it activates it.
+    `switch_model` encodes such pictures later, at the latest before it activates the model.
     """
     try:
-        encoder = at_hand(named.pair)
+        encoder = other_picture_encoder(named.pair)
         return encode_seen(encoder, seen) if encoder else []
     except (ModelUnavailable, WrongVectors) as error:
         logger.warning("%d pictures have no vector of %s yet: %s", len(seen), named.pair.image, error)
@@ -195,12 +193,12 @@ def add_picture(
     written: Written = UPLOADED,
     visibility: str = Visibility.PUBLIC,
 ) -> Added:
-    """Add one uploaded picture; it is found by the next search, of those who may see it. What is `written` in it is
-    taken where that says so.
+    """Add one uploaded picture; the next search finds it, for those who may see it. Metadata in the file is used if
+    `written` allows it.
 
-    The same bytes again change nothing, but bring back what is missing of the original and the thumbnail. What was
-    deleted is added again for curators alone.
-    Raises UnreadableImage, DeletedPicture, decoding.Busy, StorageUnavailable, ModelUnavailable and WrongVectors.
+    Known bytes change nothing, except that a missing original or thumbnail is restored. Only curators can add a
+    deleted picture again. Raises UnreadableImage, DeletedPicture, decoding.Busy, StorageUnavailable, ModelUnavailable
+    and WrongVectors.
     """
     with one_choice():
         return _added(source, details, uploader, written, visibility)
@@ -209,7 +207,7 @@ def add_picture(
 def _added(source: Source, details: Details, uploader: "User | None", written: Written, visibility: str) -> Added:
     image_id = content_id(source)
     if known([image_id]):
-        with objects_held([image_id]):
+        with deletions_blocked([image_id]):
             _restore(image_id, source)
             there = Image.objects.filter(pk=image_id).first()
         if there:
@@ -217,16 +215,16 @@ def _added(source: Source, details: Details, uploader: "User | None", written: W
     again = is_curator(uploader)
     if not again and deleted_before([image_id]):
         raise DeletedPicture
-    window = window_for_models()  # which is wanted first: a picture takes long to decode
+    window = window_for_models()  # load the model first: decoding takes long
     require_fit()
     prepared = prepare(source, details, image_id=image_id, uploader=uploader, window=window, written=written)
-    embed([prepared])  # before anything is stored: it may fail
+    embed([prepared])  # before anything is stored, since it may fail
     is_new = not Image.objects.filter(pk=image_id).exists()
     try:
-        with objects_held([image_id]):
-            owe(deleted_before([image_id]))  # should it not arrive, nothing of it stays
+        with deletions_blocked([image_id]):
+            mark_for_deletion(deleted_before([image_id]))  # if this fails, its objects are deleted
             prepared.store()
-            # What is private is so from the first moment on, in which its row is seen.
+            # A private picture must be hidden from the moment its row is visible.
             prepared.image.hidden = visibility != Visibility.PUBLIC
             with staging() as rows, transaction.atomic():
                 if (written_now := rows.write([prepared.image], again=again)).deleted:
@@ -241,7 +239,7 @@ def _added(source: Source, details: Details, uploader: "User | None", written: W
 
 
 def is_curator(user: "User | None") -> bool:
-    """Whether somebody looks after the collection: what was deleted is theirs to bring back."""
+    """Whether the user may bring deleted pictures back."""
     if user is None or not user.is_staff:
         return False
     return user.has_perm("search.change_image") or user.has_perm("search.delete_image")

@@ -1,4 +1,4 @@
-"""What is ingested into albums: all that a source offers, new and known, by where each was met."""
+"""Put ingested pictures, new and known, into albums."""
 
 import html
 import posixpath
@@ -21,21 +21,21 @@ _AT_ONCE = 5_000
 _ON_THE_WEB = re.compile(r"https?://", re.IGNORECASE)
 
 AlbumOf = Callable[[Item], tuple[str, str]]
-"""The title and description of the album that an item belongs to; the title is "" where that is none."""
+"""The title and description of an item's album; the title is "" if there is none."""
 
 
 def titled(title: str) -> AlbumOf:
-    """All are of one album."""
+    """Put all items into one album."""
     return lambda _item: (title, "")
 
 
 def by_takeout() -> AlbumOf:
-    """By what Google's export tells of the folder that each lies in: its albums, but no folder of a year."""
-    return _once_a_folder(lambda item: _told(item.of_folder()))
+    """Take album titles from the metadata of a Google Takeout export; its folders of a year are no albums."""
+    return _once_a_folder(lambda item: _takeout_album(item.of_folder()))
 
 
 def by_folder() -> AlbumOf:
-    """By the name of the folder, or of the archive, that each lies in; of what comes from the web by none."""
+    """Use the name of the folder or archive as the album; items from the web get none."""
     return _once_a_folder(lambda item: (_title(posixpath.basename(_folder(item))), ""))
 
 
@@ -65,23 +65,23 @@ def _title(text: object) -> str:
     return normalised_text(text)[:LONGEST_TITLE].strip() if isinstance(text, str) else ""
 
 
-def _told(file: bytes) -> tuple[str, str]:
-    told = json_object(file)
-    older = told.get("albumData")
-    if isinstance(older, dict):  # as it was until 2019
-        told = older
-    description = told.get("description")
-    # It writes some signs as HTML does.
-    title, text = (html.unescape(one) if isinstance(one, str) else "" for one in (told.get("title"), description))
+def _takeout_album(file: bytes) -> tuple[str, str]:
+    found = json_object(file)
+    older = found.get("albumData")
+    if isinstance(older, dict):  # the format until 2019
+        found = older
+    description = found.get("description")
+    # Takeout escapes some characters as HTML.
+    title, text = (html.unescape(one) if isinstance(one, str) else "" for one in (found.get("title"), description))
     return _title(title), text.replace("\0", "")[:5000]
 
 
-class Met:
-    """Hands on items, and remembers by which address and version each was met; not those that have no address."""
+class AlbumCollector:
+    """Pass items on and remember the address and version of each; items without an address are not recorded."""
 
     def __init__(self, items: Iterable[Item], album_of: AlbumOf) -> None:
         self._items, self._album_of = items, album_of
-        self._origins: defaultdict[str, list[int]] = defaultdict(list)  # there may be millions
+        self._origins: defaultdict[str, list[int]] = defaultdict(list)  # ints are compact: there may be millions
         self._descriptions: dict[str, str] = {}
 
     def __iter__(self) -> Iterator[Item]:
@@ -93,10 +93,10 @@ class Met:
             yield item
 
     def put_into_albums(self, called: str) -> Iterator[tuple[str, Revision]]:
-        """Put the pictures of what was met into their albums; yield the title of each, and what was changed.
+        """Put the pictures of the items into their albums; yield the title of each album and its revision.
 
-        It is the album of this title that is nobody's, or that everybody sees. Where there is none it is made, for
-        everybody, as the pictures are. `called` is how the command was.
+        An existing album with this title is used if it has no owner or is public; otherwise a public one is created.
+        `called` is the command line, for the revision.
         """
         for title in sorted(self._origins):
             ids: set[uuid.UUID] = set()

@@ -1,8 +1,8 @@
-"""What people did to a picture, for another one that comes of it."""
+"""Carry people's edits over from one image to another version of it."""
 
 import uuid
 
-from search.curation.captures import CAPTIONS, TOLD_BY, note_edits
+from search.curation.captures import CAPTIONS, EDITED_WITH, note_edits
 from search.curation.placing import place_pictures
 from search.ingestion.metadata_rereading import edited_fields
 from search.models import Capture, Image, Private, Trashed
@@ -12,23 +12,23 @@ from search.models.privacy import hand_over_privacy, levels_of
 _WORDS = ("tags", *CAPTIONS)
 
 
-def take_along(image_id: uuid.UUID, other_id: uuid.UUID) -> None:
-    """Have an image that was just added take over what people did to the one that was another version of it, and
-    where it says nothing of its own, what is said there. In a transaction."""
+def copy_to_new_version(image_id: uuid.UUID, other_id: uuid.UUID) -> None:
+    """Copy people's edits from `other_id` to an image that was just added as another version of it, and fill its empty
+    fields. Call in a transaction."""
     columns = ("pk", *_WORDS)
     images = Image.objects.only(*columns).in_bulk([image_id, other_id])
     image, other = images.get(image_id), images.get(other_id)
     if image and other:
-        take_edits(image_id, other_id)
+        copy_edits(image_id, other_id)
         edited = edited_fields([other_id]).get(other_id, set())
         lacking = {name: getattr(other, name) for name in _WORDS if name not in edited and not getattr(image, name)}
         if lacking:
             Image.objects.filter(pk=image_id).update(**lacking)
 
 
-def take_edits(image_id: uuid.UUID, other_id: uuid.UUID) -> None:
-    """Have an image take over what people did to another one: whether it is hidden, its albums, and the fields that
-    they edited there and not here. In a transaction."""
+def copy_edits(image_id: uuid.UUID, other_id: uuid.UUID) -> None:
+    """Copy people's edits from another image: whether it is hidden, its albums, and the fields edited there and not
+    here. Call in a transaction."""
     hand_over_albums(other_id, image_id)
     hand_over_privacy(other_id, image_id)
     found = edited_fields([image_id, other_id])
@@ -44,9 +44,9 @@ def take_edits(image_id: uuid.UUID, other_id: uuid.UUID) -> None:
     note_edits([image_id], edited.intersection(_WORDS) | names)
     captured = Capture.objects.filter(pk=other_id).first()
     if captured and captured.stated:
-        # What a table has stated stays so, too.
+        # Fields stated by a table stay marked as such, too.
         Capture.objects.filter(pk=image_id, stated=[]).update(stated=captured.stated)
-    names |= {column for column, told_by in TOLD_BY.items() if told_by in names}
+    names |= {column for column, edited_with in EDITED_WITH.items() if edited_with in names}
     if captured and names:
         Capture.objects.filter(pk=image_id).update(**{name: getattr(captured, name) for name in names})
         if "latitude" in names:
@@ -54,7 +54,7 @@ def take_edits(image_id: uuid.UUID, other_id: uuid.UUID) -> None:
 
 
 def _is_hidden(image: Image) -> bool:
-    """Whether curators have hidden it, be it private or in the trash besides."""
+    """Whether curators have hidden it, even if it is also private or in the trash."""
     if private := levels_of([image.pk]).get(image.pk):
         return private[1]
     trashed = Trashed.objects.filter(pk=image.pk).first()

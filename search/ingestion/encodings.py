@@ -1,11 +1,11 @@
-"""How the text of a table is encoded: as it says itself, else UTF-8, else what Excel writes in Korea and the West."""
+"""Detect the encoding of a metadata table: BOM, else UTF-8, else the code pages of Excel in Korea and the West."""
 
 import codecs
 from typing import IO
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),  # begins with the mark of UTF-16
+    (codecs.BOM_UTF32_LE, "utf-32"),  # its BOM begins with that of UTF-16
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
@@ -14,13 +14,13 @@ _NAMES = {
     "cp1252": "Windows-1252 (Western European)",
     "latin-1": "Latin-1 (Western European)",
 }
-_LOOKED_AT = 64 * 1024 * 1024
-"""Bytes of a table in which something that is not UTF-8 is looked for."""
+_CHECKED_BYTES = 64 * 1024 * 1024
+"""Bytes of a table that are checked for invalid UTF-8."""
 _CHUNK = 1024 * 1024
 
 
 def encoding_of(file: IO[bytes]) -> str:
-    """Return how a file is encoded, of which the first 64 MB are read."""
+    """Return the encoding of a file, from its first 64 MB."""
     start = file.read(4096)
     for mark, encoding in _MARKS:
         if start.startswith(mark):
@@ -31,21 +31,21 @@ def encoding_of(file: IO[bytes]) -> str:
     utf8, sample, looked_at = codecs.getincrementaldecoder("utf-8")(), b"", 0
     chunk = start
     try:
-        while chunk and looked_at < _LOOKED_AT:
+        while chunk and looked_at < _CHECKED_BYTES:
             utf8.decode(chunk)
             looked_at += len(chunk)
             chunk = file.read(_CHUNK)
         if not chunk:
             utf8.decode(b"", final=True)
     except UnicodeDecodeError:
-        # What was read so far may be plain ASCII alone, and a chunk may end within a character.
+        # What was read so far may be plain ASCII, and a chunk may end within a character.
         sample = chunk + file.readline()
         return _of_code_pages(sample)
     return "utf-8"
 
 
 def remark_on(encoding: str) -> str:
-    """Return what the person should know where an encoding was assumed; "" where the file says it, or it is UTF-8."""
+    """Return a remark for the user if the encoding was guessed; "" if the file declares it or is UTF-8."""
     if encoding not in _NAMES:
         return ""
     return (
@@ -55,7 +55,7 @@ def remark_on(encoding: str) -> str:
 
 
 def _is_utf16(start: bytes, *, zeros: int) -> bool:
-    """Whether text without a mark is UTF-16: its header begins in ASCII, of which every other byte is zero."""
+    """Whether text without a BOM is UTF-16: its header begins in ASCII, so every other byte is zero."""
     letters, others = start[1 - zeros : 16 : 2], start[zeros:16:2]
     return len(others) > 1 and not any(others) and all(letters)
 
@@ -63,7 +63,7 @@ def _is_utf16(start: bytes, *, zeros: int) -> bool:
 def _of_code_pages(sample: bytes) -> str:
     beyond = [one for one in sample.decode("utf-8", "replace") if not one.isascii()]
     if 2 * beyond.count("\ufffd") <= len(beyond):
-        return "utf-8"  # with some damage, of which reading it tells
+        return "utf-8"  # with some damage, which the reader reports
     if _is_korean(sample):
         return "cp949"
     try:
@@ -74,9 +74,9 @@ def _of_code_pages(sample: bytes) -> str:
 
 
 def _is_korean(sample: bytes) -> bool:
-    """Whether text in CP949 is more likely Korean than accents of the West: most of it is common syllables.
+    """Whether bytes valid as CP949 are Korean rather than accented Western text: most characters are common syllables.
 
-    Of two letters with accents, or one and an ASCII letter, CP949 makes hanja and rare syllables, if anything.
+    Decoded as CP949, accented letters become hanja and rare syllables, if anything.
     """
     try:
         text = sample.decode("cp949")

@@ -1,4 +1,4 @@
-"""Perceptual hashes of the pictures that are here, and what becomes of pairs when a file changes."""
+"""Perceptual hashes and duplicate pairs of images whose files change."""
 
 import uuid
 from collections.abc import Mapping
@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from django.db import connection
 
 
-def write_fingerprints(hashes: Mapping[uuid.UUID, int | None], *, anew: bool = False) -> None:
-    """Write the hashes of images that are there, in the order of their ids; with `anew`, of images that show something
-    else now: what was found of them and nobody has decided is forgotten. In a transaction."""
+def write_fingerprints(hashes: Mapping[uuid.UUID, int | None], *, changed: bool = False) -> None:
+    """Write perceptual hashes of existing images, in the order of their ids. With `changed`, for images with other
+    content than before, their pending duplicate pairs are deleted. Call in a transaction."""
     if not hashes:
         return
     ids = sorted(hashes)
@@ -21,7 +21,7 @@ def write_fingerprints(hashes: Mapping[uuid.UUID, int | None], *, anew: bool = F
             " WHERE search_fingerprint.perceptual IS DISTINCT FROM EXCLUDED.perceptual",
             [ids, [hashes[one] for one in ids]],
         )
-        if anew:
+        if changed:
             cursor.execute("UPDATE search_fingerprint SET is_compared = false WHERE image_id = ANY(%s)", [ids])
             cursor.execute(
                 "DELETE FROM search_duplicatepair WHERE state = 'pending'"
@@ -31,7 +31,7 @@ def write_fingerprints(hashes: Mapping[uuid.UUID, int | None], *, anew: bool = F
 
 
 def hand_over_pairs(former_id: uuid.UUID, image_id: uuid.UUID) -> None:
-    """Have what was found and decided of one image be so of another one, which takes its place. In a transaction."""
+    """Move the duplicate pairs of an image, found and decided, to the one that replaces it. Call in a transaction."""
     with connection.cursor() as cursor:
         for column, other in (("first_id", "second_id"), ("second_id", "first_id")):
             cursor.execute(
@@ -44,7 +44,7 @@ def hand_over_pairs(former_id: uuid.UUID, image_id: uuid.UUID) -> None:
 
 
 def compare_again() -> None:
-    """Have all pictures compared anew. Some thousands at a time, so that nobody who adds some waits for long."""
+    """Mark all pictures for comparison again, 5,000 at a time, to keep the row locks short."""
     last: uuid.UUID | None = uuid.UUID(int=0)
     while last:
         with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""What becomes of suggestions when a file changes. For those who write pictures: nothing here asks for a model."""
+"""Tag suggestions of images whose files change. Needs no model."""
 
 import uuid
 
@@ -6,16 +6,16 @@ from django.db import connection
 
 
 def forget_suggestions(image_id: uuid.UUID) -> None:
-    """Forget what nobody has decided of an image that shows something else now, and have all compared anew. In a
-    transaction."""
+    """Delete the pending suggestions of an image with other content than before, and mark all tags for comparison
+    again. Call in a transaction."""
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM search_tagsuggestion WHERE image_id = %s AND state = 'pending'", [image_id])
-        # Not it alone: what was compared is known by numbers of arrival, and it keeps its own.
+        # All tags: comparisons are tracked by arrival number, and this image keeps its own.
         cursor.execute("UPDATE search_tagvector SET compared = 0 WHERE compared > 0")
 
 
 def hand_over_suggestions(former_id: uuid.UUID, image_id: uuid.UUID) -> None:
-    """Have what people decided of one image be so of another one, which takes its place. In a transaction."""
+    """Copy the decisions about one image's suggestions to the image that replaces it. Call in a transaction."""
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO search_tagsuggestion AS known (tag_id, image_id, state, similarity, created, decided, by_id)"

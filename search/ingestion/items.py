@@ -1,4 +1,4 @@
-"""What a source offers: pictures by name, each read when its turn comes."""
+"""The items of a source: named pictures, read lazily."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Protocol
 from search.curation.details import Details
 
 
-def nothing_beside() -> Mapping[str, bytes]:
+def no_sidecars() -> Mapping[str, bytes]:
     return {}
 
 
@@ -16,24 +16,22 @@ def no_folder() -> bytes:
 
 
 class Unavailable(Exception):
-    """A picture can't be had from its source. The message, for the person who ingests, says why."""
+    """A picture can't be read from its source. The message, for the person who ingests, says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One picture that a source offers.
+    """One picture of a source.
 
     `read` returns its bytes, from any thread and more than once; it raises Unavailable or OSError. `address` and
-    `version` tell, without reading, whether the picture was met before: the same address with the same version (size
-    and time of change, an ETag, ...) holds the same bytes. Without an address it is always read. `original_location`
-    is where the original stays, when it is to be searched in place. `size` is how many bytes reading will bring, where
-    that is known; 0 where it isn't.
+    `version` identify its bytes without reading: the same address with the same version (size and modification time,
+    an ETag, ...) is the same file. An item without an address is always read. `original_location` is where the
+    original stays if it is indexed in place. `size` is the number of bytes that `read` returns; 0 if unknown.
 
-    `sidecars` reads the files beside it in which programs keep what is known of it, by suffix ("xmp", "json", "txt"),
-    from any thread; it raises nothing. `of_folder` reads, in the thread that takes the items, what Google's export
-    tells of the album in whose folder it lies; b"" where there is none. `changed` is when the file itself was, in
-    seconds since 1970, and `sidecars_changed` when the last of those beside it was, where that is known without
-    reading them.
+    `sidecars` reads the sidecar files beside it, by suffix ("xmp", "json", "txt"), from any thread; it raises nothing.
+    `of_folder` reads the album metadata of a Google Takeout folder, in the thread that iterates over the items; b"" if
+    there is none. `changed` is the modification time of the file and `sidecars_changed` the latest of its sidecars, in
+    seconds since 1970, where known without reading them.
     """
 
     name: str
@@ -43,7 +41,7 @@ class Item:
     version: str = ""
     original_location: str = ""
     size: int = 0
-    sidecars: Callable[[], Mapping[str, bytes]] = field(default=nothing_beside, repr=False)
+    sidecars: Callable[[], Mapping[str, bytes]] = field(default=no_sidecars, repr=False)
     of_folder: Callable[[], bytes] = field(default=no_folder, repr=False)
     changed: float | None = None
     sidecars_changed: float | None = None
@@ -52,13 +50,13 @@ class Item:
 class Source(Protocol):
     """A place that pictures come from.
 
-    `problems` holds (name, reason) of what can't be offered at all; it is complete once all items were taken.
+    `problems` holds (name, reason) of what can't be offered; it is complete once all items were iterated over.
     """
 
     problems: list[tuple[str, str]]
 
     def __iter__(self) -> Iterator[Item]:
-        """Offer the items, once."""
+        """Yield the items. Can be iterated over once."""
 
     def __len__(self) -> int:
-        """Return how many items there are, as far as it is known by now."""
+        """Return the number of items known so far."""

@@ -1,4 +1,4 @@
-"""A table of what is known of the pictures: TSV, CSV or JSON lines with a `path` column."""
+"""Read a table of metadata: TSV, CSV or JSON lines with a `path` column."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -15,12 +15,12 @@ from search.metadata.dates import typed
 from search.metadata.fields import number
 
 _KINDS = {".tsv": "tsv", ".txt": "tsv", ".csv": "csv", ".jsonl": "jsonl"}
-"""How the columns are separated, at first sight. Excel calls its "Unicode text" .txt."""
+"""File type by suffix; the separator may still differ. Excel calls its "Unicode text" .txt."""
 
 
 @dataclass
 class Metadata:
-    """Details by resolved path, those of what is no file, and what of the table could not be used, with the reason."""
+    """Details by resolved path, those of paths that are no files, and the problems with their reasons."""
 
     details: dict[Path, Details] = field(default_factory=dict)
     elsewhere: Elsewhere = field(default_factory=Elsewhere)
@@ -28,14 +28,14 @@ class Metadata:
 
     @property
     def missing(self) -> list[str]:
-        """The paths that are no files, nor of any picture that a source has offered so far."""
+        """The paths that are neither files nor offered by a source so far."""
         return self.elsewhere.missing()
 
 
 def read_metadata(table: Path, roots: Sequence[Path]) -> Metadata:
-    """Read a table. A relative `path` is looked for beside the table, then below each of `roots`.
+    """Read a table. A relative `path` is resolved beside the table, then below each of `roots`.
 
-    One that is no file is kept for archives and buckets. Raises MetadataError for a table that can't be read at all.
+    Paths that are no files are kept for archives and buckets. Raises MetadataError for an unreadable table.
     """
     metadata, spellings = Metadata(), Spellings()
     for where, row in _rows(table, lambda remark: metadata.problems.append((str(table), remark))):
@@ -61,8 +61,8 @@ def _rows(table: Path, remarks: Callable[[str], None]) -> Iterator[tuple[str, Ro
 
 
 def _located(name: str, folders: Sequence[Path], spellings: Spellings) -> Path | None:
-    """Return the file of this name, or else one whose name is the same text in another normal form."""
-    # As Windows writes paths, too.
+    """Return the file of this name, or one whose name differs in its Unicode normal form only."""
+    # Paths from Windows work, too.
     names = dict.fromkeys((name, name.replace("\\", "/")))
     written = (folder / one for folder in folders for one in names)
     composed_otherwise = (spellings.found(folder, one) for folder in folders for one in names)
@@ -74,13 +74,13 @@ def _located(name: str, folders: Sequence[Path], spellings: Spellings) -> Path |
 
 
 def table_details(row: Row) -> tuple[Details, list[str]]:
-    """Return what a row of a person's table says of a picture, and what of it had to be cut or left out."""
+    """Return the details of a row, and what was cut or left out."""
     (details, problems), (capture, more) = details_of(row), capture_of(row)
     return replace(details, capture=capture), problems + more
 
 
 def capture_of(row: Row) -> tuple[PhotoMetadata, list[str]]:
-    """Return when, where and with what a row says that a picture was taken, and what of it could not be read."""
+    """Return the capture data of a row (time, place, camera, lens, rating), and what could not be read."""
     problems: list[str] = []
     taken, rating = plain_text(row.get("taken")), plain_text(row.get("rating"))
     moment, stars = typed(taken) if taken else None, number(rating) if rating else None
@@ -90,7 +90,7 @@ def capture_of(row: Row) -> tuple[PhotoMetadata, list[str]]:
             "2014-07-03 14:22 or 2014-07-03T14:22:10+09:00."
         )
     if rating and (stars is None or stars not in range(6)):
-        problems.append(f"The rating {rating[:60]!r} is no whole number from 0 to 5.")
+        problems.append(f"The rating {rating[:60]!r} is not a whole number from 0 to 5.")
         stars = None
     latitude, longitude = (plain_text(row.get(name)).replace(",", ".") for name in ("latitude", "longitude"))
     north, east = number(latitude), number(longitude)

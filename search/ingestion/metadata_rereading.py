@@ -1,4 +1,4 @@
-"""What is written in pictures that are here already: read from their originals, without a pixel being decoded."""
+"""Read the metadata of known pictures again from their originals, without decoding pixels."""
 
 import json
 import threading
@@ -14,16 +14,16 @@ from imagesearch.machine import core_count
 from search.curation.captures import CAPTIONS, OfFile, captioned_image, hash_of, write_captions, write_captures
 from search.ingestion.originals import Original, Reader
 from search.ingestion.report import Progress, Report
-from search.ingestion.sources.files import beside_file, sidecars_of_files
+from search.ingestion.sources.files import sidecar_reader, sidecars_of_files
 from search.ingestion.sources.listing import Findings
 from search.metadata import READER, PhotoMetadata
 from search.models import Capture, Image, Origin
 
 _BATCH = 256
 _PER_DECODER = 2_000
-"""Pictures for which another decoder is worth its start."""
+"""Number of pictures from which another decoder process pays off."""
 _CLAIMS = 0x6D657461
-"""Namespace of the advisory locks that are claims: the rows stay free for curators."""
+"""Namespace of the advisory locks used as claims; the rows stay unlocked for curators."""
 _UNREAD = (
     "FROM search_image image LEFT JOIN search_capture capture ON capture.image_id = image.id"
     " WHERE coalesce(capture.reader, 0) < %s"
@@ -31,15 +31,15 @@ _UNREAD = (
 
 
 def count_unread() -> int:
-    """Return how many pictures nobody has read, or an older reader."""
+    """Return how many pictures were never read, or by an older reader."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT count(*) {_UNREAD}", [READER])
         return int(cursor.fetchone()[0])
 
 
-class Rewriting:
-    """Reads until nothing is left, or it is told to `stop`. Any number of processes may do so at once: each claims a
-    batch, and what a killed one had claimed is free again."""
+class Rereading:
+    """Re-reads metadata until nothing is left or `stop` is set. Several processes may run at once: each claims a
+    batch, and the claims of a killed one are released."""
 
     def __init__(
         self,
@@ -51,23 +51,23 @@ class Rewriting:
         stop: threading.Event,
         progress: Progress,
     ) -> None:
-        """With `captions` what is empty of a picture's title, description, tags, author and licence is filled in,
-        of pictures that `ingest` has brought; what there is `replaces` what no person has written. About as many as
-        are `expected` are there, and `limit` is how many are read at most."""
-        # A decoder takes as long to start as to look at some hundred files.
+        """With `captions`, empty titles, descriptions, tags, authors and licences of ingested pictures are filled in;
+        with `replaces`, values that no person has written are replaced. `expected` is the approximate number of
+        pictures, `limit` the maximum to read."""
+        # Starting a decoder takes as long as reading some hundred files.
         self._at_once = min(max(2, core_count()), 1 + expected // _PER_DECODER)
         self.report = Report()
         self._captions, self._replaces = captions, replaces
         self._left, self._stop, self._progress = limit, stop, progress
         self._failed: set[uuid.UUID] = set()
-        # Processes that begin at different places hardly meet.
+        # Processes that start at different places rarely collide.
         self._after = uuid.uuid4()
         self._is_round = False
         self._findings = Findings()
-        self._beside = sidecars_of_files(self._findings)
+        self._finder = sidecars_of_files(self._findings)
 
     def work(self) -> Report:
-        """Raises StorageUnavailable and NoDecoder."""
+        """Run to the end and return the report. Raises StorageUnavailable and NoDecoder."""
         self._progress(self.report)
         with Reader(self._at_once) as reader:
             while not self._stop.is_set() and self._left != 0 and self._batch(reader):
@@ -77,7 +77,7 @@ class Rewriting:
 
     @transaction.atomic
     def _batch(self, reader: Reader) -> bool:
-        """Read some; return whether there may be more."""
+        """Read one batch; return whether there may be more."""
         ids = self._claimed(min(_BATCH, self._left or _BATCH))
         if not ids:
             return not self._is_round
@@ -91,9 +91,9 @@ class Rewriting:
         if self._captions:
             met = {one.image.pk for one in originals if one.origins}
             self._write_captions({key: one for key, one in said.items() if key in met})
-        # Of archives and buckets none are read here.
-        beside = {one.original.image.pk: hash_of(one.sidecars) for one in found if one.sidecars}
-        write_captures(said, {key: OfFile(sidecars=its) for key, its in beside.items()})
+        # Sidecars in archives and buckets are not read here.
+        hashes = {one.original.image.pk: hash_of(one.sidecars) for one in found if one.sidecars}
+        write_captures(said, {key: OfFile(sidecars=its) for key, its in hashes.items()})
         self.report.added += len(said)
         if self._left is not None:
             self._left -= len(found)
@@ -105,9 +105,9 @@ class Rewriting:
         for image_id, key, address in rows.values_list("image_id", "pk", "address"):
             origins[image_id][key] = address
         return [
-            Original(image, address, origins[image.pk].keys(), beside_file(address, self._beside, self._findings))
+            Original(image, address, origins[image.pk].keys(), sidecar_reader(address, self._finder, self._findings))
             for image in Image.objects.filter(pk__in=ids).only("pk", "original_location", "byte_size")
-            # Where it was met last: there it may still be.
+            # The address where it was found last is the likeliest to exist.
             for address in [next(reversed(origins[image.pk].values()), "")]
         ]
 
@@ -122,7 +122,7 @@ class Rewriting:
                 if self._is_round:
                     break
                 self._after, self._is_round = uuid.UUID(int=0), True
-        # Since it was looked at, somebody may have read it and let go.
+        # Another process may have read it and released its claim since.
         there = Capture.objects.filter(pk__in=ids, reader__gte=READER).values_list("pk", flat=True)
         return sorted(set(ids).difference(there))
 
@@ -154,7 +154,7 @@ class Rewriting:
 
 
 def _claim(image_ids: Sequence[uuid.UUID]) -> list[uuid.UUID]:
-    """Claim these until the transaction ends; return those that nobody else has claimed."""
+    """Claim images until the transaction ends; return those that were free."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT id, pg_try_advisory_xact_lock(%s, hashtext(id::text)) FROM unnest(%s::uuid[]) AS given (id)",
@@ -164,7 +164,8 @@ def _claim(image_ids: Sequence[uuid.UUID]) -> list[uuid.UUID]:
 
 
 def edited_fields(image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, set[str]]:
-    """Return which fields of images people have changed: as it was noted, and before that in the admin's history."""
+    """Return the fields that people have edited, by image: from the capture rows and, for older edits, the admin's
+    history."""
     found = {
         image_id: set(edited)
         for image_id, edited in Capture.objects.filter(pk__in=image_ids).values_list("pk", "edited")
@@ -179,7 +180,7 @@ def edited_fields(image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, set[str]]
 
 
 def _named(message: str) -> Sequence[str]:
-    """Return the fields that an entry of the history names, by their labels."""
+    """Return the fields named in a message of the admin's history, from their labels."""
     try:
         parts = json.loads(message)
         labels = [label for part in parts for label in part.get("changed", {}).get("fields", [])]

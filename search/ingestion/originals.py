@@ -1,4 +1,4 @@
-"""What is written in originals that are here already: of many at once, and of each no more than tells it."""
+"""Read metadata from stored originals: many at once, and no more of each than needed."""
 
 import os
 import threading
@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Self
 
-from search.curation.captures import Written, all_said
-from search.decoding import Said, written_in, written_in_many
+from search.curation.captures import Written, merged_metadata
+from search.decoding import FileMetadata, written_in, written_in_many
 from search.imaging import UnreadableImage, memory_guarded
 from search.metadata import PhotoMetadata
 from search.metadata.fields import NOTHING
@@ -18,41 +18,41 @@ from search.models import Image
 from search.objects import storage
 
 FIRST_OF_FILES, FIRST_OF_OBJECTS, MORE = 64 << 10, 256 << 10, 1 << 20
-"""Bytes that are read at first, and then, before all is read: nearly all photos have what is written in the first. A
-request takes longer than what it brings."""
+"""Bytes read in the first two passes, before the whole file: nearly all photos have their metadata in the first. A
+request takes longer than the transfer."""
 _TOGETHER, _TOGETHER_BYTES = 32, 8 << 20
-"""Files, and about how many bytes of them, that a decoder is shown at once."""
+"""Files, and about how many bytes of them, per call to a decoder."""
 _REQUESTS = 32
-"""Objects that are asked for at once."""
+"""Concurrent requests to the object storage."""
 
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """A picture whose file is to be read; `origins` are the keys of where it was met, and `beside` reads its
+    """A picture whose file is to be read; `origins` are the keys of its Origin rows, and `read_sidecars` reads its
     sidecars."""
 
     image: Image
     address: str
     origins: Collection[object]
-    beside: Callable[[], Mapping[str, bytes]] = field(repr=False)
+    read_sidecars: Callable[[], Mapping[str, bytes]] = field(repr=False)
 
 
 @dataclass(slots=True)
 class Read:
-    """What came of one: what is `known` of it, or a `failure`; and what stands beside it."""
+    """The result for one original: its metadata (`known`) or a `failure`, and its sidecars."""
 
     original: Original
     sidecars: Mapping[str, bytes] = field(default_factory=dict, repr=False)
-    said: Said | None = None
+    said: FileMetadata | None = None
     known: PhotoMetadata = NOTHING
     failure: str = ""
 
 
 class Reader:
-    """Threads that read originals, without the database, and have them looked at by `decoders` processes."""
+    """Threads that read originals, without the database, and pass them to `decoders` decoder processes."""
 
     def __init__(self, decoders: int) -> None:
-        # One more than there are decoders: it reads meanwhile.
+        # One thread more than decoders: it reads meanwhile.
         self._parts = ThreadPoolExecutor(decoders + 1, thread_name_prefix="read-metadata")
         self._objects = ThreadPoolExecutor(_REQUESTS, thread_name_prefix="read-originals")
         self._decoders = threading.Semaphore(decoders)
@@ -66,7 +66,7 @@ class Reader:
         self._objects.shutdown(cancel_futures=True)
 
     def read(self, originals: Sequence[Original]) -> list[Read]:
-        """Return what came of each, in their order. Raises StorageUnavailable and NoDecoder."""
+        """Return the results in the order given. Raises StorageUnavailable and NoDecoder."""
         every = [Read(original) for original in originals]
         waiting = every
         first = FIRST_OF_FILES if storage.are_files() else FIRST_OF_OBJECTS
@@ -77,13 +77,13 @@ class Reader:
         return every
 
     def _start(self) -> None:
-        """Have a decoder started, which takes as long as the first files."""
+        """Start a decoder while the first files are read."""
         with self._decoders, suppress(UnreadableImage):
             written_in(b"")
 
     def _read_together(self, part: Sequence[Read], *, count: int) -> None:
         beginning = partial(_beginning, count=count)
-        # A file is read sooner than a thread is woken for it.
+        # Reading a local file is faster than waking a thread.
         are_files = storage.are_files() and not any(one.original.image.original_location for one in part)
         data = list(map(beginning, part) if are_files else self._objects.map(beginning, part))
         there = [(one, of_one) for one, of_one in zip(part, data, strict=True) if not one.failure]
@@ -96,7 +96,7 @@ class Reader:
                 one.failure, one.said = str(said), None
             else:
                 one.said = said
-                # Here, while the decoder looks at others.
+                # Parse here, while the decoder works on others.
                 one.known = _known(one, said)
 
 
@@ -105,7 +105,7 @@ def _has_more(read: Read, count: int) -> bool:
 
 
 def _parts(waiting: Sequence[Read], count: int) -> Iterator[list[Read]]:
-    """Divide what waits into what is looked at together, given how many bytes of each are read (0: all)."""
+    """Group originals into calls to a decoder, given the number of bytes read of each (0: all)."""
     part: list[Read] = []
     size = 0
     for one in waiting:
@@ -119,17 +119,17 @@ def _parts(waiting: Sequence[Read], count: int) -> Iterator[list[Read]]:
         yield part
 
 
-def _known(read: Read, said: Said) -> PhotoMetadata:
+def _known(read: Read, said: FileMetadata) -> PhotoMetadata:
     address, changed = read.original.address, None
     with suppress(OSError, ValueError):
         changed = os.stat(address).st_mtime if address.startswith("/") else None  # noqa: PTH116 - of each of millions
-    return all_said(Written(address, changed, read.sidecars), said.sidecar, said.file)
+    return merged_metadata(Written(address, changed, read.sidecars), said.sidecar, said.file)
 
 
 def _beginning(one: Read, *, count: int) -> bytes:
     image = one.original.image
     if one.said is None:
-        one.sidecars = one.original.beside()
+        one.sidecars = one.original.read_sidecars()
     try:
         with memory_guarded():
             if not count:

@@ -1,4 +1,4 @@
-"""Which colours are in pictures, on their way into the database; and those of pictures that were here before."""
+"""Colour palettes: written for new pictures, and computed in the background for those added by earlier versions."""
 
 import json
 import logging
@@ -21,25 +21,25 @@ from search.objects import storage
 logger = logging.getLogger(__name__)
 
 AT_ONCE = 20
-"""Pictures whose rows are locked while their thumbnails are fetched: about a second."""
+"""Pictures per batch, whose rows are locked while their thumbnails are fetched: about a second."""
 READ_EACH = 60.0
-"""Seconds between two looks of a server for pictures whose colours nobody has looked at."""
+"""Seconds between two background passes over pictures without a palette."""
 _PORTIONS = 50
-"""In one look of a server, which has other things to do: 1,000 pictures a minute, some seconds of one processor."""
+"""Batches per background pass: 1,000 pictures a minute, some seconds of one processor."""
 _LOCK = 0x434F4C
-"""Of the server that looks: the others need not."""
+"""Advisory lock of the server that runs the pass; the others skip it."""
 _MOST_PIXELS = storage.THUMBNAIL**2
 
 
-class Looked(NamedTuple):
-    """How many pictures were looked at, and why some of them could not be."""
+class BatchResult(NamedTuple):
+    """The number of pictures processed, and (id, reason) of those that failed."""
 
     pictures: int
     failures: list[tuple[str, str]]
 
 
 def write_palettes(found: Mapping[uuid.UUID, Colours]) -> None:
-    """Write the colours of images that are there, in the order of their ids. In a transaction."""
+    """Write the palettes of existing images, in the order of their ids. Call in a transaction."""
     if not found:
         return
     ids = sorted(found)
@@ -61,14 +61,14 @@ def write_palettes(found: Mapping[uuid.UUID, Colours]) -> None:
 
 
 def count_unread() -> int:
-    """Return of how many pictures nobody has looked at the colours: they are found by the dominant one alone."""
+    """Return how many pictures have no palette: they are found by their dominant colour alone."""
     return Palette.objects.filter(reader=0).count()
 
 
 @transaction.atomic
-def read_some(workers: Executor) -> Looked:
-    """Look at the thumbnails of some pictures that nobody else is at, and write down their colours. Any number of
-    processes may do so at once; what a killed one was at is free again. Raises StorageUnavailable and NoDecoder."""
+def read_some(workers: Executor) -> BatchResult:
+    """Compute the palettes of one batch that no other process has locked. Several processes may run at once; a killed
+    one releases its batch. Raises StorageUnavailable and NoDecoder."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT image_id FROM search_palette WHERE reader = 0 ORDER BY image_id LIMIT %s"
@@ -80,7 +80,7 @@ def read_some(workers: Executor) -> Looked:
     write_palettes({one: colours for one, colours in looked.items() if isinstance(colours, Colours)})
     failures = [(str(one), reason) for one, reason in looked.items() if isinstance(reason, str)]
     Palette.objects.filter(pk__in=[one for one, _ in failures]).update(reader=Palette.UNREADABLE)
-    return Looked(len(ids), failures)
+    return BatchResult(len(ids), failures)
 
 
 def _colours_of(image_id: uuid.UUID) -> Colours | str:
@@ -88,27 +88,26 @@ def _colours_of(image_id: uuid.UUID) -> Colours | str:
         copy = storage.read(storage.rendition_key(image_id, storage.THUMBNAIL))
         return decoding.colours_of_picture(copy, max_pixels=_MOST_PIXELS)
     except storage.MissingObject:
-        return "its thumbnail is missing: `manage.py reconcile --mend` makes it again"
+        return "its thumbnail is missing: `manage.py reconcile --repair` makes it again"
     except UnreadableImage as error:
         return str(error)
 
 
 def read_again(readers: Sequence[int] = (READER, Palette.UNREADABLE)) -> None:
-    """Have pictures looked at anew which one of these has looked at; until then they are found as they are now."""
+    """Mark the palettes made by these readers for computing again; until then the present ones are used."""
     Palette.objects.filter(reader__in=readers).update(reader=0)
 
 
 def keep_reading(every: float = READ_EACH) -> threading.Event:
-    """Look at pictures that were added by an earlier version, in the background, until the event that is returned is
-    set."""
-    return keep_doing(read_portions, every, "colours", "Colours of pictures could not be looked at")
+    """Compute missing palettes in the background until the returned event is set."""
+    return keep_doing(read_portions, every, "colours", "The colours of pictures could not be read")
 
 
 def read_portions(portions: int = _PORTIONS) -> int:
-    """Look at some portions, where no other process is at it; return at how many pictures."""
+    """Process up to `portions` batches unless another process is doing so; return the number of pictures."""
     count = 0
-    with _alone() as is_alone, ThreadPoolExecutor(1, thread_name_prefix="colours") as worker:
-        while is_alone and portions and (some := _tried(worker)):
+    with _session_lock() as has_lock, ThreadPoolExecutor(1, thread_name_prefix="colours") as worker:
+        while has_lock and portions and (some := _tried(worker)):
             count, portions = count + some, portions - 1
     return count
 
@@ -117,18 +116,18 @@ def _tried(worker: Executor) -> int:
     try:
         return read_some(worker).pictures
     except (storage.StorageUnavailable, decoding.NoDecoder, decoding.Busy) as error:
-        logger.warning("Colours of pictures are looked at later: %s", error)
+        logger.warning("The colours of pictures are read later: %s", error)
         return 0
 
 
 @contextmanager
-def _alone() -> Iterator[bool]:
+def _session_lock() -> Iterator[bool]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
-        (is_alone,) = cursor.fetchone()
+        (has_lock,) = cursor.fetchone()
     try:
-        yield is_alone
+        yield has_lock
     finally:
-        if is_alone:
+        if has_lock:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])

@@ -1,7 +1,7 @@
-"""Rows that are owed a vector, claimed by the batch: a claim is a row's lock, and ends with the transaction.
+"""Rows with pending vectors, claimed in batches: a claim is a row lock and ends with the transaction.
 
-Any number of processes on any number of machines may claim at once. What a killed one had claimed is free again as
-soon as the database notices that it is gone.
+Any number of processes on any number of machines may claim at once. The rows of a killed process are released as soon
+as the database notices that its connection is gone.
 """
 
 import threading
@@ -15,63 +15,63 @@ from pgvector import HalfVector
 
 from search.embedding import active_model, require_stored
 from search.ingestion.pipeline.windows import Encoded, flat, write_windows
-from search.ingestion.vectors_of_other_models import hold_switch
+from search.ingestion.vectors_of_other_models import block_switch
 from search.models import Image
 from search.models.accepted import accepted_names
 from search.models.active_pair import Choice
 from search.models.querysets import ImageQuerySet
 
 PATIENCE = "10min"
-"""How long a claim may lie still, as in a process that hangs, before the database takes it back."""
+"""How long a claim may be idle, as in a hung process, before the database releases it."""
 
 
-class Owed(Protocol):
-    """Rows that are owed a vector, in the order in which they are claimed. Any number of threads may ask at once."""
+class PendingRows(Protocol):
+    """Rows with pending vectors, in the order in which they are claimed. Thread-safe."""
 
     def next(self, count: int, without: Collection[uuid.UUID]) -> list[Image]:
-        """Lock and return up to `count` rows that nobody else has claimed; none at the end."""
+        """Lock and return up to `count` rows that no other process has claimed; none at the end."""
 
     def left(self, without: Collection[uuid.UUID]) -> bool:
-        """Whether there are more, claimed ones included; after this `next` starts anew, from the first."""
+        """Whether rows are left, claimed ones included; after this `next` starts again from the first."""
 
     @property
     def choice(self) -> Choice | None:
-        """The pair of models whose vectors are owed; None for the active one, whichever that is by then."""
+        """The models whose vectors are pending; None for the active pair at the time of writing."""
 
     def give(self, encoded: Mapping[uuid.UUID, Encoded], backend: str) -> int:
-        """Write what claimed rows were owed, made by `backend`; return of how many."""
+        """Write the vectors of claimed rows, made by `backend`; return the number of rows."""
 
     def failed(self, image_id: uuid.UUID, reason: str) -> None:
-        """Write down why one has no vector."""
+        """Record why a row has no vector."""
 
 
-class _OwedAll:
-    """Of rows that are owed the vectors of the whole and of the windows, by the active model and as their own."""
+class _OwnVectors:
+    """Rows that lack the vectors of the active model, of the whole picture and its windows."""
 
     choice: Choice | None = None
 
     def give(self, encoded: Mapping[uuid.UUID, Encoded], backend: str) -> int:
-        return give_vectors(encoded, backend)
+        return write_vectors(encoded, backend)
 
     def failed(self, image_id: uuid.UUID, reason: str) -> None:
         Image(pk=image_id).note_failure(reason)
 
 
-class Pending(_OwedAll):
-    """Rows that have no vector yet, oldest first."""
+class Pending(_OwnVectors):
+    """Rows without any vector, oldest first."""
 
     def next(self, count: int, without: Collection[uuid.UUID]) -> list[Image]:
-        # The index of pending rows holds nothing else: its head is where the work is.
+        # The partial index of pending rows holds nothing else, so ordering by `created` is cheap.
         return _locked(Image.objects.pending().exclude(pk__in=without).order_by("created", "pk"), count)
 
     def left(self, without: Collection[uuid.UUID]) -> bool:
         return Image.objects.pending().exclude(pk__in=without).exists()
 
 
-class Stale(_OwedAll):
-    """Rows without a vector of the active model, pending ones included, by their ids.
+class Stale(_OwnVectors):
+    """Rows without a vector of the active model, pending ones included, ordered by id.
 
-    No index tells them from the others, so each walk through the table goes on where the last claim ended.
+    No index selects them, so each scan of the table continues after the last claim.
     """
 
     def __init__(self) -> None:
@@ -94,8 +94,8 @@ class Stale(_OwedAll):
         return Image.objects.exclude(embedding_model__in=accepted_names(active_model())).exclude(pk__in=without)
 
 
-class OwedWindows(_OwedAll):
-    """Wide and tall ones that are found by their middle alone: added before windows were looked for. By their ids."""
+class PendingWindows(_OwnVectors):
+    """Wide and tall images that lack window vectors: added before windows existed. Ordered by id."""
 
     def next(self, count: int, without: Collection[uuid.UUID]) -> list[Image]:
         return _locked(self._rows(without).order_by("pk"), count)
@@ -104,28 +104,28 @@ class OwedWindows(_OwedAll):
         return self._rows(without).exists()
 
     def give(self, encoded: Mapping[uuid.UUID, Encoded], backend: str) -> int:
-        return give_windows(encoded)
+        return write_pending_windows(encoded)
 
     def _rows(self, without: Collection[uuid.UUID]) -> ImageQuerySet:
-        return Image.objects.owed_windows(active_model()).exclude(pk__in=without)
+        return Image.objects.with_pending_windows(active_model()).exclude(pk__in=without)
 
 
 def _locked(rows: ImageQuerySet, count: int) -> list[Image]:
-    # Without the lock on the key: a picture can be reported while its vector is computed.
+    # A lock that leaves the key free: a picture can be reported while its vector is computed.
     locked = rows.select_for_update(skip_locked=True, no_key=True, of=("self",))
     return list(locked.only("pk", "original_location", "byte_size")[:count])
 
 
 @contextmanager
-def claim(owed: Owed, count: int, without: Collection[uuid.UUID]) -> Iterator[list[Image]]:
-    """Hold a claim on up to `count` rows for the block, which is one transaction."""
+def claim(owed: PendingRows, count: int, without: Collection[uuid.UUID]) -> Iterator[list[Image]]:
+    """Claim up to `count` rows for the block, which is one transaction."""
     with transaction.atomic():
         _free_when_lost()
         yield owed.next(count, without)
 
 
 def _free_when_lost() -> None:
-    """Have the database end this transaction when its machine is gone or hangs, rather than in two hours."""
+    """Let the database end this transaction soon when its client is gone or hangs, rather than after two hours."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT set_config('idle_in_transaction_session_timeout', %s, true),"
@@ -135,20 +135,19 @@ def _free_when_lost() -> None:
         )
 
 
-def give_vectors(encoded: Mapping[uuid.UUID, Encoded], backend: str) -> int:
-    """Write vectors of the active model, made by `backend`, and those of the windows; return of how many images. In a
-    transaction.
+def write_vectors(encoded: Mapping[uuid.UUID, Encoded], backend: str) -> int:
+    """Write the vectors of the active model, made by `backend`, and those of the windows; return the number of images.
+    Call in a transaction.
 
-    Of none where another model was chosen meanwhile: the rows are still owed the vectors of that one.
-
-    A pending row begins to be found now, which the database notes (`search.models.arrivals`); it was added before.
-    Raises ModelUnavailable for vectors of other dimensions than those that are there.
+    Writes nothing and returns 0 if another model became active meanwhile: the rows still lack its vectors. A trigger
+    (`search.models.arrivals`) records when a pending row becomes searchable. Raises ModelUnavailable if the dimensions
+    differ from the stored vectors.
     """
     for dimensions in {len(one.whole) for one in encoded.values()}:
         require_stored(active_model(), dimensions)
-    if hold_switch(active_model()) != active_model():
+    if block_switch(active_model()) != active_model():
         return 0
-    # In one order everywhere, since this may also run without a claim.
+    # One order everywhere, against deadlocks: this may also run without a claim.
     ids = sorted(encoded)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -168,9 +167,9 @@ def give_vectors(encoded: Mapping[uuid.UUID, Encoded], backend: str) -> int:
     return len(ids)
 
 
-def give_windows(encoded: Mapping[uuid.UUID, Encoded]) -> int:
-    """Write the windows of claimed rows that have their vectors already, which stay as they are. In a transaction."""
-    if hold_switch(active_model()) != active_model():
+def write_pending_windows(encoded: Mapping[uuid.UUID, Encoded]) -> int:
+    """Write the windows of claimed rows that already have their vectors. Call in a transaction."""
+    if block_switch(active_model()) != active_model():
         return 0
     ids = sorted(encoded)
     with connection.cursor() as cursor:
@@ -184,5 +183,5 @@ def give_windows(encoded: Mapping[uuid.UUID, Encoded]) -> int:
 
 
 def _array(encoded: Encoded) -> str:
-    """The windows as a literal: arrays within an array would all need one length."""
+    """Return the windows as an array literal: nested arrays would all need the same length."""
     return f"{{{','.join(str(edge) for edge in flat(encoded.boxes))}}}"

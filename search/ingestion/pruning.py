@@ -1,4 +1,4 @@
-"""Pictures whose files are no longer where they were met: found after a run over these places, removed on demand."""
+"""Find pictures whose files are gone from the places just listed, and remove them on demand."""
 
 import datetime as dt
 import os
@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from search.ingestion.items import Item
 from search.ingestion.sources.names import storable
-from search.ingestion.sources.still_there import Whereabouts, empty_folder, is_in_archive
+from search.ingestion.sources.still_there import ExistenceCheck, empty_folder, is_in_archive
 from search.ingestion.sources.tars import is_tar
 from search.ingestion.sources.zips import is_zip
 from search.ingestion.unicode_names import Spellings
@@ -26,7 +26,7 @@ from search.models import Image, Origin, ProposedRemoval
 from search.models.image import content_id
 from search.models.ingestion import origin_id
 from search.objects import other_buckets
-from search.objects.deletion import delete_images, settle_or_log
+from search.objects.deletion import delete_images, delete_pending_or_log
 
 ASKED_AGAIN_WITHIN = dt.timedelta(hours=1)
 _AT_ONCE = 500
@@ -34,19 +34,19 @@ _ROWS = 5_000
 
 
 class NotPruned(Exception):
-    """It can't be told what is gone. The message is for the operator."""
+    """What is gone can't be determined. The message is for the operator."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What was named to `ingest`, and how the addresses of all that it holds begin."""
+    """A place given to `ingest`, and the prefix of the addresses within it."""
 
     name: str
     prefix: str
 
     @classmethod
     def of(cls, name: str) -> "Place":
-        """Raises NotPruned for what is no folder, archive or bucket, or is not there."""
+        """Return the place called `name`. Raises NotPruned for anything but an existing folder, archive or bucket."""
         if name.startswith(other_buckets.SCHEME):
             if "*" in name:
                 raise NotPruned(f"{name}: --prune takes a bucket or a prefix without a *.")
@@ -63,17 +63,17 @@ class Place:
         return cls(name, f"{storable(path)}/".replace("//", "/"))
 
     def holds(self, address: str) -> bool:
-        """Whether an address came of this place. An archive in a folder is a place of its own."""
+        """Whether an address belongs to this place. An archive in a folder is a place of its own."""
         return address.startswith(self.prefix) and not is_in_archive(f"/{address[len(self.prefix) :]}")
 
 
 class Listing:
-    """Hands on the items of some places, and remembers where each is, in which version."""
+    """Passes on the items of some places, and remembers the address and version of each."""
 
     def __init__(self, items: Iterable[Item], places: Sequence[Place]) -> None:
         self._items = items
         self._counts = dict.fromkeys(places, 0)
-        # There may be millions.
+        # Hashes to ints, since there may be millions.
         self._there: dict[int, int] = {}
 
     def __iter__(self) -> Iterator[Item]:
@@ -89,7 +89,7 @@ class Listing:
         return list(self._counts)
 
     def version_at(self, address: str) -> uuid.UUID | None:
-        """Return the id of the origin of what was listed at an address; None where nothing was."""
+        """Return the origin id of the item listed at an address; None if there was none."""
         number = self._there.get(hash(address))
         return None if number is None else uuid.UUID(int=number)
 
@@ -99,7 +99,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """A picture of the collection, and where it was met."""
+    """A picture of the collection, and the addresses where it was found."""
 
     image_id: uuid.UUID
     title: str
@@ -109,8 +109,8 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class Pruning:
-    """What is gone of the `total` pictures that came from some places. `kept` are not: they have been met elsewhere
-    too, or were uploaded by somebody; nor are those `away`, how many by the empty folder that they should be in."""
+    """What is gone of the `total` pictures of some places. `kept` are gone there but were found elsewhere too or
+    uploaded; `away` counts pictures whose folder is empty, by that folder."""
 
     total: int
     gone: Sequence[Gone]
@@ -123,11 +123,11 @@ class Pruning:
 
     @property
     def is_too_much(self) -> bool:
-        """Whether it is more than a tenth of all, so that the place is more likely away than its pictures gone."""
+        """Whether more than a tenth is gone: the place is then more likely unavailable than emptied."""
         return 10 * len(self.gone) > self.total
 
     def was_proposed(self) -> bool:
-        """Whether the very same pictures were proposed a while ago; they are from now on."""
+        """Whether exactly these pictures were proposed for removal within the last hour; records the proposal."""
         old = timezone.now() - ASKED_AGAIN_WITHIN
         ProposedRemoval.objects.filter(created__lt=old).delete()
         proposal = ProposedRemoval(digest=self._digest)
@@ -137,7 +137,7 @@ class Pruning:
         return False
 
     def remove(self) -> int:
-        """Delete them as curators do; return how many. Those that were met meanwhile stay."""
+        """Delete the pictures; return how many. Those seen again meanwhile stay."""
         removed = 0
         for start in range(0, len(self.gone), _AT_ONCE):
             some = {one.image_id: one.origins for one in self.gone[start : start + _AT_ONCE]}
@@ -152,17 +152,17 @@ class Pruning:
                 delete_images(there)
             removed += len(there)
         ProposedRemoval.objects.filter(pk=self._digest).delete()
-        settle_or_log()
+        delete_pending_or_log()
         return removed
 
 
 def find_gone(listing: Listing) -> Pruning:
-    """Return what is gone of what came from places all of whose pictures were listed and taken just now.
+    """Return what is gone from places whose pictures were all listed just now.
 
-    Raises NotPruned where there was none.
+    Raises NotPruned if a place had no picture.
     """
     for place in listing.empty_places():
-        raise NotPruned(f"{place.name}: there is no picture here at all. It may be away: nothing was removed.")
+        raise NotPruned(f"{place.name}: there is no picture here. The place may be unavailable: nothing was removed.")
     total, suspects = _suspects(listing.places, listing)
     look = _Look(listing)
     gone: list[Gone] = []
@@ -190,8 +190,8 @@ _Origins: TypeAlias = list[tuple[str, uuid.UUID]]
 
 
 def _suspects(places: Sequence[Place], listing: Listing) -> tuple[int, list[tuple[uuid.UUID, _Origins]]]:
-    """Return how many pictures came from these places, and those of them that were not listed as they were met, each
-    with where."""
+    """Return how many pictures came from these places, and those not listed at the address and version where they were
+    found, with these."""
     below = reduce(or_, (Q(address__startswith=place.prefix) for place in places))
     rows = Origin.objects.filter(below, image_id__in=Image.objects.values("pk")).order_by("image_id", "-seen")
     total, suspects = 0, []
@@ -212,22 +212,22 @@ def _origins_of(image_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, _Origins]:
 
 
 class _Look:
-    """Looks at what was not listed as it was met."""
+    """Checks pictures that were not listed as they were found."""
 
     def __init__(self, listing: Listing) -> None:
-        self._listing, self._whereabouts = listing, Whereabouts()
+        self._listing, self._existence = listing, ExistenceCheck()
         self._empty_folders: dict[str, str | None] = {}
 
     def is_gone(self, address: str, origin: uuid.UUID) -> bool:
-        """Whether it is not at an address of the places that were listed any more."""
+        """Whether it is gone from an address within the listed places."""
         listed = self._listing.version_at(address)
         if listed is None:
-            return self._whereabouts.is_missing(address)
-        # Another one is there now, if it could be read.
+            return self._existence.is_missing(address)
+        # Another picture is at this address now, provided that it could be read.
         return Origin.objects.filter(pk=listed, image_id__in=Image.objects.values("pk")).exists()
 
     def empty_folder(self, address: str) -> str | None:
-        """Return the empty folder in or below which a file should be: a disk may belong there that is not mounted."""
+        """Return the nearest existing folder above a file if it is empty: perhaps a missing disk's mount point."""
         folder = os.path.dirname(address)  # noqa: PTH120
         if not folder.startswith("/"):
             return None
@@ -236,5 +236,5 @@ class _Look:
         return self._empty_folders[folder]
 
     def is_gone_elsewhere(self, address: str, origin: uuid.UUID) -> bool:
-        """Whether it is not at another address any more, of which nobody has seen whether that place is there."""
-        return self._listing.version_at(address) is None and self._whereabouts.is_gone(address)
+        """Whether it is gone from another address, within a place that was not listed."""
+        return self._listing.version_at(address) is None and self._existence.is_gone(address)

@@ -1,7 +1,7 @@
-"""Rows and objects brought in line again: what is missing, what nobody needs, what was never finished.
+"""Reconcile rows and objects: find and repair what is missing, orphaned or unfinished.
 
-It may run beside everything else. What looks wrong is looked at once more before it is told, since pictures come and
-go meanwhile; and what is deleted is old, has no row, and is locked as `deleting` does it.
+May run beside everything else. Each suspect is checked again before it is reported, since pictures come and go
+meanwhile. Only what is old and has no row is deleted, under the locks of `search.objects.deletion`.
 """
 
 import datetime as dt
@@ -15,49 +15,49 @@ from django.utils import timezone
 
 from imagesearch.machine import core_count
 from search.imaging import UnreadableImage
-from search.ingestion.met_before import have_read_again
 from search.ingestion.repair import Known, known_rows, note_moved, restore
 from search.ingestion.report import Finding, Problem, Reconciled
+from search.ingestion.seen_before import mark_for_reading
 from search.models import Image, Origin, OwedDeletion, PictureSet, QueryPicture
 from search.models.image import content_id
 from search.models.ingestion import origin_id
 from search.objects import inventory, other_buckets, storage
-from search.objects.deletion import delete_orphan, objects_held
+from search.objects.deletion import delete_orphan, deletions_blocked
 from search.objects.inventory import ORIGINALS, PLACES, RENDITIONS, SHARDS, THUMBNAILS, Stored
 
 OLD_AFTER = dt.timedelta(days=1)
-"""Age from which what has no row, or no end, is taken for left over and not for under way."""
+"""Age from which an object without a row, or an unfinished upload, counts as left over."""
 MOST_ORPHANS = 100_000
-"""Pictures without rows that are remembered, and deleted, by one run."""
+"""Maximum number of orphans remembered and deleted by one run."""
 FEW_ORPHANS = 10
 _PAGE = 5_000
-"""Rows that are read at once."""
+"""Rows per query."""
 _ASKERS = 16
-"""Threads that ask a storage about single objects."""
+"""Threads that query the storage about single objects."""
 
 
-Told: TypeAlias = Callable[[Finding], None]
+OnFinding: TypeAlias = Callable[[Finding], None]
 _Some = TypeVar("_Some")
 
 
 def reconcile(
-    told: Told,
+    on_finding: OnFinding,
     *,
-    mend: bool = False,
+    repair: bool = False,
     delete_many: bool = False,
     old_after: dt.timedelta = OLD_AFTER,
     elsewhere: bool = True,
 ) -> Reconciled:
-    """Look at all rows and objects and tell what is wrong, each as it is found.
+    """Check all rows and objects; call `on_finding` with each finding as it is made.
 
-    With `mend` thumbnails are made again from originals, originals that stay elsewhere are looked for where else they
-    were met, and what is left over is deleted; originals that are gone are marked, so that `ingest` reads their files
-    again. So many orphans that the database must be the wrong one are deleted with `delete_many` only. Without
-    `elsewhere` originals that stay in other buckets are not asked for, each of which takes a request.
+    With `repair`, missing thumbnails are made from originals, originals indexed in place are looked up at their other
+    known addresses, and leftovers are deleted; pictures without an original are marked, so that `ingest` reads their
+    files again. If there are so many orphans that the database is probably the wrong one, they are deleted with
+    `delete_many` only. Without `elsewhere`, originals in other buckets are not checked; each check is a request.
     Raises StorageUnavailable.
     """
     old = timezone.now() - old_after
-    return _Reconciliation(told, mend=mend, delete_many=delete_many, old=old, elsewhere=elsewhere).run()
+    return _Reconciliation(on_finding, repair=repair, delete_many=delete_many, old=old, elsewhere=elsewhere).run()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,10 @@ class _Row:
 
 
 class _Reconciliation:
-    def __init__(self, told: Told, *, mend: bool, delete_many: bool, old: dt.datetime, elsewhere: bool) -> None:
-        self._told, self._mend, self._delete_many, self._old = told, mend, delete_many, old
+    def __init__(
+        self, on_finding: OnFinding, *, repair: bool, delete_many: bool, old: dt.datetime, elsewhere: bool
+    ) -> None:
+        self._on_finding, self._repair, self._delete_many, self._old = on_finding, repair, delete_many, old
         self._asks_elsewhere = elsewhere
         self._report = Reconciled()
         self._orphans: list[uuid.UUID] = []
@@ -90,26 +92,26 @@ class _Reconciliation:
             for upload in inventory.unfinished_uploads():
                 self._draft(upload)
         self._delete_orphans()
-        if self._mend:
+        if self._repair:
             QueryPicture.forget_old()
             PictureSet.forget_old()
         return self._report
 
-    def _tell(self, problem: Problem, of: "_Row | str", remark: str = "", *, mended: bool = False) -> None:
+    def _found(self, problem: Problem, of: "_Row | str", remark: str = "", *, repaired: bool = False) -> None:
         self._report.found[problem] += 1
-        self._report.mended[problem] += mended
+        self._report.repaired[problem] += repaired
         name, image_id = (of, None) if isinstance(of, str) else (of.name, of.image_id)
-        self._told(Finding(problem, name, remark, mended, image_id))
+        self._on_finding(Finding(problem, name, remark, repaired, image_id))
 
     def _folders(self) -> dict[str, set[str]]:
-        """Return which shards there are in each place, and tell of folders that are none."""
+        """Return the shards in each place; report unknown folders."""
         folders = {place: inventory.folders_in(place) for place in PLACES}
         widths = {place.removeprefix(RENDITIONS).rstrip("/") for place in PLACES if place.startswith(RENDITIONS)}
         for name in sorted(inventory.folders_in(RENDITIONS) - widths):
-            self._tell(Problem.STRANGE, f"{RENDITIONS}{name}/")
+            self._found(Problem.STRANGE, f"{RENDITIONS}{name}/")
         for place, names in folders.items():
             for name in sorted(names.difference(SHARDS)):
-                self._tell(Problem.STRANGE, f"{place}{name}/")
+                self._found(Problem.STRANGE, f"{place}{name}/")
         return folders
 
     def _shard(self, shard: str, rows: Mapping[uuid.UUID, _Row], places: Iterable[str]) -> None:
@@ -123,13 +125,13 @@ class _Reconciliation:
                 elif stored.is_draft:
                     self._draft(stored)
                 else:
-                    self._tell(Problem.STRANGE, stored.key)
+                    self._found(Problem.STRANGE, stored.key)
         self._report.rows += len(rows)
         self._originals(rows, objects[ORIGINALS])
         self._thumbnails(rows, objects[THUMBNAILS])
         self._without_rows(rows, objects)
 
-    # What is missing
+    # Missing objects
 
     def _originals(self, rows: Mapping[uuid.UUID, _Row], originals: Mapping[uuid.UUID, Stored]) -> None:
         here = [row for row in rows.values() if not row.location]
@@ -150,7 +152,7 @@ class _Reconciliation:
         answers = list(zip(elsewhere, self._askers.map(is_there, elsewhere), strict=True))
         for row, answer in answers:
             if isinstance(answer, storage.UnreachableOriginal):
-                self._tell(Problem.UNREACHABLE, row, str(answer))
+                self._found(Problem.UNREACHABLE, row, str(answer))
         gone = [row for row, answer in answers if answer is False]
         for row in _still_so([*lacking, *gone]):
             if row.location:
@@ -161,21 +163,21 @@ class _Reconciliation:
     def _lost(self, row: _Row, problem: Problem) -> None:
         places = list(Origin.objects.filter(image_id=row.image_id).order_by("-seen").values_list("address", flat=True))
         remark = f"came from {', '.join(dict.fromkeys(places[:3]))}" if places else "came by upload, or long ago"
-        if self._mend:
-            have_read_again(row.image_id)
-        self._tell(problem, row, remark)
+        if self._repair:
+            mark_for_reading(row.image_id)
+        self._found(problem, row, remark)
 
     def _gone(self, row: _Row) -> None:
-        """Tell of an original that is not where it stayed; it may be with us, or where it was met beside that."""
+        """Report an original that left its location; it may be in our storage or at another known address."""
         place = "" if _is_ours(row) else _other_place(row)
-        if self._mend and place is not None:
+        if self._repair and place is not None:
             for known in known_rows([row.image_id]).values():
                 note_moved(known, place)
         if place is None:
             self._lost(row, Problem.ORIGINAL)
         else:
-            remark = f"{row.location} has it no more; {place or 'our own storage'} has"
-            self._tell(Problem.ORIGINAL, row, remark, mended=self._mend)
+            remark = f"no longer at {row.location}, but in {place or 'our own storage'}"
+            self._found(Problem.ORIGINAL, row, remark, repaired=self._repair)
 
     def _thumbnails(self, rows: Mapping[uuid.UUID, _Row], thumbnails: Mapping[uuid.UUID, Stored]) -> None:
         lacking = [row for row in rows.values() if row.image_id not in thumbnails or not thumbnails[row.image_id].size]
@@ -184,20 +186,20 @@ class _Reconciliation:
             for row in _still_so(lacking)
             if not storage.size_of(storage.rendition_key(row.image_id, storage.THUMBNAIL))
         ]
-        if not self._mend:
+        if not self._repair:
             for row in lacking:
-                self._tell(Problem.THUMBNAIL, row)
+                self._found(Problem.THUMBNAIL, row)
             return
         for some in _batches(lacking):
-            with objects_held([row.image_id for row in some]):
+            with deletions_blocked([row.image_id for row in some]):
                 known = known_rows([row.image_id for row in some])
                 there = [row for row in some if row.image_id in known]
                 with ThreadPoolExecutor(core_count()) as drawers:
                     outcomes = drawers.map(lambda row, known=known: _drawn(row, known[row.image_id]), there)
                     for row, problem in zip(there, outcomes, strict=True):
-                        self._tell(Problem.THUMBNAIL, row, problem, mended=not problem)
+                        self._found(Problem.THUMBNAIL, row, problem, repaired=not problem)
 
-    # What is left over
+    # Orphans and leftovers
 
     def _without_rows(self, rows: Mapping[uuid.UUID, _Row], objects: Mapping[str, Mapping[uuid.UUID, Stored]]) -> None:
         ids = {image_id for found in objects.values() for image_id in found if image_id not in rows}
@@ -213,29 +215,29 @@ class _Reconciliation:
                     continue
                 if len(self._orphans) < MOST_ORPHANS:
                     self._orphans.append(image_id)
-                self._tell(Problem.ORPHAN, ", ".join(stored.key for stored in of_it))
+                self._found(Problem.ORPHAN, ", ".join(stored.key for stored in of_it))
 
     def _delete_orphans(self) -> None:
-        if not self._mend or not self._orphans:
+        if not self._repair or not self._orphans:
             return
         many = not self._report.rows or len(self._orphans) > max(FEW_ORPHANS, self._report.rows // 10)
         if many and not self._delete_many:
             self._report.orphans_refused = True
             return
         for image_id in self._orphans:
-            self._report.mended[Problem.ORPHAN] += delete_orphan(image_id)
+            self._report.repaired[Problem.ORPHAN] += delete_orphan(image_id)
 
     def _draft(self, stored: Stored) -> None:
         if stored.changed > self._old:
             self._report.young += 1
             return
-        if self._mend:
+        if self._repair:
             inventory.remove(stored)
-        self._tell(Problem.DRAFT, stored.key, mended=self._mend)
+        self._found(Problem.DRAFT, stored.key, repaired=self._repair)
 
 
 def _rows() -> Iterator[_Row]:
-    """Yield all rows by their ids. What comes and goes meanwhile is looked for again where it matters."""
+    """Yield all rows by id. Rows that change meanwhile are checked again where it matters."""
     after = uuid.UUID(int=0)
     columns = ("pk", "title", "original_location", "byte_size")
     while found := list(Image.objects.filter(pk__gt=after).order_by("pk").values_list(*columns)[:_PAGE]):
@@ -255,7 +257,7 @@ def _by_shard(rows: Iterator[_Row]) -> Iterator[tuple[str, dict[uuid.UUID, _Row]
 
 
 def _still_so(rows: Iterable[_Row]) -> Iterator[_Row]:
-    """Yield those of the rows that are there, with their originals where they were."""
+    """Yield the rows that still exist with the same location."""
     for some in _batches(list(rows)):
         there = Image.objects.filter(pk__in=[row.image_id for row in some])
         locations = dict(there.values_list("pk", "original_location"))
@@ -267,7 +269,7 @@ def _batches(items: list[_Some]) -> Iterator[list[_Some]]:
 
 
 def _is_in_place(row: _Row, known: Known) -> bool:
-    """Whether an original is where it stays. Where its version tells nothing, its bytes do."""
+    """Whether an original is at its location: by its version or, failing that, by its bytes."""
     version = storage.version_in_place(row.location)
     if version is None:
         return False
@@ -290,14 +292,14 @@ def _is_ours(row: _Row) -> bool:
 
 
 def _other_place(row: _Row) -> str | None:
-    """Return where else an original was met, if it is still there."""
+    """Return another address at which the original was found and still is."""
     origins = Origin.objects.filter(image_id=row.image_id, address__startswith=other_buckets.SCHEME).order_by("-seen")
     places = dict.fromkeys(origins.values_list("address", flat=True))
     return next((place for place in places if place != row.location and _has_it(row, place)), None)
 
 
 def _drawn(row: _Row, known: Known) -> str:
-    """Make the thumbnail of a row from its original; return why that can't be done, or nothing."""
+    """Make a row's thumbnail from its original; return the reason of a failure, or ""."""
     try:
         image = Image(id=row.image_id, original_location=known.original_location, byte_size=row.byte_size)
         data = storage.read_original(image)

@@ -1,4 +1,4 @@
-"""After a change of model: new vectors for the rows that another model left, from the stored originals."""
+"""Re-embedding after a change of model: new vectors from the stored originals."""
 
 import threading
 
@@ -12,14 +12,14 @@ from search.models.accepted import accepted_names
 
 
 def stale_images() -> int:
-    """Return how many images no search finds, since the active model has made no vector for them."""
+    """Return how many images are not searchable, since they have no vector of the active model."""
     return Image.objects.exclude(embedding_model__in=accepted_names(active_model())).count()
 
 
 def reembed(
     progress: Progress = lambda report: None, *, batch: int = BATCH, stop: threading.Event | None = None
 ) -> Report:
-    """Give every image of another model, or of none yet, a vector of the active one, until told to `stop`.
+    """Give every image without a vector of the active model one, until `stop` is set.
 
     Any number of machines may do so at once. Raises ModelUnavailable, StorageUnavailable and LOST_DATABASE.
     """

@@ -1,6 +1,6 @@
-"""What a picture of the collection has lost, and gets back when its bytes are met again.
+"""Restore the missing objects of a known picture when its bytes are seen again.
 
-Rows are looked up before and changed afterwards: what lies between speaks with the storage alone, in any thread.
+Rows are read before and written after: what lies between uses the object storage alone, in any thread.
 """
 
 import uuid
@@ -19,7 +19,7 @@ from search.objects import storage
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A row that is there. Its original is with us, or stays at `original_location`, where `origins` have met it."""
+    """An existing row. Its original is in our storage, or at `original_location`, where `origins` recorded it."""
 
     image_id: uuid.UUID
     format: str
@@ -30,14 +30,14 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """Whether an object was missing, and where the original stays from now on if that changes ("": with us)."""
+    """Whether an object was missing, and the new location of the original if it changed ("": our storage)."""
 
     something: bool = False
     moved: str | None = None
 
 
 def known_rows(image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Known]:
-    """Return those of these rows that are there."""
+    """Return the existing rows of these images, by id."""
     columns = ("pk", "format", "width", "height", "original_location")
     rows = {
         image_id: Known(image_id, name, width * height, location)
@@ -50,7 +50,7 @@ def known_rows(image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Known]:
 
 
 def is_whole(known: Known, location: str) -> bool:
-    """Whether meeting these bytes again, at `location` or else to be copied, would change nothing.
+    """Whether `restore` would change nothing for these bytes, found at `location` or else to be copied.
 
     Raises StorageUnavailable.
     """
@@ -62,11 +62,11 @@ def is_whole(known: Known, location: str) -> bool:
 
 
 def restore(known: Known, data: Source, location: str = "") -> Restored:
-    """Store what is missing of a picture whose bytes are `data`, met at `location` or else to be copied.
+    """Store the missing objects of a picture whose bytes are `data`, found at `location` or else to be copied.
 
-    An original that is with us stays so; one that is not is copied, or noted at `location` where it is gone from
-    where it was. The caller holds deletions off, and writes down what has `moved`.
-    Raises StorageUnavailable, UnreadableImage and decoding.Busy.
+    An original in our storage stays there. One elsewhere stays if it still exists; otherwise it is copied, or recorded
+    at `location`. The caller prevents deletion meanwhile and saves `moved`. Raises StorageUnavailable, UnreadableImage
+    and decoding.Busy.
     """
     small = storage.rendition_key(known.image_id, storage.THUMBNAIL)
     lacks_thumbnail = not storage.size_of(small)
@@ -85,26 +85,26 @@ def restore(known: Known, data: Source, location: str = "") -> Restored:
 
 
 def note_moved(known: Known, location: str) -> None:
-    """Write down where an original stays from now on, unless that has changed meanwhile."""
+    """Save the new location of an original, unless it has changed meanwhile."""
     there = Image.objects.filter(pk=known.image_id, original_location=known.original_location)
     there.update(original_location=location)
 
 
 def _stays(known: Known, location: str) -> bool:
-    """Whether an original that is not with us can be left where it is."""
+    """Whether an original elsewhere can stay where it is."""
     return bool(location) and (location == known.original_location or _is_still_there(known))
 
 
 def _is_still_there(known: Known) -> bool:
     try:
         version = storage.version_in_place(known.original_location)
-    except storage.UnreachableOriginal:  # where it was met now it can be had
+    except storage.UnreachableOriginal:  # it can be read at the new location
         return False
     return version is not None and origin_id(known.original_location, version) in known.origins
 
 
 def _thumbnail(known: Known, data: Source) -> bytes:
-    # What is in the collection was allowed once.
+    # A picture of the collection passed the limit once.
     most = max(settings.UPLOAD_MAX_MEGAPIXELS * 1_000_000, known.pixels)
     return decoding.small_copy(
         data,

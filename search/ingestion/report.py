@@ -1,4 +1,4 @@
-"""What a run tells of itself, while it goes on and at its end."""
+"""Reports of runs, during a run and at its end."""
 
 import uuid
 from collections import Counter
@@ -8,14 +8,14 @@ from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
 MOST_NAMED = 10_000
-"""Files that failed or were refused and are named in the ledger of a run; all are counted."""
+"""Maximum number of failed or refused files recorded by name for a run; all are counted."""
 MOST_OTHERS_NAMED = 1_000
-"""The same of others that were not added."""
+"""The same limit for other files that were not added."""
 
 
 class Why(StrEnum):
-    """Why a file was not added, as `RunFile.Kind` has it: it could not be had, or not be taken; somebody has deleted
-    the picture; it is of a kind that is not read."""
+    """Why a file was not added, as in `RunFile.Kind`: it could not be read; it was read and rejected; the picture was
+    deleted earlier; the kind of file is not supported."""
 
     FAILED = "failed"
     REFUSED = "refused"
@@ -32,16 +32,16 @@ class LeftOut(NamedTuple):
 
 @dataclass
 class Report:
-    """What became of the pictures of one run.
+    """The outcome of the pictures of one run.
 
-    `doing` names what takes its time beside pictures, while it lasts. `stopped`: a signal ended the run before the
-    source did. `restored`: of those that were known, so many lacked an object, which is there again; `changed`: so
-    many are a new version of what was met at their address; `trashed`: so many are in the trash and stay there.
-    `deleted` were passed over since somebody deleted them earlier. `unread` names those of the failed that could not
-    be read at all, and may be the next time. `updated` of the known have other details now; `not_applied`: so many of
-    them have details in a table that were left alone. `refused` of the failed were read and can't be taken.
+    `known` were in the collection already. Of these, `restored` lacked an object, which was stored again; `changed`
+    are new versions of the file at their address; `trashed` are in the trash and stay there; `updated` have changed
+    details; `not_applied` have details in a table that were not used. `deleted` were skipped, since they were deleted
+    earlier. Of the failed, `refused` were read and rejected, and `unread` names those that could not be read and may
+    succeed the next time.
 
-    `left_out` are files that were not added, until the ledger takes them from there: no more than it names.
+    `doing` names a slow step other than adding pictures, while it lasts. `stopped`: a signal ended the run early.
+    `left_out` are files that were not added and that the run record has not taken over yet; their number is limited.
     """
 
     added: int = 0
@@ -64,7 +64,7 @@ class Report:
         return self.added + self.known + self.deleted + len(self.failed)
 
     def fail(self, name: str, reason: str, *, address: str = "", refused: bool = False) -> None:
-        """Note a file that failed, or was read and `refused`."""
+        """Record a file that failed, or was read and `refused`."""
         self.failed.append((name, reason))
         self.refused += refused
         self.leave_out(LeftOut(Why.REFUSED if refused else Why.FAILED, name, reason, address))
@@ -75,7 +75,7 @@ class Report:
 
 
 Progress: TypeAlias = Callable[[Report], None]
-"""Called at the start, after each batch, and when something else begins that takes its time."""
+"""Called at the start, after each batch, and when a slow step begins."""
 
 
 class Problem(StrEnum):
@@ -90,33 +90,33 @@ class Problem(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that is wrong with `name`, a picture or the key of an object; `is_mended` when it no more is.
-    `image_id` is that of a picture of the collection."""
+    """A problem with `name`, a picture or an object key; `is_repaired` if it was repaired. `image_id` is set for
+    pictures of the collection."""
 
     problem: Problem
     name: str
     remark: str = ""
-    is_mended: bool = False
+    is_repaired: bool = False
     image_id: uuid.UUID | None = None
 
 
 @dataclass
 class Reconciled:
-    """What was looked at, how much of each problem was found and mended, and how much is too young to tell.
+    """What was checked, how often each problem was found and repaired, and how much is too `young` to judge.
 
-    `orphans_refused`: there were so many orphans that none was deleted. `not_asked`: so many originals stay elsewhere,
-    and were not asked for.
+    `orphans_refused`: there were so many orphans that none was deleted. `not_asked`: number of originals elsewhere
+    that were not checked.
     """
 
     rows: int = 0
     objects: int = 0
     found: "Counter[Problem]" = field(default_factory=Counter)
-    mended: "Counter[Problem]" = field(default_factory=Counter)
+    repaired: "Counter[Problem]" = field(default_factory=Counter)
     young: int = 0
     orphans_refused: bool = False
     not_asked: int = 0
 
     @property
     def is_all_well(self) -> bool:
-        left = self.found - self.mended
+        left = self.found - self.repaired
         return not left.total() - left[Problem.STRANGE]

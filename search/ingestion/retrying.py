@@ -1,4 +1,4 @@
-"""The files that a run did not add are tried once more: `ingest --retry`."""
+"""Retry the files that a run did not add: `ingest --retry`."""
 
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -15,18 +15,18 @@ from search.models import Run, RunFile
 
 GONE = "It is not there any more."
 _BELOW = "/.../"
-"""How what stands for the address of a file begins of which only the end of its path is known."""
+"""Prefix of a placeholder for an unknown address, of which only the end of the path is known."""
 TRIED = (RunFile.Kind.FAILED, RunFile.Kind.REFUSED)
 
 
 class NotRetried(Exception):
-    """A run can't be tried again. The message is for the person."""
+    """A run can't be retried. The message is for the user."""
 
 
 @dataclass(frozen=True)
 class Retry:
-    """What is to be tried again of a run: some `files`, or all that it was told to read, where it can't be said which
-    files it left out; `why` says then why that is so."""
+    """What to retry of a run: some `files`, or everything if it is unknown which files were left out; `why` then says
+    why."""
 
     run: Run
     files: Sequence[RunFile] = ()
@@ -45,7 +45,7 @@ class Retry:
         whole = [address for address in wanted if _is_place(address, places)]
         here = [address for address in wanted if address not in whole and _is_file(address)]
         elsewhere = {address: name for address, name in wanted.items() if address not in {*whole, *here}}
-        # Files are opened where they are; what is in archives, buckets and tables is looked for in these.
+        # Files are opened directly; members of archives, buckets and tables are searched for in their sources.
         opened = [open_source([*whole, *here], choices)] if whole or here else []
         return Tried(opened, open_source(places, choices) if elsewhere else None, elsewhere)
 
@@ -64,18 +64,18 @@ class Retry:
 
 
 class Tried:
-    """All that some sources offer, and those items of another whose addresses are wanted; what is not met of them has
+    """All items of some sources, and the items of another one with given addresses; those that are not found count as
     failed."""
 
     def __init__(self, opened: Sequence[Listed], searched: Listed | None, wanted: Mapping[str, str]) -> None:
-        """`wanted` names what has each address; one that begins with `/.../` is the end of an address."""
+        """`wanted` maps addresses to names; an address with the prefix `/.../` is a suffix to match."""
         self._opened, self._searched, self._wanted = opened, searched, wanted
         self._missing: list[tuple[str, str]] = []
         self.findings = Findings()
         self.notes = self.findings.notes
 
     def __iter__(self) -> Iterator[Item]:
-        """Offer the items, once."""
+        """Yield the items. Can be iterated over once."""
         for source in self._opened:
             yield from source
         left = dict(self._wanted)
@@ -92,7 +92,7 @@ class Tried:
 
     @property
     def total(self) -> int | None:
-        """How many items there are, if that is known by now."""
+        """The number of items, if it is known yet."""
         totals = [source.total for source in self._opened]
         return None if None in totals else sum(total or 0 for total in totals) + len(self._wanted)
 
@@ -101,7 +101,7 @@ class Tried:
 
     @property
     def problems(self) -> list[tuple[str, str]]:
-        """What is wrong with the places, as that they are away, says more than that a file is not there."""
+        """Problems of the places first: an unavailable place says more than a missing file."""
         sources = [*self._opened, *([self._searched] if self._searched else [])]
         return [*(problem for source in sources for problem in source.problems), *self._missing]
 
@@ -111,19 +111,19 @@ def _ends_with(address: str, ends: Mapping[str, str]) -> str:
 
 
 def retry_of(key: int, *, again: bool = False) -> Retry:
-    """Return what a run of ingestion left out, with what was `deleted` earlier where that is to be added `again`.
+    """Return what a run of ingestion left out; with `again`, also what was skipped as deleted.
 
     Raises NotRetried, and MetadataError for a table that can't be read any more.
     """
     run = Run.objects.with_state().filter(pk=key).first()
     if run is None:
-        raise NotRetried(f"There is no run {key}: `manage.py state` names the last ones, and old ones are forgotten.")
+        raise NotRetried(f"There is no run {key}: `manage.py state` lists the latest; old ones are deleted.")
     if run.kind != Run.Kind.INGEST:
         raise NotRetried(_not_ingestion(run))
     if run.state == Run.RUNNING:
-        raise NotRetried(f"Run {key} is still under way.")
+        raise NotRetried(f"Run {key} is still running.")
     if not run.places:
-        raise NotRetried(f"Of run {key} it is not known what it read: an earlier version made it. Run it anew.")
+        raise NotRetried(f"Run {key} was made by an earlier version that did not record what it read: start it again.")
     kinds = (*TRIED, RunFile.Kind.DELETED) if again else TRIED
     files = list(run.files.filter(kind__in=kinds))
     table, roots = run.options.get("metadata"), [Path(one) for one in run.places if Path(one).is_dir()]
@@ -133,24 +133,24 @@ def retry_of(key: int, *, again: bool = False) -> Retry:
 
 def _not_ingestion(run: Run) -> str:
     if run.kind == Run.Kind.UPLOAD:
-        return f"Run {run.pk} came by upload, and what was not taken was not kept: who has the files sends them again."
+        return f"Run {run.pk} was an upload, and rejected files are not kept: upload them again."
     if run.kind == Run.Kind.RECONCILE:
-        return f"Run {run.pk} is a look through the storage: `manage.py reconcile` looks again."
-    return f"Run {run.pk} was of `manage.py {run.kind}`: run that again, it takes what is left."
+        return f"Run {run.pk} was a check of the storage: run `manage.py reconcile` again."
+    return f"Run {run.pk} was `manage.py {run.kind}`: run that again, it continues with what is left."
 
 
 def _why_all(run: Run, files: Collection[RunFile]) -> str:
     if run.state != Run.Outcome.DONE:
-        return "it did not come to its end"
+        return "it did not finish"
     tried = [one for one in files if one.kind in TRIED]
     if len(tried) < run.left_out:
-        return f"the names of {len(tried):,} of {run.left_out:,} files alone were kept"
+        return f"only {len(tried):,} of {run.left_out:,} file names were kept"
     return ""
 
 
 def _is_place(address: str, places: Collection[str]) -> bool:
-    """Whether all that is at an address is wanted: a folder, an archive or a table that could not be read, or what was
-    named and was not there."""
+    """Whether everything at an address is to be retried: a folder, an archive or table that could not be read, or a
+    place that was missing."""
     return address in places or (address.startswith("/") and (os.path.isdir(address) or is_container(address)))  # noqa: PTH112
 
 
@@ -159,7 +159,7 @@ def _is_file(address: str) -> bool:
 
 
 def options_to_keep(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what `ingest` was told of how to take pictures, so that it can be told so again."""
+    """Return the options of `ingest` to record, so that a retry can use them."""
     kept = {name: options[name] for name in _KEPT if options.get(name)}
     if not options["read_captions"]:
         kept["read_captions"] = False
@@ -186,8 +186,8 @@ _KEPT = (
 
 
 def place_of(problem: str, paths: Sequence[str]) -> str:
-    """Return the address of a place that could not be read, or not wholly, by how that is told; "" where what is told
-    of is none, as a row of a table of metadata."""
+    """Return the address of a place that could not be fully read, from the name of its problem; "" if the problem is
+    about no place, as a row of a metadata table is."""
     for path in paths:
         row = f"{os.path.basename(path)} line "  # noqa: PTH119 - of a table
         if problem == path or problem.startswith((f"{path.rstrip('/')}/", row)):
@@ -197,5 +197,5 @@ def place_of(problem: str, paths: Sequence[str]) -> str:
 
 
 def places_to_keep(paths: Sequence[str]) -> list[str]:
-    """Return what was named so that it means the same in whatever folder it is read."""
+    """Return the given places as absolute paths or addresses."""
     return [path if "://" in path else os.path.abspath(os.path.expanduser(path)) for path in paths]  # noqa: PTH100, PTH111

@@ -1,5 +1,5 @@
-"""A run is written down in the database as it goes on: it works in another process than the site, often on another
-machine. `search.models.runs` says what is kept of it."""
+"""Record a run in the database while it works, for the site: it runs in another process, often on another machine.
+`search.models.runs` has the tables."""
 
 import datetime as dt
 import getpass
@@ -26,18 +26,18 @@ from search.models import Run, RunFile
 logger = logging.getLogger(__name__)
 
 NOTED_EVERY = 10.0
-"""Seconds."""
-_LAST_WORD = 2.0
-"""Seconds for which a run that ends waits for its thread, which may be saying just now that it goes on."""
+"""Seconds between two updates of the record."""
+_JOIN_TIMEOUT = 2.0
+"""Seconds to wait at the end for the heartbeat thread, which may be writing."""
 _AT_ONCE = 1_000
-"""Names of files that are written together."""
+"""Rows of files written together."""
 _FORGOTTEN_AT_ONCE = 100
 LONGEST_NAME, LONGEST_REASON = 2_000, 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who started a run, and what it was told: `places` and `options` as `search.models.Run` has them."""
+    """Who started a run, and its arguments: `places` and `options` as in `search.models.Run`."""
 
     door: str = Run.Door.COMMAND
     by: Any = None
@@ -47,67 +47,67 @@ class Origin:
 
 
 def account() -> str:
-    """Return the name of the account of the system that this process runs as."""
+    """Return the name of the operating system account of this process."""
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # as in containers, where nobody has given it a name
+    except (KeyError, OSError):  # a user id without a name, as in containers
         return str(os.getuid())
 
 
 class Record:
-    """Notes a run while the block lasts. Entered again, it goes on with the same run, as after an outage, or as
-    `ingest --watch` does, round by round.
+    """Context manager that records a run. Entered again, it continues the same run, as after an outage, or for each
+    round of `ingest --watch`.
 
-    What the ledger can't be told hinders no run: where the database is what failed, the run itself tells.
+    Failing to write the record does not stop the run.
     """
 
     def __init__(self, kind: str = Run.Kind.INGEST, origin: Origin | None = None) -> None:
         self.key: int | None = None
-        # Files that are left alone by kind, where the run's source counts them.
+        # Number of files that were skipped, by kind, where the run's source counts them.
         self.left_alone: Callable[[], Mapping[str, int]] = dict
         self._kind, self._origin = kind, origin or Origin()
         self._report = Report()
         self._unnamed: int | None = None
-        # What earlier rounds have brought.
+        # Counts of earlier rounds.
         self._before: Counter[str] = Counter()
         self._named: set[int] = set()
         self._names = Counter[Why]()
         self._last = 0.0
-        self._silence = threading.Event()
-        self._speaker: threading.Thread | None = None
+        self._end_heartbeat = threading.Event()
+        self._heartbeat: threading.Thread | None = None
 
     def __enter__(self) -> Self:
         self._report, self._last = Report(), time.monotonic()
-        self._silence = threading.Event()
+        self._end_heartbeat = threading.Event()
         if self.key is None:
             self.key = self._begin()
         else:
             Run.objects.filter(pk=self.key).update(outcome="", ended=None, problem="", noted=Now())
-            if not self._before:  # it is all done once more, as after an outage
+            if not self._before:  # the run starts over, as after an outage
                 RunFile.objects.filter(run=self.key).delete()
                 self._named.clear()
                 self._names.clear()
-        self._speaker = _keep_alive(self.key, self._silence)
+        self._heartbeat = _keep_alive(self.key, self._end_heartbeat)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._silence.set()
-        if self._speaker:
-            self._speaker.join(_LAST_WORD)
+        self._end_heartbeat.set()
+        if self._heartbeat:
+            self._heartbeat.join(_JOIN_TIMEOUT)
         stopped = self._report.stopped or isinstance(error, KeyboardInterrupt)
         outcome = Run.Outcome.STOPPED if stopped else Run.Outcome.FAILED if error else Run.Outcome.DONE
-        if isinstance(error, SystemExit):  # by which commands say that some pictures failed
+        if isinstance(error, SystemExit):  # a command's exit status: some pictures failed
             outcome = Run.Outcome.DONE
         problem = str(error).strip()[:LONGEST_REASON] if error and outcome == Run.Outcome.FAILED else ""
         try:
             self._note(ended=Now(), outcome=outcome, problem=problem.replace("\0", ""))
         except Error as failure:
-            logger.warning("The end of this run is not in the ledger: %s", failure)
+            logger.warning("The end of this run could not be recorded: %s", failure)
 
     def noting(self, progress: Progress = lambda report: None) -> Progress:
-        """Return what is to be called with the report of the run, and hands on to `progress`."""
+        """Return a progress callback that records the report of the run and passes it on to `progress`."""
 
         def note(report: Report) -> None:
             self.take(report)
@@ -119,16 +119,16 @@ class Record:
         return note
 
     def take(self, report: Report, *, failed: int | None = None) -> None:
-        """Have this report be what is written down next; `failed` counts what it does not name."""
+        """Use this report for the next update; `failed` counts failures that it does not name."""
         self._report, self._unnamed = report, failed
 
     def end_round(self) -> None:
-        """What was counted so far stands, and what the next report says comes to it."""
+        """Keep the counts so far; those of the next report are added to them."""
         self._before = self._counts()
         self._report = Report()
 
     def following(self) -> "Record":
-        """Return a new record of the same."""
+        """Return a new record with the same kind and origin."""
         return Record(self._kind, self._origin)
 
     @property
@@ -181,7 +181,7 @@ class Record:
                     copy.write_row(row)
 
     def _is_to_be_named(self, one: LeftOut) -> bool:
-        """Whether there is room for its name. A later round, or try, that meets it again has nothing new to say."""
+        """Whether the limit leaves room for it. A file is recorded once, even if later rounds meet it again."""
         key = hash(one)
         tried = one.why in (Why.FAILED, Why.REFUSED)
         named = self._names[Why.FAILED] + self._names[Why.REFUSED] if tried else self._names[one.why]
@@ -193,12 +193,12 @@ class Record:
 
 
 def forget_some_runs() -> bool:
-    """Forget runs of the ledger that began RUNS_DAYS ago and are not under way, with the names of their files; return
-    whether there may be more."""
+    """Delete a batch of finished runs that are older than RUNS_DAYS, with their files; return whether there may be
+    more."""
     until = timezone.now() - dt.timedelta(days=settings.RUNS_DAYS)
     old = Run.objects.filter(started__lt=until).in_state(*Run.Outcome.values, Run.INTERRUPTED)
     ids = list(old.order_by("pk").values_list("pk", flat=True)[:_FORGOTTEN_AT_ONCE])
-    Run.objects.filter(pk__in=ids)._raw_delete(connection.alias)  # what hangs on them goes by the database
+    Run.objects.filter(pk__in=ids)._raw_delete(connection.alias)  # the database cascades
     return len(ids) == _FORGOTTEN_AT_ONCE
 
 
@@ -207,19 +207,19 @@ def _row(run: int, one: LeftOut) -> tuple[int, str, str, str, str]:
     return run, str(one.why), name, storable(one.address), reason
 
 
-def _keep_alive(run: int, silence: threading.Event) -> threading.Thread:
-    """Say that a run goes on, in a thread of its own, until `silence` is set: to load a model or to build an index
-    takes long, and a process that is killed says nothing more."""
+def _keep_alive(run: int, ended: threading.Event) -> threading.Thread:
+    """Send heartbeats for a run from a thread until `ended` is set: loading a model or building an index takes long,
+    and a killed process goes silent."""
 
-    def speak() -> None:
-        while not silence.wait(NOTED_EVERY):
+    def beat() -> None:
+        while not ended.wait(NOTED_EVERY):
             try:
                 Run.objects.filter(pk=run, outcome="").update(noted=Now())
             except Error as error:
-                logger.debug("Not noted: %s", error)
+                logger.debug("The heartbeat was not recorded: %s", error)
             finally:
                 connection.close()
 
-    speaker = threading.Thread(target=speak, name="run-goes-on", daemon=True)
-    speaker.start()
-    return speaker
+    heartbeat = threading.Thread(target=beat, name="run-heartbeat", daemon=True)
+    heartbeat.start()
+    return heartbeat

@@ -1,4 +1,4 @@
-"""Tables of what is known of pictures: TSV, CSV and JSON lines, read row by row, also as Excel saves them."""
+"""Read metadata tables row by row: TSV, CSV and JSON lines, also as saved by Excel."""
 
 import csv
 import json
@@ -12,12 +12,12 @@ from search.ingestion.encodings import encoding_of, remark_on
 Row: TypeAlias = Mapping[str, Any]
 Opened: TypeAlias = Callable[[], IO[bytes]]
 BadRow: TypeAlias = Callable[[str, str], None]
-"""Is told where a row is that can't be read, and why; the others are read on."""
+"""Called with the position of an unreadable row and the reason; reading continues."""
 
 LONGEST_FIELD = 1_000_000
-"""Characters of a field; Python's own limit is a seventh of it, and some descriptions are longer."""
+"""Characters per field. Python's own limit is a seventh of it, and some descriptions are longer."""
 _SEPARATORS = {"tsv": "\t;,|", "csv": ",;\t|"}
-"""What may separate columns: the one by which the header has the needed column, in this order."""
+"""Candidate separators, in order: the first by which the header has a needed column is used."""
 
 
 class MetadataError(Exception):
@@ -30,24 +30,24 @@ def table_rows(
     kind: str,
     needed: Collection[str],
     remarks: Callable[[str], None] = lambda remark: None,
-    told: BadRow | None = None,
+    on_bad_row: BadRow | None = None,
 ) -> Iterator[tuple[str, Row]]:
-    """Yield (where, row) of a table called `name` in whatever encoding; `opened` gives it from its start, each time.
+    """Yield (position, row) of a table called `name` in any encoding; `opened` opens it from its start, each time.
 
-    `kind` is "jsonl", "tsv" or "csv". Columns are in lower case; one of `needed` must be there. What encoding was
-    assumed goes to `remarks`. A row that can't be read is `told` and passed over, or ends the reading where nobody
-    is to be told. Raises MetadataError.
+    `kind` is "jsonl", "tsv" or "csv". Column names are in lower case; one of `needed` must exist. A guessed encoding
+    is reported to `remarks`. An unreadable row is passed to `on_bad_row` and skipped, or raises without it. Raises
+    MetadataError.
     """
     try:
         with opened() as file:
             encoding = encoding_of(file)
-        text = TextIOWrapper(opened(), encoding=encoding, errors="replace" if told else "strict", newline="")
+        text = TextIOWrapper(opened(), encoding=encoding, errors="replace" if on_bad_row else "strict", newline="")
     except OSError as error:
         raise MetadataError(f"{name} can't be read: {error}") from error
     remark = remark_on(encoding)
     with text:
         try:
-            yield from rows_of(text, name, kind, needed, told)
+            yield from rows_of(text, name, kind, needed, on_bad_row)
         except MetadataError as error:
             raise MetadataError(f"{error} {remark}".rstrip()) from error
     if remark:
@@ -55,21 +55,25 @@ def table_rows(
 
 
 def rows_of(
-    file: IO[str], name: str, kind: str, needed: Collection[str], told: BadRow | None = None
+    file: IO[str], name: str, kind: str, needed: Collection[str], on_bad_row: BadRow | None = None
 ) -> Iterator[tuple[str, Row]]:
-    """Yield (where, row) of a table called `name`; see `table_rows`. Raises MetadataError."""
+    """Yield (position, row) of a table called `name`; see `table_rows`. Raises MetadataError."""
     try:
-        yield from _json_lines(file, name, told) if kind == "jsonl" else _separated(file, name, kind, needed, told)
+        yield from (
+            _json_lines(file, name, on_bad_row)
+            if kind == "jsonl"
+            else _separated(file, name, kind, needed, on_bad_row)
+        )
     except (OSError, UnicodeError, csv.Error) as error:
         raise MetadataError(f"{name} can't be read: {error}") from error
 
 
 def _separated(
-    file: IO[str], name: str, kind: str, needed: Collection[str], told: BadRow | None
+    file: IO[str], name: str, kind: str, needed: Collection[str], on_bad_row: BadRow | None
 ) -> Iterator[tuple[str, Row]]:
     csv.field_size_limit(LONGEST_FIELD)
     separators, passed, first = _SEPARATORS[kind], 1, file.readline()
-    # Excel's own hint, and empty lines above the table.
+    # Skip Excel's separator hint and empty lines above the table.
     while first and (not first.strip(" ;,\t\r\n") or first.lower().startswith("sep=")):
         if first.lower().startswith("sep=") and first[4:5].strip("\r\n"):
             separators = first[4]
@@ -89,19 +93,20 @@ def _separated(
             row = next(reader, None)
             if row is None:
                 return
-            if lines.have_ended and told:
+            if lines.have_ended and on_bad_row:
                 raise csv.Error("a quotation mark is never closed")
         except csv.Error as error:
-            if told is None:
+            if on_bad_row is None:
                 raise
             lines.go_back()
-            told(f"{name} line {lines.number}", f"This row can't be read: {error}")
+            on_bad_row(f"{name} line {lines.number}", f"This row can't be read: {error}")
             continue
         yield f"{name} line {lines.number}", row
 
 
 class _Lines:
-    """Lines of a table. `have_ended` says that a row wanted more of them: a quotation mark takes all that follow."""
+    """Lines of a table. `have_ended` says that a row reached the end of the file: an open quotation mark swallows all
+    lines."""
 
     def __init__(self, file: IO[str], passed: int) -> None:
         self._file, self._again = file, deque[str]()
@@ -124,7 +129,7 @@ class _Lines:
         self._of_row, self.have_ended = [], False
 
     def go_back(self) -> None:
-        """Have the lines after the first of this row read again, each for a row."""
+        """Read the lines after the first of this row again, as rows of their own."""
         again = self._of_row[1:]
         self._again.extendleft(reversed(again))
         self.number -= len(again)
@@ -134,16 +139,16 @@ def _column(name: str) -> str:
     return "_".join(name.strip("\ufeff \t").lower().replace("-", " ").split())
 
 
-def _json_lines(lines: Iterable[str], name: str, told: BadRow | None) -> Iterator[tuple[str, Row]]:
+def _json_lines(lines: Iterable[str], name: str, on_bad_row: BadRow | None) -> Iterator[tuple[str, Row]]:
     for number, line in enumerate(lines, start=1):
         where = f"{name} line {number}"
         try:
             if line.strip():
                 yield where, _json_object(line, where)
         except MetadataError as error:
-            if told is None:
+            if on_bad_row is None:
                 raise
-            told(where, str(error))
+            on_bad_row(where, str(error))
 
 
 def _json_object(line: str, where: str) -> Row:

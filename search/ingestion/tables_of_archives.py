@@ -1,4 +1,4 @@
-"""Rows of a table whose path is no file on the disk: they may mean members of archives, or objects in buckets."""
+"""Table rows whose path is no local file: they may name members of archives, or objects in buckets."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,10 +9,10 @@ from search.text.normalization import composed
 
 
 class Elsewhere:
-    """What a table says of such pictures, by the end of their path: `a.zip/folder/a.jpg`, `folder/a.jpg` or `a.jpg`.
+    """Details by a suffix of the picture's path: `a.zip/folder/a.jpg`, `folder/a.jpg` or `a.jpg`.
 
-    The longest end that the table names counts. It belongs to one picture: others of that name get nothing, and
-    `notes` says so. Used by one thread.
+    The longest suffix in the table wins. A row belongs to one picture; others that match it get nothing, with an entry
+    in `notes`. Not thread-safe.
     """
 
     def __init__(self) -> None:
@@ -21,12 +21,12 @@ class Elsewhere:
         self.notes: list[tuple[str, str]] = []
 
     def add(self, name: str, details: Details) -> None:
-        self._rows[_plain(name)] = name, details
+        self._rows[plain(name)] = name, details
 
     def details_of(self, *paths: str, shared: Mapping[str, int] = MappingProxyType({})) -> Details:
-        """Return what the table says of a picture, whose whole path is written in one of these ways.
+        """Return the details of a picture; `paths` are the spellings of its full path.
 
-        `shared` tells of the rows, as `meant` counts them, how many pictures they may mean.
+        `shared` has the number of pictures that match each row, as returned by `meant`.
         """
         key = self._key(paths)
         if key is None:
@@ -34,33 +34,36 @@ class Elsewhere:
         name, details = self._rows[key]
         owner = self._owners.setdefault(key, paths[0])
         if owner != paths[0] or shared.get(key, 1) > 1:
-            self.notes.append((paths[0], f"{name} in the table may mean another picture too: it was left out here."))
+            self.notes.append(
+                (paths[0], f"{name} in the table may also match another picture: it was not applied here.")
+            )
             return Details()
         return details
 
     def meant(self, pictures: Iterable[tuple[str, ...]]) -> "Counter[str]":
-        """Count how many of these pictures each row may mean."""
+        """Count how many of these pictures match each row."""
         return Counter(key for paths in pictures if (key := self._key(paths)) is not None) if self._rows else Counter()
 
     def missing(self) -> list[str]:
-        """Return the paths that no picture had so far, as the table writes them."""
+        """Return the table's paths that no picture has matched so far."""
         return [name for key, (name, _) in self._rows.items() if key not in self._owners]
 
     def _key(self, paths: Iterable[str]) -> str | None:
         if not self._rows:
             return None
-        return next((end for path in paths for end in _ends(_plain(path)) if end in self._rows), None)
+        return next((end for path in paths for end in suffixes(plain(path)) if end in self._rows), None)
 
 
-def _plain(path: str) -> str:
-    """Return a path with slashes, in one of the forms of Unicode, and without what stands for its beginning."""
+def plain(path: str) -> str:
+    """Return a path with slashes, in Unicode NFC, without a leading `s3://`, `./` or `/`."""
     path = composed(path).replace("\\", "/").removeprefix("s3://")
     while path.startswith("./"):
         path = path[2:].lstrip("/")
     return path.lstrip("/")
 
 
-def _ends(path: str) -> Iterator[str]:
+def suffixes(path: str) -> Iterator[str]:
+    """Yield a path, and its ends after each slash: `a/b/c`, `b/c`, `c`."""
     while path:
         yield path
         path = path.partition("/")[2]

@@ -1,4 +1,4 @@
-"""Files found by names that are the same text in other bytes: a Mac decomposes (NFD) what tables have composed."""
+"""Find files whose names differ in Unicode normalisation only: macOS decomposes (NFD) what tables have composed."""
 
 import os
 from pathlib import Path
@@ -7,13 +7,13 @@ from search.text.normalization import composed
 
 
 class Spellings:
-    """What the folders hold, read once each, when a name isn't there as it is written."""
+    """Directory listings, each read once, for names that don't exist as written."""
 
     def __init__(self) -> None:
         self._folders: dict[Path, dict[str, str]] = {}
 
     def found(self, folder: Path, name: str) -> Path | None:
-        """Return what `name`, a path with slashes below `folder`, leads to in another spelling; None for nothing."""
+        """Return the path of `name`, with slashes, below `folder` in any normal form; None if there is none."""
         path = folder
         for part in Path(name).parts:
             there = path / part
@@ -27,7 +27,7 @@ class Spellings:
         return path
 
     def _names(self, folder: Path) -> dict[str, str]:
-        """Names that can be spelled in several ways, by their composed form."""
+        """Return the non-ASCII names of a folder by their composed form."""
         if folder not in self._folders:
             try:
                 names = os.listdir(folder)

@@ -1,4 +1,4 @@
-"""What a mended table, changed sidecars and `--tag` say, for pictures that are here already."""
+"""Apply changed tables, changed sidecars and `--tag` to pictures that are known already."""
 
 import uuid
 from collections.abc import Collection, Sequence
@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from search import decoding
-from search.curation.captures import CAPTIONS, TOLD_BY, as_kept, fields_stated, hash_of, of_sidecars
+from search.curation.captures import CAPTIONS, EDITED_WITH, as_kept, fields_stated, hash_of, of_sidecars
 from search.curation.details import Details, clean_tags
 from search.curation.placing import place_pictures
 from search.curation.revisions import record_since
@@ -32,12 +32,12 @@ _COLUMNS = {
     "camera": "camera",
     "lens": "lens",
 }
-"""What sidecars say beside words: columns, and what the reader calls them."""
+"""Columns filled from sidecars besides text, and their names in PhotoMetadata."""
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
-    """What sidecars say that are not those that were read last; with `is_first` nobody knows which those were."""
+class ChangedSidecars:
+    """Metadata of sidecars that changed since they were last read; `is_first` if they were never read before."""
 
     said: PhotoMetadata
     sidecars: uuid.UUID
@@ -46,42 +46,42 @@ class Beside:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What is said of a picture that is here: in a table, and beside it."""
+    """New details of a known picture: from a table, and from its sidecars."""
 
     image_id: uuid.UUID
     details: Details
-    beside: Beside | None = None
+    changed_sidecars: ChangedSidecars | None = None
 
     @property
     def says_anything(self) -> bool:
-        return self.beside is not None or self.details != Details()
+        return self.changed_sidecars is not None or self.details != Details()
 
 
 def sidecars_read(image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID | None]:
-    """Return the hashes of the sidecars of these images as they were read last."""
+    """Return the hashes of the sidecars of these images when they were last read."""
     return dict(Capture.objects.filter(pk__in=image_ids).values_list("pk", "sidecars"))
 
 
-def read_beside(item: Item, before: uuid.UUID | None) -> Beside | None:
-    """Return what the sidecars of a picture say, unless they have the hash `before`. In any thread, without the
+def changed_sidecars(item: Item, before: uuid.UUID | None) -> ChangedSidecars | None:
+    """Return the metadata of a picture's sidecars, unless their hash is `before`. Thread-safe, without the
     database."""
     sidecars = item.sidecars()
     present = hash_of(sidecars)
-    if not sidecars or present == before:  # what is taken away says nothing
+    if not sidecars or present == before:  # removed sidecars change nothing
         return None
     said = of_sidecars(sidecars)
     if xmp := sidecars.get("xmp"):
-        with suppress(UnreadableImage):  # it broke the decoder: no more is taken of it
+        with suppress(UnreadableImage):  # the decoder failed: use the rest
             said = merged(said, decoding.written_in(b"\0", xmp=xmp).sidecar)
-    return Beside(said, present, is_first=before is None)
+    return ChangedSidecars(said, present, is_first=before is None)
 
 
 def update_details(updates: Sequence[Update], tags: Sequence[str], *, revision: Revision | None) -> int:
-    """Write what is said of images, but for what a person has edited, as part of this revision; return how many this
-    changes. Without a revision nothing is written.
+    """Write new details of images, except fields that people have edited, as part of this revision; return how many
+    images change. Without a revision nothing is written.
 
-    A table comes first, then sidecars that have changed; those of which nobody knows whether they have fill in what is
-    empty. Of each field that they say nothing of, what is there stays.
+    Tables take precedence over changed sidecars. Sidecars read for the first time fill empty fields only. Fields
+    without a new value keep theirs.
     """
     by_id: dict[uuid.UUID, Update] = {}
     for one in updates if tags else [one for one in updates if one.says_anything]:
@@ -109,24 +109,24 @@ def update_details(updates: Sequence[Update], tags: Sequence[str], *, revision: 
 
 
 def _together(update: Update, other: Update) -> Update:
-    """Return what is said of a picture that was met twice."""
+    """Merge two updates of one picture."""
     details = other.details if update.details == Details() else update.details
-    return replace(update, details=details, beside=update.beside or other.beside)
+    return replace(update, details=details, changed_sidecars=update.changed_sidecars or other.changed_sidecars)
 
 
 def _words(
     image: Image, update: Update, tags: Sequence[str], kept: Collection[str], stated: Collection[str]
 ) -> dict[str, Any]:
-    """Return what changes of an image's words. Of what a table has `stated` sidecars change nothing."""
-    beside = update.beside.said if update.beside else PhotoMetadata()
-    fills = update.beside is not None and update.beside.is_first
+    """Return the text fields that change. Sidecars don't override what a table has `stated`."""
+    from_sidecars = update.changed_sidecars.said if update.changed_sidecars else PhotoMetadata()
+    fills = update.changed_sidecars is not None and update.changed_sidecars.is_first
     values: dict[str, Any] = {}
     for name in CAPTIONS:
         present = getattr(image, name)
-        said = present if name in stated or (fills and present) else getattr(beside, name)
+        said = present if name in stated or (fills and present) else getattr(from_sidecars, name)
         values[name] = as_kept(name, getattr(update.details, name) or said)
     stays = "tags" in stated or (fills and image.tags)
-    keywords = update.details.tags or (image.tags if stays else beside.keywords) or image.tags
+    keywords = update.details.tags or (image.tags if stays else from_sidecars.keywords) or image.tags
     values["tags"] = clean_tags([*keywords, *tags])
     return {
         name: value for name, value in values.items() if value and name not in kept and value != getattr(image, name)
@@ -134,17 +134,17 @@ def _words(
 
 
 def _captured(capture: Capture, update: Update, kept: Collection[str]) -> dict[str, Any]:
-    """Return what changes of when and where it was taken."""
+    """Return the columns of capture time, place and camera that change."""
     in_table = update.details.capture
-    if update.beside is None and in_table == NOTHING:
+    if update.changed_sidecars is None and in_table == NOTHING:
         return {}
     present = PhotoMetadata(**{name: getattr(capture, column) for column, name in _COLUMNS.items()})
     if capture.is_about:
         present = replace(present, taken=None, offset=None, taken_from="")
     said = present
-    if update.beside:
-        beside = _without(update.beside.said, capture.stated)
-        said = merged(present, beside) if update.beside.is_first else merged(beside, present)
+    if update.changed_sidecars:
+        from_sidecars = _without(update.changed_sidecars.said, capture.stated)
+        said = merged(present, from_sidecars) if update.changed_sidecars.is_first else merged(from_sidecars, present)
     said = merged(in_table, said)
     if said.taken is None:
         said = replace(said, taken=capture.taken, offset=capture.taken_offset, taken_from=capture.taken_from)
@@ -152,13 +152,13 @@ def _captured(capture: Capture, update: Update, kept: Collection[str]) -> dict[s
     return {
         column: value
         for column, value in found.items()
-        if TOLD_BY.get(column, column) not in kept and value != getattr(capture, column)
+        if EDITED_WITH.get(column, column) not in kept and value != getattr(capture, column)
     }
 
 
 def _without(said: PhotoMetadata, stated: Collection[str]) -> PhotoMetadata:
-    """Return what is said of all but the columns that a table has `stated`."""
-    names = [name for column, name in _COLUMNS.items() if TOLD_BY.get(column, column) in stated]
+    """Return the metadata without the columns that a table has `stated`."""
+    names = [name for column, name in _COLUMNS.items() if EDITED_WITH.get(column, column) in stated]
     return replace(said, **{name: getattr(NOTHING, name) for name in names})
 
 
@@ -168,13 +168,13 @@ def _write(image: Image, values: dict[str, Any]) -> None:
 
 
 def _write_capture(capture: Capture, update: Update, values: dict[str, Any]) -> None:
-    values = {**values, **({"sidecars": update.beside.sidecars} if update.beside else {})}
+    values = {**values, **({"sidecars": update.changed_sidecars.sidecars} if update.changed_sidecars else {})}
     if stated := set(fields_stated(update.details)).difference(capture.stated):
         values["stated"] = [*capture.stated, *sorted(stated)]
     if not values:
         return
     if not Capture.objects.filter(pk=capture.pk).update(**values):
-        # The file itself is still to be read, by `read_metadata`.
+        # `read_metadata` still has to read the file itself.
         Capture.objects.bulk_create([Capture(image_id=capture.pk, **values)], ignore_conflicts=True)
     if "latitude" in values or "longitude" in values:
         place_pictures([capture.pk])

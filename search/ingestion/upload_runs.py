@@ -1,4 +1,4 @@
-"""Uploads in the ledger: what one person sends within some minutes is one run, since the page sends file by file."""
+"""Record uploads: one user's uploads within some minutes form one run, since the page sends file by file."""
 
 import datetime as dt
 import logging
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TOGETHER_WITHIN = dt.timedelta(minutes=10)
-"""How long after one upload another of the same person belongs to the same run."""
+"""Time after an upload within which another by the same user belongs to the same run."""
 _LOCK = 0x55504C44
 
 
 def add_upload(
     file: "UploadedFile[Any]", details: Details, user: "User | None", *, written: Written, visibility: str, door: str
 ) -> Added:
-    """Add one uploaded picture as `add_or_restore` does, which the ledger is told, whatever becomes of it.
+    """Add one uploaded picture as `add_or_restore` does, and record the outcome in a run.
 
-    Raises UnreadableImage, also for too many bytes, and what that raises.
+    Raises UnreadableImage, also for too many bytes, and what `add_or_restore` raises.
     """
     name = file.name or ""
     try:
@@ -59,21 +59,21 @@ def add_upload(
 
 
 def _note(user: "User | None", door: str, what: str, name: str = "", reason: str = "") -> None:
-    """Count it, and keep the name of what was not added. No upload fails for want of that."""
+    """Count an upload, and record the name of a file that was not added. Errors here don't fail the upload."""
     try:
         with transaction.atomic():
             run = _run_of(user, door, {str(what): 1})
             if reason and RunFile.objects.filter(run=run).count() < MOST_OTHERS_NAMED:
-                told = storable(reason)[:LONGEST_REASON]
-                RunFile.objects.create(run_id=run, kind=what, name=storable(name)[:LONGEST_NAME], reason=told)
+                cut = storable(reason)[:LONGEST_REASON]
+                RunFile.objects.create(run_id=run, kind=what, name=storable(name)[:LONGEST_NAME], reason=cut)
     except Error as error:
-        logger.warning("An upload is not in the ledger: %s", error)
+        logger.warning("An upload could not be recorded: %s", error)
 
 
 def _run_of(user: "User | None", door: str, counts: Mapping[str, int]) -> int:
-    """Add to the run that this person's uploads belong to; return it. All strangers are one."""
+    """Add the counts to the user's current run; return its id. All anonymous users share one."""
     with connection.cursor() as cursor:
-        # Or two of one person's first files, sent at once, would each begin a run.
+        # Without the lock, two first uploads at once would each create a run.
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_LOCK, user.pk % 2**31 if user else -1])
     its = Run.objects.filter(kind=Run.Kind.UPLOAD, door=door, by=user, noted__gt=Now() - TOGETHER_WITHIN)
     last = its.order_by("-pk").values_list("pk", flat=True).first()

@@ -1,4 +1,4 @@
-"""What is uploaded, also where it is in the trash."""
+"""Add uploaded pictures, or restore them from the trash."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -25,9 +25,9 @@ def add_or_restore(
     visibility: str = Visibility.PUBLIC,
     door: str = "",
 ) -> Added:
-    """Add one uploaded picture as `add_picture` does; one that is in the trash is restored for curators, as it was.
+    """Add one uploaded picture as `add_picture` does; curators restore one that is in the trash.
 
-    Others are told that it was deleted: DeletedPicture.
+    Raises DeletedPicture for other users.
     """
     added = add_picture(source, details, uploader, written=written, visibility=visibility)
     if added.is_new or not Trashed.objects.filter(pk=added.image.pk).exists():

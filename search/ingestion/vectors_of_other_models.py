@@ -1,4 +1,4 @@
-"""Vectors beside those that images name as their own: of a model that is being prepared, or was active before."""
+"""Vectors of models other than the active one: one that is being prepared, or the previous one."""
 
 import logging
 import threading
@@ -15,16 +15,17 @@ from search.models.vector_sets import VectorTable
 
 logger = logging.getLogger(__name__)
 
-_LOOKED_AT = 8
-"""Times as many rows are looked at as are wanted: others may have claimed some."""
+_FACTOR = 8
+"""Factor by which more rows are fetched than needed: others may have claimed some."""
 _CLAIMS = 0x73776974
-"""Namespace of the advisory locks that are claims: the rows stay free for curators."""
+"""Namespace of the advisory locks used as claims; the rows stay unlocked for curators."""
 
 
-class Beside:
-    """Images that have no vector in the set of a model yet, by their ids, each worker from another one on.
+class MissingVectors:
+    """Images without a vector of a model, ordered by id; each worker starts at a random id.
 
-    A claim is an advisory lock that ends with the transaction. Where the set is dropped meanwhile, nothing is left.
+    A claim is an advisory lock that ends with the transaction. If the vector set is dropped meanwhile, nothing is
+    left.
     """
 
     def __init__(self, choice: Choice, table: VectorTable) -> None:
@@ -37,14 +38,14 @@ class Beside:
     def next(self, count: int, without: Collection[uuid.UUID]) -> list[Image]:
         with self._lock:
             ids: list[uuid.UUID] = []
-            while len(ids) < count and (found := self._following(_LOOKED_AT * count, without)):
+            while len(ids) < count and (found := self._following(_FACTOR * count, without)):
                 for image_id in found:
                     self._after = image_id
                     if _claimed(image_id):
                         ids.append(image_id)
                     if len(ids) == count:
                         break
-        # Since it was looked at, somebody may have written it and let go.
+        # Another process may have written it and released its claim since.
         there = self._without_those_there(ids)
         return list(Image.objects.filter(pk__in=there).only("pk", "original_location", "byte_size").order_by("pk"))
 
@@ -54,7 +55,7 @@ class Beside:
             return bool(self._following(1, without))
 
     def count(self) -> int:
-        """Return how many there are."""
+        """Return how many images lack the vector."""
         if not self._is_there():
             return 0
         with connection.cursor() as cursor:
@@ -62,17 +63,17 @@ class Beside:
             return int(cursor.fetchone()[0])
 
     def give(self, encoded: Mapping[uuid.UUID, Encoded], backend: str) -> int:
-        return write_beside(self._table.model, encoded) if self._is_there() else 0
+        return write_other_vectors(self._table.model, encoded) if self._is_there() else 0
 
     def failed(self, image_id: uuid.UUID, reason: str) -> None:
-        """Of the vector that it has as its own nothing failed: the command tells."""
+        """Do nothing: the image's own vector did not fail. The command reports the failure."""
 
     @property
     def _lacks(self) -> str:
         return f"NOT EXISTS (SELECT FROM {self._table.table} v WHERE v.image_id = image.id AND v.window_index = 0)"
 
     def _is_there(self) -> bool:
-        """Whether the set is there, which it then is until the transaction ends."""
+        """Whether the set exists; locks it against being dropped until the transaction ends."""
         with connection.cursor() as cursor:
             cursor.execute("SELECT FROM search_vectorset WHERE id = %s FOR KEY SHARE", [self._table.id])
             return cursor.fetchone() is not None
@@ -106,15 +107,15 @@ def _claimed(image_id: uuid.UUID) -> bool:
     return bool(is_ours)
 
 
-def write_beside(model: str, encoded: Mapping[uuid.UUID, Encoded]) -> int:
-    """Write vectors of images into all sets of `model`, whatever model made their own; return of how many images.
-    In a transaction.
+def write_other_vectors(model: str, encoded: Mapping[uuid.UUID, Encoded]) -> int:
+    """Write vectors of images into all sets of `model`, whichever model is active; return how many images. Call in a
+    transaction.
 
-    Images that are deleted meanwhile get none.
+    Images deleted meanwhile are skipped.
     """
     ids = sorted(encoded)
     with connection.cursor() as cursor:
-        # Held until the end: deletion waits, and takes these vectors along.
+        # Locked until the end: a deletion waits and then removes these vectors, too.
         cursor.execute("SELECT id FROM search_image WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE", [ids])
         there = [image_id for (image_id,) in cursor.fetchall()]
         if not there:
@@ -131,9 +132,9 @@ def write_beside(model: str, encoded: Mapping[uuid.UUID, Encoded]) -> int:
     return len(there)
 
 
-def hold_switch(model: str) -> str:
-    """Hold off switches until the transaction ends; return the model whose vectors images are to have as their own by
-    now: `model`, unless another one was chosen since whoever made the vectors looked."""
+def block_switch(model: str) -> str:
+    """Block model switches until the transaction ends; return the model whose vectors images are to have: `model`,
+    unless another one became active since the vectors were made."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT model, next_model, kept_model FROM search_modelswitch FOR SHARE")
         row = cursor.fetchone()

@@ -1,7 +1,7 @@
-"""The row of a picture whose file has changed becomes that of the new version, in one transaction.
+"""Turn the row of a picture whose file has changed into that of the new version, in one transaction.
 
-Ids are made from bytes, so it gets another id, and all that belongs to it goes along: what people wrote and reported,
-when it arrived, its vectors where its pixels are the same. Addresses with the old id lead on (`FormerId`).
+Ids are made from bytes, so the id changes, and everything that belongs to the image moves along: edits, reports,
+arrival number, and its vectors if its pixels are the same. Addresses with the old id redirect (`FormerId`).
 """
 
 import uuid
@@ -18,35 +18,34 @@ from django.db.models.functions import Now
 
 from search.curation.captures import write_captures
 from search.imaging.palette import palette_colour
-from search.ingestion.edits_kept import take_along, take_edits
+from search.ingestion.edits_kept import copy_edits, copy_to_new_version
 from search.ingestion.fingerprints import hand_over_pairs, write_fingerprints
 from search.ingestion.forgetting import forget_suggestions, hand_over_suggestions
-from search.ingestion.met_before import record
 from search.ingestion.metadata_rereading import edited_fields
 from search.ingestion.palettes import write_palettes
 from search.ingestion.pipeline.rows import Staging, settle_models, write_further
-from search.ingestion.sources.still_there import Whereabouts
+from search.ingestion.seen_before import record
+from search.ingestion.sources.still_there import ExistenceCheck
 from search.ingestion.versions import Before, Change, said_of_capture, words_of
 from search.models import Capture, FormerId, Image, Judgement, Origin, OwedDeletion, QueryPicture, Report, Tombstone
 from search.models.conflicts import retried
 from search.objects import other_buckets
-from search.objects.deletion import is_ours, owe
+from search.objects.deletion import mark_for_deletion, try_to_lock
 
 
 class Outcome(Enum):
     CHANGED = auto()
     ADDED = auto()
-    """As a picture of its own, since the one before is still somewhere else."""
+    """Added as a separate picture, since the previous version still exists elsewhere."""
     KNOWN = auto()
     DELETED = auto()
     OVERTAKEN = auto()
-    """Somebody else has changed the same picture at this moment: it is to be met once more."""
+    """Another process changed the same picture at the same time: process it again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A new version on its way in, with where it was met. Of one with the pixels of the one before, `image` needs no
-    vector."""
+    """A new version, and where it was found. With the same pixels as before, `image` needs no vector."""
 
     image: Image
     change: Change
@@ -54,23 +53,23 @@ class Version:
     origins: Sequence[Origin]
 
 
-class Succession:
+class VersionWriter:
     """Writes new versions. Any number of processes may do so at once."""
 
     def __init__(self, rows: Staging, *, again: bool) -> None:
         self._rows, self._again = rows, again
-        self.whereabouts = Whereabouts()
+        self.existence = ExistenceCheck()
 
     def write(self, version: Version, under_way: Collection[uuid.UUID]) -> Outcome:
-        """Write one, whose objects are stored; pictures that are `under_way` have been met elsewhere just now."""
+        """Write one whose objects are stored; pictures `under_way` were found elsewhere in this run."""
         before = version.change.before
         if before.is_deleted:
-            return self._beside(version)
+            return self._add_separately(version)
         if before.image_id not in under_way and not self._is_elsewhere(before, version.address):
             outcome = retried(partial(_succeed, version, again=self._again))
             if outcome is not None:
                 return outcome
-        return retried(partial(self._beside, version))
+        return retried(partial(self._add_separately, version))
 
     def absorb(
         self,
@@ -80,20 +79,20 @@ class Succession:
         address: str,
         under_way: Collection[uuid.UUID],
     ) -> bool:
-        """Have an image, that was here already and met where another one was before, take the place of that, if it
-        shows the same and the other one is nowhere else. Return whether it has."""
+        """Let a known image, found at the address of another one, replace that one if it has the same pixels and is
+        nowhere else. Return whether it did."""
         if before.is_deleted or pixels is None or before.pixels != pixels or before.image_id in under_way:
             return False
         return not self._is_elsewhere(before, address) and retried(partial(_absorb, before.image_id, image_id))
 
     def _is_elsewhere(self, before: Before, address: str) -> bool:
         others = Origin.objects.filter(image_id=before.image_id).exclude(address=address)
-        return any(self.whereabouts.has(place, origin) for place, origin in others.values_list("address", "pk"))
+        return any(self.existence.has(place, origin) for place, origin in others.values_list("address", "pk"))
 
     @transaction.atomic
-    def _beside(self, version: Version) -> Outcome:
-        """Add it as a picture of its own; as another version of the one that stays, where it shows the same."""
-        image, before = copy(version.image), version.change.before  # it may be done once more
+    def _add_separately(self, version: Version) -> Outcome:
+        """Add it as a separate picture, or as another version of the remaining one if the pixels are the same."""
+        image, before = copy(version.image), version.change.before  # the transaction may be retried
         is_known = Image.objects.filter(pk=image.pk).exists()
         there = _present(before.image_id)
         is_same_picture = there is not None and _shows_the_same(there, version)
@@ -105,7 +104,7 @@ class Succession:
             image.embedding_backend, image.windows = there.embedding_backend, there.windows
         new, deleted = self._rows.write([image], version.origins, again=self._again)
         if there is not None and is_same_picture and image.pk in new:
-            take_along(image.pk, there.pk)
+            copy_to_new_version(image.pk, there.pk)
             if lends_vector:
                 _copy_vectors(there.pk, image.pk)
         if there is not None and there.original_location == version.address:
@@ -115,18 +114,18 @@ class Succession:
         return Outcome.ADDED if image.pk in new and not is_known else Outcome.KNOWN
 
     def _note_elsewhere(self, image_id: uuid.UUID, address: str) -> None:
-        """Note where an original is that stayed where another one is now."""
+        """Record another address for an original whose location now has another file."""
         others = Origin.objects.filter(image_id=image_id, address__startswith=other_buckets.SCHEME).exclude(
             address=address
         )
         for place, origin in others.order_by("-seen").values_list("address", "pk"):
-            if self.whereabouts.has(place, origin):
+            if self.existence.has(place, origin):
                 Image.objects.filter(pk=image_id, original_location=address).update(original_location=place)
                 return
 
 
 def _present(image_id: uuid.UUID) -> Image | None:
-    """Return an image, or what it has become meanwhile."""
+    """Return an image, or its current version."""
     ids = {image_id, *FormerId.present([image_id]).values()}
     found = Image.objects.filter(pk__in=ids).select_related("capture").in_bulk()
     return found.get(image_id) or next(iter(found.values()), None)
@@ -141,7 +140,7 @@ def _shows_the_same(there: Image, version: Version) -> bool:
 
 @transaction.atomic
 def _succeed(version: Version, *, again: bool) -> Outcome | None:
-    """Return None where the one before stays, since somebody is just bringing it, or has become another version."""
+    """Return None if the previous version stays, since another process is adding it or has replaced it."""
     image, change, former_id = version.image, version.change, version.change.before.image_id
     settle_models([image] if image.embedding_model else [])
     locked = Image.objects.filter(pk__in=[image.pk, former_id]).order_by("pk").select_for_update(of=("self",))
@@ -152,11 +151,11 @@ def _succeed(version: Version, *, again: bool) -> Outcome | None:
         return Outcome.CHANGED if is_one else Outcome.KNOWN
     if former_id not in there:
         if change.is_same_picture and Tombstone.objects.filter(pk=former_id).exists():
-            owe([image.pk])
+            mark_for_deletion([image.pk])
             stays_deleted(image.pk, change.of_file.pixels, version.origins)
             return Outcome.DELETED
         return None
-    if not is_ours(former_id):
+    if not try_to_lock(former_id):
         return None
     _rename(former_id, image.pk)
     _fill(there[former_id], image, change)
@@ -165,28 +164,28 @@ def _succeed(version: Version, *, again: bool) -> Outcome | None:
     OwedDeletion.objects.filter(pk=image.pk).delete()
     if again:
         Tombstone.objects.filter(pk=image.pk).delete()
-    owe([former_id])
+    mark_for_deletion([former_id])
     return Outcome.CHANGED
 
 
 def stays_deleted(image_id: uuid.UUID, pixels: uuid.UUID | None, origins: Sequence[Origin]) -> None:
-    """Remember that the new version of a deleted picture is one too."""
+    """Record the new version of a deleted picture as deleted, too."""
     Tombstone.objects.bulk_create([Tombstone(pk=image_id, pixels=pixels)], ignore_conflicts=True)
     record(origins)
 
 
 def _rename(former_id: uuid.UUID, image_id: uuid.UUID) -> None:
-    """Give a row another id, and all that speaks of it."""
+    """Change the id of a row and of all references to it."""
     FormerId.objects.filter(pk=image_id).delete()
     with connection.cursor() as cursor:
-        # What hangs on it alone, as its words and when it arrived, is taken along by the database.
+        # The tables that belong to it alone, as its words and arrival, follow by foreign keys.
         cursor.execute("UPDATE search_image SET id = %s WHERE id = %s", [image_id, former_id])
         cursor.execute("UPDATE search_imagevector SET image_id = %s WHERE image_id = %s", [image_id, former_id])
     _hand_over(former_id, image_id)
 
 
 def _hand_over(former_id: uuid.UUID, image_id: uuid.UUID) -> None:
-    """Have what people said of one image speak of another one, and addresses of the one lead to the other."""
+    """Move reports, edits, judgements and history from one image to another, and redirect its addresses."""
     for model in (Report, QueryPicture):
         model.objects.filter(image_id=former_id).update(image_id=image_id)
     with connection.cursor() as cursor:
@@ -207,11 +206,11 @@ def _hand_over(former_id: uuid.UUID, image_id: uuid.UUID) -> None:
 
 @transaction.atomic
 def _absorb(former_id: uuid.UUID, image_id: uuid.UUID) -> bool:
-    """Make one picture of two versions of it that are both here; return whether that could be done now."""
+    """Merge two versions of one picture that both exist; return whether that was possible."""
     locked = Image.objects.filter(pk__in=[image_id, former_id]).order_by("pk").select_for_update(of=("self",))
-    if len(locked.values_list("pk", flat=True)) < 2 or not is_ours(former_id):
+    if len(locked.values_list("pk", flat=True)) < 2 or not try_to_lock(former_id):
         return False
-    take_edits(image_id, former_id)
+    copy_edits(image_id, former_id)
     hand_over_pairs(former_id, image_id)
     hand_over_suggestions(former_id, image_id)
     FormerId.objects.filter(image_id=former_id).update(image_id=image_id)
@@ -220,14 +219,14 @@ def _absorb(former_id: uuid.UUID, image_id: uuid.UUID) -> bool:
     Judgement.objects.filter(image_id=former_id).delete()
     Origin.objects.filter(image_id=former_id).delete()
     with connection.cursor() as cursor:
-        # Not as a person deletes it: nothing is to stay away.
+        # No tombstone: the file may be ingested again.
         cursor.execute("DELETE FROM search_image WHERE id = %s", [former_id])
-    owe([former_id])
+    mark_for_deletion([former_id])
     return True
 
 
 def _fill(there: Image, image: Image, change: Change) -> None:
-    """Write what the new version is like into the row that has its id now; `there` is as it was."""
+    """Write the properties of the new version into the row that has its id now; `there` is the row before."""
     edited = edited_fields([image.pk]).get(image.pk, set())
     names = ("format", "width", "height", "byte_size", "dominant_colour", "placeholder", "original_location")
     values = {name: getattr(image, name) for name in names} | words_of(there, change, edited)
@@ -245,15 +244,15 @@ def _fill(there: Image, image: Image, change: Change) -> None:
     if image.said:
         captured = Capture.objects.filter(pk=image.pk)
         said = said_of_capture(captured.first(), image.said)
-        captured.update(reader=0)  # it is written anew, whatever has read the one before
+        captured.update(reader=0)  # force writing, whatever the reader version
         write_captures({image.pk: said}, {image.pk: change.of_file})
     if not change.is_same_picture:
-        write_fingerprints({image.pk: change.of_file.perceptual}, anew=True)
+        write_fingerprints({image.pk: change.of_file.perceptual}, changed=True)
         forget_suggestions(image.pk)
 
 
 def _forget_vectors(image_id: uuid.UUID, model: str) -> None:
-    """Forget the vectors of the version before; that of the whole picture by `model` is about to be replaced."""
+    """Delete the vectors of the previous version; that of the whole picture by `model` is about to be replaced."""
     with connection.cursor() as cursor:
         cursor.execute(
             "DELETE FROM search_imagevector WHERE image_id = %s AND (window_index > 0"

@@ -1,4 +1,4 @@
-"""A file that changes stays one picture: what was met at the same address with other bytes, and what has changed."""
+"""Compare a changed file with the picture known at its address: a file that changes stays one picture."""
 
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -9,13 +9,13 @@ from django.conf import settings
 from django.db import connection
 
 from search import decoding
-from search.curation.captures import CAPTIONS, OfFile, Written, all_said, as_kept
+from search.curation.captures import CAPTIONS, OfFile, Written, as_kept, merged_metadata
 from search.curation.details import Details, clean_tags
 from search.decoding import Window
 from search.embedding import active_model
 from search.imaging import UnreadableImage
 from search.ingestion.items import Item
-from search.ingestion.sources.still_there import Whereabouts
+from search.ingestion.sources.still_there import ExistenceCheck
 from search.metadata import PhotoMetadata, TakenFrom
 from search.models import Capture, Image, Origin
 from search.models.accepted import accepted_names
@@ -24,7 +24,7 @@ from search.objects import storage
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """The picture that was met at an address last; `is_deleted` where it is there no more, on purpose."""
+    """The picture last found at an address; `is_deleted` if it was deleted on purpose."""
 
     image_id: uuid.UUID
     is_deleted: bool
@@ -40,8 +40,8 @@ class Before:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a new version brings: whether its pixels are the same, and what was written in the one before (None where
-    that is gone) and is in this one; in what a table says of it, and with which tags."""
+    """The changes of a new version: whether its pixels are the same, the metadata of the file before (None if
+    unavailable) and now, and the details and tags of this run."""
 
     before: Before
     is_same_picture: bool
@@ -54,7 +54,7 @@ class Change:
 
     @property
     def keeps_vector(self) -> bool:
-        """Whether the vector of the one before is that of this one."""
+        """Whether the vector of the previous version is valid for this one."""
         return self.is_same_picture and self.before.is_searchable
 
 
@@ -70,10 +70,10 @@ ORDER BY origin.address, origin.seen DESC
 """
 
 
-def met_with_other_bytes(items: Iterable[tuple[Item, uuid.UUID]]) -> dict[str, Before]:
-    """Return by address which picture was met there last, where it is another one than the item is now.
+def previous_versions(items: Iterable[tuple[Item, uuid.UUID]]) -> dict[str, Before]:
+    """Return, by address, the picture last found there if it isn't the item's.
 
-    Of two that were met there at one moment, as members of one name in an archive are, nobody knows which it was.
+    If two were found there at the same time, as members with one name in an archive are, neither is returned.
     """
     wanted = {item.address: image_id for item, image_id in items if item.address}
     if not wanted:
@@ -92,9 +92,9 @@ def met_with_other_bytes(items: Iterable[tuple[Item, uuid.UUID]]) -> dict[str, B
     return {address: one for address, one in found.items() if one and one.image_id != wanted[address]}
 
 
-def moved_with_pixels(fresh: Mapping[uuid.UUID, uuid.UUID], whereabouts: Whereabouts) -> dict[uuid.UUID, Before]:
-    """Return of new images, given by the hashes of their pixels, which picture each is a new version of: the only one
-    that shows the same, that came from files, and that none of these is of any more."""
+def moved_with_pixels(fresh: Mapping[uuid.UUID, uuid.UUID], existence: ExistenceCheck) -> dict[uuid.UUID, Before]:
+    """Return, for new images given by the hashes of their pixels, which picture each is a new version of: the only one
+    with the same pixels, if it was ingested and none of its files exists any more."""
     columns = ("pixels", "pk", "image__embedding_model", "image__original_location", "image__byte_size")
     rows = Capture.objects.filter(pixels__in=list(fresh), image__uploader=None).exclude(pk__in=fresh.values())
     found: dict[uuid.UUID, list[Before]] = {}
@@ -107,22 +107,22 @@ def moved_with_pixels(fresh: Mapping[uuid.UUID, uuid.UUID], whereabouts: Whereab
     alone = {one.image_id for some in found.values() for one in some if len(some) == 1}
     for image_id, address in Origin.objects.filter(image_id__in=alone).values_list("image_id", "address"):
         places.setdefault(image_id, []).append(address)
-    left = {image_id for image_id, some in places.items() if all(map(whereabouts.has_left, some))}
+    left = {image_id for image_id, some in places.items() if all(map(existence.has_left, some))}
     return {fresh[pixels]: one for pixels, (one, *_) in found.items() if one.image_id in left}
 
 
 def change_of(
     before: Before, image: Image, details: Details, tags: Sequence[str], written: Written, window: Window
 ) -> Change:
-    """Compare a new version with the one before, which is read once more for it. In any thread, without the database.
+    """Compare a new version with the previous one, whose original is read for it. Thread-safe, without the database.
 
-    Raises StorageUnavailable where ours can't be asked, NoDecoder and decoding.Busy.
+    Raises StorageUnavailable for our storage, NoDecoder and decoding.Busy.
     """
     assert image.said
     assert image.of_file
     known, said_before = before.pixels, None
     if not before.is_deleted:
-        # One that can't be had, as of an original that stayed elsewhere, tells nothing.
+        # An original that can't be read, as in another bucket, has no metadata to compare.
         with suppress(storage.MissingObject, storage.UnreachableOriginal, UnreadableImage):
             known, said_before = _looked_at(before, written, window)
     is_same = known is not None and known == image.of_file.pixels
@@ -135,7 +135,7 @@ def _looked_at(before: Before, written: Written, window: Window) -> tuple[uuid.U
     data = storage.read_original(image)
     xmp = written.sidecars.get("xmp", b"")
     known, found = before.pixels, None
-    if known is None:  # it was added before pixels were remembered
+    if known is None:  # added before pixel hashes were recorded
         prepared = decoding.prepared_picture(
             data,
             max_pixels=settings.UPLOAD_MAX_MEGAPIXELS * 1_000_000,
@@ -146,15 +146,15 @@ def _looked_at(before: Before, written: Written, window: Window) -> tuple[uuid.U
         )
         known, found = prepared.pixels, prepared.said
     found = found or decoding.written_in(data, xmp=xmp)
-    # Its file's own age is not known any more.
-    return known, all_said(replace(written, changed=None), found.sidecar, found.file)
+    # The modification time of the previous file is unknown.
+    return known, merged_metadata(replace(written, changed=None), found.sidecar, found.file)
 
 
 def words_of(image: Image, change: Change, edited: Collection[str]) -> dict[str, object]:
-    """Return what is to be changed of an image's words by a new version of its file.
+    """Return the text fields of an image that a new version of its file changes.
 
-    What a person has edited stays. Of the rest, what this run's table says comes first; else what the file says now,
-    as far as the image has what it said before: what a table said then counts more than any file.
+    Fields that a person has edited stay. Otherwise the table of this run comes first, then the metadata of the file,
+    if the image still has the value that the file had before: what an earlier table said takes precedence over files.
     """
     values: dict[str, object] = {}
     for name in CAPTIONS:
@@ -190,7 +190,7 @@ def _keywords(present: Sequence[str], change: Change) -> list[str]:
 
 
 def said_of_capture(capture: Capture | None, said: PhotoMetadata) -> PhotoMetadata:
-    """Return what a new version says; its age is no better date than the one that is known."""
+    """Return the metadata of a new version; a modification time does not replace a known capture date."""
     if said.taken_from != TakenFrom.FILE or capture is None or capture.taken is None:
         return said
     return replace(said, taken=capture.taken, offset=capture.taken_offset, taken_from=capture.taken_from)

@@ -1,4 +1,4 @@
-"""Rows that are owed a vector are read, encoded and written: a batch is read while the one before is encoded."""
+"""Compute pending vectors: rows are read, encoded and written, one batch being read while another is encoded."""
 
 import logging
 import threading
@@ -16,7 +16,7 @@ from search.embedding import picture_encoder, require_fit
 from search.imaging import UnreadableImage, memory_guarded
 from search.ingestion.adding import read_for_model
 from search.ingestion.database_statistics import refresh_statistics
-from search.ingestion.pending import Owed, claim
+from search.ingestion.pending import PendingRows, claim
 from search.ingestion.pipeline.index_during_load import IndexDuringLoad
 from search.ingestion.pipeline.steps import BATCH
 from search.ingestion.pipeline.windows import Encoded, encode_seen
@@ -29,28 +29,28 @@ from search.objects import other_buckets, storage
 logger = logging.getLogger(__name__)
 
 BATCHES = 2
-"""Batches that a process has claimed at once: one is encoded, the next is read and decoded."""
+"""Batches claimed by a process at once: one is encoded while the next is read and decoded."""
 READERS = max(4, 2 * core_count())
-"""Originals that are read and decoded at once; more than there are cores, since a storage takes its time."""
-LOOK_AGAIN = 2.0
-"""Seconds after which somebody who found nothing to do looks again."""
+"""Originals read and decoded at once; more than cores, since a storage has latency."""
+POLL_SECONDS = 2.0
+"""Seconds before looking again when nothing was found."""
 CONSIDER_INDEX = 10.0
-"""Seconds between two looks at how much waits, and whether the index of the vectors is better left out of that."""
-ASK_AGAIN = 600.0
-"""Seconds after which a worker that watches asks again for originals that could not be reached where they stay."""
+"""Seconds between two checks of the backlog, for which dropping the vector index may pay off."""
+RETRY_UNREACHABLE = 600.0
+"""Seconds after which a watching worker retries originals that could not be reached."""
 MOST_SILENT = 3
-"""Originals in one bucket that may get no answer, each after its time, before no more of them are asked for."""
+"""Consecutive timeouts of a bucket after which no more of its originals are tried."""
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
-"""Seconds between two tries while the database or the storage is away: at first, and at most."""
+"""First and longest delay in seconds between retries while the database or the storage is unavailable."""
 
 LOST_DATABASE = (OperationalError, InterfaceError, InternalError)
-"""What a connection raises that broke: the last one where the database ended the transaction of a claim."""
+"""Exceptions of a broken connection; the last one if the database ended a claim's transaction."""
 
 _OUTAGES = (storage.StorageUnavailable, NoDecoder, *LOST_DATABASE)
 
 
-class _Reach:
-    """What can't be reached at other places, where originals stay. Used by many threads."""
+class _Reachability:
+    """Tracks which originals elsewhere can't be reached. Thread-safe."""
 
     def __init__(self) -> None:
         self.left_out: set[uuid.UUID] = set()
@@ -58,11 +58,11 @@ class _Reach:
         self._ask_at = 0.0
 
     def read(self, image: Image) -> bytes:
-        """Return the bytes of an original. Raises what `storage.read_original` does."""
+        """Return the bytes of an original. Raises what `storage.read_original` raises."""
         location = image.original_location
         bucket = other_buckets.split(location)[0] if location else ""
         if bucket and self._silent[bucket] >= MOST_SILENT:
-            reason = f"Nothing answers there, as for {MOST_SILENT} others: left for later."
+            reason = f"No response there, as for {MOST_SILENT} others: left for later."
             raise storage.UnreachableOriginal(location, reason, is_silent=True)
         try:
             data = storage.read_original(image)
@@ -72,13 +72,13 @@ class _Reach:
         self._silent[bucket] = 0
         return data
 
-    def leaves_out(self, image_id: uuid.UUID) -> None:
+    def leave_out(self, image_id: uuid.UUID) -> None:
         if not self.left_out:
-            self._ask_at = time.monotonic() + ASK_AGAIN
+            self._ask_at = time.monotonic() + RETRY_UNREACHABLE
         self.left_out.add(image_id)
 
-    def asks_again(self) -> set[uuid.UUID]:
-        """Return whose originals are to be asked for again by now."""
+    def due_for_retry(self) -> set[uuid.UUID]:
+        """Return the images whose originals are to be retried now."""
         if time.monotonic() < self._ask_at:
             return set()
         again, self.left_out = self.left_out, set()
@@ -87,16 +87,15 @@ class _Reach:
 
 
 class Worker:
-    """Gives vectors to what is owed one, until it is told to `stop`; what became of it stands in `report`.
+    """Computes pending vectors until `stop` is set; the outcome is in `report`.
 
-    A picture that can't be read is reported, left as it is and not tried again by this worker; one whose original
-    can't be reached where it stays is tried again while it watches. `limit` is the most vectors to give. `progress`
-    is called by one thread at a time.
+    A picture that can't be read is reported and not retried by this worker; one whose original can't be reached is
+    retried in `watch`. `limit` is the maximum number of vectors. `progress` is called by one thread at a time.
     """
 
     def __init__(
         self,
-        owed: Owed,
+        owed: PendingRows,
         *,
         batch: int = BATCH,
         limit: int | None = None,
@@ -105,64 +104,64 @@ class Worker:
     ) -> None:
         self.report = Report()
         self.stop = stop or threading.Event()
-        self._owed = owed
+        self._pending = owed
         self._batch = batch
         self._allowed = limit
         self._progress = progress
         self._lock = threading.Lock()
         self._failed: set[uuid.UUID] = set()
-        self._reach = _Reach()
+        self._reach = _Reachability()
 
     def work(self) -> None:
-        """Work until nothing is left. What others have claimed is waited for, since they may be killed.
+        """Work until nothing is left. Waits for rows that others have claimed, since those may be killed.
 
-        Much that waits is written without the index of the vectors, which is then built at the end by whoever holds
-        its lock: one of all the processes, or whichever ends next where that one was killed or told to stop.
+        A large backlog is written without the vector index, which is built at the end by the process that holds its
+        lock, or by the next one to finish if that one was killed or stopped.
 
-        Raises ModelUnavailable, StorageUnavailable, NoDecoder and what is in LOST_DATABASE; what it had claimed is
-        then free.
+        Raises ModelUnavailable, StorageUnavailable, NoDecoder and what is in LOST_DATABASE; all claims are then
+        released.
         """
-        if self._owed.choice is None:  # each batch then has what is chosen by then
+        if self._pending.choice is None:  # each batch then uses the models active at that time
             self._work()
         else:
-            with one_choice(self._owed.choice):
+            with one_choice(self._pending.choice):
                 self._work()
 
     def _work(self) -> None:
         before = self.report.added
-        # Its lock belongs to the connection of this thread, which all others leave alone.
-        index = IndexDuringLoad(self._tell)
+        # The index lock belongs to this thread's connection, which the other threads don't use.
+        index = IndexDuringLoad(self._announce)
         try:
-            while not self._is_over and self._owed.left(self._failed):
+            while not self._is_over and self._pending.left(self._failed):
                 if not self._round(index):
-                    self.stop.wait(LOOK_AGAIN)
+                    self.stop.wait(POLL_SECONDS)
             if not self.stop.is_set():
                 index.finish()
         finally:
             index.let_go()
         refresh_statistics(self.report.added - before)
 
-    def watch(self, rested: Callable[[], None], then: Callable[[], None] = lambda: None) -> None:
-        """Work whenever there is something to do, and `then` do what else there may be each time; `rested` is called
-        whenever something was done, and nothing is left.
+    def watch(self, on_idle: Callable[[], None], then: Callable[[], None] = lambda: None) -> None:
+        """Work whenever something is pending, and call `then` each time; `on_idle` is called when the backlog has been
+        worked off.
 
-        While the database or the storage is away it tries again and again. Raises ModelUnavailable.
+        Retries while the database or the storage is unavailable. Raises ModelUnavailable.
         """
         picture_encoder()
-        told, delay = -1, FIRST_WAIT
+        reported, delay = -1, FIRST_WAIT
         while not self._is_over:
             try:
-                self._ask_again()
+                self._retry_unreachable()
                 self.work()
                 then()
-                if told != self.report.seen:
-                    told = self.report.seen
-                    rested()
+                if reported != self.report.seen:
+                    reported = self.report.seen
+                    on_idle()
                 delay = FIRST_WAIT
-                self.stop.wait(LOOK_AGAIN)
+                self.stop.wait(POLL_SECONDS)
             except _OUTAGES as error:
                 connection.close()
-                logger.warning("%s: trying again in %.0f s.", str(error).strip(), delay)
+                logger.warning("%s: retrying in %.0f s.", str(error).strip(), delay)
                 self.stop.wait(delay)
                 delay = min(2 * delay, LONGEST_WAIT)
 
@@ -170,18 +169,18 @@ class Worker:
     def _is_over(self) -> bool:
         return self.stop.is_set() or self._allowed == 0
 
-    def _tell(self, doing: str) -> None:
+    def _announce(self, doing: str) -> None:
         with self._lock:
             self.report.doing = doing
             self._progress(self.report)
             self.report.doing = ""
 
     def _round(self, index: IndexDuringLoad) -> bool:
-        """Take what nobody else has claimed; return whether that was anything."""
+        """Process unclaimed rows until none is left; return whether there were any."""
         self._progress(self.report)
-        picture_encoder()  # not while rows are claimed: loading it takes long
+        picture_encoder()  # load before claiming rows: it takes long
         require_fit()
-        index.rows_wait(self._allowed)
+        index.rows_pending(self._allowed)
         seen = self.report.seen
         broken = threading.Event()
         with (
@@ -190,7 +189,7 @@ class Worker:
         ):
             ends = [pool.submit(self._batches, readers, broken) for _ in range(BATCHES)]
             while wait(ends, timeout=CONSIDER_INDEX).not_done:
-                index.rows_wait(self._allowed)
+                index.rows_pending(self._allowed)
         for end in ends:
             end.result()
         return self.report.seen > seen
@@ -206,21 +205,21 @@ class Worker:
             connection.close()
 
     def _one_batch(self, readers: ThreadPoolExecutor) -> bool:
-        """Return whether there was something to claim."""
+        """Process one batch; return whether any row was claimed."""
         count = self._take()
         if not count:
             return False
         given = written = 0
         try:
-            with one_choice(self._owed.choice), claim(self._owed, count, self._failed.copy()) as claimed:
-                # The other thread may have failed on one of them since.
+            with one_choice(self._pending.choice), claim(self._pending, count, self._failed.copy()) as claimed:
+                # The other thread may have failed on one of them meanwhile.
                 images = [image for image in claimed if image.pk not in self._failed]
                 if seen := self._read(images, readers):
-                    written = self._owed.give(*self._encoded(seen))
+                    written = self._pending.give(*self._encoded(seen))
             given = written
         finally:
             self._note(given, count)
-            connection.close()  # back to the pool: where it has one for two threads, they take turns
+            connection.close()  # back to the pool, so that threads can share one
         return bool(claimed)
 
     def _take(self) -> int:
@@ -238,18 +237,18 @@ class Worker:
             self.report.added += given
             self._progress(self.report)
 
-    def _ask_again(self) -> None:
-        again = self._reach.asks_again()
+    def _retry_unreachable(self) -> None:
+        again = self._reach.due_for_retry()
         if again:
             self._failed -= again
             self.report.failed = [one for one in self.report.failed if uuid.UUID(one[0]) not in again]
 
     def _fail(self, image_id: uuid.UUID, reason: str) -> None:
-        # Before the claim ends, or the next one takes the same row.
+        # Before the claim ends, or another thread would claim the same row.
         with self._lock:
             self._failed.add(image_id)
             self.report.fail(str(image_id), reason)
-        self._owed.failed(image_id, reason)
+        self._pending.failed(image_id, reason)
 
     def _read(self, images: Sequence[Image], readers: ThreadPoolExecutor) -> dict[uuid.UUID, Seen]:
         window = picture_encoder().window
@@ -262,7 +261,7 @@ class Worker:
             except (UnreadableImage, storage.MissingObject) as error:
                 return str(error)
             except storage.UnreachableOriginal as error:
-                self._reach.leaves_out(image.pk)
+                self._reach.leave_out(image.pk)
                 return str(error)
 
         seen = {}
@@ -274,13 +273,13 @@ class Worker:
         return seen
 
     def _encoded(self, seen: Mapping[uuid.UUID, Seen]) -> tuple[dict[uuid.UUID, Encoded], str]:
-        """Return the vectors, and what made them."""
+        """Return the vectors and the backend that made them."""
         encoder = picture_encoder()
         try:
             vectors = encode_seen(encoder, list(seen.values()))
             return dict(zip(seen, vectors, strict=True)), encoder.backend
         except WrongVectors:
-            logger.warning("One of %d pictures has no vector; each is tried alone.", len(seen))
+            logger.warning("One of %d pictures has no vector; encoding each alone.", len(seen))
         found = {}
         for image_id, one in seen.items():
             try:

@@ -1,6 +1,10 @@
-"""How often strangers may do what costs something: counted in the database, for all processes, and told by a 429."""
+"""Rate limits, counted in the database for all processes; exceeding one is a 429.
 
-from search.limits.clients import address_of, who_asks
+May import the rooms above it in docs/architecture.md. Verbs: `count`, `address_of`, `counting_key`;
+`searches.count_search`, `sweeping.sweep`.
+"""
+
+from search.limits.clients import address_of, counting_key
 from search.limits.counting import Counted, TooMany, count
 
-__all__ = ["Counted", "TooMany", "address_of", "count", "who_asks"]
+__all__ = ["Counted", "TooMany", "address_of", "count", "counting_key"]

@@ -1,4 +1,4 @@
-"""Where a request comes from: the socket's address, or what proxies that are trusted say of it."""
+"""The client of a request: its socket address, or the one reported by trusted proxies."""
 
 import ipaddress
 import logging
@@ -12,11 +12,11 @@ logger = logging.getLogger(__name__)
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 UNKNOWN = "unknown"
-"""The other end of a Unix socket, whose proxy does not say for whom it asks."""
+"""The address for a Unix socket whose proxy does not report a client."""
 
 
-def who_asks(request: HttpRequest) -> str:
-    """Return what the requests of one person have in common: the account, or the address where there is none."""
+def counting_key(request: HttpRequest) -> str:
+    """Return the key for counting a client's requests: the account, or the address if anonymous."""
     user = getattr(request, "user", None)
     if user is not None and user.is_authenticated:
         return f"user {user.pk}"
@@ -24,38 +24,38 @@ def who_asks(request: HttpRequest) -> str:
 
 
 def address_of(request: HttpRequest) -> str:
-    """Return the address that counts: an IPv4 address, or the /64 of an IPv6 one, which is what one customer has.
+    """Return the address to count: an IPv4 address, or the /64 of an IPv6 one, which is what one customer has.
 
-    Of `X-Forwarded-For` the last hop that no trusted proxy is: what stands before it, anybody could have written.
+    From `X-Forwarded-For` the last hop that is no trusted proxy is taken: anybody could have written those before it.
     """
     peer = request.META.get("REMOTE_ADDR", "")
     address = _parsed(peer)
     forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "")
     if peer and not _is_trusted(address):
         if forwarded and address and address.is_private:
-            _tell_of_proxy(peer)
+            _warn_of_proxy(peer)
         return _counted(address)
     for hop in reversed(forwarded.split(",")):
         before = _parsed(hop)
         if before is None:
-            break  # no proxy of ours would write it
+            break  # not written by a trusted proxy
         address = before
         if not _is_trusted(address):
             break
     return _counted(address)
 
 
-def is_telling(address: str) -> bool:
-    """Whether an address is that of one visitor, and not of this machine or of a proxy that doesn't say."""
+def identifies_visitor(address: str) -> bool:
+    """Whether an address identifies a visitor, rather than this machine or a proxy that reports no client."""
     parsed = _parsed(address)
     return parsed is not None and not parsed.is_loopback
 
 
 @lru_cache(maxsize=64)
-def _tell_of_proxy(peer: str) -> None:
-    """Once for each: an operator who forgets to name it has all visitors share one count."""
-    told = "%s sends X-Forwarded-For, and is not believed. Is it your proxy? Name it in TRUSTED_PROXIES."
-    logger.warning(told, peer)
+def _warn_of_proxy(peer: str) -> None:
+    """Warn once per proxy: if it is not configured, all visitors share one count."""
+    message = "%s sends X-Forwarded-For, but is not trusted. Is it your proxy? Add it to TRUSTED_PROXIES."
+    logger.warning(message, peer)
 
 
 def _is_trusted(address: Address | None) -> bool:
@@ -63,7 +63,7 @@ def _is_trusted(address: Address | None) -> bool:
 
 
 def _parsed(hop: str) -> Address | None:
-    """Read an address as proxies write it, with or without a port."""
+    """Parse an address as proxies write it, with or without a port."""
     hop = hop.strip()
     if hop.startswith("["):
         hop = hop[1:].partition("]")[0]

@@ -1,4 +1,4 @@
-"""The counts: one statement each time, in which reading and adding can't be torn apart by others."""
+"""The counters: one atomic statement reads and increments."""
 
 import hashlib
 import logging
@@ -31,16 +31,16 @@ _GIVE_BACK = """
 
 
 class TooMany(Exception):
-    """Something was done more often than `settings.LIMITS[kind]` allows; in `seconds` it may be done again."""
+    """Something was done more often than `settings.LIMITS[kind]` allows; it may be done again in `seconds`."""
 
     def __init__(self, kind: str, seconds: int) -> None:
-        super().__init__(f"More {kind} than LIMIT_{kind} allows, for {seconds} s.")
+        super().__init__(f"LIMIT_{kind} exceeded: allowed again in {seconds} s.")
         self.kind, self.seconds = kind, seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What was counted, to be given back where it is not to count after all: a password that was right."""
+    """A count that can be given back, as for a right password."""
 
     keys: tuple[uuid.UUID, ...] = ()
     cost: int = 1
@@ -52,9 +52,9 @@ class Counted:
 
 
 def count(asked: Mapping[str, str], cost: int = 1) -> Counted:
-    """Count once more what is `asked`: who, by kind. Raises TooMany, and then nothing of it is counted.
+    """Count one action, by kind and client. Raises TooMany, and then counts nothing.
 
-    Not within a transaction, which would keep others waiting, and take the count back where it fails.
+    Not within a transaction, which would block others, and undo the count if it fails.
     """
     limits = {
         _key(kind, who, rate.amount, rate.seconds): (kind, rate)
@@ -72,14 +72,14 @@ def count(asked: Mapping[str, str], cost: int = 1) -> Counted:
     if over:
         counted.give_back()
         seconds, kind = max(over)
-        # A line each minute, not one for each of thousands.
+        # One line a minute rather than one per request.
         if cache.add(f"refused:{_key(kind, asked[kind])}", 1, 60):
-            logger.warning("429: more often than LIMIT_%s allows, by %r", kind, asked[kind])
+            logger.warning("429: LIMIT_%s exceeded by %r", kind, asked[kind])
         raise TooMany(kind, seconds)
     return counted
 
 
 def _key(*parts: object) -> uuid.UUID:
-    """A digest with our secret: a copy of the table tells no addresses, which could be found by trying."""
+    """A keyed digest: a copy of the table reveals no addresses, which could otherwise be found by trying all."""
     text = "\n".join(map(str, parts)).encode("utf-8", "replace")
     return uuid.UUID(bytes=hashlib.blake2b(text, digest_size=16, key=settings.SECRET_KEY.encode()[:64]).digest())

@@ -1,4 +1,4 @@
-"""Rows that strangers have made and nobody needs any more are deleted by whoever comes by."""
+"""Delete expired rows that anonymous requests have created, now and then during other requests."""
 
 import threading
 import time
@@ -8,9 +8,9 @@ from django.db import connection
 from django.utils import timezone
 
 EVERY = 300.0
-"""Seconds, in each process."""
+"""Seconds between two runs per process."""
 _AT_ONCE = 5_000
-"""Rows, so that nobody waits for many; the next time goes on."""
+"""Rows per run, to keep locks short; the next run continues."""
 
 _SWEEP = """
     DELETE FROM search_tally WHERE id IN (
@@ -31,8 +31,8 @@ def sweep_now_and_then() -> None:
 
 
 def sweep() -> None:
-    """Delete counts that are over, sessions that have expired, and sign-ups that nobody has decided about."""
-    from search.models import SignUp  # noqa: PLC0415 - which accounts build on
+    """Delete expired counts and sessions, and old sign-ups without a decision."""
+    from search.models import SignUp  # noqa: PLC0415 - accounts import this room
 
     with connection.cursor() as cursor:
         cursor.execute(_SWEEP, [_AT_ONCE])

@@ -1,4 +1,4 @@
-"""What a person is told who has done something too often."""
+"""Messages for exceeded limits."""
 
 from typing import Any
 
@@ -31,13 +31,13 @@ def problem_of(error: TooMany) -> str:
 
 
 def advice_of(error: TooMany) -> str:
-    """When to come again, in the unit that says it shortly; never sooner than it is possible."""
+    """Return when to retry, in a unit that is short to say, rounded up."""
     seconds = error.seconds
     minutes, hours = -(-seconds // 60), -(-seconds // 3600)
     if seconds <= 90:
-        told, count = ngettext("Try again in %(count)s second.", "Try again in %(count)s seconds.", seconds), seconds
+        text, count = ngettext("Try again in %(count)s second.", "Try again in %(count)s seconds.", seconds), seconds
     elif minutes <= 90:
-        told, count = ngettext("Try again in %(count)s minute.", "Try again in %(count)s minutes.", minutes), minutes
+        text, count = ngettext("Try again in %(count)s minute.", "Try again in %(count)s minutes.", minutes), minutes
     else:
-        told, count = ngettext("Try again in %(count)s hour.", "Try again in %(count)s hours.", hours), hours
-    return told % {"count": count}
+        text, count = ngettext("Try again in %(count)s hour.", "Try again in %(count)s hours.", hours), hours
+    return text % {"count": count}

@@ -1,4 +1,4 @@
-"""What commands that work on the collection have in common."""
+"""The base of commands that work on the collection."""
 
 import argparse
 from functools import partial
@@ -9,11 +9,12 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import ProgrammingError
 from psycopg.errors import UndefinedColumn, UndefinedTable
 
-from search.management.outages import outlasted
+from search.management.outages import retry_outages
 
 
 def at_least_one(text: str) -> int:
-    """Return the number of an argument. Raises ArgumentTypeError, and ValueError, which argparse takes as well."""
+    """Parse an argument that is an integer of at least 1. Raises ArgumentTypeError and ValueError, both for
+    argparse."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is less than 1.")
@@ -21,18 +22,18 @@ def at_least_one(text: str) -> int:
 
 
 class CollectionCommand(BaseCommand):
-    """A command that reads or changes the collection, and may be run again to go on. It says so where the database is
-    not prepared for that; where that goes away on the way, or something is full, it waits for a while and goes on."""
+    """A command that works on the collection, and resumes when it is run again. It says so where migrations are
+    missing; when the database goes down or a disk is full meanwhile, it waits for a while and retries."""
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         work = partial(super().execute, *args, **options)
         try:
-            return outlasted(work, self._tell_of_outage)
-        # Django's errors have PostgreSQL's as their cause; what goes by Django, as COPY does, raises these themselves.
+            return retry_outages(work, self._report_outage)
+        # Django's errors have psycopg's as their cause; COPY bypasses Django and raises psycopg's directly.
         except (ProgrammingError, psycopg.ProgrammingError) as error:
             if not {type(error), type(error.__cause__)} & {UndefinedTable, UndefinedColumn}:
                 raise
             raise CommandError("The database lacks tables of this version: run `manage.py migrate`.") from error
 
-    def _tell_of_outage(self, told: str) -> None:
-        self.stderr.write(told)  # as it is by then: `execute` may be given another one
+    def _report_outage(self, message: str) -> None:
+        self.stderr.write(message)  # looked up late: `execute` may replace stderr

@@ -1,4 +1,4 @@
-"""How `compare_models` tells what it found: in tables and words, or as JSON."""
+"""Prints the comparison of `compare_models` as text or JSON."""
 
 import time
 from collections.abc import Iterator
@@ -9,37 +9,37 @@ from django.core.management.base import OutputWrapper
 from search.model_comparison.comparing import ALL, Comparison
 from search.model_comparison.metrics import FIGURES, LEAST_QUERIES, Figure, Verdict
 
-TOLD = 100
-"""Problems that are told one by one; JSON has all of them."""
+PRINTED_PROBLEMS = 100
+"""Maximum number of problems printed; JSON has all of them."""
 DECIDES = "nDCG@10"
-"""The figure by which a model is called better: it counts grades and all of the first ten places."""
+"""The metric that decides which model is better: it uses grades and all of the first ten ranks."""
 _MANY = 10
 _LINE_EVERY = 10.0
 
 
 class TimedLines:
-    """A line every ten seconds on how far it is."""
+    """A progress line every ten seconds."""
 
     def __init__(self, out: OutputWrapper) -> None:
         self._out = out
-        self._told = time.monotonic()
+        self._printed = time.monotonic()
 
     def __call__(self, doing: str, done: int, total: int) -> None:
-        if time.monotonic() - self._told >= _LINE_EVERY:
-            self._told = time.monotonic()
+        if time.monotonic() - self._printed >= _LINE_EVERY:
+            self._printed = time.monotonic()
             self._out.write(f"{doing}: {done:,} of {total:,}")
 
 
-def tell_problems(comparison: Comparison, complaints: OutputWrapper) -> None:
-    """Write where something could not be used, and why."""
-    for where, reason in comparison.problems[:TOLD]:
+def print_problems(comparison: Comparison, complaints: OutputWrapper) -> None:
+    """Print what could not be used, and why."""
+    for where, reason in comparison.problems[:PRINTED_PROBLEMS]:
         complaints.write(f"{where}: {reason}")
-    if len(comparison.problems) > TOLD:
-        complaints.write(f"... and {len(comparison.problems) - TOLD:,} more; --json has all of them.")
+    if len(comparison.problems) > PRINTED_PROBLEMS:
+        complaints.write(f"... and {len(comparison.problems) - PRINTED_PROBLEMS:,} more; --json has all of them.")
 
 
 def lines_of(comparison: Comparison, *, by_curators: bool) -> Iterator[str]:
-    """Yield the table of each language, then a sentence for each."""
+    """Yield the table of each language, then a conclusion for each."""
     asked = sum(one.queries for name, one in comparison.verdicts.items() if name != ALL)
     yield f"A  {comparison.names[0]}"
     yield f"B  {comparison.names[1]}"
@@ -68,16 +68,16 @@ def lines_of(comparison: Comparison, *, by_curators: bool) -> Iterator[str]:
 
 
 def sentence(language: str, verdict: Verdict) -> str:
-    """Say which model finds better, by how much, and whether that is more than chance."""
+    """Say which model is better, by how much, and whether the difference is significant."""
     name, (value, low, high) = _called(language), verdict.difference[DECIDES]
-    told = f"{value:+.3f} in {DECIDES}, {low:+.3f} to {high:+.3f}"
+    difference = f"{value:+.3f} in {DECIDES}, {low:+.3f} to {high:+.3f}"
     certain = verdict.is_more_than_chance(DECIDES)
     if certain is None:
-        return f"{name}: too few queries to tell, {verdict.queries} of {LEAST_QUERIES} at least ({told})."
+        return f"{name}: too few queries to decide, {verdict.queries} of {LEAST_QUERIES} at least ({difference})."
     if not certain:
-        return f"{name}: no difference that is more than chance ({told})."
+        return f"{name}: no difference that is more than chance ({difference})."
     better, worse = ("B", "A") if value > 0 else ("A", "B")
-    return f"{name}: {better} finds better than {worse}, and by more than chance ({told})."
+    return f"{name}: {better} finds better than {worse}, and by more than chance ({difference})."
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
 
 
 def _called(language: str) -> str:
-    return language or "no language told"
+    return language or "no language"
 
 
 def _plain(figure: Figure) -> str:

@@ -1,4 +1,4 @@
-"""What `ingest` tells of a run at its end."""
+"""Prints the result of `ingest`."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ from search.ingestion.sources.listing import Findings
 from search.ingestion.sources.names import not_read
 
 
-def tell(
+def print_report(
     report: Report,
     notes: Iterable[tuple[str, str]],
     out: OutputWrapper,
@@ -17,7 +17,7 @@ def tell(
     *,
     dry_run: bool = False,
 ) -> None:
-    """Print how many pictures were added, and what was wrong with which others."""
+    """Print how many pictures were added, and the problems of the others."""
     for name, remark in [*notes, *report.failed]:
         complaints.write(f"{name}: {remark}")
     added = "would be added" if dry_run else "added"
@@ -28,7 +28,7 @@ def tell(
     if report.updated:
         remarks.append(f"{report.updated:,} of them with other details")
     if report.restored:
-        remarks.append(f"{report.restored:,} of them with files that were missing and are back")
+        remarks.append(f"{report.restored:,} of them with missing files restored")
     if report.trashed:
         remarks.append(f"{report.trashed:,} of them in the trash")
     if remarks:
@@ -39,23 +39,23 @@ def tell(
     if report.trashed:
         out.write("What is in the trash stays there: restore it in the administration, or by undoing.")
     if report.deleted:
-        out.write("What was deleted from the collection stays so: --again has it added.")
+        out.write("What was deleted from the collection is not added again, except with --again.")
 
 
-def tell_what_was_not_applied(report: Report, out: OutputWrapper) -> None:
-    """Print how many rows of the table were of pictures that were here already."""
+def print_not_applied(report: Report, out: OutputWrapper) -> None:
+    """Print how many rows of the table belong to pictures that were already here."""
     if report.not_applied:
         rows = "1 row of the table is" if report.not_applied == 1 else f"{report.not_applied:,} rows of the table are"
-        out.write(f"{rows} of pictures that were already here, and not applied: --update-details does that.")
+        out.write(f"{rows} of pictures that were already here, and not applied: use --update-details.")
 
 
-def tell_what_was_not_read(report: Report, findings: Findings, out: OutputWrapper) -> bool:
-    """Print how many files of which kinds are not read; return whether there was something, and no picture at all."""
-    if told := not_read(findings.not_read):
-        out.write(told)
+def print_not_read(report: Report, findings: Findings, out: OutputWrapper) -> bool:
+    """Print how many files of which kinds are not read; return whether there were any, and no picture at all."""
+    if line := not_read(findings.not_read):
+        out.write(line)
     if not report.seen and findings.left_alone:
         out.write(
-            f"Left alone: {findings.left_alone:,} files and folders that are hidden, excluded, recycle bins or "
+            f"Skipped: {findings.left_alone:,} files and folders that are hidden, excluded, recycle bins or "
             "previews of other programs."
         )
-    return not report.seen and bool(told)
+    return not report.seen and bool(line)

@@ -1,4 +1,4 @@
-"""What `embed_pending` and `reembed` share: how they are stopped, and what they tell."""
+"""What commands that embed or process pictures share: stopping, errors and the result line."""
 
 import os
 import threading
@@ -16,22 +16,22 @@ from search.objects.storage import StorageUnavailable
 
 @contextmanager
 def stopped_by_signals(out: OutputWrapper) -> Iterator[threading.Event]:
-    """Yield what is set by the first Ctrl-C or SIGTERM of the block."""
+    """Yield an event that is set by the first Ctrl-C or SIGTERM within the block."""
     stop = Stop()
 
     def ask() -> None:
         stop.set()
-        _write_at_once(out, "Stopping after the batch at hand.\n")
+        _write_at_once(out, "Stopping after the batch in progress.\n")
 
     with stopping_in_order(ask):
         yield stop
 
 
 def _write_at_once(out: OutputWrapper, line: str) -> None:
-    """Write from a signal's handler, which may have interrupted somebody who writes to the same file."""
+    """Write from a signal handler, which may have interrupted a write to the same file."""
     try:
         number = out.fileno()
-    except (AttributeError, OSError):  # it is no file
+    except (AttributeError, OSError):  # not a file
         out.write(line)
         return
     with suppress(OSError):  # nobody reads it any more
@@ -39,18 +39,18 @@ def _write_at_once(out: OutputWrapper, line: str) -> None:
 
 
 @contextmanager
-def failures_told() -> Iterator[None]:
-    """Raise CommandError for a model or a storage that is not there, and for Ctrl-C."""
+def as_command_errors() -> Iterator[None]:
+    """Turn an unavailable model, storage or decoder, and Ctrl-C, into CommandError."""
     try:
         yield
     except (ModelUnavailable, StorageUnavailable, NoDecoder) as error:
         raise CommandError(str(error)) from error
     except KeyboardInterrupt:
-        raise CommandError("Stopped. What was written stays; run the same command again to go on.") from None
+        raise CommandError("Stopped. What was written stays; run the same command again to resume.") from None
 
 
 def summarise(report: Report, out: OutputWrapper, complaints: OutputWrapper, done: str) -> None:
-    """Print what became of the pictures. Exits with status 1 if any failed."""
+    """Print the result. Exits with status 1 if any picture failed."""
     for name, reason in report.failed:
         complaints.write(f"{name}: {reason}")
     out.write(f"{report.added:,} {done}, {len(report.failed):,} failed.")

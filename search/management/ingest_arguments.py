@@ -1,4 +1,4 @@
-"""What can be said to `manage.py ingest`."""
+"""The arguments of `manage.py ingest`."""
 
 import argparse
 from pathlib import Path
@@ -27,82 +27,77 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--read-captions",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="take titles, descriptions, keywords, authors and licences that are written in the pictures' files "
-        "or beside them (EXIF, XMP, IPTC, .xmp, .json, .txt), where the table says nothing; when and with what "
-        "pictures were taken is read in any case (default: yes)",
+        help="take titles, descriptions, keywords, authors and licences from the pictures' files and sidecars "
+        "(EXIF, XMP, IPTC, .xmp, .json, .txt) where the table has none; time and camera are read in any case "
+        "(default: yes)",
     )
     parser.add_argument("--tag", action="append", default=[], help="a tag for all of them; may be repeated")
     albums = parser.add_mutually_exclusive_group()
-    albums.add_argument(
-        "--album", help="put all of them into the album of this title, which is made where there is none"
-    )
+    albums.add_argument("--album", help="put all of them into the album of this title, which is created if needed")
     albums.add_argument(
         "--albums",
         choices=["takeout", "folders"],
         help="put them into albums: those of Google's export, by the metadata.json in their folders; or one for each "
-        "folder or archive, of its name. Albums that are not there are made",
+        "folder or archive, with its name. Missing albums are created",
     )
-    parser.add_argument(
-        "--in-place", action="store_true", help="leave the originals of s3:// where they are, and only read them"
-    )
+    parser.add_argument("--in-place", action="store_true", help="don't copy the originals of s3://, only index them")
     parser.add_argument("--watch", action="store_true", help="keep looking for new files in the folders, until Ctrl-C")
     parser.add_argument(
         "--exclude",
         action="append",
         default=[],
         metavar="GLOB",
-        help="leave out files and folders of this name, or whose path ends so where it has a slash, such as "
-        "'*_edited.*' or 'trips/2019'; in archives and buckets too; may be repeated",
+        help="skip files and folders of this name, or whose path ends with it if it has a slash, such as '*_edited.*' "
+        "or 'trips/2019'; in archives and buckets too; may be repeated",
     )
     parser.add_argument(
         "--include-hidden",
         action="store_true",
-        help="take what else is left alone: hidden files and folders, recycle bins, previews and libraries of "
-        "other programs, folders that hold .nomedia",
+        help="also read what is skipped by default: hidden files and folders, recycle bins, previews and libraries of "
+        "other programs, folders that contain .nomedia",
     )
-    parser.add_argument("--limit", type=_positive, metavar="N", help="take at most N pictures")
-    parser.add_argument("--every", type=_positive, metavar="N", default=1, help="take only each Nth picture")
+    parser.add_argument("--limit", type=_positive, metavar="N", help="add at most N pictures")
+    parser.add_argument("--every", type=_positive, metavar="N", default=1, help="add only each Nth picture")
     parser.add_argument(
         "--width",
         type=_natural,
         metavar="PIXELS",
         default=WIDTH,
-        help=f"how wide Unsplash sends its pictures; 0: as they are, often 5 MB each (default: {WIDTH})",
+        help=f"width of pictures downloaded from Unsplash; 0: the originals, often 5 MB each (default: {WIDTH})",
     )
     parser.add_argument(
         "--allow-private-addresses",
         action="store_true",
-        help="download from your own network too, if a table names it",
+        help="allow downloads from private networks in a table",
     )
     parser.add_argument(
-        "--enqueue", action="store_true", help="leave the vectors to `embed_pending`, here or on other machines"
+        "--enqueue", action="store_true", help="leave computing vectors to `embed_pending`, here or on other machines"
     )
-    parser.add_argument("--again", action="store_true", help="add what was deleted from the collection earlier, too")
+    parser.add_argument("--again", action="store_true", help="also add what was deleted from the collection earlier")
     parser.add_argument(
         "--update-details",
         action="store_true",
-        help="apply the table, --tag and what has changed beside the pictures to those that are here already too, "
-        "but for what somebody has edited",
+        help="apply the table, --tag and changed sidecars to existing pictures too, except for what has been edited",
     )
     parser.add_argument(
         "--prune",
         action="store_true",
-        help="afterwards, list the pictures of these folders, archives or buckets whose files are there no more; "
-        "asked for the same again within an hour, or with --yes, remove them from the collection",
+        help="afterwards, list the pictures of these folders, archives or buckets whose files are gone; run again "
+        "within an hour, or with --yes, remove them from the collection",
     )
     parser.add_argument("--yes", action="store_true", help="with --prune: remove them at once")
     parser.add_argument(
-        "--most", type=_positive, metavar="N", help="with --prune: up to N, and not a tenth of all at most"
+        "--most", type=_positive, metavar="N", help="with --prune: remove up to N, instead of up to a tenth of all"
     )
-    parser.add_argument("--dry-run", action="store_true", help="look at everything, keep nothing")
+    parser.add_argument("--dry-run", action="store_true", help="read everything, store nothing")
     parser.add_argument(
         "--retry",
         type=_positive,
         metavar="RUN",
-        help="instead, try those files again that an earlier run did not add, as that run was told to; runs have "
-        "numbers, which they end with, and which the administration and `manage.py state` list",
+        help="instead, retry the files that an earlier run did not add, with that run's options; runs are numbered: "
+        "see the end of their output, the admin and `manage.py state`",
     )
-    # For the administration, which starts this: who asked for it.
+    # Set by the admin, which starts this: the user who requested it.
     parser.add_argument("--asked-by", type=_positive, help=argparse.SUPPRESS)
 
 

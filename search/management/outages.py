@@ -1,4 +1,4 @@
-"""A command whose database goes away, or that has no room left, tells so, waits, and goes on."""
+"""Retries of a command during an outage: the database is down, or a disk is full."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -15,15 +15,15 @@ from search.models.conflicts import is_conflict
 from search.objects.full import FULL_FOR, NoRoom, no_room
 
 AWAY_FOR = 60.0
-"""Seconds for which a database that has gone away is waited for."""
+"""Seconds that an unreachable database is waited for."""
 LOOK_EVERY = 1.0
-"""Seconds between two looks whether it is there again."""
+"""Seconds between two attempts to reconnect."""
 FULL_LOOK_EVERY = 15.0
-"""Seconds between two tries while something is full."""
+"""Seconds between two retries while a disk is full."""
 TRIES = 5
-"""Times that the work is begun again without having gone on for AWAY_FOR: what fails each time is no outage."""
+"""Retries without AWAY_FOR seconds of success in between: what fails each time is no outage."""
 
-GO_ON = "What was written stays; run the same command again to go on."
+GO_ON = "What was written stays; run the same command again to resume."
 
 _FAILURES = (CommandError, NoRoom, OSError, psycopg.OperationalError, *LOST_DATABASE)
 _DATABASE = (psycopg.OperationalError, *LOST_DATABASE)
@@ -32,14 +32,14 @@ Result = TypeVar("Result")
 
 
 class _Outage:
-    """How long what fails now has been failing."""
+    """How long an ongoing outage has lasted."""
 
     def __init__(self) -> None:
         self._since = self._last = float("-inf")
         self._tries = 0
 
-    def goes_on(self, longest: float) -> bool:
-        """Note another failure; return whether to try again."""
+    def may_retry(self, longest: float) -> bool:
+        """Count a failure; return whether to retry."""
         now = time.monotonic()
         if now > self._last + AWAY_FOR:
             self._since, self._tries = now, 0
@@ -52,33 +52,33 @@ class _Outage:
         return self._tries > TRIES
 
 
-def outlasted(work: Callable[[], Result], tell: Callable[[str], Any]) -> Result:
-    """Return what `work`, which may be done again, returns. Raises CommandError for what lasts too long, or is so
-    from the start."""
+def retry_outages(work: Callable[[], Result], report: Callable[[str], Any]) -> Result:
+    """Return what `work` returns, retrying it during outages. Raises CommandError for an outage that lasts too long,
+    or has lasted from the start."""
     away, full = _Outage(), _Outage()
-    with _noticing_answers() as was_there:
+    with _watching_answers() as was_there:
         while True:
             try:
                 return work()
             except _FAILURES as error:
                 cause = error.__cause__ if isinstance(error, CommandError) else error
-                if told := no_room(cause):
-                    _wait_for_room(told, full, error, tell)
+                if full_disk := no_room(cause):
+                    _wait_for_room(full_disk, full, error, report)
                 elif isinstance(cause, _DATABASE):
-                    if not was_there or is_conflict(cause) or not away.goes_on(AWAY_FOR) or away.is_hopeless:
-                        raise given_up(cause) from error
-                    _wait_for_database(cause, tell)
+                    if not was_there or is_conflict(cause) or not away.may_retry(AWAY_FOR) or away.is_hopeless:
+                        raise database_failed(cause) from error
+                    _wait_for_database(cause, report)
                 else:
                     raise
 
 
-def given_up(error: BaseException) -> CommandError:
+def database_failed(error: BaseException) -> CommandError:
     return CommandError(f"The database failed: {str(error).strip()}\n{GO_ON}")
 
 
 @contextmanager
-def _noticing_answers() -> Iterator[list[bool]]:
-    """Yield a list that is empty until the database has answered."""
+def _watching_answers() -> Iterator[list[bool]]:
+    """Yield a list that stays empty until the database has answered."""
     was_there = [True] if connection.connection is not None else []
 
     def note(**_facts: object) -> None:
@@ -91,30 +91,30 @@ def _noticing_answers() -> Iterator[list[bool]]:
         connection_created.disconnect(dispatch_uid=id(was_there))
 
 
-def _wait_for_room(told: str, full: _Outage, error: BaseException, tell: Callable[[str], Any]) -> None:
-    _let_go()
-    if not full.goes_on(FULL_FOR):
-        raise CommandError(f"{told} Free some space there. {GO_ON}") from error
-    tell(f"{told} Free some space there: this goes on by itself within {FULL_FOR / 60:.0f} minutes.")
+def _wait_for_room(message: str, full: _Outage, error: BaseException, report: Callable[[str], Any]) -> None:
+    _close_connection()
+    if not full.may_retry(FULL_FOR):
+        raise CommandError(f"{message} Free some space there. {GO_ON}") from error
+    report(f"{message} Free some space there: retrying for {FULL_FOR / 60:.0f} minutes.")
     time.sleep(FULL_LOOK_EVERY)
 
 
-def _wait_for_database(error: BaseException, tell: Callable[[str], Any]) -> None:
-    tell(f"The database has gone away: {str(error).strip()}\nIt is waited for, {AWAY_FOR:.0f} s at most.")
+def _wait_for_database(error: BaseException, report: Callable[[str], Any]) -> None:
+    report(f"The database has gone away: {str(error).strip()}\nWaiting for it, at most {AWAY_FOR:.0f} s.")
     ends = time.monotonic() + AWAY_FOR
     while True:
-        _let_go()
+        _close_connection()
         try:
             connection.ensure_connection()
         except (DatabaseError, InterfaceError) as still:
             if time.monotonic() > ends:
-                raise given_up(still) from still
+                raise database_failed(still) from still
             time.sleep(LOOK_EVERY)
         else:
-            tell("It is there again; going on.")
+            report("It is back; resuming.")
             return
 
 
-def _let_go() -> None:
+def _close_connection() -> None:
     if not connection.in_atomic_block:
         connection.close()

@@ -1,4 +1,4 @@
-"""How far a long command has come: a bar on a terminal, a plain line now and then elsewhere."""
+"""Progress of long commands: a bar on a terminal, else a line now and then."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ from search.ingestion import Progress as OnProgress
 from search.ingestion import Report
 
 LINE_EVERY = 10.0
-"""Seconds between two plain lines."""
+"""Seconds between two lines."""
 
 
 class _Speed(ProgressColumn):
@@ -31,7 +31,7 @@ class _Speed(ProgressColumn):
 
 @contextmanager
 def progress_of(total: int | Callable[[], int | None], out: OutputWrapper) -> Iterator[OnProgress]:
-    """Show the progress of `total` files on `out` while the block runs; a function tells it, once it is known."""
+    """Show the progress of `total` files on `out` while the block runs; a function returns it once it is known."""
     total = _constant(total) if isinstance(total, int) else total
     if out.isatty():
         with _bar() as bar:
@@ -67,19 +67,19 @@ class _Lines:
     def __init__(self, total: Callable[[], int | None], out: OutputWrapper) -> None:
         self.total = total
         self.out = out
-        self.began = self.told = time.monotonic()
+        self.began = self.printed = time.monotonic()
 
     def __call__(self, report: Report) -> None:
         now = time.monotonic()
         if report.doing:
             self.out.write(f"{report.doing} ...")
             return
-        if not report.seen:  # the first call: what was before, listing the files, is no work on pictures
-            self.began = self.told = now
+        if not report.seen:  # the first call: listing the files before it is not counted
+            self.began = self.printed = now
             return
-        if now - self.told < LINE_EVERY:
+        if now - self.printed < LINE_EVERY:
             return
-        self.told = now
+        self.printed = now
         speed = report.seen / (now - self.began)
         total = self.total()
         count = f"{report.seen:,} pictures" if total is None else f"{report.seen:,} of {total:,} pictures"

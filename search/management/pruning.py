@@ -1,4 +1,4 @@
-"""`ingest --prune`: what is gone is listed, and removed when it is asked for again."""
+"""`ingest --prune`: lists pictures whose files are gone, and removes them when run again."""
 
 from collections.abc import Collection
 
@@ -8,12 +8,12 @@ from search.ingestion.pruning import Gone, Listing, NotPruned, Pruning, find_gon
 
 
 def prune(listing: Listing, problems: Collection[object], out: OutputWrapper, *, yes: bool, most: int | None) -> None:
-    """List the pictures of the places that were listed whose files are gone, and remove them where that is wanted.
+    """List the pictures of the listed places whose files are gone, and remove them if confirmed.
 
-    Raises CommandError where it can't be told which those are, or where they are too many.
+    Raises CommandError where they can't be determined, or are too many.
     """
     if problems:
-        raise CommandError("Not everything that is there could be listed, as is told above: nothing was removed.")
+        raise CommandError("Not everything could be listed, as shown above: nothing was removed.")
     try:
         found = find_gone(listing)
     except NotPruned as error:
@@ -29,19 +29,20 @@ def prune(listing: Listing, problems: Collection[object], out: OutputWrapper, *,
         )
     for folder, count in found.away.items():
         out.write(
-            f"{folder}: {count:,} pictures from here are not there, but the folder is empty, and a disk may be away: "
-            "they stay. Remove the folder if they are gone."
+            f"{folder}: {count:,} pictures from here are missing, but the folder is empty, and a disk may be "
+            "unmounted: "
+            "they are kept. Remove the folder if they are gone."
         )
-    told = f"Gone: {len(found.gone):,} of {found.total:,} pictures from here."
+    summary = f"Gone: {len(found.gone):,} of {found.total:,} pictures from here."
     if not found.gone:
-        out.write(told)
+        out.write(summary)
         return
-    _refuse_too_many(found, told, most)
+    _refuse_too_many(found, summary, most)
     if yes or found.was_proposed():
-        out.write(f"{told} Removed from the collection: {found.remove():,}. --again adds what comes back.")
+        out.write(f"{summary} Removed from the collection: {found.remove():,}. --again adds files that come back.")
     else:
         out.write(
-            f"{told} The same command again within an hour, or with --yes, removes what is gone from the collection."
+            f"{summary} To remove these from the collection, run the same command again within an hour, or with --yes."
         )
 
 
@@ -49,12 +50,12 @@ def _called(one: Gone) -> str:
     return f" ({one.image_id} {one.title!r})" if one.title else f" ({one.image_id})"
 
 
-def _refuse_too_many(found: Pruning, told: str, most: int | None) -> None:
+def _refuse_too_many(found: Pruning, summary: str, most: int | None) -> None:
     count = len(found.gone)
     if most is not None and count > most:
-        raise CommandError(f"{told} That is more than --most {most:,}: nothing was removed.")
+        raise CommandError(f"{summary} That is more than --most {most:,}: nothing was removed.")
     if most is None and found.is_too_much:
         raise CommandError(
-            f"{told} That is more than a tenth: part of them may be away. Nothing was removed; "
+            f"{summary} That is more than a tenth: some may only be unreachable. Nothing was removed; "
             f"--most {count} allows it."
         )

@@ -1,4 +1,4 @@
-"""`ingest --watch`: rounds of new files, until somebody stops it."""
+"""`ingest --watch`: adds new files in rounds until it is stopped."""
 
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -16,17 +16,17 @@ from search.ingestion import LOST_DATABASE, FolderWatch, Metadata, Report, Rules
 from search.ingestion.runs import Record
 from search.ingestion.sources.names import not_read
 from search.management.calibrating import calibrate_after
-from search.management.console_output import tell
+from search.management.console_output import print_report
 from search.management.embedding import stopped_by_signals
 from search.objects.storage import StorageUnavailable
 
 _OUTAGES = (StorageUnavailable, NoDecoder, psycopg.OperationalError, *LOST_DATABASE)
 LOOK_EVERY = 5.0
-"""Seconds between two looks, at least."""
+"""Minimum seconds between two scans of the folders."""
 A_RUN = 24 * 3600.0
-"""Seconds whose rounds are one run of the ledger."""
-_REST = 10
-"""How many times as long as a look the pause after it is, at least: large folders are not looked at all the time."""
+"""Seconds after which rounds are recorded as a new run."""
+_PAUSE_FACTOR = 10
+"""Minimum pause after a scan, as a multiple of its duration: large folders are not scanned all the time."""
 
 
 def watch(
@@ -43,12 +43,12 @@ def watch(
     out: OutputWrapper,
     complaints: OutputWrapper,
 ) -> None:
-    """Add what is in the folders, then what comes into them, and print a line for each round that had something new.
+    """Add what is in the folders, then what comes into them, and print a line for each round with news.
 
-    The table is read anew for each round. While the storage or the database is away, or the table half-written, it
-    tries again and again. The rounds of a day are one run of the ledger.
+    The table is read again for each round. While the storage or the database is down, or the table half-written, it
+    retries. The rounds of a day are one run of the ledger.
     """
-    metadata()  # what is wrong from the start is told at once
+    metadata()  # fail at once for a table that is wrong from the start
     rounds = _Rounds(record)
     watched = FolderWatch(folders, rules, table)
     with stopped_by_signals(complaints) as stop:
@@ -56,20 +56,20 @@ def watch(
         while not stop.is_set():
             began = time.monotonic()
             whole = watched.look()
-            pause = max(LOOK_EVERY, _REST * (time.monotonic() - began))
+            pause = max(LOOK_EVERY, _PAUSE_FACTOR * (time.monotonic() - began))
             for name, reason in watched.problems:
                 complaints.write(f"{name}: {reason}")
-            if told := not_read(watched.not_read):
-                out.write(told)
+            if line := not_read(watched.not_read):
+                out.write(line)
             if whole:
                 try:
-                    said = metadata()
+                    table_metadata = metadata()
                     how: dict[str, Any] = {"enqueue": enqueue, "again": again, "captions": captions}
                     with rounds.next() as record:
-                        source = watched_source(whole, said.details)
+                        source = watched_source(whole, table_metadata.details)
                         report = ingest(source, tags=tags, record=record, **how)
                         _settle(watched, report)
-                    _tell_news(report, said, out, complaints)
+                    _print_news(report, table_metadata, out, complaints)
                     if report.stopped:
                         return
                     if report.added and not enqueue:
@@ -83,7 +83,7 @@ def watch(
 
 
 class _Rounds:
-    """Has the rounds of each day written down as one run."""
+    """Records the rounds of each day as one run."""
 
     def __init__(self, record: Record) -> None:
         self._record = record
@@ -101,11 +101,11 @@ class _Rounds:
 
 
 def _settle(watched: FolderWatch, report: Report) -> None:
-    """Have what the round has met left alone from now on; of what failed only news are told."""
+    """Mark the files of this round as seen; keep only new failures in the report."""
     if not report.stopped:
         report.failed = watched.settle(report.failed, report.unread)
 
 
-def _tell_news(report: Report, said: Metadata, out: OutputWrapper, complaints: OutputWrapper) -> None:
+def _print_news(report: Report, table_metadata: Metadata, out: OutputWrapper, complaints: OutputWrapper) -> None:
     if report.added or report.changed or report.failed or report.restored or report.deleted:
-        tell(report, said.problems, out, complaints)
+        print_report(report, table_metadata.problems, out, complaints)

@@ -1,4 +1,8 @@
-"""The map: pictures that are alike lie near to each other, in groups that have names."""
+"""The map: a 2D layout (t-SNE) of the pictures by similarity, with named clusters.
+
+May import the rooms above it in docs/architecture.md. Verbs: `build`, `place_new`, `keep_placing`; `points.points_of`
+for browsers.
+"""
 
 from search.mapping.building import HOW_TO_INSTALL, Built, NotEnough, NotInstalled, build, can_build, has_map, is_due
 from search.mapping.new_pictures import keep_placing, place_new

@@ -1,6 +1,6 @@
-"""The whole map drawn anew: read, computed in memory, written beside the one that is shown, and then shown instead.
+"""Build the whole map: read vectors, compute a layout in memory, write it beside the current one, then switch.
 
-Whoever is killed on the way leaves the map as it was, and rows that the next one deletes.
+If killed, the current map stays, and the next build deletes the leftover rows.
 """
 
 import datetime as dt
@@ -26,25 +26,25 @@ from search.models.vector_sets import VectorTable, current_set
 from search.models.vector_values import Vectors
 
 SAMPLES = 12
-"""Pictures that are remembered of a group, as some may be hidden by then."""
+"""Pictures stored as samples of a group, as some may be hidden later."""
 OUTGROWN = 0.2
-"""The share of pictures that were only put beside others from which on the map is drawn anew."""
+"""Share of pictures added after the layout was computed from which the map is rebuilt."""
 _AT_ONCE = 5_000
 _ABANDONED = dt.timedelta(hours=2)
 _HELD = 0.5
-"""The share of an old group's pictures that a group must have to take its number."""
+"""Share of an old group's pictures that a group must contain to take over its number."""
 
-HOW_TO_INSTALL = "Drawing a map takes openTSNE: `pip install -r requirements-map.txt`."
+HOW_TO_INSTALL = "Building a map needs openTSNE: `pip install -r requirements-map.txt`."
 
 OnDoing = Callable[[str], None]
 
 
 class NotInstalled(Exception):
-    """openTSNE is missing. The message says how to get it."""
+    """openTSNE is missing. The message says how to install it."""
 
 
 class NotEnough(Exception):
-    """No picture that may be found has a vector."""
+    """No searchable picture has a vector."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Built:
 
 @dataclass(frozen=True, slots=True)
 class _Drawn:
-    """What is to be written: of each picture where it lies and in which group, of each group its middle and name."""
+    """The layout to write: position and group of each picture; centre, name and number of each group."""
 
     ids: Sequence[uuid.UUID]
     positions: Positions
@@ -74,7 +74,7 @@ def has_map() -> bool:
 
 
 def is_due() -> bool:
-    """Whether the map has outgrown what it was computed from, was made by another model, or is not there."""
+    """Whether the map is missing, was made with another model, or too many pictures were added since."""
     layout = MapLayout.current()
     if layout is None or layout.model != active_model():
         return True
@@ -84,7 +84,7 @@ def is_due() -> bool:
 
 
 def build(on_doing: OnDoing, stop: threading.Event) -> Built | None:
-    """Compute where all pictures lie that may be found, and show that; None where it was stopped.
+    """Compute and publish the layout of all searchable pictures; None if stopped.
 
     Raises NotInstalled and NotEnough.
     """
@@ -94,13 +94,13 @@ def build(on_doing: OnDoing, stop: threading.Event) -> Built | None:
     table = current_set(active_model())
     ids, vectors = _vectors(table) if table else ([], np.zeros((0, 1), np.float32))
     if not ids or table is None:
-        raise NotEnough("No picture that may be found has a vector yet: run `manage.py embed_pending`.")
+        raise NotEnough("No searchable picture has a vector yet: run `manage.py embed_pending`.")
     known = _positions_in(before) if before and before.model == table.model else {}
-    on_doing(f"Looking for what is near to each of {len(ids):,} pictures")
-    positions = tsne.positions_of(vectors, lambda done: _told(done, on_doing, stop), _start(ids, known))
+    on_doing(f"Finding the nearest neighbours of {len(ids):,} pictures")
+    positions = tsne.positions_of(vectors, lambda done: _on_iteration(done, on_doing, stop), _start(ids, known))
     if positions is None or stop.is_set():
         return None
-    on_doing("Looking for groups")
+    on_doing("Clustering")
     labels, middles = grouped(positions)
     numbers = _numbers(ids, labels, len(middles), {one: number for one, (_x, _y, number) in known.items()})
     names = names_of(ids, vectors, labels)
@@ -109,19 +109,19 @@ def build(on_doing: OnDoing, stop: threading.Event) -> Built | None:
     return Built(len(ids), len(middles))
 
 
-def _told(done: int, on_doing: OnDoing, stop: threading.Event) -> bool:
-    on_doing(f"Arranging them: round {done:,} of {sum(tsne.ROUNDS):,}")
+def _on_iteration(done: int, on_doing: OnDoing, stop: threading.Event) -> bool:
+    on_doing(f"Computing the layout: iteration {done:,} of {sum(tsne.ROUNDS):,}")
     return stop.is_set()
 
 
 def _vectors(table: VectorTable) -> tuple[list[uuid.UUID], Vectors]:
-    """Return all that may be found, in the order of their ids, with unit vectors."""
+    """Return the searchable pictures in the order of their ids, with unit vectors."""
     ids: list[uuid.UUID] = []
     parts: list[Vectors] = []
     last = uuid.UUID(int=0)
     while True:
         with connection.cursor() as cursor:
-            # As bytes: to read a text of 512 numbers takes longer than to find it.
+            # In binary: parsing 512 numbers as text takes longer than the query.
             cursor.execute(
                 "SELECT array_agg(image_id), string_agg(halfvec_send(embedding), ''::bytea) FROM"  # noqa: S608 - names are ours
                 f" (SELECT its.image_id, its.embedding FROM {table.table} AS its JOIN search_image AS image"
@@ -132,7 +132,7 @@ def _vectors(table: VectorTable) -> tuple[list[uuid.UUID], Vectors]:
             some, data = cursor.fetchone()
         if not some:
             break
-        # Two numbers of 16 bits tell the dimensions, and the halves follow in the order of the network.
+        # halfvec's binary format begins with two 16-bit integers; all numbers are big-endian.
         rows = np.frombuffer(bytes(data), dtype=">f2").reshape(len(some), table.dimensions + 2)[:, 2:]
         parts.append(rows.astype(np.float32))
         ids += some
@@ -147,8 +147,8 @@ def _positions_in(layout: MapLayout) -> dict[uuid.UUID, tuple[float, float, int]
 
 
 def _start(ids: Sequence[uuid.UUID], known: Mapping[uuid.UUID, tuple[float, float, int]]) -> Positions | None:
-    """Return where they lay in the layout before, so that people find again what they know; None where few of them
-    were there. What was not begins in the middle."""
+    """Return positions in the previous layout as a start, so that the map stays recognisable; None if few pictures
+    were in it. New pictures start in the middle."""
     here = np.array([known[one][:2] if one in known else (np.nan, np.nan) for one in ids])
     is_new = np.isnan(here[:, 0])
     if is_new.mean() > OUTGROWN:
@@ -158,8 +158,8 @@ def _start(ids: Sequence[uuid.UUID], known: Mapping[uuid.UUID, tuple[float, floa
 
 
 def _numbers(ids: Sequence[uuid.UUID], labels: Labels, groups: int, before: Mapping[uuid.UUID, int]) -> Sequence[int]:
-    """Return the number of each group: that of the group before which most of its pictures were in, if they were most
-    of that one too; new numbers for the others."""
+    """Return the number of each group: that of the previous group with which it shares most pictures of both,
+    otherwise a new one."""
     old = np.array([before.get(one, 0) for one in ids], dtype=np.int64)
     found: dict[int, int] = {}
     for group in range(groups):
@@ -170,14 +170,14 @@ def _numbers(ids: Sequence[uuid.UUID], labels: Labels, groups: int, before: Mapp
             found[group] = number
     used = set(found.values())
     highest = max(before.values(), default=0)
-    if highest > 20_000:  # numbers are given anew before they are too large for their column
+    if highest > 20_000:  # renumber before the column overflows
         used, found, highest = set(), {}, 0
     fresh = (number for number in range(highest + 1, highest + groups + 1) if number not in used)
     return [found.get(group) or next(fresh) for group in range(groups)]
 
 
 def _write(drawn: _Drawn, model: str, arrived: int) -> None:
-    """Write a layout, and show it instead of the one before. All but the last step is seen by nobody."""
+    """Write a layout and make it current. Only the last step is visible."""
     MapLayout.objects.filter(is_current=False, created__lt=timezone.now() - _ABANDONED).delete()
     layout = MapLayout.objects.create(model=model, placed_up_to=arrived, laid_out=len(drawn.ids))
     MapGroup.objects.bulk_create(_groups(layout, drawn))
@@ -191,7 +191,7 @@ def _write(drawn: _Drawn, model: str, arrived: int) -> None:
         gone = list(old.select_for_update().values_list("pk", flat=True))
         old.update(is_current=False)
         MapLayout.objects.filter(pk=layout.pk).update(is_current=True)
-    # Of the database's own rows Django would read each before it deletes it.
+    # Not through Django, which would read each row before deleting it.
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM search_mapposition WHERE layout_id = ANY(%s)", [gone])
     MapLayout.objects.filter(pk__in=gone).delete()
@@ -201,7 +201,7 @@ def _write(drawn: _Drawn, model: str, arrived: int) -> None:
 def write_positions(
     layout: int, ids: Sequence[uuid.UUID], x: Sequence[float], y: Sequence[float], numbers: Sequence[int]
 ) -> int:
-    """Write where these lie, except for those that are gone or have a place there; return how many were written."""
+    """Write positions, except of images that are gone or have one already; return how many were written."""
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO search_mapposition (layout_id, image_id, x, y, number)"

@@ -1,7 +1,7 @@
-"""What the groups of the map are called: by what tells each of them from the others.
+"""Names of map groups, from what distinguishes each of them.
 
-What people have tagged many of its pictures with goes before what the model sees in them. Where it is in the
-vocabulary it has a name in both languages.
+Tags that people gave to many of its pictures take precedence over what the model sees. Vocabulary tags have names in
+both languages.
 """
 
 import math
@@ -21,26 +21,26 @@ from search.models.vector_values import Vectors, WrongVectors
 from search.tagging import vocabulary
 
 _MANY = 0.3
-"""The share of a group's pictures that must bear a tag for it to go before what the model sees."""
+"""Share of a group's pictures that must have a tag for it to take precedence over what the model sees."""
 _FEW = 0.15
-"""The share for it to name a group of which the model sees nothing."""
+"""Share for a tag to name a group that no phrase matches."""
 _AS_WELL = 0.6
-"""Of the share of the tag that tells most, for another one to stand beside it: a group may be of two things."""
-_LEAST_APART = 0.8
-"""Standard deviations by which a group must be nearer to a phrase than groups are on average, or that says nothing."""
+"""Share, relative to the best tag, for a second tag in the name: a group may have two subjects."""
+_LEAST_DISTANCE = 0.8
+"""Minimum standard deviations by which a group must be nearer to a phrase than groups are on average."""
 _SAMPLE = 5_000
-"""Pictures by which it is told how much their similarity to a phrase varies."""
+"""Pictures in the sample for the standard deviation of the similarity to a phrase."""
 
 
 class Name(NamedTuple):
-    """In English or as a tag has it, and in Korean; "" for none, or for the same."""
+    """The name in English, or as the tag is written, and in Korean; "" for none, or for the same."""
 
     name: str = ""
     korean: str = ""
 
 
 def names_of(ids: Sequence[uuid.UUID], vectors: Vectors, labels: Labels) -> list[Name]:
-    """Return a name for each group, the largest first; no two have the same."""
+    """Return a unique name for each group, the largest first."""
     count = int(labels.max(initial=-1)) + 1
     called = {name.casefold(): _name_of(tag) for tag in VocabularyTag.objects.all() for name in tag.names}
     by_tags = _ranked_tags(ids, labels, count)
@@ -80,7 +80,7 @@ def _name_of(tag: VocabularyTag) -> Name:
 
 
 def _ranked_tags(ids: Sequence[uuid.UUID], labels: Labels, count: int) -> list[list[tuple[str, float]]]:
-    """Return the tags of each group that are commoner in it than elsewhere, with their shares, what tells most
+    """Return, for each group, the tags more frequent in it than elsewhere, with their shares, most distinctive
     first."""
     group_of = dict(zip(ids, labels.tolist(), strict=True))
     counts: list[Counter[str]] = [Counter() for _ in range(count)]
@@ -88,20 +88,22 @@ def _ranked_tags(ids: Sequence[uuid.UUID], labels: Labels, count: int) -> list[l
         if (group := group_of.get(image_id)) is not None:
             counts[group].update(set(tags))
     sizes, everywhere = Counter(group_of.values()), sum(counts, Counter())
-    return [_telling(here, sizes[group], everywhere, len(ids)) for group, here in enumerate(counts)]
+    return [_distinctive(here, sizes[group], everywhere, len(ids)) for group, here in enumerate(counts)]
 
 
-def _telling(here: Mapping[str, int], size: int, everywhere: Mapping[str, int], total: int) -> list[tuple[str, float]]:
+def _distinctive(
+    here: Mapping[str, int], size: int, everywhere: Mapping[str, int], total: int
+) -> list[tuple[str, float]]:
     shares = {tag: number / size for tag, number in here.items()}
-    told = {tag: share * math.log(share * total / everywhere[tag]) for tag, share in shares.items()}
-    ranked = sorted((tag for tag in told if told[tag] > 0), key=lambda tag: (-told[tag], tag))
+    scores = {tag: share * math.log(share * total / everywhere[tag]) for tag, share in shares.items()}
+    ranked = sorted((tag for tag in scores if scores[tag] > 0), key=lambda tag: (-scores[tag], tag))
     return [(tag, shares[tag]) for tag in ranked]
 
 
 def _seen(vectors: Vectors, labels: Labels, count: int) -> list[tuple[int, Name]]:
-    """Return groups with tags of the vocabulary whose phrases they are nearer to than groups are on average, what
-    stands out most first: a model finds some phrases near to everything, and some near to more things than others.
-    Nothing where no model can be asked."""
+    """Return (group, name) for vocabulary tags whose phrases a group is nearer to than groups on average, most
+    distinctive first: similarities to different phrases are not comparable as they are. Empty if no model is
+    available."""
     if count < 2:
         return []
     try:
@@ -116,7 +118,7 @@ def _seen(vectors: Vectors, labels: Labels, count: int) -> list[tuple[int, Name]
     some = vectors[np.random.default_rng(1).permutation(len(vectors))[:_SAMPLE]]
     apart /= np.maximum((some @ phrases.vectors.T).std(axis=0), 1e-6)
     best = [(int(one) // apart.shape[1], int(one) % apart.shape[1]) for one in np.argsort(-apart, axis=None)]
-    return [(group, _name_of(phrases.tags[tag])) for group, tag in best if apart[group, tag] >= _LEAST_APART]
+    return [(group, _name_of(phrases.tags[tag])) for group, tag in best if apart[group, tag] >= _LEAST_DISTANCE]
 
 
 def _middles(vectors: Vectors, labels: Labels, count: int) -> npt.NDArray[np.float32]:

@@ -1,7 +1,7 @@
-"""Groups on the map: hills of its density, each with all that lies on its slopes.
+"""Clusters on the map: hills of its density (watershed), each with everything on its slopes.
 
-A hill that rises little above the saddle to the next one is a part of that. There is no distance to choose, and every
-picture belongs to a group.
+A hill that rises little above the saddle to a higher one belongs to that (prominence). No distance has to be chosen,
+and every picture belongs to a group.
 """
 
 from typing import TypeAlias
@@ -12,22 +12,22 @@ import numpy.typing as npt
 from search.mapping.layout import Positions
 
 Labels: TypeAlias = npt.NDArray[np.int64]
-"""Shape (count,): of each picture the group, from 0 on."""
+"""Shape (count,): the group of each picture, from 0."""
 _Grid: TypeAlias = npt.NDArray[np.float64]
 
 MOST = 80
 _FINEST = 256
 _BLURRED = 0.011
-"""Of the map's width: what is nearer than this is one hill."""
+"""Blur, as a share of the map's width: nearer peaks merge."""
 
 
 def groups_wanted(count: int) -> int:
-    """Return how many groups so many pictures are divided into at most: 13 of 400, 54 of 30,000, 80 of 100,000."""
+    """Return the maximum number of groups for `count` pictures: 13 for 400, 54 for 30,000, 80 for 100,000."""
     return int(np.clip(round(1.8 * count**0.33), 1, MOST))
 
 
 def grouped(positions: Positions) -> tuple[Labels, Positions]:
-    """Return the group of each position, the largest group first, and the middle of each group."""
+    """Return the group of each position, the largest group first, and the centre of each group."""
     side = int(np.clip(2 * np.sqrt(len(positions)), 16, _FINEST))
     cells = np.clip(((positions + 1) / 2 * side).astype(np.int64), 0, side - 1)
     heights = _heights(cells, side)
@@ -42,19 +42,19 @@ def grouped(positions: Positions) -> tuple[Labels, Positions]:
 
 
 def _heights(cells: npt.NDArray[np.int64], side: int) -> _Grid:
-    from scipy import ndimage  # noqa: PLC0415 - for those who build a map
+    from scipy import ndimage  # noqa: PLC0415 - only needed to build a map
 
     counts = np.zeros((side, side))
     np.add.at(counts, (cells[:, 0], cells[:, 1]), 1)
     heights: _Grid = ndimage.gaussian_filter(counts, max(0.8, _BLURRED * side), mode="constant")
-    # Where there is nothing, it goes down away from whatever is nearest.
+    # Empty cells slope down away from the nearest hill.
     heights[heights < 1e-6] = 0.0
     far = ndimage.distance_transform_edt(heights == 0) if (heights == 0).any() else 0.0
     return heights - 1e-6 * far
 
 
 def _basins(heights: _Grid, most: int) -> Labels:
-    """Return for each cell the top that it belongs to, as the number of that cell; `most` tops at most."""
+    """Return, for each cell, the index of its peak; at most `most` peaks."""
     _, rises = _flooded(heights, np.inf)
     least = sorted(rises, reverse=True)[most - 2] if 1 < most <= len(rises) else np.inf if most == 1 else 0.0
     roots, _ = _flooded(heights, least)
@@ -62,10 +62,10 @@ def _basins(heights: _Grid, most: int) -> Labels:
 
 
 def _flooded(heights: _Grid, least: float) -> tuple[Labels, list[float]]:
-    """Go down from the highest cell to the lowest, joining hills where they meet.
+    """Flood from the highest cell to the lowest, joining hills where they meet.
 
-    Return the top of each cell, where a hill that rises by less than `least` above the saddle to a higher one is a
-    part of that; and by how much those that were joined did.
+    Return the peak of each cell, where hills with a prominence below `least` are merged into a higher one, and the
+    prominences of those merged.
     """
     flat, side = heights.ravel(), heights.shape[1]
     parent = np.full(flat.size, -1, dtype=np.int64)

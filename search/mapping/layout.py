@@ -11,20 +11,20 @@ import numpy.typing as npt
 from search.models.vector_values import Vectors
 
 Positions: TypeAlias = npt.NDArray[np.float64]
-"""Shape (count, 2): to the right and upwards, from -1 to 1."""
+"""Shape (count, 2): x to the right and y upwards, from -1 to 1."""
 OnRound: TypeAlias = Callable[[int], bool]
-"""Is told how many rounds are done; returns whether to stop."""
+"""Called with the number of iterations done; returns whether to stop."""
 
 ROUNDS = (250, 500)
-"""In which groups move apart first, and then settle."""
+"""Iterations of early exaggeration, and of the main phase."""
 _PERPLEXITY = 30
 _FEWEST = 12
-"""Fewer pictures than these have no neighbourhoods to keep: they are put where their vectors differ most."""
+"""With fewer pictures there are no neighbourhoods: positions are the two principal components."""
 _BY_GRID = 10_000
-"""From so many on forces are interpolated on a grid, which costs nothing more for each further one."""
+"""Number from which forces are interpolated on a grid (FFT), whose cost is nearly independent of the number."""
 _EVERY = 10
 _START = 1e-4
-"""Of what they spread at first, so that they can move past each other."""
+"""Initial spread, small so that points can move past each other."""
 
 
 def is_there() -> bool:
@@ -33,27 +33,27 @@ def is_there() -> bool:
 
 
 def positions_of(vectors: Vectors, on_round: OnRound, start: Positions | None = None) -> Positions | None:
-    """Return where pictures with these unit vectors lie; None where `on_round` stopped it.
+    """Return the positions of pictures with these unit vectors; None if `on_round` stopped it.
 
-    With `start`, their positions in another layout, it becomes like that one as far as they are still neighbours.
+    With `start`, their positions in another layout, the result resembles that one where neighbours are unchanged.
     """
     rng = np.random.default_rng(1)
     begin = _spread(vectors, rng) if start is None else start
     if len(vectors) < _FEWEST:
         return _in_frame(begin)
     scale = begin[:, 0].std() or 1.0
-    # Equal pictures would stay upon each other, and divide by a distance of nothing.
+    # Jitter: equal pictures would stay at one position, and divide by a distance of zero.
     begin = begin / scale * _START + rng.normal(scale=_START / 100, size=begin.shape)
     found = _settled(vectors, begin, on_round)
     return None if found is None else _in_frame(found)
 
 
 def _spread(vectors: Vectors, rng: np.random.Generator) -> Positions:
-    """Return positions along the two directions in which these vectors differ most."""
+    """Return the first two principal components of the vectors."""
     sample = vectors if len(vectors) <= _BY_GRID else vectors[rng.choice(len(vectors), _BY_GRID, replace=False)]
     middle = sample.mean(axis=0)
     directions = np.linalg.svd(sample - middle, full_matrices=False)[2][:2]
-    # A sign means nothing, and may be another one on another machine.
+    # Fix the arbitrary sign, which may differ between machines.
     directions = directions * np.sign(directions.sum(axis=1, keepdims=True) + 1e-12)
     found = np.zeros((len(vectors), 2))
     found[:, : len(directions)] = (vectors - middle) @ directions.T
@@ -61,12 +61,12 @@ def _spread(vectors: Vectors, rng: np.random.Generator) -> Positions:
 
 
 def _settled(vectors: Vectors, begin: Positions, on_round: OnRound) -> Positions | None:
-    from openTSNE import TSNEEmbedding, affinity  # noqa: PLC0415 - a second, for those who build a map
+    from openTSNE import TSNEEmbedding, affinity  # noqa: PLC0415 - imports for a second; only for building
 
     stopped = False
     done = 0
 
-    def told(iteration: int, _error: float, _embedding: Any) -> bool:
+    def on_iteration(iteration: int, _error: float, _embedding: Any) -> bool:
         nonlocal stopped
         stopped = stopped or on_round(done + iteration)
         return stopped
@@ -75,7 +75,7 @@ def _settled(vectors: Vectors, begin: Positions, on_round: OnRound) -> Positions
     near = affinity.PerplexityBasedNN(
         vectors,
         perplexity=min(_PERPLEXITY, (len(vectors) - 1) / 3),
-        metric="euclidean",  # of unit vectors, in the order of cosine
+        metric="euclidean",  # for unit vectors, same order as cosine
         n_jobs=jobs,
         random_state=1,
     )
@@ -85,7 +85,7 @@ def _settled(vectors: Vectors, begin: Positions, on_round: OnRound) -> Positions
         negative_gradient_method="fft" if len(vectors) >= _BY_GRID else "bh",
         n_jobs=jobs,
         random_state=1,
-        callbacks=told,
+        callbacks=on_iteration,
         callbacks_every_iters=_EVERY,
     )
     for rounds, options in zip(ROUNDS, ({"exaggeration": 12, "momentum": 0.5}, {"momentum": 0.8}), strict=True):

@@ -1,4 +1,4 @@
-"""New pictures on a map that is there: beside those that are most like them. Nothing else moves."""
+"""Add new pictures to the current map, beside their most similar ones. Nothing else moves."""
 
 import threading
 import uuid
@@ -9,35 +9,35 @@ from django.db import connection, transaction
 
 from search.concurrency.background import keep_doing
 from search.embedding import active_model
-from search.indexing.query_plan import Plan, planned, set_local, walk_beside
+from search.indexing.query_plan import Plan, joined_index_scan, planned, set_local
 from search.mapping.building import write_positions
 from search.models import Arrival, MapLayout
-from search.models.database import is_alone
+from search.models.database import try_lock
 from search.models.vector_sets import VectorTable, current_set
 
 PLACE_EACH = 60.0
-"""Seconds between two looks of a server for what is new."""
+"""Seconds between two background passes of a server."""
 AT_ONCE = 200
 _PORTIONS = 10
-"""In one look of a server, which has other things to do: 2,000 pictures a minute."""
+"""Batches per background pass: 2,000 pictures a minute."""
 NEIGHBOURS = 12
 _WIDTH = 80
 _SCAN = Plan(set_local({"jit": "off", "enable_indexscan": "off"}))
 _SHARPNESS = 0.02
-"""A neighbour that is less similar than the nearest by this counts for a third."""
+"""A neighbour that is less similar than the nearest by this has a weight of 1/e."""
 _APART = 0.002
-"""By so much of the map pictures are put beside where they belong, so that copies don't lie upon each other."""
+"""Maximum offset from the computed position, in map units, so that copies don't coincide."""
 _LOCK = 0x4D4150
-"""Of the one that places: the others need not."""
+"""Advisory lock of the process that places; others skip it."""
 
 Neighbour = tuple[float, float, float, int]
-"""Similarity, x, y and group of a picture that has its place."""
+"""Similarity, x, y and group of a neighbour with a position."""
 
 
 def place_new(stop: threading.Event | None = None, portions: int | None = None) -> int:
-    """Place what has arrived since the last time, where there is a map; return how many pictures were placed.
+    """Place pictures that arrived since the last run, if there is a map; return how many.
 
-    Where another process is at it, it is left to that.
+    Does nothing while another process is doing it.
     """
     placed = 0
     while (portions is None or portions > 0) and not (stop and stop.is_set()):
@@ -50,18 +50,18 @@ def place_new(stop: threading.Event | None = None, portions: int | None = None) 
 
 
 def keep_placing(every: float = PLACE_EACH) -> threading.Event:
-    """Place new pictures in the background, now and then, until the event that is returned is set."""
+    """Place new pictures periodically in the background until the returned event is set."""
 
     def look() -> int:
         return place_new(portions=_PORTIONS)
 
-    return keep_doing(look, every, "map", "New pictures could not be put on the map")
+    return keep_doing(look, every, "map", "New pictures could not be placed on the map")
 
 
 @transaction.atomic
 def _place_some() -> int | None:
-    """Place the next ones; None where there are none, or somebody else is at it."""
-    if not is_alone(_LOCK):
+    """Place the next batch; None if there is none, or another process is at work."""
+    if not try_lock(_LOCK):
         return None
     layout, table = MapLayout.current(), current_set(active_model())
     if layout is None or table is None:
@@ -78,9 +78,9 @@ def _place_some() -> int | None:
 
 
 def neighbours(layout: int, table: VectorTable, ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, list[Neighbour]]:
-    """Return of each of these the nearest that have a place, the nearest first."""
-    found = _nearest(layout, table, ids, walk_beside(_WIDTH))
-    # A walk ends after 20,000 rows: where so many nearer ones have no place, or are dead, those that have are read.
+    """Return, for each of these, its nearest pictures with a position, nearest first."""
+    found = _nearest(layout, table, ids, joined_index_scan(_WIDTH))
+    # An HNSW search ends after 20,000 rows: if as many nearer ones have no position, or are dead, scan instead.
     if missed := [one for one in ids if one not in found]:
         found |= _nearest(layout, table, missed, _SCAN)
     return found
@@ -109,15 +109,15 @@ def _nearest(
 
 
 def _place(image_id: uuid.UUID, near: Sequence[Neighbour]) -> tuple[float, float, int]:
-    """Return where a picture belongs: among its neighbours of the group that most of them are in, since the middle of
-    two groups is a place where nothing like it lies."""
+    """Return the position of a picture: the weighted mean of its neighbours in the group most of them are in, since
+    between two groups there is nothing like it."""
     values = np.array(near)
     weights = np.exp((values[:, 0] - values[:, 0].max()) / _SHARPNESS)
     groups = values[:, 3]
     group = max(set(groups.tolist()), key=lambda one: (weights[groups == one].sum(), -one))
     weights = np.where(groups == group, weights, 0)
     middle = weights @ values[:, 1:3] / weights.sum()
-    # By its id, so that it is the same wherever it is computed.
+    # Derived from the id, so that it is reproducible.
     angle, reach = (image_id.int >> 64) % 6_283 / 1_000, (1 + image_id.int % 1_000) / 1_000
     x, y = middle + _APART * np.sqrt(reach) * np.array([np.cos(angle), np.sin(angle)])
     return float(np.clip(x, -1, 1)), float(np.clip(y, -1, 1)), int(group)

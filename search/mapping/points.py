@@ -1,8 +1,8 @@
-"""The map as a browser draws it: all points in one piece of bytes.
+"""The map in binary for browsers.
 
-A header of 8 bytes, "MAP1" and the number of points. Then, of all points in the order of their ids, first the ids, of
-16 bytes each; then all x, all y, of which 32,767 is 1; the groups; and the days on which they were taken, counted
-from 1900-01-01, or 0. These are 16-bit integers in the order of the network. 24 bytes a point: 2.4 MB for 100,000.
+A header of 8 bytes, "MAP1" and the number of points. Then columns, ordered by id: all ids, 16 bytes each; all x; all
+y, scaled by 32,767; the groups; and the days of taking, counted from 1900-01-01, or 0. These are 16-bit big-endian
+integers. 24 bytes a point: 2.4 MB for 100,000.
 """
 
 import datetime as dt
@@ -19,8 +19,8 @@ EPOCH = dt.date(1900, 1, 1)
 POINT = 24
 _LAST_DAY = 0xFFFF
 
-# Hidden pictures, which those in the trash are too, are on no map. The database writes the bytes: rows that are read
-# into Python take ten times as long.
+# Hidden pictures, including the trash, are not on the map. PostgreSQL formats the bytes: reading rows into Python
+# would take ten times as long.
 _POINTS = """
 SELECT count(*), coalesce(string_agg(id, '') || string_agg(xs, '') || string_agg(ys, '') || string_agg(groups, '')
     || string_agg(days, ''), '')
@@ -37,13 +37,14 @@ FROM (
 
 
 def version(layout: MapLayout, at: State | None = None) -> str:
-    """Return what changes whenever the points do: with the layout, with what is placed, shown, hidden and deleted."""
+    """Return a version that changes with the points: with the layout, and when pictures are placed, shown, hidden or
+    deleted."""
     at = at or state()
     return f"{layout.pk}-{layout.revision}-{at.arrived}-{at.changed}"
 
 
 def points_of(layout: MapLayout) -> bytes:
-    """Return all points of a layout that everybody may see."""
+    """Return all visible points of a layout."""
     with connection.cursor() as cursor:
         cursor.execute(_POINTS, [_LAST_DAY, EPOCH, layout.pk])
         count, data = cursor.fetchone()
@@ -52,7 +53,7 @@ def points_of(layout: MapLayout) -> bytes:
 
 
 def counts_of(layout: MapLayout) -> dict[int, int]:
-    """Return how many pictures everybody may see of each group."""
+    """Return the number of visible pictures by group."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT place.number, count(*) FROM search_mapposition AS place JOIN search_image AS image"
@@ -63,6 +64,6 @@ def counts_of(layout: MapLayout) -> dict[int, int]:
 
 
 def as_bytes(*bands: Sequence[uuid.UUID]) -> bytes:
-    """Return ids in several bands: the number of each band in 4 bytes, then all ids."""
+    """Return several lists of ids: the length of each in 4 bytes, then all ids."""
     heads = b"".join(len(band).to_bytes(4, "big") for band in bands)
     return heads + b"".join(one.bytes for band in bands for one in band)

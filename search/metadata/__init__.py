@@ -1,7 +1,7 @@
-"""What cameras and people wrote of a picture: in its file, beside it, in its name. Bytes in, one frozen dataclass out.
+"""Photo metadata from files, from sidecars beside them, and from their names: bytes in, one frozen dataclass out.
 
-Nothing here raises for anything that a file holds. What reads files and XMP runs in the decoder processes
-(`search.imaging.tasks`); what reads JSON and names, anywhere. docs/metadata.md has the order in which sources count.
+No content of a file raises. Readers of files and XMP run in the decoder processes (`search.imaging.tasks`), those of
+JSON and names anywhere. Imports `text` and `containers`. docs/metadata.md has the order of precedence.
 """
 
 from search.metadata.fields import PhotoMetadata, TakenFrom
@@ -12,7 +12,8 @@ from search.metadata.sidecars import LONGEST_SIDECAR, from_takeout
 from search.metadata.xmp import from_xmp
 
 READER = 3
-"""Goes up when more is read than before: `manage.py read_metadata` then reads all pictures anew."""
+"""Version of the reader. Raise it when more is read than before: `manage.py read_metadata` then reads all pictures
+again."""
 
 __all__ = [
     "LONGEST_SIDECAR",

@@ -1,4 +1,4 @@
-"""Dates as they are written by cameras and programs; what can be no date of a photo is none."""
+"""Parsing of dates as cameras and programs write them; values that can't be a photo's date become None."""
 
 import datetime as dt
 import re
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from search.metadata.fields import FARTHEST_OFFSET
 
 _OLDEST = 1826
-"""The year of the first photograph: scans of old ones are dated too."""
+"""The year of the first photograph: scans of old photos carry their dates."""
 _WRITTEN = re.compile(
     r"\s*(\d{4})[:/.-]\s?(\d{1,2})[:/.-]\s?(\d{1,2})"
     r"(?:[T ]+(\d{1,2})[:.](\d{2})(?:[:.](\d{2})(?:[.,](\d{1,9})\d*)?)?)?\s*(Z|[+-]\d{2}:?\d{2})?\s*"
@@ -17,11 +17,11 @@ _RESET_HOURS = {(0, 0, 0), (12, 0, 0)}
 _RESET_YEARS = range(1980, 2011)
 _HALF_HOURS = {-570, -210, -150, 210, 270, 330, 345, 390, 525, 570, 630, 765, 825}
 _ALL_OFFSETS = sorted({60 * hours for hours in range(-12, 15)} | _HALF_HOURS)
-"""Minutes by which clocks somewhere on earth are ahead of UTC."""
+"""Offsets from UTC in minutes that are in use somewhere."""
 
 
 class Moment(NamedTuple):
-    """What a clock showed, and how many minutes it was ahead of UTC, where that is known."""
+    """The local time of a clock, and its offset from UTC in minutes if known."""
 
     wall: dt.datetime
     offset: int | None = None
@@ -32,9 +32,9 @@ class Moment(NamedTuple):
 
 
 def parsed(text: Any, *, offset: Any = None, fraction: Any = None) -> Moment | None:
-    """Return a date as EXIF, XMP or IPTC has it; None for nonsense and for less than a day.
+    """Return the date in a field of EXIF, XMP or IPTC; None for an invalid one, and for one without a day.
 
-    `offset` and `fraction` (digits of a second) are what stands in fields of their own.
+    `offset` and `fraction` (digits of a second) are the values of separate fields.
     """
     moment = _moment(text, offset=offset, fraction=fraction)
     return possible(moment) if moment else None
@@ -48,7 +48,7 @@ def _moment(text: Any, *, offset: Any = None, fraction: Any = None) -> Moment | 
     hours = 0 if hour == "24" else int(hour or 0)  # Android's midnight
     digits = parts or (re.sub(r"\D.*", "", fraction.strip()) if isinstance(fraction, str) else "")
     try:
-        wall = dt.datetime(  # noqa: DTZ001 - it has no zone
+        wall = dt.datetime(  # noqa: DTZ001 - local time of unknown zone
             *(int(year), int(month), int(day), hours, int(minute or 0), min(int(second or 0), 59)),
             int(digits[:6].ljust(6, "0")),
         )
@@ -65,7 +65,8 @@ _MAIL = re.compile(
 
 
 def in_mail(text: str) -> Moment | None:
-    """Return a date as it stands in mail, "Wed, 04 May 2016 03:02:01 +0000", and should in PNG; None for others."""
+    """Return a date in the format of mail, "Wed, 04 May 2016 03:02:01 +0000", which the PNG standard recommends; else
+    None."""
     match = _MAIL.fullmatch(text) if len(text) < 64 else None
     if not match:
         return None
@@ -79,7 +80,7 @@ _FORMS = (
     (re.compile(r"(\d{4})\s?年\s?(\d{1,2})\s?月\s?(\d{1,2})\s?日"), r"\1-\2-\3"),
     (re.compile(r"(\d{4})(\d\d)(\d\d)[_T -]?(\d\d)(\d\d)(\d\d)$"), r"\1-\2-\3 \4:\5:\6"),
     (re.compile(r"(\d{4})(\d\d)(\d\d)$"), r"\1-\2-\3"),
-    (re.compile(r"(\d{1,2})\.\s?(\d{1,2})\.\s?(\d{4})\b"), r"\3-\2-\1"),  # as in much of Europe
+    (re.compile(r"(\d{1,2})\.\s?(\d{1,2})\.\s?(\d{4})\b"), r"\3-\2-\1"),  # day first, as in much of Europe
     (re.compile(r"(\d{4})\.\s?(\d{1,2})\.\s?(\d{1,2})\.?(?!\d)"), r"\1-\2-\3"),
 )
 _NOON = re.compile(
@@ -91,10 +92,10 @@ _EVENING = ("오후", "下午", "午後")
 
 
 def typed(text: str) -> Moment | None:
-    """Return a date that a person has written into a table, in the forms of spreadsheets; None for what is no date.
+    """Return a date that a person typed into a table, in the formats of spreadsheets; None if it is not a date.
 
-    What a dead battery writes is believed here: somebody says so. Days before months are told by their dots; with
-    slashes nobody can tell them.
+    Unlike in `parsed`, default dates of reset clocks are accepted, since a person wrote them. Dots mean day before
+    month; with slashes the order is ambiguous.
     """
     text = " ".join(text.split())
     for pattern, form in _FORMS:
@@ -116,7 +117,7 @@ def _by_24_hours(clock: str) -> str:
 
 
 def offset_in(text: Any) -> int | None:
-    """Return an offset such as "+09:00" in minutes."""
+    """Return an offset such as "+09:00" in minutes; None if `text` is none."""
     match = _OFFSET.fullmatch(text.replace("\0", "")) if isinstance(text, str) and len(text) < 32 else None
     if not match:
         return None
@@ -126,7 +127,7 @@ def offset_in(text: Any) -> int | None:
 
 
 def of_timestamp(seconds: Any) -> Moment | None:
-    """Return a moment that is counted in seconds since 1970, in UTC."""
+    """Return the moment of a Unix timestamp in seconds."""
     try:
         wall = dt.datetime.fromtimestamp(float(seconds), dt.UTC).replace(tzinfo=None)
     except (ValueError, OverflowError, OSError, TypeError):
@@ -135,8 +136,8 @@ def of_timestamp(seconds: Any) -> Moment | None:
 
 
 def possible(moment: Moment) -> Moment | None:
-    """Return the moment where a photo can have been taken then: not before there were any, not in the future, not in
-    1970, and not when the clock of a camera begins whose battery is dead."""
+    """Return the moment, or None if no photo can have been taken then: before photography, in the future, at the
+    epochs of programs, or at the default date of a camera whose battery ran out."""
     wall = moment.wall
     if not _may_be(wall) or (wall.year, wall.month, wall.day) in _NEVER:
         return None
@@ -154,12 +155,12 @@ def _may_be(wall: dt.datetime) -> bool:
 
 
 _NEVER = {(1970, 1, 1), (1969, 12, 31), (1904, 1, 1), (1900, 1, 1), (1899, 12, 30)}
-"""Where programs begin to count."""
+"""Epochs of programs."""
 
 
 def with_offset(local: Moment, utc: dt.datetime, *, tolerance: float) -> Moment | None:
-    """Return what a clock showed with the offset that it must have had at the moment `utc`, give or take `tolerance`
-    seconds; None where it shows no time that was then anywhere."""
+    """Return local time `local` with the offset from UTC that it must have had at `utc`, within `tolerance` seconds;
+    None if no zone had that time then."""
     ahead = (local.wall - utc).total_seconds()
     nearest = min(_ALL_OFFSETS, key=lambda minutes: abs(ahead - 60 * minutes))
     return Moment(local.wall, nearest) if abs(ahead - 60 * nearest) <= tolerance else None

@@ -1,8 +1,7 @@
 """EXIF blocks, which are TIFF containers, and the fields that Windows keeps in them.
 
-Read through `search.containers.tiff`, which believes no number in a file: Pillow's reader copies each field, however
-many
-mean the same bytes, and raises over a broken directory.
+Parsed with `search.containers.tiff`, which trusts no number in a file: Pillow's reader copies each field, however many
+refer to the same bytes, and raises for a broken directory.
 """
 
 import math
@@ -12,11 +11,11 @@ from typing import Any
 from search.containers import tiff
 from search.metadata.dates import Moment, parsed, with_offset
 from search.metadata.fields import PhotoMetadata, TakenFrom
-from search.text.foreign import decoded, is_blank
+from search.text.untrusted import decoded, is_blank
 
 _PREFIX = b"Exif\0\0"
 _LONGEST = 32_768
-"""Bytes of a text."""
+"""Maximum bytes of a text."""
 _DESCRIPTION, _MAKE, _MODEL, _CHANGED, _ARTIST, _COPYRIGHT = 270, 271, 272, 306, 315, 33432
 _RATING, _PERCENT, _LENS_RANGE = 0x4746, 0x4749, 0xA432
 _EXIF, _GPS = 0x8769, 0x8825
@@ -27,7 +26,7 @@ _OFFSET_CHANGED, _FRACTION_CHANGED = 0x9010, 0x9290
 _SHUTTER, _APERTURE_VALUE, _FOCAL_LENGTH, _COMMENT, _LENS_MAKE, _LENS = 0x9201, 0x9202, 0x920A, 0x9286, 0xA433, 0xA434
 _LATITUDE, _LONGITUDE, _GPS_TIME, _GPS_DAY = (1, 2), (3, 4), 7, 29
 XMP, IPTC, PHOTOSHOP = 700, 33723, 34377
-"""Fields of a TIFF file's first directory that hold blocks of other kinds."""
+"""Tags in the first directory of a TIFF file whose values are blocks of other kinds."""
 _WANTED = frozenset(
     [
         *(_DESCRIPTION, _MAKE, _MODEL, _CHANGED, _ARTIST, _COPYRIGHT, XMP, IPTC, PHOTOSHOP, _COMMENT),
@@ -38,7 +37,7 @@ _WANTED = frozenset(
     ]
 )
 STALE = 150
-"""Seconds by which the time of a place that was found may be behind."""
+"""Maximum age in seconds of the GPS time, which is that of the last fix."""
 _RATIONALS = {5: "II", 10: "ii"}
 _NUMBERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I"}
 _WRITTEN_BY_CAMERAS = (
@@ -49,12 +48,12 @@ _WRITTEN_BY_CAMERAS = (
     "dcim\\",
     "default",
 )
-"""How texts begin that cameras write as the description of every picture."""
+"""Prefixes of descriptions that cameras write into every picture."""
 
 
 def exif_directory(block: bytes) -> tiff.Directory | None:
-    """Return the first directory of an EXIF block, with or without its prefix; None where there is none."""
-    # Some write the prefix twice.
+    """Return the first directory of an EXIF block, with or without its prefix; None if there is none."""
+    # Some programs write the prefix twice.
     block = block[:1_000_000].removeprefix(_PREFIX).removeprefix(_PREFIX)
     file = tiff.container(block)
     return file.directory(file.first()) if file else None
@@ -63,8 +62,8 @@ def exif_directory(block: bytes) -> tiff.Directory | None:
 def from_exif(
     page: tiff.Directory | None, exif: tiff.Directory | None = None, gps: tiff.Directory | None = None
 ) -> PhotoMetadata:
-    """Return what the first directory of a TIFF container says, and those of EXIF and the place, which hang below it
-    if they are not given."""
+    """Return the metadata in the first directory of a TIFF container and in its EXIF and GPS directories, which are
+    looked up in it if not given."""
     if page is None:
         return PhotoMetadata()
     exif, gps = exif or _below(page, _EXIF), gps or _below(page, _GPS)
@@ -92,17 +91,18 @@ def from_exif(
 
 
 def is_whole(page: tiff.Directory) -> bool:
-    """Whether all that is read of a TIFF container stands before the end of the data, which may be its beginning."""
+    """Whether all values that we read are within the data, which may be the beginning of a file."""
     directories = (page, _below(page, _EXIF), _below(page, _GPS))
     return all(one.missing is not None and not one.missing & _WANTED for one in directories)
 
 
 def named(make: str, model: str, *, always: bool = True) -> str:
-    """Return a camera's or a lens's name: its maker once, and then its model. Only makers are never `always` told."""
+    """Return the name of a camera or lens: maker and model, without repeating the maker. Without a model, the maker
+    alone if `always`."""
     make, model = " ".join(make.split()), " ".join(model.split())
     if not model or not make:
         return model or (make if always else "")
-    # "NIKON CORPORATION" makes the "NIKON D90", and "Canon" the "Canon EOS 5D".
+    # The model may name the maker already: "NIKON CORPORATION", "NIKON D90"; "Canon", "Canon EOS 5D".
     if model.casefold().startswith(make.casefold().split()[0]):
         return model
     return f"{make} {model}" if always else model
@@ -126,13 +126,13 @@ def _text(page: tiff.Directory, tag: int) -> str:
 
 
 def _licence(page: tiff.Directory) -> str:
-    # Of the photographer, and after a zero of the editor.
+    # The photographer's, and after a NUL the editor's.
     parts = [decoded(part).strip() for part in _bytes(page, _COPYRIGHT).split(b"\0")[:2]]
     return " / ".join(part for part in parts if not is_blank(part))
 
 
 def _utf_16(page: tiff.Directory, tag: int) -> str:
-    """A text of Windows, little-endian in a block of either order."""
+    """Return a text field of Windows: UTF-16, little-endian whatever the block's byte order."""
     return _bytes(page, tag).decode("utf-16-le", "ignore").split("\0")[0]
 
 
@@ -145,7 +145,7 @@ def _description(page: tiff.Directory, exif: tiff.Directory) -> str:
 
 def _comment(exif: tiff.Directory) -> str:
     data = _bytes(exif, _COMMENT)
-    # Some cameras fill up the name of the encoding with spaces.
+    # Some cameras pad the name of the encoding with spaces.
     kind, text = data[:8].rstrip(b"\0 "), data[8:]
     if kind == b"UNICODE":
         found = _unicode(text, exif.file.order)
@@ -159,7 +159,7 @@ def _comment(exif: tiff.Directory) -> str:
 
 
 def _japanese(text: bytes) -> str:
-    """JIS X 0208 by the standard: two bytes a character, with escapes as in mail or without."""
+    """Decode JIS X 0208: two bytes a character, with escape sequences (ISO-2022-JP) or without."""
     text = text.rstrip(b"\0 ")
     if b"\x1b" in text or len(text) % 2 or not all(0x21 <= byte <= 0x7E for byte in text):
         return text.split(b"\0")[0].decode("iso2022_jp", "ignore")
@@ -167,7 +167,7 @@ def _japanese(text: bytes) -> str:
 
 
 def _unmarked(data: bytes) -> str:
-    """A text before which no encoding stands, if it is one."""
+    """Return a comment without an encoding prefix, if it is printable UTF-8; else ""."""
     try:
         text = data.rstrip(b"\0 ").decode("utf-8")
     except UnicodeDecodeError:
@@ -176,7 +176,7 @@ def _unmarked(data: bytes) -> str:
 
 
 def _unicode(text: bytes, order: str) -> str:
-    """UTF-16 in the byte order of its block by the standard, and in the other one by some programs."""
+    """Decode UTF-16: the standard wants the block's byte order, some programs use the other."""
     if text.startswith((b"\xff\xfe", b"\xfe\xff")):
         return text.decode("utf-16", "ignore")
     own, other = ("utf-16-le", "utf-16-be") if order == "<" else ("utf-16-be", "utf-16-le")
@@ -186,7 +186,7 @@ def _unicode(text: bytes, order: str) -> str:
 
 
 def _likely(text: str) -> int:
-    """How many characters are such as people write: Latin, Greek and Cyrillic, Chinese, Japanese and Korean."""
+    """Return how many characters are common ones: Latin, Greek and Cyrillic, Chinese, Japanese and Korean."""
     return sum(
         " " <= one < "\x7f" or "\xa0" <= one < "\u0530" or "\u3000" <= one < "\ua000" or "가" <= one <= "힣"
         for one in text
@@ -217,33 +217,33 @@ def _number(page: tiff.Directory, tag: int) -> float | None:
 
 
 def power(value: float | None, base: float) -> float | None:
-    """Return what a number of the APEX system, whose logarithms have few digits, stands for."""
+    """Return the value of an APEX number, rounded to six digits: APEX logarithms have few."""
     return float(f"{base**value:.6g}") if value is not None and abs(value) < 64 else None
 
 
 def stars(percent: float | None) -> int | None:
-    """Return the stars for which Windows writes 1, 25, 50, 75 and 99."""
+    """Return the stars for a Windows rating of 1, 25, 50, 75 or 99 percent."""
     return 1 + round(percent / 25) if percent and 0 < percent < 101 else None
 
 
 def _lens_range(exif: tiff.Directory) -> str:
-    """Focal lengths and apertures of a lens that has no name: "18-105mm f/3.5-5.6"."""
+    """Return focal lengths and apertures of a lens without a name: "18-105mm f/3.5-5.6"; "" if unknown."""
     values = _values(exif, _LENS_RANGE)
     if len(values) < 4 or not all(math.isfinite(value) and 0 < value < 10_000 for value in values[:2]):
         return ""
     lengths, apertures = values[:2], [value for value in values[2:] if math.isfinite(value) and value]
-    told = "-".join(f"{value:g}" for value in dict.fromkeys(lengths)) + "mm"
-    return f"{told} f/" + "-".join(f"{value:g}" for value in dict.fromkeys(apertures)) if apertures else told
+    text = "-".join(f"{value:g}" for value in dict.fromkeys(lengths)) + "mm"
+    return f"{text} f/" + "-".join(f"{value:g}" for value in dict.fromkeys(apertures)) if apertures else text
 
 
 def _speed(exif: tiff.Directory) -> float | None:
     found = _number(exif, _SPEEDS)
-    # More than 16 bits hold stands in another field.
+    # Values over 16 bits are in another field.
     return _number(exif, _SPEED) or found if found in (None, 0, 65535) else found
 
 
 def _speed_of_panasonic(page: tiff.Directory) -> float | None:
-    """The speed that a RW2 has in a field of its own."""
+    """Return the ISO speed from the RW2 tag of Panasonic."""
     return _number(page, 23) if page.file.data.startswith(b"IIU\0") else None
 
 
@@ -272,6 +272,6 @@ def _degrees(gps: tiff.Directory, side: int, tag: int) -> float | None:
     parts = _values(gps, tag, 3)
     if not parts or not math.isfinite(parts[0]):
         return None
-    # A phone may write degrees with fractions, and 0/0 for the rest.
+    # A phone may write fractional degrees, and 0/0 for minutes and seconds.
     found = sum(part / 60.0**power for power, part in enumerate(parts) if math.isfinite(part))
     return -found if _text(gps, side)[:1].upper() in ("S", "W") else found

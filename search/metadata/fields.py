@@ -1,4 +1,4 @@
-"""The fields that are kept of what was written of a picture, each within its bounds."""
+"""The metadata fields that we keep, each within its limits."""
 
 import datetime as dt
 import math
@@ -8,18 +8,18 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, Self
 
-from search.text.foreign import line, prose
+from search.text.untrusted import line, prose
 
 LONGEST_LINE, LONGEST_LINK, LONGEST_PROSE = 300, 2_000, 5_000
 LONGEST_NAME = 150
-"""Characters of a camera's or a lens's."""
+"""Characters of a camera's or lens's name."""
 MOST_KEYWORDS, LONGEST_KEYWORD = 50, 60
 FARTHEST_OFFSET = 14 * 60
-"""Minutes: no place on earth is further ahead of UTC."""
+"""Minutes: the largest offset from UTC in use."""
 
 
 class TakenFrom(StrEnum):
-    """Where the time at which a picture was taken comes from, the most trusted first; the last two are guesses."""
+    """Source of the time at which a picture was taken, the most trusted first; the last two are guesses."""
 
     PERSON = "person"
     TABLE = "table"
@@ -31,11 +31,11 @@ class TakenFrom(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PhotoMetadata:
-    """What is said of one picture. Empty or None is what is not said.
+    """Metadata of one picture. Empty or None means unknown.
 
-    `taken` has no zone: it is what a clock showed where the picture was taken. `offset` is how many minutes that clock
-    was ahead of UTC, where that is known. `exposure` is in seconds, `focal_length` in millimetres, `rating` 1 to 5,
-    latitude and longitude in degrees, north and east positive.
+    `taken` is local time where the picture was taken, without a zone; `offset` is its offset from UTC in minutes, if
+    known. `exposure` is in seconds, `focal_length` in millimetres, `rating` 1 to 5, latitude and longitude in degrees,
+    north and east positive.
     """
 
     title: str = ""
@@ -59,7 +59,7 @@ class PhotoMetadata:
 
     @classmethod
     def of(cls, **values: Any) -> Self:
-        """Return these values as far as they are possible; the others are left out."""
+        """Return these values, without those that are invalid."""
         return cls(
             title=line(values.get("title"), LONGEST_LINE),
             description=prose(values.get("description"), LONGEST_PROSE),
@@ -79,7 +79,7 @@ class PhotoMetadata:
         )
 
     def facts(self) -> dict[str, Any]:
-        """Return what is said, as JSON can hold it; `from_facts` takes it."""
+        """Return the known fields as JSON values, for `from_facts`."""
         values = ((name, getattr(self, name)) for name in _names())
         said = {name: value for name, value in values if value or isinstance(value, (int, float))}
         if self.taken:
@@ -88,7 +88,7 @@ class PhotoMetadata:
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> Self:
-        """Return what `facts`, of a process that may have been taken over, says and is possible."""
+        """Return the valid ones of `facts`, which come from a process that may be compromised."""
         return cls.of(**{name: facts[name] for name in _names() if name in facts}) if facts else cls()
 
 
@@ -126,7 +126,7 @@ def _keywords(value: Any) -> tuple[str, ...]:
         return ()
     found: dict[str, str] = {}
     for one in value[: 20 * MOST_KEYWORDS]:
-        # A comma separates tags wherever they are edited.
+        # Tags are separated by commas in every editor, so none may contain one.
         word = line(one.replace(",", " "), LONGEST_KEYWORD) if isinstance(one, str) else ""
         if word:
             found.setdefault(word.casefold(), word)
@@ -157,7 +157,7 @@ def _offset(value: Any) -> int | None:
 
 def _place(latitude: Any, longitude: Any) -> dict[str, Any]:
     north, east = _within(latitude, -90, 90), _within(longitude, -180, 180)
-    # Nothing is at 0, 0 but programs that knew no place.
+    # 0, 0 is what programs write that know no place.
     if north is None or east is None or (not north and not east):
         return {}
     return {"latitude": round(north, 7), "longitude": round(east, 7)}

@@ -1,4 +1,4 @@
-"""Where the formats keep EXIF, XMP and IPTC, and what is said there."""
+"""Locates EXIF, XMP and IPTC in each format, and reads them."""
 
 import zlib
 from collections.abc import Callable
@@ -16,20 +16,20 @@ from search.metadata.iptc import from_iptc, in_photoshop
 from search.metadata.jpeg import EXIF_SEGMENT, XMP_SEGMENT, blocks_of_jpeg
 from search.metadata.merging import merged
 from search.metadata.xmp import LONGEST_XMP, from_xmp
-from search.text.foreign import decoded
+from search.text.untrusted import decoded
 
 _MOST_PARTS = 10_000
 _LONGEST = 4_000_000
-"""Bytes of a block in the file."""
+"""Maximum bytes of a block."""
 _RAF_JPEG = 84, 88
-"""Where a RAF tells the place and the length of its JPEG."""
+"""Offsets of the position and the length of the JPEG in a RAF."""
 _JP2_XMP, _JP2_EXIF = bytes.fromhex("be7acfcb97a942e89c71999491e3afac"), b"JpgTiffExif->JP2"
 _GIF_XMP, _GIF_XMP_ENDS = b"!\xff\x0bXMP DataXMP", b"\x01\xff\xfe\xfd"
 _CANON = bytes.fromhex("85c0b687820f11e08111f4ce462b6a48")
 
 
 class Reading(NamedTuple):
-    """What a file says, and whether that is all: `is_whole` is False where more of it must be read to know."""
+    """The metadata of a file. `is_whole` is False where more of the file must be read to be complete."""
 
     said: PhotoMetadata
     is_whole: bool = True
@@ -37,7 +37,7 @@ class Reading(NamedTuple):
 
 @dataclass
 class _Blocks:
-    """What was found in a file."""
+    """The metadata blocks found in a file."""
 
     exif: list[PhotoMetadata] = field(default_factory=list)
     xmp: bytes = b""
@@ -47,7 +47,7 @@ class _Blocks:
     is_whole: bool = True
 
     def said(self) -> PhotoMetadata:
-        """Text as XMP has it, then IPTC, then EXIF; figures and time as EXIF has them."""
+        """Merge the blocks: for texts XMP counts first, then IPTC, then EXIF; for numbers and time EXIF first."""
         if not (self.exif or self.xmp or self.iptc or self.texts):
             return PhotoMetadata()
         xmp, iptc = merged(from_xmp(self.xmp), from_xmp(self.more_xmp)), from_iptc(self.iptc)
@@ -61,10 +61,10 @@ class _Blocks:
 
 
 def read_file(data: bytes, format: str) -> Reading:
-    """Return what a file of `format` (a key of FORMATS), or its beginning, says. Nothing in it raises."""
+    """Return the metadata in a file of `format` (a key of FORMATS), or in its beginning. Never raises."""
     blocks = _Blocks()
     look = _READERS.get(format)
-    # The readers check what they read; fuzzing found nothing more, but no picture is to be lost for its words.
+    # The readers check what they read, and fuzzing found no other exception; but bad metadata must not lose a picture.
     with suppress(Exception):
         if look:
             look(data, blocks)
@@ -117,7 +117,7 @@ def _png_text(kind: bytes, content: bytes) -> tuple[str, bytes]:
         rest = rest[1:]
     if is_packed:
         try:
-            # No more than is wanted is unpacked of what may be a thousand times as long.
+            # Decompress no more than needed: the data may expand a thousandfold.
             rest = zlib.decompressobj().decompress(rest, LONGEST_XMP + 1)
         except zlib.error:
             rest = b""
@@ -125,7 +125,7 @@ def _png_text(kind: bytes, content: bytes) -> tuple[str, bytes]:
 
 
 def _image_magick(kind: str, text: bytes, blocks: _Blocks) -> None:
-    """A block as ImageMagick writes it: its name, its length, and hexadecimal digits in lines."""
+    """Read a block in ImageMagick's encoding: its name, its length, and lines of hexadecimal digits."""
     lines = text.strip().split(b"\n", 2)
     try:
         block = bytes.fromhex(lines[2].decode("ascii")) if len(lines) == 3 else b""
@@ -140,7 +140,7 @@ def _image_magick(kind: str, text: bytes, blocks: _Blocks) -> None:
 
 
 def _from_texts(texts: dict[str, str]) -> PhotoMetadata:
-    """What stands in the texts of a PNG by the names that its standard gives them."""
+    """Return what the text chunks of a PNG say, by the keywords of the standard."""
     moment = parsed(texts.get("Creation Time")) or in_mail(texts.get("Creation Time", ""))
     return PhotoMetadata.of(
         title=texts.get("Title"),
@@ -166,7 +166,7 @@ def _webp(data: bytes, blocks: _Blocks) -> None:
         elif kind == b"XMP " and not blocks.xmp:
             blocks.xmp = content
         elif position == 12 and (kind != b"VP8X" or not data[20] & 0x0C):
-            blocks.is_whole = True  # it has neither
+            blocks.is_whole = True  # the header announces neither
             break
         position += 8 + size + size % 2
 
@@ -176,10 +176,10 @@ def _tiff(data: bytes, blocks: _Blocks) -> None:
     page = file.directory(file.first()) if file else None
     if page is None:
         return
-    blocks.is_whole = is_whole(page)  # what hangs below it may lie anywhere
+    blocks.is_whole = is_whole(page)  # its subdirectories may be anywhere in the file
     blocks.exif.append(from_exif(page))
     blocks.xmp = _field(page, XMP)
-    # Some programs say that it is made of numbers of four bytes.
+    # Some programs declare it as four-byte integers, and pad it.
     blocks.iptc = _field(page, IPTC).rstrip(b"\0") or in_photoshop(_field(page, PHOTOSHOP))
 
 
@@ -196,7 +196,7 @@ def _container(data: bytes, blocks: _Blocks) -> None:
 
 
 def _gif(data: bytes, blocks: _Blocks) -> None:
-    """XMP stands in a GIF as it is, before 257 bytes that decoders skip it by."""
+    """XMP is stored in a GIF uncompressed, before a trailer of 257 bytes by which decoders skip it."""
     start = data.find(_GIF_XMP)
     end = data.find(_GIF_XMP_ENDS, start) if start >= 0 else -1
     blocks.xmp = data[start + len(_GIF_XMP) : end] if end >= 0 else b""
@@ -221,13 +221,13 @@ def _raw(data: bytes, blocks: _Blocks) -> None:
         blocks.exif.append(from_exif(*(_canon_directory(data, kind) for kind in (b"CMT1", b"CMT2", b"CMT4"))))
     elif tiff.container(data):
         _tiff(data, blocks)
-    else:  # a RAF has it in its JPEG
+    else:  # a RAF keeps its metadata in its JPEG
         start, size = (int.from_bytes(data[place : place + 4], "big") for place in _RAF_JPEG)
         _jpeg(data[start : start + size], blocks)
 
 
 def _canon_directory(data: bytes, kind: bytes) -> tiff.Directory | None:
-    """A directory of a CR3: of the picture, of EXIF or of the place, each in a TIFF container of its own."""
+    """Return a directory of a CR3: image, EXIF or GPS, each in a TIFF container of its own."""
     for box in within(data, (b"moov", b"uuid")):
         if data[box.start : box.start + 16] == _CANON:
             for inner in within(data, (kind,), box.start + 16, box.end):

@@ -1,10 +1,10 @@
-"""IPTC-IIM, as newspapers and older programs write it into JPEG and TIFF files."""
+"""IPTC-IIM metadata, which news agencies and older programs write into JPEG and TIFF files."""
 
 from collections import defaultdict
 
 from search.metadata.dates import parsed
 from search.metadata.fields import PhotoMetadata, TakenFrom
-from search.text.foreign import decoded
+from search.text.untrusted import decoded
 
 _MOST = 2_000
 _LONGEST = 32_768
@@ -15,7 +15,8 @@ _IPTC_RESOURCE = 0x0404
 
 
 def in_photoshop(data: bytes) -> bytes:
-    """Return the IPTC block among the resources of Photoshop (APP13 of a JPEG, behind its name); b"" for none."""
+    """Return the IPTC block among Photoshop's resources (APP13 of a JPEG, after its signature); b"" if there is
+    none."""
     position = 0
     for _ in range(_MOST):
         if data[position : position + 4] != _RESOURCE or position + 12 > len(data):
@@ -31,14 +32,14 @@ def in_photoshop(data: bytes) -> bytes:
 
 
 def from_iptc(block: bytes) -> PhotoMetadata:
-    """Return what an IPTC block says."""
+    """Return the metadata in an IPTC block."""
     found = _datasets(block)
     if not found:
         return PhotoMetadata()
 
     def texts(number: int) -> list[str]:
-        # The mark for UTF-8 (1:90) is not asked: some set it and leave the texts as they were, others write UTF-8
-        # without it, and hardly any text of another encoding is UTF-8 by chance.
+        # The UTF-8 marker (1:90) is ignored: some programs set it without converting the texts, others write UTF-8
+        # without it, and text in another encoding is hardly ever valid UTF-8.
         return [decoded(value) for value in found[2, number]]
 
     def text(number: int) -> str:
@@ -66,7 +67,7 @@ def _datasets(block: bytes) -> defaultdict[tuple[int, int], list[bytes]]:
         record, number = block[position + 1], block[position + 2]
         size = int.from_bytes(block[position + 3 : position + 5], "big")
         position += 5
-        if size & 0x8000:  # the length of the length
+        if size & 0x8000:  # extended: the length of the length field
             width = size & 0x7FFF
             if width > 4:
                 break

@@ -1,4 +1,4 @@
-"""Where a JPEG keeps EXIF, XMP and what Photoshop writes: in segments of 64 kB at most, or several of them."""
+"""EXIF, XMP and Photoshop resources in a JPEG: in segments of at most 64 kB, or split over several."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ _LONGEST_RESOURCES = 4_000_000
 
 @dataclass
 class JpegBlocks:
-    """What was found: the EXIF block with its prefix, the XMP packet and the one that goes on from it, the resources
-    of Photoshop. `is_whole` is False where the data end before the picture begins."""
+    """The blocks of a JPEG: EXIF with its prefix, the XMP packet and its extension, Photoshop's resources. `is_whole`
+    is False where the data end before the first scan."""
 
     exif: bytes = b""
     xmp: bytes = b""
@@ -27,12 +27,12 @@ class JpegBlocks:
 
 
 def blocks_of_jpeg(data: bytes) -> JpegBlocks:
-    """Return the blocks of a JPEG, or of its beginning. Nothing in it raises."""
+    """Return the blocks of a JPEG, or of its beginning. Never raises."""
     found, resources, extension = JpegBlocks(), bytearray(), _Extension()
     for marker, content in _segments(data, found):
         if marker == _APP13:
             if content.startswith(_PHOTOSHOP) and len(resources) < _LONGEST_RESOURCES:
-                resources += content[len(_PHOTOSHOP) :]  # what is longer goes on in the next segment
+                resources += content[len(_PHOTOSHOP) :]  # longer resources continue in the next segment
         elif content.startswith(EXIF_SEGMENT):
             found.exif = found.exif or content
         elif content.startswith(XMP_SEGMENT):
@@ -44,7 +44,7 @@ def blocks_of_jpeg(data: bytes) -> JpegBlocks:
 
 
 def _segments(data: bytes, found: JpegBlocks) -> Iterator[tuple[int, bytes]]:
-    """Yield the kind and the content of the segments in which something may be written."""
+    """Yield marker and content of the segments that may contain metadata."""
     position = 2
     for _ in range(_MOST_SEGMENTS):
         if position + 4 > len(data):
@@ -63,15 +63,15 @@ def _segments(data: bytes, found: JpegBlocks) -> Iterator[tuple[int, bytes]]:
 
 
 class _Extension:
-    """XMP that has no room in one segment: a packet of its own in pieces, each with the name of the whole, its length,
-    and where in it the piece belongs."""
+    """Extended XMP, too long for one segment: a packet in chunks, each with the packet's id, its length, and its own
+    offset."""
 
     def __init__(self) -> None:
         self._packets: dict[bytes, bytearray] = {}
 
     def take(self, piece: bytes) -> None:
         name, length, start = piece[:32], int.from_bytes(piece[32:36], "big"), int.from_bytes(piece[36:40], "big")
-        # What is longer holds depths and second pictures.
+        # Longer packets contain depth maps and second pictures.
         if length > LONGEST_XMP or (len(self._packets) >= _MOST_PACKETS and name not in self._packets):
             return
         packet = self._packets.setdefault(name, bytearray(length))
@@ -79,5 +79,5 @@ class _Extension:
         packet[start : start + len(part)] = part
 
     def of(self, packet: bytes) -> bytes:
-        """Return the one that a packet names."""
+        """Return the extension that `packet` refers to, or b""."""
         return next((bytes(more) for name, more in self._packets.items() if name in packet), b"")

@@ -1,4 +1,4 @@
-"""Several sources -> one answer, field by field."""
+"""Merging of metadata from several sources, field by field."""
 
 from dataclasses import fields
 from typing import Any
@@ -7,12 +7,12 @@ from search.metadata.dates import Moment, with_offset
 from search.metadata.fields import NOTHING, PhotoMetadata, TakenFrom
 
 _TOGETHER = {"offset", "taken_from", "longitude"}
-"""Fields that come from where the field before them comes from."""
+"""Fields that are taken from the same source as the field before them."""
 _ALONE = tuple(field.name for field in fields(PhotoMetadata) if field.name not in _TOGETHER)
 
 
 def merged(*sources: PhotoMetadata) -> PhotoMetadata:
-    """Return of each field what the first source says that says anything of it."""
+    """Return each field from the first source that has it; sources are in order of precedence."""
     sources = tuple(source for source in sources if source != NOTHING)
     if len(sources) < 2:
         return sources[0] if sources else NOTHING
@@ -31,15 +31,15 @@ def merged(*sources: PhotoMetadata) -> PhotoMetadata:
 
 
 def _time(first: PhotoMetadata, sources: tuple[PhotoMetadata, ...]) -> dict[str, Any]:
-    """The time that the first one tells, with what another knows of the same moment: which time it was there, its
-    offset, its fractions of a second."""
+    """Return the time of `first`, completed by sources with the same moment: local time, offset, fractions of a
+    second."""
     assert first.taken
     moment = Moment(first.taken, first.offset)
     for other in sources:
         if other is first or other.taken is None or other.taken_from in (TakenFrom.NAME, TakenFrom.FILE):
             continue
         if moment.offset is None and _is_same_second(other, moment):
-            # What is the same second is the more exact one.
+            # Of two values for one second, the larger one has the fraction.
             moment = Moment(max(moment.wall, other.taken), other.offset)
         elif first.taken_from == TakenFrom.SIDECAR and moment.offset == 0:
             moment = _where_it_was(other, moment)
@@ -52,7 +52,7 @@ def _is_same_second(other: PhotoMetadata, moment: Moment) -> bool:
 
 
 def _where_it_was(other: PhotoMetadata, moment: Moment) -> Moment:
-    """Return a moment in UTC, as Google's export tells it, by the clock of the camera, if that shows the same one."""
+    """Convert a moment in UTC, as in Google's export, to the camera's local time, if both mean the same moment."""
     assert other.taken
     if other.offset is None:
         return with_offset(Moment(other.taken), moment.wall, tolerance=1) or moment

@@ -1,4 +1,4 @@
-"""Dates that stand in the names of files, as phones, messengers and programs for screenshots write them."""
+"""Dates in file names, as phones, messengers and screenshot programs write them."""
 
 import datetime as dt
 import re
@@ -10,13 +10,13 @@ _DAY = r"((?:19|20)\d\d)(?P<mark>[-_.]?)(0[1-9]|1[0-2])(?P=mark)(0[1-9]|[12]\d|3
 _TIME = r"([01]\d|2[0-3])(?P<colon>[-_.:h]?)([0-5]\d)[-_.:m]?([0-5]\d)(?:[-_.]?(\d{3}))?(?:(?=\D)|$)"
 _DATED = re.compile(rf"(?<!\d){_DAY}(?:(?:[-_ T.]|\s?at\s?|,\s?|\s-\s)*{_TIME}|(?!\d))", re.IGNORECASE)
 _MILLISECONDS = re.compile(r"(?<!\d)(1\d{12})(?!\d)")
-_EARLIEST = dt.datetime(2005, 1, 1)  # noqa: DTZ001 - it has no zone
+_EARLIEST = dt.datetime(2005, 1, 1)  # noqa: DTZ001 - local time of unknown zone
 _IN_UTC = ("pxl_",)
-"""How names begin whose time is in UTC: those of Google's phones."""
+"""Prefixes of names whose time is in UTC: those of Google's phones."""
 
 
 def from_name(path: str) -> PhotoMetadata:
-    """Return the date that a file's name tells, if any; the folders that it lies in tell nothing."""
+    """Return the date in a file's name, if any; names of folders are ignored."""
     name = re.split(r"[/\\]", path)[-1][-300:]
     moment = _dated(name) or _counted(name)
     if moment is None:
@@ -29,7 +29,7 @@ def _dated(name: str) -> Moment | None:
         year, _, month, day, hour, _, minute, second, parts = match.groups()
         try:
             clock = (int(hour), int(minute), int(second), int(parts or 0) * 1000) if hour else ()
-            wall = dt.datetime(int(year), int(month), int(day), *clock)  # noqa: DTZ001 - it has no zone
+            wall = dt.datetime(int(year), int(month), int(day), *clock)  # noqa: DTZ001 - local time of unknown zone
         except ValueError:
             continue
         is_utc = bool(hour) and name.casefold().startswith(_IN_UTC)

@@ -1,4 +1,4 @@
-"""Files beside a picture in which programs keep what is known of it: which they are, and Google's."""
+"""Sidecars: files beside a picture with metadata about it. Finds them by name, and reads those of Google Takeout."""
 
 import html
 import json
@@ -13,12 +13,12 @@ from search.metadata.fields import PhotoMetadata, TakenFrom
 from search.text.normalization import composed
 
 LONGEST_SIDECAR = 1_000_000
-"""Bytes of such a file."""
+"""Maximum bytes of a sidecar."""
 SUFFIXES = ("xmp", "json", "txt")
 _NUMBERED = re.compile(r"(.+?)\((\d{1,4})\)$")
 _SUPPLEMENT = ".supplemental-metadata"
 _SHORTEST_CUT = 43
-"""Characters that Google leaves of a name before ".json", with or without a number."""
+"""Characters to which Google cuts a name before ".json", with or without a number."""
 _EDITED = (
     "-edited",
     "-effects",
@@ -34,13 +34,13 @@ _EDITED = (
 
 
 class Neighbours:
-    """The sidecars of one folder, each for the pictures that it is about."""
+    """The sidecars of one folder, by the picture that they belong to."""
 
     def __init__(self, names: Iterable[str]) -> None:
         """`names` are those of all files in the folder."""
         self._names: dict[str, str] = {}
         self.names: set[str] = set()
-        """Those of sidecars."""
+        """Names of the sidecars."""
         self._long: list[str] = []
         self._kinds: set[str] = set()
         for name in names:
@@ -53,11 +53,11 @@ class Neighbours:
                 self._long.append(name)
 
     def of(self, name: str) -> dict[str, str]:
-        """Return the names of a picture's sidecars by suffix; those that have its whole name go first."""
+        """Return the names of a picture's sidecars by suffix; those with its full name take precedence."""
         stem = _stem(name)
         found: dict[str, str | None] = {}
         if "txt" in self._kinds:
-            # No text beside `page.jpg.txt` is about a picture but a caption, which has its stem alone.
+            # Captions have the stem alone: `page.jpg.txt` is not about `page.jpg`.
             found["txt"] = self._names.get(_key(stem, "txt"))
         if "xmp" in self._kinds:
             paths = (self._names.get(_key(one, "xmp")) for one in (name, stem, *_raws(stem)))
@@ -69,7 +69,8 @@ class Neighbours:
         return {suffix: path for suffix, path in found.items() if path}
 
     def _of_google(self, name: str) -> str | None:
-        """Google's file about a picture: "IMG_1.JPG.supplemental-metadata.json", cut to a length, a number at its end.
+        """Return Google's sidecar of a picture: "IMG_1.JPG.supplemental-metadata.json", possibly cut, with the number
+        at the end.
 
         "IMG_1(2).JPG" has "IMG_1.JPG(2).json".
         """
@@ -80,20 +81,20 @@ class Neighbours:
         for number, plain in numbers:
             whole = plain + _SUPPLEMENT
             for length in range(len(whole), min(len(plain), _SHORTEST_CUT) - 1, -1):
-                told = self._names.get(_key(whole[:length] + number, "json"))
-                # Of two pictures that may be meant neither has it.
-                if told and (length >= len(plain) or self._is_one(whole[:length])):
-                    return told
+                found_name = self._names.get(_key(whole[:length] + number, "json"))
+                # A cut name that fits two pictures is given to neither.
+                if found_name and (length >= len(plain) or self._is_one(whole[:length])):
+                    return found_name
         return None
 
     def _is_one(self, beginning: str) -> bool:
-        """Whether no two pictures have names that begin so."""
+        """Whether only one picture's name begins like this."""
         key = _key(beginning)[:-1]
         return len(list(islice((name for name in self._long if composed(name).casefold().startswith(key)), 2))) < 2
 
 
 def _raws(stem: str) -> Iterator[str]:
-    """How the RAW file may be called that the camera wrote with a picture, and that people may have written of."""
+    """Yield possible names of the RAW file taken together with a picture, which may have the sidecar."""
     return (stem + extension for extension in RAW_EXTENSIONS)
 
 
@@ -106,14 +107,14 @@ def _stem(name: str) -> str:
 
 
 def _unedited(name: str) -> str:
-    """The name of the picture that an edited one was made from, which has no file of its own."""
+    """Return the name of the original of an edited picture, which has no sidecar of its own."""
     stem, dot, suffix = name.rpartition(".")
     ending = next((one for one in _EDITED if stem.casefold().endswith(one)), "")
     return f"{stem[: len(stem) - len(ending)]}{dot}{suffix}"
 
 
 def json_object(data: bytes) -> dict[str, Any]:
-    """Return an object of JSON; an empty one for all else."""
+    """Return a JSON object; {} for anything else."""
     try:
         found = json.loads(data) if data and len(data) <= LONGEST_SIDECAR else {}
     except (ValueError, RecursionError):
@@ -122,19 +123,19 @@ def json_object(data: bytes) -> dict[str, Any]:
 
 
 def is_takeout(said: Mapping[str, Any]) -> bool:
-    """Whether this is what Google's export writes about a picture."""
+    """Whether this is Google Takeout's metadata of a picture."""
     return isinstance(said.get("photoTakenTime"), dict)
 
 
 def from_takeout(said: Mapping[str, Any]) -> PhotoMetadata:
-    """Return what Google's export tells of a picture. Its title is no more than the name of the file."""
+    """Return the metadata in Google Takeout's JSON. Its title is ignored: it is the file name."""
     time = said.get("photoTakenTime")
     moment = of_timestamp(time.get("timestamp")) if isinstance(time, dict) else None
     places = [said.get("geoData"), said.get("geoDataExif")]
     place: dict[str, Any] = next((one for one in places if isinstance(one, dict) and _is_known(one)), {})
     description = said.get("description")
     return PhotoMetadata.of(
-        # It writes some signs as HTML does.
+        # Google escapes some characters as in HTML.
         description=html.unescape(description) if isinstance(description, str) else "",
         taken=moment and moment.wall,
         offset=moment and moment.offset,

@@ -1,4 +1,4 @@
-"""XMP, in a picture's file or in a file of its own beside it."""
+"""XMP packets, embedded in a picture's file or in a sidecar."""
 
 import re
 from xml.etree.ElementTree import Element, ParseError
@@ -11,23 +11,23 @@ from search.metadata.dates import parsed, with_offset
 from search.metadata.exif import STALE, named, power
 from search.metadata.exif import stars as of_percent
 from search.metadata.fields import PhotoMetadata, TakenFrom, number
-from search.text.foreign import is_blank
+from search.text.untrusted import is_blank
 
 LONGEST_XMP = 1_000_000
-"""Bytes. What is longer holds masks and brush strokes, and as a tree it takes thirty times as much."""
+"""Maximum bytes. Longer packets contain masks and brush strokes, and the parsed tree takes thirty times as much."""
 
 _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 _LISTS = (f"{_RDF}Bag", f"{_RDF}Seq", f"{_RDF}Alt")
 _MOST = 2_000
-# By full names: two namespaces have fields of the same name.
+# Qualified names: two namespaces have fields of the same name.
 _DC, _XMP = "{http://purl.org/dc/elements/1.1/}", "{http://ns.adobe.com/xap/1.0/}"
 _EXIF, _EXIF_EX = "{http://ns.adobe.com/exif/1.0/}", "{http://cipa.jp/exif/1.0/}"
 _TIFF, _AUX = "{http://ns.adobe.com/tiff/1.0/}", "{http://ns.adobe.com/exif/1.0/aux/}"
 _PHOTOSHOP, _LIGHTROOM = "{http://ns.adobe.com/photoshop/1.0/}", "{http://ns.adobe.com/lightroom/1.0/}"
 _RIGHTS, _CC = "{http://ns.adobe.com/xap/1.0/rights/}", "{http://creativecommons.org/ns#}"
 _DIGIKAM = "{http://www.digikam.org/ns/1.0/}"
-# Windows writes its name with a stroke at the end, and exiftool without.
+# Windows writes the namespace with a trailing slash, exiftool without.
 _MICROSOFT = "{http://ns.microsoft.com/photo/1.0/}", "{http://ns.microsoft.com/photo/1.0}"
 _HIERARCHIES = (
     (f"{_LIGHTROOM}hierarchicalSubject", "|"),
@@ -46,12 +46,12 @@ _DATES = tuple(
 
 
 def from_xmp(packet: bytes, source: TakenFrom = TakenFrom.CAMERA) -> PhotoMetadata:
-    """Return what an XMP packet says; its time is told to come from `source`."""
+    """Return the metadata in an XMP packet; `source` becomes the source of its time."""
     return _Packet(packet).said(source) if packet else PhotoMetadata()
 
 
 class _Packet:
-    """The properties of a packet, by full name: each a list of texts."""
+    """The properties of a packet, by qualified name: each a list of texts."""
 
     def __init__(self, packet: bytes) -> None:
         self._values: dict[str, list[str]] = {}
@@ -60,7 +60,7 @@ class _Packet:
             for name, value in list(description.attrib.items())[:_MOST]:
                 self._values.setdefault(name, [value])
             for element in description[:_MOST]:
-                # F-Spot writes lists on their own, and names them.
+                # F-Spot writes lists as separate nodes, referenced by id.
                 values = _values(element) or _texts(nodes.get(element.get(f"{_RDF}nodeID", "")))
                 if values:
                     self._values.setdefault(element.tag, values)
@@ -112,7 +112,7 @@ class _Packet:
         return next((value for value in values if not is_blank(value)), "")
 
     def _keywords(self) -> list[str]:
-        """The keywords; where a program has written no plain ones, the last parts of its hierarchical ones."""
+        """Return the keywords; if there are no plain ones, the last parts of hierarchical ones."""
         if words := self._values.get(f"{_DC}subject"):
             return words
         for name, mark in _HIERARCHIES:
@@ -126,13 +126,14 @@ class _Packet:
         return of_percent(percent) if found is None else found
 
     def _number(self, *names: str) -> float | None:
-        """A number, also where it is written as a fraction."""
+        """Return a number, which may be written as a fraction."""
         over, _, under = self._first(*names).partition("/")
         top, bottom = number(over), number(under) if under else 1.0
         return top / bottom if top is not None and bottom else None
 
     def _degrees(self, name: str) -> float | None:
-        """Degrees as XMP has them, "48,51.4920N" or "48,51,29N"; some write a number, and its side on its own."""
+        """Return degrees in XMP's notation, "48,51.4920N" or "48,51,29N"; some programs write a number, with a
+        separate reference."""
         text = self._first(f"{_EXIF}GPS{name}").strip()
         side = self._first(f"{_EXIF}GPS{name}Ref").strip()[:1].upper()
         if (plain := number(text)) is not None:
@@ -146,11 +147,11 @@ class _Packet:
 
 
 def _descriptions(packet: bytes) -> tuple[list[Element], dict[str, Element]]:
-    """Return the descriptions in a packet, and the lists beside them by their names."""
+    """Return the rdf:Description elements of a packet, and its separate lists by their node ids."""
     packet = _as_utf_8(packet).strip(b"\0 \r\n\t") if len(packet) <= LONGEST_XMP else b""
     root = _parsed(packet)
-    if root is None and (mended := _mended(packet)):
-        root = _parsed(mended)
+    if root is None and (repaired := _repaired(packet)):
+        root = _parsed(repaired)
     if root is None:
         return [], {}
     bags = [root] if root.tag == f"{_RDF}RDF" else root.findall(f"{_RDF}RDF")[:8]
@@ -169,8 +170,8 @@ _BEGINS = re.compile(rb"<(\w{0,20}:?(?:xmpmeta|xapmeta|RDF))[\s>]")
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
-def _mended(packet: bytes) -> bytes:
-    """Return what is between the outermost tags of a packet that is no XML, without what can't stand there."""
+def _repaired(packet: bytes) -> bytes:
+    """Return the content of the outermost element of a malformed packet, without characters that XML forbids."""
     match = _BEGINS.search(packet)
     end = packet.rfind(b"</" + match[1]) if match else -1
     if not match or end < 0:
@@ -189,7 +190,7 @@ _WIDE = (
     (b"\0<", "utf-16-be"),
     (b"<\0", "utf-16-le"),
 )
-"""How packets begin in the encodings that XMP may have besides UTF-8."""
+"""Byte order marks and first characters of packets in the encodings other than UTF-8 that XMP allows."""
 
 
 def _as_utf_8(packet: bytes) -> bytes:
@@ -197,12 +198,12 @@ def _as_utf_8(packet: bytes) -> bytes:
     if encoding is None:
         return packet
     text = packet.decode(encoding, "ignore").lstrip("\ufeff")
-    # What it says of its encoding is no longer true.
+    # The encoding declaration is no longer true.
     return re.sub(r"^<\?xml[^>]*\?>", "", text).encode("utf-8", "ignore")
 
 
 def _root(packet: bytes) -> Element | None:
-    # What can declare nothing is left to the parser in C, which takes a third of the time.
+    # Without declarations the C parser is safe, and takes a third of the time.
     if b"<!" not in packet and b"\0" not in packet and b"encoding" not in packet[:200]:
         return fromstring_without_dtd(packet)  # noqa: S314
     found: Element | None = fromstring(packet, forbid_dtd=True)
@@ -210,7 +211,7 @@ def _root(packet: bytes) -> Element | None:
 
 
 def _values(element: Element) -> list[str]:
-    """The texts of a property: one, those of a list, or of alternatives in several languages the one for all."""
+    """Return the texts of a property: one, those of a list, or of language alternatives the default."""
     found = next((child for child in element[:1] if child.tag in _LISTS), None)
     return _texts(found) if found is not None else _text(element)
 
@@ -225,7 +226,8 @@ def _texts(found: Element | None) -> list[str]:
 
 
 def _text(element: Element) -> list[str]:
-    """The text of a property or an item, as an address too, or below it where something more is said of it."""
+    """Return the text of a property or item: its content, its resource URI, or its rdf:value where it has
+    qualifiers."""
     if not len(element):
         text = element.text or element.get(f"{_RDF}resource") or element.get(f"{_RDF}value")
     else:

@@ -1,4 +1,4 @@
-"""The zone of photos that name none, as the operator has told it."""
+"""The time zone of photos without one, from PHOTO_TIME_ZONE."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -11,10 +11,10 @@ from search.metadata.fields import PhotoMetadata
 def in_zone(
     said: PhotoMetadata, zone: ZoneInfo, *, counted: Iterable[PhotoMetadata], shown: Iterable[PhotoMetadata]
 ) -> PhotoMetadata:
-    """Return what is said with the time as clocks in `zone` show it, where nothing tells how they did there.
+    """Return `said` with `taken` as local time in `zone`, and its offset, where no source has an offset.
 
-    `counted` are the sources that count time in UTC, whatever a clock showed, and `shown` those that tell what a
-    clock showed: 12:51 in London is what that was, and 12:51 in UTC alone becomes 21:51 in Seoul.
+    `counted` are sources that give the time in UTC, `shown` those that give local time: a time in UTC that a local
+    clock confirms, as in London, is kept; one in UTC alone is converted (12:51 becomes 21:51 in Seoul).
     """
     taken = said.taken
     if taken is None:

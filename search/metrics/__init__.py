@@ -1,4 +1,5 @@
-"""Metrics for Prometheus at /metrics, and a line in the log for each request.
+"""Metrics for Prometheus at /metrics, and an access log line per request.
 
-What the database tells, what processes count, and the middleware around requests.
+May import the rooms above it in docs/architecture.md. Verbs: `scraping.metrics`, `processes.share` and `note`; the
+middleware `requests.Requests`.
 """

@@ -1,6 +1,6 @@
-"""What the database tells of the collection when the metrics are read: by estimates and indexes, within milliseconds.
+"""Metrics from the database, by estimates and indexes, within milliseconds.
 
-Remembered for some seconds, so that neither many readers nor a database that is away cost more than one question.
+Cached for some seconds, so that frequent scraping, or a database that is down, costs one query.
 """
 
 import logging
@@ -25,12 +25,12 @@ from search.models.vector_sets import current_set, index_name
 
 logger = logging.getLogger(__name__)
 
-REMEMBERED = 30.0
-"""Seconds."""
+CACHED_FOR = 30.0
+"""Seconds for which the figures are cached."""
 MOST_COUNTED = 100_000
-"""Rows of a kind that are counted; where there are more, this number is told."""
+"""Maximum rows counted per figure; with more, this number is reported."""
 SMALL = 50_000
-"""Pictures up to which it is counted how many are hidden, and estimated beyond."""
+"""Number of pictures up to which hidden ones are counted exactly; beyond it is estimated."""
 _PATIENCE = "2s"
 
 _UP_TO = f"LIMIT {MOST_COUNTED}"
@@ -84,47 +84,50 @@ SELECT extract(epoch FROM started), extract(epoch FROM ended), added, known, del
 FROM search_run WHERE kind = 'ingest' ORDER BY id DESC LIMIT 1
 """  # noqa: S608 - constants
 
-_TOLD = {
-    "pictures": ("imagesearch_pictures", "Pictures, hidden ones too; an estimate of the database's."),
-    "hidden": ("imagesearch_pictures_hidden", f"Hidden pictures; an estimate from {SMALL:,} pictures on."),
-    "pending": ("imagesearch_pictures_pending", "Pictures that wait for their vector: no search finds them."),
-    "failed": ("imagesearch_pictures_failed", "Pictures among those that wait whose vector was tried and failed."),
-    "of_other_models": ("imagesearch_pictures_of_other_models", "Pictures whose vector no search looks at."),
-    "switch_preparing": ("imagesearch_model_switch_preparing", "Whether switch_model has other models under way."),
+_GAUGES = {
+    "pictures": ("imagesearch_pictures", "Pictures, including hidden ones (estimate)."),
+    "hidden": ("imagesearch_pictures_hidden", f"Hidden pictures (estimated from {SMALL:,} pictures on)."),
+    "pending": ("imagesearch_pictures_pending", "Pictures with a pending vector: no search finds them."),
+    "failed": ("imagesearch_pictures_failed", "Pending pictures whose vector failed."),
+    "of_other_models": ("imagesearch_pictures_of_other_models", "Pictures with a vector of an inactive model only."),
+    "switch_preparing": ("imagesearch_model_switch_preparing", "Whether switch_model is preparing other models."),
     "switch_copying": ("imagesearch_model_switch_copying", "Whether vectors are still to be copied after a switch."),
-    "reports": ("imagesearch_reports_open", "Reports that no curator has answered."),
-    "owed": ("imagesearch_owed_deletions", "Deleted pictures whose objects are still there."),
-    "owed_seconds": ("imagesearch_owed_deletions_oldest_seconds", "How long the oldest of them has been owed."),
-    "index_present": ("imagesearch_index_present", "Whether the index of the vectors is there."),
-    "index_valid": ("imagesearch_index_valid", "Whether it is whole and used."),
-    "index_under_way": ("imagesearch_index_being_built", "Whether it is left out for a load, or being built."),
-    "index_bytes": ("imagesearch_index_bytes", "Its size."),
-    "vectors_bytes": ("imagesearch_vectors_bytes", "The tables of the vectors that are searched, with their indexes."),
-    "table_bytes": ("imagesearch_table_bytes", "The table of pictures with all its indexes."),
-    "database_bytes": ("imagesearch_database_bytes", "The whole database."),
-    "connections": ("imagesearch_database_connections", "Connections of all clients to the database server."),
-    "connections_limit": ("imagesearch_database_connections_limit", "How many the server takes."),
+    "reports": ("imagesearch_reports_open", "Open reports."),
+    "owed": ("imagesearch_owed_deletions", "Deleted pictures whose objects are pending deletion."),
+    "owed_seconds": ("imagesearch_owed_deletions_oldest_seconds", "Age of the oldest pending deletion."),
+    "index_present": ("imagesearch_index_present", "Whether the vector index exists."),
+    "index_valid": ("imagesearch_index_valid", "Whether the vector index is valid."),
+    "index_under_way": (
+        "imagesearch_index_being_built",
+        "Whether the vector index is dropped for a load, or being built.",
+    ),
+    "index_bytes": ("imagesearch_index_bytes", "Size of the vector index."),
+    "vectors_bytes": ("imagesearch_vectors_bytes", "Size of the active vector tables, with indexes."),
+    "table_bytes": ("imagesearch_table_bytes", "Size of the table of pictures, with indexes."),
+    "database_bytes": ("imagesearch_database_bytes", "Size of the database."),
+    "connections": ("imagesearch_database_connections", "Client connections to the database server."),
+    "connections_limit": ("imagesearch_database_connections_limit", "Maximum connections of the database server."),
 }
 
 _State = tuple[dict[str, Any], tuple[Any, ...] | None]
 _lock = threading.Lock()
-_remembered: tuple[float, _State | None] = (float("-inf"), None)
+_cached: tuple[float, _State | None] = (float("-inf"), None)
 
 
 class Build(Collector):
-    """Which version this is."""
+    """Version information."""
 
     def __init__(self, version: str) -> None:
         self._labels = {"version": version, "python": python_version(), "django": django.get_version()}
 
     def collect(self) -> Iterable[Metric]:
-        told = GaugeMetricFamily("imagesearch_build_info", "What is running.", labels=list(self._labels))
-        told.add_metric(list(self._labels.values()), 1.0)
-        yield told
+        metric = GaugeMetricFamily("imagesearch_build_info", "What is running.", labels=list(self._labels))
+        metric.add_metric(list(self._labels.values()), 1.0)
+        yield metric
 
 
 class Figures(Collector):
-    """What the database tells."""
+    """Gauges from the database."""
 
     def collect(self) -> Iterable[Metric]:
         state = _state()
@@ -132,8 +135,8 @@ class Figures(Collector):
         if state is None:
             return
         row, run = state
-        for key, (name, told) in _TOLD.items() if row else ():
-            yield _gauge(name, told, row[key])
+        for key, (name, help_text) in _GAUGES.items() if row else ():
+            yield _gauge(name, help_text, row[key])
         if run:
             yield from _of_run(run)
 
@@ -141,13 +144,13 @@ class Figures(Collector):
 def _of_run(run: tuple[Any, ...]) -> Iterator[Metric]:
     started, ended, added, known, deleted, failed, state, last_done = run
     pictures = GaugeMetricFamily(
-        "imagesearch_ingest_last_run_pictures", "What became of the pictures of the last run.", labels=["result"]
+        "imagesearch_ingest_last_run_pictures", "Pictures of the last run by result.", labels=["result"]
     )
     for result, count in (("added", added), ("known", known), ("deleted", deleted), ("failed", failed)):
         pictures.add_metric([result], float(count))
     yield pictures
     states = GaugeMetricFamily(
-        "imagesearch_ingest_last_run_state", "How the last run does, 1 for what is true.", labels=["state"]
+        "imagesearch_ingest_last_run_state", "State of the last run, 1 for the present one.", labels=["state"]
     )
     for one in ("running", "done", "stopped", "failed", "killed"):
         states.add_metric([one], float(one == state))
@@ -156,29 +159,27 @@ def _of_run(run: tuple[Any, ...]) -> Iterator[Metric]:
     if ended is not None:
         yield _gauge("imagesearch_ingest_last_run_ended_seconds", "When it ended, in Unix time.", ended)
     if last_done is not None:
-        yield _gauge(
-            "imagesearch_ingest_last_done_seconds", "When a run last came to its end, in Unix time.", last_done
-        )
+        yield _gauge("imagesearch_ingest_last_done_seconds", "When a run last finished, in Unix time.", last_done)
 
 
-def _gauge(name: str, told: str, value: Any) -> Metric:
-    return GaugeMetricFamily(name, told, value=float(value))
+def _gauge(name: str, help_text: str, value: Any) -> Metric:
+    return GaugeMetricFamily(name, help_text, value=float(value))
 
 
 def forget() -> None:
-    """Ask the database anew when the metrics are read next."""
-    global _remembered  # noqa: PLW0603 - what this process knows
-    _remembered = (float("-inf"), None)
+    """Drop the cache."""
+    global _cached  # noqa: PLW0603 - what this process knows
+    _cached = (float("-inf"), None)
 
 
 def _state() -> _State | None:
-    """What the database tells; None where it doesn't answer."""
-    global _remembered  # noqa: PLW0603 - what this process knows
+    """Return the figures; None if the database does not respond."""
+    global _cached  # noqa: PLW0603 - what this process knows
     with _lock:
-        asked, state = _remembered
-        if time.monotonic() > asked + REMEMBERED:
+        asked, state = _cached
+        if time.monotonic() > asked + CACHED_FOR:
             state = _asked()
-            _remembered = time.monotonic(), state
+            _cached = time.monotonic(), state
     return state
 
 
@@ -198,7 +199,7 @@ def _asked() -> _State | None:
             return row, cursor.fetchone()
     except (DatabaseError, InterfaceError) as error:
         if isinstance(error, (OperationalError, InterfaceError)) and not isinstance(error.__cause__, QueryCanceled):
-            return None  # told by requests that need it, and by the figure itself
-        # It is not migrated, say, or too busy.
-        logger.warning("The database can't tell of the collection: %s", error)
+            return None  # reported by `imagesearch_database_up` and by failing requests
+        # For instance not migrated, or overloaded.
+        logger.warning("Metrics of the collection can't be read: %s", error)
         return {}, None

@@ -1,7 +1,7 @@
-"""How the processes of a server share what they count: each has files in one folder, which whoever is asked reads.
+"""Share counters between the processes of a server: each writes files in one folder, which any of them can read.
 
-A process has a number, its slot, which the next one takes over when it has ended, with the counters in its files:
-named by process ids, files would become more with each process that ever lived.
+A process has a slot number, which the next one inherits together with the counters in its files: with process ids in
+the names, files would accumulate.
 """
 
 import logging
@@ -24,29 +24,29 @@ from search import embedding
 logger = logging.getLogger(__name__)
 
 PLACES = ("/dev/shm", tempfile.gettempdir())  # noqa: S108 - a folder of its own is made there
-"""In memory where there is such a place, and not beside what strangers send: who writes to a file of which the disk
-has no more room, as these are written to, is ended by the system."""
+"""In memory where possible, and not on the disk of uploads: the files are memory-mapped, and writing to one on a full
+disk kills the process (SIGBUS)."""
 EVERY = 5.0
-"""Seconds after which a process notes anew how it does."""
+"""Seconds between two updates of a process's gauges."""
 _PREFIX = "imagesearch-metrics-"
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""The variable by which prometheus_client knows the folder."""
+"""The variable from which prometheus_client reads the folder."""
 
 _slots: dict[int, Any] = {}
-"""Which worker has each slot; known to the parent."""
+"""Workers by slot; known to the parent."""
 _slot = "parent"
 _held: list[int] = []
-"""Locked as long as the server lives, which tells its folder from those that were left behind."""
+"""Locked as long as the server lives, which distinguishes its folder from abandoned ones."""
 _cpu_noted = 0.0
 _counted: dict[str, int] = {}
 _noting = threading.Lock()
 
 
 def share() -> None:
-    """Prepare, in the parent and before any process is started, a folder for what the processes count."""
+    """Create the shared folder; in the parent, before any worker is started."""
     if not settings.METRICS_TOKEN:
         return
-    import fcntl  # noqa: PLC0415 - which only servers have that start processes
+    import fcntl  # noqa: PLC0415 - only available where workers exist
 
     place = next(one for one in PLACES if os.access(one, os.W_OK))
     _remove_left_behind(place)
@@ -57,15 +57,15 @@ def share() -> None:
     from prometheus_client import values  # noqa: PLC0415
 
     values.ValueClass = values.MultiProcessValue(lambda: _slot)  # type: ignore[no-untyped-call]
-    from search.monitoring import instruments  # noqa: F401, PLC0415 - once, for all
+    from search.monitoring import instruments  # noqa: F401, PLC0415 - created once, before forking
 
 
 def _remove_left_behind(place: str) -> None:
-    """Remove the folders of servers that were killed."""
+    """Remove the folders of killed servers."""
     import fcntl  # noqa: PLC0415 - see above
 
     for folder in Path(place).glob(f"{_PREFIX}*"):
-        with suppress(OSError):  # somebody else's, or in use
+        with suppress(OSError):  # not ours, or in use
             number = os.open(folder, os.O_RDONLY)
             try:
                 fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -75,28 +75,28 @@ def _remove_left_behind(place: str) -> None:
 
 
 def folder() -> str | None:
-    """Where the processes of this server share what they count; None where there is one process."""
+    """Return the shared folder; None with a single process."""
     return os.environ.get(_FOLDER)
 
 
 def give_slot(worker: Any) -> None:
-    """In the parent, before `worker` is started."""
+    """Call in the parent, before `worker` is started."""
     slot = next(number for number in range(len(_slots) + 1) if number not in _slots)
     _slots[slot] = worker
 
 
 def take_slot(worker: Any) -> None:
-    """In the process of `worker`, when it starts."""
+    """Call in the process of `worker`, when it starts."""
     global _slot  # noqa: PLW0603 - what this process is
     _slot = next((str(number) for number, one in _slots.items() if one is worker), _slot)
-    while _held:  # the parent's lock, which would last until the last process has closed it
+    while _held:  # inherited: it would keep the parent's lock alive
         os.close(_held.pop())
     if settings.METRICS_TOKEN:
-        threading.Thread(target=_note_for_ever, name="metrics", daemon=True).start()
+        threading.Thread(target=_update_forever, name="metrics", daemon=True).start()
 
 
 def free_slot(worker: Any) -> None:
-    """In the parent, when `worker` has ended: what it was doing is not done any more."""
+    """Call in the parent when `worker` has ended: resets its gauges."""
     for slot in [number for number, one in _slots.items() if one is worker]:
         del _slots[slot]
         if folder():
@@ -106,22 +106,22 @@ def free_slot(worker: Any) -> None:
 
 
 def leave() -> None:
-    """In the parent, at its end."""
+    """Remove the folder; call in the parent at its end."""
     if _held and (shared := folder()):
         shutil.rmtree(shared, ignore_errors=True)
 
 
-def _note_for_ever() -> None:
+def _update_forever() -> None:
     while True:
         try:
             note()
-        except Exception:  # whatever it is, the next time it may do
-            logger.warning("What this process does can't be noted", exc_info=True)
+        except Exception:  # retry next time, whatever it was
+            logger.warning("The metrics of this process could not be updated", exc_info=True)
         time.sleep(EVERY)
 
 
 def note() -> None:
-    """Note how this process does: its connections, models, memory and processor time."""
+    """Update the gauges of this process: connections, models, memory and processor time."""
     from search.monitoring import instruments as on  # noqa: PLC0415
 
     with _noting:
@@ -148,7 +148,7 @@ def _note_pool(on: Any) -> None:
 
 
 def _server_status() -> dict[str, Any]:
-    """Return what the server says of this process, where it is one that says something."""
+    """Return the status of our server for this process; empty under another server."""
     if find_spec("imagesearch.serving") is None:
         return {}
     status: dict[str, Any] = import_module("imagesearch.serving").status()
@@ -166,7 +166,7 @@ def _note_server(on: Any, status: dict[str, Any]) -> None:
 
 
 def _count_to(counter: Any, name: str, total: int) -> None:
-    """Add to a counter what has come since it was noted last, of a number that grows while the process lives."""
+    """Increase a counter to `total`, a number that only grows while the process lives."""
     counter.inc(max(0, total - _counted.get(name, 0)))
     _counted[name] = total
 
@@ -179,7 +179,7 @@ def _note_cpu(on: Any) -> None:
 
 
 def _memory() -> int:
-    """Bytes of this process, its part of what is shared; 0 where the system does not tell."""
+    """Return the bytes of this process (PSS); 0 if unknown."""
     with suppress(OSError):
         for line in Path("/proc/self/smaps_rollup").read_text().splitlines():
             if line.startswith("Pss:"):

@@ -1,4 +1,4 @@
-"""Around each request: its number, what is counted of it, and a line in the log."""
+"""Middleware: request id, metrics and access log."""
 
 import logging
 import re
@@ -22,7 +22,7 @@ _CHECKS = {"/healthz", "/readyz", "/metrics"}
 
 
 class Requests:
-    """Outermost of all, so that it sees what is answered whoever answers it."""
+    """The outermost middleware, so that it sees every response."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -33,14 +33,14 @@ class Requests:
         said = current_request.set(number)
         request.number = number  # type: ignore[attr-defined]
         recording.request_began()
-        status: int | None = 500  # of what even Django lets through, as the end of the process
+        status: int | None = 500  # for exceptions that Django does not handle, as SystemExit
         try:
             response = self.get_response(request)
             status = response.status_code
             response.headers["X-Request-ID"] = number
             return response
         except BodyWanted:
-            status = None  # it is asked again, with its body
+            status = None  # the request is repeated with its body
             raise
         finally:
             seconds = time.perf_counter() - began
@@ -52,13 +52,13 @@ class Requests:
 
 
 def _number_of(request: HttpRequest) -> str:
-    """Return what the proxy in front calls this request, where there is one that is trusted; else a new number."""
+    """Return the request id of a trusted proxy, or a new one."""
     given = request.headers.get("X-Request-ID", "")
     return given if settings.REQUEST_ID_FROM_PROXY and _ID.fullmatch(given) else uuid.uuid4().hex
 
 
 def view_of(request: HttpRequest) -> str:
-    """Return the name of the view that answered; never a part of the address."""
+    """Return the name of the view that responded; never a part of the address."""
     if request.resolver_match:
         return request.resolver_match.view_name
     if request.path_info in _CHECKS:
@@ -71,5 +71,5 @@ def _log(request: HttpRequest, view: str, status: int, seconds: float) -> None:
     if not settings.ACCESS_LOG or not logger.isEnabledFor(level):
         return
     path = path_of(request)
-    told = {"method": request.method, "path": path, "view": view, "status": status, "ms": round(seconds * 1000, 1)}
-    logger.log(level, "%s %s %d %.0f ms", request.method, path, status, seconds * 1000, extra={"access": told})
+    entry = {"method": request.method, "path": path, "view": view, "status": status, "ms": round(seconds * 1000, 1)}
+    logger.log(level, "%s %s %d %.0f ms", request.method, path, status, seconds * 1000, extra={"access": entry})

@@ -1,4 +1,4 @@
-"""`/metrics`, for those who have the token. For others there is no such page."""
+"""The view `/metrics`, for requests with the token. Without it the page does not exist."""
 
 import hmac
 import tomllib
@@ -14,14 +14,14 @@ from search.metrics import processes
 
 
 def may_read(request: HttpRequest) -> bool:
-    """Whether this request brings the token: `Authorization: Bearer ...`."""
+    """Whether the request has the token: `Authorization: Bearer ...`."""
     kind, _space, token = request.headers.get("Authorization", "").partition(" ")
     wanted: str = settings.METRICS_TOKEN
     return bool(wanted) and kind.lower() == "bearer" and hmac.compare_digest(token.strip().encode(), wanted.encode())
 
 
 def metrics_or(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Answer with the metrics who may read them, and all others as any address that there is not."""
+    """Return the metrics to requests with the token; pass others on, which respond as for an unknown address."""
 
     def answer(request: HttpRequest) -> HttpResponse:
         return metrics(request) if may_read(request) else get_response(request)
@@ -32,7 +32,7 @@ def metrics_or(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[
 @require_safe
 @never_cache
 def metrics(request: HttpRequest) -> HttpResponse:
-    # Where nobody reads them, nothing of this is imported.
+    # Imported late: not needed unless metrics are read.
     from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415
     from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4  # noqa: PLC0415
     from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415

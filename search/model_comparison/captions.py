@@ -1,4 +1,4 @@
-"""Captions as the public sets of them are published: COCO, Flickr30k and XM3600 (Crossmodal-3600)."""
+"""Read caption sets in their published formats: COCO, Flickr30k and XM3600 (Crossmodal-3600)."""
 
 import json
 import re
@@ -11,11 +11,11 @@ from search.ingestion.encodings import encoding_of
 from search.ingestion.tables import MetadataError, Row
 
 Lines: TypeAlias = Iterator[tuple[str, Row | str]]
-"""Where, and what stands there: a row, or why it can't be used."""
+"""(position, row), or instead of the row the reason why it can't be used."""
 
 FORMS = ("comment", "caption", "raw")
-"""A column that tells which captions a table has: those of Flickr30k's `results.csv` (image_name| comment_number|
-comment), of a `captions.txt` (image,caption), or of the table of splits (raw, filename, split)."""
+"""Columns that identify the format of a table: Flickr30k's `results.csv` (image_name| comment_number| comment), a
+`captions.txt` (image,caption), or the table of splits (raw, filename, split)."""
 _TOKEN = re.compile(r"(\S[^\t#]*)#\d+[a-z]?\t(.*)")
 """A line of `results_20130124.token`: 1000092795.jpg#0, a tab, the caption."""
 _LOCALE = re.compile(r"[a-z]{2,3}([-_][a-z0-9]+)*")
@@ -23,7 +23,7 @@ _PICTURE_COLUMNS = ("image_name", "image", "filename", "file_name", "path")
 
 
 def captions_of(row: Row) -> Iterator[tuple[Any, str, Any]]:
-    """Yield the captions of a row, each with its language, "" where the row says none, and the picture's name."""
+    """Yield (caption, language, picture name) of a row; the language is "" if not given."""
     if "image/key" in row:
         yield from _crossmodal(row)
         return
@@ -36,7 +36,7 @@ def captions_of(row: Row) -> Iterator[tuple[Any, str, Any]]:
 
 
 def _crossmodal(row: Row) -> Iterator[tuple[Any, str, Any]]:
-    """A line of XM3600 has the captions of one picture by language: {"image/key": ..., "ko": {"caption": [...]}}."""
+    """An XM3600 line has the captions of one picture by language: {"image/key": ..., "ko": {"caption": [...]}}."""
     key = row["image/key"]
     picture = f"{key}.jpg" if key else None
     found = False
@@ -50,7 +50,7 @@ def _crossmodal(row: Row) -> Iterator[tuple[Any, str, Any]]:
 
 
 def _listed(value: Any) -> list[Any]:
-    """Return captions that stand in a list, which a CSV writes as JSON; what is none is one caption."""
+    """Return a list of captions, which in CSV is JSON; any other value is one caption."""
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
             value = json.loads(value)
@@ -62,7 +62,7 @@ def _listed(value: Any) -> list[Any]:
 
 
 def token_captions(path: Path) -> Lines | None:
-    """Return the lines of a token file of Flickr30k, or 8k; None for another file. Raises MetadataError."""
+    """Return the lines of a Flickr30k or 8k token file; None for another file. Raises MetadataError."""
     try:
         with path.open("rb") as file:
             encoding = encoding_of(file)
@@ -86,17 +86,17 @@ def _tokens(path: Path, encoding: str) -> Lines:
 
 
 def json_captions(path: Path, split: str) -> Lines:
-    """Yield the captions of a JSON file of COCO, or of Karpathy's splits. Raises MetadataError."""
+    """Yield the captions of a COCO JSON file, or of Karpathy's splits. Raises MetadataError."""
     try:
         with path.open("rb") as file:
-            told = json.load(file)
+            content = json.load(file)
     except OSError as error:
         raise MetadataError(f"{path.name} can't be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
         raise MetadataError(f"{path.name} is not JSON: {error}") from error
-    images = told.get("images") if isinstance(told, dict) else None
-    if isinstance(images, list) and isinstance(told.get("annotations"), list):
-        yield from _coco(path.name, images, told["annotations"])
+    images = content.get("images") if isinstance(content, dict) else None
+    if isinstance(images, list) and isinstance(content.get("annotations"), list):
+        yield from _coco(path.name, images, content["annotations"])
     elif isinstance(images, list) and any(isinstance(one, dict) and "sentences" in one for one in images):
         yield from _with_sentences(path.name, images, split)
     else:

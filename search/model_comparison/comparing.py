@@ -1,5 +1,4 @@
-"""Two models measured on one labelled set: over the vectors that the collection has of both, or over files that are
-encoded for that."""
+"""Compare two models on one labelled set: with the collection's vectors of both, or with files encoded for it."""
 
 import random
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -26,22 +25,22 @@ from search.models import Image
 from search.models.vector_values import Vectors
 
 ALL = "all together"
-"""In the place of a language."""
+"""The key of all languages together."""
 BATCH = 32
 Progress: TypeAlias = Callable[[str, int, int], None]
-"""Is told what is being done, how much of it is done, and how much there is."""
+"""Called with what is being done, how much is done, and the total."""
 
 
 class NothingToMeasure(Exception):
-    """No query of a labelled set has a picture here that fits it. The message is for the operator."""
+    """No query of the labelled set has a matching picture here. The message is for the operator."""
 
 
 @dataclass
 class Comparison:
-    """What came out: `verdicts` by language, that of ALL last where there are several.
+    """The result: `verdicts` by language, ALL last if there are several.
 
-    `pictures` is how many were searched, `without` how many more are shown to people, and `judged` the mean share of
-    the first ten results of each model that somebody has graded; what nobody has graded counts as not fitting.
+    `pictures` is the number searched, `without` how many more are visible, and `judged` the mean share, for each
+    model, of graded pictures among the first ten results; ungraded ones count as not matching.
     """
 
     names: tuple[str, str]
@@ -55,7 +54,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Task:
-    """Queries with the pictures that are graded for them, by numbers. Each has one that fits it."""
+    """Queries and their graded pictures, as flat lists. Each query has a matching picture."""
 
     texts: Sequence[str]
     languages: Sequence[str]
@@ -65,8 +64,8 @@ class Task:
 
     @classmethod
     def of(cls, labelled: Labelled, meant: Mapping[str, Hashable], most: int | None = None) -> "Task":
-        """Return what can be asked, where the names mean these pictures; `most` queries of a language, drawn at
-        random, the same each time. Raises NothingToMeasure."""
+        """Return the usable queries, given which pictures the names mean; at most `most` per language, drawn at random
+        with a fixed seed. Raises NothingToMeasure."""
         asked: dict[str, list[tuple[str, dict[Hashable, int]]]] = {}
         for (text, language), names in labelled.queries.items():
             grades: dict[Hashable, int] = {}
@@ -77,7 +76,7 @@ class Task:
                 asked.setdefault(language, []).append((text, grades))
         left_out = len(labelled.queries) - sum(map(len, asked.values()))
         if not asked:
-            raise NothingToMeasure(f"No query of {labelled.name} has a picture here that fits it.")
+            raise NothingToMeasure(f"No query of {labelled.name} has a matching picture here.")
         draw = random.Random(0)  # noqa: S311 - no secret
         if most:
             asked = {name: draw.sample(own, min(most, len(own))) for name, own in sorted(asked.items())}
@@ -102,7 +101,7 @@ def compare_sets(
     most: int | None = None,
     progress: Progress = lambda doing, done, total: None,
 ) -> Comparison:
-    """Compare the sets of two models, among the shown pictures that have vectors in both.
+    """Compare the vector sets of two models on visible pictures with vectors in both.
 
     Raises NothingToMeasure, ModelUnavailable and WrongVectors.
     """
@@ -134,12 +133,12 @@ def compare_files(
     most: int | None = None,
     progress: Progress = lambda doing, done, total: None,
 ) -> Comparison:
-    """Compare two models on the files of a labelled set, all of which are searched. The collection is left alone.
+    """Compare two models on the files of a labelled set. The collection is not used.
 
     Raises NothingToMeasure, ModelUnavailable, WrongVectors and NoDecoder.
     """
     meant, reasons = in_folders(labelled.named, folders)
-    # By their files: two names may lead to one.
+    # By file: two names may mean the same one.
     files = sorted(set(meant.values()))
     encoded: list[dict[Path, Vectors]] = []
     broken: dict[Path, str] = {}
@@ -147,7 +146,7 @@ def compare_files(
         encoded.append(_encoded_files(pair, files, broken, progress))
         files = list(encoded[-1])
         if pair.image != pair.text:
-            forget(pair.image)  # two large models might not fit at once
+            forget(pair.image)  # two large models might not fit into memory
     for name in [name for name, path in meant.items() if path in broken]:
         reasons[name] = broken[meant.pop(name)]
     task = Task.of(labelled, meant, most)
@@ -162,7 +161,7 @@ def compare_files(
 
 
 def encoded_texts(pair: Pair, texts: Sequence[str], dimensions: int, progress: Progress) -> Vectors:
-    """Return the vectors of these texts by the pair's model for words, as many `dimensions` as its pictures have.
+    """Return the vectors of texts by the pair's text model, with as many `dimensions` as its pictures.
 
     Raises ModelUnavailable and WrongVectors.
     """
@@ -178,8 +177,8 @@ def encoded_texts(pair: Pair, texts: Sequence[str], dimensions: int, progress: P
 def _encoded_files(
     pair: Pair, files: Sequence[Path], broken: dict[Path, str], progress: Progress
 ) -> dict[Path, Vectors]:
-    """Return the vectors of those files that can be read, each of shape (1 + windows, dimensions), as the collection
-    would have them; why the others can't goes into `broken`."""
+    """Return the vectors of readable files, each of shape (1 + windows, dimensions), as the collection would have
+    them; the reasons for others go to `broken`."""
     encoder = encoders_of(*pair).pictures()
     vectors: dict[Path, Vectors] = {}
     with ThreadPoolExecutor(core_count(), thread_name_prefix="reading") as pool:
@@ -195,7 +194,7 @@ def _encoded_files(
 
 
 def _read(path: Path, window: Sequence[int] | None) -> Seen | str:
-    """Return what the model is to see of a file, as of one of the collection; or why it can't be read."""
+    """Return the model's input for a file, as for one of the collection; or why it can't be read."""
     try:
         return read_for_model(path.read_bytes(), window)
     except NoDecoder:
@@ -229,8 +228,8 @@ def _comparison(
 
 
 def _by_language(languages: Sequence[str], first: Floats, second: Floats) -> dict[str, Verdict]:
-    told = np.array(languages)
-    verdicts = {str(one): compared(first[told == one], second[told == one]) for one in sorted(set(languages))}
+    names = np.array(languages)
+    verdicts = {str(one): compared(first[names == one], second[names == one]) for one in sorted(set(languages))}
     if len(verdicts) > 1:
         verdicts[ALL] = compared(first, second)
     return verdicts

@@ -1,4 +1,4 @@
-"""What curators have judged, as a labelled set and as the table that `manage.py compare_models` reads."""
+"""The curators' judgements as a labelled set, and as the table that `manage.py compare_models` reads."""
 
 import csv
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ def labelled_by_curators() -> Labelled:
 
 
 def write_judgements(file: IO[str]) -> int:
-    """Write all judgements as CSV, and return how many there are."""
+    """Write all judgements as CSV; return how many there are."""
     writer = csv.writer(file)
     writer.writerow(COLUMNS)
     count = 0

@@ -1,4 +1,4 @@
-"""Labelled sets: queries, each with the pictures of which somebody has said how well they fit it."""
+"""Labelled sets: queries with graded pictures."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,9 +16,10 @@ _KINDS = {".tsv": "tsv", ".csv": "csv", ".txt": "csv", ".jsonl": "jsonl"}
 
 @dataclass
 class Labelled:
-    """What a labelled set says: by query, which is its text and language, grades by what it calls the pictures.
+    """A labelled set: grades by picture name, for each query, which is (text, language).
 
-    `named` tells where each picture was named first, and `problems` what could not be used: where, and why.
+    `named` has the position where each picture was named first, and `problems` (position, reason) of what could not be
+    used.
     """
 
     name: str
@@ -27,7 +28,7 @@ class Labelled:
     problems: list[tuple[str, str]] = field(default_factory=list)
 
     def add(self, where: str, text: Any, language: Any, picture: Any, grade: int = 1) -> None:
-        """Take in what a line says, or the reason why that is not possible."""
+        """Add a line, or the reason why it can't be used."""
         words, called = normalised_text(_text(text)), composed(_text(picture)).strip()
         if reason := _wrong_with(words, called):
             self.problems.append((where, reason))
@@ -35,7 +36,7 @@ class Labelled:
         graded = self.queries.setdefault((words, _code(language)), {})
         if graded.get(called, grade) != grade:
             self.problems.append(
-                (where, f"The picture has the grade {graded[called]} for this query already; this one counts.")
+                (where, f"The picture has the grade {graded[called]} for this query already; the new one is used.")
             )
         graded[called] = grade
         self.named.setdefault(called, where)
@@ -58,11 +59,11 @@ def _wrong_with(words: str, called: str) -> str:
 
 
 def read_labelled(path: Path, *, language: str = "", split: str = "") -> Labelled:
-    """Read a labelled set, whose form its content tells. Raises MetadataError for one that can't be read at all.
+    """Read a labelled set, whose format is detected. Raises MetadataError if it can't be read at all.
 
-    Captions of COCO (JSON, that of Karpathy's splits too), of Flickr30k (`.token`, or CSV in one of three forms) and
-    of XM3600 (JSON lines), or a table with the columns `query`, `language`, `path` or `id`, and `grade`. `language`
-    is that of queries of which none is told, and `split` the only part to be read, where the pictures have parts.
+    Formats: captions of COCO (JSON, including Karpathy's splits), Flickr30k (`.token`, or CSV in one of three forms)
+    and XM3600 (JSON lines), or a table with the columns `query`, `language`, `path` or `id`, and `grade`. `language`
+    is the default for queries without one, and `split` the only split to read, where there are any.
     """
     labelled = Labelled(path.name)
     for where, row in _lines(path, labelled, split):
@@ -77,7 +78,7 @@ def read_labelled(path: Path, *, language: str = "", split: str = "") -> Labelle
 
 
 def _lines(path: Path, labelled: Labelled, split: str) -> Iterator[tuple[str, Row | str]]:
-    """Yield where, and what stands there: a row, or why it can't be used."""
+    """Yield (position, row), or the reason why a row can't be used."""
     suffix = path.suffix.lower()
     if suffix == ".json":
         yield from json_captions(path, split)
@@ -112,7 +113,7 @@ def _add_row(labelled: Labelled, where: str, row: Row, language: str) -> None:
 
 
 def grade_of(value: Any) -> int:
-    """Return a grade as a table has it. Raises ValueError with a reason for what is none."""
+    """Return a grade from a table. Raises ValueError with the reason if it is invalid."""
     text = _text(value).strip()
     if not text:
         raise ValueError("This line has no grade.")
@@ -120,7 +121,7 @@ def grade_of(value: Any) -> int:
         number = float(text)
     except ValueError:
         number = -1.0
-    # As a spreadsheet may write it, 2 is 2.0.
+    # A spreadsheet may write 2 as 2.0.
     if not (number.is_integer() and 0 <= number <= MOST_GRADE):
-        raise ValueError(f"The grade {text[:20]!r} is no whole number from 0 to {MOST_GRADE}.")
+        raise ValueError(f"The grade {text[:20]!r} is not a whole number from 0 to {MOST_GRADE}.")
     return int(number)

@@ -1,7 +1,6 @@
-"""How good rankings are, by the places at which graded pictures stand, and how sure these figures are.
+"""Ranking metrics with confidence intervals, from the ranks of graded pictures.
 
-A query's pictures have grades, 0 for one that does not fit; all that nobody has graded count as 0. Only queries with
-at least one picture that fits have figures.
+Grade 0 means not matching; ungraded pictures count as 0. Only queries with a matching picture have figures.
 """
 
 from collections.abc import Sequence
@@ -17,11 +16,11 @@ CUTOFFS = (1, 5, 10)
 FIGURES = (*(f"recall@{cutoff}" for cutoff in CUTOFFS), "MRR", "nDCG@10")
 """The columns of `query_figures`."""
 DEPTH = 10
-"""Places that nDCG looks at."""
+"""Number of ranks in nDCG."""
 RESAMPLES = 2_000
 CONFIDENCE = 0.95
 LEAST_QUERIES = 20
-"""Of fewer queries a bootstrap says too little: its intervals are too narrow."""
+"""With fewer queries the bootstrap's intervals are too narrow."""
 _SEED = 20_261_129
 
 Floats = npt.NDArray[np.float64]
@@ -29,27 +28,27 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Graded:
-    """Graded pictures, those of all queries one after the other: whose query each is (by number), and its grade."""
+    """Graded pictures of all queries as flat arrays: the query's index and the grade."""
 
     query: Ints
     grade: Ints
 
     def of(self, queries: int) -> Ints:
-        """Return how many pictures fit each of so many queries."""
+        """Return how many pictures match each query."""
         return np.bincount(self.query[self.grade > 0], minlength=queries)
 
 
 def query_figures(graded: Graded, ranks: Ints, queries: int) -> Floats:
-    """Return the figures of each query, shape (queries, len(FIGURES)); NaN for one that no picture fits.
+    """Return the figures of each query, shape (queries, len(FIGURES)); NaN without a matching picture.
 
-    `ranks` are the places of the graded pictures, from 1.
+    `ranks` are the ranks of the graded pictures, from 1.
 
-    recall@k   pictures that fit among the first k / pictures that fit (Manning, Raghavan, Schütze, Introduction to
-               Information Retrieval, 2008, chapter 8). With one picture to a query, as in captions, its mean is the
-               share of queries whose picture is among the first k (Hodosh, Young, Hockenmaier, JAIR 47, 2013).
-    MRR        1 / place of the first picture that fits, the mean of it over queries (Voorhees, TREC-8, 1999)
-    nDCG@10    DCG / DCG of the best order there is, DCG = sum of grade / log2(place + 1) over the first ten places
-               (Järvelin, Kekäläinen, ACM TOIS 20, 2002, discounted from the first place on, as in trec_eval)
+        recall@k   matching pictures among the first k / matching pictures (Manning, Raghavan, Schütze, Introduction to
+                   Information Retrieval, 2008, chapter 8). With one picture per query, as in captions, its mean is the
+                   share of queries whose picture is among the first k (Hodosh, Young, Hockenmaier, JAIR 47, 2013).
+        MRR        1 / rank of the first matching picture, averaged over queries (Voorhees, TREC-8, 1999)
+        nDCG@10    DCG / DCG of the ideal order, DCG = sum of grade / log2(rank + 1) over the first ten ranks
+                   (Järvelin, Kekäläinen, ACM TOIS 20, 2002, discounted from the first rank on, as in trec_eval)
     """
     fits = graded.grade > 0
     fitting = graded.of(queries).astype(np.float64)
@@ -68,13 +67,13 @@ def query_figures(graded: Graded, ranks: Ints, queries: int) -> Floats:
 
 
 def _gain(graded: Graded, ranks: Ints, queries: int) -> Floats:
-    """Return the DCG of each query with its pictures at these places."""
+    """Return the DCG of each query with its pictures at these ranks."""
     gains = np.where(ranks <= DEPTH, graded.grade / np.log2(ranks + 1), 0.0)
     return np.bincount(graded.query, weights=gains, minlength=queries).astype(np.float64)
 
 
 class Figure(NamedTuple):
-    """A mean over queries, and its interval of 95 %."""
+    """A mean over queries, and its 95 % confidence interval."""
 
     value: float
     low: float
@@ -83,7 +82,7 @@ class Figure(NamedTuple):
 
 @dataclass(frozen=True)
 class Verdict:
-    """The figures of two models on the same queries, by name, and those of the second less the first, paired."""
+    """The figures of two models on the same queries, by name, and the paired differences, second minus first."""
 
     queries: int
     first: dict[str, Figure]
@@ -91,7 +90,7 @@ class Verdict:
     difference: dict[str, Figure]
 
     def is_more_than_chance(self, figure: str) -> bool | None:
-        """Whether the interval of the difference leaves out zero; None where there are too few queries to tell."""
+        """Whether the difference's interval excludes zero; None with too few queries."""
         if self.queries < LEAST_QUERIES:
             return None
         _value, low, high = self.difference[figure]
@@ -101,10 +100,10 @@ class Verdict:
 def compared(first: Floats, second: Floats) -> Verdict:
     """Compare the figures of two models for the same queries, each of shape (queries, len(FIGURES)), without NaN.
 
-    Intervals are those of the percentile bootstrap over queries (Efron, Tibshirani, An Introduction to the Bootstrap,
-    1993, chapter 13). One draw of queries serves both models and their difference, which makes that one paired (Sakai,
-    SIGIR 2006). The draws are the same each time. Captions of one picture count as queries of their own, though what
-    is hard about the picture is in all of them: of such, intervals are rather too narrow.
+    Intervals are percentile bootstraps over queries (Efron, Tibshirani, An Introduction to the Bootstrap, 1993,
+    chapter 13). Both models and their difference use the same resamples, which makes the difference paired (Sakai,
+    SIGIR 2006). The seed is fixed. Captions of one picture count as separate queries although they share its
+    difficulty: their intervals are rather too narrow.
     """
     table = np.concatenate([first, second, second - first], axis=1)
     figures = [Figure(*map(float, column)) for column in zip(*_with_intervals(table), strict=True)]

@@ -1,4 +1,4 @@
-"""The two models that are compared, each with the one for words that shares its space, and the sets there are."""
+"""The two models to compare, with the text models that belong to them, and the vector sets that exist."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from search.models.vector_sets import VectorTable, current_set
 
 @dataclass(frozen=True)
 class ComparedSet:
-    """A set of vectors, and the names of its models as an operator writes them; `pair` is None where nobody knows."""
+    """A vector set and the names of its models in settings; `pair` is None if unknown."""
 
     table: VectorTable
     pair: Pair | None
@@ -22,11 +22,11 @@ class ComparedSet:
 
 
 class NothingToCompare(Exception):
-    """There are no such two models here. The message is for the operator."""
+    """There are no two such models here. The message is for the operator."""
 
 
 def sets_here() -> list[ComparedSet]:
-    """Return all sets that can be searched, that of the active model first, then the newest."""
+    """Return all searchable sets, that of the active model first, then the newest."""
     models = VectorSet.objects.filter(is_current=True).order_by("-created", "-id").values_list("model", flat=True)
     tables = [table for model in models if (table := current_set(model))]
     active = active_model()
@@ -34,13 +34,13 @@ def sets_here() -> list[ComparedSet]:
 
 
 def pair_of(model: str) -> Pair | None:
-    """Return the names of a set's models, None where they are not known."""
+    """Return the names of a set's models; None if unknown."""
     return active_pair() if model == active_model() else chosen.pair_of(model)
 
 
 def chosen_sets(named: Sequence[Pair]) -> tuple[ComparedSet, ComparedSet]:
-    """Return the two sets that these pairs name; with one named, that of the active model before it, and with none,
-    that and the only other one. Raises NothingToCompare."""
+    """Return the two sets of these pairs; with one pair, the active set and its own; with none, the active set and the
+    only other one. Raises NothingToCompare."""
     here = sets_here()
     both = [_of_pair(pair, here) for pair in named]
     if len(both) < 2:
@@ -51,23 +51,23 @@ def chosen_sets(named: Sequence[Pair]) -> tuple[ComparedSet, ComparedSet]:
     if len(both) != 2:
         names = ", ".join(one.name for one in here) or "none"
         raise NothingToCompare(
-            f"Two sets of vectors are compared; here are: {names}. Name one or two of them by --model, or have one "
+            f"Two vector sets are needed; here are: {names}. Name one or two of them by --model, or have one "
             "prepared by `manage.py switch_model`."
         )
     for one in both:
         if one.pair is None:
             raise NothingToCompare(
-                f"Which model for words belongs to {one.name} is not known: name both, --model IMAGE_MODEL TEXT_MODEL."
+                f"The text model of {one.name} is unknown: name both models, --model IMAGE_MODEL TEXT_MODEL."
             )
     return both[0], both[1]
 
 
 def require_dimensions(text_model: str, found: int, wanted: int) -> None:
-    """Raise ModelUnavailable for a model for words whose vectors can't be compared with those of the pictures."""
+    """Raise ModelUnavailable for a text model whose vectors don't fit those of the pictures."""
     if found != wanted:
         raise ModelUnavailable(
             f"{text_model} gives vectors of {found:,} dimensions, and the pictures have {wanted:,}: these two models "
-            "share no space. Name the one for words that belongs to the pictures' model."
+            "share no space. Name the text model that belongs to the image model."
         )
 
 

@@ -1,4 +1,4 @@
-"""What two models find for one query, side by side, and how far they agree."""
+"""The results of two models for one query, side by side, and how far they agree."""
 
 import hashlib
 import uuid
@@ -28,7 +28,7 @@ SHOWN = 24
 
 @dataclass(frozen=True)
 class Listed:
-    """A picture in one of the lists: its place from 1, and its place in the other list, None where it isn't there."""
+    """A picture in one list: its rank from 1, and its rank in the other list, None if not there."""
 
     image: Image
     similarity: float
@@ -37,13 +37,13 @@ class Listed:
 
     @property
     def rise(self) -> int | None:
-        """By how many places it stands higher than in the other list."""
+        """By how many ranks it is higher than in the other list."""
         return None if self.other_place is None else self.other_place - self.place
 
 
 @dataclass(frozen=True)
 class SideBySide:
-    """Two lists. `correlation` is Kendall's tau-b of all their pictures, from -1 to 1; None for fewer than two."""
+    """Two lists. `correlation` is Kendall's tau-b over all their pictures, -1 to 1; None for fewer than two."""
 
     first: list[Listed] = field(default_factory=list)
     second: list[Listed] = field(default_factory=list)
@@ -51,24 +51,24 @@ class SideBySide:
 
     @property
     def overlap(self) -> int:
-        """How many pictures stand in both lists."""
+        """Number of pictures in both lists."""
         return sum(one.other_place is not None for one in self.first)
 
     @property
     def images(self) -> list[Image]:
-        """The pictures of both lists, each once."""
+        """The pictures of both lists, without duplicates."""
         return list({one.image.pk: one.image for one in (*self.first, *self.second)}.values())
 
 
 def found_by(one: ComparedSet, query: SearchQuery, count: int = SHOWN) -> list[Near]:
-    """Return what a query finds in a set by what it means, nearest first, with what is unwanted left behind.
+    """Return the vector results of a query in a set, nearest first, with negative parts applied.
 
     Raises BadQuery, ModelUnavailable and WrongVectors.
     """
     if not query.wanted:
         raise BadQuery(_("Write what the pictures should show."))
     assert one.pair
-    towards = _together([_vector(part, one) for part in query.wanted], query.wanted)
+    towards = _weighted_sum([_vector(part, one) for part in query.wanted], query.wanted)
     among = _holding(query)
     unwanted = [_vector(part, one) for part in query.unwanted]
     found = nearest(one.table, towards, CANDIDATES if unwanted else count, among)
@@ -78,7 +78,7 @@ def found_by(one: ComparedSet, query: SearchQuery, count: int = SHOWN) -> list[N
         Direction(towards, 1.0, None),
         tuple(Direction(vector, part.weight, None) for vector, part in zip(unwanted, query.unwanted, strict=True)),
     )
-    # In the order of a search in a collection that was not measured: only that of the active model may be.
+    # Ranked without a calibration, which may exist for the active model only.
     order = ranked(_candidates(one.table, found, unwanted), query_vector)
     near = dict(found)
     return [Near(candidate.id, near[candidate.id]) for candidate in order[:count]]
@@ -87,12 +87,12 @@ def found_by(one: ComparedSet, query: SearchQuery, count: int = SHOWN) -> list[N
 def side_by_side(
     first: ComparedSet, second: ComparedSet, lists: Sequence[Sequence[Near]], query: SearchQuery | None
 ) -> SideBySide:
-    """Return the two lists of `found_by` as they are shown; without the `query`, nothing is said of their orders.
+    """Return two lists of `found_by` for display; `query` is needed for the correlation.
 
-    Raises what that does.
+    Raises what `found_by` raises.
     """
     shown = Image.objects.shown().for_lists().in_bulk({one.id for found in lists for one in found})
-    # Some may be gone by now.
+    # Some may have been deleted meanwhile.
     kept = [[one for one in found if one.id in shown] for found in lists]
     places = [{one.id: place for place, one in enumerate(found, start=1)} for found in kept]
     listed = [
@@ -107,7 +107,7 @@ def side_by_side(
 
 
 def text_vector_of(pair: Pair, text: str) -> Vector:
-    """Return the unit vector of a text by the pair's model for words, remembered for a while.
+    """Return the unit vector of a text by the pair's text model, cached for a while.
 
     Raises ModelUnavailable and WrongVectors.
     """
@@ -137,17 +137,17 @@ def _vector(part: Part, one: ComparedSet) -> Vector:
     return its_own
 
 
-def _together(vectors: Sequence[Vector], parts: Sequence[Part]) -> Vector:
+def _weighted_sum(vectors: Sequence[Vector], parts: Sequence[Part]) -> Vector:
     total = np.sum([part.weight * vector for vector, part in zip(vectors, parts, strict=True)], axis=0)
     length = float(np.linalg.norm(total))
-    if length < 1e-2:  # stored vectors are halves: what is left of two opposite ones is their rounding
+    if length < 1e-2:  # half precision: opposite ones leave rounding errors
         raise BadQuery(_("The parts of this search cancel each other out."))
     unit: Vector = (total / length).astype(np.float32)
     return unit
 
 
 def _holding(query: SearchQuery) -> ImageQuerySet | None:
-    """Return the pictures whose words hold what is quoted; None where all may be found."""
+    """Return the pictures that contain the quoted text; None for no restriction."""
     pointed_at = images_in(query)
     if not query.box.quoted and not pointed_at:
         return None
@@ -163,7 +163,7 @@ def _candidates(table: VectorTable, found: Sequence[Near], unwanted: Sequence[Ve
     return [
         Candidate(
             id=one.id,
-            date=-place,  # where nothing else tells, in the order in which they were found
+            date=-place,  # ties keep their order
             similarity=one.similarity,
             unwanted=tuple(map(float, (vectors[one.id] @ away).max(axis=0))),
         )
@@ -173,10 +173,10 @@ def _candidates(table: VectorTable, found: Sequence[Near], unwanted: Sequence[Ve
 
 
 def _correlation(sets: Sequence[ComparedSet], ids: Sequence[uuid.UUID], query: SearchQuery) -> float | None:
-    """Return how far the two models put the pictures of both lists in the same order."""
+    """Return the rank correlation of the two models over the pictures of both lists."""
     scores = []
     for one in sets:
-        towards = _together([_vector(part, one) for part in query.wanted], query.wanted)
+        towards = _weighted_sum([_vector(part, one) for part in query.wanted], query.wanted)
         vectors = vectors_of(one.table, ids)
         scores.append({image_id: float((own @ towards).max()) for image_id, own in vectors.items()})
     common = [image_id for image_id in ids if image_id in scores[0] and image_id in scores[1]]
@@ -185,7 +185,7 @@ def _correlation(sets: Sequence[ComparedSet], ids: Sequence[uuid.UUID], query: S
 
 def kendall_tau_b(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> float | None:
     """Return Kendall's rank correlation with ties (Kendall, The treatment of ties in ranking problems, Biometrika 33,
-    1945); None where one of the two orders nothing."""
+    1945); None if one of the two has only ties."""
     if len(first) < 2:
         return None
     signs = [np.sign(np.subtract.outer(own, own)) for own in (first, second)]

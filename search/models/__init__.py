@@ -1,4 +1,7 @@
-"""The tables, one concept a file."""
+"""The tables, one concept per file; querysets, vector sets and pgvector's HNSW index.
+
+Imports `text` and `imaging`. Verbs are on the models and on `ImageQuerySet`.
+"""
 
 from search.models.albums import Album, AlbumImage
 from search.models.arrivals import Arrival

@@ -1,7 +1,7 @@
-"""Which pair of models this process answers with: the environment's, or the one that `switch_model` has chosen since.
+"""The pair of models that this process uses: the environment's, or the one chosen since by `switch_model`.
 
-The choice is a row of the database, looked at every few seconds by who needs it. A request holds on to what it met
-first, so that it answers from one model from its beginning to its end.
+The choice is a database row, which is polled every few seconds when needed. A request keeps the first value it read,
+so that it uses one model throughout.
 """
 
 import logging
@@ -22,16 +22,16 @@ from django.db import DatabaseError, InterfaceError, connection, connections
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY = 3.0
-"""Seconds for which a process knows what was chosen."""
+"""Seconds for which a process caches the choice."""
 NOTICED = 10.0
-"""Seconds after which nothing is under way any more that began before a change was noticed: not counting processes
-that load the new model first, which go on with the old one, and know that."""
+"""Seconds after a change was noticed until no request is left that began before it. Excludes processes that are still
+loading the new model: they continue with the old one, and know it."""
 RETRY = 30.0
-"""Seconds after which a model that could not be loaded is tried again."""
+"""Seconds after which loading a model is retried."""
 
 
 class Pair(NamedTuple):
-    """Two models that share one space, as operators write them: ids on the hub, or folders."""
+    """Two models with a common vector space, as operators name them: hub ids, or folders."""
 
     image: str
     text: str
@@ -39,7 +39,7 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A pair of models, and what rows call its model of pictures."""
+    """A pair of models, and the name of its image model in rows."""
 
     pair: Pair
     model: str
@@ -47,9 +47,9 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What one process answers with. `model` is what rows call its model of pictures, "" where only the models
-    themselves tell. Rows that name one of `also` have its vectors too. `next` is what is being prepared, whose vectors
-    new pictures get as well."""
+    """What a process uses: a pair, and the name of its image model in rows as `model`, "" if only the model itself has
+    it. Rows that name one of `also` have vectors of `model` too. `next` is a pair in preparation, for which new
+    pictures get vectors as well."""
 
     pair: Pair
     model: str = ""
@@ -59,7 +59,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """What the row says: see `search.models.switches`."""
+    """The database row: see `search.models.switches`."""
 
     active: Named
     environment: Pair
@@ -68,11 +68,13 @@ class Switch:
     uncopied: str
 
     def counts_with(self, environment: Pair) -> bool:
-        """Whether the choice counts where the environment names these models: whoever changed them spoke last."""
+        """Whether the choice applies where the environment names these models: a later change of the environment
+        wins."""
         return same_models(environment, self.environment) or same_models(environment, self.active.pair)
 
     def choice(self, serving: Named) -> Choice:
-        """What a process answers with that has not noticed, or can't yet follow, a change away from `serving`."""
+        """Return the choice of a process that uses `serving`, because it has not noticed a change, or is still
+        loading."""
         others = (self.uncopied,) if serving == self.active else (self.active.model, self.uncopied)
         also = tuple(dict.fromkeys(name for name in others if name not in ("", serving.model)))
         is_new = self.next and self.next.model != self.active.model and serving == self.active
@@ -95,22 +97,22 @@ def _switch_of(row: Any) -> Switch | None:
 
 
 def environment() -> Pair:
-    """Return the models that the environment names."""
+    """Return the models named by the environment."""
     return Pair(settings.EMBEDDING_IMAGE_MODEL, settings.EMBEDDING_TEXT_MODEL)
 
 
 def same_models(one: Pair, other: Pair) -> bool:
-    """Whether both name the same models, however their folders are written."""
+    """Whether both name the same models, in whatever notation of folders."""
     return one == other or [_written(name) for name in one] == [_written(name) for name in other]
 
 
 def _written(name: str) -> str:
-    """The same for a folder however it is written."""
+    """Return a name in one notation: the resolved path for a folder."""
     return str(Path(name).resolve()) if Path(name).exists() else name
 
 
 class _Held:
-    """What one request has met; None until it needs it."""
+    """The choice of one request; None until needed."""
 
     def __init__(self, choice: Choice | None) -> None:
         self.choice = choice
@@ -120,7 +122,7 @@ _held: ContextVar[_Held | None] = ContextVar("held", default=None)
 
 
 def chosen() -> Choice:
-    """Return what to answer with: within `one_choice` always the same."""
+    """Return the pair to use: constant within `one_choice`."""
     held = _held.get()
     if held is None:
         return _process.choice()
@@ -131,7 +133,7 @@ def chosen() -> Choice:
 
 @contextmanager
 def one_choice(choice: Choice | None = None) -> Iterator[None]:
-    """Within it, `chosen` is always the same: `choice`, or what it is when it is asked for first."""
+    """Context in which `chosen` is constant: `choice`, or its value at the first call."""
     if choice is None and _held.get() is not None:
         yield
         return
@@ -143,7 +145,7 @@ def one_choice(choice: Choice | None = None) -> Iterator[None]:
 
 
 def within(choice: Choice, work: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `work` for another thread, which does it with `choice`."""
+    """Return `work` wrapped to use `choice` in another thread."""
 
     def run(*args: Any) -> Any:
         with one_choice(choice):
@@ -153,14 +155,14 @@ def within(choice: Choice, work: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class _Process:
-    """What this process knows."""
+    """The state of this process."""
 
     def __init__(self) -> None:
         self.switch: Switch | None = None
         self.serving: Named | None = None
         self.look_at = -math.inf
         self.is_known = False
-        # Loads a pair in a server, where nobody should have to wait for it; None elsewhere.
+        # Loads a pair in a server, in the background so that no request waits for it; None elsewhere.
         self.load: Callable[[Pair], None] | None = None
         self.looking = threading.Lock()
         self._loader: threading.Thread | None = None
@@ -182,8 +184,8 @@ class _Process:
         try:
             switch = read()
         except (DatabaseError, InterfaceError, psycopg.Error) as error:
-            # Not migrated, or away, of which others tell: what was known goes on.
-            logger.debug("Which models were chosen can't be asked: %s", error)
+            # Not migrated, or not reachable, which others report: keep the cached choice.
+            logger.debug("The choice of models could not be read: %s", error)
         else:
             if switch and self.is_known and self.serving is None:
                 self.serving = self._of_environment(switch)
@@ -192,12 +194,13 @@ class _Process:
         self.look_at = time.monotonic() + LOOK_EVERY
 
     def _of_environment(self, switch: Switch) -> Named | None:
-        """Return what a process answers with that has known of no switch until now, where that is kept."""
+        """Return the pair of the environment if the switch knows it: what a process used that has not known of a
+        switch."""
         known = (switch.active, switch.kept, switch.next)
         return next((named for named in known if named and same_models(named.pair, environment())), None)
 
     def follow(self) -> None:
-        """Change over to what is active by now, as soon as that can be answered with."""
+        """Change to the active pair, as soon as it can be used."""
         switch = self.switch
         if switch is None or not switch.counts_with(environment()):
             self.serving = None
@@ -217,9 +220,9 @@ class _Process:
             self.load(active.pair)
         except Exception as error:
             self._retry_at = time.monotonic() + RETRY
-            logger.error("The models that were chosen can't be used, the others go on: %s", error)
+            logger.error("The chosen models can't be loaded; keeping the previous ones: %s", error)
             return
-        logger.info("Answering with %s and %s from now on.", *active.pair)
+        logger.info("Now using %s and %s.", *active.pair)
         if self.switch and self.switch.active == active:
             self.serving = active
 
@@ -234,7 +237,7 @@ def _read() -> Switch | None:
             cursor.execute(_READ)
             return _switch_of(cursor.fetchone())
     finally:
-        # Not every thread that asks gives its connection back at an end, as requests do.
+        # Not every calling thread closes its connection at the end, as requests do.
         if not was_open and not connection.in_atomic_block:
             connection.close()
 
@@ -245,44 +248,44 @@ def _read_alone() -> Switch | None:
 
 
 def look_before_forking() -> None:
-    """Look over a connection of its own, and not again until `follow_choice`: no other process may inherit one."""
+    """Read the choice over a separate connection, and not again until `follow_choice`: no child may inherit one."""
     _process.look(_read_alone)
     _process.look_at = math.inf
 
 
 def follow_choice(load: Callable[[Pair], None]) -> None:
-    """From now on follow what is chosen, as a server does: after `load`, in a thread of its own, has brought the new
-    models. Until then the old ones go on."""
+    """Follow the choice from now on, as a server does: `load` loads new models in a thread; the old ones stay in use
+    meanwhile."""
     _process.load, _process.look_at = load, -math.inf
 
 
 def look_again() -> None:
-    """Look at what is chosen when it is needed next."""
+    """Read the choice when it is needed next."""
     _process.look_at = -math.inf
 
 
 def known_switch() -> Switch | None:
-    """Return what this process knows of the switch, whether it counts or not."""
+    """Return the switch as this process knows it, whether it applies or not."""
     _process.choice()
     return _process.switch
 
 
 def pair_of(model: str) -> Pair | None:
-    """Return how an operator writes the models of the set that rows name so; None where the switch knows none."""
+    """Return the pair whose image model has this name in rows; None if the switch knows none."""
     switch = known_switch()
     named = [one for one in (switch.active, switch.next, switch.kept) if one] if switch else []
     return next((one.pair for one in named if one.model == model), None)
 
 
 def is_lagging() -> bool:
-    """Whether this process still answers with other models than those that were chosen."""
+    """Whether this process still uses other models than the chosen ones."""
     switch = known_switch()
     return bool(switch and _process.serving and _process.serving != switch.active)
 
 
 def forget_choice(*, look: bool) -> None:
-    """Know nothing any more, and look at it when it is needed next, or never: for tests."""
-    global _process  # noqa: PLW0603 - what this process knows
+    """For tests: reset the state; read the choice when needed next, or never."""
+    global _process  # noqa: PLW0603 - state of this process
     _process = _Process()
     _process.is_known = not look
     _process.look_at = -math.inf if look else math.inf

@@ -1,4 +1,4 @@
-"""Pictures that somebody has put together, in an order of their own."""
+"""Albums: images that a user has put together, in an order of their own."""
 
 import uuid
 from collections.abc import Collection, Sequence
@@ -19,7 +19,7 @@ LONGEST_TITLE = 200
 
 
 class Visibility(models.TextChoices):
-    """Who sees something: the one whose it is, and curators; everybody who is logged in; everybody."""
+    """Who sees something: owner and curators; all who are logged in; everybody."""
 
     OWN = "own", _("only me, and curators")
     MEMBERS = "members", _("everybody with an account")
@@ -27,7 +27,7 @@ class Visibility(models.TextChoices):
 
 
 class Place(models.TextChoices):
-    """Where pictures of an album can be moved to."""
+    """Targets for moving images within an album."""
 
     FIRST = "first", _("To the front")
     EARLIER = "earlier", _("Earlier by one")
@@ -37,11 +37,11 @@ class Place(models.TextChoices):
 
 class AlbumQuerySet(models.QuerySet["Album"]):
     def kept(self) -> Self:
-        """Those that nobody has deleted."""
+        """Those not deleted."""
         return self.filter(deleted=None)
 
     def visible_to(self, user: "User | AnonymousUser") -> Self:
-        """Those that this person may see, and search by."""
+        """Those that this user may see, and search by."""
         kept = self.kept()
         if sees_all(user):
             return kept
@@ -50,7 +50,7 @@ class AlbumQuerySet(models.QuerySet["Album"]):
         return kept.filter(~models.Q(visibility=Visibility.OWN) | models.Q(owner=user))
 
     def editable_by(self, user: "User | AnonymousUser") -> Self:
-        """Those that this person may change: all for curators, their own for who may keep albums."""
+        """Those that this user may change: all for curators, their own for those who may keep albums."""
         if edits_all(user):
             return self.kept()
         return self.kept().filter(owner=user) if may_keep_albums(user) else self.none()
@@ -69,7 +69,7 @@ def may_keep_albums(user: "User | AnonymousUser") -> bool:
 
 
 class Album(models.Model):
-    """A title, and images in an order (`AlbumImage`). Who sees it sees of its images what they may see anyway."""
+    """A title, and images in an order (`AlbumImage`). Images keep their own visibility."""
 
     title = LineField(_("title"), max_length=LONGEST_TITLE)
     description = ProseField(_("description"), max_length=5000, blank=True)
@@ -84,13 +84,13 @@ class Album(models.Model):
     visibility = models.CharField(
         _("who sees it"), max_length=7, choices=Visibility, default=Visibility.OWN, db_default=Visibility.OWN
     )
-    # The database clears it with its picture, and changes it with its id.
+    # Cleared by the database when the image is deleted, and updated when its id changes.
     cover = models.ForeignKey(
         "search.Image", on_delete=models.DO_NOTHING, db_constraint=False, null=True, editable=False, related_name="+"
     )
     created = models.DateTimeField(_("created"), db_default=Now(), editable=False)
     updated = models.DateTimeField(_("updated"), db_default=Now(), editable=False)
-    # Kept for a while with all that is in it, and seen by nobody: see `search.curation.albums`.
+    # Soft deletion: kept for a while with its entries, visible to nobody; see `search.curation.albums`.
     deleted = models.DateTimeField(_("deleted"), null=True, editable=False)
 
     objects = AlbumQuerySet.as_manager()
@@ -114,9 +114,9 @@ class Album(models.Model):
 
     @transaction.atomic
     def move(self, image_ids: Collection[uuid.UUID], to: "Place | int", seen: Collection[uuid.UUID]) -> None:
-        """Put some of its images, in the order that they have, elsewhere: to a place, of which the first is 1.
+        """Move some of its images, in their current order, to a position, of which the first is 1.
 
-        Places are those of the images that are `seen`; each of the others goes on following the one before it.
+        Positions count only images in `seen`; each of the others stays behind the one before it.
         """
         Album.objects.select_for_update().get(pk=self.pk)
         entries = AlbumImage.objects.filter(album=self).order_by("position", "image_id")
@@ -133,7 +133,7 @@ class Album(models.Model):
 
     @transaction.atomic
     def sort_by_taken(self) -> None:
-        """Put its images in the order in which they were taken, those without a date last."""
+        """Sort its images by the time taken, those without a date last."""
         Album.objects.select_for_update().get(pk=self.pk)
         entries = AlbumImage.objects.filter(album=self)
         taken = models.F("image__capture__taken").asc(nulls_last=True)
@@ -162,9 +162,9 @@ def _moved(order: Sequence[uuid.UUID], chosen: Collection[uuid.UUID], to: "Place
 
 
 class AlbumImage(models.Model):
-    """That an image is in an album, and where. Written by `search.models.editing`, as all that revisions keep.
+    """The position of an image in an album. Written by `search.models.editing`, as all that revisions record.
 
-    The database deletes these rows with their image and their album, and changes them with the image's id.
+    The database deletes these rows with their image and their album, and updates them when the image's id changes.
     """
 
     pk = models.CompositePrimaryKey("album", "image")
@@ -185,7 +185,7 @@ class AlbumImage(models.Model):
 
 
 def hand_over_albums(former_id: uuid.UUID, image_id: uuid.UUID) -> None:
-    """Have one image stand, too, where another one stands. In a transaction."""
+    """Add one image to all albums of another one, at the same positions. Within a transaction."""
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO search_albumimage (album_id, image_id, position)"
@@ -196,7 +196,7 @@ def hand_over_albums(former_id: uuid.UUID, image_id: uuid.UUID) -> None:
 
 
 def albums_of(image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, list[int]]:
-    """Return the ids of the albums in which these images are, in order."""
+    """Return the ids of the albums that contain these images, in ascending order, by image."""
     found: dict[uuid.UUID, list[int]] = {}
     entries: Any = AlbumImage.objects.filter(image__pk__any_of=list(image_ids)).order_by("album_id")
     for image_id, album_id in entries.values_list("image_id", "album_id"):

@@ -1,7 +1,9 @@
-"""In what order pictures became visible: what saved searches, feeds and pages go by. The database writes all of it.
+"""Arrival numbers: the order in which pictures became visible, for saved searches, feeds and result pages. All written
+by the database.
 
-A moment can't tell: a transaction that began before somebody looked, and ends afterwards, brings rows with an earlier
-one. Numbers are given at the very end of each transaction, by one at a time: who sees a number sees all smaller ones.
+A timestamp doesn't suffice: a transaction that began before a reader's query and commits after it adds rows with an
+earlier one. Numbers are assigned at the very end of each transaction, under a lock: who sees a number sees all smaller
+ones.
 """
 
 import datetime as dt
@@ -18,16 +20,16 @@ _TRIGGERS = (
 )
 
 OLDEST_MOMENT = 10**9
-"""Addresses of older versions name a moment in Unix seconds where they name a number now. No number is so large."""
+"""Older versions put a Unix timestamp into URLs in place of the number. No number is so large."""
 
 
 class Arrival(models.Model):
-    """When a picture came to be seen last, by numbers that only grow; hidden ones keep theirs until they are shown.
+    """When a picture was last made visible, as increasing numbers; hidden pictures keep theirs until they are shown.
 
-    `searchable` is None while it waits for its vector. Written by triggers alone (migration 0011).
+    `searchable` is None while its vector is pending. Written by triggers only (migration 0011).
     """
 
-    # Without a constraint of Django's: the database's own deletes these rows with their pictures.
+    # Without Django's constraint: the database's own deletes these rows with their pictures.
     image = models.OneToOneField(
         Image, primary_key=True, on_delete=models.DO_NOTHING, related_name="arrival", db_constraint=False
     )
@@ -43,7 +45,7 @@ class Arrival(models.Model):
 
     @classmethod
     def number_at(cls, moment: dt.datetime) -> int:
-        """Return the number that was the last at `moment`."""
+        """Return the last number assigned by `moment`."""
         found = cls.objects.filter(moment__lte=moment).aggregate(
             last=models.Max("shown"), found=models.Max("searchable")
         )
@@ -51,13 +53,13 @@ class Arrival(models.Model):
 
     @classmethod
     def moment_of(cls, number: int) -> dt.datetime:
-        """Return when the last one up to `number` was shown; now, where there is none."""
+        """Return when the last picture up to `number` was shown; now if there is none."""
         moments = cls.objects.filter(shown__lte=number).order_by("-shown").values_list("moment", flat=True)
         return moments.first() or timezone.now()
 
 
 class Change(models.Model):
-    """The number of the last change by which fewer pictures, or others, may be found: one row, written by triggers."""
+    """The number of the last change that may remove or alter search results: one row, written by triggers."""
 
     number = models.BigIntegerField()
 
@@ -70,7 +72,7 @@ class Change(models.Model):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The collection as it is seen now: the number of the last arrival, and of the last change."""
+    """The state of the collection: the numbers of the last arrival and of the last change."""
 
     arrived: int
     changed: int
@@ -81,9 +83,9 @@ CHANGED_SQL = "(SELECT coalesce(max(number), 0) FROM search_change)"
 
 
 def state() -> State:
-    """Return how far the collection is. Whatever is asked afterwards sees at least all of that."""
+    """Return the current state. Later queries see at least all that it covers."""
     with connection.cursor() as cursor:
-        # In one round trip.
+        # All in one round trip.
         cursor.execute(f"{_settling()}SELECT {ARRIVED_SQL}, {CHANGED_SQL}")
         while cursor.nextset():
             pass
@@ -91,7 +93,7 @@ def state() -> State:
 
 
 def _settling() -> str:
-    """Within a transaction, have what it did itself numbered now and not at its end."""
+    """Return SQL that, within a transaction, assigns the numbers of its own changes now instead of at its end."""
     if not connection.in_atomic_block:
         return ""
     return (

@@ -1,4 +1,5 @@
-"""What unrelated pictures score with a model in this collection: measured now and then, asked at every search."""
+"""Calibration: what unrelated pictures score with a model in this collection, measured now and then, and read by each
+search."""
 
 from typing import ClassVar
 
@@ -11,7 +12,7 @@ from search.models.vector_values import MOST_DIMENSIONS, Vectors
 
 
 class Calibration(models.Model):
-    """The newest measurement for a pair of models; a new one takes its place. All levels are cosine similarities."""
+    """The latest calibration of a pair of models; a new one replaces it. All levels are cosine similarities."""
 
     model = models.CharField(_("model"), max_length=300)
     text_model = models.CharField(_("model for words"), max_length=1000)
@@ -66,5 +67,5 @@ class Calibration(models.Model):
 
     @staticmethod
     def as_sample(vectors: Vectors) -> bytes:
-        """Return what `sample` holds for `vectors`, shape (count, dimensions)."""
+        """Return the bytes for `sample` of `vectors`, shape (count, dimensions)."""
         return vectors.astype(np.float16).tobytes()

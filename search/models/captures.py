@@ -1,4 +1,4 @@
-"""When, where and with what pictures were taken, and what people changed of what was read."""
+"""When, where and with what pictures were taken, and which of these fields people have changed."""
 
 import datetime as dt
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -19,7 +19,7 @@ else:
 
 
 class WallTimeInput(forms.DateTimeField):
-    """A time without a zone: what a clock showed there, not here."""
+    """A time without a zone: local time where the picture was taken."""
 
     def prepare_value(self, value: Any) -> Any:
         return value
@@ -48,10 +48,10 @@ class WallTimeField(_DateTimeField):
 
 
 class Capture(models.Model):
-    """What was written of a picture by its camera or by people, and can't be seen in it: one row for each that was
-    read, whether it said anything or not.
+    """Metadata of a picture from its camera or from people: one row for each image that was read, even if nothing was
+    found.
 
-    A table of its own: it is written without touching the rows that have vectors, and read where it is shown.
+    A separate table, so that writing it doesn't touch the rows with vectors, and only pages that show it read it.
     """
 
     class TakenFrom(models.TextChoices):
@@ -63,25 +63,26 @@ class Capture(models.Model):
         FILE = "file", _("the age of its file")
 
     GUESSED = (TakenFrom.NAME, TakenFrom.FILE)
-    """From where a date is about right at best."""
+    """Sources of dates that are approximate at best."""
 
-    # The database deletes it with its image: Django need not ask for it first.
+    # The database deletes it with its image, so Django need not query for it.
     image = models.OneToOneField(
         Image, on_delete=models.DO_NOTHING, primary_key=True, db_constraint=False, related_name="capture"
     )
-    # What read it, see search.metadata.READER; 0: nobody yet.
+    # Version of the reader (search.metadata.READER); 0: not read yet.
     reader = models.SmallIntegerField(default=0, db_default=0, editable=False)
-    # Names of fields, of this row and of its image, that a person has changed: reading leaves them alone.
+    # Fields of this row and of its image that a person has changed: reading files doesn't overwrite them.
     edited = ArrayField(models.CharField(max_length=20), default=list, db_default=[], editable=False)
-    # Of what is decoded, by which a file that was only rated or tagged is told from another picture; None: not known.
+    # Hash of the decoded pixels, by which a file whose metadata was edited is told from another picture; None:
+    # unknown.
     pixels = models.UUIDField(null=True, editable=False)
-    # Of the files beside the picture that were read last; None: not known.
+    # Hash of the sidecars that were read last; None: unknown.
     sidecars = models.UUIDField(null=True, editable=False)
 
-    # The same, that a table has stated or who uploaded it: reading files leaves them alone, and other tables don't.
+    # Fields set by a table or by the uploader: reading files doesn't overwrite them, other tables do.
     stated = ArrayField(models.CharField(max_length=20), default=list, db_default=[], editable=False)
 
-    # By the clock of the place.
+    # Local time where it was taken.
     taken = WallTimeField(_("taken"), null=True, blank=True)
     taken_offset = models.SmallIntegerField(
         _("ahead of UTC"), null=True, blank=True, help_text=_("In minutes; empty where nobody knows.")
@@ -96,11 +97,11 @@ class Capture(models.Model):
     exposure = models.FloatField(_("exposure"), null=True, editable=False)
     iso = models.IntegerField(_("ISO"), null=True, editable=False)
     rating = models.SmallIntegerField(_("rating"), null=True, blank=True)
-    # Of curators alone: nothing that others see has them.
+    # For curators only: no public page or answer contains them.
     latitude = models.FloatField(_("latitude"), null=True, blank=True)
     longitude = models.FloatField(_("longitude"), null=True, blank=True)
-    # What is there, once somebody has looked it up: nothing at sea. A trigger takes both back when the coordinates
-    # change, whoever changes them (migration 0030).
+    # The town, once looked up; None at sea. A trigger resets both when the coordinates change, whatever changes them
+    # (migration 0030).
     place = models.ForeignKey(
         Place, null=True, on_delete=models.PROTECT, db_index=False, editable=False, related_name="captures"
     )
@@ -109,13 +110,13 @@ class Capture(models.Model):
     class Meta:
         default_permissions = ()
         indexes: ClassVar = [
-            # By the time taken, of several at one time by the id.
+            # By the time taken, then by id.
             models.Index(fields=["taken", "image"], condition=models.Q(taken__isnull=False), name="capture_taken"),
-            # Copies of the same pixels.
+            # Copies with the same pixels.
             models.Index(fields=["pixels"], condition=models.Q(pixels__isnull=False), name="capture_pixels"),
             models.Index(fields=["camera", "image"], condition=~models.Q(camera=""), name="capture_camera"),
             models.Index(fields=["place", "image"], condition=models.Q(place__isnull=False), name="capture_place"),
-            # Of those near some place: between two latitudes, and of these between two longitudes.
+            # For pictures near a place: a range of latitudes, filtered by longitude.
             models.Index(
                 fields=["latitude", "longitude", "image"],
                 condition=models.Q(latitude__isnull=False),
@@ -154,7 +155,7 @@ class Capture(models.Model):
 
     @property
     def is_about(self) -> bool:
-        """Whether the time is no more than a guess."""
+        """Whether the time is only a guess."""
         return self.taken_from in self.GUESSED
 
     @property
@@ -163,25 +164,25 @@ class Capture(models.Model):
 
     @property
     def zone(self) -> str:
-        """The offset as it is written, such as "+09:00"; "" where nobody knows it."""
+        """The offset from UTC as text, such as "+09:00"; "" if unknown."""
         if self.taken_offset is None:
             return ""
         hours, minutes = divmod(abs(self.taken_offset), 60)
         return f"{'-' if self.taken_offset < 0 else '+'}{hours:02}:{minutes:02}"
 
     @property
-    def exposure_told(self) -> str:
-        """The exposure as photographers write it: "1/250 s", "2.5 s"."""
+    def exposure_text(self) -> str:
+        """The exposure in photographers' notation: "1/250 s", "2.5 s"."""
         if not self.exposure:
             return ""
         return f"1/{round(1 / self.exposure)} s" if self.exposure < 0.4 else f"{self.exposure:.3g} s"
 
     @property
     def settings(self) -> list[str]:
-        """Focal length, aperture, exposure and speed, as far as they are known."""
+        """Focal length, aperture, exposure and ISO speed, as far as known."""
         return [
             *([f"{self.focal_length:.4g} mm"] if self.focal_length else []),
             *([f"f/{self.aperture:.3g}"] if self.aperture else []),
-            *filter(None, [self.exposure_told]),
+            *filter(None, [self.exposure_text]),
             *([f"ISO {self.iso}"] if self.iso else []),
         ]

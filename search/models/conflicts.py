@@ -1,7 +1,7 @@
-"""Two who change the same rows at once: waits that end, a second try, and a true word where neither helps.
+"""Concurrent changes of the same rows: lock timeouts, retries, and errors that say what happened.
 
-Rows are locked in one order everywhere: images before what belongs to them, each by its primary key. Where two wait
-for each other all the same, PostgreSQL ends one of them, whose work is then done again.
+Rows are locked in one order everywhere: images before what belongs to them, each by primary key. If there is a
+deadlock nevertheless, PostgreSQL aborts one transaction, which is then retried.
 """
 
 import random
@@ -13,11 +13,12 @@ from django.db import DatabaseError, IntegrityError, OperationalError, connectio
 from django.db.models import Model, QuerySet
 
 PATIENCE = "5s"
-"""How long a person's change waits for a row that somebody else holds: a worker that computes its vector needs a few
-seconds, and one whose machine has vanished holds it for minutes."""
+"""Lock timeout of a person's change: a worker that computes the row's vector holds it for a few seconds, and one whose
+machine has vanished for minutes."""
 TRIES = 5
 _PAUSE = 0.05
-"""Seconds before the second try, doubled for each further one: both victims would meet again at the same moment."""
+"""Seconds before the first retry, doubled for each further one, and randomised: both transactions would collide
+again."""
 
 _SERIALIZATION_FAILURE, _DEADLOCK, _LOCK_NOT_AVAILABLE = "40001", "40P01", "55P03"
 _FOREIGN_KEY, _UNIQUE = "23503", "23505"
@@ -27,24 +28,24 @@ _Result = TypeVar("_Result")
 
 
 def is_conflict(error: BaseException) -> bool:
-    """Whether somebody else was changing the same rows; nothing was changed by this one."""
+    """Whether another transaction was changing the same rows; this one changed nothing."""
     codes = {_SERIALIZATION_FAILURE, _DEADLOCK, _LOCK_NOT_AVAILABLE}
     return isinstance(error, OperationalError) and _code(error) in codes
 
 
 def is_overtaken(error: BaseException) -> bool:
-    """Whether a row that this change builds on was deleted meanwhile, or one that it adds was added."""
+    """Whether a row that this change depends on was deleted meanwhile, or one that it inserts was inserted."""
     if isinstance(error, IntegrityError):
         return _code(error) in {_FOREIGN_KEY, _UNIQUE}
-    return type(error) is DatabaseError and error.__cause__ is None  # Django's own, of an UPDATE that met no row
+    return type(error) is DatabaseError and error.__cause__ is None  # Django's own, for an UPDATE that matched no row
 
 
 def retried(work: Callable[[], _Result]) -> _Result:
-    """Return what `work`, a whole transaction, returns; do it again where another one came between.
+    """Return the result of `work`, a whole transaction; retry it after a conflict with another one.
 
-    What a lock kept out is not tried again: it has waited. Raises what the last try raised.
+    A lock timeout is not retried: it has waited already. Raises the error of the last attempt.
     """
-    if connection.in_atomic_block:  # which has failed with it
+    if connection.in_atomic_block:  # the outer transaction has failed with it
         return work()
     for attempt in range(TRIES - 1):
         try:
@@ -53,23 +54,23 @@ def retried(work: Callable[[], _Result]) -> _Result:
             is_victim = is_conflict(error) and _code(error) != _LOCK_NOT_AVAILABLE
             if not is_victim and not is_overtaken(error):
                 raise
-        time.sleep(random.uniform(1, 2) * _PAUSE * 2**attempt)  # noqa: S311 - no secret
+        time.sleep(random.uniform(1, 2) * _PAUSE * 2**attempt)  # noqa: S311 - not a secret
     return work()
 
 
 def wait_briefly() -> None:
-    """Have this transaction wait for each lock for PATIENCE at most."""
+    """Set the lock timeout of this transaction to PATIENCE."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('lock_timeout', %s, true)", [PATIENCE])
 
 
 def locked(rows: "QuerySet[_Row]") -> "list[_Row]":
-    """Lock `rows` in the order of their keys until the transaction ends, and return those that are still there."""
+    """Lock `rows` in key order until the transaction ends, and return those that still exist."""
     return list(_locking(rows))
 
 
 def locked_values(rows: "QuerySet[_Row]", *fields: str) -> list[Any]:
-    """Lock `rows` as `locked` does, and return these fields of those that are still there: of any number of rows."""
+    """Lock `rows` as `locked` does, and return these fields of those that still exist; for any number of rows."""
     return list(_locking(rows.select_related(None)).values_list(*fields))
 
 

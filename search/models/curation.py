@@ -1,4 +1,4 @@
-"""What the people who look after the collection are told about it."""
+"""Reports about pictures, and objects pending deletion."""
 
 from collections.abc import Collection
 from typing import ClassVar
@@ -15,11 +15,11 @@ from search.models.image import Image
 from search.models.texts import ProseField
 
 MOST_PENDING = 20
-"""Reports of one picture that nobody has looked at: one more would tell the curators nothing."""
+"""Unresolved reports of one picture; more would tell the curators nothing new."""
 
 
 class Report(models.Model):
-    """Somebody says that a picture should not be here. Pending until a curator resolves it."""
+    """A report that a picture should not be here. Pending until a curator resolves it."""
 
     class Reason(models.TextChoices):
         INAPPROPRIATE = "inappropriate", _("Inappropriate content")
@@ -73,22 +73,22 @@ class Report(models.Model):
         return f"{self.get_reason_display()}: {self.image}"
 
     def file(self) -> None:
-        """Save this new report, unless its picture is in the queue many times already."""
+        """Save this new report, unless its picture has MOST_PENDING unresolved ones already."""
         if type(self).objects.filter(image=self.image_id, resolved=None)[:MOST_PENDING].count() < MOST_PENDING:
             self.save(force_insert=True)
 
     def resolve(self, resolver: models.Model, *, hide: bool = False) -> None:
-        """Close this report; with `hide`, take the picture out of sight and close all that was said of it."""
+        """Resolve this report; with `hide`, hide the picture and resolve all its reports."""
         type(self).resolve_all([self.pk], resolver, hide=hide)
 
     @classmethod
     def resolve_all(
         cls, keys: Collection[int], resolver: models.Model, *, hide: bool = False
     ) -> "tuple[list[Image], list[Report]]":
-        """Close the reports of these keys; with `hide`, all that was said of their pictures, which are hidden then.
+        """Resolve the reports with these keys; with `hide`, hide their pictures and resolve all reports of these.
 
-        Returns the pictures that were not hidden before, and the reports that were not closed. Raises what
-        `search.models.conflicts` speaks of.
+        Returns the pictures that this has hidden, and the reports that it has resolved. Raises the errors of
+        `search.models.conflicts`.
         """
         hidden: list[Image] = []
         named = cls.objects.filter(pk__in=keys)
@@ -105,7 +105,7 @@ class Report(models.Model):
 
     @classmethod
     def reopen_all(cls, keys: Collection[int]) -> "list[Report]":
-        """Open these reports again; return those that were closed."""
+        """Reopen these reports; return those that were resolved."""
         with transaction.atomic():
             opened = cls.lock(cls.objects.filter(pk__in=keys).exclude(resolved=None))
             cls.objects.filter(pk__in=[report.pk for report in opened]).update(resolved=None, resolver=None)
@@ -113,15 +113,15 @@ class Report(models.Model):
 
     @staticmethod
     def lock(reports: "models.QuerySet[Report]") -> "list[Report]":
-        """Lock reports until the transaction ends, after their pictures where those are locked too."""
+        """Lock reports until the transaction ends; lock their pictures first where both are locked."""
         return locked(reports.select_related("image").defer("image__embedding", "image__description"))
 
 
 class OwedDeletion(models.Model):
-    """The objects of a deleted image, still to be deleted from the storage.
+    """The objects of a deleted image, pending deletion from the storage.
 
-    Written in the transaction that deletes the image, so that nothing is forgotten when the storage is down or the
-    process is killed.
+    Written in the transaction that deletes the image, so that nothing is lost when the storage is down or the process
+    is killed.
     """
 
     image_id = models.UUIDField(primary_key=True)

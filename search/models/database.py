@@ -1,4 +1,4 @@
-"""What processes ask of the database about each other: its clock, and whether one of them is alone at something."""
+"""Coordination of processes through the database: its clock, and advisory locks."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -8,22 +8,22 @@ from django.db import connection, transaction
 
 
 def now() -> dt.datetime:
-    """Return the time by the clock of the database, as pictures have it."""
+    """Return the time by the database's clock, which pictures' timestamps use."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         moment: dt.datetime = cursor.fetchone()[0]
     return moment
 
 
-def is_alone(lock: int) -> bool:
-    """Whether no other transaction holds `lock`; if so, this one does until it ends, also by a killed process."""
+def try_lock(lock: int) -> bool:
+    """Try to take the advisory lock `lock` until the transaction ends, even by a killed process. Never waits."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [lock])
         return bool(cursor.fetchone()[0])
 
 
 @contextmanager
-def alone(lock: int) -> Iterator[bool]:
-    """Tell, within a transaction, whether no other one holds `lock`."""
+def trying_lock(lock: int) -> Iterator[bool]:
+    """Yield whether this transaction got the advisory lock `lock`. Never waits."""
     with transaction.atomic():
-        yield is_alone(lock)
+        yield try_lock(lock)

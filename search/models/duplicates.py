@@ -1,4 +1,4 @@
-"""The same picture more than once: by what it is told, and what people have decided."""
+"""Duplicates: perceptual hashes, and pairs with people's decisions."""
 
 from typing import ClassVar
 
@@ -11,10 +11,10 @@ from search.models.image import Image
 
 
 class Fingerprint(models.Model):
-    """The perceptual hash of a picture (`search.imaging.perceptual_hash`), None for a flat one, and whether
-    `manage.py find_duplicates` has looked for others like it.
+    """The perceptual hash of a picture (`search.imaging.perceptual_hash`), None for a flat one, and whether `manage.py
+    find_duplicates` has compared it.
 
-    The database deletes these rows with their picture, and changes them with its id.
+    The database deletes these rows with their picture, and updates them when its id changes.
     """
 
     image = models.OneToOneField(
@@ -37,10 +37,10 @@ class Fingerprint(models.Model):
 
 
 class DuplicatePair(models.Model):
-    """Two pictures that are the same, or similar shots of one scene, or that a person has said not to be the same.
+    """Two pictures that are the same, or similar shots of one scene, or that a person has declared different.
 
-    Which of them is the first means nothing. The database deletes these rows with either picture, and changes them
-    with its id.
+    The order of the two has no meaning. The database deletes these rows with either picture, and updates them when its
+    id changes.
     """
 
     class Kind(models.TextChoices):
@@ -60,7 +60,7 @@ class DuplicatePair(models.Model):
     )
     kind = models.CharField(max_length=7, choices=Kind, editable=False)
     state = models.CharField(max_length=9, choices=State, default=State.PENDING, editable=False)
-    # What tells that they are the same: equal pixels, bits in which the hashes differ, points that match.
+    # Evidence: equal pixels, Hamming distance of the hashes, matching keypoints.
     is_exact = models.BooleanField(default=False, editable=False)
     bits = models.SmallIntegerField(null=True, editable=False)
     points = models.SmallIntegerField(null=True, editable=False)
@@ -79,7 +79,7 @@ class DuplicatePair(models.Model):
             models.Index(fields=["kind", "id"], condition=models.Q(state="pending"), name="duplicate_pending"),
         ]
         constraints: ClassVar = [
-            # Ids change with files, so no order of the two could be kept.
+            # Ids change with files, so a fixed order of the two could not be maintained.
             models.UniqueConstraint(Least("first", "second"), Greatest("first", "second"), name="duplicate_pair_once"),
             models.CheckConstraint(condition=~models.Q(first=models.F("second")), name="duplicate_pair_of_two"),
         ]

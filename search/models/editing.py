@@ -1,9 +1,9 @@
-"""The one place where what people say of pictures is written together with what it was before: any number of pictures
-in a few statements.
+"""The only place that writes people's edits together with the previous values: any number of pictures in a few
+statements.
 
-A state of a picture is a mapping of names to values as JSON has them: columns of the image and of its capture,
-"albums" for the ids of those that it is in, "visibility" for who sees it, "trashed" for whether it is in the trash,
-and "edited", which tells of names whether a person has changed them.
+A state of a picture maps names to JSON values: columns of the image and of its capture, "albums" for the ids of its
+albums, "visibility" for who sees it, "trashed" for whether it is in the trash, and "edited", which maps names to
+whether a person has changed them.
 """
 
 import json
@@ -20,7 +20,7 @@ _TEXT = "(its.after ->> '{0}')"
 IMAGE_COLUMNS = {
     **dict.fromkeys(("title", "description", "author", "licence", "source_link"), _TEXT),
     "tags": "ARRAY(SELECT jsonb_array_elements_text(its.after -> '{0}'))",
-    # Whoever is gone can't be named again.
+    # A deleted user can't be restored.
     "uploader": "(SELECT id FROM {users} WHERE id = (its.after ->> '{0}')::bigint)",
     "hidden": "(its.after ->> '{0}')::boolean",
 }
@@ -31,11 +31,11 @@ CAPTURE_COLUMNS = {
     **dict.fromkeys(("focal_length", "aperture", "exposure", "latitude", "longitude"), _TEXT + "::float8"),
 }
 TOGETHER = (("taken", "taken_offset", "taken_from"), ("latitude", "longitude"))
-"""Columns that make sense together alone: one of them is never put back without the others."""
+"""Columns that only make sense together: one is never restored without the others."""
 
 
 class Row(NamedTuple):
-    """One picture: what changes of it, before and after."""
+    """The change of one picture: values before and after."""
 
     image_id: uuid.UUID
     before: State
@@ -43,12 +43,12 @@ class Row(NamedTuple):
 
 
 def group_of(name: str) -> tuple[str, ...]:
-    """Return the columns that change together with this one, itself included."""
+    """Return the columns that change together with this one, including itself."""
     return next((group for group in TOGETHER if name in group), (name,))
 
 
 def difference(image_id: uuid.UUID, before: State, after: State) -> Row | None:
-    """Return what differs between two states with the same names; None where nothing does."""
+    """Return the differences of two states with the same names; None if there are none."""
     names = [name for name in after if name != "edited" and before[name] != after[name]]
     if not names:
         return None
@@ -64,7 +64,7 @@ def difference(image_id: uuid.UUID, before: State, after: State) -> Row | None:
 
 
 def write(rows: Sequence[Row], by: Any = None) -> None:
-    """Give these pictures, whose rows are locked, what they are `after`. In a transaction."""
+    """Set the `after` values of these pictures, whose rows are locked. Within a transaction."""
     if not rows:
         return
     names = {name for row in rows for name in row.after}
@@ -85,7 +85,7 @@ def write(rows: Sequence[Row], by: Any = None) -> None:
 
 
 def note(revision_id: int, rows: Sequence[Row]) -> None:
-    """Write down that a revision has changed this. In the transaction that does."""
+    """Record the changes under a revision. In the transaction that makes them."""
     names = sorted({name for row in rows for name in row.after if name != "edited"})
     with connection.cursor() as cursor:
         cursor.execute(
@@ -108,7 +108,7 @@ _GIVEN = "(SELECT key::uuid AS id, value AS after FROM jsonb_each(%s::jsonb)) AS
 
 
 def _assignments(table: str, columns: Collection[str], expressions: Mapping[str, str]) -> list[str]:
-    """One of many pictures changes, another one need not: what it has stays then."""
+    """Return assignments that keep the current value of pictures which don't change the column."""
     users = connection.ops.quote_name(_users())
     found = []
     for name in sorted(columns):
@@ -132,7 +132,7 @@ def _write_images(cursor: Any, columns: Collection[str], after: str) -> None:
 
 
 def _write_captures(cursor: Any, names: Collection[str], after: str) -> None:
-    """And of which fields a person has changed them."""
+    """Write captures, and which of their fields a person has changed."""
     cursor.execute(
         f"INSERT INTO search_capture (image_id) SELECT id FROM {_GIVEN} ORDER BY id ON CONFLICT DO NOTHING",  # noqa: S608
         [after],
@@ -152,7 +152,7 @@ def _write_captures(cursor: Any, names: Collection[str], after: str) -> None:
 
 
 def _write_albums(cursor: Any, after: str) -> None:
-    """What comes into an album stands at its end, in the order in which it was taken. Albums that are gone stay so."""
+    """Write albums: new entries are appended, by the time taken. Deleted albums are not restored."""
     cursor.execute(
         f"DELETE FROM search_albumimage AS entry USING {_GIVEN} WHERE entry.image_id = its.id"  # noqa: S608 - names are ours
         " AND its.after ? 'albums' AND NOT its.after -> 'albums' @> to_jsonb(entry.album_id)"
@@ -160,7 +160,7 @@ def _write_albums(cursor: Any, after: str) -> None:
         [after],
     )
     changed = {album_id for (album_id,) in cursor.fetchall()}
-    # One after the other, or two would both stand at the end.
+    # Lock one after the other, or two writers would append at the same position.
     cursor.execute(
         "SELECT id FROM search_album WHERE id IN (SELECT jsonb_array_elements(its.after -> 'albums')::bigint"  # noqa: S608
         f" FROM {_GIVEN} WHERE its.after ? 'albums') ORDER BY id FOR UPDATE",
@@ -182,7 +182,7 @@ def _write_albums(cursor: Any, after: str) -> None:
 
 
 def _set_hidden(cursor: Any, rows: Sequence[Row]) -> None:
-    """Of a private picture, and of one in the trash, it is for the time when it is neither."""
+    """Set `hidden`; for pictures that are private or in the trash, the value to restore later."""
     for hidden in (True, False):
         ids = [row.image_id for row in rows if row.after.get("hidden") is hidden]
         if ids:
@@ -201,7 +201,8 @@ def _set_hidden(cursor: Any, rows: Sequence[Row]) -> None:
 
 
 def _set_visibility(cursor: Any, after: str) -> None:
-    """What is private is hidden meanwhile, in the trash too; what it was otherwise is in its row."""
+    """Set visibility. Private pictures are hidden meanwhile, in the trash too; their row keeps the value to
+    restore."""
     cursor.execute(
         "INSERT INTO search_private (image_id, visibility, hidden)"  # noqa: S608 - names are ours
         " SELECT image.id, its.after ->> 'visibility', coalesce(trashed.was_hidden, image.hidden)"

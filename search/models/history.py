@@ -1,4 +1,4 @@
-"""What people changed, so that it can be looked up and undone; and what waits in the trash."""
+"""Revisions: people's changes, to be looked up and undone; and the trash."""
 
 from typing import Any, ClassVar
 
@@ -9,12 +9,12 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 OWN_FIELDS = ("title", "description", "author", "licence", "source_link", "tags", "visibility")
-"""What people may change of pictures that they have added themselves."""
+"""Fields of their own pictures that uploaders may change."""
 
 
 class Revision(models.Model):
-    """One change by one person, of one picture or of thousands. `undone_by` is the revision that has undone it and was
-    not undone itself."""
+    """One change by one person, of one or many pictures. `undone_by` is the revision that undid it and is itself in
+    effect."""
 
     class Kind(models.TextChoices):
         TAG = "tag", _("Tags added")
@@ -33,7 +33,7 @@ class Revision(models.Model):
         UNDO = "undo", _("Undone")
 
     class Door(models.TextChoices):
-        """Where it was done."""
+        """Where the change was made."""
 
         ELSEWHERE = "", _("elsewhere")
         PAGE = "page", _("the search page")
@@ -52,14 +52,14 @@ class Revision(models.Model):
     )
     created = models.DateTimeField(_("when"), db_default=Now(), editable=False)
     door = models.CharField(_("where"), max_length=10, choices=Door, blank=True, default="", editable=False)
-    # The query string of the search, or of the admin's list, that found the pictures; or how the command was called.
+    # The query string of the search or admin list that found the pictures, or the command line.
     search = models.TextField(_("found by"), blank=True, default="", editable=False)
-    # What was asked for, as {"tags": ["sea"]}.
+    # The requested change, as {"tags": ["sea"]}.
     given = models.JSONField(default=dict, editable=False)
-    # Names of what has changed in any of the pictures.
+    # Names of all fields changed in any of the pictures.
     fields = ArrayField(models.CharField(max_length=20), default=list, editable=False)
     count = models.PositiveIntegerField(_("pictures"), default=0, editable=False)
-    # Of older ones than are kept there is no row: go by the key alone.
+    # Old revisions have no row any more: use the key alone.
     undoes_id = models.BigIntegerField(null=True, editable=False)
     undone_by = models.ForeignKey(
         "self",
@@ -71,8 +71,8 @@ class Revision(models.Model):
         related_name="+",
     )
 
-    # Of a change that was just made: how many pictures were left as they are since they have as many tags as a picture
-    # may have, and whether somebody else kept the last of them locked.
+    # After a change: how many pictures were skipped because they have the maximum of tags, and whether a lock of
+    # another user kept the last batch from being changed.
     full: int = 0
     is_partial: bool = False
 
@@ -84,11 +84,11 @@ class Revision(models.Model):
         indexes: ClassVar = [models.Index(fields=["created"], name="revision_age")]
 
     def was_undone_by_now(self) -> bool:
-        """Whether somebody has undone it, maybe since it was read."""
+        """Whether it has been undone, maybe since it was read."""
         return Revision.objects.filter(pk=self.pk, undone_by__isnull=False).exists()
 
     def __str__(self) -> str:
-        """What was done, as "Tags added: sea"."""
+        """A description, as "Tags added: sea"."""
         given = ", ".join(self.given.get("tags", ())) or self.given.get("title", "")
         if former := self.given.get("former"):
             given = f"{', '.join(former)} → {given}"
@@ -97,7 +97,7 @@ class Revision(models.Model):
 
     @property
     def moves_trash(self) -> bool:
-        """Whether it is about the trash, for which people need the permission to delete."""
+        """Whether it concerns the trash, for which users need the permission to delete."""
         return "trashed" in self.fields
 
     def may_be_undone_by(self, user: Any) -> bool:
@@ -107,7 +107,7 @@ class Revision(models.Model):
         return bool(user.has_perms(needed)) or self._is_own_of(user)
 
     def _is_own_of(self, user: Any) -> bool:
-        """Whether it is a change that somebody without the right to change all pictures could make, and has made."""
+        """Whether this user made the change, with no more than an uploader's rights."""
         if self.by_id is None or self.by_id != user.pk:
             return False
         fields = set(self.fields)
@@ -121,10 +121,10 @@ class Revision(models.Model):
 
 
 class Edit(models.Model):
-    """What a revision has changed of one picture: the fields before and after, those alone that differ.
+    """What a revision changed in one picture: only fields that differ, before and after.
 
-    `search.models.editing` says what they hold. The database deletes these rows with their picture and with their
-    revision, and changes them with the picture's id.
+    `search.models.editing` describes the values. The database deletes these rows with their picture and with their
+    revision, and updates them when the picture's id changes.
     """
 
     pk = models.CompositePrimaryKey("revision", "image")
@@ -146,10 +146,10 @@ class Edit(models.Model):
 
 
 class Trashed(models.Model):
-    """A picture that waits in the trash until it is restored or deleted for good. It is hidden meanwhile, which the
-    database sees to; whether it was hidden before is kept.
+    """A picture in the trash, until it is restored or deleted for good. The database keeps it hidden meanwhile;
+    `was_hidden` is the value to restore.
 
-    The database deletes these rows with their picture, and changes them with its id.
+    The database deletes these rows with their picture, and updates them when its id changes.
     """
 
     image = models.OneToOneField(

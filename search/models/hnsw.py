@@ -1,6 +1,6 @@
-"""pgvector's HNSW: all that the rest of the product need not know of the index that searches walk.
+"""pgvector's HNSW index: all that is specific to it.
 
-Another one, such as VectorChord's or pgvectorscale's, would be one other class in the place of `HnswIndexing`.
+To use another index, such as VectorChord's or pgvectorscale's, replace the class `HnswIndexing`.
 """
 
 from collections.abc import Mapping
@@ -14,9 +14,10 @@ from pgvector.django import CosineDistance, HalfVectorField
 
 @dataclass(frozen=True, slots=True)
 class HnswIndexing:
-    """How vectors are indexed: by `method` with `operator_class` and `options`, as halves of a fixed length.
+    """How vectors are indexed: by `method` with `operator_class` and `options`, as halfvec of a fixed length.
 
-    A column of any length can't be indexed, so an expression is; and only an ORDER BY of the same one walks the index.
+    A column without a fixed length can't be indexed, so the index is on an expression; only an ORDER BY of the same
+    expression uses it.
     """
 
     method: ClassVar[str] = "hnsw"
@@ -24,10 +25,10 @@ class HnswIndexing:
     options: ClassVar[Mapping[str, int]] = {"m": 16, "ef_construction": 128}
     narrowest: ClassVar[int] = 1
     widest: ClassVar[int] = 1_000
-    """Least and greatest `hnsw.ef_search` that pgvector takes."""
+    """Minimum and maximum of `hnsw.ef_search` in pgvector."""
 
     def create_sql(self, leaf: str, dimensions: int, name: str, *, concurrently: bool = False) -> str:
-        """Return the statement that builds the index `name` on a table that holds rows of a set."""
+        """Return the statement that builds the index `name` on a leaf table of a set."""
         options = ", ".join(f"{option} = {value}" for option, value in self.options.items())
         return (
             f'CREATE INDEX {"CONCURRENTLY " if concurrently else ""}"{name}" ON "{leaf}"'
@@ -35,16 +36,15 @@ class HnswIndexing:
         )
 
     def distance(self, column: str, dimensions: int, vector: object) -> Expression:
-        """Return the cosine distance of a column of halves to `vector`, by which the index can be walked."""
+        """Return the cosine distance of a halfvec column to `vector`, an expression that the index supports."""
         return CosineDistance(Cast(F(column), HalfVectorField(dimensions=dimensions)), vector)
 
-    def walk_settings(self, width: float) -> Mapping[str, object]:
-        """Return the settings with which a walk keeps the nearest `width` rows in view, in each table that is walked.
+    def scan_settings(self, width: float) -> Mapping[str, object]:
+        """Return the settings of an index scan with `ef_search` of about `width`, in each table that is scanned.
 
-        The rows come nearly in order and are to be sorted again. Strict order would drop what a later round of the
-        walk finds too late: with a filter that keeps a tenth of 100,000 rows, recall@24 is 0.98 with relaxed and 0.93
-        with strict order. The rounds need more memory than pgvector's usual share, or they end before enough rows are
-        found.
+        Rows come in approximate order and must be sorted again. Strict order would drop rows that a later iteration of
+        the scan finds: with a filter that keeps a tenth of 100,000 rows, recall@24 is 0.98 with relaxed and 0.93 with
+        strict order. Iterations need more memory than pgvector's default, or they end before enough rows are found.
         """
         return {
             "hnsw.ef_search": round(min(max(width, self.narrowest), self.widest)),

@@ -1,4 +1,4 @@
-"""A picture of the collection: its vector, what is known of it, and what the database promises about it."""
+"""Images: their vector, their metadata, and the constraints that the database enforces."""
 
 import hashlib
 import re
@@ -20,10 +20,10 @@ from pgvector.django import HalfVectorField
 from search.imaging.palette import PALETTE, palette_colour
 from search.imaging.windows import MOST as MOST_WINDOWS
 from search.imaging.windows import Box
-from search.models import lookups  # noqa: F401 - the lookup of `hide_all`
+from search.models import lookups  # noqa: F401 - registers the lookup that `hide_all` uses
 from search.models.editing import Row, note, write
 from search.models.history import Revision
-from search.models.querysets import OWED_WINDOWS, ImageQuerySet
+from search.models.querysets import WINDOWS_PENDING, ImageQuerySet
 from search.models.texts import LineField, ProseField, TagsField
 
 if TYPE_CHECKING:
@@ -44,27 +44,27 @@ web_link = URLValidator(schemes=["http", "https"])
 
 
 class WebLinkField(models.URLField):  # type: ignore[type-arg]
-    """An http or https address; typed without its scheme it is taken for https."""
+    """An http or https URL; https is assumed if typed without a scheme."""
 
     def formfield(self, **kwargs: Any) -> Any:
         return super().formfield(**{"assume_scheme": "https", **kwargs})
 
 
 class PaletteField(models.CharField):  # type: ignore[type-arg]
-    """The name in PALETTE of the row's dominant colour, told anew whenever the row is written."""
+    """The name in PALETTE of the row's dominant colour, computed whenever the row is saved."""
 
     def pre_save(self, model_instance: models.Model, add: bool) -> str:
         colour = model_instance.dominant_colour  # type: ignore[attr-defined]
-        # What is no colour has no name either, and the database refuses the row.
+        # An invalid colour has no name either, and the database refuses the row.
         name = palette_colour(colour) if re.fullmatch("#[0-9a-f]{6}", colour) else ""
         setattr(model_instance, self.attname, name)
         return name
 
 
 def content_id(*parts: bytes | IO[bytes]) -> uuid.UUID:
-    """Return the id of the image whose uploaded bytes these are, one part after the other; files are read by pieces.
+    """Return the id of the image whose file consists of these parts; open files are read in chunks.
 
-    The first 122 bits of the SHA-256, marked as a UUID of version 8 (RFC 9562, section 5.8: "custom").
+    The first 122 bits of the SHA-256, as a UUID of version 8 (RFC 9562, section 5.8: "custom").
     """
     found = hashlib.sha256()
     for part in parts:
@@ -78,7 +78,7 @@ def content_id(*parts: bytes | IO[bytes]) -> uuid.UUID:
 
 
 def id_of_hash(digest: bytes) -> uuid.UUID:
-    """Return the id of the image whose uploaded bytes have this SHA-256."""
+    """Return the id of the image whose file has this SHA-256."""
     number = int.from_bytes(digest[:16])
     number = number & ~(0xF << 76) | 0x8 << 76
     number = number & ~(0x3 << 62) | 0x2 << 62
@@ -89,7 +89,7 @@ MOST_OF_A_REASON = 500
 
 
 class Image(models.Model):
-    """One picture. Its id is made from the uploaded bytes: the same file is the same row."""
+    """One picture. Its id is derived from the file's bytes: the same file is the same row."""
 
     class Format(models.TextChoices):
         JPEG = "JPEG", "JPEG"
@@ -109,7 +109,7 @@ class Image(models.Model):
         SQUARE = "square", _("Square")
 
     class Size(models.TextChoices):
-        """Classes by the number of pixels: up to 1, 4 and 12 megapixels, and beyond."""
+        """Classes by number of pixels: up to 1, 4 and 12 megapixels, and beyond."""
 
         SMALL = "small", _("Small (up to 1 MP)")
         MEDIUM = "medium", _("Medium (1 to 4 MP)")
@@ -118,14 +118,14 @@ class Image(models.Model):
 
     id = models.UUIDField(_("id"), primary_key=True, editable=False)
     # A half-precision vector stays in the row: a float32 one of 512 dimensions is moved out of line (TOAST), and an
-    # exact scan of 30,000 rows then takes 83 ms instead of 17.
-    # No vector and no model: the row waits for `manage.py embed_pending`, and no search finds it.
-    # The truth about the whole picture; searches read the copies in `search.models.vectors`.
+    # exact scan of 30,000 rows then takes 83 ms instead of 17. Without vector and model the row is pending (`manage.py
+    # embed_pending`), and no search finds it. This is the authoritative vector of the whole picture; searches read the
+    # copies in `search.models.vectors`.
     embedding = HalfVectorField(_("embedding"), null=True, editable=False)
     embedding_model = models.CharField(_("model"), max_length=300, blank=True, editable=False)
-    # What computed the vector, such as "torch float32". Vectors of all that agree with float32 may mix in a search.
+    # What computed the vector, such as "torch float32". Backends that agree numerically with float32 may be mixed.
     embedding_backend = models.CharField(_("computed by"), max_length=60, blank=True, db_default="", editable=False)
-    # Why there is no vector of the active model, where it was tried: for the operator, in English.
+    # Why embedding with the active model failed: for the operator, in English.
     embedding_failure = models.CharField(
         _("failed because"), max_length=MOST_OF_A_REASON, blank=True, db_default="", editable=False
     )
@@ -150,13 +150,13 @@ class Image(models.Model):
         null=True,
         blank=True,
         related_name="images",
-        db_index=False,  # but of those that have one: see `image_of_uploader`
+        db_index=False,  # only a partial one: see `image_of_uploader`
     )
     hidden = models.BooleanField(
         _("hidden"), default=False, help_text=_("Hidden pictures are found and seen by curators only.")
     )
 
-    # Where the original stays, "s3://bucket/key", when it is searched in place; otherwise it is among our own objects.
+    # The location of an original outside our storage, "s3://bucket/key"; "" if it is one of our objects.
     original_location = models.CharField(
         _("original stays at"), max_length=2000, blank=True, db_default="", editable=False
     )
@@ -166,7 +166,7 @@ class Image(models.Model):
     byte_size = models.PositiveBigIntegerField(_("size"), editable=False)
     dominant_colour = models.CharField(_("dominant colour"), max_length=7, editable=False)
     colour = PaletteField(_("colour"), max_length=6, editable=False)
-    # A picture counts as square until one side is a twentieth longer than the other.
+    # Square up to a ratio of 1.05 of the sides.
     orientation = models.GeneratedField(
         verbose_name=_("orientation"),
         expression=models.Case(
@@ -196,9 +196,9 @@ class Image(models.Model):
         db_persist=True,
     )
     # The edges of its windows (`search.imaging.windows`): left, top, right and bottom of each in fractions of the
-    # upright picture, one after the other. None: not looked for yet; a wide or tall picture is owed them then.
+    # upright picture, concatenated. None: not computed yet; pending for a wide or tall picture.
     windows = ArrayField(models.SmallIntegerField(), null=True, editable=False)
-    # A data: URI of the picture at 16 pixels, shown until the thumbnail is there.
+    # A data: URI of the picture at 16 pixels, displayed until the thumbnail has loaded.
     placeholder = models.TextField(_("placeholder"), editable=False)
 
     created = models.DateTimeField(_("created"), db_default=Now(), editable=False)
@@ -206,26 +206,25 @@ class Image(models.Model):
 
     objects = ImageQuerySet.as_manager()
 
-    # What a search found out about this row: its cosine distance to what was asked, how good that is ("strong",
-    # "related" or "weak"), whether its own words hold what was written, and which window of a wide or tall picture was
-    # nearest, 0 for the whole.
+    # Set by a search: cosine distance to the query, relevance band ("strong", "related" or "weak"), whether full text
+    # matched, and the nearest window of a wide or tall picture, 0 for the whole.
     distance: float | None = None
-    # Who sees a private picture, where somebody has asked (`search.models.privacy`); "" for others.
+    # Who sees a private picture, set by `search.models.privacy`; "" for others.
     visibility: str = ""
     band: str | None = None
     by_words: bool = False
     window: int = 0
-    # The parameters of the page of results that it was found on: its own page leads on from there.
+    # The parameters of the result page that found it, for links to its neighbours.
     found_by: str = ""
-    # Of which image on the same page of results it is a copy, and how many copies of it follow there.
+    # The image on the same result page that it is a copy of, and the number of its copies there.
     copy_of: uuid.UUID | None = None
     copies: int = 0
-    # The vectors of its windows, on their way into the search table; and what rows call a model that is being
-    # prepared, with the vectors that it gave.
+    # Before saving: the vectors of its windows, for the search table; and the name of a model in preparation, with its
+    # vectors.
     window_vectors: "Sequence[Vector]" = ()
     next_vector: "tuple[str, Encoded] | None" = None
-    # What was written of it, the fields that a table or an uploader has stated, and by what its file is known again:
-    # on their way into the captures.
+    # Before saving, for the captures: metadata, the fields set by a table or an uploader, and the identity of its
+    # file.
     said: "PhotoMetadata | None" = None
     stated: Sequence[str] = ()
     of_file: "OfFile | None" = None
@@ -237,14 +236,14 @@ class Image(models.Model):
         permissions: ClassVar = [("change_own_image", "Can change images that they have added")]
         indexes: ClassVar = [
             models.Index(fields=["-created", "id"], name="image_newest"),
-            # How many can be searched, with which filters: counted without reading the vectors. These columns have few
-            # values, so each combination of them is kept once, with a list of its rows: 1 MB for 100,000 images.
+            # Counts of searchable images by filter, without reading vectors. These columns have few values, so B-tree
+            # deduplication stores each combination once with a list of rows: 1 MB for 100,000 images.
             models.Index(
                 fields=["embedding_model", "format", "orientation", "size", "colour", "described"],
                 condition=models.Q(hidden=False),
                 name="image_facets",
             ),
-            # Every edit enters its row into each index anew: rows that are not asked for stand in none of these.
+            # Every update inserts its row into each index again, so the indexes are partial.
             models.Index(
                 fields=["embedding_model", "licence"],
                 condition=models.Q(hidden=False) & ~models.Q(licence=""),
@@ -255,11 +254,11 @@ class Image(models.Model):
                 condition=models.Q(hidden=False, uploader__isnull=False),
                 name="image_uploader",
             ),
-            # The few that are taken out of what is counted elsewhere.
+            # The few that are excluded from counts.
             models.Index(fields=["id"], condition=models.Q(hidden=True), name="image_hidden"),
             models.Index(fields=["uploader"], condition=models.Q(uploader__isnull=False), name="image_of_uploader"),
             models.Index(fields=["created", "id"], condition=models.Q(embedding_model=""), name="image_pending"),
-            models.Index(fields=["id"], condition=OWED_WINDOWS, name="image_owed_windows"),
+            models.Index(fields=["id"], condition=WINDOWS_PENDING, name="image_owed_windows"),
             GinIndex(fields=["tags"], name="image_tags"),
         ]
         constraints: ClassVar = [
@@ -289,7 +288,7 @@ class Image(models.Model):
                 condition=models.Q(source_link="") | models.Q(source_link__iregex=r"^https?://"),
                 name="image_source_link_is_web",
             ),
-            # Halves have 11 bits of precision: a unit vector rounded to them is this near to unit length.
+            # Halves have 11 bits of precision: a unit vector rounded to them has about unit length.
             models.CheckConstraint(
                 condition=GreaterThan(_LENGTH, 0.99) & LessThan(_LENGTH, 1.01),
                 name="image_embedding_has_unit_length",
@@ -309,34 +308,34 @@ class Image(models.Model):
 
     @property
     def name(self) -> str:
-        """What to call the picture where a title is wanted: its title, or a neutral word."""
+        """The title, or a neutral word where a title is needed."""
         return self.title or str(_("Untitled picture"))
 
     def note_failure(self, reason: str) -> None:
-        """Write down why no vector could be made. Rows that say so already are left alone: some have an index."""
+        """Record why embedding failed. Rows with the same reason are not updated: some have an index."""
         rows = type(self).objects.filter(pk=self.pk).exclude(embedding_failure=reason[:MOST_OF_A_REASON])
         rows.update(embedding_failure=reason[:MOST_OF_A_REASON])
 
     def window_box(self, number: int) -> Box | None:
-        """Return where the window of this number is, from 1 on; None for the whole picture and where it is unknown."""
+        """Return the position of window `number`, from 1 on; None for the whole picture (0) and if unknown."""
         edges = (self.windows or [])[4 * (number - 1) : 4 * number] if number > 0 else []
         return Box(*edges) if len(edges) == 4 else None
 
     @property
     def part(self) -> Box | None:
-        """Where the window is by which a search found the picture; None where that was the whole."""
+        """The window by which a search found the picture; None if it was the whole."""
         return self.window_box(self.window)
 
     @property
     def page_query(self) -> str:
-        """What follows the address of the picture's page: the search that found it, by which the page leads to its
-        neighbours, and the part that it was found by, which the page outlines."""
+        """The query string for the picture's page: the search that found it, for links to its neighbours, and the
+        window to outline."""
         known = [f"window={self.window}" if self.part else "", self.found_by]
         return "?" + "&".join(filter(None, known)) if any(known) else ""
 
     @property
     def is_pending(self) -> bool:
-        """Whether the picture waits for its vector."""
+        """Whether its vector is pending."""
         return not self.embedding_model
 
     @property
@@ -345,12 +344,12 @@ class Image(models.Model):
 
     @property
     def similarity(self) -> float | None:
-        """Cosine similarity to what was searched, 1 at best; None outside a search."""
+        """Cosine similarity to the query, at most 1; None outside a search."""
         return None if self.distance is None else 1 - self.distance
 
     @property
     def captured(self) -> "Capture | None":
-        """When, where and with what it was taken; None where nobody has looked yet."""
+        """Its capture; None if it has not been read yet."""
         try:
             return self.capture
         except type(self).capture.RelatedObjectDoesNotExist:
@@ -358,19 +357,19 @@ class Image(models.Model):
 
     @property
     def swatches(self) -> "list[Swatch]":
-        """The colours that stand for it, the largest first; none where nobody has looked yet."""
+        """Its swatches, largest first; none if it has not been analysed yet."""
         palette = self._palette
         return palette.shown if palette else []
 
     @property
     def colour_names(self) -> list[str]:
-        """By which colours it is found: COLOUR_NAMES."""
+        """The colours that it is found by: values of COLOUR_NAMES."""
         palette = self._palette
         return list(palette.names) if palette else []
 
     @property
     def _palette(self) -> "Palette | None":
-        # The database gives it one at the end of the transaction that adds it.
+        # The database creates one at the end of the inserting transaction.
         try:
             return self.palette
         except type(self).palette.RelatedObjectDoesNotExist:
@@ -383,16 +382,16 @@ class Image(models.Model):
     def hide_all(
         cls, images: "Collection[Image]", *, hidden: bool = True, by: Any = None, door: str = ""
     ) -> "list[Image]":
-        """Hide these images, or show them again, as a revision; return those that this has changed. Many are locked
-        before, and none is in the trash."""
-        # Private ones are hidden in any case: curators hide them besides.
+        """Hide these images, or show them again, as a revision; return those changed. For many, lock them first; none
+        may be in the trash."""
+        # Private ones are hidden anyway: for them the curators' value is compared.
         private = dict(cls.objects.filter(pk__in=[one.pk for one in images]).values_list("pk", "private__hidden"))
         was_hidden = {image.pk: image.hidden if (own := private.get(image.pk)) is None else own for image in images}
         changed = [image for image in images if was_hidden[image.pk] is not hidden]
         kind = Revision.Kind.HIDE if hidden else Revision.Kind.SHOW
         rows = [Row(image.pk, {"hidden": not hidden}, {"hidden": hidden}) for image in changed]
         with transaction.atomic():
-            # Not save(): it would write what others have changed since.
+            # Not save(), which would overwrite others' changes.
             write(rows)
             if rows:
                 note(Revision.objects.create(kind=kind, by=by, door=door).pk, rows)

@@ -1,4 +1,4 @@
-"""What ingestion remembers between runs."""
+"""What ingestion remembers between runs: origins, deleted pictures, former ids."""
 
 import uuid
 from collections.abc import Collection
@@ -11,18 +11,18 @@ from django.db.models.functions import Now
 from search.models.image import Image, content_id
 
 MOST_ADDRESSES = 10
-"""Places of one image that people are told."""
+"""Places of one image that are displayed."""
 
 
 def origin_id(address: str, version: str) -> uuid.UUID:
-    """Return the key of a picture's origin: the same place with the same version is taken for the same bytes."""
+    """Return the key of an origin: the same address with the same version is assumed to have the same bytes."""
     return content_id(f"{address}\0{version}".encode("utf-8", "surrogateescape"))
 
 
 class Origin(models.Model):
     """Where an image came from: a run that meets it again, unchanged, need not read or download it.
 
-    It outlives the image, which may be deleted and come back; whoever asks looks whether the image is there.
+    It outlives the image, which may be deleted and return; callers check whether the image exists.
     """
 
     id = models.UUIDField(primary_key=True)
@@ -33,7 +33,7 @@ class Origin(models.Model):
     class Meta:
         indexes: ClassVar = [
             models.Index(fields=["image_id"], name="origin_image"),
-            # Whatever its length: a path may be longer than what a B-tree takes.
+            # Of any length: a path may be longer than a B-tree allows.
             HashIndex(fields=["address"], name="origin_address"),
         ]
 
@@ -42,13 +42,13 @@ class Origin(models.Model):
 
     @classmethod
     def addresses_of(cls, image_id: uuid.UUID) -> list[str]:
-        """Return where an image was met, the last place first; of one that lay in many, some."""
+        """Return where an image was met, latest first; at most MOST_ADDRESSES."""
         origins = cls.objects.filter(image_id=image_id).order_by("-seen").values_list("address", flat=True)
         return list(dict.fromkeys(origins[:MOST_ADDRESSES]))
 
     @classmethod
     def names_of(cls, image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
-        """Return what the files are called in which these images were met, the last one of each; by id."""
+        """Return the name of the file in which each image was last found, by image id."""
         rows = cls.objects.filter(image_id__in=image_ids).order_by("image_id", "-seen").distinct("image_id")
         return {
             image_id: address.rstrip("/").rpartition("/")[2]
@@ -57,10 +57,10 @@ class Origin(models.Model):
 
 
 class Tombstone(models.Model):
-    """A picture that was deleted, which ingestion passes over wherever it meets the same bytes again.
+    """A deleted picture: ingestion skips the same bytes wherever it meets them again.
 
-    Nothing of the picture is kept but its id, which is made from its bytes and can't be turned back into them, and the
-    hash of its pixels, by which it is known when its file was only rated or tagged since.
+    Only its id is kept, a hash of its bytes, and the hash of its pixels, by which a file with edited metadata is
+    recognised.
     """
 
     image_id = models.UUIDField(primary_key=True)
@@ -72,9 +72,9 @@ class Tombstone(models.Model):
 
 
 class FormerId(models.Model):
-    """An id that an image had before its file changed: addresses with it lead to what the image is called now.
+    """A former id of an image whose file changed: URLs with it redirect to the current one.
 
-    The database changes these rows with their image, and deletes them with it.
+    The database updates these rows with their image, and deletes them with it.
     """
 
     former_id = models.UUIDField(primary_key=True)
@@ -89,18 +89,18 @@ class FormerId(models.Model):
 
     @classmethod
     def present(cls, image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID]:
-        """Return of those of these ids that images had before what they are called now."""
+        """Return the current ids for those of these ids that are former ones."""
         return dict(cls.objects.filter(pk__in=image_ids).values_list("pk", "image_id")) if image_ids else {}
 
     @classmethod
     def first(cls, image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID]:
-        """Return of those of these images that had others before the id that each had first."""
+        """Return the first of the former ids, for those of these images that have any."""
         former = cls.objects.filter(image__in=image_ids).order_by("-created", "pk")
         return {image_id: former_id for former_id, image_id in former.values_list("pk", "image_id")}
 
 
 class ProposedRemoval(models.Model):
-    """What `ingest --prune` has shown as gone, by a digest of the ids: asked for the same again, it removes them."""
+    """What `ingest --prune` has listed as gone, by a digest of the ids: asked for the same again, it removes them."""
 
     digest = models.UUIDField(primary_key=True)
     created = models.DateTimeField(db_default=Now())

@@ -1,4 +1,4 @@
-"""How well pictures fit queries, as people say: what models are measured by, whichever of them found the pictures."""
+"""People's judgements of how well pictures fit queries: the labels by which models are compared."""
 
 import uuid
 from collections.abc import Collection
@@ -14,9 +14,9 @@ from search.models.texts import LineField
 
 
 class Judgement(models.Model):
-    """How well one picture fits one query, said once: who says it later says it for all.
+    """The grade of one picture for one query; a later judgement replaces it, whoever made it.
 
-    The id is made from the query, its language and the picture. Queries may be longer than what an index takes.
+    The id is a hash of query, language and picture: queries may be longer than an index allows.
     """
 
     class Grade(models.IntegerChoices):
@@ -26,7 +26,7 @@ class Judgement(models.Model):
 
     id = models.UUIDField(primary_key=True, editable=False)
     query = LineField(max_length=1000)
-    # As BCP 47 has it, in small letters; "" where nobody has said which it is.
+    # A BCP 47 tag in lower case; "" if unknown.
     language = LineField(max_length=35, blank=True)
     image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="judgements")
     grade = models.PositiveSmallIntegerField(choices=Grade)
@@ -36,7 +36,7 @@ class Judgement(models.Model):
     judged = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        # Who may change pictures may judge them.
+        # Users who may change pictures may judge them.
         default_permissions = ()
         constraints: ClassVar = [
             models.CheckConstraint(condition=models.Q(grade__lte=2), name="judgement_grade_is_known"),
@@ -52,9 +52,9 @@ class Judgement(models.Model):
 
     @staticmethod
     def say(query: str, language: str, image_id: uuid.UUID, grade: int, judge: Any) -> None:
-        """Keep what somebody says of a picture, in place of what was said before.
+        """Save the grade of a picture, replacing an earlier one.
 
-        Raises IntegrityError where the picture is gone.
+        Raises IntegrityError if the picture is gone.
         """
         said = Judgement(
             id=Judgement.id_of(query, language, image_id),
@@ -73,7 +73,7 @@ class Judgement(models.Model):
 
     @classmethod
     def said_of(cls, query: str, language: str, image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, int]:
-        """Return the grades of these pictures, as far as they have one."""
+        """Return the grades of these pictures, where they have one."""
         ids = [cls.id_of(query, language, image_id) for image_id in image_ids]
         return dict(cls.objects.filter(pk__in=ids).values_list("image", "grade"))
 

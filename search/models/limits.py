@@ -1,12 +1,12 @@
-"""How often something was done, by whom and in which window: counted for all processes in one place."""
+"""Counters of rate limits, shared by all processes."""
 
 from django.db import models
 
 
 class Tally(models.Model):
-    """One count. Its id is a digest of what is counted, for whom and for how long: no address and no name is kept.
+    """One counter. Its id is a digest of what is counted, for whom and in which window: no address or name is stored.
 
-    The table is not logged: a count costs no wait for the disk, and all of them begin anew after a crash.
+    The table is unlogged: counting doesn't wait for the disk, and all counters restart after a crash.
     """
 
     id = models.UUIDField(primary_key=True, editable=False)

@@ -1,4 +1,4 @@
-"""`pk__any_of=ids`: as `pk__in`, but of any number of ids, which go to the database as one array."""
+"""`pk__any_of=ids`: like `pk__in`, for any number of ids, which are sent as one array."""
 
 import uuid
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ else:
 
 @UUIDField.register_lookup
 class AnyOf(_Lookup):
-    """An `IN` of 10,000 values takes longer to write and to read than the rows take to change."""
+    """`= ANY(array)`: an `IN` of 10,000 values takes longer to write and to parse than the rows take to change."""
 
     lookup_name = "any_of"
     prepare_rhs = False

@@ -1,4 +1,4 @@
-"""The map: where each picture lies, near to those that are like it, and the groups that they form."""
+"""The map: positions of pictures, near those that are similar, and the groups that they form."""
 
 from typing import ClassVar, Self
 
@@ -10,17 +10,17 @@ from search.models.image import Image
 
 
 class MapLayout(models.Model):
-    """One drawing of the map, by the vectors of a model. One is current, and shown; another may be being written.
+    """One layout of the map, from the vectors of a model. One is current, and shown; another may be in preparation.
 
-    Pictures with numbers of arrival (`Arrival.searchable`) up to `placed_up_to` have been placed; `revision` grows
-    with whatever is added.
+    Pictures with arrival numbers (`Arrival.searchable`) up to `placed_up_to` have been placed; `revision` increases
+    with each addition.
     """
 
     model = models.CharField(max_length=300)
     is_current = models.BooleanField(default=False, db_default=False)
     placed_up_to = models.BigIntegerField(default=0, db_default=0)
     revision = models.IntegerField(default=0, db_default=0)
-    # How many it was computed from: what comes later is only put beside what is near to it.
+    # Number of pictures it was computed from: later ones are only placed beside similar ones.
     laid_out = models.IntegerField(default=0, db_default=0)
     created = models.DateTimeField(db_default=Now())
 
@@ -39,18 +39,18 @@ class MapLayout(models.Model):
 
 
 class MapGroup(models.Model):
-    """A group of pictures that lie close together, around a point. Its number stays that of the group of the layout
-    before that most of its pictures were in, so that addresses go on to lead to it."""
+    """A group of nearby pictures, around a point. Its number is that of the group in the previous layout with most of
+    its pictures, so that URLs stay valid."""
 
     pk = models.CompositePrimaryKey("layout_id", "number")
     layout = models.ForeignKey(MapLayout, on_delete=models.CASCADE, related_name="groups")
     number = models.PositiveSmallIntegerField()
     x = models.FloatField()
     y = models.FloatField()
-    # What it is called, in English or as its tags are, and in Korean; "" for the same, or for what nobody has named.
+    # Its name in English or from its tags, and in Korean; "" for the same, or for no name.
     name = models.CharField(max_length=200, blank=True, default="")
     korean_name = models.CharField(max_length=200, blank=True, default="")
-    # Those that lie nearest to its middle. Ids may have changed since.
+    # Those nearest to its centre. Ids may have changed since.
     samples = ArrayField(models.UUIDField(), default=list)
 
     class Meta:
@@ -61,9 +61,9 @@ class MapGroup(models.Model):
 
 
 class MapPosition(models.Model):
-    """Where a picture lies in a layout: `x` to the right and `y` upwards, both from -1 to 1.
+    """The position of a picture in a layout: `x` to the right and `y` upwards, both from -1 to 1.
 
-    The database deletes these rows with their picture, and changes them with its id.
+    The database deletes these rows with their picture, and updates them when its id changes.
     """
 
     pk = models.CompositePrimaryKey("layout_id", "image_id")

@@ -1,4 +1,4 @@
-"""What was measured of the collection, and when: it takes too long to be asked each time somebody looks."""
+"""Periodic measurements of the collection, which take too long to be made on demand."""
 
 from typing import ClassVar
 
@@ -9,9 +9,9 @@ from search.models.image import Image
 
 
 class Measurement(models.Model):
-    """The last look of a kind (`search.state.periodic_checks`): what it found, when it ended and how long it took.
+    """The last check of a kind (`search.state.periodic_checks`): its result, when it ended and how long it took.
 
-    A look that failed leaves what was found before, with why it `failed` and when it was `tried`.
+    A failed check keeps the previous result, with the reason as `failed` and the time as `tried`.
     """
 
     name = models.CharField(max_length=20, primary_key=True)
@@ -29,9 +29,9 @@ class Measurement(models.Model):
 
 
 class LostObject(models.Model):
-    """A picture of which the last look through the storage missed a file.
+    """A picture of which the last check of the storage found a file missing.
 
-    The database deletes these rows with their picture, and changes them with its id.
+    The database deletes these rows with their picture, and updates them when its id changes.
     """
 
     class Kind(models.TextChoices):
@@ -51,10 +51,10 @@ class LostObject(models.Model):
 
 
 class Isolation(models.Model):
-    """How near the nearest other picture is, by the vectors of one set: cosine similarity. `is_outlier` for those that
-    are far from all others, as told by how near pictures of this collection are to each other.
+    """Cosine similarity to the nearest other picture, by the vectors of one set. `is_outlier` if it is unusually low
+    for this collection.
 
-    The database deletes these rows with their picture, and changes them with its id.
+    The database deletes these rows with their picture, and updates them when its id changes.
     """
 
     image = models.OneToOneField(
@@ -76,9 +76,9 @@ class Isolation(models.Model):
 
 
 class SearchDay(models.Model):
-    """How many searches a day had, in UTC: numbers alone, of all people together.
+    """Statistics of the searches of a day in UTC: totals of all users.
 
-    `unmeasured` are searches of which nobody could tell whether anything matched strongly.
+    `unmeasured` are searches for which it is unknown whether anything matched strongly.
     """
 
     day = models.DateField(primary_key=True)
@@ -88,7 +88,7 @@ class SearchDay(models.Model):
     seconds = models.FloatField(default=0)
     slow = models.PositiveBigIntegerField(default=0)
     slowest = models.FloatField(default=0)
-    # By what it searched: "words", "picture", "filters" ..., never what.
+    # The kinds of query, such as "words", "picture", "filters"; never their content.
     slowest_by = models.CharField(max_length=60, blank=True, default="")
 
     class Meta:
@@ -100,7 +100,7 @@ class SearchDay(models.Model):
 
 
 class UnansweredWords(models.Model):
-    """Words that found nothing strong, where KEEP_UNANSWERED is on: nobody is named."""
+    """Queries without a strong match, if KEEP_UNANSWERED is on; without users."""
 
     words = models.CharField(max_length=200, primary_key=True)
     count = models.PositiveIntegerField(default=0)

@@ -1,4 +1,4 @@
-"""Which colours are in a picture, and how much of each."""
+"""The colours of pictures, and their shares."""
 
 from typing import ClassVar
 
@@ -11,11 +11,11 @@ from search.models.image import Image
 
 
 class Palette(models.Model):
-    """The colours of one picture: what it is found by, and what is shown of it.
+    """The colours of one picture: for filters, and for display.
 
-    A table of its own: it is written without touching the rows that have vectors. Each image has a row, since filters
-    ask for it: the database makes one of the dominant colour at the end of a transaction in which nobody has
-    (migration 0046). It deletes these rows with their image, and changes them with its id.
+    A separate table, so that writing it doesn't touch the rows with vectors. Each image has a row, since filters join
+    it: the database creates one from the dominant colour at the end of a transaction that has not (migration 0046). It
+    deletes these rows with their image, and updates them when its id changes.
     """
 
     UNREADABLE = -1
@@ -23,11 +23,11 @@ class Palette(models.Model):
     image = models.OneToOneField(
         Image, primary_key=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="palette"
     )
-    # Of COLOUR_NAMES: "red" where there is some, "mostly-red" besides where it is most of the picture.
+    # Values of COLOUR_NAMES: "red" where there is some, also "mostly-red" where it is most of the picture.
     names = ArrayField(models.CharField(max_length=13), default=list, db_default=[], editable=False)
-    # Name, "#rrggbb" and percent of each, the largest first; none where nobody has looked.
+    # Name, "#rrggbb" and percent of each, largest first; empty if not analysed yet.
     swatches = models.JSONField(default=list, db_default=[], editable=False)
-    # What looked at it, see search.imaging.swatches.READER; 0: nobody yet, UNREADABLE: its thumbnail couldn't be read.
+    # Version of the analysis (search.imaging.swatches.READER); 0: pending, UNREADABLE: its thumbnail couldn't be read.
     reader = models.SmallIntegerField(default=0, db_default=0, editable=False)
 
     class Meta:

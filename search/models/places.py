@@ -1,4 +1,4 @@
-"""Places that pictures were taken at: few, whatever the number of pictures."""
+"""Places where pictures were taken: few, whatever the number of pictures."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ from django.db import models
 
 
 class Place(models.Model):
-    """A town, or a region or country where no town is near, as the table of towns has it (`search.places`).
+    """A town, or a region or country if no town is near, from the table of towns (`search.places`).
 
-    `region` and `town` are GeoNames' names, in Latin letters; "" where there is none. Names in Korean are "" where
-    nobody knows. By the folded names a place is found when somebody types one. Of those who may see places alone.
+    `region` and `town` are GeoNames' names in Latin letters; "" if there is none. Korean names are "" if unknown. The
+    folded names serve searching. Visible only to users who may see places.
     """
 
     country = models.CharField(max_length=2)

@@ -1,8 +1,8 @@
-"""Pictures that not everybody may see.
+"""Private pictures: those that not everybody may see.
 
-A picture that is private is hidden for as long as a row is here: whatever leaves hidden pictures out, searches,
-counts, feeds, sets, leaves it out without having been told, and a door that is forgotten shows nothing. Where somebody
-may see it is asked here alone: `ImageQuerySet.visible_to`, `search.views.images` and `search.query.filter_values`.
+A private picture is also `hidden` as long as it has a row here. So whatever excludes hidden pictures (searches,
+counts, feeds, sets) excludes it too, and code that forgets about privacy shows nothing. Only these check who may see
+it: `ImageQuerySet.visible_to`, `search.views.images` and `search.query.filter_values`.
 """
 
 import uuid
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 class PrivateQuerySet(models.QuerySet["Private"]):
     def seen_by(self, user_id: Any) -> Self:
-        """Those that this account may see without being a curator: its own, and what all members see."""
+        """Those that this account may see without being a curator: its own, and those for all members."""
         open_ones = self.filter(hidden=False, image__trashed=None)
         return open_ones.filter(models.Q(visibility=Visibility.MEMBERS) | models.Q(image__uploader=user_id))
 
 
 class Private(models.Model):
-    """That a picture is seen by the one who has added it, or by members, and curators. Whether these have hidden it
-    besides is kept: the picture itself says `hidden` in any case.
+    """A picture visible to its uploader or to members, and to curators. `hidden` is the curators' own value: the
+    image's is True in any case.
 
-    The database deletes these rows with their picture, and changes them with its id.
+    The database deletes these rows with their picture, and updates them when its id changes.
     """
 
     image = models.OneToOneField(
@@ -54,29 +54,29 @@ class Private(models.Model):
 
     @classmethod
     def may_be(cls) -> bool:
-        """Whether pictures can be private here: not where everybody can fetch all of them from the storage."""
+        """Whether pictures can be private: not if the storage serves all of them publicly."""
         return not settings.S3_PUBLIC_BASE_URL
 
     @classmethod
     def any_for(cls, user: "User | AnonymousUser") -> bool:
-        """Whether there is a private picture that this person, who is no curator, may see."""
+        """Whether there is a private picture that this user, who is not a curator, may see."""
         return bool(user.is_authenticated) and cls._is_any() and cls.objects.seen_by(user.pk).exists()
 
     @staticmethod
     def _is_any() -> bool:
-        """Whether anything is private here. Mostly nothing is, and Django takes longer to ask than the database."""
+        """Whether there is any private picture. Mostly there is none, and Django's ORM takes longer than the query."""
         with connection.cursor() as cursor:
             cursor.execute("SELECT EXISTS (SELECT FROM search_private)")
             return bool(cursor.fetchone()[0])
 
     @classmethod
     def shows(cls, image: "Image", user: "User | AnonymousUser") -> bool:
-        """Whether a hidden picture is a private one that this person may see."""
+        """Whether a hidden picture is a private one that this user may see."""
         return bool(user.is_authenticated) and cls.objects.seen_by(user.pk).filter(pk=image.pk).exists()
 
 
 def tell_visibility(images: "Iterable[Image]") -> None:
-    """Note on each of these who sees it. Nothing is asked where none is hidden."""
+    """Set `visibility` on each of these. No query if none is hidden."""
     hidden = {image.pk: image for image in images if image.hidden}
     if hidden:
         found = Private.objects.filter(pk__in=hidden).values_list("pk", "visibility", "hidden")
@@ -85,7 +85,7 @@ def tell_visibility(images: "Iterable[Image]") -> None:
 
 
 def hand_over_privacy(former_id: uuid.UUID, image_id: uuid.UUID) -> None:
-    """Have one image be as private as another one, and of the same person, which shows the same. In a transaction."""
+    """Give an image the privacy and the uploader of another one that shows the same. Within a transaction."""
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO search_private (image_id, visibility, hidden)"
@@ -102,6 +102,6 @@ def hand_over_privacy(former_id: uuid.UUID, image_id: uuid.UUID) -> None:
 
 
 def levels_of(image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, tuple[str, bool]]:
-    """Return of private ones among these images who sees them, and whether curators have hidden them besides."""
+    """Return, for private ones among these images, who sees them, and whether curators have hidden them."""
     found = Private.objects.filter(image__pk__any_of=list(image_ids)).values_list("pk", "visibility", "hidden")
     return {image_id: (visibility, hidden) for image_id, visibility, hidden in found}

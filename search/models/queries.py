@@ -1,4 +1,4 @@
-"""What was searched by and must be remembered: the pictures that people show."""
+"""Query pictures: pictures that people search by."""
 
 import datetime as dt
 import uuid
@@ -18,16 +18,16 @@ KEPT = dt.timedelta(days=30)
 
 
 class QueryPicture(models.Model):
-    """A picture that somebody searched by. Its id, the token in the address, is made from its bytes.
+    """A picture that somebody searched by. Its id, the token in the URL, is a hash of its bytes.
 
-    The picture itself is kept small: enough to show, and to embed anew when the model has changed.
+    Only a small copy is kept: enough to show, and to embed again after a change of the model.
     """
 
     id = models.UUIDField(_("token"), primary_key=True, editable=False)
     embedding = HalfVectorField(_("embedding"))
     embedding_model = models.CharField(_("model"), max_length=300)
     rendition = models.BinaryField(_("rendition"), help_text=_("WebP, at most 448 pixels."))
-    # Of which it is a part: what a curator hides must not be seen through a copy of it.
+    # The image it was cut from: a hidden image must not be visible through its crop.
     image = models.ForeignKey(
         Image, verbose_name=_("image"), on_delete=models.CASCADE, null=True, editable=False, related_name="+"
     )
@@ -45,13 +45,13 @@ class QueryPicture(models.Model):
 
     @classmethod
     def kept(cls) -> "models.QuerySet[QueryPicture]":
-        """Those that are not yet too old to be shown, or belong to a saved search; none of a hidden image."""
+        """Those that have not expired, or belong to a saved search; none of a hidden image."""
         kept = cls.objects.filter(models.Q(created__gt=timezone.now() - KEPT) | cls._is_saved())
         return kept.exclude(image__hidden=True)
 
     @classmethod
     def cut_from(cls, tokens: Iterable[uuid.UUID | str]) -> dict[object, Image]:
-        """Return of which images these pictures are parts, by their tokens, with no more of an image than its name."""
+        """Return the images from which these pictures were cut, by token, with only their titles loaded."""
         wanted = list(tokens)
         if not wanted:
             return {}
@@ -61,7 +61,7 @@ class QueryPicture(models.Model):
 
     @classmethod
     def forget_old(cls) -> None:
-        """Forget what is too old, and of more than may be kept the oldest."""
+        """Delete expired ones, and the oldest beyond the maximum."""
         newest = cls.objects.order_by("-created").values_list("created", flat=True)
         too_many = list(newest[settings.QUERY_PICTURES_KEPT : settings.QUERY_PICTURES_KEPT + 1])
         until = max([timezone.now() - KEPT, *too_many])

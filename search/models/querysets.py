@@ -1,4 +1,4 @@
-"""What can be asked of the images. These take vectors, never text; `distance` is cosine distance, 0 at best."""
+"""Queries on images. They take vectors, never text; `distance` is cosine distance, 0 at best."""
 
 import uuid
 from typing import TYPE_CHECKING, Self
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from search.models.vector_values import Vector
 
 WIDE_OR_TALL = GreaterThan(Greatest("width", "height") * WIDE[1], Least("width", "height") * WIDE[0])
-"""What `search.imaging.is_wide` says, for the database."""
-OWED_WINDOWS = models.Q(WIDE_OR_TALL, windows__isnull=True)
+"""`search.imaging.is_wide` in SQL."""
+WINDOWS_PENDING = models.Q(WIDE_OR_TALL, windows__isnull=True)
 
 
 def is_joined(table: "VectorTable") -> bool:
-    """Whether vectors of this set may be missing in the images' own rows: after a switch of models, for a while."""
+    """Whether images' own rows may lack vectors of this set: for a while after a switch of models."""
     return accepted_names(table.model) != (table.model,)
 
 
@@ -37,11 +37,11 @@ class ImageQuerySet(models.QuerySet["Image"]):
         return self.filter(hidden=False)
 
     def kept(self) -> Self:
-        """Those that are not in the trash: what curators may see."""
+        """Those not in the trash: what curators may see."""
         return self.filter(trashed=None)
 
     def visible_to(self, user: "User | AnonymousUser") -> Self:
-        """Those that this person may see: hidden ones for curators, private ones for those they are for."""
+        """Those that this user may see: hidden ones for curators, private ones for those entitled."""
         from search.models.albums import sees_all  # noqa: PLC0415 - the models need this module
         from search.models.privacy import Private  # noqa: PLC0415
 
@@ -52,41 +52,42 @@ class ImageQuerySet(models.QuerySet["Image"]):
         return self.filter(models.Q(hidden=False) | models.Q(pk__in=Private.objects.seen_by(user.pk).values("pk")))
 
     def searchable(self, model: str) -> Self:
-        """Those that a search with `model` may find: shown, and with a vector of this model in its current set."""
+        """Those that a search with `model` may find: shown, with a vector of this model in its current set."""
         return self.shown().with_vectors_of(model)
 
     def with_vectors_of(self, model: str) -> Self:
-        """Those with a vector of this model in its current set, hidden ones included."""
+        """Those with a vector of this model in its current set, including hidden ones."""
         return self.filter(embedding_model__in=accepted_names(model))
 
     def pending(self) -> Self:
-        """Those that wait for their vector, hidden ones included."""
+        """Those whose vector is pending, including hidden ones."""
         return self.filter(embedding_model="")
 
-    def owed_windows(self, model: str) -> Self:
-        """Wide and tall ones with a vector of `model`, hidden ones included, whose windows nobody has looked for."""
-        return self.filter(OWED_WINDOWS, embedding_model__in=accepted_names(model))
+    def with_pending_windows(self, model: str) -> Self:
+        """Wide and tall ones with a vector of `model`, including hidden ones, whose windows are pending."""
+        return self.filter(WINDOWS_PENDING, embedding_model__in=accepted_names(model))
 
     def without_windows(self, model: str) -> Self:
-        """Those of them that nobody has tried: the others' files could not be read."""
-        return self.owed_windows(model).filter(embedding_failure="")
+        """Those of them that were not tried: the others' files could not be read."""
+        return self.with_pending_windows(model).filter(embedding_failure="")
 
     def newest(self) -> Self:
         return self.order_by("-created", "id")
 
     def with_vectors(self, table: "VectorTable | None") -> Self:
-        """Those with a vector of the whole picture in this set, which expressions may name `vector`.
+        """Those with a vector of the whole picture in this set, available to expressions as `vector`.
 
-        It is read from the image's own row, if that has it: where rows are measured a join takes half as long again.
+        It is read from the image's own row if that has it: in a full scan a join takes half as long again.
         """
         return self.joined_to(table) if table is None or is_joined(table) else self.with_own_vectors(table.model)
 
     def with_own_vectors(self, model: str) -> Self:
-        """Those with a vector of this very model, which expressions may name `vector`, in their own rows."""
+        """Those with a vector of exactly this model in their own rows, available to expressions as `vector`."""
         return self.filter(embedding_model=model).alias(vector=F("embedding"))
 
     def joined_to(self, table: "VectorTable | None", *, windows: bool = False) -> Self:
-        """The same from the set itself, whose index can be walked; with `windows` each once for each vector."""
+        """Those with a vector in the set's table, which has the index, as `vector`; with `windows`, once for each
+        vector."""
         if table is None:
             return self.none().alias(vector=F("embedding"))
         conditions = {"vectors__set_id": table.id} | ({} if windows else {"vectors__window_index": 0})
@@ -94,28 +95,28 @@ class ImageQuerySet(models.QuerySet["Image"]):
         return self.filter(**conditions).alias(vector=F("vectors__embedding"))
 
     def vectors_in(self, table: "VectorTable | None") -> "dict[uuid.UUID, Vector]":
-        """Return the vectors of the whole pictures in this set by the ids of those that have one."""
+        """Return the vectors of whole pictures in this set, by image id; without those that have none."""
         found = self.with_vectors(table).annotate(found=F("vector")).values_list("pk", "found")
         return {image_id: np.asarray(vector, dtype=np.float32) for image_id, vector in found}
 
     def nearest_to(
-        self, vector: "Vector", table: "VectorTable | None", *, walked: bool = False, windows: bool = False
+        self, vector: "Vector", table: "VectorTable | None", *, by_index: bool = False, windows: bool = False
     ) -> Self:
-        """Nearest first, by the vectors of whole pictures in this set, each with its `distance` to `vector`, a unit
-        vector of as many dimensions. With `windows` each comes once for each of its vectors.
+        """Order by distance, nearest first, with `distance` to `vector`, a unit vector of the set's dimensions. By
+        vectors of whole pictures; with `windows`, once for each vector of a picture.
 
-        Only with `walked` PostgreSQL may go along the index, which does not always find all.
+        Only with `by_index` PostgreSQL may use the HNSW index, which is approximate.
         """
-        rows = self.joined_to(table, windows=windows) if walked or windows else self.with_vectors(table)
-        if walked and table is not None:
+        rows = self.joined_to(table, windows=windows) if by_index or windows else self.with_vectors(table)
+        if by_index and table is not None:
             return rows.by_distance(indexing.distance("vector", table.dimensions, vector))
         return rows.by_distance(CosineDistance("vector", vector))
 
     def by_distance(self, distance: Expression) -> Self:
-        """Nearest first, each with its `distance`, an expression of one row."""
+        """Order by `distance`, an expression, nearest first, and annotate it."""
         # Sort on the distance itself: 1 - distance can't use the index.
         return self.annotate(distance=distance).order_by("distance")
 
     def for_lists(self) -> Self:
-        """Without the columns that no list of pictures shows: a vector takes longer to parse than to find."""
+        """Without the columns that no list shows: a vector takes longer to parse than to find."""
         return self.defer("embedding", "description")

@@ -1,4 +1,4 @@
-"""The ledger: each run of what adds pictures or works on all of them, and what it left out."""
+"""The log of runs: each run that adds pictures or processes all of them, and the files it left out."""
 
 import datetime as dt
 from typing import Any, ClassVar
@@ -9,13 +9,13 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 SILENT_AFTER = dt.timedelta(seconds=45)
-"""A run that has not ended, and says nothing for so long, was interrupted: `search.ingestion.runs` has each say
-something every ten seconds."""
+"""A run that has not ended, and was silent for so long, was interrupted: `search.ingestion.runs` reports every ten
+seconds."""
 
 
 class RunQuerySet(models.QuerySet["Run"]):
     def with_state(self) -> "RunQuerySet":
-        """Each with its `state`, by the database's own clock: runs work on other machines."""
+        """Annotate `state`, by the database's clock: runs execute on other machines."""
         silent = models.Q(noted__lt=Now() - SILENT_AFTER)
         state = models.Case(
             models.When(~models.Q(outcome=""), then=models.F("outcome")),
@@ -27,15 +27,15 @@ class RunQuerySet(models.QuerySet["Run"]):
         return self.annotate(**annotated)
 
     def in_state(self, *states: str) -> "RunQuerySet":
-        """Those in one of these states, each with it."""
+        """Those in one of these states, annotated."""
         wanted: dict[str, Any] = {"state__in": states}
         return self.with_state().filter(**wanted)
 
 
 class Run(models.Model):
-    """One run: who started it, when, from where, and what became of how many pictures.
+    """One run: who started it, when, from where, and its results.
 
-    The names of files that were not added stand in RunFile, so many of them at most; the numbers are of all.
+    Names of files that were not added are in RunFile, up to a maximum; the counts are of all files.
     """
 
     class Kind(models.TextChoices):
@@ -74,10 +74,10 @@ class Run(models.Model):
         editable=False,
         related_name="+",
     )
-    # Of a command: the account of the system, and the machine.
+    # For a command: the system account, and the machine.
     account = models.TextField(_("account"), blank=True, default="", editable=False)
     machine = models.TextField(_("machine"), blank=True, default="", editable=False)
-    # What was named to it, as paths and addresses that hold wherever it is read; and how it was to be done.
+    # Its arguments as absolute paths and URLs; and its options.
     places = models.JSONField(_("places"), default=list, editable=False)
     options = models.JSONField(default=dict, editable=False)
     retries = models.ForeignKey(
@@ -100,12 +100,12 @@ class Run(models.Model):
     deleted = models.PositiveBigIntegerField(_("deleted earlier"), default=0)
     refused = models.PositiveBigIntegerField(_("refused"), default=0)
     failed = models.PositiveBigIntegerField(_("failed"), default=0)
-    # By the kind of file, such as ".mov"; by "" what is hidden, excluded, in recycle bins and the like.
+    # By file extension, such as ".mov"; "" for hidden and excluded files, recycle bins and the like.
     left_alone = models.JSONField(_("left alone"), default=dict, editable=False)
 
     objects = RunQuerySet.as_manager()
 
-    # As `with_state` tells it.
+    # Annotated by `with_state`.
     state: str
 
     class Meta:
@@ -123,12 +123,12 @@ class Run(models.Model):
 
     @property
     def lasted(self) -> dt.timedelta:
-        """How long it took, or takes by now."""
+        """How long it took, or has taken so far."""
         return (self.ended or self.noted) - self.started
 
     @property
     def left_out(self) -> int:
-        """How many files it tried to take and could not."""
+        """How many files it tried to add and could not."""
         return self.refused + self.failed
 
 
@@ -146,7 +146,7 @@ class RunFile(models.Model):
     )
     kind = models.CharField(_("what"), max_length=8, choices=Kind, editable=False)
     name = models.TextField(_("name"), editable=False)
-    # Where ingestion met it, as origins have it; "" for what has none, as uploads.
+    # Its address as in origins; "" for uploads and the like.
     address = models.TextField(blank=True, default="", editable=False)
     reason = models.TextField(_("reason"), editable=False)
 

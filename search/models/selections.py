@@ -1,4 +1,4 @@
-"""Sets of pictures that somebody shares by a link."""
+"""Picture sets: selections that are shared by a link."""
 
 import datetime as dt
 import uuid
@@ -16,16 +16,16 @@ from django.utils.translation import gettext_lazy as _
 from search.models.image import content_id
 
 MOST = 500
-"""Pictures in one selection."""
+"""Maximum number of pictures in a set."""
 FORGOTTEN_AFTER = dt.timedelta(days=365)
 _NOTED_EACH = dt.timedelta(days=1)
 
 
 class PictureSet(models.Model):
-    """Images in an order. The id is made from them: the same pictures in the same order are the same link."""
+    """Images in an order. The id is a hash of them: the same pictures in the same order have the same link."""
 
     id = models.UUIDField(_("id"), primary_key=True, editable=False)
-    # An array and no relation: a set keeps its order, and tells how many of its pictures are gone.
+    # An array and not a relation: it keeps the order, and shows how many pictures are gone.
     images = ArrayField(models.UUIDField(), verbose_name=_("images"), size=MOST)
     creator = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -55,7 +55,7 @@ class PictureSet(models.Model):
 
     @classmethod
     def keep(cls, ids: Sequence[uuid.UUID], creator: Any) -> Self:
-        """Return the set of exactly these images, new or known; the first to share it counts as its creator."""
+        """Return the set of exactly these images, new or existing; the first to share it is its creator."""
         cls.forget_old()
         kept = cls(id=content_id(b"".join(one.bytes for one in ids)), images=list(ids), creator=creator)
         cls.objects.bulk_create([kept], ignore_conflicts=True)
@@ -63,11 +63,11 @@ class PictureSet(models.Model):
         return kept
 
     def note_seen(self) -> None:
-        """Somebody looked at this set today."""
+        """Record that the set was viewed, once a day."""
         now = timezone.now()
         type(self).objects.filter(pk=self.pk, seen__lt=now - _NOTED_EACH).update(seen=now)
 
     @classmethod
     def forget_old(cls) -> None:
-        """Forget sets that nobody has looked at for a year."""
+        """Delete sets that were not viewed for a year."""
         cls.objects.filter(seen__lte=timezone.now() - FORGOTTEN_AFTER).delete()

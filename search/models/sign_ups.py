@@ -1,4 +1,4 @@
-"""New accounts that a curator has yet to let in."""
+"""New accounts that await a curator's approval."""
 
 import datetime as dt
 from collections.abc import Collection
@@ -12,12 +12,12 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 MOST_WAITING = 500
-"""Sign-ups that wait; strangers can make no more rows than these."""
+"""Maximum number of pending sign-ups: the limit of rows that strangers can create."""
 FORGOTTEN_AFTER = dt.timedelta(days=30)
 
 
 class SignUp(models.Model):
-    """An account, inactive until a curator approves it. The row goes with the decision."""
+    """An account that is inactive until a curator approves it. The row is deleted with the decision."""
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, verbose_name=_("user"), on_delete=models.CASCADE, related_name="sign_up"
@@ -35,12 +35,12 @@ class SignUp(models.Model):
 
     @classmethod
     def waiting(cls) -> "models.QuerySet[SignUp]":
-        """Those to decide about: not whom somebody has made active in another way."""
+        """Pending ones: without those activated in another way."""
         return cls.objects.filter(user__is_active=False).select_related("user")
 
     @classmethod
     def approve(cls, keys: Collection[int]) -> "list[SignUp]":
-        """Let these in; return those that were waiting still."""
+        """Activate these accounts; return those that were still pending."""
         with transaction.atomic():
             approved = cls._lock(keys)
             users = [one.user_id for one in approved]
@@ -50,7 +50,7 @@ class SignUp(models.Model):
 
     @classmethod
     def refuse(cls, keys: Collection[int]) -> "list[SignUp]":
-        """Delete these accounts, which were never used; return those that were waiting still."""
+        """Delete these accounts, which were never used; return those that were still pending."""
         with transaction.atomic():
             refused = cls._lock(keys)
             get_user_model().objects.filter(pk__in=[one.user_id for one in refused]).delete()
@@ -58,7 +58,7 @@ class SignUp(models.Model):
 
     @classmethod
     def forget_old(cls) -> None:
-        """Delete accounts that nobody has decided about for a month."""
+        """Delete accounts that were pending for a month."""
         old = cls.waiting().filter(created__lte=timezone.now() - FORGOTTEN_AFTER).values_list("pk", flat=True)[:100]
         if keys := list(old):
             cls.refuse(keys)

@@ -1,8 +1,8 @@
-"""SQL that is made once for all searches of one shape: those that differ in nothing but their values.
+"""A cache of SQL by the shape of a query: searches that differ only in their values share it.
 
-Django takes longer to make the SQL of a search than the database takes for it, and makes the same each time. So what
-makes it is given blanks in the place of values: it can't write into the SQL what it is not told. A shape is what is
-left when the values are taken away: which conditions there are, and of how many values.
+Django takes longer to compile the SQL of a search than the database takes to run it. So the SQL is compiled once, with
+placeholders instead of values, which also keeps values out of it. The shape of a query is what remains without its
+values: which conditions there are, and with how many values.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -17,14 +17,14 @@ from django.db.models import Expression
 from django.db.models.sql.compiler import SQLCompiler
 
 MOST = 256
-"""Shapes whose SQL is kept in each process: 10 kB each."""
+"""Shapes cached per process: 10 kB each."""
 
 Sql: TypeAlias = tuple[str, Sequence[Any]]
-"""SQL with `%s` in it, and the values of these."""
+"""SQL with `%s` placeholders, and their values."""
 
 
 class Blank(Expression):
-    """Stands in the place of the value of this number, wherever Django takes a value for a query."""
+    """A placeholder for value `number`, wherever Django takes a value for a query."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class Blank(Expression):
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """SQL, and what belongs to each `%s` in it: the number of a value, or a constant."""
+    """SQL, and for each `%s` in it a `Blank` or a constant."""
 
     sql: str
     parameters: Sequence[Any]
@@ -46,11 +46,10 @@ class _Made:
 
 
 def sql_of(make: Callable[..., Sql], form: Hashable, given: NamedTuple) -> tuple[str, list[Any]]:
-    """Return the SQL that `make(form, given)` makes, and its values, without making it anew for each `given`.
+    """Return the SQL of `make(form, given)` and its values, cached for each form and shape of `given`.
 
-    `given` holds nothing but values, None, and tuples of these, named or not. What `make` returns must depend on
-    nothing else than the form, on which values there are and on how long tuples are. Raises EmptyResultSet where no
-    row can be found.
+    `given` contains only values, None, and tuples of these, named or not. The result of `make` must depend only on the
+    form, on which values are None, and on the lengths of tuples. Raises EmptyResultSet if no row can match.
     """
     values: list[Any] = []
     made = _made(make, form, _shape(given, values))
@@ -60,7 +59,7 @@ def sql_of(make: Callable[..., Sql], form: Hashable, given: NamedTuple) -> tuple
 
 
 def _shape(given: Any, values: list[Any]) -> Any:
-    """Return `given` without its values, which are added to `values`; tuples keep their types."""
+    """Return `given` without its values, which are appended to `values`; tuples keep their types."""
     if given is None:
         return None
     if isinstance(given, tuple):
@@ -70,7 +69,7 @@ def _shape(given: Any, values: list[Any]) -> Any:
 
 
 def _with_blanks(shape: Any, numbers: Iterator[int]) -> Any:
-    """Return what `_shape` was made from, with blanks in the place of its values."""
+    """Return the inverse of `_shape`, with `Blank`s for the values."""
     if shape is None:
         return None
     if shape is ...:

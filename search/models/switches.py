@@ -1,4 +1,5 @@
-"""Which models `manage.py switch_model` has chosen, and what it is at: one row, none where it was never used."""
+"""The switch of models: what `manage.py switch_model` has chosen and is doing. One row, or none if it was never
+used."""
 
 from typing import ClassVar, Self
 
@@ -11,12 +12,12 @@ ONLY = 1
 
 
 class ModelSwitch(models.Model):
-    """Each pair of models is named as an operator writes it, and its model of pictures as rows name it, too.
+    """Each pair of models is named as by an operator, and its image model also as in rows.
 
-    The active one counts as long as the environment names the models that it named when that was chosen. `next_*` is
-    the pair that is being prepared, and `kept_*` the one that `--back` returns to. Whoever writes vectors holds a
-    shared lock on the row to the end of its transaction, and whoever changes it an exclusive one: no vector of a pair
-    that was active before is written as if it still were (`search.ingestion.chosen`).
+    The active pair applies as long as the environment names the models that it named when the pair was chosen.
+    `next_*` is the pair in preparation, `kept_*` the one that `--back` returns to. Transactions that write vectors
+    hold a shared lock on the row, and those that change it an exclusive one: no vector of a formerly active pair is
+    written as if the pair were still active (`search.ingestion.chosen`).
     """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=ONLY)
@@ -31,10 +32,10 @@ class ModelSwitch(models.Model):
     kept_image = models.CharField(max_length=1000, blank=True, db_default="")
     kept_text = models.CharField(max_length=1000, blank=True, db_default="")
     kept_model = models.CharField(max_length=300, blank=True, db_default="")
-    # When all had a vector of the next model, with an index and thresholds; None until then.
+    # When all pictures had a vector of the next model, with index and thresholds; None until then.
     prepared = models.DateTimeField(null=True)
     switched = models.DateTimeField(null=True)
-    # The model that rows of images may name beside the active one: their own vectors are not all copied yet.
+    # The model that rows may name instead of the active one, because their own vectors are not all copied yet.
     uncopied = models.CharField(max_length=300, blank=True, db_default="")
 
     class Meta:
@@ -52,14 +53,13 @@ class ModelSwitch(models.Model):
 
     @classmethod
     def locked(cls) -> Self | None:
-        """Return the row, if there is one, which nobody else reads or changes in order to write until this
-        transaction ends."""
+        """Return the row, if there is one, locked exclusively until this transaction ends."""
         assert transaction.get_connection().in_atomic_block
         return cls.objects.select_for_update().first()
 
 
 class QueryVector(models.Model):
-    """The vector of a picture that somebody searches by, made by another model than the one its own row names."""
+    """The vector of a query picture by another model than the one its own row names."""
 
     picture = models.ForeignKey(QueryPicture, on_delete=models.CASCADE, related_name="vectors")
     model = models.CharField(max_length=300)

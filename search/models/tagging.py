@@ -1,4 +1,4 @@
-"""The vocabulary: tags with what they are called and a phrase for the model, and what became of suggesting them."""
+"""The vocabulary: tags with names and a phrase for the model, and suggestions of them."""
 
 from collections.abc import Iterator
 from typing import ClassVar
@@ -18,14 +18,14 @@ LONGEST_TAG = 60
 LONGEST_PHRASE = 200
 MOST_ALIASES = 50
 DEEPEST = 8
-"""Tags above each other, from the widest to the narrowest."""
+"""Maximum depth of nested tags."""
 _LOCK = 0x766F636162
 
 
 class VocabularyTag(models.Model):
-    """A tag: `name` is what pictures get. A search for any of its names, or for a tag that it is within, finds it.
+    """A tag: `name` is what pictures get. A search for any of its names, or for a tag that contains it, finds it.
 
-    Without a phrase it is suggested for no picture.
+    Without a phrase it is never suggested.
     """
 
     name = LineField(gettext_lazy("tag"), max_length=LONGEST_TAG, help_text=gettext_lazy("What pictures get."))
@@ -60,7 +60,7 @@ class VocabularyTag(models.Model):
     class Meta:
         verbose_name = gettext_lazy("tag")
         verbose_name_plural = gettext_lazy("tags")
-        # Whoever may change pictures may say what tags there are.
+        # Users who may change pictures may change the vocabulary.
         default_permissions = ()
         ordering: ClassVar = ["name"]
         constraints: ClassVar = [
@@ -74,7 +74,7 @@ class VocabularyTag(models.Model):
 
     @property
     def names(self) -> list[str]:
-        """All that it is called, each once: the name, those in both languages and the aliases."""
+        """All its names, without duplicates: the name, those in both languages, and the aliases."""
         return list(dict.fromkeys(name for name in (self.name, self.english, self.korean, *self.aliases) if name))
 
     def called(self, language: str) -> str:
@@ -82,7 +82,7 @@ class VocabularyTag(models.Model):
         return (self.korean if language.startswith("ko") else self.english) or self.name
 
     def wider(self) -> "Iterator[VocabularyTag]":
-        """Yield the tags that this one is within, the nearest first."""
+        """Yield the tags that contain this one, nearest first."""
         seen = {self.pk}
         parent = self.parent
         while parent is not None and parent.pk not in seen:
@@ -91,7 +91,7 @@ class VocabularyTag(models.Model):
             parent = parent.parent
 
     def clean(self) -> None:
-        """Raises ValidationError where another tag is called so, or where it would be within itself."""
+        """Raise ValidationError if another tag has one of its names, or if it would be within itself."""
         self.refuse_commas()
         problems: dict[str, list[str]] = {}
         taken = names_taken(except_for=self.pk)
@@ -110,20 +110,20 @@ class VocabularyTag(models.Model):
             raise ValidationError(problems)
 
     def refuse_commas(self) -> None:
-        """Raise ValidationError for names that no list of tags could hold."""
+        """Raise ValidationError for names with commas, which separate tags."""
         text = _("A tag has no comma: commas stand between tags.")
         if problems := {name: text for name in ("name", "english", "korean") if "," in getattr(self, name)}:
             raise ValidationError(problems)
 
 
 def lock_vocabulary() -> None:
-    """Be the only one who changes names of tags until the transaction ends: they are compared with all others."""
+    """Lock tag names exclusively until the transaction ends: a new name is compared with all others."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
 
 
 def names_taken(except_for: int | None = None) -> dict[str, str]:
-    """Return all names of tags in lower case, each with the name of its tag."""
+    """Return all names of tags, case-folded, each with the name of its tag."""
     taken: dict[str, str] = {}
     for tag in VocabularyTag.objects.order_by("pk"):
         for name in tag.names if tag.pk != except_for else ():
@@ -132,12 +132,12 @@ def names_taken(except_for: int | None = None) -> dict[str, str]:
 
 
 class TagVector(models.Model):
-    """The vector that a pair of models gave for the phrase of a tag, and how far pictures were compared with it.
+    """The vector of a tag's phrase by a pair of models, and how far pictures have been compared with it.
 
-    Pictures were compared up to `compared`, a number of arrival, when the collection was `calibrated`; 0 has all of
-    them compared anew. There are suggestions down to the similarity `reached`, and those from `threshold` on are
-    shown, which what people decide moves. `strong`, `related` and `spread` are of the scale of the calibration, by
-    which it is chosen (`search.tagging.thresholds`).
+    Pictures with arrival numbers up to `compared` were compared, with the calibration of `calibrated`; 0 means that
+    all are compared again. There are suggestions down to the similarity `reached`; those from `threshold` on, which
+    people's decisions adjust, are shown. `strong`, `related` and `spread` are from the calibration
+    (`search.tagging.thresholds`).
     """
 
     tag = models.ForeignKey(VocabularyTag, on_delete=models.CASCADE, related_name="vectors")
@@ -164,11 +164,11 @@ class TagVector(models.Model):
 
 
 class TagSuggestion(models.Model):
-    """A tag that may fit a picture, or of which a person has said whether it does, for good.
+    """A tag that may fit a picture, or a person's final decision about it.
 
-    `similarity` is of the models by which it was compared last; None where it never was. `was_rejected` tells of a
-    picture that got the tag all the same. The database deletes these rows with their picture and with their tag, and
-    changes them with the picture's id.
+    `similarity` is by the models that compared it last; None if never compared. `was_rejected` means that the picture
+    later got the tag nevertheless. The database deletes these rows with their picture and with their tag, and updates
+    them when the picture's id changes.
     """
 
     class State(models.TextChoices):

@@ -1,7 +1,7 @@
-"""Fields for what people write. Their text is stored in one form, and compared in it, whichever way it comes in.
+"""Model and form fields for people's text, which is normalised on the way in, and for comparison.
 
-By these fields and not by a constraint of the database: PostgreSQL knows other versions of Unicode than Python does,
-and where the two differ about a new script, a constraint would refuse what was normalised.
+Not by a database constraint: PostgreSQL and Python have different versions of Unicode, and where they differ about a
+new script, a constraint would refuse normalised text.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ else:
 
 
 class LineInput(forms.CharField):
-    """One line in NFC with single spaces, before its length is checked: some texts become longer."""
+    """One line in NFC with single spaces, normalised before its length is checked: some texts become longer."""
 
     def to_python(self, value: Any) -> Any:
         text = super().to_python(value)
@@ -46,7 +46,7 @@ def _prose(value: Any) -> Any:
 
 
 class LineField(_CharField):
-    """One line of text: stored in NFC with single spaces, looked for in NFC."""
+    """One line of text: stored in NFC with single spaces, queried in NFC."""
 
     def clean(self, value: Any, model_instance: models.Model | None) -> Any:
         return super().clean(_line(value), model_instance)
@@ -64,7 +64,7 @@ class LineField(_CharField):
 
 
 class ProseField(_TextField):
-    """Text of any number of lines: stored, and looked for, in NFC."""
+    """Text of any number of lines: stored, and queried, in NFC."""
 
     def clean(self, value: Any, model_instance: models.Model | None) -> Any:
         return super().clean(_prose(value), model_instance)
@@ -82,7 +82,7 @@ class ProseField(_TextField):
 
 
 class TagsField(_ArrayField):
-    """Tags, each a line, each once, in the order given."""
+    """Tags, each one line, without duplicates, in the order given."""
 
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:
         value = super().pre_save(model_instance, add)

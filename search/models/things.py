@@ -1,4 +1,4 @@
-"""What the collection is strong in: searches that were measured to have a strong match, by language."""
+"""Example searches: queries that were measured to have a strong match in this collection, by language."""
 
 from typing import ClassVar
 
@@ -12,9 +12,10 @@ LONGEST_WORDS = 80
 
 
 class ThingSet(models.Model):
-    """When a collection was last looked through with a pair of models, and how far it was then (`Arrival`, `Change`).
+    """When examples were last measured with a pair of models, and the state of the collection then (`Arrival`,
+    `Change`).
 
-    `calibrated` is the calibration by which matches were called strong; None where there was none.
+    `calibrated` is the calibration that defined strong matches; None if there was none.
     """
 
     model = models.CharField(max_length=300)
@@ -33,11 +34,10 @@ class ThingSet(models.Model):
 
 
 class Thing(models.Model):
-    """A search in one language, best first by `position`, and its strong matches, the best one to show first.
+    """An example search in one language, best first by `position`, and its strong matches, the best to show first.
 
-    `borne` is the title or tag that the words were taken from: whoever reads this shows it beside pictures that bear
-    it still, and everybody may see, or not at all. "" for words that no picture has brought. Ids of images may have
-    changed since, or be gone.
+    `borne` is the title or tag that the words were taken from: it is shown only with pictures that still have it and
+    that everybody may see. "" for words from no picture. Image ids may have changed since, or be gone.
     """
 
     of = models.ForeignKey(ThingSet, on_delete=models.CASCADE, related_name="things")

@@ -1,4 +1,5 @@
-"""Secrets by which programs act for a person. Only a digest is stored: a copy of the database opens nothing."""
+"""API tokens: secrets by which programs act for a person. Only digests are stored: a copy of the database is of no
+use."""
 
 import datetime as dt
 import hashlib
@@ -18,19 +19,19 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 MOST_TOKENS = 20
-"""Of one person, so that a script gone wild fills no table."""
+"""Per person, so that a faulty script fills no table."""
 USE_NOTED_EVERY = dt.timedelta(hours=1)
 _BEGINNING = "pix_"
-"""Tells people, and scanners for leaked secrets, what this is."""
+"""Identifies the secret to people, and to scanners for leaked secrets."""
 _SHOWN = len(_BEGINNING) + 6
 
 
 class TooManyTokens(Exception):
-    """This person has as many tokens as one may have."""
+    """This person has the maximum number of tokens."""
 
 
 class ApiToken(models.Model):
-    """A token of one person. Whoever has the secret may do what that person may; deleting the row revokes it."""
+    """A token of one person. Its secret gives that person's rights; deleting the row revokes it."""
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, verbose_name=_("user"), on_delete=models.CASCADE, related_name="api_tokens"
@@ -38,7 +39,7 @@ class ApiToken(models.Model):
     name = LineField(
         _("name"), max_length=100, help_text=_("Where you will use it, so that you know later what you revoke.")
     )
-    # Random secrets of 256 bits need no slow hash: there is nothing to guess.
+    # Random secrets of 256 bits need no slow hash: they can't be guessed.
     digest = models.CharField(max_length=64, unique=True, editable=False)
     prefix = models.CharField(_("begins with"), max_length=_SHOWN, editable=False)
     created = models.DateTimeField(_("created"), db_default=Now(), editable=False)
@@ -57,10 +58,10 @@ class ApiToken(models.Model):
 
     @classmethod
     def issue(cls, user: "User", name: str) -> tuple[Self, str]:
-        """Make a token for `user`; return it with its secret, which can't be told again. Raises TooManyTokens."""
+        """Create a token for `user`; return it with its secret, which is not stored. Raises TooManyTokens."""
         secret = _BEGINNING + secrets.token_urlsafe(32)
         with transaction.atomic():
-            # Two requests at once would otherwise both find room for one more.
+            # Two concurrent requests could otherwise exceed the maximum.
             get_user_model().objects.select_for_update().get(pk=user.pk)
             if cls.objects.filter(user=user).count() >= MOST_TOKENS:
                 raise TooManyTokens
@@ -69,7 +70,7 @@ class ApiToken(models.Model):
 
     @classmethod
     def of_secret(cls, secret: str) -> "Self | None":
-        """Return the token with this secret, of somebody who may still log in; None if there is none."""
+        """Return the token with this secret, if its user may still log in; else None."""
         token = cls.objects.select_related("user").filter(digest=_digest(secret), user__is_active=True).first()
         if token:
             token._note_use()

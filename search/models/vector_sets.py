@@ -1,4 +1,4 @@
-"""Which table holds the vectors of a model. Known for some seconds, so that a search need not ask."""
+"""The tables of vector sets. Cached for some seconds, so that a search need not query them."""
 
 import time
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from django.db import connection
 from search.models import VectorSet
 
 REMEMBERED = 5.0
-"""Seconds for which a process knows which set of a model is current."""
+"""Seconds for which a process caches which set of a model is current."""
 
 
 @dataclass(frozen=True, slots=True)
 class VectorTable:
     """A set of vectors: the row of VectorSet, and its tables.
 
-    `vectors` is about how many rows there are, those of hidden pictures and of windows too, and `windows` about how
-    many of them are windows: 0 only where there was none.
+    `vectors` is the approximate number of rows, including those of hidden pictures and of windows, and `windows` the
+    approximate number of windows: 0 only if there is none.
     """
 
     id: int
@@ -31,18 +31,18 @@ class VectorTable:
         return f"search_imagevector_s{self.id}"
 
     def distance(self, one: str, other: str) -> str:
-        """Return the SQL of how far two of its rows are from each other, as its index orders them."""
+        """Return SQL for the distance of two of its rows, as its index orders them."""
         return f"({one}.embedding::halfvec({self.dimensions}) <=> {other}.embedding::halfvec({self.dimensions}))"
 
     @property
     def leaves(self) -> list[str]:
-        """The tables that hold rows, each with its own index."""
+        """The tables that contain rows, each with its own index."""
         if self.partitions == 1:
             return [self.table]
         return [f"{self.table}_p{number}" for number in range(self.partitions)]
 
 
-# What the planner goes by too: how full the pages were when somebody counted, times the pages that there are now.
+# As the planner estimates it: rows per page at the last ANALYZE, times the current number of pages.
 _ROWS = """
 coalesce((SELECT sum(pg_relation_size(oid) / current_setting('block_size')::int
     * CASE WHEN reltuples > 0 AND relpages > 0 THEN reltuples / relpages ELSE {a_page} END)
@@ -62,7 +62,7 @@ _known: dict[str, tuple[float, VectorTable]] = {}
 
 
 def current_set(model: str) -> VectorTable | None:
-    """Return the set of `model` that is searched; None while there is no vector of it."""
+    """Return the current set of `model`, which is searched; None while it has no vectors."""
     known_at, known = _known.get(model, (float("-inf"), None))
     if known is None or time.monotonic() - known_at >= REMEMBERED:
         with connection.cursor() as cursor:
@@ -81,7 +81,7 @@ def table_of(row: VectorSet) -> VectorTable:
 
 
 def make_set(model: str, dimensions: int, partitions: int = 1, *, current: bool = True) -> VectorTable:
-    """Make a set with its table and indexes, all empty, and return it; of a current one, the one that is there."""
+    """Create a set with its table and indexes, all empty; return it, or the current one if it exists."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT make_vector_set(%s, %s, %s, %s)", [model, dimensions, partitions, current])
         (number,) = cursor.fetchone()
@@ -89,10 +89,10 @@ def make_set(model: str, dimensions: int, partitions: int = 1, *, current: bool 
 
 
 def drop_set(table: VectorTable) -> None:
-    """Drop a set with all that is in it. Nobody who searches or writes other sets has to wait.
+    """Drop a set with its rows. No search or write of other sets has to wait.
 
-    First the row, so that no trigger writes into it any more; then the table, once all who use it have ended. Outside
-    of a transaction. Whoever is killed in between leaves a table that `left_tables` tells.
+    First the row, so that no trigger writes into it any more; then the table, once its users have ended. Outside of a
+    transaction. A process killed in between leaves a table that `left_tables` finds.
     """
     VectorSet.objects.filter(pk=table.id).delete()
     forget_sets()
@@ -100,7 +100,7 @@ def drop_set(table: VectorTable) -> None:
 
 
 def left_tables() -> list[str]:
-    """Return the tables of sets that are no more: somebody was killed while dropping them."""
+    """Return the tables of sets that no longer exist: a process was killed while dropping them."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relname ~ '^search_imagevector_s[0-9]+$'"
@@ -111,7 +111,7 @@ def left_tables() -> list[str]:
 
 
 def drop_left_tables() -> None:
-    """Finish what `drop_set` could not."""
+    """Drop the tables that `drop_set` has left."""
     for name in left_tables():
         _drop_table(name)
 
@@ -125,14 +125,14 @@ def _drop_table(name: str) -> None:
         )
         attached = cursor.fetchone()
         if attached:
-            # What was interrupted half-way is not to be begun again, but ended.
+            # An interrupted detach can't be restarted, only finalised.
             how = "FINALIZE" if attached[0] else "CONCURRENTLY"
             cursor.execute(f'ALTER TABLE search_imagevector DETACH PARTITION "{name}" {how}')
         cursor.execute(f'DROP TABLE IF EXISTS "{name}"')
 
 
 def index_name(leaf: str) -> str:
-    """The name of the HNSW index of one of a set's tables."""
+    """Return the name of the HNSW index of a leaf table."""
     return f"{leaf}_hnsw"
 
 

@@ -1,4 +1,4 @@
-"""Vectors: unit length, float32, and never a NaN or a zero among what is stored."""
+"""Vectors: unit length, float32; never NaN or zero in what is stored."""
 
 from typing import TypeAlias
 
@@ -12,44 +12,44 @@ Vector: TypeAlias = npt.NDArray[np.float32]
 
 
 class WrongVectors(Exception):
-    """A model gave something that is not a set of unit vectors of the expected shape."""
+    """A model returned something other than unit vectors of the expected shape."""
 
 
 MOST_DIMENSIONS = 4_000
-"""Of vectors that pgvector indexes as `halfvec`."""
+"""Maximum for vectors that pgvector indexes as `halfvec`."""
 
 
 def unit_vectors(raw: npt.ArrayLike, *, count: int, dimensions: int | None = None) -> Vectors:
     """Return `raw` as float32 unit vectors of shape (count, dimensions).
 
-    Without `dimensions`, for a model of which nothing is known yet, they may have 1 to MOST_DIMENSIONS. Raises
-    WrongVectors for another shape, a NaN, an infinity or a vector without a direction.
+    Without `dimensions`, for a model not known yet, 1 to MOST_DIMENSIONS are allowed. Raises WrongVectors for another
+    shape, a NaN, an infinity or a vector without a direction.
     """
     try:
         given = np.asarray(raw)
-    except ValueError as error:  # rows of several lengths, say
-        raise WrongVectors(f"The model gave what is no array: {error}") from error
+    except ValueError as error:  # such as rows of different lengths
+        raise WrongVectors(f"The model did not return an array: {error}") from error
     if given.dtype.kind not in "fiu":
-        raise WrongVectors(f"The model gave vectors of {given.dtype}, which are no real numbers.")
-    # Doubles, in which no length of numbers from a model overflows.
+        raise WrongVectors(f"The model returned vectors of {given.dtype}, which are not real numbers.")
+    # Doubles, in which no norm overflows.
     vectors = given.astype(np.float64)
     if dimensions is None:
         dimensions = vectors.shape[-1] if vectors.ndim else 0
         if dimensions > MOST_DIMENSIONS:
             raise WrongVectors(
-                f"The model gave vectors of {dimensions:,} dimensions; {MOST_DIMENSIONS:,} are the most."
+                f"The model returned vectors of {dimensions:,} dimensions; the maximum is {MOST_DIMENSIONS:,}."
             )
     if not dimensions or vectors.shape != (count, dimensions):
-        raise WrongVectors(f"The model gave vectors of shape {vectors.shape}, not {(count, dimensions or 'any')}.")
+        raise WrongVectors(f"The model returned vectors of shape {vectors.shape}, not {(count, dimensions or 'any')}.")
     if not np.isfinite(vectors).all():
-        raise WrongVectors("The model gave a vector with a NaN or an infinity.")
+        raise WrongVectors("The model returned a vector with a NaN or an infinity.")
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     if (lengths < 1e-6).any():
-        raise WrongVectors("The model gave a zero vector, which points nowhere.")
+        raise WrongVectors("The model returned a zero vector.")
     unit: Vectors = (vectors / lengths).astype(np.float32)
     return unit
 
 
 def as_text(vector: Vector) -> str:
-    """Return `vector` as pgvector reads it, rounded to halves: five digits tell all of these apart."""
+    """Return `vector` as pgvector's text, rounded to halves: five digits distinguish all of these."""
     return "[" + ",".join(["%.5g"] * len(vector)) % tuple(vector.astype(np.float16).tolist()) + "]"

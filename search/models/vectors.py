@@ -1,8 +1,8 @@
-"""What is searched: one row for each vector, and nothing that people edit. The database writes the pictures' own.
+"""The table that is searched: one row per vector, without anything that people edit.
 
-`Image.embedding` is the truth that the vectors of whole pictures can be made from again: triggers copy it (migration
-0016). Each set of vectors, those of one model, is a table of its own beneath this one, with its own dimensions and its
-own HNSW index; a large set is divided once more, by a hash of the image's id.
+`Image.embedding` is the authoritative vector of a whole picture: triggers copy it here (migration 0016). Each set of
+vectors, those of one model, is a partition with its own dimensions and its own HNSW index; a large set is partitioned
+again, by a hash of the image's id.
 """
 
 from typing import ClassVar
@@ -17,10 +17,10 @@ from search.models.vector_values import MOST_DIMENSIONS
 
 
 class VectorSet(models.Model):
-    """The vectors of one model, in a table of their own. Made by the database's function `make_vector_set`.
+    """The vectors of one model, in a table of their own. Created by the database's function `make_vector_set`.
 
-    Of each model one set is current, and searched where the model is the active one. Another one of it may be under
-    construction, divided into more partitions. What `is_kept` keeps its rows when images get vectors of another model.
+    One set of each model is current, and searched if the model is active. Another one may be under construction, with
+    more partitions. A set that `is_kept` keeps its rows when images get vectors of another model.
     """
 
     id = models.SmallAutoField(primary_key=True)
@@ -34,7 +34,7 @@ class VectorSet(models.Model):
     created = models.DateTimeField(db_default=Now())
 
     class Meta:
-        # Rows stand for tables: what empties tables, as Django's `flush` does, is to leave these alone.
+        # Rows represent tables: what empties tables, such as Django's `flush`, must leave these alone.
         managed = False
         db_table = "search_vectorset"
         default_permissions = ()
@@ -44,11 +44,12 @@ class VectorSet(models.Model):
 
 
 class ImageVector(models.Model):
-    """One vector of an image: of the whole picture (`window_index` 0), or of one of several windows of a wide or tall
-    one, from 1 on along its long side."""
+    """One vector of an image: of the whole picture (`window_index` 0), or of a window of a wide or tall one, from 1 on
+    along its long side."""
 
     pk = models.CompositePrimaryKey("image_id", "set_id", "window_index")
-    # Without constraints of Django's: triggers delete these rows with their images, and sets with their tables.
+    # Without Django's constraints: triggers delete these rows with their images, and sets are dropped with their
+    # tables.
     image = models.ForeignKey(Image, on_delete=models.DO_NOTHING, db_constraint=False, related_name="vectors")
     set = models.ForeignKey(VectorSet, on_delete=models.DO_NOTHING, db_constraint=False, related_name="vectors")
     window_index = models.PositiveSmallIntegerField(default=0, db_default=0)

@@ -1,4 +1,4 @@
-"""What the words of a picture are found by, beside the row that holds its vector."""
+"""The full-text index of each picture (tsvector), in a table separate from the embeddings."""
 
 from typing import ClassVar
 
@@ -10,13 +10,13 @@ from search.models.image import Image
 
 
 class ImageWords(models.Model):
-    """The words of one picture's title, tags and description. A trigger of the database writes it, and nobody else.
+    """The words of a picture's title, tags and description. Written only by a database trigger.
 
-    A table of its own, so that to rank a hundred thousand rows by their words none of their vectors is read, and that
-    long texts push no vector out of its row.
+    A separate table, so that ranking a hundred thousand rows by words reads no embedding, and long texts push no
+    embedding out of its row.
     """
 
-    # The database deletes it with its image: Django need not ask for it first.
+    # The database deletes it with its image, so Django need not query for it.
     image = models.OneToOneField(
         Image,
         on_delete=models.DO_NOTHING,
@@ -24,10 +24,10 @@ class ImageWords(models.Model):
         db_constraint=False,
         related_name="words",
     )
-    # Title (A), tags (B) and description (C), with a place left free between them: no phrase reaches across. What
-    # words of Korean end with stands at their places, behind a "~".
+    # Title (A), tags (B) and description (C), with a position left free between them, so that no phrase spans them.
+    # Endings of Korean words are at the positions of their words, behind a "~".
     vector = SearchVectorField()
-    # The title's words, one space between them.
+    # The title's words, separated by single spaces.
     title = models.TextField()
 
     class Meta:

@@ -1,4 +1,4 @@
-"""Pictures that a curator works on: pasted, or all that a search found when they were counted."""
+"""Working sets: pictures that a curator works on, pasted, or all results of a search when they were counted."""
 
 import datetime as dt
 import uuid
@@ -17,17 +17,17 @@ from search.models.ingestion import FormerId
 
 FORGOTTEN_AFTER = dt.timedelta(days=7)
 MOST_MISSING = 100
-"""Of what was pasted and is not here, so much is kept to be named."""
+"""Maximum number of pasted entries not found that are kept, to be listed."""
 
 
 class WorkingSet(models.Model):
-    """Exactly these images, in an order, for the one who made it. What is changed is what was counted and shown."""
+    """Exactly these images, in an order, for the user who made it. A change applies to what was counted and shown."""
 
     id = models.UUIDField(_("id"), primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, verbose_name=_("user"), on_delete=models.CASCADE)
-    # An array and no relation: it may hold all of the collection, and is read as a whole.
+    # An array and not a relation: it may contain the whole collection, and is read as a whole.
     images = ArrayField(models.UUIDField(), verbose_name=_("images"))
-    # The parameters of the search that found them; "" where they were chosen one by one or pasted.
+    # The parameters of the search that found them; "" if they were selected or pasted.
     search = models.TextField(_("search"), blank=True)
     missing = ArrayField(models.TextField(), verbose_name=_("not found"), default=list, blank=True)
     missing_count = models.PositiveIntegerField(_("number not found"), default=0)
@@ -46,7 +46,7 @@ class WorkingSet(models.Model):
 
     @classmethod
     def keep(cls, user: Any, ids: Sequence[uuid.UUID], *, search: str = "", missing: Sequence[str] = ()) -> Self:
-        """Keep these images for `user`, and forget what was kept for anybody long ago."""
+        """Save these images for `user`, and delete all expired sets."""
         cls.objects.filter(created__lte=timezone.now() - FORGOTTEN_AFTER).delete()
         named = [one.replace("\0", "")[:200] for one in missing[:MOST_MISSING]]
         return cls.objects.create(
@@ -55,7 +55,7 @@ class WorkingSet(models.Model):
 
     @classmethod
     def of(cls, user: Any, text: str) -> "Self | None":
-        """Return the set of `user` that `text` names; None where it is gone, another's or none."""
+        """Return the set of `user` with the id in `text`; None if it is invalid, expired or another user's."""
         try:
             key = uuid.UUID(text)
         except ValueError:
@@ -63,7 +63,7 @@ class WorkingSet(models.Model):
         return cls.objects.filter(pk=key, user=user, created__gt=timezone.now() - FORGOTTEN_AFTER).first()
 
     def present(self) -> list[uuid.UUID]:
-        """Return the ids of those that are there still, in order, by the ids that they have now."""
+        """Return the current ids of those that still exist, in order."""
         there = set(Image.objects.kept().filter(pk__any_of=self.images).values_list("pk", flat=True))
         former = FormerId.present([one for one in self.images if one not in there])
         ids = (one if one in there else former.get(one) for one in self.images)

@@ -1,4 +1,4 @@
-"""What any room may call: counters that cost nothing without METRICS_TOKEN.
+"""Counters for all rooms, which do nothing without METRICS_TOKEN, and checks for incomplete upgrades.
 
-And whether the database and the static files are those of this version.
+Imports no other room. Verbs: those of `recording`, `upgrades.require_migrated`, `upgrades.require_collected`.
 """

@@ -1,31 +1,31 @@
-"""The metrics that processes keep. Labels are names of views, parts and kinds: bounded, and nobody's words.
+"""The Prometheus metrics of a process. Labels are names of views, parts and kinds: a bounded set, never user input.
 
-Imported when METRICS_TOKEN is set, and by a server not before `processes.share` has said where the processes share
-them.
+Imported only if METRICS_TOKEN is set, and in a server only after `processes.share` has set the folder that the
+processes share.
 """
 
 from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
-disable_created_metrics()  # type: ignore[no-untyped-call] # when each series began: twice as many of them, of use to nobody here
+disable_created_metrics()  # type: ignore[no-untyped-call] # start times would double the number of series
 
 OWN = CollectorRegistry()
-"""What this process counts. Where several share a folder, they are read from there instead."""
+"""What this process counts. If several processes share a folder, it is read from there instead."""
 
 _OF_ALL: Literal["livesum"] = "livesum"
-"""A gauge of processes that live, added up."""
+"""A gauge summed over live processes."""
 
 REQUESTS = Counter("imagesearch_requests", "Requests answered.", ["view", "method", "status"], registry=OWN)
 DURATION = Histogram(
     "imagesearch_request_duration_seconds",
-    "Time until an answer begins.",
+    "Time until the response begins.",
     ["view"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
     registry=OWN,
 )
 IN_PROGRESS = Gauge(
-    "imagesearch_requests_in_progress", "Requests that are worked on now.", multiprocess_mode=_OF_ALL, registry=OWN
+    "imagesearch_requests_in_progress", "Requests in progress.", multiprocess_mode=_OF_ALL, registry=OWN
 )
 REFUSED = Counter(
     "imagesearch_requests_refused",
@@ -33,13 +33,13 @@ REFUSED = Counter(
     ["reason"],
     registry=OWN,
 )
-UNAVAILABLE = Counter("imagesearch_unavailable", "Answers 503, by the part that was missing.", ["part"], registry=OWN)
-CACHE = Counter(
-    "imagesearch_cache_lookups", "Look-ups of what is remembered of searches.", ["what", "result"], registry=OWN
+UNAVAILABLE = Counter(
+    "imagesearch_unavailable", "Responses with status 503, by the part that is unavailable.", ["part"], registry=OWN
 )
+CACHE = Counter("imagesearch_cache_lookups", "Lookups in the caches of searches.", ["what", "result"], registry=OWN)
 ENCODING = Histogram(
     "imagesearch_encoding_seconds",
-    "Time to encode a query, with the wait for the model.",
+    "Time to encode a query, including the wait for the model.",
     ["kind"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
     registry=OWN,
@@ -58,7 +58,7 @@ STORAGE_FAILURES = Counter(
     registry=OWN,
 )
 
-# Noted by each process every few seconds: see `processes`.
+# Set by each process every few seconds: see `processes`.
 PROCESSES = Gauge("imagesearch_processes", "Web processes.", multiprocess_mode=_OF_ALL, registry=OWN)
 MODELS = Gauge(
     "imagesearch_models_loaded",
@@ -72,7 +72,7 @@ SERVER_CONNECTIONS = Gauge(
 )
 SERVER_KEPT = Gauge(
     "imagesearch_server_kept_bytes",
-    "Bodies and answers in temporary files, on their way.",
+    "Bodies of requests and responses in temporary files.",
     multiprocess_mode=_OF_ALL,
     registry=OWN,
 )
@@ -81,7 +81,7 @@ SERVER_ACTIVE = Gauge(
 )
 SERVER_WAITING = Gauge(
     "imagesearch_server_waiting",
-    "Requests that wait for a thread.",
+    "Requests waiting for a thread.",
     ["lane"],
     multiprocess_mode=_OF_ALL,
     registry=OWN,
@@ -89,18 +89,16 @@ SERVER_WAITING = Gauge(
 POOL_SIZE = Gauge(
     "imagesearch_database_pool_connections", "Connections open.", multiprocess_mode=_OF_ALL, registry=OWN
 )
-POOL_FREE = Gauge(
-    "imagesearch_database_pool_free", "Open connections that nobody uses.", multiprocess_mode=_OF_ALL, registry=OWN
-)
+POOL_FREE = Gauge("imagesearch_database_pool_free", "Idle connections.", multiprocess_mode=_OF_ALL, registry=OWN)
 POOL_MOST = Gauge(
-    "imagesearch_database_pool_limit", "Connections that may be open.", multiprocess_mode=_OF_ALL, registry=OWN
+    "imagesearch_database_pool_limit", "Maximum number of connections.", multiprocess_mode=_OF_ALL, registry=OWN
 )
 POOL_WAITING = Gauge(
-    "imagesearch_database_pool_waiting", "Threads that wait for a connection.", multiprocess_mode=_OF_ALL, registry=OWN
+    "imagesearch_database_pool_waiting", "Threads waiting for a connection.", multiprocess_mode=_OF_ALL, registry=OWN
 )
 MEMORY = Gauge(
     "imagesearch_memory_bytes",
-    "Memory of the web processes, pages that they share counted once.",
+    "Memory of the web processes, with shared pages counted once.",
     multiprocess_mode=_OF_ALL,
     registry=OWN,
 )

@@ -1,5 +1,4 @@
-"""What is counted while it happens. Any room may call these; they do nothing unless METRICS_TOKEN is set, and what
-can't be counted hinders nothing."""
+"""Counters for events. Any room may call these; they do nothing unless METRICS_TOKEN is set, and never raise."""
 
 import functools
 import logging
@@ -16,7 +15,8 @@ _Given = ParamSpec("_Given")
 
 
 def _on() -> ModuleType | None:
-    """The instruments, where somebody reads them. prometheus_client takes 40 ms to import, and a file a process."""
+    """Return the instruments if METRICS_TOKEN is set. prometheus_client takes 40 ms to import, and a file per
+    process."""
     if not settings.METRICS_TOKEN:
         return None
     from search.monitoring import instruments  # noqa: PLC0415
@@ -29,8 +29,8 @@ def _harmless(count: Callable[_Given, None]) -> Callable[_Given, None]:
     def counted(*args: _Given.args, **kwargs: _Given.kwargs) -> None:
         try:
             count(*args, **kwargs)
-        except Exception:  # such as no room for another series
-            logger.warning("Not counted", exc_info=True)
+        except Exception:  # such as a full disk
+            logger.warning("A metric could not be recorded", exc_info=True)
 
     return counted
 
@@ -43,8 +43,8 @@ def request_began() -> None:
 
 @_harmless
 def request_ended(view: str, method: str, status: int | None, seconds: float) -> None:
-    """`view` is the name of a view and `method` one of HTTP's own: nothing that a stranger can make up. The status is
-    None where the request is asked again, with its body."""
+    """Count a request. `view` is the name of a view and `method` a standard one: never user input. `status` is None if
+    the request is repeated with its body."""
     if on := _on():
         on.IN_PROGRESS.dec()
         if status is None:
@@ -55,21 +55,21 @@ def request_ended(view: str, method: str, status: int | None, seconds: float) ->
 
 @_harmless
 def unavailable(part: str) -> None:
-    """A request was answered 503 for want of `part`."""
+    """Count a request that was answered 503 because `part` is unavailable."""
     if on := _on():
         on.UNAVAILABLE.labels(part).inc()
 
 
 @_harmless
 def looked_up(what: str, *, found: bool) -> None:
-    """Something that is remembered was asked for: a query's vector, the candidates of a search."""
+    """Count a cache lookup: of a query's vector, or of the candidates of a search."""
     if on := _on():
         on.CACHE.labels(what, "hit" if found else "miss").inc()
 
 
 @contextmanager
 def encoding(kind: str) -> Iterator[None]:
-    """A query is encoded, or waits for its turn to be; `kind` is "words" or "pictures"."""
+    """Measure the encoding of a query, including its wait in the queue; `kind` is "words" or "pictures"."""
     began = time.perf_counter()
     _encoding_began(kind)
     try:
@@ -93,6 +93,6 @@ def _encoding_ended(kind: str, seconds: float) -> None:
 
 @_harmless
 def storage_failed(where: str) -> None:
-    """The object storage refused or did not answer; `where` is "own" or "elsewhere"."""
+    """Count a request that the object storage refused or did not answer; `where` is "own" or "elsewhere"."""
     if on := _on():
         on.STORAGE_FAILURES.labels(where).inc()

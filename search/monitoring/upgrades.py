@@ -1,7 +1,7 @@
-"""Whether the database and the static files are those of this version: what an upgrade may have left out.
+"""Checks that database and static files match this version: an upgrade may be incomplete.
 
-Known for some seconds after it was asked, so that a page costs no query of its own, and a `migrate` or a change of the
-database beneath a running server is noticed all the same.
+Results are cached for some seconds, so that a page costs no query of its own, and a `migrate` or a replaced database
+under a running server is still noticed.
 """
 
 import time
@@ -19,14 +19,14 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
 REMEMBERED = 5
-"""Seconds for which a database that fits is not asked again. One that doesn't is asked each time."""
+"""Seconds for which a positive check of the database is cached. A negative one is not."""
 
 
 class NotUpgraded(Exception):
-    """A step of an upgrade was left out: what is wrong, and the command that rights it. For the operator."""
+    """A step of an upgrade is missing: what is wrong, and the command that fixes it. For the operator."""
 
     part = ""
-    """What programs are told, in the code of their problem."""
+    """The error code for API clients."""
 
     def __init__(self, wrong: str, hint: str) -> None:
         super().__init__(f"{wrong} {hint}")
@@ -40,7 +40,7 @@ class NotMigrated(NotUpgraded):
 
 
 class NotCollected(NotUpgraded, ValueError):
-    """The scripts and styles are those of another version, or none. A ValueError, as whitenoise expects it."""
+    """Scripts and styles are those of another version, or missing. A ValueError, as whitenoise expects."""
 
     part = "static_files"
 
@@ -56,11 +56,11 @@ _is_migrating = False
 
 
 def require_migrated(*, now: bool = False) -> None:
-    """Raise NotMigrated for a database of another version; `now`, whatever is remembered.
+    """Raise NotMigrated if the database is of another version; `now` ignores the cache.
 
-    Raises OperationalError or InterfaceError for one that does not answer; it is not asked for some seconds then.
+    Raises OperationalError or InterfaceError if it does not answer, and is then not repeated for some seconds.
     """
-    global _fits_until  # noqa: PLW0603 - what this process knows
+    global _fits_until  # noqa: PLW0603 - per-process cache
     if not now and time.monotonic() < _fits_until:
         return
     _fits_until = float("-inf")
@@ -70,7 +70,7 @@ def require_migrated(*, now: bool = False) -> None:
         _fits_until = time.monotonic() + REMEMBERED
         if isinstance(error, (OperationalError, InterfaceError)):
             raise
-        return  # it can't be told from here: whoever asks it next tells what is wrong
+        return  # unknown from here: the next query reports what is wrong
     if unknown:
         raise NotMigrated(
             f"The database is of a newer version than this code: it has {_some(unknown)}.",
@@ -85,13 +85,13 @@ def require_migrated(*, now: bool = False) -> None:
 
 
 def prepare() -> None:
-    """Read what this version has, ahead of the first page. Asks no database."""
+    """Read the migrations and static files of this version before the first page. Sends no query."""
     _on_disk()
     _not_collected()
 
 
 def left_out(error: Exception) -> NotUpgraded | None:
-    """Return the step that was left out, where `error` is that or may come from it."""
+    """Return the missing step of an upgrade, if `error` is one or may be caused by it."""
     if isinstance(error, NotUpgraded):
         return error
     if isinstance(error, DatabaseError):
@@ -105,16 +105,16 @@ def left_out(error: Exception) -> NotUpgraded | None:
 
 
 def differences() -> tuple[list[str], list[str]]:
-    """Return the migrations that the database lacks, and those that it has and this version does not know."""
+    """Return the migrations that the database lacks, and those that it has but this version does not know."""
     ours, replaced, _apps = _on_disk()
     applied = set(MigrationRecorder(connection).applied_migrations())
-    # A squashed one counts as applied when all that it replaces are.
+    # A squashed migration counts as applied when all that it replaces are.
     applied |= {name for name, olds in replaced.items() if applied.issuperset(olds)}
     return [".".join(name) for name in sorted(ours - applied)], unknown_among(applied)
 
 
 def unknown_among(applied: Collection[tuple[str, str]]) -> list[str]:
-    """Return those of these migrations that this version does not know."""
+    """Return those of the `applied` migrations that this version does not know."""
     ours, replaced, apps = _on_disk()
     known = ours.union(*replaced.values())
     return [".".join(name) for name in sorted(set(applied) - known) if name[0] in apps]
@@ -135,7 +135,7 @@ def _some(names: list[str]) -> str:
 
 @contextmanager
 def migrating() -> Iterator[None]:
-    """Within it, the system checks do not ask for the very command that is running."""
+    """Context in which system checks do not demand the command that is running."""
     global _is_migrating  # noqa: PLW0603
     before, _is_migrating = _is_migrating, True
     try:
@@ -149,7 +149,7 @@ def is_migrating() -> bool:
 
 
 def require_collected() -> None:
-    """Raise NotCollected where `collectstatic` was not run since scripts and styles changed."""
+    """Raise NotCollected if `collectstatic` was not run since scripts and styles changed."""
     name = _not_collected()
     if name:
         raise NotCollected(name)
@@ -157,17 +157,17 @@ def require_collected() -> None:
 
 @cache
 def _not_collected() -> str:
-    """Return the name of a file that is not among the collected ones as it is now, or "".
+    """Return the name of a file of which the collected copy is missing or outdated, or "".
 
-    Asked once in each process, in a tenth of a second: one that runs would not serve the new files anyway.
+    Once per process, in a tenth of a second: a running process would not serve the new files anyway.
     """
     if not hasattr(staticfiles_storage, "hashed_files"):
-        return ""  # served from where they are
+        return ""  # served from their sources
     ignored = apps.get_app_config("staticfiles").ignore_patterns  # type: ignore[attr-defined]
     seen = set()
     for finder in finders.get_finders():
         for name, storage in finder.list(ignored):
-            if name in seen:  # the first one counts
+            if name in seen:  # the first one takes precedence
                 continue
             seen.add(name)
             copy = Path(settings.STATIC_ROOT, name)

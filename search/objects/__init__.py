@@ -1,1 +1,6 @@
-"""The object storage: originals, renditions, downloads and ZIP files; our bucket and those of others."""
+"""The object storage: originals, renditions, downloads and ZIP files, in our bucket or folder and in other buckets.
+
+Imports `concurrency`, `imaging`, `monitoring`, `decoding`, `scrubbing` and `models`. Verbs: `storage.put`,
+`storage.read_original`, `renditions.read_or_make`, `deletion.delete_images`, `downloads.clean_copy`,
+`zip_files.zipped`.
+"""

@@ -1,4 +1,4 @@
-"""The copy of an image that is handed out, and what its file is called."""
+"""Downloads: the copy of an image that users get, and its file name."""
 
 from django.utils.text import slugify
 
@@ -7,13 +7,13 @@ from search.objects import storage
 from search.scrubbing import Scrubbed, scrubbed
 
 _LONGEST_NAME = 200
-"""In bytes of UTF-8, which file systems count; a number and an extension still fit behind it."""
+"""In bytes of UTF-8, which file systems count; leaves room for a number and an extension."""
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(10))}
-"""No file on Windows may be called so, whatever its extension."""
+"""Reserved device names on Windows, whatever the extension."""
 
 
 def clean_copy(image: Image) -> Scrubbed:
-    """Return the picture as it was uploaded, but without the place and device it was taken with.
+    """Return the picture as uploaded, without metadata such as place and device.
 
     Raises MissingObject, StorageUnavailable and UnreadableImage.
     """
@@ -22,7 +22,7 @@ def clean_copy(image: Image) -> Scrubbed:
 
 
 def file_stem(image: Image) -> str:
-    """Return a readable name without its extension that every system takes: of the title, else the image's id."""
+    """Return a file name without extension that is valid on every system: from the title, else the image's id."""
     name = slugify(image.title, allow_unicode=True)[:80].encode()[:_LONGEST_NAME].decode(errors="ignore").strip("-_")
     if name in _DEVICES:
         return f"{name}-picture"

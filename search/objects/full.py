@@ -1,4 +1,4 @@
-"""What is told where a disk, a bucket or a quota is full."""
+"""Errors for a full disk, bucket or quota."""
 
 import errno
 import tempfile
@@ -8,7 +8,7 @@ from django.conf import settings
 
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 FULL_FOR = 600.0
-"""Seconds for which a command waits for room."""
+"""Seconds that a command waits for free space."""
 _POSTGRESQL_DISK_FULL = "53100"
 _BUCKET_FULL = frozenset(
     {"QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "InsufficientStorage", "StorageFull"}
@@ -16,16 +16,16 @@ _BUCKET_FULL = frozenset(
 
 
 class NoRoom(Exception):
-    """There is no room for what is to be kept. The message says where, for the operator."""
+    """There is no space left. The message says where, for the operator."""
 
 
 def is_bucket_full(code: str, status: object) -> bool:
-    """Whether an S3 server refuses with this code, or this status of HTTP, because a disk or a quota is used up."""
+    """Whether this error code or HTTP status of an S3 server means that a disk or a quota is full."""
     return code in _BUCKET_FULL or status == 507
 
 
 def no_room(error: BaseException | None) -> str:
-    """Return in a sentence what is full, where that is why `error` was raised; "" else."""
+    """Return a sentence on what is full, if that caused `error`; else ""."""
     for one in _chain(error):
         if isinstance(one, NoRoom):
             return str(one)

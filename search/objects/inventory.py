@@ -1,4 +1,4 @@
-"""What lies in the object storage, a shard at a time: the keys of one fit into memory, those of all may not."""
+"""Inventory of the object storage, by shards: the keys of one fit into memory, those of all may not."""
 
 import datetime as dt
 import os
@@ -15,19 +15,19 @@ from django.core.files.storage import default_storage
 from search.objects import storage
 
 SHARDS = tuple(f"{number:02x}" for number in range(256))
-"""The first two digits of ids, which are folders in the keys of their objects."""
+"""The first two hex digits of ids, which are folders in the keys of their objects."""
 ORIGINALS = "originals/"
 RENDITIONS = "renditions/"
 THUMBNAILS = f"{RENDITIONS}{storage.THUMBNAIL}/"
 PLACES = (ORIGINALS, *(f"{RENDITIONS}{width}/" for width in storage.WIDTHS))
-"""Where objects lie, each in the folder of its shard."""
+"""Prefixes of all objects, each with a folder per shard."""
 _DRAFT = re.compile(r"tmp[a-z0-9_]{8}")
-"""What `LocalStorage` writes before a file gets its name."""
+"""Names of `LocalStorage`'s temporary files."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An object. `upload` is the id of one whose upload never came to its end."""
+    """An object; or an unfinished multipart upload, with its id as `upload`."""
 
     key: str
     size: int
@@ -36,7 +36,7 @@ class Stored:
 
     @property
     def is_draft(self) -> bool:
-        """Whether it was never finished."""
+        """Whether it was never completed."""
         return bool(self.upload) or _DRAFT.fullmatch(self.key.rpartition("/")[2]) is not None
 
 
@@ -53,22 +53,22 @@ def folders_in(place: str) -> set[str]:
 
 
 def unfinished_uploads() -> Iterator[Stored]:
-    """Yield uploads in parts that were begun in a bucket and never ended. Raises StorageUnavailable."""
+    """Yield unfinished multipart uploads of our bucket. Raises StorageUnavailable."""
     if storage.are_files():
         return
-    from botocore.exceptions import ClientError  # noqa: PLC0415 - for those who have a bucket
+    from botocore.exceptions import ClientError  # noqa: PLC0415 - only needed with a bucket
 
     bucket: Any = default_storage
     for prefix in (ORIGINALS, RENDITIONS):
         pages = _client().get_paginator("list_multipart_uploads")
-        with storage.translated(), suppress(ClientError):  # not every server knows them
+        with storage.translated(), suppress(ClientError):  # not supported by every server
             for page in pages.paginate(Bucket=bucket.bucket_name, Prefix=_whole_key(prefix)):
                 for one in page.get("Uploads", []):
                     yield Stored(_own_key(one["Key"]), 0, one["Initiated"], one["UploadId"])
 
 
 def remove(stored: Stored) -> None:
-    """Delete an object or end an upload; one that is gone is no error. Raises StorageUnavailable."""
+    """Delete an object or abort an upload; a missing one is no error. Raises StorageUnavailable."""
     if stored.upload:
         bucket: Any = default_storage
         with suppress(storage.MissingObject), storage.translated():
@@ -80,7 +80,7 @@ def remove(stored: Stored) -> None:
 
 
 def image_of(key: str) -> uuid.UUID | None:
-    """Return whose object has this key; None for one that none of our keys is like."""
+    """Return the id of the image whose object has this key; None if it is not one of our keys."""
     name = key.rpartition("/")[2].removesuffix(".webp")
     try:
         image_id = uuid.UUID(name)
@@ -97,7 +97,7 @@ def _files_below(prefix: str) -> Iterator[Stored]:
     for folder, _folders, names in os.walk(os.path.join(root, prefix)):  # noqa: PTH118 - millions of them
         for name in names:
             path = f"{folder.rstrip('/')}/{name}"
-            with suppress(FileNotFoundError):  # deleted, or given its name, meanwhile
+            with suppress(FileNotFoundError):  # deleted or renamed meanwhile
                 status = os.stat(path)  # noqa: PTH116
                 changed = dt.datetime.fromtimestamp(status.st_mtime, dt.UTC)
                 yield Stored(os.path.relpath(path, root), status.st_size, changed)

@@ -1,6 +1,6 @@
-"""Objects in other buckets, which are read and never written or deleted: pictures that are searched in place.
+"""Objects in other buckets, which are only read: pictures that are searched in place.
 
-How a bucket is reached says `S3_SOURCES`; where it says nothing, what is set for our own object storage.
+`S3_SOURCES` configures access to a bucket; by default the settings of our own storage apply.
 """
 
 import json
@@ -14,8 +14,8 @@ from django.conf import settings
 SCHEME = "s3://"
 _AMAZON = "https://s3.amazonaws.com"
 _WITHOUT_KEYS = 60.0
-"""Seconds for which a bucket is asked without keys because there were none: a machine is told its role a moment after
-it has started. Looking for them takes seconds."""
+"""Seconds for which a bucket is accessed without keys after none were found: a machine gets its role's keys a moment
+after it has started, but looking for them takes seconds."""
 
 _keys_looked_for = 0.0
 _REASONS = {
@@ -25,20 +25,20 @@ _REASONS = {
     "AccessDenied": "The object storage denies access.",
     "403": "The object storage denies access.",
     "InvalidAccessKeyId": "The object storage doesn't know this access key.",
-    "SignatureDoesNotMatch": "The object storage doesn't take this secret key.",
-    "ExpiredToken": "The session token has expired: AWS_SESSION_TOKEN and its keys must be made anew.",
-    "InvalidToken": "The object storage doesn't take this session token.",
+    "SignatureDoesNotMatch": "The object storage rejects this secret key.",
+    "ExpiredToken": "The session token has expired: AWS_SESSION_TOKEN and its keys must be renewed.",
+    "InvalidToken": "The object storage rejects this session token.",
     "RequestTimeTooSkewed": "The clock of this machine is wrong.",
     "InvalidObjectState": "It lies in an archive of the object storage, from which it must be restored first.",
 }
 _NOT_THERE = {"NoSuchBucket", "NoSuchKey", "404"}
 _NOT_TO_BE_SEEN = {403, 404}
-"""Who may not list a bucket is told 403 of what isn't in it."""
-_NO_KEYS = "It was asked without keys, since none are set; buckets whose reader pays want `requester_pays` too."
+"""Without the right to list a bucket, a missing object gives 403."""
+_NO_KEYS = "It was accessed without keys, since none are set; requester-pays buckets also need `requester_pays`."
 
 
 class TooLarge(Exception):
-    """An object has more bytes than are to be read; `size` is how many."""
+    """An object of `size` bytes is over the limit."""
 
     def __init__(self, size: int) -> None:
         super().__init__(size)
@@ -46,7 +46,7 @@ class TooLarge(Exception):
 
 
 def location(bucket: str, key: str) -> str:
-    """Return how an object is written."""
+    """Return the location of an object, "s3://bucket/key"."""
     return f"{SCHEME}{bucket}/{key}"
 
 
@@ -57,8 +57,8 @@ def split(location: str) -> tuple[str, str]:
 
 
 def client(bucket: str) -> Any:
-    """Return a client for a bucket, that any thread may use."""
-    global _keys_looked_for  # noqa: PLW0603 - what this process knows
+    """Return a client for a bucket, which is thread-safe."""
+    global _keys_looked_for  # noqa: PLW0603 - state of this process
     how = _connection(bucket)
     connection, config = (json.dumps(one, sort_keys=True) for one in (how, settings.S3_CLIENT))
     found = _client(connection, config)
@@ -71,11 +71,11 @@ def client(bucket: str) -> Any:
 
 
 def _connection(bucket: str) -> dict[str, Any]:
-    """Return how a bucket is reached. Another server gets no keys of ours."""
+    """Return the connection settings of a bucket. Our keys are never sent to another server."""
     ours = settings.S3_CONNECTION
     said = settings.S3_SOURCES.get(bucket, {})
     endpoint = said.get("endpoint", ours["endpoint_url"])
-    # Boto3 knows Amazon's own servers best, one a region.
+    # boto3 knows Amazon's own servers best, one per region.
     endpoint = None if endpoint == _AMAZON else endpoint
     is_elsewhere = endpoint != ours["endpoint_url"]
     has_own_keys = "access_key" in said or is_elsewhere
@@ -96,31 +96,31 @@ def _style(endpoint: str | None) -> str:
 
 @lru_cache(maxsize=32)
 def _client(connection: str, config: str) -> Any:
-    import boto3  # noqa: PLC0415 - a tenth of a second, for those who have pictures in buckets
+    import boto3  # noqa: PLC0415 - takes 0.1 s, only needed with pictures in buckets
     from botocore import UNSIGNED  # noqa: PLC0415
     from botocore.config import Config  # noqa: PLC0415
 
-    from search.objects.s3_connections import let_connections_be_cut_off  # noqa: PLC0415
+    from search.objects.s3_connections import use_interruptible_connections  # noqa: PLC0415
 
-    let_connections_be_cut_off()
+    use_interruptible_connections()
     how, wanted = json.loads(connection), json.loads(config)
     if style := how.pop("addressing_style"):
         wanted["s3"] = {**wanted["s3"], "addressing_style": style}
     anonymous = how.pop("anonymous")
     session = boto3.session.Session()
-    # Public buckets need no keys, and who has none means them.
+    # Public buckets need no keys; without any keys, assume that they are meant.
     if anonymous or not (how["aws_access_key_id"] or session.get_credentials()):
         wanted["signature_version"] = UNSIGNED
     return session.client("s3", **how, config=Config(**wanted))
 
 
 def request_options(bucket: str) -> dict[str, str]:
-    """Return what goes with each request for a bucket."""
+    """Return the additional parameters of each request to a bucket."""
     return {"RequestPayer": "requester"} if settings.S3_SOURCES.get(bucket, {}).get("requester_pays") else {}
 
 
 def is_anonymous(bucket: str) -> bool:
-    """Whether a bucket is asked without keys."""
+    """Whether a bucket is accessed without keys."""
     return _is_unsigned(client(bucket))
 
 
@@ -131,7 +131,7 @@ def _is_unsigned(client: Any) -> bool:
 
 
 def version_of(location: str) -> str | None:
-    """Return the ETag of an object; None where it is gone, or nobody lets us see it. Raises what botocore raises."""
+    """Return the ETag of an object; None if it is gone or not accessible. Raises botocore's errors."""
     from botocore.exceptions import ClientError  # noqa: PLC0415
 
     bucket, key = split(location)
@@ -145,10 +145,11 @@ def version_of(location: str) -> str | None:
 
 
 def read(location: str, most_bytes: int | None = None) -> bytes:
-    """Return the bytes of an object. Raises TooLarge before they are read, and what botocore raises."""
+    """Return the content of an object. Raises TooLarge before reading it, and botocore's errors."""
     bucket, key = split(location)
     answer = client(bucket).get_object(Bucket=bucket, Key=key, **request_options(bucket))
-    # Not `with` alone, which would hand on urllib3's own: that doesn't look whether all came, and has its own errors.
+    # Not `with` on the body itself, which would yield urllib3's object: that doesn't check the length, and has its own
+    # errors.
     with closing(answer["Body"]) as body:
         if most_bytes is not None and answer["ContentLength"] > most_bytes:
             raise TooLarge(answer["ContentLength"])
@@ -157,12 +158,12 @@ def read(location: str, most_bytes: int | None = None) -> bytes:
 
 
 def head(location: str, count: int) -> bytes:
-    """Return the first `count` bytes of an object that has at least one. Raises what botocore raises."""
+    """Return the first `count` bytes of an object that has at least one. Raises botocore's errors."""
     return beginning(location, count)[0]
 
 
 def beginning(location: str, count: int) -> tuple[bytes, str]:
-    """Return the same, and the object's ETag."""
+    """Return the first `count` bytes of an object, and its ETag."""
     bucket, key = split(location)
     options = request_options(bucket)
     answer = client(bucket).get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{count - 1}", **options)
@@ -180,5 +181,5 @@ def reason_of(error: Exception, bucket: str) -> str:
         reason = _REASONS.get(code, str(error))
         return f"{reason} {_NO_KEYS}" if code not in _NOT_THERE and is_anonymous(bucket) else reason
     if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
-        return "Of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY one is missing."
+        return "One of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY is missing."
     return f"The object storage does not answer: {error}"

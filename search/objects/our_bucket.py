@@ -1,7 +1,7 @@
-"""Our bucket: one client for all threads, requests that have an end, and addresses that all processes sign alike.
+"""Our bucket: one client for all threads, requests with time limits, and presigned URLs that are the same in all
+processes.
 
-Imported when the first object is asked for: botocore takes a tenth of a second, which nobody needs whose pictures are
-files.
+Imported with the first object: botocore takes 0.1 s, which is not needed if pictures are files.
 """
 
 import datetime as dt
@@ -34,27 +34,27 @@ from django.core.files.base import File
 from storages.backends.s3 import S3Storage
 
 from search.concurrency.timeouts import TimedOut, gate
-from search.objects.s3_connections import let_connections_be_cut_off
+from search.objects.s3_connections import use_interruptible_connections
 
 T = TypeVar("T")
 
 _IN_ONE = 64_000_000
-"""Bytes up to which an object is sent in one request; larger ones in parts, several at once."""
+"""Bytes up to which an object is sent in one request; larger ones are multipart, several parts at once."""
 _WITHOUT_KEYS = 10.0
-"""Seconds for which nobody looks for keys to sign with after there were none."""
+"""Seconds for which no keys are looked for after none were found."""
 _CUT_SHORT = (ConnectionClosedError, IncompleteReadError, ResponseStreamingError)
-"""What breaks off, as a connection does that a server has closed while nobody used it."""
+"""Errors of broken connections, such as persistent ones that the server has closed."""
 
 
 class _Open(File):  # type: ignore[type-arg]
-    """An open file that stays open: s3transfer closes what it has sent."""
+    """An open file that can't be closed: s3transfer closes what it has sent."""
 
     def close(self) -> None:
         pass
 
 
 class Bucket(S3Storage):  # type: ignore[misc]
-    """Objects by their whole names. Whatever asks the server raises what botocore does, and NoAnswer."""
+    """Objects by their full names. Whatever sends a request raises botocore's errors, and NoAnswer."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -66,28 +66,27 @@ class Bucket(S3Storage):  # type: ignore[misc]
 
     @property
     def client(self) -> Any:
-        """A client that all threads share: each would take 50 ms and connections of its own."""
+        """The client that all threads share: each of their own would take 50 ms, and connections."""
         with self._making:
             if self._client is None:
-                let_connections_be_cut_off()
+                use_interruptible_connections()
                 self._client = self._create_session().client(
                     "s3", region_name=self.region_name, endpoint_url=self.endpoint_url, config=self.client_config
                 )
             return self._client
 
     def forget_keys(self) -> None:
-        """Have the next request look for keys again. A client that was made without, as on a machine that is just
-        starting and is not told its role yet, would never have any."""
+        """Make the next request look for keys again. A client created without keys, as on a machine that has just
+        started and has no role yet, would never get any."""
         with self._making, self._finding:
             self._client = self._keys = None
 
     def read_object(self, key: str, size: int = 0, *, first: int | None = None) -> bytes:
-        """Return an object, of which there are about `size` bytes; no more than the `first` of them, if that is
-        given."""
+        """Return an object of about `size` bytes, or only its `first` bytes."""
         part = {} if first is None else {"Range": f"bytes=0-{first - 1}"}
 
         def read() -> bytes:
-            # Closed this way: `with` would hand on urllib3's own, which doesn't look whether all of it came.
+            # Not `with` on the body itself, which would yield urllib3's object: that doesn't check the length.
             with closing(self.client.get_object(**self._named(key), **part)["Body"]) as body:
                 data: bytes = body.read()
             return data
@@ -115,7 +114,7 @@ class Bucket(S3Storage):  # type: ignore[misc]
         self._asked(lambda: self.client.delete_object(**self._named(key)))
 
     def look(self) -> None:
-        """Ask for the bucket itself."""
+        """Check that the bucket is accessible."""
         self._asked(lambda: self.client.head_bucket(Bucket=self.bucket_name))
 
     def _named(self, key: str) -> dict[str, str]:
@@ -133,30 +132,30 @@ class Bucket(S3Storage):  # type: ignore[misc]
         try:
             return gate(self._place).call(ask_again, size=size)
         except (TimedOut, ConnectTimeoutError, ReadTimeoutError):
-            # Connections that were kept open may lead nowhere now, and each would take its time to tell.
+            # Persistent connections may be dead now, and each would take its time to fail.
             self.client.close()
             raise
 
     def signed_addresses(self, keys: list[str]) -> list[str]:
-        """Return where browsers read objects, for a while. Asks no server but, where there are no keys of ours, the
-        one that hands them out. Raises BotoCoreError and NoAnswer."""
+        """Return presigned URLs for browsers, valid for a while. Sends no request, except for temporary keys. Raises
+        BotoCoreError and NoAnswer."""
         before, region = address_before(self._signing_for())
         own, (since, seconds) = self._present_keys(), self.validity()
         return [_signed(before + key, region, own, since, seconds) for key in keys]
 
     @staticmethod
     def validity() -> tuple[int, int]:
-        """Return since when the present addresses are valid, in seconds since 1970, and for how many seconds. When
-        the first half is over there are others: when it is given out, each is valid for a half at least."""
+        """Return since when the current presigned URLs are valid, as a Unix timestamp, and for how many seconds. They
+        change at half of that time, so each is valid for at least half of it when given out."""
         seconds = 60 * settings.S3_ADDRESS_MINUTES
         half = seconds // 2
         return int(time.time()) // half * half, seconds
 
     def origin(self) -> str:
-        """Return where the addresses lead; "" for a name that no bucket can have."""
+        """Return the origin of the URLs; "" for an invalid bucket name."""
         try:
             parts = urlsplit(address_before(self._signing_for())[0])
-        except BotoCoreError:  # whatever reads or writes will tell
+        except BotoCoreError:  # reads and writes report it
             return ""
         return f"{parts.scheme}://{parts.netloc}"
 
@@ -174,9 +173,9 @@ class Bucket(S3Storage):  # type: ignore[misc]
         with self._finding:
             if self._keys is None:
                 self._keys = self._create_session().get_credentials()
-            # Those of a machine's role are fetched anew some minutes before they end.
+            # A role's temporary keys are renewed some minutes before they expire.
             frozen: ReadOnlyCredentials | None = self._keys and self._keys.get_frozen_credentials()
-            if frozen is None:  # it takes seconds to find that there are none, and each page asks
+            if frozen is None:  # finding none takes seconds, and each page needs them
                 self._look_again = time.monotonic() + _WITHOUT_KEYS
             return frozen
 
@@ -186,7 +185,7 @@ class Bucket(S3Storage):  # type: ignore[misc]
 
 
 class Signing(NamedTuple):
-    """What addresses are signed for."""
+    """The parameters of presigned URLs."""
 
     bucket: str
     folder: str
@@ -197,15 +196,15 @@ class Signing(NamedTuple):
 
 @lru_cache(maxsize=8)
 def address_before(signing: Signing) -> tuple[str, str]:
-    """Return what comes before a key in an address as boto3 writes it, which may name the bucket in the host, and the
-    region that boto3 signs for. Asks nobody. Raises BotoCoreError for a name that no bucket can have."""
+    """Return the part of boto3's URLs before the key, which may have the bucket in the host, and the region to sign
+    for. Sends no request. Raises BotoCoreError for an invalid bucket name."""
     client = boto3.session.Session().client(
         "s3",
         region_name=signing.region,
         endpoint_url=signing.endpoint or None,
         config=Config(**json.loads(signing.config)),
         aws_access_key_id="any",
-        aws_secret_access_key="any",  # noqa: S106 - which signs nothing that is used
+        aws_secret_access_key="any",  # noqa: S106 - signs nothing that is used
     )
     key = "/".join(filter(None, [signing.folder, "key"]))
     address = urlsplit(client.generate_presigned_url("get_object", Params={"Bucket": signing.bucket, "Key": key}))
@@ -214,15 +213,15 @@ def address_before(signing: Signing) -> tuple[str, str]:
 
 
 class _FromMoment(S3SigV4QueryAuth):  # type: ignore[misc]
-    """Signs as if it was a moment ago that all processes agree on: one picture has one address for a while, and
-    browsers keep it."""
+    """Signs with a past time that all processes agree on, so that a picture keeps its URL for a while, and browsers
+    cache it."""
 
     def __init__(self, keys: ReadOnlyCredentials, region: str, since: int, seconds: int) -> None:
         super().__init__(keys, "s3", region, expires=seconds)
         self._since = dt.datetime.fromtimestamp(since, dt.UTC).strftime(SIGV4_TIMESTAMP)
 
     def _modify_request_before_signing(self, request: AWSRequest) -> None:
-        # All that is signed takes the time from here, where `add_auth` has just put the present.
+        # Everything signed takes the time from here, where `add_auth` has just put the current one.
         request.context["timestamp"] = self._since
         super()._modify_request_before_signing(request)
 

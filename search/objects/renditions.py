@@ -1,4 +1,4 @@
-"""Smaller copies of an image: made once, kept in the storage, and where browsers find them."""
+"""Renditions: smaller copies of an image, made once and stored, and their URLs."""
 
 import logging
 import uuid
@@ -17,9 +17,9 @@ logger = logging.getLogger(__name__)
 
 
 def read_or_make(image: Image, longest: int) -> bytes:
-    """Return a rendition, `longest` pixels at most on its longest side; the first to ask has it made.
+    """Return a rendition, at most `longest` pixels on its longest side; it is made on the first request.
 
-    Raises MissingObject when the original is gone, or the image is deleted meanwhile, StorageUnavailable,
+    Raises MissingObject if the original is gone, or the image is deleted meanwhile, StorageUnavailable,
     UnreadableImage and decoding.Busy.
     """
     key = storage.rendition_key(image.id, longest)
@@ -32,15 +32,15 @@ def read_or_make(image: Image, longest: int) -> bytes:
     data = decoding.small_copy(
         original,
         max_pixels=pixels,
-        # No more than is shown is decoded: a page of results asks for two dozen at once.
+        # Decode no more than needed: a page of results requests two dozen at once.
         at_least=max(1, -(-longest * shorter // longer)),
         longer_at_least=1,
         longest=longest,
     )
     try:
         is_there = stored_with_row(image.id, key, data, "image/webp")
-    except storage.StorageFull as error:  # it is made again for the next one who asks
-        logger.warning("A smaller copy is not kept: %s", error)
+    except storage.StorageFull as error:  # it is made again on the next request
+        logger.warning("A rendition could not be stored: %s", error)
         return data
     if not is_there:
         raise storage.MissingObject(f"{image.id} has been deleted.")
@@ -48,10 +48,10 @@ def read_or_make(image: Image, longest: int) -> bytes:
 
 
 def thumbnail_urls(images: Iterable[Image]) -> dict[str, str]:
-    """Return the addresses of the thumbnails by the image's id. Each is there already, so the storage may serve it.
+    """Return the URLs of thumbnails by image id. Thumbnails exist already, so the storage may serve them.
 
-    Those of hidden images are ours, where it is looked who asks: whoever has one of the storage's needs nothing else.
-    So are all of them where none can be signed just now.
+    Hidden images have URLs of our site, which checks permissions: a URL of the storage works for everyone who has it.
+    So do all images if no URL can be signed now.
     """
     images = list(images)
     address = addresses("rendition", storage.THUMBNAIL)
@@ -62,13 +62,13 @@ def thumbnail_urls(images: Iterable[Image]) -> dict[str, str]:
     try:
         theirs = storage.rendition_urls(shown, storage.THUMBNAIL)
     except storage.StorageUnavailable as error:
-        logger.error("No addresses of thumbnails: %s", error)
+        logger.error("Addresses of thumbnails could not be signed: %s", error)
         return ours
     return ours | {str(image_id): url for image_id, url in theirs.items()}
 
 
 def addresses(name: str, *rest: object) -> Callable[[uuid.UUID], str]:
-    """Return what makes the address of any image under the route `name`, whose arguments are the id and `rest`.
+    """Return a function from an image's id to its URL under the route `name`, whose arguments are the id and `rest`.
 
     A page has a hundred of them, and Django takes 15 µs for each.
     """

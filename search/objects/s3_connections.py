@@ -1,4 +1,4 @@
-"""Connections of boto3 that can be cut off by whoever waits for what they bring. Imported where boto3 is."""
+"""boto3 connections whose waiting caller can shut them down. Imported only with boto3."""
 
 from typing import Any
 
@@ -12,8 +12,8 @@ from botocore.awsrequest import (
 from search.concurrency.timeouts import Call
 
 
-class _Cuttable:
-    """A connection that tells the call of its thread which socket is waited for."""
+class _Interruptible:
+    """A connection that registers its socket with the `Call` of its thread."""
 
     sock: Any
 
@@ -22,20 +22,20 @@ class _Cuttable:
         Call.uses(self.sock)
 
     def request(self, *args: Any, **options: Any) -> None:
-        Call.uses(self.sock)  # of a connection that was kept open
+        Call.uses(self.sock)  # a persistent connection may be in use
         super().request(*args, **options)  # type: ignore[misc]
 
 
-class _Connection(_Cuttable, AWSHTTPConnection):  # type: ignore[misc]
+class _Connection(_Interruptible, AWSHTTPConnection):  # type: ignore[misc]
     pass
 
 
-class _SecureConnection(_Cuttable, AWSHTTPSConnection):  # type: ignore[misc]
+class _SecureConnection(_Interruptible, AWSHTTPSConnection):  # type: ignore[misc]
     pass
 
 
-def let_connections_be_cut_off() -> None:
-    """Have all clients that are made from now on use these."""
-    # Where urllib3 says which connections a pool makes.
+def use_interruptible_connections() -> None:
+    """Make all clients created from now on use these connections."""
+    # Here urllib3 defines the connections of a pool.
     AWSHTTPConnectionPool.ConnectionCls = _Connection
     AWSHTTPSConnectionPool.ConnectionCls = _SecureConnection

@@ -1,4 +1,5 @@
-"""Objects and their keys. Keys are made from the image's id, never from a user's file name."""
+"""Objects by key: files or our bucket, with uniform errors. Keys are made from the image's id, never from a user's
+file name."""
 
 import datetime as dt
 import os
@@ -27,11 +28,11 @@ if TYPE_CHECKING:
     from search.objects.our_bucket import Bucket
 
 THUMBNAIL = 400
-"""Longest side in pixels of what lists show; made when a picture is added."""
+"""Longest side in pixels of pictures in lists; made when a picture is added."""
 PREVIEW = 800
-"""The same for screens that pack two pixels into one, and for rows of few pictures; made when first asked for."""
+"""The same for high-density screens, and for rows of few pictures; made on demand."""
 DISPLAY = 1600
-"""Longest side in pixels of what an image page shows; made when it is first asked for."""
+"""Longest side in pixels on an image's page; made on demand."""
 WIDTHS = (THUMBNAIL, PREVIEW, DISPLAY)
 
 
@@ -40,13 +41,13 @@ class StorageUnavailable(Exception):
 
 
 class StorageFull(StorageUnavailable, NoRoom):
-    """The object storage has no room for what is to be stored."""
+    """The object storage has no space left."""
 
 
 class UnreachableOriginal(StorageUnavailable):
-    """The place where one original stays refuses, or does not answer, which says nothing of other pictures.
+    """The bucket of an original in place refuses, or does not answer, which says nothing of other pictures.
 
-    `bucket` is that place, and `is_silent` tells that it does not answer at all.
+    `is_silent` says that `bucket` does not answer at all.
     """
 
     def __init__(self, location: str, reason: str, *, is_silent: bool) -> None:
@@ -59,18 +60,18 @@ class MissingObject(Exception):
 
 
 class LocalStorage(FileSystemStorage):
-    """Files under MEDIA_ROOT, written whole or not at all, and never given a second name."""
+    """Files under MEDIA_ROOT, written atomically, always under the given name."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(allow_overwrite=True, **options)
 
     def save(self, name: str | None, content: Any, max_length: int | None = None) -> str:
-        """Write `content` under this very name: Django's search for a free one takes longer than the writing."""
+        """Write `content` under exactly this name: Django's search for a free one takes longer than the writing."""
         assert name
         return self._save(name, content)
 
     def _save(self, name: str, content: "File[Any]") -> str:
-        path = self.path(name)  # refuses what leads out of MEDIA_ROOT
+        path = self.path(name)  # refuses paths out of MEDIA_ROOT
         folder = os.path.dirname(path)  # noqa: PTH120 - pathlib takes as long as the rest
         try:
             number, draft = tempfile.mkstemp(dir=folder)
@@ -80,7 +81,7 @@ class LocalStorage(FileSystemStorage):
         try:
             with open(number, "wb") as file:  # noqa: PTH123
                 file.writelines(content.chunks())
-                # The row is written next, and must not outlive what it speaks of: not in a kill, nor a power cut.
+                # The row is written next, and must not survive its file: not after a kill, nor a power cut.
                 file.flush()
                 os.fsync(number)
             os.replace(draft, path)
@@ -91,20 +92,20 @@ class LocalStorage(FileSystemStorage):
 
 
 def original_key(image_id: uuid.UUID) -> str:
-    """The bytes as they were uploaded. Private: only scrubbed copies of them are served.
+    """Return the key of the uploaded file. Private: only scrubbed copies of it are served.
 
-    Of an image with an `original_location` there is none; `read_original` reads either.
+    An image with an `original_location` has no such object; `read_original` reads either.
     """
     return f"originals/{image_id.hex[:2]}/{image_id}"
 
 
 def rendition_key(image_id: uuid.UUID, longest: int) -> str:
-    """A WebP copy without metadata, `longest` pixels at most on its longest side."""
+    """Return the key of a WebP copy without metadata, at most `longest` pixels on its longest side."""
     return f"renditions/{longest}/{image_id.hex[:2]}/{image_id}.webp"
 
 
 def keys_of(image_id: uuid.UUID) -> list[str]:
-    """All objects that an image may have."""
+    """Return the keys of all objects that an image may have."""
     return [original_key(image_id), *(rendition_key(image_id, width) for width in WIDTHS)]
 
 
@@ -125,7 +126,7 @@ def _translated() -> Iterator[None]:
     except FileNotFoundError as error:
         raise MissingObject(str(error)) from error
     except Exception as error:
-        # Only now: a tenth of a second, which nobody needs whose pictures are files.
+        # Late: takes 0.1 s, which is not needed if pictures are files.
         from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError  # noqa: PLC0415
         from s3transfer.exceptions import RetriesExceededError  # type: ignore[import-untyped]  # noqa: PLC0415
 
@@ -138,7 +139,7 @@ def _translated() -> Iterator[None]:
             raise StorageUnavailable(f"The object storage refuses: {error}") from error
         if isinstance(error, NoCredentialsError):
             _bucket().forget_keys()
-        # Some of botocore's are OSErrors too.
+        # Some of botocore's errors are OSErrors too.
         if isinstance(error, (BotoCoreError, RetriesExceededError, NoAnswer)):
             raise StorageUnavailable(f"The object storage does not answer: {error}") from error
         if isinstance(error, OSError) and error.errno in DISK_FULL:
@@ -149,14 +150,14 @@ def _translated() -> Iterator[None]:
 
 
 def _bucket() -> "Bucket":
-    """Return where objects are kept that are no files."""
+    """Return the storage, where it is a bucket."""
     bucket: Any = default_storage
     return bucket  # type: ignore[no-any-return]
 
 
 @contextmanager
 def _translated_elsewhere(location: str) -> Iterator[None]:
-    """The same for an original that stays at `location`, with UnreachableOriginal for StorageUnavailable."""
+    """Translate errors for an original at `location`: StorageUnavailable becomes UnreachableOriginal."""
     from botocore.exceptions import ClientError  # noqa: PLC0415 - see above
 
     try:
@@ -168,12 +169,12 @@ def _translated_elsewhere(location: str) -> Iterator[None]:
         assert isinstance(cause, Exception)
         reason = other_buckets.reason_of(cause, other_buckets.split(location)[0])
         raise UnreachableOriginal(location, reason, is_silent=not isinstance(cause, ClientError)) from error
-    except ValueError as error:  # such as an endpoint in S3_SOURCES that is none
+    except ValueError as error:  # such as an invalid endpoint in S3_SOURCES
         raise UnreachableOriginal(location, str(error), is_silent=True) from error
 
 
 def put(key: str, data: decoding.Source, content_type: str) -> None:
-    """Store `data`, over what the key held. Raises StorageUnavailable."""
+    """Store `data`, replacing an existing object. Raises StorageUnavailable."""
     size = decoding.size_of(data)
     try:
         with translated():
@@ -182,15 +183,15 @@ def put(key: str, data: decoding.Source, content_type: str) -> None:
             else:
                 _bucket().put_object(key, data, size, content_type)
     except StorageFull as error:
-        raise StorageFull(f"{error} The next file takes {_told(size)}.") from error.__cause__
+        raise StorageFull(f"{error} The next file takes {_readable(size)}.") from error.__cause__
 
 
-def _told(size: int) -> str:
+def _readable(size: int) -> str:
     return f"{size / 1e6:,.1f} MB" if size >= 100_000 else f"{size / 1e3:,.1f} kB"
 
 
 def read(key: str, size: int = 0) -> bytes:
-    """Return the bytes of an object, of which there are about `size`. Raises MissingObject and StorageUnavailable."""
+    """Return the content of an object of about `size` bytes. Raises MissingObject and StorageUnavailable."""
     with translated():
         if not are_files():
             return _bucket().read_object(key, size)
@@ -200,10 +201,10 @@ def read(key: str, size: int = 0) -> bytes:
 
 
 def read_original(image: "Image") -> bytes:
-    """Return the bytes of an image as they came, from our storage or from where they stay.
+    """Return the original file of an image, from our storage or from its location.
 
-    Raises MissingObject, also for a file that was exchanged for another where it stays, and StorageUnavailable, of
-    which UnreachableOriginal says that it is about this one alone.
+    Raises MissingObject, also for a file that was replaced at its location, and StorageUnavailable, of which
+    UnreachableOriginal concerns this image only.
     """
     if not image.original_location:
         return read(original_key(image.id), image.byte_size)
@@ -221,10 +222,10 @@ def read_original(image: "Image") -> bytes:
 
 
 def read_beginning(image: "Image", count: int, origins: Collection[object] = ()) -> bytes:
-    """Return the first `count` bytes of an image as it came, or all, if there are fewer.
+    """Return the first `count` bytes of an image's original, or all if there are fewer.
 
-    One that stays elsewhere is read whole where none of its `origins`, the keys of where it was met, tells that it is
-    the same. Raises what `read_original` raises.
+    An original in place is read whole if its version is not among `origins`, the keys of its known origins. Raises
+    what `read_original` raises.
     """
     if count >= image.byte_size:
         return read_original(image)
@@ -236,24 +237,24 @@ def read_beginning(image: "Image", count: int, origins: Collection[object] = ())
     with translated():
         if not are_files():
             return _bucket().read_object(key, count, first=count)
-        # Not `open()` of Django's storage, whose file reads twice what is wanted.
+        # Not `open()` of Django's storage, whose buffered file reads twice as much.
         with open(default_storage.path(key), "rb", buffering=0) as file:  # noqa: PTH123
             return file.read(count)
 
 
 def version_in_place(location: str) -> str | None:
-    """Return the ETag of an original that stays elsewhere; None where it is gone. Raises UnreachableOriginal."""
+    """Return the ETag of an original in place; None if it is gone. Raises UnreachableOriginal."""
     with _translated_elsewhere(location):
         return _gate_to(location).call(lambda: other_buckets.version_of(location))
 
 
 def _gate_to(location: str) -> Gate:
-    """Return the gate to the bucket of a location. Others' keep nobody from asking ours."""
+    """Return the gate of a location's bucket. Other buckets don't block ours."""
     return gate(f"bucket {other_buckets.split(location)[0]}")
 
 
 def size_of(key: str) -> int | None:
-    """Return how many bytes an object has; None where there is none. Raises StorageUnavailable."""
+    """Return the size of an object in bytes; None if there is none. Raises StorageUnavailable."""
     try:
         with translated():
             return int(default_storage.size(key)) if are_files() else _bucket().size_of_object(key)
@@ -262,7 +263,7 @@ def size_of(key: str) -> int | None:
 
 
 def are_files() -> bool:
-    """Whether objects are files of this machine, which can be looked at for nothing."""
+    """Whether objects are local files, which are cheap to access."""
     return isinstance(default_storage, FileSystemStorage)
 
 
@@ -272,7 +273,7 @@ def exists(key: str) -> bool:
 
 
 def delete(keys: Iterable[str]) -> None:
-    """Delete objects; one that is not there is no error. Raises StorageUnavailable."""
+    """Delete objects; a missing one is no error. Raises StorageUnavailable."""
     for key in keys:
         with translated():
             if are_files():
@@ -282,7 +283,7 @@ def delete(keys: Iterable[str]) -> None:
 
 
 def check() -> None:
-    """Ask for the folder or the bucket itself. Raises StorageUnavailable when it is not there."""
+    """Check that the folder or the bucket is accessible. Raises StorageUnavailable if not."""
     try:
         with translated():
             if are_files():
@@ -295,26 +296,26 @@ def check() -> None:
 
 
 def serves_itself() -> bool:
-    """Whether browsers can fetch objects from the storage; otherwise our own views serve them."""
+    """Whether browsers fetch objects from the storage; otherwise our views serve them."""
     if settings.PICTURES_THROUGH_SITE:
         return False
     return bool(settings.S3_PUBLIC_BASE_URL) or not are_files()
 
 
 def origins() -> list[str]:
-    """Return what a policy for pages must name so that browsers load what `rendition_urls` returns."""
+    """Return the origins that a page's CSP must allow for the URLs of `rendition_urls`."""
     if not serves_itself():
         return []
     parts = urlsplit(settings.S3_PUBLIC_BASE_URL or _bucket().origin())
-    if parts.netloc.endswith(".amazonaws.com"):  # which leads on to the region of the bucket, where we know another
+    if parts.netloc.endswith(".amazonaws.com"):  # Amazon redirects to the bucket's region, which may differ from ours
         return ["https://*.amazonaws.com"]
     return [f"{parts.scheme}://{parts.netloc}"] if parts.netloc else []
 
 
 def rendition_urls(image_ids: Iterable[uuid.UUID], longest: int) -> dict[uuid.UUID, str]:
-    """Return where browsers fetch these renditions, for a storage that serves itself; `end_of` tells until when.
+    """Return URLs of renditions in a storage that serves itself; `end_of` returns when they expire.
 
-    Raises StorageUnavailable where there are no keys to sign with.
+    Raises StorageUnavailable if there are no keys to sign with.
     """
     keys = {image_id: rendition_key(image_id, longest) for image_id in image_ids}
     if settings.S3_PUBLIC_BASE_URL:
@@ -324,7 +325,7 @@ def rendition_urls(image_ids: Iterable[uuid.UUID], longest: int) -> dict[uuid.UU
 
 
 def end_of(address: str) -> dt.datetime | None:
-    """Return when an address ends that `rendition_urls` has returned; None for one that doesn't, such as our own."""
+    """Return when a URL of `rendition_urls` expires; None if it doesn't, as our own."""
     said = parse_qs(urlsplit(address).query)
     if "X-Amz-Date" not in said:
         return None

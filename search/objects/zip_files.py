@@ -1,4 +1,4 @@
-"""Many images as one ZIP, made while it is sent: no temporary file, and one picture in memory at a time."""
+"""A ZIP of many images, streamed: no temporary file, and one picture in memory at a time."""
 
 import csv
 import zipfile
@@ -24,17 +24,17 @@ COLUMNS = (
     *("taken", "camera", "lens", "rating", "colours", "similarity", "problem"),
 )
 OF_PLACES = ("country", "region", "town", "latitude", "longitude")
-"""For those who may see places, in the table alone: the files have none, wherever they are sent on to."""
+"""Only for users who may see places, and only in the table: the files contain none."""
 _PATIENCE = 3
-"""So many pictures in a row that the storage, or the bucket where originals stay, does not answer for, and the rest of
-them is not asked for: each would take its timeout while somebody waits."""
+"""Consecutive pictures for which a storage or bucket does not answer, after which it gets no more requests: each would
+take its timeout while a user waits."""
 
 
 class _Outbox(BytesIO):
-    """What a ZipFile writes, taken away entry by entry.
+    """The output of a ZipFile, taken away entry by entry.
 
-    ZipFile goes back to complete the header of the entry that it is writing, never to earlier ones. So each entry
-    tells its size before its bytes, which readers need that don't wait for the end of the file.
+    ZipFile seeks back to complete the header of the current entry, never to earlier ones. So each entry has its size
+    before its data, which streaming readers need.
     """
 
     sent = 0
@@ -60,11 +60,10 @@ def zipped(
     *,
     places: bool = False,
 ) -> Iterator[bytes]:
-    """Yield a ZIP of the images, as `clean_copy` gives them, and a table of what is known of them; with `places`, of
-    where they were taken too.
+    """Yield a ZIP of the images, as from `clean_copy`, and a table of their metadata, including places if `places`.
 
-    A picture that is missing, unreadable or can't be had is left out, and the table says why. Raises
-    StorageUnavailable at once, before anything is yielded, when our own storage does not answer for the first picture.
+    A picture that is missing, unreadable or not accessible is left out, and the table says why. Raises
+    StorageUnavailable at once, before yielding anything, if our own storage does not answer for the first picture.
     """
     reasons = {
         MissingObject: _("This picture's file is missing."),
@@ -87,7 +86,7 @@ def _parts(
     with zipfile.ZipFile(outbox, "w", zipfile.ZIP_STORED) as archive:
         for image in images:
             name = problem = ""
-            # Ours, or the bucket where the original stays.
+            # "" for our storage, or the bucket of the original.
             place = other_buckets.split(image.original_location)[0] if image.original_location else ""
             try:
                 if unanswered[place] >= _PATIENCE:
@@ -112,12 +111,12 @@ def _parts(
 
 
 def _is_silence(error: Exception) -> bool:
-    """Whether it took its time to fail, as others of the same place will."""
+    """Whether the storage did not answer, so that other requests to it would time out too."""
     return error.is_silent if isinstance(error, UnreachableOriginal) else isinstance(error, StorageUnavailable)
 
 
 class _Names:
-    """Names that differ on systems, too, that take A for a."""
+    """Unique file names, also where case is ignored."""
 
     def __init__(self) -> None:
         self._taken = {TABLE.casefold()}
@@ -153,12 +152,12 @@ def _place(image: Image) -> list[str]:
 
 
 def harmless(text: str) -> str:
-    """Return a cell that no spreadsheet takes for a formula: some can send away what stands in other cells."""
+    """Return a cell that spreadsheets don't take for a formula, which might send other cells' contents away."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
 
 
 def _table(columns: list[str], rows: list[list[Any]]) -> bytes:
     text = StringIO()
     csv.writer(text).writerows([columns, *rows])
-    # The mark at the start is how Excel tells UTF-8.
+    # Excel recognises UTF-8 by the byte order mark.
     return text.getvalue().encode("utf-8-sig")

@@ -1,7 +1,7 @@
-"""Where on earth something is: countries, regions and towns of coordinates, from tables of installed packages.
+"""Geography: country, region and town of coordinates, and a small map, from data in installed packages.
 
-Nothing is asked of the network, and nothing read before it is needed. See docs/metadata.md, "Places".
+Nothing is fetched over the network, and data is loaded at first use. Imports `text`. See docs/metadata.md, "Places".
 """
 
 EARTH = 6371.0088
-"""Kilometres: the mean radius."""
+"""Mean radius in kilometres."""

@@ -1,4 +1,4 @@
-"""Countries by their ISO 3166 codes: what they are called, by Unicode's CLDR as Babel has it."""
+"""Countries by ISO 3166 code, with their names from Unicode's CLDR, as in Babel."""
 
 import re
 import threading
@@ -14,19 +14,19 @@ _ALSO = {
     "usa": "US", "america": "US", "u.s.": "US", "uk": "GB", "britain": "GB", "holland": "NL", "korea": "KR",
     "한국": "KR", "남한": "KR", "북한": "KP", "czech republic": "CZ", "turkey": "TR", "터키": "TR",
 }  # fmt: skip
-"""What people say, and CLDR doesn't."""
+"""Common names that CLDR lacks."""
 
 
 def country_name(code: str, language: str = "en") -> str:
-    """Return what a country is called in a language; its code where nobody knows."""
+    """Return the country's name in a language, else in English, else its code."""
     return _territories(language).get(code) or _territories("en").get(code, code)
 
 
 def country_named(text: str) -> str:
-    """Return the code of the country that a text names: in English, a language of the site, one of its own, or by its
-    code; "" for none."""
+    """Return the code of a country named in English, a language of the site, one of its own languages, or by code; ""
+    for none."""
     folded = fold(text).strip()
-    # Its own names are read when nobody knows another.
+    # Own names are loaded only if needed.
     return _codes().get(folded) or _own_codes().get(folded, "")
 
 
@@ -55,7 +55,7 @@ def _own_codes() -> dict[str, str]:
 
 @lru_cache(maxsize=1)
 def _read_own_codes() -> dict[str, str]:
-    """By what countries are called in their official languages: 0.2 s."""
+    """Return codes by the countries' names in their official languages. Takes 0.2 s."""
     return {fold(name): code for code, name in _own_names()}
 
 
@@ -71,5 +71,5 @@ def _own_names() -> Iterator[tuple[str, str]]:
         if localedata.exists(language):
             names = localedata.load(language, merge_inherited=False).get("territories", {})
             yield from ((code, names[code]) for code in codes if code in names)
-            # All of them would take 80 MB.
+            # Keeping all languages would take 80 MB.
             localedata.clear_caches()

@@ -1,4 +1,4 @@
-"""A small map around a point, as an SVG: land, lakes, borders and the largest towns. In the colours of the page."""
+"""A small map around a point, as SVG in the colours of the page: land, lakes, borders and the largest towns."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -12,24 +12,24 @@ from search.places.outline import ICE, LAND, Box, Layer, Points, shapes_in
 from search.places.towns import Town, towns
 
 WIDTH, HEIGHT = 768, 480
-"""Units of the drawing: it is shown about half as large."""
+"""Size in units of the drawing, which is displayed about half as large."""
 EXTENTS = ((800, 100, Layer.FINE_COAST), (4_000, 500, Layer.COAST))
-"""How many kilometres are from its west to its east, and for how many the bar in the corner stands, in units of which
-coast: the second where the first shows nothing but sea."""
+"""Width of the map in km, length of the scale bar in km, and coastline: the second is used where the first shows only
+sea."""
 _DEGREE = 111.195
-"""Kilometres."""
+"""Kilometres per degree of latitude."""
 _MARGIN = 40
-"""Units beyond the frame that are kept, so that no stroke is seen at its edge."""
+"""Units beyond the frame up to which paths are drawn, so that their strokes don't show along its edge."""
 _CANDIDATES, _LABELS = 60, 7
 _LETTER, _WIDE_LETTER, _LINE = 14.0, 25.0, 34
-"""Units of the labels: the mean width of a letter, that of one of Korean or Chinese, and their height."""
+"""Size of labels in units: mean width of a letter, of a Korean or Chinese one, and line height."""
 
 
 _Spots: TypeAlias = npt.NDArray[np.int64]
 
 
 class Spot(NamedTuple):
-    """A place of the drawing, in its units."""
+    """A point of the drawing, in its units."""
 
     x: int
     y: int
@@ -45,14 +45,14 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Map:
-    """What is drawn; paths are those of SVG."""
+    """The parts of the drawing; paths are in SVG syntax."""
 
     land: str
     water: str
     borders: str
     labels: Sequence[Label]
     scale: int
-    """Kilometres that the bar in the corner stands for."""
+    """Kilometres that the scale bar stands for."""
     bar: int
     """Its length in units."""
 
@@ -61,10 +61,10 @@ class Map:
 
 
 class _Projection:
-    """Degrees to units: east is to the right, and near the middle all distances are right."""
+    """Degrees to units: an equirectangular projection, true to scale near its centre."""
 
     def __init__(self, latitude: float, longitude: float, across: int) -> None:
-        """`across` are the kilometres from west to east."""
+        """`across` is the width in kilometres."""
         self._units = WIDTH / across * _DEGREE
         east = self._units * max(0.02, math.cos(math.radians(latitude)))
         self._factors, self._middle = np.array([east, -self._units]), np.array([longitude, latitude])
@@ -72,7 +72,7 @@ class _Projection:
         self.box = Box(latitude - high, latitude + high, longitude - far, longitude + far)
 
     def units(self, points: Points) -> _Spots:
-        """Return points as whole units, those outside moved to the margin, without what nobody sees."""
+        """Return points as integers, clamped to the margin, without those that make no visible difference."""
         spots = (points - self._middle) * self._factors + np.array([WIDTH / 2, HEIGHT / 2])
         kept: _Spots = np.rint(np.clip(spots, -_MARGIN, np.array([WIDTH, HEIGHT]) + _MARGIN)).astype(np.int64)
         moved = np.ones(len(kept), dtype=bool)
@@ -80,7 +80,7 @@ class _Projection:
         kept = kept[moved]
         if len(kept) < 3:
             return kept
-        # What runs along one side of the margin is a line between its ends.
+        # Drop points between others along one side of the margin.
         aside = (kept[1:-1] == kept[:-2]) & (kept[1:-1] == kept[2:]) & _is_margin(kept[1:-1])
         seen: npt.NDArray[np.bool_] = np.concatenate([[True], ~aside.any(axis=1), [True]])
         return kept[seen]
@@ -100,7 +100,8 @@ def _is_margin(spots: _Spots) -> npt.NDArray[np.bool_]:
 
 
 def map_around(latitude: float, longitude: float, called: Callable[[Sequence[Town]], list[str]] | None = None) -> Map:
-    """Return the map around a point in degrees, with towns as they are `called`, or by their names in GeoNames."""
+    """Return the map around a point in degrees. `called` returns the towns' labels; by default they are the names in
+    GeoNames."""
     for across, scale, coast in EXTENTS:
         drawn = _drawn(_Projection(latitude, longitude, across), scale, coast, called or _by_name)
         if drawn.land:
@@ -116,7 +117,7 @@ def _drawn(projection: _Projection, scale: int, coast: Layer, called: Callable[[
     land: list[str] = []
     water: list[str] = []
     for kind, points in shapes_in(coast, projection.box):
-        # Islands in lakes are land again, and stand behind the lakes in the file.
+        # Islands in lakes are land again, and come after the lakes in the file.
         (land if kind in (LAND, ICE) else water).append(_path(projection.units(points), closed=True))
     borders = [_path(projection.units(points)) for _kind, points in shapes_in(Layer.BORDER, projection.box)]
     return Map(
@@ -138,8 +139,8 @@ def _path(spots: _Spots, *, closed: bool = False) -> str:
 
 
 def _labels(projection: _Projection, bar: int, called: Callable[[Sequence[Town]], list[str]]) -> Iterator[Label]:
-    """Yield the largest towns that have room for their names."""
-    # Nothing is to be written over the point, or the bar in the corner.
+    """Yield labels for the largest towns for which there is room."""
+    # Keep the point and the scale bar free.
     taken = [
         (WIDTH / 2 - 18, HEIGHT / 2 - 18, WIDTH / 2 + 18, HEIGHT / 2 + 18),
         (0, HEIGHT - 60, bar + 130, HEIGHT),
@@ -165,7 +166,7 @@ _Rectangle = tuple[float, float, float, float]
 
 
 def _fits(one: _Rectangle, taken: Sequence[_Rectangle]) -> bool:
-    """Whether it is within the frame, and over nothing that is there."""
+    """Whether the rectangle is within the frame, and overlaps none in `taken`."""
     left, top, right, bottom = one
     if left < 8 or top < 8 or right > WIDTH - 8 or bottom > HEIGHT - 8:
         return False

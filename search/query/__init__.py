@@ -1,6 +1,8 @@
-"""A search as a value: its parts, filters, order and threshold, read from an address, a form or the box.
+"""A search as an immutable value: parts, filters, order and threshold, parsed from a URL, a form or typed text.
 
-What it knows of SQL are the conditions of its filters. It never asks for a vector.
+Its SQL is that of filters, its vectors those of query pictures. Imports `text`, `places`, `imaging`, `monitoring`,
+`decoding`, `models`, `objects` and `embedding`. Verbs: `SearchQuery.from_params`, `SearchQuery.to_url`,
+`Filters.apply`, `remember_picture`, `saved.save_search`.
 """
 
 from search.query.errors import BadQuery, NoSuchQuery

@@ -1,4 +1,4 @@
-"""What was made of all pictures and is kept in the process, as far as the collection was at that time."""
+"""A per-process cache of values computed from the whole collection, refreshed as the collection changes."""
 
 import logging
 import threading
@@ -14,18 +14,19 @@ from search.models.arrivals import State, state
 logger = logging.getLogger(__name__)
 
 QUICKLY = 0.05
-"""Seconds: what is made in less is made anew whenever the collection has changed."""
+"""Seconds: values computed faster than this are recomputed whenever the collection has changed."""
 SHARE = 100
-"""Of the time, one part in so many is spent on making the same again; what is no change of pictures is seen SOON."""
+"""Recomputation takes at most this fraction of the time, one in SHARE; changes other than of pictures are noticed
+after SOON."""
 SOON = 5.0
 FEW = 5_000
-"""Arrivals: where there were fewer, so are the pictures, and all is made quickly."""
+"""Arrivals: with fewer, there are few pictures, and everything is computed quickly."""
 
 _Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True, slots=True)
-class Kept(Generic[_Made]):
+class Cached(Generic[_Made]):
     value: _Made
     at: State
     made_at: float
@@ -42,19 +43,20 @@ class Kept(Generic[_Made]):
         return time.monotonic() - self.made_at
 
 
-class Keeper(Generic[_Made]):
-    """Keeps what `make` returns, and has it made anew when it is due: at once where that is quick, else beside."""
+class CollectionCache(Generic[_Made]):
+    """Caches the result of `make`, and recomputes it when due: synchronously if that is quick, else in the
+    background."""
 
     def __init__(self, make: Callable[[], _Made], name: str) -> None:
         self._make, self._name = make, name
-        self._kept: Kept[_Made] | None = None
+        self._kept: Cached[_Made] | None = None
         self._lock = threading.Lock()
 
     def forget(self) -> None:
         self._kept = None
 
-    def get(self, now: State) -> Kept[_Made]:
-        """Return what is kept. Whoever is the first waits until it is made."""
+    def get(self, now: State) -> Cached[_Made]:
+        """Return the cached value. The first caller waits until it is computed."""
         kept = self._kept
         if kept is None or (kept.took < QUICKLY and kept.is_due(now)):
             with self._lock:
@@ -62,37 +64,37 @@ class Keeper(Generic[_Made]):
                     self._kept = self._made()
                 return self._kept or self._made()
         if kept.is_due(now) and kept.may_be_made():
-            self._make_beside()
+            self._make_in_background()
         return kept
 
-    def peek(self, now: State) -> Kept[_Made] | None:
-        """The same for somebody who can do without: None while it is made of many pictures for the first time."""
+    def peek(self, now: State) -> Cached[_Made] | None:
+        """Like `get`, for optional uses: None while the first computation over many pictures is running."""
         if self._kept is None and now.arrived > FEW:
-            self._make_beside()
+            self._make_in_background()
             return None
         return self.get(now)
 
-    def _made(self) -> Kept[_Made]:
+    def _made(self) -> Cached[_Made]:
         started, at = time.monotonic(), state()
         value = self._make()
         ended = time.monotonic()
-        return Kept(value, at, ended, ended - started)
+        return Cached(value, at, ended, ended - started)
 
-    def _make_beside(self) -> None:
+    def _make_in_background(self) -> None:
         if not self._lock.acquire(blocking=False):
             return
         try:
             threading.Thread(target=self._run, name=self._name, daemon=True).start()
-        except RuntimeError:  # no thread can be had
+        except RuntimeError:  # the process can't start another thread
             self._lock.release()
 
     def _run(self) -> None:
         try:
             self._kept = self._made()
         except OperationalError as error:
-            logger.warning("No %s were made: %s", self._name, error)
-        except Exception:  # nobody waits for it
-            logger.warning("No %s were made", self._name, exc_info=True)
+            logger.warning("Could not compute %s: %s", self._name, error)
+        except Exception:  # in a background thread
+            logger.warning("Could not compute %s", self._name, exc_info=True)
         finally:
             try:
                 connection.close()

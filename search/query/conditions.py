@@ -1,4 +1,4 @@
-"""What rows must be to be found, apart from being near to anything."""
+"""The conditions of a search apart from similarity."""
 
 from typing import Any, NamedTuple
 
@@ -12,11 +12,11 @@ from search.query.filters import Filters
 
 
 class Conditions(NamedTuple):
-    """In the place of each value there may be a blank (`search.models.sql_cache`).
+    """The conditions as values; each value may be a placeholder (`search.models.sql_cache`).
 
-    Rows have vectors of one of `models`, None where they need none; they hold all that is `quoted`, and where words
-    `alone` find, these; they pass the `filters`, and are none of those that are `pointed_at`. They `arrived` up to a
-    number, or in addresses of an older version up to a `moment`. With `among`, a list of ids, they are some of these.
+    Rows have vectors of one of `models`, None if they need none; they contain all texts `quoted`, and for a search by
+    words alone those of `alone`; they pass the `filters`, and are not in `pointed_at`. They `arrived` up to a number,
+    or in URLs of older versions up to a `moment`. With `among`, a list of ids, they are some of these.
     """
 
     models: tuple[Any, ...] | None = None
@@ -35,7 +35,7 @@ class Conditions(NamedTuple):
         return images.exclude(pk__in=self.pointed_at) if self.pointed_at else images
 
     def eligible(self) -> ImageQuerySet:
-        """All rows that the search may find, whatever is filtered and whenever they came."""
+        """All rows that the search may find, before filters and limits of arrival."""
         images = self.filters.visible(Image.objects.all())
         if self.models is not None:
             images = images.filter(embedding_model__in=self.models)
@@ -46,11 +46,11 @@ class Conditions(NamedTuple):
         return images if self.alone is None else full_text.holding(images, full_text.beginnings(self.alone))
 
     def passing(self) -> ImageQuerySet:
-        """Those that pass the filters, as far as the collection was by the numbers of arrivals."""
+        """Those that pass the filters, with arrival numbers up to the limit."""
         return self._arrived_then(self.filters.apply(self.eligible()))
 
     def _arrived_then(self, images: ImageQuerySet) -> ImageQuerySet:
-        """Without what arrived since the first page, be it in this very moment: pages would repeat and skip rows."""
+        """Exclude what arrived since the first page, even just now: pages would repeat and skip rows."""
         if self.arrived is None:
             return images
         later = Arrival.objects.filter(**{"image": OuterRef("pk"), f"{self.arrival}__gt": self.arrived})
@@ -58,5 +58,5 @@ class Conditions(NamedTuple):
 
     @property
     def arrival(self) -> str:
-        """By which number rows arrive: pending ones are among all pictures, and no search finds them."""
+        """The number to compare: pending rows are among all pictures, but no search finds them."""
         return "shown" if self.models is None else "searchable"

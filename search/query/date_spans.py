@@ -1,4 +1,4 @@
-"""Spans of days as people write them: 2023, 2023-07, 2023-07-14, 2023-07..2023-09, 2023.., ..2020-03."""
+"""Date ranges as people write them: 2023, 2023-07, 2023-07-14, 2023-07..2023-09, 2023.., ..2020-03."""
 
 import calendar
 import datetime as dt
@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 FIRST_YEAR, LAST_YEAR = 1000, 9000
-"""Beyond these years midnight is no moment in every time zone."""
+"""Beyond these years midnight is not representable in every time zone."""
 
 _DAYS = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?", re.ASCII)
 
@@ -18,7 +18,7 @@ class Span(NamedTuple):
     last: dt.date | None
 
     def __str__(self) -> str:
-        """The shortest way to write it."""
+        """The shortest notation."""
         if self.first is None or self.last is None:
             return f"{self.first or ''}..{self.last or ''}"
         if self == year_of(self.first.year):
@@ -29,7 +29,7 @@ class Span(NamedTuple):
 
 
 def read_span(text: str) -> Span | None:
-    """Return the span that `text` names; None where it names none, or one that ends before it begins."""
+    """Return the range in `text`; None if it is none, or ends before it begins."""
     first, dots, last = text.partition("..")
     if not dots:
         return _period(text)
@@ -49,7 +49,7 @@ def month_of(year: int, month: int) -> Span:
 
 
 def _period(text: str) -> Span | None:
-    """The year, month or day that `text` names."""
+    """Return the year, month or day in `text`."""
     found = _DAYS.fullmatch(text)
     if not found:
         return None

@@ -1,6 +1,6 @@
 class BadQuery(Exception):
-    """The address asks for something that can't be searched. The message is for the person who asked."""
+    """The URL asks for something that can't be searched. The message is for the user."""
 
 
 class NoSuchQuery(BadQuery):
-    """The picture that is asked for is not known, or not any more."""
+    """The requested picture is unknown, or no longer stored."""

@@ -1,4 +1,4 @@
-"""Filters as the database takes them: what columns are compared with, and how."""
+"""Filters as values for the database, and the conditions made of them."""
 
 from collections.abc import Sequence
 from functools import reduce
@@ -15,34 +15,33 @@ from search.query.nearby import Near
 
 
 class Yes(tuple[()]):
-    """That a condition holds. No value, of which SQL would have to be told: it is another condition, not another value
-    of the same (`search.models.sql_cache`)."""
+    """A condition holds. Not a value, since it changes the SQL (`search.models.sql_cache`)."""
 
     __slots__ = ()
 
 
 class No(tuple[()]):
-    """That it does not."""
+    """A condition does not hold."""
 
     __slots__ = ()
 
 
 class Either(tuple[()]):
-    """That it may hold or not, where without this it must not."""
+    """A condition may hold or not, where without this it must not."""
 
     __slots__ = ()
 
 
 class Mine(NamedTuple):
-    """That it may not hold, but for what is private and this account may see; or for these `alone`."""
+    """Hidden pictures are excluded, except private ones that this account may see; or only these, if `alone`."""
 
     user: Any
     alone: Yes | None = None
 
 
 class Excluded(NamedTuple):
-    """Values that no image may have: what is typed with a minus. Licences, names of uploaders and tags in any case, of
-    cameras and lenses any part."""
+    """Values that no image may have: filters typed with a minus. Licences, uploaders and tags match
+    case-insensitively, cameras and lenses by any part."""
 
     tags: tuple[Any, ...] = ()
     formats: tuple[Any, ...] = ()
@@ -61,16 +60,16 @@ class Excluded(NamedTuple):
 
 
 class AnyPlace(NamedTuple):
-    """The folded name of a town or a region, and the code of the country that is called so, if one is."""
+    """The folded name of a town or a region, and the code of the country of that name, if there is one."""
 
     name: Any
     country: Any = None
 
 
 class Named(NamedTuple):
-    """What was typed, in any case: whole tags, licences and names of uploaders, and any part of a camera or lens. All
-    of the tags and uploaders must fit, of the others any. Regions and towns are folded, and fit by any of their
-    names; `places` fit by the name of a country, a region or a town."""
+    """Typed filters, case-insensitive: whole tags, licences and names of uploaders, and any part of a camera or lens.
+    All tags and uploaders must match, of the others any. Regions and towns are folded, and match any of their names;
+    `places` match the name of a country, a region or a town."""
 
     tags: tuple[Any, ...] = ()
     licences: tuple[Any, ...] = ()
@@ -97,10 +96,10 @@ def visible(images: ImageQuerySet, hidden: Yes | Either | Mine | None) -> ImageQ
 
 
 class FilterValues(NamedTuple):
-    """In the place of each value there may be a blank. `until` and `taken_until` are the first moments that don't pass
-    any more; `dated` tells whether dates that are known, that are about right, and that nobody knows pass. Of each of
-    `in_albums` an image is in one, of `not_in_albums` in none: ids of such as whoever asks may see, so that `named`
-    and `excluded` name no albums here. Of each of `any_tags`, lists of tags, an image has one, of `no_tags` none."""
+    """All filters; each value may be a placeholder. `until` and `taken_until` are exclusive. `dated` says whether
+    known, approximate and unknown dates pass. An image is in one of each of `in_albums`, and in none of
+    `not_in_albums`: ids of albums visible to the user, so `named` and `excluded` have no albums here. It has one tag
+    of each list in `any_tags`, and none in `no_tags`."""
 
     tags: tuple[Any, ...]
     any_tags: tuple[Any, ...]
@@ -136,7 +135,7 @@ class FilterValues(NamedTuple):
     excluded: Excluded
 
     def visible(self, images: ImageQuerySet) -> ImageQuerySet:
-        """Return those of `images` that may be found at all: hidden ones only where these are asked for."""
+        """Return those of `images` that may be found at all: hidden ones only on request."""
         return visible(images, self.hidden)
 
     def apply(self, images: ImageQuerySet) -> ImageQuerySet:
@@ -179,7 +178,7 @@ class FilterValues(NamedTuple):
         }
 
     def _certainty(self) -> list[Q]:
-        """What passes `dated`, of which several may be chosen."""
+        """Return the condition of `dated`, of which several may be selected."""
         known, about, unknown = self.dated
         if known is None and about is None and unknown is None:
             return []
@@ -240,20 +239,20 @@ class FilterValues(NamedTuple):
 
 
 def _in_any(albums: Sequence[Any]) -> Q:
-    """What is in one of these albums; where there is none, nothing."""
+    """Match images in one of these albums; none if there are no albums."""
     if not albums:
         return Q(pk__in=[])
     return Q(pk__in=AlbumImage.objects.filter(album__id__in=list(albums)).values("image"))
 
 
 def _placed(named: Named | Excluded) -> list[Q]:
-    """What was taken in any of the regions, in any of the towns, and in any of the places that are named."""
+    """Match images taken in any of the regions, any of the towns, and any of the places."""
     called = (
         [Q(region_names__contains=[name]) for name in named.regions],
         [Q(town_names__contains=[name]) for name in named.towns],
         [_is(place) for place in named.places],
     )
-    # Ids of few rows: names have no index, and a join would compare those of each picture.
+    # Subquery of a few ids: names have no index, and a join would compare those of each picture.
     return [
         Q(capture__place__in=Place.objects.filter(reduce(or_, any_of)).values("pk")) for any_of in called if any_of
     ]
@@ -269,7 +268,7 @@ def _any(column: str, values: Sequence[Any]) -> Q:
 
 
 def has_any_tag(names: Any) -> Func:
-    """Whether one of the tags is among `names`, a list that is one value. By the index of tags."""
+    """Whether one of the tags is in `names`, a list passed as one value. Uses the index of tags."""
     return Func(
         F("tags"),
         full_text.value_of(names),
@@ -280,7 +279,8 @@ def has_any_tag(names: Any) -> Func:
 
 
 def _has_tag(tag: full_text.Text) -> Func:
-    """Whether one of the tags is this one, in any case. No index knows; that of the words leaves few rows to ask."""
+    """Whether one of the tags is this one, case-insensitively. No index supports it; the full-text index leaves few
+    rows to check."""
     return Func(
         F("tags"),
         full_text.value_of(tag),

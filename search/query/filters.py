@@ -1,4 +1,4 @@
-"""Which images may be found at all: what people tick beside a query. Every filter is exact."""
+"""Filters: the exact conditions that users select beside a query."""
 
 import datetime as dt
 import uuid
@@ -25,17 +25,17 @@ from search.query.viewer import asker
 from search.text.normalization import normalised_text
 
 MAX_VALUES = 20
-"""Values of one filter."""
+"""Maximum values of one filter."""
 STARS = ("1", "2", "3", "4", "5")
 TOGETHER = "together"
-"""What an address says where all colours must be in a picture, and not any of them."""
+"""Value of the URL parameter `colours` if all colours must be in a picture, not any of them."""
 LONGEST_OF_A_CAMERA = 150
-"""Characters of the name of a camera or a lens."""
+"""Characters of the name of a camera or lens."""
 LONGEST_OF_A_PLACE = 200
 _LONGEST_NUMBER = 18
-"""Digits that the ids of the database have at most."""
+"""Maximum digits of database ids."""
 MOST_GROUP = 32_767
-"""The largest number that a group of the map can have."""
+"""The largest possible number of a map group."""
 
 
 _NAMED_NOTHING, _EXCLUDED_NOTHING = Named(), Excluded()
@@ -50,9 +50,10 @@ class Certainty(StrEnum):
 
 
 class Hidden(StrEnum):
-    """Whether hidden pictures are found, which only curators may see: left out, found too, or found alone.
+    """Whether hidden pictures, which only curators may see, are excluded, included, or the only results.
 
-    No address says the last two, but the search of who may see private ones (`Scope`): these are found too, or alone.
+    The last two values are not allowed in URLs: `Scope` sets them for users who may see private pictures, to include
+    these, or only these.
     """
 
     NO = "no"
@@ -63,19 +64,18 @@ class Hidden(StrEnum):
 
 
 ASKED_FOR = (Hidden.NO, Hidden.WITH, Hidden.ONLY)
-"""What an address may say."""
+"""The values allowed in URLs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Of `tags` all must hold, of the others any; what is empty filters nothing.
+    """Filters of a query. All of `tags` must match, of other lists any; empty ones don't filter.
 
-    Days of adding are those of the site's zone, days on which pictures were taken those of the place. `rating` is the
-    least number of stars. Countries are ISO 3166 codes, regions and towns as GeoNames names them; `near` is an image
-    around which pictures pass that were taken `within` some kilometres. `albums` are ids; `group` is one of the map.
-    Of `colours` all must be in the picture where they are to be there `together`.
-    Hidden images are left out where nothing is said of them. What stands in the second half is typed into the box
-    alone: no parameter has it.
+    Days of adding are in the site's time zone, days of taking in that of the place. `rating` is the minimum number of
+    stars. Countries are ISO 3166 codes, regions and towns GeoNames' names; `near` is an image, around which pictures
+    pass that were taken `within` some kilometres. `albums` are ids; `group` is one of the map. With `together`, all of
+    `colours` must be in the picture. By default hidden images are excluded. Fields in the second half can only be
+    typed: they have no URL parameter.
     """
 
     tags: tuple[str, ...] = ()
@@ -112,7 +112,7 @@ class Filters:
 
     @classmethod
     def from_params(cls, params: Params) -> Self:
-        """Raises BadQuery for a value that no image can have."""
+        """Parse URL parameters. Raises BadQuery for a value that no image can have."""
         since, until = _days(params, "since", "until")
         taken_since, taken_until = _days(params, "taken_since", "taken_until")
         rating = "".join(_choices(params, "rating", STARS)[-1:])
@@ -147,7 +147,7 @@ class Filters:
         )
 
     def to_params(self) -> list[tuple[str, str]]:
-        """Return the parameters that `from_params` reads these filters from."""
+        """Return the parameters from which `from_params` reads these filters."""
         params = [(name, value) for name, field in MULTIPLE.items() for value in getattr(self, field)]
         if self.together:
             params.append(("colours", TOGETHER))
@@ -175,7 +175,7 @@ class Filters:
 
     @property
     def is_by_place(self) -> bool:
-        """Whether it can be told from what passes where pictures were taken."""
+        """Whether the results would reveal where pictures were taken."""
         chosen = (self.placed, self.near, self.within) != (None, None, None)
         typed = (
             getattr(one, name) for one in (self.named, self.excluded) for name in _OF_PLACES if hasattr(one, name)
@@ -193,14 +193,14 @@ class Filters:
         return replace(self, **cleared)
 
     def and_also(self, other: Self) -> Self:
-        """Return filters that what passes both passes; of values of which any may hold, those of both."""
+        """Return filters whose results pass both; where any value may match, the union of values."""
         if other == NO_FILTERS:
             return self
         return type(self)(**{one.name: _both(one.name, self, other) for one in fields(self)})
 
     @property
     def values(self) -> FilterValues:
-        """Raises BadQuery for an image of which nobody knows where it was taken, and for a group that is no more."""
+        """The values for the database. Raises BadQuery for `near` an image of unknown place, or an unknown group."""
         tags, named, excluded, any_tags, no_tags = self._tags_by_names()
         return FilterValues(
             tags=tags,
@@ -237,8 +237,8 @@ class Filters:
         )
 
     def _tags_by_names(self) -> tuple[tuple[str, ...], Named, Excluded, tuple[list[str], ...], tuple[list[str], ...]]:
-        """Return the tags, ticked, typed and excluded, that are found by themselves alone; and of those that have
-        several names, or others within them, all of these."""
+        """Return the selected, typed and excluded tags with a single name; and for those with several names, or with
+        narrower tags, all of these."""
         if not (self.tags or self.named.tags or self.excluded.tags):
             return self.tags, self.named, self.excluded, (), ()
         names = tag_names()
@@ -255,7 +255,7 @@ class Filters:
 
     @property
     def _albums(self) -> dict[str, tuple[Any, ...]]:
-        """Which albums are meant, of those that whoever asks may see."""
+        """Return the ids of the albums meant, limited to those that the user may see."""
         if not (self.albums or self.named.albums or self.excluded.albums):
             return {"in_albums": (), "not_in_albums": ()}
         known = asker()
@@ -284,7 +284,7 @@ MULTIPLE = {
     "region": "regions",
     "town": "towns",
 }
-"""The parameters that may stand in an address several times, and the fields that hold them."""
+"""Parameters that may occur several times in a URL, and their fields."""
 
 
 def _alone(found: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
@@ -297,7 +297,7 @@ def _several(found: Mapping[str, Sequence[str]]) -> tuple[list[str], ...]:
 
 _OF_PLACES = ("countries", "regions", "towns", "places")
 DAYS = ("since", "until", "taken_since", "taken_until")
-"""The parameters, and fields, that are days."""
+"""Parameters, and fields, that are days."""
 
 NO_FILTERS = Filters()
 _A_DAY = dt.timedelta(days=1)
@@ -328,7 +328,7 @@ def _all_of(mine: tuple[Any, ...], theirs: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _both(name: str, one: Any, other: Any) -> Any:
-    """Return what both filters say of a field."""
+    """Return the intersection of two filters of one field."""
     mine, theirs = getattr(one, name), getattr(other, name)
     if isinstance(mine, (Named, Excluded)):
         return type(mine)(*map(_all_of, mine, theirs))
@@ -408,7 +408,7 @@ def _group(params: Params) -> int | None:
 
 
 def read_kilometres(text: str) -> int | None:
-    """Return the kilometres that a text names, with their unit or without; None for none."""
+    """Return the kilometres in a text, with or without their unit; None if invalid."""
     number = text.lower().removesuffix("km").strip()
     is_number = number.isascii() and number.isdecimal() and len(number) < 6
     return int(number) if is_number and 1 <= int(number) <= FARTHEST else None

@@ -1,8 +1,8 @@
-"""Words that find words: full-text search over titles, tags and descriptions.
+"""Full-text search over titles, tags and descriptions.
 
-PostgreSQL takes the words of a query apart by the function that took apart those of the rows (`ImageWords`): nothing
-here knows what a word is. Words know no language and no accents; their ends are left open, so that 고양이 finds
-고양이가, and those of Korean are found inside longer ones too, so that 해수욕장 finds 해운대해수욕장.
+PostgreSQL tokenises queries with the same function as rows (`ImageWords`): no code here defines words. There is no
+stemming, and accents are ignored. Words match as prefixes, so that 고양이 finds 고양이가; Korean ones
+also within longer words, so that 해수욕장 finds 해운대해수욕장.
 """
 
 from functools import reduce
@@ -18,27 +18,28 @@ from search.models.sql_cache import Blank
 Text: TypeAlias = str | Blank
 
 EXACT = 2
-"""`exactness` of a title that is the text itself."""
+"""`exactness` of a title that equals the text."""
 
 
 def whole_words(text: Text) -> Func:
-    """Return what matches all words of `text`, whole: nothing, where it has none."""
+    """Return a query for all words of `text`, whole; it matches nothing if there are none."""
     return _query(text, open_ended=False, in_a_row=False)
 
 
 def beginnings(text: Text) -> Func:
-    """Return what matches words that begin with those of `text`, or hold them where they are Korean, all of them:
-    nothing, where it has none."""
+    """Return a query for words that begin with those of `text`, or contain them if Korean, all of them; it matches
+    nothing if there are none."""
     return _query(text, open_ended=True, in_a_row=False)
 
 
 def phrase(text: Text) -> Func:
-    """Return what matches the words of `text` in a row, the last with an open end: nothing, where it has none."""
+    """Return a query for the words of `text` as a phrase, the last as a prefix; it matches nothing if there are
+    none."""
     return _query(text, open_ended=True, in_a_row=True)
 
 
 def holds(query: Func) -> Func:
-    """Whether title, tags or description match; a phrase within one of them, or within one tag."""
+    """Whether title, tags or description match; a phrase must be within one of them, or within one tag."""
     return Func(
         F("words__vector"), query, template="(%(expressions)s)", arg_joiner=" @@ ", output_field=BooleanField()
     )
@@ -50,12 +51,12 @@ def holding(images: ImageQuerySet, query: Func) -> ImageQuerySet:
 
 
 def rank(query: Func) -> Expression:
-    """How well a row that matches does so: a title counts most, then tags, then the description."""
+    """Return the rank of a matching row: the title counts most, then tags, then the description."""
     return SearchRank(F("words__vector"), query)
 
 
 def exactness(*texts: Text) -> Case:
-    """Whether the title is one of `texts`: EXACT for all of it, 1 for its words, 0 for another title."""
+    """Whether the title is one of `texts`: EXACT if equal, 1 if it has the same words, else 0."""
     keys = [Func(value_of(text), function="image_words_key") for text in texts]
     return Case(
         When(reduce(or_, [Q(title__iexact=text) for text in texts]), then=Value(EXACT)),

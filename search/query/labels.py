@@ -1,4 +1,4 @@
-"""What values are called that are kept as words of English."""
+"""Translated labels of values that are stored as English words."""
 
 from django.utils.translation import gettext as _
 
@@ -25,7 +25,7 @@ def palette_labels() -> dict[str, str]:
 
 
 def mostly_labels() -> dict[str, str]:
-    """What is said of pictures that are mostly of one colour."""
+    """Return labels for pictures that are mostly of one colour."""
     labels = {
         "red": _("Mostly red"),
         "orange": _("Mostly orange"),
@@ -44,5 +44,5 @@ def mostly_labels() -> dict[str, str]:
 
 
 def colour_labels() -> dict[str, str]:
-    """What all values are called by which pictures are found by their colours, in the order of COLOUR_NAMES."""
+    """Return labels for all values of COLOUR_NAMES, in that order."""
     return palette_labels() | mostly_labels()

@@ -1,4 +1,4 @@
-"""Pictures of one group of the map."""
+"""Filter by a group of the map."""
 
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from search.query.errors import NoSuchQuery
 
 
 class InGroup(NamedTuple):
-    """In a group of a layout, by its number."""
+    """A group of a layout, by its number."""
 
     layout: Any
     number: Any
@@ -22,7 +22,7 @@ class InGroup(NamedTuple):
 
 
 def in_group(number: int) -> InGroup:
-    """Return what is in the group of this number on the map as it is now. Raises NoSuchQuery where there is none."""
+    """Return the condition of the group with this number on the current map. Raises NoSuchQuery if there is none."""
     layout = _named(number).values_list("layout_id", flat=True).first()
     if layout is None:
         raise NoSuchQuery(_("This group is not on the map any more."))
@@ -30,7 +30,7 @@ def in_group(number: int) -> InGroup:
 
 
 def group_label(number: int) -> str:
-    """Return what a group is called in the language that is spoken."""
+    """Return the name of a group in the active language."""
     group = _named(number).first()
     return label_of(group) if group else unnamed(number)
 

@@ -1,5 +1,5 @@
-"""Pictures taken within some kilometres of another one: between two latitudes and two longitudes, by an index, and of
-these what is near enough on a sphere."""
+"""Filter by distance from another picture: a bounding box, which an index supports, and then the great-circle
+distance."""
 
 import math
 import uuid
@@ -14,15 +14,15 @@ from search.places import EARTH
 from search.query.errors import BadQuery
 
 USUAL = 10
-"""Kilometres, where nothing is said."""
+"""Default distance in kilometres."""
 FARTHEST = 20_000
 _SPARE = 1e-9
-"""Degrees by which the box is larger than it need be, whatever is rounded."""
+"""Degrees added to the bounding box against rounding errors."""
 
 
 class Near(NamedTuple):
-    """Around a point, in degrees: what lies from `south` to `north` and in one of `spans`, from west to east, may be
-    near enough, and is where the haversine is at most `most`. Without spans all longitudes are."""
+    """Around a point, in degrees: pictures from `south` to `north` and in one of `spans`, from west to east, whose
+    haversine is at most `most`. Without spans all longitudes pass."""
 
     latitude: Any
     longitude: Any
@@ -42,7 +42,7 @@ class Near(NamedTuple):
         return passing & Q(LessThanOrEqual(self.haversine(), self.most))
 
     def haversine(self) -> Func:
-        """Of the angle between a picture's coordinates and these: the larger, the further."""
+        """Return the haversine of the angle to a picture's coordinates, which increases with distance."""
         return _Haversine(F("capture__latitude"), F("capture__longitude"), self.latitude, self.longitude, self.cosine)
 
 
@@ -60,9 +60,9 @@ class _Haversine(Func):
 
 
 def near(image_id: uuid.UUID, kilometres: int) -> Near:
-    """Return what is within so many kilometres of where an image was taken.
+    """Return the condition of being within `kilometres` of where an image was taken.
 
-    Raises BadQuery where nobody knows that, or nobody but curators sees the image.
+    Raises BadQuery if that is unknown, or the image is hidden.
     """
     ids = {image_id, *FormerId.present([image_id]).values()}
     known = Capture.objects.filter(image_id__in=ids, image__hidden=False, latitude__isnull=False)
@@ -73,7 +73,7 @@ def near(image_id: uuid.UUID, kilometres: int) -> Near:
 
 
 def around(latitude: float, longitude: float, kilometres: float) -> Near:
-    """Return what is within so many kilometres of a point in degrees."""
+    """Return the condition of being within `kilometres` of a point in degrees."""
     angle = min(kilometres / EARTH, math.pi)
     cosine = math.cos(math.radians(latitude))
     south, north = (latitude + sign * (math.degrees(angle) + _SPARE) for sign in (-1, 1))
@@ -91,7 +91,7 @@ def around(latitude: float, longitude: float, kilometres: float) -> Near:
 
 
 def _reach(angle: float, cosine: float) -> float:
-    """By how many degrees to the east and west anything within an angle may be: most of it nearer to the pole."""
+    """Return the maximum difference in longitude within an angle, in degrees: it is reached nearer to the pole."""
     return math.degrees(math.asin(min(1.0, math.sin(angle) / cosine))) + _SPARE
 
 

@@ -1,4 +1,4 @@
-"""What the page of a picture, the API and tables tell of its colours."""
+"""A picture's colours for its page."""
 
 from dataclasses import dataclass
 
@@ -10,8 +10,8 @@ from search.query.query import SearchQuery
 
 @dataclass(frozen=True, slots=True)
 class ShownSwatch:
-    """A colour of a picture: what it is called, "#rrggbb", its share of the picture in percent, the search for it; and
-    where it begins, and how far it reaches, in a bar of 100."""
+    """A colour of a picture: its name, "#rrggbb", its share in percent, and the search for it; `start` and `width` in
+    a bar of 100."""
 
     label: str
     colour: str
@@ -22,7 +22,7 @@ class ShownSwatch:
 
 
 def palette_of(image: Image) -> list[ShownSwatch]:
-    """Return the colours that stand for an image, the largest first; none where nobody has looked yet."""
+    """Return the swatches of an image, largest first; none if it has not been analysed yet."""
     swatches, labels = image.swatches, palette_labels()
     scale = 100 / max(1, sum(one.share for one in swatches))
     shown, start = [], 0.0

@@ -1,5 +1,5 @@
-"""What people write in the box: words that are meant, `-words` they want less of, "words" that must be there, and
-filters such as `taken:2023`."""
+"""The query parser: text, `-words` to exclude, "quoted words" that must occur, and typed filters such as
+`taken:2023`."""
 
 import re
 from dataclasses import dataclass
@@ -8,17 +8,17 @@ from functools import lru_cache, reduce
 from search.query.filters import NO_FILTERS, Filters
 from search.query.typed_filters import MARKS, TERM, Typed, names_a_filter, read_term
 
-# A minus counts only before a word, so that a hyphen within one or a dash between two stays what it is.
+# A minus counts only before a word, so that hyphens and dashes are text.
 _TERM = re.compile(rf"(?<!\S)(-?)[{MARKS}]([^{MARKS}]*)[{MARKS}](?!\S)|(?<!\S)-(\w\S*)")
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
-    """The text of the box, taken apart.
+class ParsedText:
+    """The parsed text.
 
-    `meant` is what the text encoder is given: everything but the unwanted and the filters, quoted words without their
-    marks. `filters` are all that are `typed`. What begins as a filter does and is none is words too, and told in
-    `unread`.
+    `meant` is the input of the text encoder: everything but excluded words and filters, with quoted words without
+    their marks. `filters` combines all in `typed`. A term that begins like a filter but is invalid is text too, and
+    listed in `unread`.
     """
 
     meant: str
@@ -30,8 +30,8 @@ class Box:
 
 
 @lru_cache(maxsize=256)
-def read_box(text: str) -> Box:
-    """Take `text` apart. Marks that stand alone, or are never closed, are text like any other."""
+def parse_text(text: str) -> ParsedText:
+    """Parse `text`. Quotation marks that stand alone, or are not closed, are text."""
     unwanted: list[str] = []
     quoted: list[str] = []
     filters: dict[str, Typed] = {}
@@ -58,7 +58,7 @@ def read_box(text: str) -> Box:
         return words
 
     meant = " ".join(_TERM.sub(taken, TERM.sub(filtered, text)).split())
-    return Box(
+    return ParsedText(
         meant,
         tuple(dict.fromkeys(unwanted)),
         tuple(dict.fromkeys(quoted)),
@@ -69,6 +69,6 @@ def read_box(text: str) -> Box:
 
 
 def without_filter(text: str, filter_text: str) -> str:
-    """Return what stands in the box without one of the filters that are typed there."""
+    """Return the text without one of its typed filters."""
     kept = TERM.sub(lambda term: " " if term[0] == filter_text else term[0], text)
     return " ".join(kept.split())

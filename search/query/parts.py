@@ -1,4 +1,4 @@
-"""One part of a query: words, a picture that was shown, or an image of the collection; more of it, or less."""
+"""A part of a query: words, an uploaded picture, or an image of the collection; positive or negative."""
 
 import math
 import uuid
@@ -14,10 +14,10 @@ from search.text.normalization import normalised_text
 
 LEAST_WEIGHT, MOST_WEIGHT = 0.1, 3.0
 MAX_PARTS = 12
-"""Parts of one query beside the words of the box; and in the box, what is unwanted or quoted."""
+"""Maximum parts besides the typed text; and within that, maximum excluded or quoted ones."""
 
 Params = Mapping[str, Sequence[str]]
-"""Parameters of an address, each with all its values in order."""
+"""URL parameters, each with all its values in order."""
 
 
 class Kind(StrEnum):
@@ -32,12 +32,12 @@ _NAMES = {
     (Kind.WORDS, False): "not",
     (Kind.IMAGE, False): "unlike",
 }
-"""What each kind of part is called in the address. Words that are wanted stand in `q`."""
+"""URL parameters by kind and sign. Positive words are in `q`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """`value` is text for words, the token of a shown picture, or the id of an image; `weight` from 0.1 to 3."""
+    """`value` is text, the token of an uploaded picture, or the id of an image; `weight` is from 0.1 to 3."""
 
     kind: Kind
     value: str | uuid.UUID
@@ -46,7 +46,7 @@ class Part:
 
     @property
     def name(self) -> str:
-        """The parameter of the address; "q" for words that are wanted."""
+        """The URL parameter; "q" for positive words."""
         return _NAMES.get((self.kind, self.wanted), "q")
 
     def is_about_the_same(self, other: "Part") -> bool:
@@ -54,14 +54,14 @@ class Part:
 
 
 def canonical(parts: Sequence[Part]) -> tuple[Part, ...]:
-    """Return `parts` in the order of an address, each value once: what is said of it last counts."""
+    """Return `parts` in canonical order, without duplicates: the last one with a value counts."""
     last = {(part.kind, part.value): part for part in parts}
     order = list(_NAMES.values())
     return tuple(sorted(last.values(), key=lambda part: order.index(part.name)))
 
 
 def read_parts(params: Params) -> tuple[Part, ...]:
-    """Raises BadQuery."""
+    """Parse the parts in URL parameters. Raises BadQuery for invalid ones, or too many."""
     parts = []
     for (kind, wanted), name in _NAMES.items():
         weights = params.get(f"{name}_weight", ())
@@ -74,7 +74,7 @@ def read_parts(params: Params) -> tuple[Part, ...]:
 
 
 def refuse_too_many(parts: int) -> None:
-    """Raise BadQuery for more parts than a search can have: each costs an encoding, and a distance for each row."""
+    """Raise BadQuery for too many parts: each costs an encoding, and a distance for each row."""
     if parts > MAX_PARTS:
         raise BadQuery(
             _("A search can have %(limit)s parts; this one has %(found)s.") % {"limit": MAX_PARTS, "found": parts}
@@ -82,7 +82,7 @@ def refuse_too_many(parts: int) -> None:
 
 
 def read_words(text: str) -> str:
-    """Return `text` as it is searched. Raises BadQuery for one that is too long."""
+    """Return `text` normalised. Raises BadQuery if it is too long."""
     if len(text) > MAX_TEXT_LENGTH:
         raise BadQuery(
             _("Your search has %(length)s characters; at most %(limit)s can be searched.")
@@ -92,7 +92,7 @@ def read_words(text: str) -> str:
 
 
 def write_parts(parts: Sequence[Part]) -> list[tuple[str, str]]:
-    """Return the parameters that `read_parts` reads `parts` from."""
+    """Return the parameters from which `read_parts` reads `parts`."""
     params: list[tuple[str, str]] = []
     for name in _NAMES.values():
         named = [part for part in parts if part.name == name]

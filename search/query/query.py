@@ -1,4 +1,4 @@
-"""A search as a small immutable value: everything of it stands in the address."""
+"""SearchQuery, the immutable value of a search, and its URL parameters."""
 
 import uuid
 from dataclasses import dataclass, field, replace
@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from search.query.errors import BadQuery
 from search.query.filters import Filters
-from search.query.parser import Box, read_box, without_filter
+from search.query.parser import ParsedText, parse_text, without_filter
 from search.query.parts import (
     MAX_PARTS,
     Kind,
@@ -27,11 +27,11 @@ from search.query.parts import (
 
 _MAX_PAGE = 10**6
 _LATEST = 10**11
-"""Seconds since 1970 that a date can still hold."""
+"""Largest Unix timestamp that a date can hold."""
 
 
 class Mode(StrEnum):
-    """By what a query's words find: by what they mean, by standing in title, tags or description, or by both."""
+    """How words match: by meaning, by full text, or both."""
 
     BOTH = "both"
     MEANING = "meaning"
@@ -39,7 +39,7 @@ class Mode(StrEnum):
 
 
 class Minimum(StrEnum):
-    """The least band that is shown."""
+    """The minimum relevance band that is shown."""
 
     ANY = "any"
     RELATED = "related"
@@ -47,11 +47,12 @@ class Minimum(StrEnum):
 
 
 class Sort(StrEnum):
-    """`newest` and `oldest` order the strong and related results, or all where nothing in particular is wanted.
+    """The order of results. `newest` and `oldest` sort the strong and related results, or all if there is no query.
 
-    `taken` and `taken-oldest` do so by when they were taken, those without a date last. `fresh` lifts recent pictures
-    gently. `nearest` orders by how near to another picture they were taken, where that is filtered by and nothing in
-    particular is wanted."""
+    `taken` and `taken-oldest` sort these by the time taken, those without a date last. `fresh` boosts recent pictures
+    slightly. `nearest` sorts by distance from where another picture was taken, if that is a filter and there is no
+    query.
+    """
 
     SIMILARITY = "similarity"
     NEWEST = "newest"
@@ -79,15 +80,15 @@ _DEFAULTS: dict[str, StrEnum] = {"mode": Mode.BOTH, "min": Minimum.ANY, "sort": 
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """Words as typed in the box, other parts, filters and how to show it; with no parts at all, the newest images.
+    """Typed text, other parts, filters and options of display; without any parts, the newest images.
 
-    `filters` are those that are ticked; what is typed into the box filters too (`all_filters`).
+    `filters` are the selected ones; those typed in the text apply too (`all_filters`).
 
-    `seen` is the moment, in seconds since 1970, at which somebody began to page through these results: pictures that
-    were added later stay out of them, or every page would repeat the end of the one before.
+    `seen` is the arrival number at which the user opened the first page: later pictures are excluded, or each page
+    would repeat the end of the one before.
 
-    `all_shown` is whether pages show what is weaker than the strong matches too, and not the first of it alone:
-    `min=any` in the address. It finds the same.
+    `all_shown` says whether pages show all weaker matches after the strong ones, or only the first: `min=any` in the
+    URL. It doesn't change what is found.
     """
 
     words: str = ""
@@ -106,10 +107,10 @@ class SearchQuery:
 
     @classmethod
     def from_params(cls, params: "Params | MultiValueDict[str, str]") -> Self:
-        """Read a query from the parameters of an address. Raises BadQuery for what can't be searched."""
+        """Parse URL parameters. Raises BadQuery for what can't be searched."""
         values: Params = dict(params.lists()) if isinstance(params, MultiValueDict) else params
         words = read_words(_last(values, "q"))
-        box = read_box(words)
+        box = parse_text(words)
         refuse_too_many(len(box.unwanted) + len(box.quoted))
         refuse_too_many(len(box.typed))
         return cls(
@@ -126,25 +127,25 @@ class SearchQuery:
         )
 
     @property
-    def box(self) -> Box:
-        return read_box(self.words)
+    def box(self) -> ParsedText:
+        return parse_text(self.words)
 
     @property
     def wanted(self) -> tuple[Part, ...]:
-        """All parts to be near to, the words of the box first."""
+        """All positive parts, the typed text first."""
         meant = self.box.meant
         words = (Part(Kind.WORDS, meant, self.words_weight),) if meant else ()
         return words + tuple(part for part in self.parts if part.wanted)
 
     @property
     def unwanted(self) -> tuple[Part, ...]:
-        """All parts to be far from, those of the box first."""
+        """All negative parts, those of the typed text first."""
         words = tuple(Part(Kind.WORDS, text, wanted=False) for text in self.box.unwanted)
         return words + tuple(part for part in self.parts if not part.wanted)
 
     @property
     def texts(self) -> list[str]:
-        """The words that are wanted or not, as models are asked for them."""
+        """The texts of all parts, as encoded by the text model."""
         return [str(part.value) for part in (*self.wanted, *self.unwanted) if part.kind is Kind.WORDS]
 
     @property
@@ -153,19 +154,19 @@ class SearchQuery:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is asked, but perhaps filtered."""
+        """Whether there is nothing to rank by, filters aside."""
         return not (self.parts or self.box.meant or self.box.unwanted)
 
     def without_typed(self, text: str) -> Self:
-        """Return this query without a filter that is typed into the box."""
+        """Return this query without one of its typed filters."""
         return self.replace(words=without_filter(self.words, text))
 
     def replace(self, **fields: Any) -> Self:
-        """Return this query from its first page on, with other values for `fields`."""
+        """Return the first page of this query, with other values for `fields`."""
         return replace(self, **{"page": 1, "seen": None, **fields})
 
     def with_part(self, part: Part) -> Self:
-        """Return this query with `part` too. Raises BadQuery where there are too many."""
+        """Return this query with `part` added. Raises BadQuery if there are too many."""
         parts = canonical([*self.parts, part])
         if len(parts) > MAX_PARTS:
             raise BadQuery(_("A search can't have more than %(limit)s parts.") % {"limit": MAX_PARTS})
@@ -181,14 +182,16 @@ class SearchQuery:
         return self.with_part(Part(Kind.IMAGE, image_id, wanted=False))
 
     def to_params(self) -> list[tuple[str, str]]:
-        """Return the parameters that `from_params` reads this query from; defaults are left out."""
+        """Return the parameters from which `from_params` reads this query; defaults are omitted."""
         params = [("q", self.words)] if self.words else []
         if self.words_weight != 1:
             params.append(("q_weight", f"{self.words_weight:g}"))
         params += write_parts(self.parts) + self.filters.to_params()
         shown = {"mode": self.mode, "min": self.minimum, "sort": self.sort}
-        told = {"min"} if self.all_shown and self.minimum is Minimum.ANY else set()
-        params += [(name, str(value)) for name, value in shown.items() if value is not _DEFAULTS[name] or name in told]
+        explicit = {"min"} if self.all_shown and self.minimum is Minimum.ANY else set()
+        params += [
+            (name, str(value)) for name, value in shown.items() if value is not _DEFAULTS[name] or name in explicit
+        ]
         if self.page > 1:
             params.append(("page", str(self.page)))
         if self.seen is not None:
@@ -196,7 +199,7 @@ class SearchQuery:
         return params
 
     def to_url(self) -> str:
-        """Return the address's part after the question mark."""
+        """Return the query string of the URL."""
         return urlencode(self.to_params())
 
 
@@ -219,7 +222,7 @@ def _choice(params: Params, name: str, default: _Choice) -> _Choice:
 
 
 def _number(text: str, most: int) -> int | None:
-    """Return the number a person meant; None for anything that is none."""
+    """Return the number in `text`, at most `most`; None if it is not a number."""
     text = text.strip()
     if not (text.isascii() and text.isdecimal()):
         return None

@@ -1,4 +1,5 @@
-"""Pictures that people search by: kept small for 30 days, so that the address of a search can be sent and paged."""
+"""Query pictures: pictures that people search by, stored as small copies for 30 days, so that the URL of a search can
+be shared and paged."""
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -23,13 +24,13 @@ from search.objects import storage
 from search.query.errors import NoSuchQuery
 
 LONGEST = 448
-"""Longest side in pixels of what is kept: twice what the models see."""
+"""Longest side of the stored copy in pixels: twice what the models see."""
 AT_ONCE = 32
-"""Kept pictures that are encoded together when the model changes."""
+"""Stored pictures per batch when they are embedded with another model."""
 
 
 def remember_picture(source: Source) -> uuid.UUID:
-    """Embed and keep a picture; return the token that `?picture=` takes.
+    """Embed and store a picture; return its token, the value of `?picture=`.
 
     Raises UnreadableImage, decoding.Busy and ModelUnavailable.
     """
@@ -47,13 +48,13 @@ def remember_picture(source: Source) -> uuid.UUID:
 
 
 def remember(source: Source, shown: Callable[[], Shown], *, part_of: Image | None = None) -> uuid.UUID:
-    """Embed and keep what is `shown`; return the token that `?picture=` takes. Raises what `shown` raises.
+    """Embed and store what `shown` returns; return its token, the value of `?picture=`. Raises what `shown` raises.
 
-    What was cut out of an image is kept no longer than the image is shown. Raises NoSuchQuery where that was deleted
-    meanwhile.
+    A crop of an image (`part_of`) is available only as long as the image is shown. Raises NoSuchQuery if that was
+    deleted meanwhile.
 
-    The token is made from our secret and the file's bytes: the same file costs no second look and encoding while it is
-    kept, and the address of an image, hidden ones too, does not lead to the copy that somebody searched by.
+    The token is a hash of our secret key and the file's bytes: a stored file is not decoded and encoded again, and an
+    image's URL, even of a hidden one, doesn't reveal the token of a copy that somebody searched by.
     """
     QueryPicture.forget_old()
     token = content_id(settings.SECRET_KEY.encode(), source)
@@ -84,7 +85,7 @@ def remember(source: Source, shown: Callable[[], Shown], *, part_of: Image | Non
 
 
 def picture_vector(token: uuid.UUID) -> Vector:
-    """Return the unit vector of a kept picture, shape (dimensions,). Raises NoSuchQuery and ModelUnavailable."""
+    """Return the unit vector of a stored picture, shape (dimensions,). Raises NoSuchQuery and ModelUnavailable."""
     kept = QueryPicture.kept().filter(pk=token).first()
     if kept is None:
         raise NoSuchQuery(_("The picture of this search is not kept any more. Show it again to search by it."))
@@ -94,20 +95,20 @@ def picture_vector(token: uuid.UUID) -> Vector:
     further = kept.vectors.filter(model=model).first()
     if further is not None:
         return np.asarray(further.embedding, dtype=np.float32)
-    # The model has changed since: the rendition that was kept is what can be embedded anew.
+    # The model has changed: embed the stored copy again.
     vector = _encoded(_kept_picture(kept))
     if _may_come_back(kept.embedding_model):
-        _keep_beside({kept.pk: vector}, model)
+        _store_further({kept.pk: vector}, model)
     else:
-        # Not save(): it fails where the picture was forgotten meanwhile.
+        # Not save(), which fails if the picture was deleted meanwhile.
         QueryPicture.objects.filter(pk=token).update(embedding=vector, embedding_model=model)
     return vector
 
 
 def embed_kept_pictures(choice: Choice) -> int:
-    """Give all kept pictures that lack one a vector of another pair of models; return how many. May be run again.
+    """Embed all stored pictures that lack a vector of another pair of models; return their number. Idempotent.
 
-    Pictures that can't be read any more are left out. Raises ModelUnavailable and decoding.Busy.
+    Unreadable pictures are skipped. Raises ModelUnavailable and decoding.Busy.
     """
     with one_choice(choice):
         lacking = QueryPicture.kept().exclude(embedding_model=choice.model)
@@ -123,11 +124,11 @@ def _embed_some(tokens: Sequence[uuid.UUID], model: str) -> None:
         with suppress(UnreadableImage):
             pictures[kept.pk] = _kept_picture(kept)
     vectors = picture_encoder().encode_pictures(list(pictures.values()))
-    _keep_beside(dict(zip(pictures, vectors, strict=True)), model)
+    _store_further(dict(zip(pictures, vectors, strict=True)), model)
 
 
-def _keep_beside(vectors: Mapping[uuid.UUID, Vector], model: str) -> None:
-    """Keep further vectors of pictures that are not forgotten meanwhile."""
+def _store_further(vectors: Mapping[uuid.UUID, Vector], model: str) -> None:
+    """Store additional vectors of pictures that still exist."""
     with transaction.atomic():
         there = QueryPicture.objects.select_for_update(no_key=True).filter(pk__in=vectors).order_by("pk")
         QueryVector.objects.bulk_create(
@@ -137,8 +138,8 @@ def _keep_beside(vectors: Mapping[uuid.UUID, Vector], model: str) -> None:
 
 
 def forget_vectors_by(model: str) -> None:
-    """Forget the vectors of kept pictures by a model that nobody answers with any more: they have those of the active
-    one instead. Pictures that have none yet get theirs, from what is kept of them, when they are searched by next."""
+    """Replace the vectors of an unused model by those of the active one. Pictures without one are embedded from their
+    stored copies."""
     now = active_model()
     with transaction.atomic():
         QueryVector.objects.filter(model=model).delete()
@@ -153,7 +154,7 @@ def forget_vectors_by(model: str) -> None:
         try:
             here.update(embedding=_encoded(_kept_picture(kept)), embedding_model=now)
         except (UnreadableImage, WrongVectors):
-            here.delete()  # nothing could be searched by it
+            here.delete()  # it is of no use for searches
 
 
 def _kept_picture(kept: QueryPicture) -> Picture:
@@ -161,7 +162,7 @@ def _kept_picture(kept: QueryPicture) -> Picture:
 
 
 def _may_come_back(model: str) -> bool:
-    """Whether other processes, or this one later, may answer with a model of pictures that is not active here."""
+    """Whether other processes, or this one later, may use an image model that is not active here."""
     switch = known_switch()
     if switch is None:
         return False

@@ -1,4 +1,4 @@
-"""Searches that people keep: from a query to a row and back."""
+"""Saved searches: conversion between queries and rows."""
 
 from typing import TYPE_CHECKING
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 MOST_SAVED = 50
-"""Saved searches for each account."""
+"""Maximum saved searches per account."""
 LONGEST_ADDRESS = 16_000
-"""Characters of an address that is led back to: Django takes 16,384 for a redirect."""
+"""Maximum characters of a redirect's URL: Django's own limit is 16,384."""
 
 
 def read_query(address: str) -> SearchQuery:
-    """Return the query of an address's part after the question mark. Raises BadQuery."""
+    """Return the query of a URL's query string. Raises BadQuery."""
     if len(address) > LONGEST_QUERY:
         raise BadQuery(_("This search is too long to be saved."))
     query = SearchQuery.from_params(QueryDict(address))
@@ -36,44 +36,44 @@ def read_query(address: str) -> SearchQuery:
 
 
 def can_be_saved(query: SearchQuery) -> bool:
-    """Whether everybody may see what it finds, as whoever has the address of its feed may read it, and whether what is
-    new can be told: groups of the map are others with each map."""
-    return not query.all_filters.finds_hidden and query.filters.group is None and not _tells_places(query)
+    """Whether the results are public, as its feed is for all who have its URL, and whether new ones can be determined:
+    map groups change with each map."""
+    return not query.all_filters.finds_hidden and query.filters.group is None and not _reveals_places(query)
 
 
-def _tells_places(query: SearchQuery) -> bool:
+def _reveals_places(query: SearchQuery) -> bool:
     return query.all_filters.is_by_place and settings.SHOW_PLACES != "everyone"
 
 
 def _refuse_places(query: SearchQuery) -> None:
-    """Raise BadQuery for a search by places. Those that were saved while everyone saw places say nothing any more once
-    the setting is another."""
-    if _tells_places(query):
+    """Raise BadQuery for a search by place. Searches saved while everyone might see places are refused too once the
+    setting has changed."""
+    if _reveals_places(query):
         raise BadQuery(_("A search by place can't be saved."))
 
 
 def address_of(query: SearchQuery) -> str:
-    """Return the address under which a search is kept: how much of it a page shows is no part of it."""
+    """Return the query string under which a search is saved: without how much of it a page shows."""
     return query.replace(all_shown=False).to_url()
 
 
 def is_saved(user: "User", query: SearchQuery) -> bool:
-    """Whether `user` keeps this search."""
+    """Whether `user` has saved this search."""
     return SavedSearch.objects.filter(user=user, query=address_of(query)).exists()
 
 
 @transaction.atomic
 def save_search(user: "User", query: SearchQuery, name: str = "") -> tuple[SavedSearch, bool]:
-    """Keep a search; return it and whether it is new. A search that was saved before stays as it is.
+    """Save a search; return it and whether it is new. An existing one is not changed.
 
-    Raises BadQuery for one too long or one more than MOST_SAVED, and NoSuchQuery for a picture that is gone.
+    Raises BadQuery if it is too long or exceeds MOST_SAVED, and NoSuchQuery for a picture that is no longer stored.
     """
     _refuse_places(query)
     if query.all_filters.finds_hidden:
         raise BadQuery(_("A search for hidden pictures can't be saved."))
     if query.filters.group is not None:
         raise BadQuery(_("A search within a group of the map can't be saved: groups are others with each new map."))
-    # Locked, so that two at once are counted one after the other.
+    # Locked, so that concurrent requests are counted one after the other.
     get_user_model().objects.select_for_update().get(pk=user.pk)
     address = address_of(query)
     if len(address) > LONGEST_ADDRESS:
@@ -96,7 +96,7 @@ def save_search(user: "User", query: SearchQuery, name: str = "") -> tuple[Saved
 
 
 def clean_name(name: str) -> str:
-    """Return a name as it is kept: in one line, of bounded length; empty for one that says nothing."""
+    """Return a name as stored: on one line, of limited length; "" if it is blank."""
     return normalised_text(name[: 10 * LONGEST_NAME])[:LONGEST_NAME].strip()
 
 

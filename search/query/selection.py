@@ -1,4 +1,4 @@
-"""Images that somebody picked from results: read from a form, in the order in which they were picked."""
+"""Selections: images that a user picked from results, read from a form, in the order picked."""
 
 import math
 import uuid
@@ -14,19 +14,19 @@ from search.models.selections import MOST
 
 
 class BadSelection(Exception):
-    """The form names nothing that can be selected. The message is for the person who sent it."""
+    """The form contains no valid selection. The message is for the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Ids in order, each once, at least one; and the similarity that the results showed, where they did."""
+    """Unique ids in order, at least one; and the similarities that the results showed, if any."""
 
     ids: Sequence[uuid.UUID]
     similarities: Mapping[uuid.UUID, float] = field(default_factory=dict)
 
     @classmethod
     def from_params(cls, params: QueryDict) -> Self:
-        """Read `id`, repeated, and `similarity-<id>`. Raises BadSelection."""
+        """Parse `id`, repeated, and `similarity-<id>`. Raises BadSelection."""
         given = params.getlist("id")
         if not given:
             raise BadSelection(_("Choose at least one picture."))
@@ -43,13 +43,13 @@ class Selection:
         return cls(ids, {image_id: value for image_id, value in similarities.items() if value is not None})
 
     def images(self, user: Any = None) -> list[Image]:
-        """Return those that are there, in order, and may be seen by everybody, or by this `user`."""
+        """Return the images that exist, in order, and that everybody, or this `user`, may see."""
         return images_in_order(self.ids, user)
 
 
 def images_in_order(ids: Sequence[uuid.UUID], user: Any = None) -> list[Image]:
-    """Return the images that these ids name, or named before their files changed, in their order and each once,
-    without those that are gone or that not everybody may see, or not this `user`."""
+    """Return the images with these ids, current or former, in order and without duplicates; only those that exist and
+    that everybody, or this `user`, may see."""
     lists = Image.objects.for_lists().select_related("capture", "palette")
     images = lists.shown() if user is None else lists.visible_to(user)
     found = images.in_bulk(ids)

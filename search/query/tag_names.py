@@ -1,4 +1,4 @@
-"""What tags are called and which are within which: what a filter by a tag finds."""
+"""Names and hierarchy of the vocabulary's tags: what a filter by tag finds."""
 
 import time
 from collections import Counter
@@ -10,13 +10,13 @@ from django.utils.functional import cached_property
 from search.models import VocabularyTag
 
 REMEMBERED = 5.0
-"""Seconds for which a process knows the vocabulary."""
+"""Seconds for which a process caches the vocabulary."""
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A tag of the vocabulary: how pictures are to spell it, what it is called, and the tags of which a picture has
-    one that has it, or one within it."""
+    """A tag of the vocabulary: its spelling on pictures, its names (`own`), and all tags by which pictures have it or
+    a narrower one (`found`)."""
 
     name: str
     own: tuple[str, ...]
@@ -25,23 +25,23 @@ class Named:
 
 @dataclass(frozen=True)
 class Names:
-    """The tags of the vocabulary, the widest first."""
+    """The tags of the vocabulary, widest first."""
 
     tags: Sequence[Named] = ()
     _folded: Mapping[str, Named] = field(default_factory=dict, repr=False)
 
     def known(self, name: str) -> Named | None:
-        """Return the tag that is called so, in any case."""
+        """Return the tag with this name, case-insensitively."""
         return self._folded.get(name.casefold())
 
     def found_by(self, name: str) -> tuple[str, ...]:
-        """Return the tags of which a picture must have one to pass a filter by `name`: often that alone. In another
-        spelling than the vocabulary's it is another tag."""
+        """Return the tags of which a picture must have one to pass a filter by `name`: often that alone. A spelling
+        other than the vocabulary's is another tag."""
         known = self.known(name)
         return known.found if known and name in known.own else (name,)
 
     def meant_by(self, text: str) -> tuple[str, ...]:
-        """The same of what somebody typed, in any case: where that is no one tag, in each in which tags are spelt."""
+        """Like `found_by`, for typed text, case-insensitively; if it means several tags, in all usual spellings."""
         known = self.known(text)
         if known is None or len(known.found) == 1:
             return (text,)
@@ -55,11 +55,11 @@ class Names:
 
     @cached_property
     def all(self) -> set[str]:
-        """All that tags are called."""
+        """All names of all tags."""
         return {name for tag in self.tags for name in tag.own}
 
     def present(self, tags: Container[str]) -> Iterator[tuple[Named, frozenset[str]]]:
-        """Yield what is found by some of these tags, each with those that it is found by."""
+        """Yield the vocabulary's tags that some of `tags` match, each with these."""
         for named in self.tags:
             if found := frozenset(name for name in named.found if name in tags):
                 yield named, found
@@ -69,8 +69,8 @@ _known: tuple[float, Names] | None = None
 
 
 def tag_names() -> Names:
-    """Return what tags are called, as it was a moment ago at most."""
-    global _known  # noqa: PLW0603 - one for the process
+    """Return the vocabulary, cached for REMEMBERED seconds."""
+    global _known  # noqa: PLW0603 - per-process cache
     known = _known
     if known is None or time.monotonic() - known[0] >= REMEMBERED:
         known = _known = time.monotonic(), read_names()
@@ -83,7 +83,7 @@ def forget_names() -> None:
 
 
 def read_names() -> Names:
-    """The same as it is now."""
+    """Read the vocabulary."""
     rows = list(VocabularyTag.objects.order_by("pk"))
     children: dict[int | None, list[VocabularyTag]] = {}
     for tag in rows:
@@ -100,7 +100,7 @@ def read_names() -> Names:
 
 
 def _within(tag: VocabularyTag, children: Mapping[int | None, Sequence[VocabularyTag]]) -> list[VocabularyTag]:
-    """Return a tag and all that are within it, however deep."""
+    """Return a tag and all its descendants."""
     found, seen = [tag], {tag.pk}
     for one in found:
         for child in children.get(one.pk, ()):
@@ -118,14 +118,14 @@ def folded(
     *,
     are_all: bool = True,
 ) -> list[tuple[str, int]]:
-    """Return the most frequent tags from how many pictures have each, names of one tag as one and wider tags with what
-    is within them, each with how many pictures it finds.
+    """Return the most frequent tags with their numbers of pictures: names of one tag are merged, and wider tags
+    include narrower ones.
 
-    Where several of the tags that one finds are there, a picture may have more of them than one: `exactly` counts
-    those that have any. A wider tag that finds nothing but what a narrower one does is left out. Unless `are_all`,
-    pictures may have others than those that are counted.
+    `counts` has the number of pictures per name. Where a tag matches several names, a picture may have more than one
+    of them: `exactly` counts those with any. A wider tag with the same pictures as a narrower one is omitted. Unless
+    `are_all`, pictures may have tags that are not in `counts`.
     """
-    # The widest first: of those that find the same, it is called as the narrowest.
+    # Widest first: of tags that match the same names, the narrowest one's name is kept.
     called = {present if are_all else frozenset(named.found): named.name for named, present in names.present(counts)}
     called |= {frozenset([tag]): tag for tag in counts if tag not in names.all}
     several = sorted((tags for tags in called if len(tags) > 1), key=lambda tags: -sum(counts[tag] for tag in tags))

@@ -1,4 +1,4 @@
-"""Filters that are typed among the words, such as `taken:2023` or `-tag:work`, in English or Korean."""
+"""Typed filters, such as `taken:2023` or `-tag:work`, in English or Korean."""
 
 import re
 import uuid
@@ -20,10 +20,9 @@ from search.text.folding import fold
 from search.text.normalization import normalised_text
 
 MARKS = '"“”„«»'
-"""Quotation marks: phones write them in pairs of their own."""
+"""Quotation marks, including the typographic ones that phones insert."""
 TERM = re.compile(rf"(?<!\S)(-?)([^\W\d_]+)[:：](?:[{MARKS}]([^{MARKS}]+)[{MARKS}](?!\S)|([^\s{MARKS}]\S*))")
-"""A name, a colon and a value, in quotation marks where it has spaces. Keyboards of Korean, Chinese and Japanese write
-a colon of their own."""
+"""A name, a colon and a value, which is quoted if it has spaces. East Asian keyboards have a full-width colon."""
 
 NAMES: dict[str, tuple[str, ...]] = {
     "taken": ("taken", "촬영", "촬영일"),
@@ -49,7 +48,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "has": ("has",),
     "with": ("with", "포함"),
 }
-"""What each filter may be called."""
+"""The names of each filter."""
 _CALLED = {alias: name for name, aliases in NAMES.items() for alias in aliases}
 
 IS: dict[str, Filters] = {
@@ -66,7 +65,7 @@ WITH: dict[str, Filters] = {
     "hidden": Filters(hidden=Hidden.WITH),
     "숨김": Filters(hidden=Hidden.WITH),
 }
-"""What is found too that otherwise is not."""
+"""Hidden pictures that are included on request."""
 HAS: dict[str, Filters] = {
     "tags": Filters(tagged=True),
     "title": Filters(titled=True),
@@ -74,7 +73,7 @@ HAS: dict[str, Filters] = {
     "date": Filters(dated=(Certainty.KNOWN, Certainty.ABOUT)),
     "place": Filters(placed=True),
 }
-"""What can be said of a picture by `is:` and `has:`, each the opposite of another with a minus."""
+"""Values of `is:` and `has:`, each of which has an opposite, used with a minus."""
 _OPPOSITE = {
     "untagged": HAS["tags"],
     "untitled": HAS["title"],
@@ -94,14 +93,14 @@ _OPPOSITE = {
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """A filter as it was written, and what it means."""
+    """A typed filter, and its meaning."""
 
     text: str
     filters: Filters
 
 
 def read_term(term: re.Match[str]) -> Typed | None:
-    """Return what a match of TERM means; None where nothing is called so or has such a value."""
+    """Return the meaning of a match of TERM; None if its name or value is unknown."""
     minus, called, quoted, bare = term.groups()
     name = _CALLED.get(called.casefold())
     value = normalised_text(quoted or bare or "")
@@ -112,7 +111,7 @@ def read_term(term: re.Match[str]) -> Typed | None:
 
 
 def names_a_filter(term: re.Match[str]) -> bool:
-    """Whether a match of TERM begins as a filter does, be its value one or not."""
+    """Whether a match of TERM has the name of a filter, whatever its value."""
     return term[2].casefold() in _CALLED
 
 
@@ -127,7 +126,7 @@ def _added(value: str, without: bool) -> Filters | None:
 
 
 def _tag(value: str, without: bool) -> Filters | None:
-    # What has no word in it is in no index of words.
+    # Text without a word is not in the full-text index.
     is_words = any(character.isalnum() for character in value)
     return _name("tags")(value, without) if is_words or without else Filters(tags=(value,))
 
@@ -156,10 +155,10 @@ def _choice(field: str) -> Callable[[str, bool], Filters | None]:
 
 
 def _colour(value: str, without: bool) -> Filters | None:
-    """One colour, or several with a plus, which must be there together."""
+    """Parse one colour, or several joined by plus, which must all be in the picture."""
     values = _values()["colours"]
     parts = [part.strip().casefold() for part in value.split("+")]
-    # What is called by two words can be written as one.
+    # Names of two words can be written with a hyphen.
     known = [values.get(part) or values.get(part.replace("-", " ")) for part in parts]
     if None in known or (without and len(known) > 1):
         return None
@@ -242,7 +241,7 @@ _READERS: dict[str, Callable[[str, bool], Filters | None]] = {
 
 @lru_cache(maxsize=1)
 def _values() -> dict[str, dict[str, str]]:
-    """The values of each filter that has few, by what they are called in any of the site's languages."""
+    """Return the values of each filter with a fixed set, by their names in all languages of the site."""
     found: dict[str, dict[str, str]] = {}
     for language in (None, *dict(settings.LANGUAGES)):
         with override(language):

@@ -1,6 +1,6 @@
-"""Who asks: of albums everybody finds those that they may see, and by the others nothing can be told.
+"""The current user, who determines which albums and private pictures searches find.
 
-A request says it once (`search.web.gate`); where nobody does, as in commands and threads, it is a stranger.
+Each request sets it once (`search.web.gate`); elsewhere, as in commands and threads, it is an anonymous user.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Asker:
-    """One person, for as long as a request takes. Nothing is looked up before it is asked for."""
+    """One user, for the duration of a request. Everything is looked up on demand."""
 
     def __init__(self, user: "Callable[[], User | AnonymousUser]") -> None:
         self._user = user
@@ -30,16 +30,16 @@ class Asker:
 
     @cached_property
     def albums(self) -> dict[int, str]:
-        """The titles of the albums that this person may see, by their ids, in the order of the titles."""
+        """The titles of the albums visible to this user by id, in the order of titles."""
         return dict(Album.objects.visible_to(self.user).order_by("title", "pk").values_list("pk", "title"))
 
     @cached_property
     def sees_private(self) -> bool:
-        """Whether there is a private picture that this person may see. Curators find these as hidden ones."""
+        """Whether there is a private picture that this user may see. Curators find these as hidden ones."""
         return not sees_all(self.user) and Private.any_for(self.user)
 
     def albums_called(self, title: str) -> tuple[int, ...]:
-        """The ids of those of this title, in any case."""
+        """The ids of the albums with this title, case-insensitively."""
         folded = title.casefold()
         return tuple(key for key, called in self.albums.items() if called.casefold() == folded)
 
@@ -54,7 +54,7 @@ def asker() -> Asker:
 
 @contextmanager
 def asked_by(user: "Callable[[], User | AnonymousUser]") -> Iterator[None]:
-    """Within, searches are those of this person, who is looked up when that is needed."""
+    """Context in which searches are those of this user, who is looked up on demand."""
     token = _asker.set(Asker(user))
     try:
         yield

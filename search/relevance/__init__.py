@@ -1,6 +1,7 @@
-"""How good a similarity is: what unrelated pictures score in this collection, and the bands that follow from it.
+"""Relevance bands: how similar unrelated pictures are to a query in this collection, and the thresholds that follow.
 
-Calibration measures it, by itself after pictures were added; `evaluation` tells how often the bands are right.
+May import the rooms above it in docs/architecture.md. Verbs: `calibrate`, `calibrate_soon_if_due`; `bands.scale_of`
+for a query; `evaluation.evaluate`.
 """
 
 from search.relevance.background import calibrate_soon_if_due

@@ -1,4 +1,4 @@
-"""Calibrating beside the work of the site, for those who only ever add pictures in the browser."""
+"""Calibrate in the background after uploads, for sites where nobody runs commands."""
 
 import logging
 import threading
@@ -12,28 +12,28 @@ from search.relevance.calibration import calibrate_if_due
 
 logger = logging.getLogger(__name__)
 
-_at_it = threading.Lock()
+_running = threading.Lock()
 
 
 def calibrate_soon_if_due() -> threading.Thread | None:
-    """Look in a thread of its own whether to calibrate, and do it; returns at once, and never fails.
+    """Calibrate in a background thread if due. Returns at once and never raises.
 
-    One such thread at a time: what is added meanwhile counts at the next upload. None if one is at it already, or
-    the settings say no.
+    Returns the thread; None if one is running already, which leaves new pictures to the next upload, or if the
+    settings disable it.
     """
     return in_background(calibrate_if_due)
 
 
 def in_background(calibrate: Callable[[], bool]) -> threading.Thread | None:
-    """The same with another way to look and do."""
-    if not settings.CALIBRATE_AFTER_UPLOADS or not _at_it.acquire(blocking=False):
+    """Run `calibrate` in the same background thread."""
+    if not settings.CALIBRATE_AFTER_UPLOADS or not _running.acquire(blocking=False):
         return None
     try:
         thread = threading.Thread(target=_run, args=[calibrate], name="calibration", daemon=True)
         thread.start()
-    except RuntimeError:  # no thread can be had
+    except RuntimeError:  # no thread available
         logger.warning("Not calibrated", exc_info=True)
-        _at_it.release()
+        _running.release()
         return None
     return thread
 
@@ -44,10 +44,10 @@ def _run(calibrate: Callable[[], bool]) -> None:
     except (ModelUnavailable, Busy, OperationalError) as error:
         logger.warning("Not calibrated: %s", error)
     except Exception:
-        # Nobody waits for this; a search without bands is still a search.
+        # Failing is acceptable: searches work without bands.
         logger.warning("Not calibrated", exc_info=True)
     finally:
         try:
             connection.close()
         finally:
-            _at_it.release()
+            _running.release()

@@ -1,4 +1,4 @@
-"""The vectors of the query bank."""
+"""Text vectors of the query bank."""
 
 from functools import lru_cache
 
@@ -9,11 +9,11 @@ from search.embedding.query_bank import queries
 from search.models.vector_values import Vectors
 
 BATCH = 32
-"""Texts that are encoded together; between two batches the searches of people get their turn."""
+"""Texts encoded together; between two batches user searches get their turn."""
 
 
 def bank_vectors() -> Vectors:
-    """Return the unit vectors of all queries of the bank, encoded once in a process. Raises ModelUnavailable."""
+    """Return the unit vectors of all queries in the bank, encoded once per process. Raises ModelUnavailable."""
     return _encoded(text_model())
 
 

@@ -1,4 +1,4 @@
-"""What unrelated pictures score in this collection, measured from a bank of queries and kept in the database."""
+"""Calibration: measure what unrelated pictures score in this collection, with a bank of queries, and store it."""
 
 import logging
 import uuid
@@ -17,45 +17,44 @@ from search.embedding import active_model, text_model, text_models
 from search.indexing.query_plan import EXACT_BELOW, SCAN, Plan, plan_for, planned
 from search.models import Calibration, Image, ImageVector
 from search.models.active_pair import one_choice
-from search.models.database import alone, now
+from search.models.database import now, trying_lock
 from search.models.vector_sets import current_set
 from search.models.vector_values import Vector, Vectors
-from search.relevance.bands import Levels, look_again, measurements
+from search.relevance.bands import Thresholds, look_again, measurements
 from search.relevance.bank_vectors import bank_vectors
-from search.relevance.thresholds import SAME_PICTURE, different, measure, nearest_other, picture_levels
+from search.relevance.thresholds import SAME_PICTURE, different, measure, nearest_other, picture_thresholds
 
 logger = logging.getLogger(__name__)
 
 LEAST = 30
-"""Of fewer pictures nothing can be said."""
+"""Minimum number of pictures for a calibration."""
 SAMPLE = 1000
-"""Pictures that stand for the collection at every search: the score of one text with each takes 0.1 ms."""
+"""Pictures in the sample used by every search: scoring them takes 0.1 ms per query."""
 NEIGHBOURS = 500
-"""Pictures whose nearest neighbours are looked for."""
+"""Pictures whose nearest neighbours are searched."""
 MOST_SCANS = 50
-"""Of these, so many are looked for in the whole collection where the index gives up: enough to tell by."""
+"""Maximum number of full scans for them, where the index finds too little: enough for the statistics."""
 CHANGED = 0.1
-"""The share of the collection that must have come or gone to measure anew."""
+"""Share of the collection that must have been added or removed for a new calibration."""
 MOST_ROUNDS = 3
-"""Measurements in a row, while so much comes in meanwhile that another one is due."""
+"""Maximum number of calibrations in a row, while pictures keep coming in."""
 _LOCK = 0x63616C6962
 
 
 @dataclass(frozen=True, slots=True)
 class CalibrationReport:
-    """What was measured; the levels are None where the collection is too small."""
+    """The result; the thresholds are None if the collection is too small."""
 
     model: str
     pictures: int
-    words: Levels | None = None
-    showing: Levels | None = None
+    words: Thresholds | None = None
+    showing: Thresholds | None = None
 
 
 def calibrate() -> CalibrationReport:
-    """Measure the collection with the active models and keep the result. Raises ModelUnavailable.
+    """Calibrate with the active models and store the result. Raises ModelUnavailable.
 
-    Everything is written at the very end, at once: whoever is killed on the way leaves the last result. Other models
-    than the active ones are measured within `one_choice`.
+    Writes once, at the end: if killed, the last result stays. Use `one_choice` to calibrate other models.
     """
     with one_choice():
         return _calibrated()
@@ -71,14 +70,14 @@ def _calibrated() -> CalibrationReport:
         return CalibrationReport(model, size)
     bank = different(bank_vectors())
     vectors = round(size * len(sample.of) / len(sample.whole))
-    measuring = _Whole(sample) if size < EXACT_BELOW else _ByIndex(size)
+    measuring = _InMemory(sample) if size < EXACT_BELOW else _ByIndex(size)
     best = np.array([measuring.best(query) for query in bank], dtype=np.float32)
     stored, windows_of = sample.thinned(SAMPLE)
     neighbours = _neighbours(sample, measuring, windows=True)
     measured = measure(stored, size, bank, best, neighbours, windows_of)
     of_images = measured.pictures
     if vectors > size:
-        of_images = picture_levels(_neighbours(sample, measuring, windows=False))
+        of_images = picture_thresholds(_neighbours(sample, measuring, windows=False))
     _keep(
         Calibration(
             model=model,
@@ -100,7 +99,8 @@ def _calibrated() -> CalibrationReport:
 
 
 def is_due() -> bool:
-    """Return whether a tenth of the collection has come or gone since it was measured last, or a model has changed."""
+    """Return whether a tenth of the collection was added or removed since the last calibration, or a model has
+    changed."""
     searchable = Image.objects.searchable(active_model())
     size = searchable.count()
     known = measurements().values_list("pictures", "vectors", "measured")
@@ -108,31 +108,31 @@ def is_due() -> bool:
         return known.exists()
     last = known.filter(text_model=text_model()).first()
     if last is None:
-        return True  # never measured, or by an earlier version that noted no more than the setting
+        return True  # never calibrated, or by a version that stored only the setting
     then, vectors, measured = last
     table = current_set(active_model())
     if vectors <= then and table and table.windows >= CHANGED * size:
-        return True  # wide pictures have got windows since, or an earlier version has measured
-    # As many may have gone as have come: by their number alone nothing would have changed.
+        return True  # wide pictures got windows since, or it is from an earlier version
+    # The total alone does not show that as many were removed as added.
     come = searchable.filter(created__gt=measured).count()
     return come + abs(then + come - size) >= CHANGED * then
 
 
 def calibrate_if_due() -> bool:
-    """Calibrate if that is due and no other process is at it; return whether it was done. Raises ModelUnavailable.
+    """Calibrate if due and no other process is doing so; return whether it was done. Raises ModelUnavailable.
 
-    Looks once more at the end: a process that has added pictures meanwhile has left them to this one.
+    Checks again at the end: other processes leave the pictures added meanwhile to this one.
     """
     done = False
     for _again in range(MOST_ROUNDS):
         if not is_due():
             break
-        with alone(_LOCK) as is_ours:
-            # The other process may have ended just now.
+        with trying_lock(_LOCK) as is_ours:
+            # The other process may have finished just now.
             if not is_ours or not is_due():
                 break
             report = calibrate()
-        look_again()  # a search of this process may have looked before this was committed
+        look_again()  # a search may have cached the previous one meanwhile
         logger.info("Calibrated: %s", report)
         done = True
     return done
@@ -142,7 +142,7 @@ def _keep(calibration: Calibration) -> None:
     key = ["model", "text_model"]
     columns = [field.name for field in Calibration._meta.fields if not field.primary_key and field.name not in key]
     with transaction.atomic():
-        # Of other models of words only those that somebody may still, or soon, answer with.
+        # Keep calibrations of text models that are in use or about to be.
         others = Calibration.objects.filter(model=calibration.model).exclude(text_model=calibration.text_model)
         others.exclude(text_model__in=text_models()).delete()
         Calibration.objects.bulk_create([calibration], update_conflicts=True, unique_fields=key, update_fields=columns)
@@ -151,8 +151,8 @@ def _keep(calibration: Calibration) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
-    """Pictures chosen at random: the vectors of the whole ones, by their `ids`, those of their windows, and for each
-    of both, one after the other, the number of its picture."""
+    """A random sample of pictures: the vectors of the whole ones in the order of `ids`, those of their windows, and in
+    `of`, for both in turn, the index of the picture."""
 
     ids: list[uuid.UUID]
     whole: Vectors
@@ -160,8 +160,8 @@ class _Sample:
     of: npt.NDArray[np.int64]
 
     def thinned(self, count: int) -> tuple[Vectors, list[int]]:
-        """Return the vectors of its first pictures, so many at most: of the whole ones and then of their windows; and
-        for each of these the number of its picture."""
+        """Return at most `count` vectors, of the first pictures: the whole ones, then their windows; and for each
+        window the index of its picture."""
         of = self.of[len(self.whole) :]
         taken = np.cumsum(1 + np.bincount(of, minlength=len(self.whole))) <= count
         kept = taken[of]
@@ -169,7 +169,7 @@ class _Sample:
 
 
 def _sample(model: str, count: int) -> _Sample:
-    """Return the vectors of `count` pictures chosen at random, or of all."""
+    """Return the vectors of up to `count` pictures chosen at random."""
     searchable, table = Image.objects.searchable(model), current_set(model)
     chosen = list(searchable.order_by("?").values_list("pk", flat=True)[:count])
     vectors = searchable.filter(pk__in=chosen).vectors_in(table)
@@ -189,54 +189,54 @@ def _rows(vectors: Sequence[npt.ArrayLike], width: int) -> Vectors:
     return np.asarray(vectors, dtype=np.float32).reshape(-1, width)
 
 
-def _neighbours(sample: _Sample, measuring: "_Whole | _ByIndex", *, windows: bool) -> Vector:
-    """Return what some of the pictures score with the nearest other that is no copy, where there is one."""
+def _neighbours(sample: _Sample, measuring: "_InMemory | _ByIndex", *, windows: bool) -> Vector:
+    """Return the scores of some pictures with their nearest neighbour that is no copy, where there is one."""
     count = min(NEIGHBOURS, len(sample.whole))
     found = (measuring.nearest_other(sample, number, windows=windows) for number in range(count))
     return np.array([score for score in found if score is not None], dtype=np.float32)
 
 
-class _Whole:
-    """Measures a collection that is at hand as a whole."""
+class _InMemory:
+    """Measures a collection whose vectors are all in memory."""
 
     def __init__(self, collection: _Sample) -> None:
         self._all = np.concatenate([collection.whole, collection.windows])
 
     def best(self, query: Vector) -> float:
-        """Return what the nearest picture scores with `query`."""
+        """Return the score of the picture nearest to `query`."""
         return float((self._all @ query).max())
 
     def nearest_other(self, sample: _Sample, number: int, *, windows: bool) -> float | None:
-        """Return what a picture of the sample scores with the nearest that is no copy; None if all are."""
+        """Return the score of a sample picture with its nearest neighbour that is no copy; None if all are copies."""
         count = len(sample.of) if windows else len(sample.whole)
         others = self._all[:count][sample.of[:count] != number]
         return nearest_other(others @ sample.whole[number])
 
 
 class _ByIndex:
-    """Measures a collection too large to hold, of which `size` pictures can be searched."""
+    """Measures a collection too large for memory, with `size` searchable pictures, through the index."""
 
     def __init__(self, size: int) -> None:
         self._table = current_set(active_model())
         self._searchable = Image.objects.searchable(active_model())
-        # Hidden pictures are in the index too.
+        # The index contains hidden pictures, too.
         self._plan = plan_for(size, self._table)
         self._scans_left = MOST_SCANS
 
     def best(self, query: Vector) -> float:
         found = self._first(query, self._plan)
-        # A walk may give up among pictures that no search finds.
+        # An index scan may give up among rows that the filters exclude.
         found = self._first(query, SCAN) if found is None else found
         return -1.0 if found is None else found
 
     def nearest_other(self, sample: _Sample, number: int, *, windows: bool) -> float | None:
-        """Return the same; None too where it was not found."""
+        """Return the same; None also if none was found."""
         vector = sample.whole[number]
         others = GreaterThan(CosineDistance("vector", vector), 1 - SAME_PICTURE)
         own = Q(pk=sample.ids[number])
         found = self._first(vector, self._plan, others, ~own, windows=windows)
         if found is None and self._scans_left:
-            # A walk may know nothing but copies, as of a page that is there 3,000 times.
+            # An index scan may find only copies, as of a page that exists 3,000 times.
             self._scans_left -= 1
             found = self._first(vector, SCAN, others, ~own, windows=windows)
         return found
@@ -244,6 +244,6 @@ class _ByIndex:
     def _first(self, query: Vector, plan: Plan, *among: Combinable | Q, windows: bool = True) -> float | None:
         windows = windows and self._table is not None and self._table.windows > 0
         with planned(plan):
-            nearest = self._searchable.nearest_to(query, self._table, walked=not plan.is_exact, windows=windows)
+            nearest = self._searchable.nearest_to(query, self._table, by_index=not plan.is_exact, windows=windows)
             found = list(nearest.filter(*among).only("pk")[:1])
         return found[0].similarity if found else None

@@ -1,4 +1,4 @@
-"""Whether it was ever measured which matches are strong: told to people, and made up for when a server starts."""
+"""Whether the bands were ever calibrated: for warnings, and to catch up when a server starts."""
 
 import threading
 
@@ -13,37 +13,37 @@ from search.relevance.calibration import LEAST, calibrate_if_due
 UNMEASURED = "Which matches are strong has not been measured with these models: no result is called strong or weak."
 MEASURE = "manage.py calibrate"
 
-LOOK_AGAIN, LOOKS = 5.0, 120
-"""Seconds between two looks whether the model is loaded, and how many there are: it may have to be downloaded."""
+POLL_SECONDS, POLLS = 5.0, 120
+"""Seconds between checks whether the model is loaded, and their number: it may have to be downloaded."""
 
 
 def is_unmeasured() -> bool:
-    """Whether there are enough pictures to measure, and no measurement with the active models. Two short queries."""
+    """Whether the collection is large enough but has no calibration for the active models. Two short queries."""
     if measurements().exists():
         return False
     return len(Image.objects.searchable(active_model()).order_by().values_list("pk")[:LEAST]) >= LEAST
 
 
 def measure_soon_if_never() -> None:
-    """Measure in the background what was never measured, as after an upgrade. Returns at once, and never fails."""
+    """Calibrate in the background if it was never done, as after an upgrade. Returns at once and never raises."""
     in_background(_measure_when_ready)
 
 
 def _measure_when_ready() -> bool:
-    """Measure as soon as the model for words is loaded: few may wait for that, and people come first."""
+    """Calibrate once the text model is loaded: loading it here would compete with searches."""
     pause = threading.Event()
-    for _ in range(LOOKS):
+    for _ in range(POLLS):
         if not is_unmeasured():
             return False
         if status()["words"] == "ready":
             return calibrate_if_due()
-        connection.close()  # back to the pool, which may have one
-        pause.wait(LOOK_AGAIN)
+        connection.close()  # back to the pool, which may be small
+        pause.wait(POLL_SECONDS)
     return False
 
 
-def is_to_be_told() -> bool:
-    """The same for a page that goes on without an answer."""
+def should_warn() -> bool:
+    """The same, but False on database errors, for pages that work without an answer."""
     try:
         return is_unmeasured()
     except DatabaseError:

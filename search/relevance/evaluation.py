@@ -1,7 +1,7 @@
-"""Whether what is called strong is right, on labelled pictures. The labels judge only: the levels come without them.
+"""Evaluate the bands on labelled pictures. Labels are used for judging only, not for the thresholds.
 
-Half of the things are left out of the collection: queries for them are queries for things that are not there. Then the
-other half.
+Half of the labels are left out of the collection, so that queries for them are queries without matches. Then the other
+half.
 """
 
 import csv
@@ -24,7 +24,7 @@ from search.embedding import Picture, picture_encoder, text_encoder
 from search.imaging import is_wide
 from search.imaging.windows import windows_of
 from search.models.vector_values import Vectors
-from search.relevance.bands import Yardstick
+from search.relevance.bands import LoadedCalibration
 from search.relevance.bank_vectors import bank_vectors
 from search.relevance.thresholds import different, measure, nearest_other
 from search.relevance.widening import widened
@@ -35,10 +35,11 @@ Change = Callable[[Picture], Picture]
 
 @dataclass(frozen=True)
 class LabelledWorld:
-    """Pictures with what each shows; by language, queries with what each asks for; and changed copies of the pictures.
+    """Labelled pictures: what each shows; by language, queries and what each asks for; and changed copies of the
+    pictures.
 
-    Things are numbers. `copies` are vectors in the order of `pictures`, and `windows` those of wide and tall ones,
-    each of the picture whose number is in `windows_of`.
+    Labels are integers. `copies` are vectors in the order of `pictures`; `windows` are the vectors of windows, each of
+    the picture whose index is in `windows_of`.
     """
 
     pictures: Vectors
@@ -49,13 +50,14 @@ class LabelledWorld:
     windows_of: Things = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     def by_the_middle(self) -> "LabelledWorld":
-        """The same where nothing but the middle of each picture is seen."""
+        """The same without windows, as if only the middle of each picture were searched."""
         return replace(self, windows=None, windows_of=np.zeros(0, dtype=np.int64))
 
 
 @dataclass(frozen=True)
 class Collection:
-    """What is searched: the vectors of whole pictures and then those of windows, and the picture that each is of."""
+    """The searched vectors: those of whole pictures, then those of windows; `of` has the index of each one's
+    picture."""
 
     vectors: Vectors
     of: Things
@@ -63,7 +65,7 @@ class Collection:
 
     @classmethod
     def part_of(cls, world: LabelledWorld, inside: npt.NDArray[np.bool_]) -> "Collection":
-        """Return the pictures that are inside, numbered anew."""
+        """Return the pictures where `inside` is true, renumbered."""
         places = np.cumsum(inside) - 1
         whole = world.pictures[inside]
         vectors, of = whole, np.arange(len(whole))
@@ -74,7 +76,7 @@ class Collection:
         return cls(vectors, of, len(whole))
 
     def scores(self, query: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return what each picture scores: as much as the best of its vectors."""
+        """Return the score of each picture: the best of its vectors."""
         best = np.full(self.count, -1.0, dtype=np.float32)
         np.maximum.at(best, self.of, self.vectors @ query)
         return best
@@ -82,7 +84,8 @@ class Collection:
 
 @dataclass
 class Verdict:
-    """What became of queries for things that are there and for things that are not, and of the strong results."""
+    """Results by query: whether a match was `found` if there is one, whether it was `silent` otherwise; and how many
+    strong results were right."""
 
     found: list[bool] = field(default_factory=list)
     silent: list[bool] = field(default_factory=list)
@@ -94,7 +97,7 @@ class Verdict:
         return self.right / self.strong if self.strong else 1.0
 
     def add(self, strong: npt.NDArray[np.bool_], right: npt.NDArray[np.bool_], *, there: bool) -> None:
-        """Count one query: which pictures are strong, and which are right."""
+        """Count one query, given which pictures are strong and which are right."""
         if there:
             self.found.append(bool((strong & right).any()))
         else:
@@ -104,29 +107,29 @@ class Verdict:
 
 
 def judge(world: LabelledWorld, bank: Vectors) -> dict[str, Verdict]:
-    """Return the verdict for each language, and for each kind of copies."""
+    """Return the verdict for each language and each kind of copies."""
     verdicts: dict[str, Verdict] = {name: Verdict() for name in (*world.queries, *world.copies)}
-    # Mixed, or a colour would be left out with all its shapes, and be easily told.
+    # Shuffled: otherwise a colour would be left out with all its shapes, which makes it easy.
     things = np.random.default_rng(0).permutation(np.unique(world.shown))
     for half in range(2):
         inside = np.isin(world.shown, things[half::2])
         collection, shown = Collection.part_of(world, inside), world.shown[inside]
-        yardstick = measure_all(collection, bank)
+        calibration = measure_all(collection, bank)
         for language, (vectors, asked) in world.queries.items():
             for vector, thing in zip(vectors, asked, strict=True):
-                strong = _strong(yardstick, collection, vector, pictures=0.0)
+                strong = _strong(calibration, collection, vector, pictures=0.0)
                 verdicts[language].add(strong, shown == thing, there=bool((shown == thing).any()))
         places = np.cumsum(inside) - 1
         for name, copies in world.copies.items():
             for number, copy in enumerate(copies):
-                strong = _strong(yardstick, collection, copy, pictures=1.0)
+                strong = _strong(calibration, collection, copy, pictures=1.0)
                 original = (np.arange(collection.count) == places[number]) & inside[number]
                 verdicts[name].add(strong, original, there=bool(inside[number]))
     return verdicts
 
 
-def measure_all(collection: Collection, bank: Vectors) -> Yardstick:
-    """Return the yardstick of a collection that is at hand as a whole."""
+def measure_all(collection: Collection, bank: Vectors) -> LoadedCalibration:
+    """Return the calibration of a collection in memory."""
     vectors = collection.vectors
     neighbours = []
     for number, whole in enumerate(vectors[: collection.count]):
@@ -138,9 +141,9 @@ def measure_all(collection: Collection, bank: Vectors) -> Yardstick:
 
 
 def _strong(
-    yardstick: Yardstick, collection: Collection, vector: npt.NDArray[np.float32], *, pictures: float
+    calibration: LoadedCalibration, collection: Collection, vector: npt.NDArray[np.float32], *, pictures: float
 ) -> npt.NDArray[np.bool_]:
-    strong: npt.NDArray[np.bool_] = collection.scores(vector) >= yardstick.scale(vector, pictures=pictures).strong
+    strong: npt.NDArray[np.bool_] = collection.scores(vector) >= calibration.scale(vector, pictures=pictures).strong
     return strong
 
 
@@ -151,10 +154,10 @@ def drawn_world(
     changes: Mapping[str, Change] | None = None,
     wide: float = 0.0,
 ) -> LabelledWorld:
-    """Return fresh drawings of every combination of colour and shape, asked for in seven languages; a share of them
-    stands at one end of a `wide` or tall ground.
+    """Return new drawings of every combination of colour and shape, with queries in seven languages; a `wide` share of
+    them is drawn at one end of a wide or tall background.
 
-    A sixth of the combinations the demo's model has never seen. Raises ModelUnavailable.
+    The demo model has never seen a sixth of the combinations. Raises ModelUnavailable.
     """
     rng = random.Random(seed)  # noqa: S311 - drawings
     things = list(pairs())
@@ -173,10 +176,10 @@ def drawn_world(
 
 
 def photo_world(folder: Path, wide: float = 0.0) -> LabelledWorld:
-    """Return the photos of a folder whose `index.tsv` names them in columns label_en, label_ko and so on; a share of
-    them is put at one end of a `wide` or tall ground.
+    """Return the photos of a folder whose `index.tsv` has labels in columns label_en, label_ko and so on; a `wide`
+    share of them is put at one end of a wide or tall background.
 
-    Raises OSError and KeyError for a folder that has no such table, and ModelUnavailable.
+    Raises OSError and KeyError without such a table, and ModelUnavailable.
     """
     with (folder / "index.tsv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
@@ -242,7 +245,7 @@ CHANGES: dict[str, Change] = {
 
 
 def evaluate(world: LabelledWorld) -> Iterator[str]:
-    """Yield the lines of the table: a row a language, and a row a kind of changed copy."""
+    """Yield the lines of a table: one per language, and one per kind of changed copy."""
     verdicts = judge(world, bank_vectors())
     yield f"{'':14}{'there: found':>14}{'not there: silent':>19}{'strong: right':>15}"
     for name, verdict in verdicts.items():

@@ -1,4 +1,4 @@
-"""Pictures at one end of a wide or tall ground, where the middle square that a model sees shows nothing of them."""
+"""Test pictures at one end of a wide or tall background, outside the middle square that a model sees."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -10,13 +10,13 @@ from search.embedding import Picture
 RATIOS = (16 / 9, 20 / 9, 3.0, 6.0)
 _SHORT = 240
 _PATCH = 40
-"""Pixels of the coloured patches of a ground on which nothing stands out."""
+"""Size in pixels of the coloured patches of a busy background."""
 
 
 def widened(pictures: Sequence[Picture], share: float, seed: int = 11) -> Iterator[Picture]:
-    """Yield the pictures, of which about a `share` is drawn anew at one end of a ground, every other one upright.
+    """Yield the pictures; about a `share` of them is redrawn at one end of a background, half of these tall.
 
-    Half of the grounds are plain, as a sky over a sea is; the others are full of coloured patches.
+    Half of the backgrounds are plain, as a sky over a sea; the others are full of coloured patches.
     """
     rng = random.Random(seed)  # noqa: S311 - drawings
     for picture in pictures:
@@ -32,7 +32,7 @@ def _at_one_end(picture: Picture, rng: random.Random) -> Picture:
     left, top = ((edge - short) // 2 for edge in picture.size)
     thing = picture.crop((left, top, left + short, top + short)).resize((side, side), Image.Resampling.BICUBIC)
     if is_tall:
-        thing = thing.transpose(Image.Transpose.TRANSPOSE)  # and upright again with its ground
+        thing = thing.transpose(Image.Transpose.TRANSPOSE)  # upright again after transposing the whole
     place = rng.choice((0, length - side))
     ground.paste(thing, (place, rng.randint(0, _SHORT - side)))
     return ground.transpose(Image.Transpose.TRANSPOSE) if is_tall else ground

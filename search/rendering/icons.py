@@ -1,4 +1,4 @@
-"""The drawings of img/icons.svg, at hand in every template."""
+"""The icons of img/icons.svg for templates."""
 
 from functools import cache
 
@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 
 @cache
 def icon(name: str) -> SafeString:
-    """Return one of the drawings; what it means is said beside it."""
+    """Return an icon; it is hidden from screen readers, so text must be beside it."""
     return format_html(
         '<svg class="icon" width="20" height="20" aria-hidden="true" focusable="false"><use href="{}#{}" /></svg>',
         static("img/icons.svg"),

@@ -1,8 +1,9 @@
-"""The template engine of the search page: Jinja, with all that is the same on each page put in when it is compiled.
+"""The template engine of the search page: Jinja, with everything that is the same on each page evaluated at compile
+time.
 
-A page in one language names two hundred texts, addresses and icons that never change. So each language has an
-environment of its own, in which `{% translate "Search" %}`, `url("results")` and the like are constants, and most of a
-template is one string. Django's engine looks each of them up for every page, which took more than half of its time.
+A page has two hundred texts, addresses and icons that never change within a language. So each language has its own
+environment, in which `{% translate "Search" %}`, `url("results")` and the like are constants, and most of a template
+is one string. Django's engine looks them up for every page, which took more than half of its time.
 """
 
 import re
@@ -28,12 +29,12 @@ _INDENTED = re.compile(r"^[ \t]+", re.MULTILINE)
 
 
 class Translate(Extension):
-    """`{% translate "Space" context "the key" %}`, as in Django's templates: there `makemessages` looks for it."""
+    """`{% translate "Space" context "the key" %}`, in the syntax that `makemessages` finds in Django templates."""
 
-    tags = {"translate"}  # noqa: RUF012 - as Jinja has it
+    tags = {"translate"}  # noqa: RUF012 - declared so by Jinja
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
-        """Leave out what lines are indented by: a fifth of a page of results."""
+        """Remove indentation, a fifth of a page of results."""
         return _INDENTED.sub("", source)
 
     def parse(self, parser: Parser) -> nodes.Node:
@@ -42,7 +43,7 @@ class Translate(Extension):
         if parser.stream.skip_if("name:context"):
             name, texts = "pgettext", [parser.parse_primary(), *texts]
         call = nodes.Call(nodes.Name(name, "load"), texts, [], None, None, lineno=line)
-        # As with Django, a translation may hold what stands for itself in HTML.
+        # As in Django, translations are trusted and may contain HTML.
         return nodes.Output([nodes.MarkSafe(call, lineno=line)], lineno=line)
 
 
@@ -58,11 +59,11 @@ _CONSTANTS: dict[str, Callable[..., Any]] = {
     "url": url,
     "icon": icon,
 }
-"""Functions whose result is the same on each page in one language, for arguments that are."""
+"""Functions whose results for constant arguments are the same on each page of a language."""
 
 
 class _Constants(NodeTransformer):
-    """Puts in what calls of such functions return."""
+    """Replaces constant calls of such functions by their results."""
 
     def __init__(self, functions: Mapping[str, Callable[..., Any]]) -> None:
         self._functions = functions
@@ -76,10 +77,10 @@ class _Constants(NodeTransformer):
             return node
         try:
             value = self._functions[name](*given)
-        except Exception:  # whoever renders this part of the template is told
+        except Exception:  # rendering this part will raise it
             return node
-        # Jinja writes what is constant into the code that it makes, where Django's own kind of string is any other.
-        text = Markup(value) if hasattr(value, "__html__") else value  # noqa: S704 - it says so itself
+        # Jinja inlines Markup as a constant, but not Django's SafeString.
+        text = Markup(value) if hasattr(value, "__html__") else value  # noqa: S704 - already marked safe
         return nodes.Const(text, lineno=node.lineno)
 
 
@@ -95,10 +96,10 @@ class _OfOneLanguage(Environment):
 
 
 class Pages(Environment):
-    """Looks for a template in the environment of the language that is spoken."""
+    """Looks up templates in the environment of the current language."""
 
     def __init__(self, constants: Mapping[str, Callable[..., Any]], **options: Any) -> None:
-        """`constants` are functions too whose results are the same on each page in one language."""
+        """`constants` are further functions whose results are the same on each page of a language."""
         self._options = {"extensions": [Translate], **options}
         super().__init__(**self._options)
         self._constants = {**_CONSTANTS, **constants}
@@ -110,7 +111,7 @@ class Pages(Environment):
         return self._spoken().get_template(name, *args, **options)
 
     def _spoken(self) -> Environment:
-        # Addresses of files depend on the storage, which tests change, as they do the name of the site.
+        # Static addresses depend on settings that tests change, as is the site's name.
         files = settings.STORAGES["staticfiles"]["BACKEND"], settings.STATIC_URL, settings.STATIC_ROOT
         key = get_language(), get_script_prefix(), settings.SITE_NAME, *files
         known = self._by_language.get(key)
@@ -126,5 +127,5 @@ class Pages(Environment):
 
 
 def rendered(name: str, **given: Any) -> SafeString:
-    """Return a template of Jinja's, for a template of Django's to hold."""
-    return mark_safe(get_template(name, using="jinja2").render(given))  # noqa: S308 - Jinja has escaped what is to be
+    """Render a Jinja template, for use in a Django template."""
+    return mark_safe(get_template(name, using="jinja2").render(given))  # noqa: S308 - escaped by Jinja

@@ -1,4 +1,4 @@
-"""What a search finds as a whole and not by pages: for curators, who list and change it."""
+"""All results of a search, not by pages: for curators, who list and change them."""
 
 import uuid
 from collections.abc import Sequence
@@ -12,25 +12,25 @@ from search.retrieval.scope import Scope
 from search.retrieval.search import Search
 
 MOST_LISTED = 1_000
-"""So many of the nearest are listed: nobody looks at more, and what is further away is like nothing that was asked."""
+"""Number of nearest results listed: further ones resemble nothing in the query."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Images, the best first, and how many the search ranks in all; each with its similarity and band, and of its
-    columns with no more than its id."""
+    """Images, best first, with only `id`, similarity and band loaded; and how many the search ranks in all."""
 
     images: Sequence[Image]
     found: int
 
 
 def has_matches(query: SearchQuery) -> bool:
-    """Whether some of what `query` ranks match it and the rest don't; else all of it passes its filters."""
+    """Whether `query` divides its results into matches and others; otherwise all that pass its filters are results."""
     return not query.is_empty and query.minimum is Minimum.ANY and query.mode is not Mode.WORDS
 
 
 def best_of(query: SearchQuery, most: int = MOST_LISTED, among: Sequence[uuid.UUID] | None = None) -> Listing:
-    """Return the first `most` that `query` finds, hidden ones too unless it says otherwise; with `among`, of these.
+    """Return the first `most` results of `query`, including hidden ones unless it says otherwise; with `among`, of
+    these images only.
 
     Raises what `find` raises.
     """
@@ -40,7 +40,7 @@ def best_of(query: SearchQuery, most: int = MOST_LISTED, among: Sequence[uuid.UU
 
 
 def all_ids(query: SearchQuery) -> list[uuid.UUID]:
-    """Return the ids of all that `query` finds, the best first. Raises what `find` raises."""
+    """Return the ids of all results of `query`, best first. Raises what `find` raises."""
     query = query.replace()
     if query.is_empty:
         return list(Scope(query, private=True).images.order_by("pk").values_list("pk", flat=True))
@@ -48,7 +48,7 @@ def all_ids(query: SearchQuery) -> list[uuid.UUID]:
 
 
 def with_hidden(query: SearchQuery) -> SearchQuery:
-    """Return `query` so that it finds hidden pictures too, where it doesn't say itself whether it does."""
+    """Return `query` including hidden pictures, unless it has a filter for them."""
     if query.all_filters.hidden is not None:
         return query
     return query.replace(filters=replace(query.filters, hidden=Hidden.WITH))

@@ -1,4 +1,4 @@
-"""Wide and tall pictures have several vectors: a search finds each picture once, by the one that fits best."""
+"""Search wide and tall pictures by several vectors: a search returns each picture once, with its nearest vector."""
 
 from collections.abc import Collection
 
@@ -12,22 +12,22 @@ from search.models.querysets import WIDE_OR_TALL
 from search.models.vector_values import Vector
 
 MOST_VECTORS = 9
-"""Of one picture: that of the whole and those of its windows."""
+"""Maximum number of vectors per picture: the whole and its windows."""
 
 
 def distance_to(vector: Vector | Expression, windows_in: int | None) -> Expression:
-    """Return the distance of a row `with_vectors` to `vector`: of the whole picture, or with the windows in a set, of
-    what is nearest."""
+    """Return the distance of a row `with_vectors` to `vector`: of the whole picture, or with `windows_in`, a vector
+    set, the least of the whole and its windows."""
     whole = CosineDistance("vector", vector)
     if windows_in is None:
         return whole
     windows = _nearest(ImageVector.objects.filter(set_id=windows_in, window_index__gt=0), vector)
-    # Looked for only where there may be any, or each row would cost twice as much.
+    # Restricted to wide and tall pictures: a subquery for each row would double the cost.
     return Least(whole, Case(When(WIDE_OR_TALL, then=windows)), output_field=FloatField())
 
 
 def distance_from_elsewhere(vector: Expression, set_id: int, *, windows: bool) -> Subquery:
-    """Return the same for rows that are found by any of their vectors."""
+    """Return the same for rows that an index scan may find by any of their vectors."""
     vectors = ImageVector.objects.filter(set_id=set_id)
     return _nearest(vectors if windows else vectors.filter(window_index=0), vector)
 
@@ -38,8 +38,8 @@ def _nearest(vectors: "QuerySet[ImageVector]", vector: Vector | Expression) -> S
     return Subquery(nearest, output_field=FloatField())
 
 
-def tell_windows(images: Collection[Image], vector: Vector, windows_in: int | None) -> None:
-    """Set of each image, by which of its windows it is nearest to `vector`."""
+def set_windows(images: Collection[Image], vector: Vector, windows_in: int | None) -> None:
+    """Set on each image the index of its vector nearest to `vector`, 0 for the whole."""
     wide = [image.pk for image in images if is_wide(image.width, image.height)]
     if windows_in is None or not wide:
         return

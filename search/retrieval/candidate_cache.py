@@ -1,7 +1,7 @@
-"""The candidates of searches that somebody pages through, ranked: the next page need not gather them anew.
+"""Cache of ranked candidates, so that further pages of a search need no new candidate generation.
 
-They are as they were when the first page was asked for. That is what later pages show in any case: what arrived
-since stays out of them, and rows that are hidden or deleted since leave their places empty.
+Entries are as of the first page, which is what later pages show in any case: new arrivals are left out, and rows
+hidden or deleted since leave gaps.
 """
 
 import threading
@@ -16,16 +16,16 @@ from search.query.query import SearchQuery
 from search.query.viewer import asker
 from search.retrieval.ranking import Candidate
 
-REMEMBERED = 600
-"""Seconds for which they are kept."""
+CACHED_FOR = 600
+"""Seconds before an entry expires."""
 MOST = 128
-"""Searches that are kept, in each process: 50 kB each."""
+"""Maximum number of searches cached per process, 50 kB each."""
 
 
 @dataclass(frozen=True, slots=True)
 class CachedCandidates:
-    """Candidates, best first, what `CandidateSearch` tells of them, and the number of the last change that
-    they know of."""
+    """Candidates, best first, the properties of their `CandidateSearch`, and the number of the last change known to
+    them."""
 
     candidates: Sequence[Candidate]
     reach: float
@@ -33,34 +33,34 @@ class CachedCandidates:
     changed: int
 
 
-_heads: OrderedDict[tuple[str, SearchQuery], tuple[float, CachedCandidates]] = OrderedDict()
+_cache: OrderedDict[tuple[str, SearchQuery], tuple[float, CachedCandidates]] = OrderedDict()
 _lock = threading.Lock()
 
 
-def cache_candidates(query: SearchQuery, seen: int, head: CachedCandidates) -> None:
-    """Keep the head of the search whose further pages are asked for with `seen`."""
+def cache_candidates(query: SearchQuery, seen: int, entry: CachedCandidates) -> None:
+    """Cache the candidates of a search whose further pages have `seen` in their address."""
     with _lock:
-        _heads[_key(query, seen)] = time.monotonic(), head
-        if len(_heads) > MOST:
-            _heads.popitem(last=False)
+        _cache[_key(query, seen)] = time.monotonic(), entry
+        if len(_cache) > MOST:
+            _cache.popitem(last=False)
 
 
 def cached_candidates(query: SearchQuery) -> CachedCandidates | None:
-    """Return the head of the search that `query` asks for a later page of, if it is kept."""
+    """Return the cached candidates for a later page of a search, if there are any."""
     if query.seen is None:
         return None
     with _lock:
-        made, head = _heads.get(_key(query, query.seen), (0.0, None))
-    is_kept = head is not None and time.monotonic() - made < REMEMBERED
+        made, entry = _cache.get(_key(query, query.seen), (0.0, None))
+    is_kept = entry is not None and time.monotonic() - made < CACHED_FOR
     recording.looked_up("candidates", found=is_kept)
-    return head if is_kept else None
+    return entry if is_kept else None
 
 
 def forget_candidates() -> None:
     with _lock:
-        _heads.clear()
+        _cache.clear()
 
 
 def _key(query: SearchQuery, seen: int) -> tuple[str, SearchQuery]:
-    """Of each person, as not everybody finds the same."""
+    """Includes the user, since users may see different pictures."""
     return f"{active_model()}\n{text_model()}\n{asker().user.pk}", query.replace(seen=seen, all_shown=False)

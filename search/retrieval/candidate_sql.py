@@ -1,4 +1,4 @@
-"""The SQL that brings candidates: read without the ORM, which takes as long for hundreds of rows as the walk."""
+"""SQL for candidates, read without the ORM, which for hundreds of rows takes as long as the HNSW search."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -26,47 +26,47 @@ SELECT search_image.id, {date}, {columns}
 FROM {rows} CROSS JOIN (SELECT {vectors}) AS asked
 WHERE {conditions} ORDER BY {order} LIMIT %s
 """
-"""A moment is read as a number: hundreds of them with their time zones take longer to read than the rows to be found.
-Each vector stands here once, and the planner takes it from there."""
+"""Dates are read as numbers: parsing hundreds of timestamps takes longer than the search. Each vector is a parameter
+once; the planner substitutes it."""
 TOWARDS = "towards"
 _DATES = {
     False: "extract(epoch FROM search_image.created)::float8",
     True: "coalesce((SELECT extract(epoch FROM taken)::float8 FROM search_capture WHERE image_id = search_image.id),"
     " '{last}'::float8)",
 }
-"""When a picture was added, or taken: without a date it stands last in either order. Looked up for the rows that are
-brought: a join would keep the planner from walking the index."""
+"""When a picture was added, or taken; pictures without a date come last in either order. A subquery per returned row:
+a join would keep the planner from using the index."""
 _BY_DISTANCE, _BY_WORDS = ["3"], ["4 DESC", "5 DESC", "6 DESC"]
-"""Orders by places among the columns: distance; exactness, whether whole, rank."""
+"""Orders by column number: distance; or exactness, whole words, rank."""
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What makes statements differ beside their values. `table` is the set that distances are of, as it always is.
+    """The shape of a statement, without its values. `table` is the vector set that distances refer to.
 
-    `asked` are the names of the vectors that distances are to, `towards` among them where something is wanted; each
-    with the set whose windows count too, None for whole pictures alone. A walk goes along the index of the vectors. By
-    words rows come in the order of how exactly, whether as whole words, and with which rank they hold these. Dates are
-    when pictures were added, or taken.
+    `asked` are the names of the query vectors, with `towards` among them for a positive one; each with the set whose
+    windows count too, None for whole pictures only. `is_index_scan`: an HNSW index scan, in the order of distance.
+    `by_words`: rows found by full text, ordered by exactness, whole words and rank. `by_taken`: dates are of taking,
+    not of adding.
     """
 
     table: VectorTable | None
     asked: tuple[tuple[str, int | None], ...]
     is_joined: bool
-    is_walk: bool
+    is_index_scan: bool
     by_words: bool
     by_taken: bool
     oldest_first: bool
 
     @property
     def by_window(self) -> bool:
-        """Whether a walk comes to a picture by any of its vectors: what is found is not always that of the whole."""
-        return self.is_walk and dict(self.asked).get(TOWARDS) is not None
+        """Whether the index scan may find a picture by any of its vectors."""
+        return self.is_index_scan and dict(self.asked).get(TOWARDS) is not None
 
 
 class Given(NamedTuple):
-    """The values of a statement, or blanks for them: the vectors as texts, the words as they are meant and as they
-    were written, and how many rows to bring at most."""
+    """The values of a statement: the vectors as text, the words as parsed and as written, and the maximum number of
+    rows."""
 
     conditions: Conditions
     vectors: tuple[Any, ...]
@@ -84,20 +84,20 @@ def statement(
     texts: tuple[str, str] | None = None,
     sort: Sort,
 ) -> tuple[str, list[Any]]:
-    """Return the SQL, and its values, that reads the rows nearest to what `query_vector` wants, or by date where it
-    wants nothing: at most `most`.
+    """Return the SQL and values for the rows nearest to `query_vector`, or by date if it has no positive vector: at
+    most `most`.
 
-    With `texts`, the words as they are meant and as they were written, rows that hold them, the best first. Raises
-    EmptyResultSet where no row can be found.
+    With `texts`, the words as parsed and as written, for rows that contain them, best first. Raises EmptyResultSet if
+    no row can match.
     """
     directions = {TOWARDS: query_vector.towards} if query_vector.towards else {}
     directions |= {f"away_{number}": one for number, one in enumerate(query_vector.away)}
     form = Form(
-        # How many vectors it holds is different each time.
+        # The number of vectors changes; without it the SQL can be cached.
         table=query_vector.table and replace(query_vector.table, vectors=0, windows=0),
         asked=tuple((name, one.windows_in) for name, one in directions.items()),
         is_joined=query_vector.table is not None and is_joined(query_vector.table),
-        is_walk=not plan.is_exact and query_vector.towards is not None,
+        is_index_scan=not plan.is_exact and query_vector.towards is not None,
         by_words=texts is not None,
         by_taken=sort.is_by_taken,
         oldest_first=sort.is_oldest_first,
@@ -124,7 +124,7 @@ class _Statement:
         form = self._form
         if not form.asked:
             return images
-        if form.is_walk or form.is_joined or form.table is None:
+        if form.is_index_scan or form.is_joined or form.table is None:
             return images.joined_to(form.table, windows=form.by_window)
         return images.with_own_vectors(form.table.model)
 
@@ -173,11 +173,10 @@ class _Statement:
         return distance_from_elsewhere(_named(name), self._table.id, windows=windows_in is not None)
 
     def _order(self) -> list[str]:
-        if self._form.is_walk and self._table:
+        if self._form.is_index_scan and self._table:
             by_index = indexing.distance("vector", self._table.dimensions, _named(TOWARDS))
             return [self._compiled(by_index)[0]]
-        # Rows of one load have the same moment, and copies the same distance.
-        # The moment itself has an index.
+        # Ties are broken by id: one load has one timestamp, and copies have one distance. `created` has an index.
         by_date = f"{2 if self._form.by_taken else 'created'}{'' if self._form.oldest_first else ' DESC'}"
         return [*(_BY_DISTANCE if self._is_towards else [by_date]), "search_image.id"]
 
@@ -187,7 +186,7 @@ class _Statement:
 
 
 def candidates_of(rows: Sequence[tuple[Any, ...]]) -> list[Candidate]:
-    """Return what the rows of a statement are."""
+    """Return the candidates from the rows of a statement."""
     return [
         Candidate(
             image_id,

@@ -1,4 +1,4 @@
-"""The candidates of a search: the nearest rows, and those that its words find."""
+"""Candidate generation: the nearest rows, and those found by full text."""
 
 import uuid
 from collections import Counter
@@ -22,24 +22,24 @@ from search.retrieval.ranking import Candidate
 from search.retrieval.scope import Scope
 
 MOST_BY_WORDS = 200
-"""Rows found by their words that are candidates too."""
+"""Maximum number of candidates found by full text."""
 ALIKE = 3
-"""Of rows that are equally near, copies of one picture, so many are candidates. The others follow behind all of them,
-or three thousand of them would be all that one sees."""
+"""Maximum number of candidates at exactly the same distance: copies of one picture. Further copies follow behind all
+candidates; otherwise three thousand of them could fill the results."""
 CROWD = 10
-"""So many copies share one place in the index (pgvector's HNSW_HEAPTIDS); more of them crowd their neighbours out."""
+"""Copies that share one entry in the index (pgvector's HNSW_HEAPTIDS); more of them displace their neighbours."""
 _ALL = 2**31 - 1
 
 
 class CandidateSearch:
-    """Candidates as they are brought from the database.
+    """Reads candidates from the database.
 
-    `reach` is the least similarity of the nearest ones; `more_hold_words` tells whether more rows hold the words than
-    became candidates, and `has_copies` whether copies of the nearest were left out.
+    `reach` is the least similarity of the nearest ones; `more_hold_words` says whether more rows contain the words
+    than became candidates, and `has_copies` whether copies among the nearest were left out.
     """
 
     def __init__(self, scope: Scope, query_vector: QueryVector, *, bare: bool = False) -> None:
-        """With `bare`, rows are read with their ids alone, and with how good they are."""
+        """With `bare`, only ids and scores are read."""
         self.scope = scope
         self.query_vector = query_vector
         self.bare = bare
@@ -48,7 +48,7 @@ class CandidateSearch:
         self.has_copies = False
 
     def candidates(self) -> list[Candidate]:
-        """Return the candidates, each once, in no order that counts."""
+        """Return the candidates, each once, unordered."""
         found = {one.id: one for one in self._nearest()}
         for one in self._found_by_words(list(found)):
             known = found.setdefault(one.id, one)
@@ -56,46 +56,46 @@ class CandidateSearch:
         return list(found.values())
 
     def _nearest(self) -> list[Candidate]:
-        """The nearest rows; the newest, where nothing in particular is wanted."""
+        """Return the nearest rows; the newest for a query without a positive vector."""
         if self.scope.by_words_alone and not self.query_vector.towards:
             return []
-        # Rows that hold words are found by the words' own index, however many they are.
+        # Rows that contain the words are found by the full-text index, however many there are.
         holds = self.scope.query.box.quoted or self.scope.by_words_alone
         plan = SCAN if holds else plan_for(self.scope.total, self.query_vector.table)
-        found = None if plan.is_exact else self._walked(plan)
+        found = None if plan.is_exact else self._by_index(plan)
         if found is None:
             found = self._fetched(replace(SCAN, candidates=plan.candidates), plan.candidates)
         kept = _without_copies(found)
         left_out: list[Candidate] = []
         if len(kept) < len(found):
             if len(found) == plan.candidates:
-                # There are more of them, and other rows behind them.
+                # There are more copies, and other rows after them.
                 kept = self._nearest_without_copies(plan.candidates)
-            # Copies that are no candidates may be nearer than the last of these.
+            # Copies left out may be nearer than the last candidate.
             candidates = {one.id for one in kept}
             left_out = [one for one in found if one.id not in candidates]
         self.has_copies = bool(left_out)
         self.reach = max(_similarities(left_out), default=min(_similarities(kept), default=-1.0))
         return kept
 
-    def _walked(self, plan: Plan) -> list[Candidate] | None:
-        """Return what a walk finds; None where it does not bring what it must, and all rows are to be read."""
+    def _by_index(self, plan: Plan) -> list[Candidate] | None:
+        """Return the rows of an HNSW search; None if it found too few, so that all rows must be scanned."""
         enough = min(plan.candidates, self.scope.total)
         if not self.query_vector.finds_windows:
             found = self._fetched(plan, plan.candidates)
-            return found if _is_whole(found, found, enough) else None
-        # Few pictures have windows, and nearly always this is enough; but the nearest may all be among them.
+            return found if _is_complete(found, found, enough) else None
+        # Few pictures have windows, so the first limit is nearly always enough; but the nearest may be among them.
         for rows in (2 * plan.candidates, MOST_VECTORS * plan.candidates):
             found = self._fetched(plan, rows)
-            once = _each_once(found)[: plan.candidates]
-            if _is_whole(found, once, enough):
+            once = _without_repeats(found)[: plan.candidates]
+            if _is_complete(found, once, enough):
                 return once
             if len(found) < rows:
                 break
         return None
 
     def _nearest_without_copies(self, most: int) -> list[Candidate]:
-        """Return the nearest rows, at most ALIKE of those that are equally near: copies of one picture."""
+        """Return the nearest rows, at most ALIKE of those at the same distance: copies of one picture."""
         try:
             sql, values = self._statement(SCAN, _ALL, self.scope.conditions)
         except EmptyResultSet:
@@ -106,12 +106,13 @@ class CandidateSearch:
         return self._read(
             SCAN,
             f"SELECT {named} FROM (SELECT *, row_number() OVER (PARTITION BY distance ORDER BY id) AS place"  # noqa: S608
-            f" FROM ({sql}) AS found ({named})) AS told WHERE place <= {ALIKE} ORDER BY distance, id LIMIT {most}",
+            f" FROM ({sql}) AS found ({named})) AS numbered WHERE place <= {ALIKE} ORDER BY distance, id LIMIT {most}",
             values,
         )
 
     def _found_by_words(self, nearest: Sequence[uuid.UUID]) -> list[Candidate]:
-        """The rows that hold the words best; and where more do, those among the nearest that hold them too."""
+        """Return the best rows by full text; if there are more, also those among the nearest that contain the
+        words."""
         if self.scope.text is None:
             return []
         found = self._fetched(BY_WORDS, MOST_BY_WORDS + 1, by_words=True)
@@ -123,16 +124,16 @@ class CandidateSearch:
 
     @property
     def whole(self) -> Func:
-        """What matches the words as whole ones."""
+        """The query for the words as whole words."""
         return full_text.whole_words(self.scope.query.box.meant)
 
     @property
     def exactness(self) -> Case:
-        """How exactly the title is what was written, as it stands or without what is unwanted."""
+        """How exactly the title is the text as written, with or without its negated parts."""
         return full_text.exactness(self.scope.query.box.meant, self.scope.query.words)
 
     def by_distance(self, images: ImageQuerySet) -> ImageQuerySet:
-        """Nearest first, of `measured` images; by date, where nothing in particular is wanted."""
+        """Order `measured` images by distance; by date for a query without a positive vector."""
         return (
             images.by_distance(self.query_vector.towards.distance)
             if self.query_vector.towards
@@ -140,14 +141,14 @@ class CandidateSearch:
         )
 
     def read(self, images: ImageQuerySet) -> ImageQuerySet:
-        """Return `images` with the columns that are wanted."""
+        """Return `images` with the columns to read."""
         return images.only("id", "created") if self.bare else images.for_lists()
 
     def _fetched(
         self, plan: Plan, most: int, conditions: Conditions | None = None, *, by_words: bool = False
     ) -> list[Candidate]:
-        """Return the nearest rows, the newest where nothing is wanted, or `by_words` those that hold them best; of
-        those that fulfil other conditions than the search's, where such are given."""
+        """Return the nearest rows, the newest without a positive vector, or `by_words` the best by full text;
+        `conditions` replace those of the search."""
         try:
             sql, values = self._statement(plan, most, conditions or self.scope.conditions, by_words=by_words)
         except EmptyResultSet:
@@ -162,23 +163,23 @@ class CandidateSearch:
     def _statement(
         self, plan: Plan, most: int, conditions: Conditions, *, by_words: bool = False
     ) -> tuple[str, list[Any]]:
-        """Return the SQL and its values. Raises EmptyResultSet where no row can be found."""
+        """Return the SQL and its values. Raises EmptyResultSet if no row can match."""
         query = self.scope.query
         texts = (query.box.meant, query.words) if by_words else None
         return statement(self.query_vector, plan, conditions, most, texts=texts, sort=query.sort)
 
 
-def _is_whole(found: Sequence[Candidate], once: Sequence[Candidate], enough: int) -> bool:
-    """Whether a walk has brought what it must: enough rows, each `once`, and no crowd of equally near ones.
+def _is_complete(found: Sequence[Candidate], once: Sequence[Candidate], enough: int) -> bool:
+    """Whether an HNSW search is complete: `enough` rows after removing duplicates, and no crowd at one distance.
 
-    It gives up early where a filter or deletions leave few. Copies of one picture are neighbours to nobody but each
-    other in the graph: a walk that comes among hundreds of them does not find out.
+    It gives up early if a filter or deletions leave few rows. Copies of one picture are connected only with each other
+    in the graph, so a search that meets hundreds of them does not get out.
     """
     return len(once) >= enough and len(found) - len(_without_copies(found, CROWD)) == 0
 
 
-def _each_once(found: Iterable[Candidate]) -> list[Candidate]:
-    """Return each of the rows that were `found` by several vectors once, by the nearest of them, the nearest first."""
+def _without_repeats(found: Iterable[Candidate]) -> list[Candidate]:
+    """Merge rows found by several vectors: each once, with its nearest, nearest first."""
     nearest: dict[uuid.UUID, Candidate] = {}
     for one in sorted(found, key=lambda one: (-(one.similarity or 0.0), one.id)):
         nearest.setdefault(one.id, one)
@@ -186,7 +187,7 @@ def _each_once(found: Iterable[Candidate]) -> list[Candidate]:
 
 
 def _without_copies(found: Sequence[Candidate], alike: int = ALIKE) -> list[Candidate]:
-    """Return those of `found`, in order, without more than `alike` that are equally near."""
+    """Return `found` in order, with at most `alike` rows at the same distance."""
     met: Counter[float] = Counter()
     kept = []
     for one in found:
@@ -203,12 +204,12 @@ def _similarities(candidates: Sequence[Candidate]) -> list[float]:
 
 
 def by_date(images: ImageQuerySet, query: SearchQuery) -> ImageQuerySet:
-    """Return `images` newest first, or oldest first where `query` asks for that."""
+    """Return `images` newest first, or oldest first if `query` says so."""
     return images.order_by(*dates(query.sort), "id")
 
 
 def dates(sort: Sort) -> list[Any]:
-    """What images are ordered by that are sorted by a date: those that nobody has dated last."""
+    """Return the ordering by date; undated images come last."""
     if not sort.is_by_taken:
         return ["created" if sort is Sort.OLDEST else "-created"]
     taken = F("capture__taken")
@@ -216,5 +217,5 @@ def dates(sort: Sort) -> list[Any]:
 
 
 def settled(images: ImageQuerySet) -> ImageQuerySet:
-    """Return `images` in their order, in which equal ones have a place too: pages would repeat and skip copies."""
+    """Return `images` in their order with ties broken by id: otherwise pages would repeat and skip copies."""
     return images.order_by(*images.query.order_by, "id")

@@ -1,4 +1,4 @@
-"""The rows that are no candidates: the database looks at all of them, and puts them in order behind those."""
+"""The results beyond the candidates: a full scan, ordered after them."""
 
 import uuid
 from collections.abc import Callable, Sequence
@@ -22,16 +22,16 @@ from search.retrieval.results import Segment
 
 
 class FullScan:
-    """The rows beyond `head`, in stretches: those in `bands`, the best first, and `rest` behind them.
+    """Segments of the rows beyond `candidates`: those in `bands`, best first, then the `rest`.
 
-    With `near`, rows lie in a band that are as near as it asks for; whether or not, those that hold the words do. Of
-    `head`, so many are `gone`: hidden or deleted since the first page.
+    With `near`, rows are put into a band by their similarity; rows that contain the words are in any case. `gone` rows
+    of `candidates` were hidden or deleted since the first page.
     """
 
     def __init__(
         self,
         candidate_search: CandidateSearch,
-        head: Sequence[Candidate],
+        candidates: Sequence[Candidate],
         bands: Sequence[Band],
         *,
         near: bool = False,
@@ -39,23 +39,23 @@ class FullScan:
     ) -> None:
         self._candidate_search = candidate_search
         self._scope, self._query_vector = candidate_search.scope, candidate_search.query_vector
-        self._head = head
-        self._judge = Judge(head, candidate_search.query_vector)
+        self._candidates = candidates
+        self._judge = Judge(candidates, candidate_search.query_vector)
         self._bands = bands
         self._near = near
-        self._count = candidate_search.scope.total + gone - len(head)
+        self._count = candidate_search.scope.total + gone - len(candidates)
 
     def in_band(self, band: Band) -> Segment:
-        """The rows in `band` that are in no better one: those that hold the words best first, then the nearest."""
+        """Return the rows in exactly this band: best by full text first, then by distance."""
         images = self._others.filter(self._reached(band))
         if band is Band.RELATED:
             images = images.exclude(self._reached(Band.STRONG))
         return self._segment(lambda: self._by_words(images), self._numbers[band], self._plan, cheaply=lambda: images)
 
     def dated(self, kept: Sequence[Candidate], order: Sequence[Any]) -> Segment:
-        """The rows in the bands, with those of the candidates that are `kept`, in this order."""
+        """Return the rows in the bands, and the candidates `kept`, in this order."""
         ids = {one.id for one in kept}
-        left_out = {one.id for one in self._head} - ids
+        left_out = {one.id for one in self._candidates} - ids
         shown = self._candidate_search.by_distance(self._query_vector.measured(self._scope.images)).exclude(
             pk__in=left_out
         )
@@ -63,8 +63,8 @@ class FullScan:
         return self._segment(lambda: dated, len(kept) + sum(self._numbers.values()))
 
     def rest(self, *, banded: bool) -> Segment:
-        """The rows in none of the bands, all with `banded` false: the nearest first, or by their words where only
-        these find rows."""
+        """Return the rows outside the bands, or all without `banded`: nearest first, or by full text if only words are
+        searched."""
         count = self._count - sum(self._numbers.values()) if banded else self._count
         if self._scope.by_words_alone:
             return self._segment(
@@ -76,12 +76,12 @@ class FullScan:
         return self._segment(lambda: self._candidate_search.by_distance(self._beyond(banded=banded)), count)
 
     def _beyond(self, *, banded: bool) -> ImageQuerySet:
-        """Made when it is asked for, which few pages do: to name hundreds of candidates takes a millisecond."""
+        """Built on demand, which few pages need: listing hundreds of candidates takes a millisecond."""
         return self._others.exclude(self._reached(self._bands[-1])) if banded else self._others
 
     @cached_property
     def _numbers(self) -> dict[Band, int]:
-        """How many rows there are in each band."""
+        """Number of rows in each band."""
         strong = ExpressionWrapper(self._reached(Band.STRONG), BooleanField())
         reached = self._others.filter(self._reached(self._bands[-1])).order_by().annotate(strong=strong)
         with planned(BY_WORDS):
@@ -91,15 +91,15 @@ class FullScan:
 
     @property
     def _plan(self) -> Plan:
-        """How rows are brought in the order of `_by_words`."""
+        """The plan for rows in the order of `_by_words`."""
         return SCAN if self._scope.text is None else BY_WORDS
 
     @cached_property
     def _others(self) -> ImageQuerySet:
-        return self._query_vector.measured(self._scope.images).exclude(pk__in=[one.id for one in self._head])
+        return self._query_vector.measured(self._scope.images).exclude(pk__in=[one.id for one in self._candidates])
 
     def _reached(self, band: Band) -> Q:
-        """What rows lie in `band` or a better one."""
+        """The condition for `band` or a better one."""
         reached = Q(pk__in=[])
         scale, towards = self._judge.scale, self._query_vector.towards
         if self._near and scale and towards:
@@ -119,7 +119,7 @@ class FullScan:
         return reached
 
     def _by_words(self, images: ImageQuerySet) -> ImageQuerySet:
-        """In the order of the candidates that words find."""
+        """Order by full text, like the candidates."""
         images = self._candidate_search.by_distance(images)
         text = self._scope.text
         if text is None:
@@ -137,14 +137,14 @@ class FullScan:
         *,
         cheaply: Callable[[], ImageQuerySet] | None = None,
     ) -> Segment:
-        """Rows in their order; their ids `cheaply`, where that order costs more than to find them."""
+        """Return the rows in their order; for ids, `cheaply` may skip an expensive order."""
 
         def fetch(start: int, stop: int) -> list[Image]:
             away = {f"away_{number}": one.distance for number, one in enumerate(self._query_vector.away)}
             with planned(plan):
                 found = settled(images().annotate(**away))
                 rows = list(self._candidate_search.read(found)[start:stop])
-            self._tell(rows, list(away))
+            self._set_scores(rows, list(away))
             return rows
 
         def ids() -> list[uuid.UUID]:
@@ -154,9 +154,9 @@ class FullScan:
 
         return Segment(count, fetch, ids)
 
-    def _tell(self, rows: Sequence[Image], away: Sequence[str]) -> None:
-        """Note on these how good they are; in `away` their distances to what is unwanted."""
-        candidates = {one.id: one for one in self._head}
+    def _set_scores(self, rows: Sequence[Image], away: Sequence[str]) -> None:
+        """Set similarity and band on these rows; `away` names the distances to negative vectors."""
+        candidates = {one.id: one for one in self._candidates}
         held = self._held(rows)
         for image in rows:
             found = candidates.get(image.id)
@@ -168,13 +168,13 @@ class FullScan:
             image.band, image.by_words = found.band, found.by_words
 
     def _held(self, rows: Sequence[Image]) -> dict[uuid.UUID, Candidate]:
-        """Return those of `rows` that hold the words; where no more do than are candidates, none."""
+        """Return those of `rows` that contain the words; none if all of them are candidates."""
         text = self._scope.text
         if not self._candidate_search.more_hold_words or text is None:
             return {}
-        told = {image.pk: vars(image) for image in rows}
-        if rows and "text_rank" in told[rows[0].pk]:  # they came in the order of their words
-            holding = {key: one["whole"] for key, one in told.items() if one["text_rank"] >= 0}
+        values = {image.pk: vars(image) for image in rows}
+        if rows and "text_rank" in values[rows[0].pk]:  # they were ordered by full text
+            holding = {key: one["whole"] for key, one in values.items() if one["text_rank"] >= 0}
             return {key: Candidate(key, 0.0, text_rank=0.0, whole=whole) for key, whole in holding.items()}
         others = full_text.holding(Image.objects.filter(pk__in=[image.id for image in rows]), text)
         found = others.annotate(whole=full_text.holds(self._candidate_search.whole)).values_list("pk", "whole")

@@ -1,4 +1,4 @@
-"""Which part of a title is what was written: for marking it in the results."""
+"""Highlighting: which parts of a title match the query."""
 
 import re
 from collections.abc import Sequence
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Self
 
-from search.query.parser import read_box
+from search.query.parser import parse_text
 from search.query.query import Mode, SearchQuery
 from search.text.folding import clusters, fold, is_letter, is_unspaced, words_of
 
 MOST_WORDS = 50
-"""Words of a query that are looked for in each title."""
+"""Maximum number of words searched in each title."""
 _SHORT = re.compile("[a-z]{3,4}")
 _HISSING = ("s", "x", "z", "ch", "sh")
 
@@ -20,13 +20,13 @@ _HISSING = ("s", "x", "z", "ch", "sh")
 class _Sought:
     word: str
     is_open: bool
-    """Whether a longer word that begins with it holds it too, as in `image_words_query`."""
+    """Whether longer words with this prefix match, as in `image_words_query`."""
     more: str = ""
-    """How a short one ends where it means more than one thing, as there too."""
+    """Plural ending that a short word may have, as in the same function."""
 
     @classmethod
     def all_of(cls, words: Sequence[str]) -> list[Self]:
-        """The words of a text that was written without a space: the last may go on."""
+        """The words of a chunk without spaces; the last one may be a prefix."""
         *before, last = words or [""]
         return [*(cls(word, is_open=False) for word in before), *([cls._last(last)] if last else [])]
 
@@ -36,8 +36,8 @@ class _Sought:
             return cls(word, is_open=False, more="es" if word.endswith(_HISSING) else "s")
         return cls(word, is_open=len(word) > 2 or not word.isascii())
 
-    def stands_at(self, text: str, start: int) -> bool:
-        """Whether it does so in folded `text`, where its letters are."""
+    def matches_at(self, text: str, start: int) -> bool:
+        """Whether the word matches in the folded `text` at `start`."""
         stop = start + len(self.word)
         ends = self.is_open or _meets(text, stop)
         more = stop + len(self.more)
@@ -45,14 +45,14 @@ class _Sought:
 
 
 def _meets(text: str, place: int) -> bool:
-    """Whether a word may begin or end at this place."""
+    """Whether a word may begin or end at this position."""
     if place in (0, len(text)):
         return True
     return any(is_unspaced(one) or not is_letter(one) for one in text[place - 1 : place + 1])
 
 
 def marks(title: str, query: SearchQuery) -> list[tuple[int, int]]:
-    """Return where in `title` the words of `query` stand, from which character up to which, in their order."""
+    """Return the matches of `query` in `title` as (start, stop) positions, in order, not overlapping."""
     sought = _sought(query.words) if query.mode is not Mode.MEANING else ()
     if not sought:
         return []
@@ -65,7 +65,7 @@ def marks(title: str, query: SearchQuery) -> list[tuple[int, int]]:
     for one in sought:
         place = folded.find(one.word)
         while place >= 0:
-            if one.stands_at(folded, place):
+            if one.matches_at(folded, place):
                 found.append((begins[place][0], begins[place + len(one.word) - 1][1]))
             place = folded.find(one.word, place + 1)
     return _merged(found)
@@ -73,12 +73,12 @@ def marks(title: str, query: SearchQuery) -> list[tuple[int, int]]:
 
 @lru_cache(maxsize=64)
 def _sought(text: str) -> tuple[_Sought, ...]:
-    chunks = read_box(text).meant.split()
+    chunks = parse_text(text).meant.split()
     return tuple(dict.fromkeys(one for chunk in chunks for one in _Sought.all_of(words_of(chunk))))[:MOST_WORDS]
 
 
 def _merged(found: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return these stretches in their order, those that touch as one."""
+    """Return these intervals in order, overlapping and adjacent ones merged."""
     merged: list[tuple[int, int]] = []
     for start, stop in sorted(found):
         if merged and start <= merged[-1][1]:

@@ -1,4 +1,4 @@
-"""Images by their ids, as lists of pictures show them."""
+"""Read images by id for lists of pictures."""
 
 import uuid
 from collections.abc import Iterable
@@ -17,8 +17,8 @@ class _Given(NamedTuple):
 
 
 def shown_images(ids: Iterable[uuid.UUID], *, hidden: Yes | Either | Mine | None = None) -> dict[uuid.UUID, Image]:
-    """Return those of these images that everybody may see, without the columns that no list shows; with `hidden` such
-    as may be found then."""
+    """Return the images of these ids that everybody may see, by id, without columns that lists don't show; `hidden`
+    includes others, as in filters."""
     sql, values = sql_of(_made, None, _Given(list(ids), hidden))
     with connection.cursor() as cursor:
         cursor.execute(sql, values)

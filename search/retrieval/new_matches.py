@@ -1,7 +1,7 @@
-"""Which of the pictures that became visible lately match a search: for saved searches and their feeds.
+"""New matches: which of the latest pictures match a search, for saved searches and their feeds.
 
-"Lately" is between two numbers of arrivals: what a reader was told of, and what there is now. So each picture is told
-once, whenever its transaction began and its vector was computed (see `search.models.arrivals`).
+"Latest" means between two arrival numbers: the last one that a reader has seen, and the present one. So each picture
+is reported once, whenever its transaction began or its vector was computed (see `search.models.arrivals`).
 """
 
 import uuid
@@ -17,14 +17,14 @@ from search.models.arrivals import state
 from search.query import full_text
 from search.query.query import Minimum, SearchQuery
 from search.relevance.bands import Band
-from search.retrieval.best_windows import tell_windows
+from search.retrieval.best_windows import set_windows
 from search.retrieval.query_vector import query_vector_of
 from search.retrieval.ranking import Candidate, band_by_words, ranked
 from search.retrieval.scope import Scope
 from search.retrieval.search import best_candidates
 
-LOOKED_AT = 50_000
-"""Arrivals that are looked at in one go: a quarter of a second."""
+MOST_CHECKED = 50_000
+"""Arrivals checked at once: a quarter of a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,11 @@ class Window:
 
     @classmethod
     def since(cls, number: int) -> "Window":
-        """All that arrived after `number`."""
+        """Return all that arrived after `number`."""
         return cls(number, state().arrived)
 
     def newest(self, count: int) -> "Window":
-        """Return the part of this window that holds the newest `count` arrivals of searchable pictures."""
+        """Return the part of this window with its newest `count` searchable arrivals."""
         arrivals = Arrival.objects.filter(searchable__gt=self.after, searchable__lte=self.to)
         before = arrivals.order_by("-searchable").values_list("searchable", flat=True)[count : count + 1].first()
         return Window(before or self.after, self.to)
@@ -48,18 +48,18 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """Images that match, the last arrived first. `rest` is the part of the window that is still to be looked at."""
+    """New matches, last arrival first. `rest` is the part of the window still to be checked."""
 
     images: list[Image]
     rest: Window | None
 
 
-def new_matches(query: SearchQuery, window: Window, limit: int, *, looked_at: int = LOOKED_AT) -> News:
-    """Return the newest `limit` of the images in `window` that match `query`, of its newest `looked_at` arrivals.
+def new_matches(query: SearchQuery, window: Window, limit: int, *, looked_at: int = MOST_CHECKED) -> News:
+    """Return the newest `limit` images in `window` that match `query`, among its newest `looked_at` arrivals.
 
-    Those that match are related, or strong where the query asks for that; where nothing is measured, among the nearest
-    of all or holding the words; all that pass its filters where it asks for nothing else. Each has its `band`, and
-    `arrival`. Raises BadQuery and ModelUnavailable as `find` does.
+    Matches are related or strong, or only strong if the query says so; without a calibration, those among the nearest
+    of all or that contain the words; for a query with filters only, all that pass. Each has its `band` and `arrival`.
+    Raises BadQuery and ModelUnavailable as `find` does.
     """
     part = window.newest(looked_at)
     rest = Window(window.after, part.after) if part.after > window.after else None
@@ -90,15 +90,16 @@ class _Search:
         self.bands = {Band.STRONG} if query.minimum is Minimum.STRONG else {Band.STRONG, Band.RELATED}
 
     def newest(self, limit: int) -> list[_Match]:
-        """Return the newest matches, the last arrived first."""
+        """Return the newest matches, last arrival first."""
         rows = self._rows().filter(arrival__searchable__gt=self.window.after, arrival__searchable__lte=self.window.to)
         rows = rows.order_by("-arrival__searchable")
         if not self.query_vector.away:
             return [_match(*row) for row in rows[:limit]]
-        return self._unspoiled([_match(*row) for row in rows])[:limit]
+        return self._still_matching([_match(*row) for row in rows])[:limit]
 
     def _rows(self) -> "QuerySet[Image, tuple[Any, ...]]":
-        """Rows that match but for what is unwanted: id, number, distance, whether by words, unwanted distances."""
+        """Rows that match before negative parts are applied: id, number, distance, whether by words, distances to
+        them."""
         towards = self.query_vector.towards
         held = self._held
         columns = {
@@ -113,11 +114,11 @@ class _Search:
 
     @property
     def _held(self) -> Q:
-        """Rows whose words make them a match, whatever they look like."""
+        """The condition for rows that match by their words, whatever their similarity."""
         text = self.scope.text
         if text is not None and self.query.minimum is Minimum.STRONG:
             text = full_text.whole_words(self.query.box.meant)
-        # By their ids: beside another condition the words' index is of no use, and all texts would be read.
+        # By ids: combined with other conditions the full-text index would not be used, and all texts would be read.
         return Q() if text is None else Q(pk__in=full_text.holding(self.scope.images, text).values("pk"))
 
     def _reached(self, held: Q) -> Q:
@@ -129,18 +130,18 @@ class _Search:
         least = towards.scale.strong if Band.RELATED not in self.bands else towards.scale.related
         return held | Q(LessThanOrEqual(towards.distance, 1 - least))
 
-    def _unspoiled(self, matches: list[_Match]) -> list[_Match]:
-        """Return those of `matches` that still match with what is unwanted in them."""
+    def _still_matching(self, matches: list[_Match]) -> list[_Match]:
+        """Return those of `matches` that still match when negative parts are applied."""
         towards = self.query_vector.towards
         if towards is None or towards.scale is None:
-            # Nothing but what loses nothing keeps the band that it is given here.
+            # Without a calibration, treat all as whole-word matches: only an unpenalised row then keeps its band.
             for match in matches:
                 match.one.text_rank, match.one.whole = 0.0, True
         ranked([match.one for match in matches], self.query_vector)
         return [match for match in matches if match.one.band in self.bands]
 
     def images(self, matches: Sequence[_Match]) -> list[Image]:
-        """Return the images with what the search has found out about them."""
+        """Return the images with similarity, band and window set."""
         ids = [match.one.id for match in matches]
         rows = Image.objects.for_lists().shown().select_related("arrival").in_bulk(ids)
         held, whole = self._among(ids, self.scope.text), self._among(ids, full_text.whole_words(self.query.box.meant))
@@ -154,11 +155,11 @@ class _Search:
                 image.band = band_by_words(band, whole=image.id in whole) if image.by_words else band
         images = [rows[image_id] for image_id in ids if image_id in rows]
         if self.query_vector.towards:
-            tell_windows(images, self.query_vector.towards.vector, self.query_vector.towards.windows_in)
+            set_windows(images, self.query_vector.towards.vector, self.query_vector.towards.windows_in)
         return images
 
     def _among(self, ids: Sequence[uuid.UUID], text: Func | None) -> set[uuid.UUID]:
-        """Return those of `ids` whose images hold these words."""
+        """Return those of `ids` whose images contain these words."""
         if text is None or self.scope.text is None or not ids:
             return set()
         return set(full_text.holding(Image.objects.filter(pk__in=ids), text).values_list("pk", flat=True))

@@ -1,4 +1,4 @@
-"""From the parts of a query to one unit vector to be near to, and those to be far from."""
+"""Combine the parts of a query into one unit vector, plus negative vectors."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -26,9 +26,9 @@ from search.retrieval.best_windows import distance_to
 
 @dataclass(frozen=True)
 class Direction:
-    """A unit vector, how much it counts, and what unrelated pictures score against it, if known.
+    """A unit vector, its weight, and what unrelated pictures score with it, if known.
 
-    `windows_in` is the set in which the windows of wide and tall pictures count too; None where only whole ones do.
+    `windows_in` is the set whose windows of wide and tall pictures are searched too; None for whole pictures only.
     """
 
     vector: Vector
@@ -38,18 +38,18 @@ class Direction:
 
     @cached_property
     def as_text(self) -> str:
-        """The vector as SQL takes it."""
+        """The vector in SQL syntax."""
         return as_text(self.vector)
 
     @cached_property
     def distance(self) -> Expression:
-        """The cosine distance of a row `with_vectors`: the vector is written out once for all queries."""
+        """The cosine distance of a row `with_vectors`. Cached, since formatting the vector is slow."""
         return distance_to(self.vector, self.windows_in)
 
 
 @dataclass(frozen=True, slots=True)
 class QueryVector:
-    """`towards` is None for a query that wants nothing in particular. Distances are of the vectors in `table`."""
+    """`towards` is None for a query without positive parts. Distances refer to the vectors in `table`."""
 
     towards: Direction | None
     away: tuple[Direction, ...]
@@ -61,21 +61,20 @@ class QueryVector:
         return self.towards is not None and self.towards.windows_in is not None
 
     def measured(self, images: ImageQuerySet) -> ImageQuerySet:
-        """Return `images` with the vectors that distances are of, where any distance counts."""
+        """Return `images` joined with the vectors, if distances are needed."""
         return images.with_vectors(self.table) if self.towards or self.away else images
 
 
 def query_vector_of(
     wanted: Sequence[Part], unwanted: Sequence[Part], *, hidden: Yes | Either | Mine | None = None
 ) -> QueryVector:
-    """Return the vectors of a query's parts, those that are wanted made into one.
+    """Return the vectors of a query's parts; positive ones are combined into one.
 
-    With `hidden`, a part may be such an image as may be found then.
+    With `hidden`, a part may also be an image that is visible under that filter.
 
-    Raises NoSuchQuery for a picture or an image that is not there, BadQuery for parts that cancel out, and
-    ModelUnavailable.
+    Raises NoSuchQuery for a missing picture or image, BadQuery for parts that cancel out, and ModelUnavailable.
     """
-    # The models first: one that was only half there is called otherwise once it is whole, and so is its set.
+    # Load the models first: the identity of a partly downloaded model changes when it is complete.
     vectors: dict[Any, Vector] = {
         part.value: vector for part in (*wanted, *unwanted) if (vector := _encoded(part)) is not None
     }
@@ -83,32 +82,31 @@ def query_vector_of(
     vectors |= _image_vectors([*wanted, *unwanted], table, hidden=hidden)
     windows_in = table.id if table and table.windows else None
     return QueryVector(
-        towards=_together([_direction(part, vectors, windows_in) for part in wanted], wanted),
+        towards=_weighted_sum([_direction(part, vectors, windows_in) for part in wanted], wanted),
         away=tuple(_direction(part, vectors, windows_in) for part in unwanted),
         table=table,
     )
 
 
 def images_in(query: SearchQuery) -> list[uuid.UUID]:
-    """Return the images that a query is made of, by the ids that they have now: nobody wants to find again what they
-    pointed at."""
+    """Return the present ids of the images in a query: they are excluded from its results."""
     return list(_present(query.parts).values())
 
 
 def _present(parts: Sequence[Part]) -> dict[uuid.UUID, uuid.UUID]:
-    """Return the ids of images that parts name, each with the one that it has now: its file may have changed."""
+    """Return the present id of each image in `parts`: its file may have changed."""
     ids = [uuid.UUID(str(part.value)) for part in parts if part.kind is Kind.IMAGE]
     former = FormerId.present(ids)
     there = set(Image.objects.filter(pk__in=former).values_list("pk", flat=True)) if former else set()
     return {one: one if one in there else former.get(one, one) for one in ids}
 
 
-def _together(directions: Sequence[Direction], parts: Sequence[Part]) -> Direction | None:
-    """Return the weighted sum, of unit length.
+def _weighted_sum(directions: Sequence[Direction], parts: Sequence[Part]) -> Direction | None:
+    """Return the weighted sum, normalised to unit length.
 
-    Pictures are nearer to pictures than words are to any, and scatter more: added as they are, a picture would drown
-    the words beside it. Each vector is divided by the spread of what unrelated pictures score against it, so that at
-    equal weights each part moves the ranking by the same number of its own spreads.
+    Pictures are nearer to pictures than texts are, and scores scatter more: simply added, a picture would outweigh the
+    text. Each vector is divided by the spread of unrelated pictures' scores with it, so that at equal weights each
+    part moves the ranking by the same number of its own spreads.
     """
     if len(directions) <= 1:
         return directions[0] if directions else None
@@ -118,7 +116,7 @@ def _together(directions: Sequence[Direction], parts: Sequence[Part]) -> Directi
     shares = np.array([one.weight / spread for one, spread in zip(directions, spreads, strict=True)])
     total = shares @ np.stack([one.vector for one in directions])
     length = float(np.linalg.norm(total))
-    # Stored vectors are halves: what is left of two opposite ones is their rounding.
+    # Stored vectors have half precision: the sum of opposite ones is rounding error.
     if length < 1e-2 * shares.sum():
         raise BadQuery(_("The parts of this search cancel each other out."))
     vector: Vector = (total / length).astype(np.float32)
@@ -130,15 +128,14 @@ def _together(directions: Sequence[Direction], parts: Sequence[Part]) -> Directi
 
 
 def _encoded(part: Part) -> Vector | None:
-    """Return the vector of words, or of a picture that was shown; None for an image, whose vector is stored."""
+    """Return the vector of a text or an uploaded picture; None for an image, whose vector is stored."""
     if part.kind is Kind.WORDS:
         return text_vector(str(part.value))
     return picture_vector(uuid.UUID(str(part.value))) if part.kind is Kind.PICTURE else None
 
 
 def _direction(part: Part, vectors: Mapping[Any, Vector], windows_in: int | None) -> Direction:
-    """What is like an image of the collection is so as a whole; words, and pictures that were shown, may be found in a
-    part of it."""
+    """Images of the collection are compared as a whole; texts and uploaded pictures also match windows."""
     vector = vectors[part.value]
     whole = part.kind is Kind.IMAGE
     scale = scale_of(vector, pictures=float(part.kind is not Kind.WORDS), whole=whole)
@@ -151,7 +148,7 @@ def _image_vectors(
     ids = _present(parts)
     if not ids:
         return {}
-    # Hidden ones alone are found by what is shown, too.
+    # With a filter for hidden pictures only, a visible image can still be the query.
     images = visible(Image.objects.all(), Either() if isinstance(hidden, Yes) else hidden)
     images = images.with_vectors_of(active_model()).filter(pk__in=ids.values())
     vectors = images.vectors_in(table)

@@ -1,4 +1,4 @@
-"""The order of the candidates: what the database found nearest or by its words, weighed against all that was asked."""
+"""Re-ranking: order candidates by distance, full text and negative parts."""
 
 import datetime as dt
 import statistics
@@ -10,27 +10,27 @@ from search.relevance.bands import Band
 from search.retrieval.query_vector import Direction, QueryVector
 
 RECIPROCAL_RANK_K = 60
-"""The constant of reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009)."""
+"""Constant of reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009)."""
 PENALTY = 2.0
-"""Spreads of the wanted similarity that a candidate loses for each spread by which it is nearer to what is unwanted
-than unrelated pictures are: with one for one, a perfect match of both would still stand among the first."""
+"""Penalty: spreads of similarity lost for each spread that a candidate is nearer to a negative part than unrelated
+pictures are. With 1, a perfect match of both would still be among the first."""
 FRESH_FOR = dt.timedelta(days=30)
 FRESH_LIFT = 1.0
-"""Spreads by which `sort=fresh` lifts a picture of this moment; one of thirty days ago not at all."""
+"""Spreads by which `sort=fresh` lifts a picture added now; falls to 0 at thirty days."""
 UNMEASURED_SPREAD = 0.03
-"""The spread that is taken for unrelated pictures while the collection is too small to be measured."""
+"""Assumed spread of unrelated pictures while the collection is too small for calibration."""
 
 _ORDER = {Band.STRONG: 0, Band.RELATED: 1, Band.WEAK: 2, None: 2}
 
 
 @dataclass(slots=True)
 class Candidate:
-    """A row that may be shown. `date` is what the search sorts by if it sorts by a date: when it was added, in Unix
-    seconds, or taken; infinite where nobody knows.
+    """A row that may be shown. `date` is when it was added, or taken, depending on the sort order, in Unix seconds;
+    infinite if unknown.
 
-    `similarity` is to what is wanted; None where nothing but words was asked. `text_rank` tells how well its words
-    match, None where they don't; `whole` whether they do so as whole words, `exactness` whether they are its title.
-    `unwanted` holds its similarity to each unwanted part.
+    `similarity` is to the query vector, None without one. `text_rank` is the full-text rank, None if the words don't
+    match; `whole` says whether they match as whole words, `exactness` how exactly they are the title. `unwanted` has
+    the similarity to each negative part.
     """
 
     id: uuid.UUID
@@ -49,7 +49,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Dislike:
-    """From which similarity to an unwanted part rows lose by it, and how much for each further unit of it."""
+    """The similarity to a negative part from which rows are penalised, and the penalty per unit beyond it."""
 
     start: float
     slope: float
@@ -59,7 +59,7 @@ class Dislike:
 
 
 class Judge:
-    """What a search makes of a row: how much it loses for being near to what is unwanted, and its band."""
+    """Judges rows for a search: the penalty for negative parts, and the band."""
 
     def __init__(self, candidates: Sequence[Candidate], query_vector: QueryVector) -> None:
         self.scale = query_vector.towards.scale if query_vector.towards else None
@@ -70,15 +70,16 @@ class Judge:
         ]
 
     def loss(self, one: Candidate) -> float:
-        """Return how many spreads of the wanted similarity it loses."""
+        """Return the penalty in spreads of similarity."""
         if not self.dislikes:
             return 0.0
         return sum(dislike.loss(near) for dislike, near in zip(self.dislikes, one.unwanted, strict=True))
 
     def decide(self, one: Candidate) -> float:
-        """Set the band of a row; return its similarity less what it loses.
+        """Set the band of a row; return its similarity after the penalty.
 
-        One that holds all words is strong, one that holds their beginnings related at least, whatever it looks like.
+        A row that contains all words is strong, one that contains them as prefixes at least related, whatever its
+        similarity.
         """
         loss = self.loss(one)
         near = (one.similarity or 0.0) - loss * self.spread
@@ -89,7 +90,7 @@ class Judge:
 
 
 def band_by_words(band: Band | None, *, whole: bool) -> Band:
-    """Return the band of a row that holds the words, whole or their beginnings; `band` tells how it looks."""
+    """Return the band of a row that contains the words, whole or as prefixes; `band` is that of its similarity."""
     return Band.STRONG if whole or band is Band.STRONG else Band.RELATED
 
 
@@ -100,18 +101,18 @@ def ranked(
     fresh_at: dt.datetime | None = None,
     oldest_first: bool = False,
 ) -> list[Candidate]:
-    """Return `candidates` best first, each with its band: first by band, in it titles that are what was written, then
-    by fused rank, then by similarity, and where nothing of this decides, the last added first, or the `oldest_first`.
+    """Return `candidates` with their bands, best first: by band, exact titles, fused rank and similarity; ties by
+    date, newest first unless `oldest_first`, then by id.
 
-    With `fresh_at`, the moment of the search, recent ones are lifted within their band.
+    With `fresh_at`, the time of the search, recent pictures are lifted within their band.
     """
     judge = Judge(candidates, query_vector)
-    # Without the ids as keys: to hash hundreds of UUIDs takes longer than to sort by all else.
+    # Ids are not used as keys: hashing hundreds of UUIDs takes longer than the rest of the sort.
     worth = [(judge.decide(one) + _freshness(one, fresh_at) * judge.spread, one) for one in candidates]
     by_date = 1 if oldest_first else -1
     worth.sort(key=lambda pair: (-pair[0], by_date * pair[1].date, pair[1].id))
     by_worth = [one for _worth, one in worth]
-    # Sorting is stable: where nothing of this decides, the order by worth stays.
+    # Stable sort: ties keep the order by worth.
     if not any(one.by_words for one in candidates):
         return sorted(by_worth, key=lambda one: (_ORDER[one.band], -one.exactness))
     fused = _fused(by_worth)
@@ -119,7 +120,7 @@ def ranked(
 
 
 def _fused(by_worth: Sequence[Candidate]) -> dict[uuid.UUID, float]:
-    """Reciprocal rank fusion of the order by meaning and the order by words."""
+    """Return the reciprocal rank fusion of the orders by similarity and by full text."""
     holding = [one for one in by_worth if one.by_words]
     by_words = sorted(holding, key=lambda one: (-one.exactness, not one.whole, -(one.text_rank or 0.0)))
     by_meaning = [one for one in by_worth if one.similarity is not None]
@@ -131,7 +132,7 @@ def _fused(by_worth: Sequence[Candidate]) -> dict[uuid.UUID, float]:
 
 
 def _dislike(direction: Direction, near: Sequence[float]) -> Dislike:
-    """`near` is what the candidates score: where nothing is measured, most of them stand for unrelated pictures."""
+    """`near` are the candidates' similarities: without a calibration their median stands for unrelated pictures."""
     if direction.scale:
         return Dislike(direction.scale.related, PENALTY * direction.weight / direction.scale.spread)
     usual = statistics.median(near) if near else 0.0

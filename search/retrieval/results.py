@@ -1,4 +1,4 @@
-"""A page of results, and the stretches that all results are made of."""
+"""A page of results, and the segments that results consist of."""
 
 import uuid
 from collections.abc import Callable, Sequence
@@ -21,11 +21,11 @@ PER_PAGE = 24
 class ResultPage:
     """One page of images, best first, and how many images the whole search ranks.
 
-    Each image has its `similarity` to what is wanted, the `band` that this similarity lies in, and `by_words`, whether
-    its title, tags or description hold what was written. `strong` counts the strong matches; where `strong_is_least`,
-    there may be more. `scale` is None while the collection is too small for bands to mean anything. `places` are more
-    than were `found` where some are gone since the first page: nobody moves up, or rows would be missed. From the page
-    `copies_from` on follow copies of pictures that stand before. `at` is how far the collection was.
+    Each image has its `similarity`, its `band`, and `by_words`: whether title, tags or description contain the words.
+    `strong` is the number of strong matches, a lower bound if `strong_is_least`. `scale` is None while the collection
+    is not calibrated. `places` exceeds `found` if rows are gone since the first page: others don't move up, or rows
+    would be skipped. From page `copies_from` on, copies of earlier results follow. `at` is the state of the collection
+    for this search.
     """
 
     query: SearchQuery
@@ -55,7 +55,7 @@ class ResultPage:
 
     @property
     def first(self) -> int:
-        """Return which result of the whole search the first of this page is, from 1."""
+        """The rank of this page's first result in the whole search, from 1."""
         return (self.query.page - 1) * PER_PAGE + 1
 
     @property
@@ -63,16 +63,16 @@ class ResultPage:
         return self.query.page > self.pages
 
     def at_page(self, page: int, *, all_shown: bool | None = None) -> SearchQuery:
-        """Return the query of another page of these results, as they were when the first one was asked for.
+        """Return the query of another page of these results, as of the first page.
 
-        The first page is always that of today. With `all_shown`, with or without all that is weaker than strong.
+        The first page is always up to date. `all_shown` says whether results weaker than strong are shown.
         """
         shown = self.query.all_shown if all_shown is None else all_shown
         return replace(self.query, page=page, seen=self.asked_at if page > 1 else None, all_shown=shown)
 
     @cached_property
     def sections(self) -> list[tuple[Band | None, list[Image]]]:
-        """The images of this page by band. Sorted by date, strong and related ones stand together, without a band."""
+        """The images of this page by band; sorted by date, strong and related ones form one section without a band."""
 
         def section(image: Image) -> Band | None:
             band = Band(image.band) if image.band else None
@@ -82,20 +82,20 @@ class ResultPage:
 
     @cached_property
     def facets(self) -> list[Facet]:
-        """The filters that everybody may choose from."""
+        """The filters that everybody may use."""
         return self.facets_shown(places=False)
 
     def facets_shown(self, *, places: bool) -> list[Facet]:
-        """The same, with those of `places` for those who may see them."""
+        """The same; with `places`, including place filters."""
         return facets_of(self.query, self.counts, places=places)
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of the results: how many places it has, and what stands from one to another.
+    """A segment of the results: its number of places, and a function that returns the images in a range.
 
-    Some of the places are empty, their rows `gone`; `gone_at_its_end` of them with no other behind them. `ids` are of
-    all that stands there, in an order that is had at once: what words find comes by its distance too.
+    `gone` places are empty, `gone_at_its_end` of them at the end. `ids` returns all ids of the segment, possibly in a
+    cheaper order.
     """
 
     count: int
@@ -106,7 +106,7 @@ class Segment:
 
 
 def places_in(segments: Sequence[Segment]) -> int:
-    """How many places there are, up to the last that is not empty."""
+    """Return the number of places up to the last one that is not empty."""
     places = sum(segment.count for segment in segments)
     for segment in reversed(segments):
         places -= segment.gone_at_its_end
@@ -116,7 +116,7 @@ def places_in(segments: Sequence[Segment]) -> int:
 
 
 def part_of(segments: Sequence[Segment], start: int, stop: int) -> list[Image]:
-    """Return what stands from `start` to `stop` in the segments, one after the other."""
+    """Return the images at places `start` to `stop` of the concatenated segments."""
     images: list[Image] = []
     for segment in segments:
         first, last = max(0, start), min(segment.count, stop)

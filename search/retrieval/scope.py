@@ -1,4 +1,4 @@
-"""Which rows a search may find, and how many they are."""
+"""Search scope: which rows a search may find, and how many."""
 
 import datetime as dt
 import uuid
@@ -25,9 +25,9 @@ from search.retrieval.query_vector import images_in
 
 
 class Scope:
-    """The rows that `query` may find, as far as the collection was when its first page was asked for.
+    """The rows that `query` may find, as of its first page.
 
-    `text` matches the words that rows are found by, None where they aren't; with `by_words_alone` by nothing else.
+    `text` is the full-text query, None if words are not searched; with `by_words_alone` nothing else is.
     """
 
     def __init__(
@@ -38,8 +38,8 @@ class Scope:
         among: Sequence[uuid.UUID] | None = None,
         private: bool = False,
     ) -> None:
-        """With `to`, as far as the collection was when this had arrived; with `among`, of these images alone; with
-        `private`, those too that whoever asks may see and others may not."""
+        """With `to`, as of this arrival number; with `among`, of these images only; with `private`, including private
+        pictures that the user may see."""
         self.query = query
         self._private = private
         self.among = among
@@ -50,19 +50,19 @@ class Scope:
 
     @cached_property
     def at(self) -> State:
-        """How far the collection is, without what arrived after the first page."""
+        """The state of the collection without later arrivals than the first page."""
         now = state()
         seen = self.query.seen
         return now if seen is None or seen >= OLDEST_MOMENT else State(min(seen, now.arrived), now.changed)
 
     @property
     def wanted(self) -> list[Part]:
-        """The parts to be near to."""
+        """The positive parts of the query vector."""
         return [part for part in self.query.wanted if not (self.by_words_alone and part.name == "q")]
 
     @cached_property
     def filters(self) -> Filters:
-        """Those of the query; and private pictures are found where nothing is said of hidden ones."""
+        """The filters of the query; private pictures are included unless it filters by visibility."""
         filters = self.query.all_filters
         is_open = self._private and filters.hidden is None and asker().sees_private
         return replace(filters, hidden=Hidden.MINE) if is_open else filters
@@ -83,7 +83,7 @@ class Scope:
 
     @property
     def only_visible(self) -> FilterValues:
-        """Filters that leave out nothing but what may not be found at all."""
+        """Filters that exclude only what must not be found."""
         return Filters(hidden=self.filters.hidden).values
 
     @cached_property
@@ -96,7 +96,7 @@ class Scope:
 
     @cached_property
     def total(self) -> int:
-        """How many rows there are: those that pass the filters, without what came later or was pointed at."""
+        """The number of rows: those that pass the filters, without later arrivals and the query's own images."""
         outside = Q()
         if self._moment:
             outside |= Q(created__gt=self._moment)
@@ -108,24 +108,24 @@ class Scope:
 
     @property
     def asked_at(self) -> int:
-        """What addresses of further pages say of how far the collection was on the first."""
+        """The value of `seen` in addresses of further pages."""
         return self.query.seen if self._moment and self.query.seen else self.at.arrived
 
     @cached_property
     def fresh_at(self) -> dt.datetime:
-        """The moment of the last arrival: at every later visit, pages are as fresh as they were then."""
+        """The time of the last arrival, so that freshness does not change between pages."""
         return self._moment or Arrival.moment_of(self.at.arrived)
 
     @property
     def _moment(self) -> dt.datetime | None:
-        """When somebody began to page through these results, where an address of an older version says so."""
+        """The time of the first page, where an address of an older version contains it."""
         seen = self.query.seen
         return dt.datetime.fromtimestamp(seen, dt.UTC) if seen is not None and seen >= OLDEST_MOMENT else None
 
     def _name(self) -> str:
-        """What tells the rows that are eligible from those of another search."""
+        """The cache key of the eligible rows."""
         alone = self.query.box.meant if self.by_words_alone else ""
         filters = self.conditions.filters
-        # By the same name others may mean other albums, and what tags find is not told by the filters that name them.
+        # Albums of the same name may differ by user, and tag filters are resolved to tags.
         named = f"{filters.in_albums}{filters.not_in_albums}{filters.any_tags}{filters.no_tags}"
         return f"{'shown' if self.query.is_empty else active_model()}\n{self.query.box.quoted}\n{alone}\n{named}"

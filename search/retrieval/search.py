@@ -1,7 +1,7 @@
 """From a query to a page of results.
 
-The nearest rows, with those that words find, are the candidates: they are weighed against all that was asked.
-What lies further away follows in the order of its distance, so that every row that may be found stands on one page.
+Candidates are the nearest rows and those found by full text; they are re-ranked by all parts of the query. The
+remaining rows follow by distance, so that every row in scope is on exactly one page.
 """
 
 import math
@@ -14,7 +14,7 @@ from search.models.querysets import ImageQuerySet
 from search.models.vector_sets import current_set
 from search.query.query import Minimum, SearchQuery, Sort
 from search.relevance.bands import Band, Scale
-from search.retrieval.best_windows import tell_windows
+from search.retrieval.best_windows import set_windows
 from search.retrieval.candidate_cache import CachedCandidates, cache_candidates, cached_candidates
 from search.retrieval.candidates import CandidateSearch, by_date, dates
 from search.retrieval.full_scan import FullScan
@@ -25,39 +25,38 @@ from search.retrieval.results import PER_PAGE, ResultPage, Segment, part_of, pla
 from search.retrieval.scope import Scope
 
 NEAREST = 100
-"""So many of the nearest count as matches while the collection is too small to be measured."""
+"""Number of nearest results that count as matches while the collection is not calibrated."""
 
 _CUTS = {Minimum.STRONG: (Band.STRONG,), Minimum.RELATED: (Band.STRONG, Band.RELATED)}
 
 
 def find(query: SearchQuery) -> ResultPage:
-    """Return the page of results that `query` asks for; for an empty query, the newest images.
+    """Return the page of results for `query`; the newest images if it is empty.
 
-    Raises NoSuchQuery for a picture or an image that is not there, BadQuery for parts that cancel out, and
-    ModelUnavailable.
+    Raises NoSuchQuery for a missing picture or image, BadQuery for parts that cancel out, and ModelUnavailable.
     """
     return Search(query).page()
 
 
 def best_candidates(query: SearchQuery) -> list[Candidate]:
-    """Return the NEAREST best matches of what everybody may see, however good they are. Raises what `find` raises."""
-    return Search(query.replace(sort=Sort.SIMILARITY, minimum=Minimum.ANY), private=False).head()[:NEAREST]
+    """Return the NEAREST best results that everybody may see, whatever their band. Raises what `find` raises."""
+    return Search(query.replace(sort=Sort.SIMILARITY, minimum=Minimum.ANY), private=False).candidates()[:NEAREST]
 
 
 def similar_images(image: Image, count: int) -> list[Image]:
-    """Return the `count` images nearest to `image`, without itself; none while it has no vector to search by."""
+    """Return the `count` images nearest to `image`, without itself; none while it has no vector."""
     table = current_set(active_model())
-    # Of a hidden picture too: curators look at its page.
+    # Works for a hidden picture, too: curators see its page.
     vector = Image.objects.filter(pk=image.pk).vectors_in(table).get(image.pk)
     if vector is None:
         return []
     search = Search(SearchQuery().more_like(image.id), QueryVector(Direction(vector, 1.0, None), (), table))
-    head = search.candidate_search.candidates()
-    return part_of(search.by_similarity(head), 0, count)
+    candidates = search.candidate_search.candidates()
+    return part_of(search.by_similarity(candidates), 0, count)
 
 
 class Search:
-    """One search under way: its rows in order."""
+    """One running search: its rows in order."""
 
     def __init__(
         self,
@@ -68,8 +67,8 @@ class Search:
         private: bool = True,
         bare: bool = False,
     ) -> None:
-        """With `query_vector`, for what the query's parts mean; with `among`, of these images alone; without
-        `private`, of what everybody may see; with `bare`, for the ids of images and how good they are."""
+        """`query_vector` replaces that of the query's parts; with `among`, only these images are searched; without
+        `private`, only what everybody may see; with `bare`, only ids and scores are read."""
         self.query = query
         self.scope = Scope(query, among=among, private=private)
         self.finds_hidden = self.scope.filters.finds_hidden
@@ -77,8 +76,8 @@ class Search:
             self.scope.wanted, query.unwanted, hidden=self.scope.only_visible.hidden
         )
         self.candidate_search = CandidateSearch(self.scope, self.query_vector, bare=bare)
-        # Candidates of the first page that are hidden or deleted since: they keep their places, or rows behind them
-        # would move into pages that were read.
+        # Candidates hidden or deleted since the first page: they keep their places, or the rows after them would move
+        # onto pages that were already read.
         self.gone: frozenset[uuid.UUID] = frozenset()
 
     @property
@@ -88,14 +87,14 @@ class Search:
     def page(self) -> ResultPage:
         page = self._page()
         if self.query_vector.towards:
-            tell_windows(page.images, self.query_vector.towards.vector, self.query_vector.towards.windows_in)
+            set_windows(page.images, self.query_vector.towards.vector, self.query_vector.towards.windows_in)
         return page
 
     def _page(self) -> ResultPage:
-        head = [] if self.query.is_empty else self.head()
-        segments = self._segments(head)
+        candidates = [] if self.query.is_empty else self.candidates()
+        segments = self._segments(candidates)
         start = (self.query.page - 1) * PER_PAGE
-        strong = sum(one.band is Band.STRONG and one.id not in self.gone for one in head)
+        strong = sum(one.band is Band.STRONG and one.id not in self.gone for one in candidates)
         strong_from = self.scale.strong if self.scale else math.inf
         return ResultPage(
             query=self.query,
@@ -106,17 +105,17 @@ class Search:
             at=self.scope.at,
             scale=self.scale,
             strong=strong,
-            strong_is_least=self.candidate_search.more_hold_words or self._goes_on_beyond(head, strong_from),
+            strong_is_least=self.candidate_search.more_hold_words or self._may_continue(candidates, strong_from),
             asked_at=self.scope.asked_at,
             copies_from=self._copies_from(segments),
         )
 
     def segments(self) -> list[Segment]:
-        """All that is found, in stretches."""
-        return self._segments([] if self.query.is_empty else self.head())
+        """Return all results as segments."""
+        return self._segments([] if self.query.is_empty else self.candidates())
 
     def _copies_from(self, segments: Sequence[Segment]) -> int | None:
-        """The page, beyond the first, from which copies follow that are no candidates; None where there is none."""
+        """The page after the first from which copies follow that are no candidates; None if there is none."""
         if (
             not self.candidate_search.has_copies
             or self._is_by_date
@@ -125,23 +124,23 @@ class Search:
             return None
         return segments[0].count // PER_PAGE + 1 if segments[0].count >= PER_PAGE else None
 
-    def head(self) -> list[Candidate]:
-        """The candidates, best first."""
+    def candidates(self) -> list[Candidate]:
+        """Return the candidates, best first."""
         if known := cached_candidates(self.query):
             self.candidate_search.reach, self.candidate_search.more_hold_words = known.reach, known.more_hold_words
-            # To delete or show what is hidden counts as no change.
+            # Deleting or showing a hidden picture does not change the counter.
             if known.changed != self.scope.at.changed or self.finds_hidden:
                 ids = [one.id for one in known.candidates]
                 there = self.scope.images.filter(pk__in=ids).values_list("pk", flat=True)
                 self.gone = frozenset(ids).difference(there)
             return list(known.candidates)
-        head = self._ranked(self.candidate_search.candidates())
-        if len(head) > PER_PAGE and self.scope.among is None:
+        candidates = self._ranked(self.candidate_search.candidates())
+        if len(candidates) > PER_PAGE and self.scope.among is None:
             known = CachedCandidates(
-                head, self.candidate_search.reach, self.candidate_search.more_hold_words, self.scope.at.changed
+                candidates, self.candidate_search.reach, self.candidate_search.more_hold_words, self.scope.at.changed
             )
             cache_candidates(self.query, self.scope.asked_at, known)
-        return head
+        return candidates
 
     def _ranked(self, candidates: list[Candidate]) -> list[Candidate]:
         by_date_alone = not self.query_vector.towards
@@ -152,17 +151,17 @@ class Search:
             oldest_first=by_date_alone and self.query.sort.is_oldest_first,
         )
 
-    def by_similarity(self, head: list[Candidate]) -> list[Segment]:
-        """The nearest first, and then all others."""
-        nearest = sorted(head, key=lambda one: (-(one.similarity or 0), one.id))
-        return [self._of(nearest), FullScan(self.candidate_search, head, ()).rest(banded=False)]
+    def by_similarity(self, candidates: list[Candidate]) -> list[Segment]:
+        """Return the nearest first, then all others."""
+        nearest = sorted(candidates, key=lambda one: (-(one.similarity or 0), one.id))
+        return [self._of(nearest), FullScan(self.candidate_search, candidates, ()).rest(banded=False)]
 
     @property
     def _places(self) -> int:
-        """How many rows there are, with the places of those that are gone."""
+        """The number of rows, including the places of those that are gone."""
         return self.scope.total + len(self.gone)
 
-    def _segments(self, head: list[Candidate]) -> list[Segment]:
+    def _segments(self, candidates: list[Candidate]) -> list[Segment]:
         if self.query.is_empty:
             if self.query.sort.is_by_taken:
                 return self._by_taken()
@@ -171,48 +170,50 @@ class Search:
                 return [self._rows(self.scope.images.order_by(around.haversine(), "id"), self.scope.total)]
             return [self._rows(by_date(self.scope.images, self.query), self.scope.total)]
         cut = self._cut()
-        if not self._is_by_date and not any(one.band for one in head):
+        if not self._is_by_date and not any(one.band for one in candidates):
             cut = None
         bands, threshold = cut or (_CUTS[Minimum.RELATED], math.inf)
-        near = self._goes_on_beyond(head, threshold)
-        goes_on = self.candidate_search.more_hold_words or near
+        near = self._may_continue(candidates, threshold)
+        continues = self.candidate_search.more_hold_words or near
         if self._is_by_date:
-            return self._dated(head, bands, near=near, goes_on=goes_on)
-        full_scan = FullScan(self.candidate_search, head, bands, near=near, gone=len(self.gone))
-        if goes_on:
-            return self._by_band(head, bands, full_scan)
+            return self._dated(candidates, bands, near=near, continues=continues)
+        full_scan = FullScan(self.candidate_search, candidates, bands, near=near, gone=len(self.gone))
+        if continues:
+            return self._by_band(candidates, bands, full_scan)
         if cut is None:
-            return [self._of(head), full_scan.rest(banded=False)]
-        return [self._of([one for one in head if one.band in bands])]
+            return [self._of(candidates), full_scan.rest(banded=False)]
+        return [self._of([one for one in candidates if one.band in bands])]
 
-    def _by_band(self, head: list[Candidate], bands: Sequence[Band], full_scan: FullScan) -> list[Segment]:
-        """Each band with all its rows, candidates first, where there are more than these."""
+    def _by_band(self, candidates: list[Candidate], bands: Sequence[Band], full_scan: FullScan) -> list[Segment]:
+        """Return each band in full, its candidates first."""
         segments = []
         for band in bands:
-            segments += [self._of([one for one in head if one.band is band]), full_scan.in_band(band)]
-        if self._ends_at_the_cut:
+            segments += [self._of([one for one in candidates if one.band is band]), full_scan.in_band(band)]
+        if self._is_cut:
             return segments
-        return [*segments, self._of([one for one in head if one.band not in bands]), full_scan.rest(banded=True)]
+        return [*segments, self._of([one for one in candidates if one.band not in bands]), full_scan.rest(banded=True)]
 
-    def _dated(self, head: list[Candidate], bands: Sequence[Band], *, near: bool, goes_on: bool) -> list[Segment]:
-        """What lies in the bands by date, and behind it all others."""
-        ends = self._ends_at_the_cut and any(one.band for one in head)
-        # Where nothing is measured, the nearest count as matches, as for saved searches.
+    def _dated(
+        self, candidates: list[Candidate], bands: Sequence[Band], *, near: bool, continues: bool
+    ) -> list[Segment]:
+        """Return the rows in the bands by date, then all others."""
+        ends = self._is_cut and any(one.band for one in candidates)
+        # Without a calibration the nearest count as matches, as for saved searches.
         unmeasured = bool(self.query_vector.towards) and not self.scale and not ends
-        nearest = {one.id for one in head[:NEAREST]} if unmeasured else set()
-        kept = [one for one in head if one.band in bands or one.id in nearest]
-        rest = [one for one in head if one.band not in bands and one.id not in nearest]
-        full_scan = FullScan(self.candidate_search, head, bands, near=near, gone=len(self.gone))
-        if goes_on:  # the database puts in order what is there
+        nearest = {one.id for one in candidates[:NEAREST]} if unmeasured else set()
+        kept = [one for one in candidates if one.band in bands or one.id in nearest]
+        rest = [one for one in candidates if one.band not in bands and one.id not in nearest]
+        full_scan = FullScan(self.candidate_search, candidates, bands, near=near, gone=len(self.gone))
+        if continues:  # the database does the ordering
             there = [one for one in kept if one.id not in self.gone]
             dated = full_scan.dated(there, dates(self.query.sort))
         else:
             kept.sort(key=lambda one: one.date, reverse=not self.query.sort.is_oldest_first)
             dated = self._of(kept)
-        return [dated] if ends else [dated, self._of(rest), full_scan.rest(banded=goes_on)]
+        return [dated] if ends else [dated, self._of(rest), full_scan.rest(banded=continues)]
 
     def _by_taken(self) -> list[Segment]:
-        """Those with a date in the order of their index, and behind them all others, the last added first."""
+        """Return dated images in the order of their index, then all others, newest first."""
         way = "" if self.query.sort.is_oldest_first else "-"
         dated = self.scope.images.filter(capture__taken__isnull=False)
         count = self.scope.counts.exactly("dated", dated)
@@ -234,11 +235,11 @@ class Search:
         return self.query.sort.is_by_date
 
     @property
-    def _ends_at_the_cut(self) -> bool:
+    def _is_cut(self) -> bool:
         return self.query.minimum is not Minimum.ANY
 
     def _cut(self) -> tuple[Sequence[Band], float] | None:
-        """The bands that are shown alone, or sorted by date, and the least similarity in them; None for neither."""
+        """The bands to show or to sort by date, and the least similarity in them; None for neither."""
         minimum = self.query.minimum
         if minimum is Minimum.ANY:
             if not self._is_by_date:
@@ -249,9 +250,9 @@ class Search:
             threshold = self.scale.related
         return _CUTS[minimum], threshold
 
-    def _goes_on_beyond(self, head: Sequence[Candidate], similarity: float) -> bool:
-        """Whether there may be rows at least so near that are no candidates."""
-        return self._places > len(head) and self.candidate_search.reach >= similarity
+    def _may_continue(self, candidates: Sequence[Candidate], similarity: float) -> bool:
+        """Whether rows at least this similar may exist beyond the candidates."""
+        return self._places > len(candidates) and self.candidate_search.reach >= similarity
 
     def _of(self, candidates: list[Candidate]) -> Segment:
         gone = self.gone

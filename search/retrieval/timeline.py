@@ -1,4 +1,4 @@
-"""The collection in the order in which it was taken, the last first: pages that begin at any month."""
+"""The timeline: images by time of taking, newest first, in pages that can begin at any month."""
 
 import datetime as dt
 import uuid
@@ -10,10 +10,11 @@ from typing import Self
 from django.core.cache import cache
 from django.db.models import Count, Q, QuerySet
 
-from search.facets.counts import REMEMBERED
+from search.facets.counts import CACHED_FOR
 from search.facets.months import month_of_taking
 from search.models import Capture, Image, Private
 from search.models.arrivals import state
+from search.models.querysets import ImageQuerySet
 from search.query.date_spans import month_of, read_span
 from search.query.filter_values import Mine, visible
 from search.query.viewer import asker
@@ -23,7 +24,7 @@ PER_PAGE = 60
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The last image of a page: the next one goes on behind it."""
+    """The last image of a page, from which the next page continues."""
 
     taken: dt.datetime
     id: uuid.UUID
@@ -43,22 +44,22 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class TimelinePage:
-    """`sections` are the months of this page, each by its first day with its images. `behind` is the last
-    image of this page, None where no more follow."""
+    """`sections` are the months of this page, as (first day, images). `behind` is the last image, None on the last
+    page."""
 
     sections: Sequence[tuple[dt.date, Sequence[Image]]]
     behind: Place | None
 
 
-def months_there_are() -> dict[dt.date, int]:
-    """Return how many images that whoever asks may see were taken in each month, by its first day, the last first.
+def months_with_pictures() -> dict[dt.date, int]:
+    """Return how many images visible to the user were taken in each month, by its first day, newest first.
 
-    Those of everybody are counted in the index of what was read, without the few that are hidden, and not among the
-    images, which takes ten times as long; anew after any change of the collection. Private ones are added each time.
+    Public ones are counted from the capture index, minus the few hidden ones, which is ten times faster than counting
+    images; cached until the collection changes. Private ones are added each time.
     """
     now = state()
     months: dict[dt.date, int] = (
-        cache.get_or_set(f"timeline:{now.arrived}:{now.changed}", _count_of_all, REMEMBERED) or {}
+        cache.get_or_set(f"timeline:{now.arrived}:{now.changed}", _count_of_all, CACHED_FOR) or {}
     )
     if not asker().sees_private:
         return months
@@ -84,16 +85,15 @@ def _count_months(captures: "QuerySet[Capture]") -> dict[dt.date, int]:
 
 
 def read_month(text: str) -> dt.date | None:
-    """Return the first day of the month that `text` names; of a year the last month."""
+    """Return the first day of the month in `text`; for a year, of its last month."""
     span = read_span(text)
     return span.last.replace(day=1) if span and span.last else None
 
 
 def taken_up_to(month: dt.date | None, behind: Place | None = None) -> TimelinePage:
-    """Return the page that begins with the last image taken in `month`, or with the last of all; or the page that
-    goes on `behind` an image."""
-    hidden = Mine(asker().user.pk) if asker().sees_private else None
-    images = visible(Image.objects.for_lists(), hidden).filter(capture__taken__isnull=False)
+    """Return the page that begins with the last image taken in `month`, or with the newest; or the page that continues
+    `behind` an image."""
+    images = _dated(Image.objects.for_lists())
     if behind:
         later = Q(capture__taken__lt=behind.taken) | Q(pk__lt=behind.id)
         images = images.filter(later, capture__taken__lte=behind.taken)
@@ -104,6 +104,23 @@ def taken_up_to(month: dt.date | None, behind: Place | None = None) -> TimelineP
     more, found = len(found) > PER_PAGE, found[:PER_PAGE]
     place = Place(found[-1].capture.taken, found[-1].id) if more else None
     return TimelinePage(list(_by_month(found)), place)
+
+
+def in_time(image_id: uuid.UUID, taken: dt.datetime) -> tuple[uuid.UUID | None, uuid.UUID | None]:
+    """Return the ids of the images that stand before and behind this one on the timeline: taken later, and earlier."""
+    dated = _dated(Image.objects.all())
+    later = dated.filter(Q(capture__taken__gt=taken) | Q(capture__taken=taken, pk__gt=image_id))
+    earlier = dated.filter(Q(capture__taken__lt=taken) | Q(capture__taken=taken, pk__lt=image_id))
+    return (
+        later.order_by("capture__taken", "id").values_list("pk", flat=True).first(),
+        earlier.order_by("-capture__taken", "-id").values_list("pk", flat=True).first(),
+    )
+
+
+def _dated(images: ImageQuerySet) -> ImageQuerySet:
+    """Return those that whoever asks may see, and of which it is known when they were taken."""
+    hidden = Mine(asker().user.pk) if asker().sees_private else None
+    return visible(images, hidden).filter(capture__taken__isnull=False)
 
 
 def _by_month(images: Sequence[Image]) -> Iterator[tuple[dt.date, list[Image]]]:

@@ -1,4 +1,7 @@
-"""The file for the download button: the same picture, without what its maker did not mean to give away."""
+"""Files for the download button: the same picture, without metadata that its maker did not mean to publish.
+
+Imports `containers`, `imaging` and `decoding`. Verb: `scrubbed`.
+"""
 
 from search.scrubbing.scrub import Scrubbed, scrubbed
 

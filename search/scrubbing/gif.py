@@ -1,4 +1,4 @@
-"""GIF: kept are the frames, their timing and how often they are shown; not comments, texts and XMP."""
+"""GIF: keeps frames, timing and loop count; drops comments, texts and XMP."""
 
 import struct
 
@@ -11,13 +11,13 @@ _LOOPING = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
 
 
 def scrub(data: bytes) -> bytes:
-    """Return `data` with nothing in it but frames, timing and looping. Raises Malformed."""
+    """Return `data` with only frames, timing and looping. Raises Malformed."""
     if not data.startswith((b"GIF87a", b"GIF89a")):
         raise Malformed("not a GIF file")
     position = _after_colours(data, 13, 10)
     kept = [b"GIF89a", data[6:position]]
     frames, timing = 0, b""
-    # The end mark is often missing, and a file that ends with a block is whole without it.
+    # The end marker is often missing, and a file that ends with a block is complete without it.
     while position < len(data) and data[position] != _END:
         begin = position
         if data[position] == _FRAME:
@@ -42,14 +42,14 @@ def scrub(data: bytes) -> bytes:
 
 
 def _after_colours(data: bytes, position: int, flags: int) -> int:
-    """Return where the colour table ends that starts at `position` and whose size stands in the byte at `flags`."""
+    """Return the end of the colour table at `position`, whose size is in the byte at `flags`."""
     if flags >= len(data):
         raise Malformed("cut short")
     return position + (3 << (data[flags] & 7) + 1 if data[flags] & 0x80 else 0)
 
 
 def _after_blocks(data: bytes, position: int) -> int:
-    """Return where the chain of blocks of up to 255 bytes ends that starts at `position`."""
+    """Return the end of the chain of blocks of up to 255 bytes at `position`."""
     while position < len(data) and data[position]:
         position += 1 + data[position]
     if position >= len(data):
@@ -58,12 +58,12 @@ def _after_blocks(data: bytes, position: int) -> int:
 
 
 def _timing(extension: bytes) -> bytes:
-    # 21 F9, the length 4, four bytes, and a zero that ends the chain.
+    # 21 F9, the length 4, four bytes, and the terminating zero.
     return extension[: 3 + _TIMING_LENGTH] + b"\0" if extension[2] == _TIMING_LENGTH else b""
 
 
 def _looping(extension: bytes) -> bytes:
-    """Return the extension that says how often the animation is shown, written anew; nothing for any other."""
+    """Return the looping extension rewritten; nothing for any other extension."""
     if extension[2] != 11 or extension[3:14] not in _LOOPING or extension[14:16] != b"\3\1" or len(extension) < 18:
         return b""
     (times,) = struct.unpack_from("<H", extension, 16)

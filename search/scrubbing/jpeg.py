@@ -1,4 +1,4 @@
-"""JPEG: kept are the segments that a decoder needs, up to the end of the first picture."""
+"""JPEG: keeps the segments that a decoder needs, up to the end of the first picture."""
 
 import re
 import struct
@@ -9,7 +9,7 @@ from search.scrubbing.container import Malformed, whole_profile
 
 _SOI, _EOI, _SOS, _DNL = 0xD8, 0xD9, 0xDA, 0xDC
 _APP0, _APP1, _APP2, _APP14 = 0xE0, 0xE1, 0xE2, 0xEE
-#: Frame headers, Huffman and arithmetic tables, quantisation tables, restart interval, number of lines.
+# Frame headers, Huffman and arithmetic tables, quantisation tables, restart interval, number of lines.
 _NEEDED = {*range(0xC0, 0xC8), *range(0xC9, 0xD0), 0xDB, _DNL, 0xDD} | {_SOS}
 # In the coded data 0xFF is followed by 0, or by a restart marker; anything else ends it.
 _END_OF_SCAN = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
@@ -18,11 +18,11 @@ _MAX_PAYLOAD = 0xFFFF - 2
 
 
 def scrub(data: bytes, orientation: int | None = None) -> bytes:
-    """Return the first picture of `data` without comments, application segments and whatever follows it.
+    """Return the first picture of `data` without comments, application segments and what follows it.
 
-    Kept are JFIF without its thumbnail, the colour profile, Adobe's colour transform and an EXIF block that says
-    the orientation and nothing else: `orientation` where it is known, or else that of the file. The coded picture is
-    copied byte for byte. Raises Malformed.
+    Kept are JFIF without its thumbnail, the colour profile, Adobe's colour transform and an EXIF block with only the
+    orientation: `orientation` if given, else that of the file. The coded picture is copied byte for byte. Raises
+    Malformed.
     """
     head: list[bytes] = []
     body: list[bytes] = []
@@ -72,7 +72,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
 
 
 def _marker(data: bytes, position: int) -> tuple[int, int]:
-    """Return the marker at `position` and where its segment begins. Fill bytes before it are allowed."""
+    """Return the marker at `position` and the offset of its segment. Fill bytes before it are allowed."""
     if data[position : position + 1] != b"\xff":
         raise Malformed("no marker")
     while data[position : position + 1] == b"\xff":
@@ -90,7 +90,8 @@ def _segment(marker: int, payload: bytes) -> bytes:
 
 
 def _profile_segments(parts: list[bytes]) -> list[bytes]:
-    """Put the colour profile together from its numbered parts and cut it anew; nothing where it is not whole."""
+    """Return segments for the colour profile, joined from its numbered parts and split again; none if it is
+    incomplete."""
     numbered = {part[0]: part[2:] for part in parts if len(part) > 2}
     if sorted(numbered) != list(range(1, len(parts) + 1)):
         return []

@@ -1,4 +1,4 @@
-"""PNG, animated or not: kept are the chunks that say how to draw it."""
+"""PNG, animated or not: keeps the chunks that drawing needs."""
 
 import struct
 import zlib
@@ -11,7 +11,7 @@ from search.scrubbing.container import Malformed, whole_profile
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MAX_PROFILE = 16 * 1024 * 1024
 
-#: Chunks that are kept, and the lengths in bytes that they may have. Text, time and private chunks are not here.
+# Chunks that are kept, and their allowed lengths in bytes. Text, time and private chunks are not here.
 _KEPT: dict[bytes, range] = {
     b"IHDR": range(13, 14),
     b"PLTE": range(3, 769),
@@ -35,9 +35,9 @@ _MANY = {b"IDAT", b"fdAT", b"fcTL"}
 
 
 def scrub(data: bytes) -> bytes:
-    """Return `data` without any chunk that drawing does not need, and without what follows the end.
+    """Return `data` without chunks that drawing does not need, and without what follows the end.
 
-    An EXIF chunk is replaced by one that says the orientation and nothing else. Raises Malformed.
+    An EXIF chunk is replaced by one with only the orientation. Raises Malformed.
     """
     kept: list[bytes] = []
     seen: set[bytes] = set()
@@ -64,7 +64,7 @@ def scrub(data: bytes) -> bytes:
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yield type and payload of each chunk before IEND; the first must be IHDR.
 
-    One with a wrong checksum is left out where the picture can be drawn without it.
+    A chunk with a wrong checksum is skipped if the picture can be drawn without it.
     """
     if not data.startswith(_SIGNATURE):
         raise Malformed("not a PNG file")
@@ -93,7 +93,7 @@ def _chunk(kind: bytes, payload: bytes) -> bytes:
 
 
 def _profile(payload: bytes) -> list[bytes]:
-    """Pack a colour profile anew under a name of no meaning; nothing where it is not whole."""
+    """Compress a colour profile again, under a neutral name; nothing if it is incomplete."""
     unpacked = unpacked_profile(payload, _MAX_PROFILE)
     profile = unpacked and whole_profile(unpacked)
     return [_chunk(b"iCCP", b"icc\0\0" + zlib.compress(profile))] if profile else []

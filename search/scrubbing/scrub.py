@@ -1,14 +1,14 @@
-"""A stored file -> one without GPS, EXIF, XMP, IPTC, comments, thumbnails and hidden appendices."""
+"""Removes GPS, EXIF, XMP, IPTC, comments, thumbnails and appended data from a stored file."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from search.decoding import drawn_anew
+from search.decoding import reencoded
 from search.imaging import FORMATS, embedded_jpeg
 from search.scrubbing import gif, jpeg, png, webp
 from search.scrubbing.container import Malformed
 
-#: Pillow's own ceiling. What was let in at upload must stay downloadable after the limit for uploads is lowered.
+# Pillow's own ceiling. Stored pictures must stay downloadable after the upload limit is lowered.
 _MAX_PIXELS = 178_956_970
 
 _LOSSLESS: dict[str, Callable[[bytes], bytes]] = {
@@ -22,7 +22,7 @@ _KEPT_AS_PNG = ("PNG", "GIF", "TIFF", "BMP")
 
 @dataclass(frozen=True)
 class Scrubbed:
-    """A file to hand out, its MIME type, and the extension for its name, with the dot."""
+    """A file to serve, its MIME type, and the extension for its name, with the dot."""
 
     data: bytes
     mime: str
@@ -30,12 +30,11 @@ class Scrubbed:
 
 
 def scrubbed(data: bytes, format: str, *, max_pixels: int = _MAX_PIXELS) -> Scrubbed:
-    """Return the picture in `data`, which is of `format` (a key of FORMATS), with nothing but the picture in it.
+    """Return the picture in `data`, of `format` (a key of FORMATS), without metadata.
 
-    JPEG, PNG, WebP and GIF are copied part by part by an allow-list, so pixels and animation stay as they are; so is
-    the JPEG in a RAW file. Other formats, and files that do not keep to their standard, are drawn anew: upright, one
-    frame, without transparency, in sRGB. Raises UnreadableImage where that fails, or where it would take more than
-    `max_pixels` pixels.
+    JPEG, PNG, WebP and GIF are copied part by part by an allow-list, so pixels and animation stay the same; so is the
+    JPEG in a RAW file. Other formats, and malformed files, are re-encoded: upright, one frame, without transparency,
+    in sRGB. Raises UnreadableImage if that fails, or would take more than `max_pixels` pixels.
     """
     if format == "RAW":
         return _camera_jpeg(data, max_pixels)
@@ -45,7 +44,7 @@ def scrubbed(data: bytes, format: str, *, max_pixels: int = _MAX_PIXELS) -> Scru
             return Scrubbed(scrub(data), *FORMATS[format])
         except Malformed:
             pass
-    return _drawn_anew(data, lossless=format in _KEPT_AS_PNG, max_pixels=max_pixels)
+    return _reencoded(data, lossless=format in _KEPT_AS_PNG, max_pixels=max_pixels)
 
 
 def _camera_jpeg(data: bytes, max_pixels: int) -> Scrubbed:
@@ -53,9 +52,9 @@ def _camera_jpeg(data: bytes, max_pixels: int) -> Scrubbed:
     try:
         return Scrubbed(jpeg.scrub(data[found.start : found.end], found.orientation), *FORMATS["JPEG"])
     except Malformed:
-        return _drawn_anew(data, lossless=False, max_pixels=max_pixels)
+        return _reencoded(data, lossless=False, max_pixels=max_pixels)
 
 
-def _drawn_anew(data: bytes, *, lossless: bool, max_pixels: int) -> Scrubbed:
-    drawn, kind = drawn_anew(data, lossless=lossless, max_pixels=max_pixels)
+def _reencoded(data: bytes, *, lossless: bool, max_pixels: int) -> Scrubbed:
+    drawn, kind = reencoded(data, lossless=lossless, max_pixels=max_pixels)
     return Scrubbed(drawn, *FORMATS[kind])

@@ -1,4 +1,4 @@
-"""WebP, animated or not: kept are the chunks of pictures, transparency, animation and the colour profile."""
+"""WebP, animated or not: keeps the chunks of pictures, transparency, animation and the colour profile."""
 
 import struct
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ _FRAME_HEADER, _LOOP_HEADER = 16, 6
 
 
 def scrub(data: bytes) -> bytes:
-    """Return `data` without XMP, EXIF but for the orientation, unknown chunks and what follows. Raises Malformed."""
+    """Return `data` without XMP, EXIF except the orientation, unknown chunks and what follows. Raises Malformed."""
     length = int.from_bytes(data[4:8], "little")
     if data[:4] != b"RIFF" or data[8:12] != b"WEBP" or 8 + length > len(data):
         raise Malformed("not a whole WebP file")

@@ -1,6 +1,7 @@
-"""The state of things: what there is, what waits, what is wrong, and when each was looked at.
+"""The state of the collection: figures, what needs attention, and when each was measured.
 
-What takes long is measured by `looks` at intervals and kept with its time (`measured`); `sections` puts it together
-with what can be told at once (`present`), for the administration and for `manage.py state`. `searches` counts what
-people search for, and other rooms add a number by `registry.count`.
+`current_figures` are queried at once; slow ones are measured by `periodic_checks` and stored (`measured_figures`).
+`sections` combines both for the admin and `manage.py state`; `searches` counts searches; other rooms add numbers by
+`registry.count`. May import the rooms above it in docs/architecture.md. Verbs: `sections.sections`,
+`periodic_checks.look`, `retention.tidy`.
 """

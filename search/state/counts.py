@@ -1,4 +1,4 @@
-"""Counting the collection: some seconds of a million pictures."""
+"""Count the collection: takes some seconds for a million pictures."""
 
 import datetime as dt
 from typing import Any
@@ -14,7 +14,7 @@ from search.state import registry
 from search.state.missing_details import lacking
 
 MOST_POINTS = 120
-"""Of the plot of growth: days where there are no more of them, else months."""
+"""Maximum points of the growth plot: days up to this number, otherwise months."""
 _LACKED = ("tags", "title", "description", "date", "windows")
 _KEPT = "search_image AS its WHERE NOT EXISTS (SELECT FROM search_trashed WHERE image_id = its.id)"
 _PICTURES = f"""
@@ -32,7 +32,7 @@ SELECT (created AT TIME ZONE %s)::date, count(*), sum(byte_size)::bigint FROM {_
 
 
 def count_all() -> dict[str, Any]:
-    """Return what there is, what it lacks and what waits, of pictures that are not in the trash."""
+    """Return counts of pictures outside the trash, of missing details and of pending work."""
     kept = Image.objects.kept()
     pictures, hidden, size = _row(_PICTURES)
     trashed, trashed_bytes = _row(_TRASH)
@@ -57,7 +57,7 @@ def count_all() -> dict[str, Any]:
 
 
 def _growth() -> dict[str, Any]:
-    """Return how many pictures, and bytes, there were at the end of each day, or month, of those that are here."""
+    """Return the cumulative number of pictures and bytes at the end of each day or month, for existing pictures."""
     days = _rows(_GROWTH, [str(timezone.get_current_timezone())])
     by = "day" if len(days) <= 1 or (days[-1][0] - days[0][0]).days < MOST_POINTS else "month"
     points: dict[str, tuple[int, int]] = {}

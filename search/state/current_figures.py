@@ -1,4 +1,4 @@
-"""What is told at once, by some short queries whatever the size of the collection, in sections."""
+"""Figures queried at once, by short queries whatever the size of the collection."""
 
 import datetime as dt
 import shutil
@@ -18,14 +18,14 @@ from search.relevance.due import MEASURE, is_unmeasured
 from search.state.figures import IMAGES, Figure, Known, Section
 
 PENDING_FOR = dt.timedelta(hours=1)
-"""How long a picture may wait for its vector before somebody should look."""
+"""Time after which a pending vector counts as a problem."""
 LEAST_FREE = 0.05
-"""Of a disk."""
+"""Share of a disk."""
 DAYS = 30
 
 
 def vectors(known: Known) -> Section:
-    """Of this moment: what waits for its vector, has failed, or is owed."""
+    """Current backlog: pending and failed vectors, pending deletions."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*), count(*) FILTER (WHERE embedding_failure > ''), min(created) FROM"
@@ -47,7 +47,7 @@ def vectors(known: Known) -> Section:
                 IMAGES,
                 "lacks=vector",
                 is_wrong=bool(waiting) and waits_long,
-                mend="manage.py embed_pending",
+                fix="manage.py embed_pending",
             ),
             Figure(
                 "poisoned",
@@ -57,10 +57,10 @@ def vectors(known: Known) -> Section:
                 "model=failed",
                 note=_("each says why") if poisoned else "",
                 is_wrong=bool(poisoned),
-                mend="manage.py embed_pending",
+                fix="manage.py embed_pending",
             ),
             Figure(
-                "owed", _("Deleted, and their files still there"), owed, is_wrong=owed > 0, mend="manage.py reconcile"
+                "owed", _("Deleted, and their files still there"), owed, is_wrong=owed > 0, fix="manage.py reconcile"
             ),
         ],
     )
@@ -92,8 +92,8 @@ def searches(known: Known) -> Section:
         Figure("searches_slow", _("Searches that took more than a second"), sum(day.slow for day in days)),
     ]
     if slowest:
-        told = {"day": slowest.day.isoformat(), "by": _by(slowest.slowest_by)}
-        note = _("on %(day)s, by %(by)s") % told
+        values = {"day": slowest.day.isoformat(), "by": _by(slowest.slowest_by)}
+        note = _("on %(day)s, by %(by)s") % values
         figures.append(Figure("search_slowest", _("Seconds of the slowest"), round(slowest.slowest, 2), note=note))
     is_off = is_unmeasured()
     figures.append(
@@ -102,14 +102,14 @@ def searches(known: Known) -> Section:
             _("Which matches are strong"),
             _("not measured") if is_off else pgettext("thresholds", "measured"),
             is_wrong=is_off,
-            mend=MEASURE,
+            fix=MEASURE,
         )
     )
     return Section("searches", gettext_lazy("Searches"), figures, extra={"days": days})
 
 
 def _by(kinds: str) -> str:
-    """What something was searched by, as `searches.kind_of` has it, as people read it."""
+    """Return a readable form of `searches.kind_of`."""
     names = {
         "words": pgettext("searched by", "words"),
         "picture": pgettext("searched by", "a picture"),
@@ -131,26 +131,26 @@ def runs(known: Known) -> Section:
 
 
 def _of_run(run: Run) -> Figure:
-    """The last run of a kind: one that did not end, or for which files failed, should be looked at. What was refused
-    is no picture, and will be none tomorrow."""
+    """The figure of the latest run of a kind: a problem if it was interrupted, or if files failed. Refused files are
+    no problem: retrying them is pointless."""
     is_broken = run.state in (Run.Outcome.FAILED, Run.INTERRUPTED)
     lost = run.failed if run.kind not in (Run.Kind.UPLOAD, Run.Kind.RECONCILE) else 0
-    told = {"added": f"{run.added:,}", "known": f"{run.known:,}", "left": f"{run.left_out:,}"}
-    mend = f"manage.py ingest --retry {run.pk}" if run.kind == Run.Kind.INGEST else f"manage.py {run.kind}"
+    values = {"added": f"{run.added:,}", "known": f"{run.known:,}", "left": f"{run.left_out:,}"}
+    fix = f"manage.py ingest --retry {run.pk}" if run.kind == Run.Kind.INGEST else f"manage.py {run.kind}"
     return Figure(
         f"run {run.kind}",
         f"{run.get_kind_display()} {run.pk}",
         str(run.state),
         view="admin:search_run_change",
         query=str(run.pk),
-        note=_("%(added)s added, %(known)s known, %(left)s not added") % told,
+        note=_("%(added)s added, %(known)s known, %(left)s not added") % values,
         is_wrong=is_broken or lost > 0,
-        mend=mend,
+        fix=fix,
     )
 
 
 def machine(known: Known) -> Section:
-    """Of this moment, and of the machine that asks."""
+    """Current sizes and free disk space, of the machine that runs this."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_database_size(current_database()), pg_total_relation_size(%s::regclass),"

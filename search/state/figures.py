@@ -1,4 +1,4 @@
-"""What the state is told in: figures, in sections."""
+"""Figures and sections, of which the state consists."""
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +10,7 @@ from django.utils import timezone
 from search.models import Measurement
 
 OLD_AFTER = dt.timedelta(days=3)
-"""A look that is older says nothing of today."""
+"""Age from which a measurement is outdated."""
 IMAGES = "admin:search_image_changelist"
 
 Known = Mapping[str, Measurement]
@@ -18,8 +18,8 @@ Known = Mapping[str, Measurement]
 
 @dataclass(frozen=True)
 class Figure:
-    """A number; None where nobody has looked. `view` and `query` name the page that lists what it counts, `note` says
-    more, and where it `is_wrong`, `mend` is the command that puts it right. `unit` is "bytes", "share" or ""."""
+    """A number; None if not measured. `view` and `query` name the page that lists what it counts, `note` says more,
+    and if it `is_wrong`, `fix` is the command that fixes it. `unit` is "bytes", "share" or ""."""
 
     name: str
     label: Any
@@ -28,14 +28,14 @@ class Figure:
     query: str = ""
     note: str = ""
     is_wrong: bool = False
-    mend: str = ""
+    fix: str = ""
     unit: str = ""
 
 
 @dataclass(frozen=True)
 class Section:
-    """Figures of one kind. `look` names the look that measured them, where they are not of this moment, and `measured`
-    is when that was; None where it never was. `failed` says why the last look brought nothing."""
+    """Figures of one kind. If they were measured by a periodic check, `look` names it, and `measured` is its time,
+    None if it never ran. `failed` is the reason if the last check failed."""
 
     name: str
     title: Any
@@ -48,7 +48,7 @@ class Section:
 
     @property
     def is_known(self) -> bool:
-        """Whether somebody has looked, and not too long ago."""
+        """Whether the figures are current or measured recently."""
         if not self.look:
             return True
         return self.measured is not None and self.measured > timezone.now() - OLD_AFTER
@@ -59,7 +59,7 @@ class Section:
 
 
 def looked(name: str, title: Any, look: str, known: Known, make: Callable[[Any], list[Figure]]) -> Section:
-    """A section of what a look has found; its figures are unknown until there was one."""
+    """Return a section of a periodic check's figures; they are unknown until it has run."""
     one = known.get(look)
     found = one.found if one and one.found else None
     section = Section(name, title, make(found), look=look, extra=found or {})
@@ -67,7 +67,7 @@ def looked(name: str, title: Any, look: str, known: Known, make: Callable[[Any],
 
 
 def found_in(found: Any, *keys: Any) -> Any:
-    """What a look found under these keys; None where it knows nothing of it."""
+    """Return the value under these keys of a measurement; None if there is none."""
     for key in keys:
         if found is None:
             return None

@@ -1,4 +1,4 @@
-"""The plot of how the collection grew: points on a canvas of fixed size, that a template draws as SVG."""
+"""The plot of the collection's growth: coordinates that a template draws as SVG."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """`line` and `area` are paths; `rows` are its points as people read them: when, pictures, bytes."""
+    """`line` and `area` are SVG paths; `rows` is the same data as a table: when, pictures, bytes."""
 
     line: str
     area: str
@@ -33,13 +33,13 @@ class Plot:
 
 
 def plot_of(growth: dict[str, Any] | None) -> Plot | None:
-    """Return the plot of what `counts` has found; None where there is nothing to be drawn."""
+    """Return the plot of the growth found by `counts`; None without data."""
     points = growth["points"] if growth else []
     if not points:
         return None
     most = _round_up(max(count for _when, count, _size in points))
     places = [(_place(_when(when), points), _up(count, most)) for when, count, _size in points]
-    if len(places) == 1:  # a line from its left end
+    if len(places) == 1:  # a horizontal line
         places = [(float(LEFT), places[0][1]), (float(WIDTH - RIGHT), places[0][1])]
     line = "M" + " L".join(f"{x:.1f} {y:.1f}" for x, y in places)
     floor = HEIGHT - BOTTOM
@@ -53,7 +53,7 @@ def plot_of(growth: dict[str, Any] | None) -> Plot | None:
 
 
 def _when(period: str) -> int:
-    """A day or a month as a number that grows with time: days, each month with 31 of them."""
+    """Return a day or month as an increasing number: days, with 31 per month."""
     year, month, *day = map(int, period.split("-"))
     return (12 * year + month) * 31 + (day[0] if day else 0)
 
@@ -69,13 +69,13 @@ def _up(value: int, most: int) -> float:
 
 
 def _round_up(most: int) -> int:
-    """The least of 2, 4, 6, 8, 10, 20, 40 ... that is no less."""
+    """Return the least of 2, 4, 6, 8, 10, 20, 40 ... that is not less."""
     step = int(10 ** (len(str(most)) - 1))
     return next(factor * step for factor in (2, 4, 6, 8, 10, 20) if factor * step >= most)
 
 
 def _across(points: Sequence[Any]) -> list[Label]:
-    """Some dates below, no nearer to each other than they are wide."""
+    """Return some date labels that do not overlap."""
     chosen: list[Label] = []
     for when, _count, _size in points[:: max(1, len(points) // _LABELS)]:
         x = round(_place(_when(when), points), 1)

@@ -1,4 +1,4 @@
-"""How the index of the vectors does: what it finds of what a scan finds, its state, and what is to be done."""
+"""The health of the vector index: its recall compared with a scan, its state, and what to do."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ from search.relevance.calibration import LEAST, is_due
 from search.retrieval import PER_PAGE
 
 ENOUGH = 0.95
-"""Recall below this is worth building the index anew; a new one has 0.98 and more."""
+"""Recall below which a rebuild is advised; a new index has 0.98 or more."""
 QUERIES = 60
-"""Pictures, and words, that are looked for in both ways: the recall is known to some hundredths."""
+"""Number of picture queries, and of text queries, compared: enough for a recall accurate to some hundredths."""
 _EQUAL = 1e-6
 AGAIN = "manage.py index_health"
 REBUILD, VACUUM = "manage.py index_health --rebuild", "manage.py index_health --vacuum"
@@ -35,7 +35,7 @@ CALIBRATE, MODELS = "manage.py calibrate", "manage.py download_models"
 
 @dataclass(frozen=True)
 class Advice:
-    """What is wrong and the command that mends it."""
+    """A problem and the command that fixes it."""
 
     reason: str
     command: str
@@ -43,7 +43,7 @@ class Advice:
 
 @dataclass(frozen=True)
 class IndexState:
-    """What the catalogue says of the index. `options` are those it was built with, `wanted` those of this version."""
+    """The index in the catalogue. `options` are those it was built with, `wanted` those of this version."""
 
     is_valid: bool
     options: dict[str, int]
@@ -53,24 +53,24 @@ class IndexState:
 
 @dataclass(frozen=True)
 class IndexHealth:
-    """Sizes are in bytes. `index` is None where there is none. Recalls are of the first page; None where a search
-    reads all rows anyway, and for words where there is no model.
+    """Sizes are in bytes. `index` is None if there is none. Recalls are of the first page; None if searches scan all
+    rows anyway, and for texts if there is no model.
 
-    Of the pictures that are shown, `searchable` can be found, `unseen` of them by their middle alone though they are
-    wide or tall, `pending` wait for their vector, and those of
-    `other_models` have one that no search looks at. `needs_levels` where it is not known, or not any more, which
-    matches are strong; `has_words` unless the model for words was needed and could not be loaded; `has_set` as soon as
-    there was a vector of the active model, and with it an index. `left_over` counts
-    what an interrupted rebuild left of indexes; `is_under_way` while somebody has left the index out, or builds it.
-    `rows` and `dead` are of the table of images; `vectors` and `dead_vectors` of the set that is searched, of which
-    `differs` tells where it is not what the images say. `unused` names models whose sets nothing uses any more."""
+    Of the visible pictures, `searchable` can be found, `unseen` of them are wide or tall but lack window vectors,
+    `pending` have no vector yet, and `other_models` have only one of an inactive model. `needs_calibration`: the
+    relevance thresholds are missing or outdated. `has_words`: the text model could be loaded, or was not needed.
+    `has_set`: there is a vector set of the active model. `left_over` is the number of invalid indexes left by
+    interrupted rebuilds; `is_under_way`: the index is dropped for a load, or being built. `rows` and `dead` are those
+    of the image table, `vectors` and `dead_vectors` those of the active set; `differs` says where the set differs from
+    the images. `unused` are the models of unused sets.
+    """
 
     searchable: int
     pending: int
     unseen: int
     other_models: int
     hidden: int
-    needs_levels: bool
+    needs_calibration: bool
     has_words: bool
     has_set: bool
     index: IndexState | None
@@ -92,14 +92,14 @@ class IndexHealth:
 
     @property
     def fits(self) -> bool:
-        """Whether the server can keep table and index in its own memory."""
+        """Whether table and index fit into the server's shared buffers."""
         return self.table_size + (self.index.size if self.index else 0) <= self.shared_buffers
 
     def advice(self) -> list[Advice]:
-        """What is to be done, the most urgent first; nothing where all is well."""
+        """Return what to do, most urgent first; nothing if all is well."""
         found = self._not_found()
         if self.is_under_way:
-            reason = "A load or a rebuild is at the index now: what became of it is told when that has ended."
+            reason = "A load or rebuild is working on the index: check again when it has ended."
             found.append(Advice(reason, AGAIN))
         else:
             found += [Advice(reason, REBUILD) for reason in self._reasons_to_rebuild()]
@@ -108,33 +108,31 @@ class IndexHealth:
             reason = f"{dead:,} deleted or changed rows are still in the tables and slow every search down."
             found.append(Advice(reason, VACUUM))
         elif self.analysed is None and self.rows:
-            found.append(
-                Advice("PostgreSQL has never counted the table, and may misjudge what a query costs.", VACUUM)
-            )
+            found.append(Advice("PostgreSQL has never analysed the table, and may misjudge query costs.", VACUUM))
         return found
 
     def _not_found(self) -> list[Advice]:
-        """What keeps pictures from being found at all, or from being called a match."""
+        """What keeps pictures from being found, or from having a relevance band."""
         found = []
         if self.pending:
-            found.append(Advice(f"{self.pending:,} pictures wait for their vectors: no search finds them.", EMBED))
+            found.append(Advice(f"{self.pending:,} pictures have pending vectors: no search finds them.", EMBED))
         if self.unseen:
-            told = f"{self.unseen:,} wide or tall pictures are found by what is in their middle alone."
-            found.append(Advice(told, f"{EMBED} --windows"))
+            reason = f"{self.unseen:,} wide or tall pictures are found by their middle only."
+            found.append(Advice(reason, f"{EMBED} --windows"))
         if self.other_models:
             reason = f"{self.other_models:,} pictures have vectors of another model: no search finds them."
             found.append(Advice(reason, REEMBED))
         if not self.searchable and not found:
             found.append(
-                Advice(f"All {self.hidden:,} pictures are hidden: no search finds anything.", SHOW)
+                Advice(f"All {self.hidden:,} pictures are hidden: searches find nothing.", SHOW)
                 if self.hidden
-                else Advice("There are no pictures: no search finds anything, and nothing could be measured.", ADD)
+                else Advice("There are no pictures: searches find nothing, and nothing could be measured.", ADD)
             )
         if not self.has_words:
-            reason = "The model for words can't be loaded: no search by words works, and none was measured."
+            reason = "The text model can't be loaded: text searches don't work, and none was measured."
             found.append(Advice(reason, MODELS))
-        if self.needs_levels:
-            reason = "Which matches are strong has not been measured in this collection, as it is now."
+        if self.needs_calibration:
+            reason = "The relevance thresholds were not measured for the present collection."
             found.append(Advice(reason, CALIBRATE))
         return found
 
@@ -145,26 +143,33 @@ class IndexHealth:
         found = []
         if self.differs:
             found.append(
-                f"The vectors that searches read are not those of the pictures: {self.differs.missing:,} are missing, "
-                f"{self.differs.left:,} belong to no picture that may be found, and {self.differs.other:,} are others."
+                f"The searched vectors differ from those of the pictures: {self.differs.missing:,} are missing, "
+                f"{self.differs.left:,} belong to no searchable picture, and {self.differs.other:,} have other values."
             )
         if self.unused:
-            found.append(f"Vectors that nothing uses any more take room: those of {', '.join(self.unused)}.")
+            found.append(f"Unused vectors take space: those of {', '.join(self.unused)}.")
         return found
 
     def _of_the_index(self) -> list[str]:
         if self.index is None:
-            return ["The index is missing: every search reads all vectors."]
+            return ["The index is missing: searches scan all vectors."]
         if not self.index.is_valid:
-            return ["The index was left half built: every search reads all vectors, and every new row is slowed down."]
+            return [
+                "The index is invalid, from an interrupted build: searches scan all vectors, and new rows are slower."
+            ]
         if self.left_over:
-            return ["A rebuild was interrupted: what it left of an index slows every new row down."]
+            return ["A rebuild was interrupted: the invalid index that it left slows down new rows."]
         if self.index.options != self.index.wanted:
             return [
-                f"The index was built with {_told(self.index.options)}; this version wants {_told(self.index.wanted)}."
+                (
+                    f"The index was built with {_as_text(self.index.options)}; "
+                    f"this version wants {_as_text(self.index.wanted)}."
+                )
             ]
         if self.is_outgrown:
-            return [f"{self.vectors:,} vectors are more than their table's index finds well; it is to be divided."]
+            return [
+                f"{self.vectors:,} vectors are too many for the recall of one index; the table should be partitioned."
+            ]
         recalls = {"pictures": self.pictures_recall, "words": self.words_recall}
         return [
             f"A search by {what} shows {recall:.0%} of the nearest {PER_PAGE}; a new index shows 98 % or more."
@@ -174,15 +179,15 @@ class IndexHealth:
 
 
 def index_health() -> IndexHealth:
-    """Look at the index of the vectors, and compare searches with a scan of all vectors: seconds to a minute."""
+    """Check the vector index and compare searches with a scan of all vectors: takes seconds to a minute."""
     model = active_model()
     searchable = Image.objects.searchable(model).count()
     shown = Image.objects.shown()
     table = current_set(model)
     plan = plan_for(searchable, table)
     index = _index_state(table) if table else None
-    is_walked = index is not None and index.is_valid and not plan.is_exact
-    words = _words() if is_walked else None
+    is_by_index = index is not None and index.is_valid and not plan.is_exact
+    words = _words() if is_by_index else None
     vectors, dead_vectors, vectors_size = _vectors(table)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -198,14 +203,14 @@ def index_health() -> IndexHealth:
         unseen=shown.without_windows(model).count(),
         other_models=shown.exclude(embedding_model__in=["", *accepted_names(model)]).count(),
         hidden=Image.objects.filter(hidden=True).count(),
-        needs_levels=searchable >= LEAST and is_due(),
-        has_words=not is_walked or words is not None,
+        needs_calibration=searchable >= LEAST and is_due(),
+        has_words=not is_by_index or words is not None,
         has_set=table is not None,
         index=index,
         left_over=len(left_over(table)) if table else 0,
         is_outgrown=table is not None and parts_for(table.vectors) > table.partitions,
         is_under_way=table is not None and is_under_way(table),
-        pictures_recall=_recall(_pictures(), plan) if is_walked else None,
+        pictures_recall=_recall(_pictures(), plan) if is_by_index else None,
         words_recall=None if words is None else _recall(words, plan),
         table_size=table_size + vectors_size,
         shared_buffers=shared_buffers,
@@ -221,7 +226,7 @@ def index_health() -> IndexHealth:
 
 
 def _vectors(table: VectorTable | None) -> tuple[int, int, int]:
-    """Return how many rows and dead ones the set's tables hold, and their size without indexes."""
+    """Return the numbers of live and dead rows of the set's tables, and their size without indexes."""
     leaves = table.leaves if table else []
     with connection.cursor() as cursor:
         cursor.execute(
@@ -234,7 +239,7 @@ def _vectors(table: VectorTable | None) -> tuple[int, int, int]:
 
 
 def _index_state(table: VectorTable) -> IndexState | None:
-    """Return the state of the set's indexes together; None where one of them is missing."""
+    """Return the combined state of the set's indexes; None if one is missing."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT indisvalid, reloptions, pg_relation_size(indexrelid) FROM pg_index "
@@ -253,11 +258,11 @@ def _index_state(table: VectorTable) -> IndexState | None:
 
 
 def _recall(queries: Vectors, plan: Plan) -> float | None:
-    """The share of the first page by a scan that `plan` finds too, by mean; equally near rows are as good."""
+    """Return the mean recall of `plan` on the first page of a scan; rows at equal distances are interchangeable."""
     shares = []
     for query in queries:
         scanned, walked = _distances(query, SCAN), _distances(query, plan)
-        if len(walked) < min(plan.candidates, len(scanned)):  # it gave up, and a search scans then
+        if len(walked) < min(plan.candidates, len(scanned)):  # the index scan gave up, and a search then scans
             walked = scanned
         right = scanned[:PER_PAGE]
         found = np.sort(walked)[: len(right)]
@@ -269,7 +274,7 @@ def _recall(queries: Vectors, plan: Plan) -> float | None:
 def _distances(query: Vector, plan: Plan) -> npt.NDArray[np.float64]:
     model = active_model()
     images = Image.objects.searchable(model)
-    nearest = images.nearest_to(query, current_set(model), walked=not plan.is_exact).only("pk")
+    nearest = images.nearest_to(query, current_set(model), by_index=not plan.is_exact).only("pk")
     with planned(plan):
         return np.array([image.distance for image in nearest[: plan.candidates]], dtype=np.float64)
 
@@ -290,8 +295,7 @@ def _words() -> Vectors | None:
     return some
 
 
-def _told(options: dict[str, int]) -> str:
+def _as_text(options: dict[str, int]) -> str:
     return (
-        ", ".join(f"{name} {value}" for name, value in sorted(options.items(), reverse=True))
-        or "pgvector's own values"
+        ", ".join(f"{name} {value}" for name, value in sorted(options.items(), reverse=True)) or "pgvector's defaults"
     )

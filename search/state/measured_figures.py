@@ -1,4 +1,4 @@
-"""What looks have found, in sections."""
+"""Figures measured by periodic checks, in sections."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def pictures(known: Known) -> Section:
                 _("Found by no search: their vectors are of another model"),
                 other,
                 is_wrong=bool(other),
-                mend="manage.py reembed",
+                fix="manage.py reembed",
             )
         )
         return figures
@@ -107,7 +107,7 @@ def storage(known: Known) -> Section:
             count = None if found is None else found_in(found, "left", name) or 0
             view = IMAGES if query else ""
             figures.append(
-                Figure(name, label, count, view, query, is_wrong=bool(count), mend="manage.py reconcile --mend")
+                Figure(name, label, count, view, query, is_wrong=bool(count), fix="manage.py reconcile --repair")
             )
         not_asked = found_in(found, "not_asked")
         if not_asked:
@@ -139,14 +139,14 @@ def index(known: Known) -> Section:
             ),
         ]
         for number, (reason, command) in enumerate(found_in(found, "advice") or [], start=1):
-            figures.append(Figure(f"advice {number}", reason, command, is_wrong=True, mend=command))
+            figures.append(Figure(f"advice {number}", reason, command, is_wrong=True, fix=command))
         return figures
 
     return looked("index", gettext_lazy("The index of the vectors"), "index", known, make)
 
 
 def _is_scanned(found: Any) -> bool:
-    """Whether searches read all vectors, as of few: then nothing is missed, and nothing had to be measured."""
+    """Whether searches scan all vectors, since there are few: recall is then 1."""
     return bool(found and found["has_words"] and found["searchable"] and found["pictures_recall"] is None)
 
 

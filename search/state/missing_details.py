@@ -1,4 +1,4 @@
-"""What pictures may lack: one definition for the number and for the list that it leads to."""
+"""What pictures may lack: one definition for the count and the list that it links to."""
 
 from django.db.models import QuerySet
 
@@ -18,12 +18,12 @@ NAMES = (*_SAID, "vector", "windows", "original", "thumbnail")
 
 
 def lacking(images: QuerySet[Image], what: str) -> QuerySet[Image]:
-    """Return those of the images that lack one of NAMES. Files are missed by the last look through the storage."""
+    """Return the images that lack `what`, one of NAMES. Missing files are those found by the last storage check."""
     if what in _SAID:
         narrowed: QuerySet[Image] = _SAID[what].values.apply(images)  # type: ignore[arg-type]
         return narrowed
     if what == "vector":
         return images.filter(embedding_model="")
     if what == "windows":
-        return images.filter(pk__in=ImageQuerySet(Image).owed_windows(active_model()).values("pk"))
+        return images.filter(pk__in=ImageQuerySet(Image).with_pending_windows(active_model()).values("pk"))
     return images.filter(pk__in=LostObject.objects.filter(kind=what).values("image"))

@@ -1,8 +1,8 @@
-"""Pictures that are far from all others: the nearest of each is looked for, some thousand pictures a look.
+"""Outliers: pictures far from all others, found by their nearest neighbour, some thousand pictures per check.
 
-How far is far is told by the collection itself, as models differ: below the lower quartile by three times the distance
-between the quartiles (Tukey's outer fence). What seems an outlier is looked at once more, since something like it may
-have come meanwhile, and so is a part of all others at each look, since something may have gone.
+The threshold adapts to the collection, as models differ: three interquartile ranges below the lower quartile of
+similarities (Tukey's outer fence). Candidates are measured again, since a similar picture may have arrived meanwhile,
+and so is a part of the others in each check, since a neighbour may be gone.
 """
 
 import secrets
@@ -13,22 +13,22 @@ from typing import Any
 from django.db import connection
 
 from search.embedding import active_model
-from search.indexing.query_plan import planned, walk_beside
+from search.indexing.query_plan import joined_index_scan, planned
 from search.models.vector_sets import VectorTable, current_set
 
 AT_ONCE = 200
-A_LOOK = 20_000
-"""Pictures whose nearest is looked for by one look, beside those that are looked at again."""
+PER_CHECK = 20_000
+"""Pictures measured per check, besides those measured again."""
 FEWEST = 100
-"""With fewer pictures nothing is called an outlier: each would be far from the others."""
+"""Minimum number of pictures: in a small collection each would be far from the others."""
 _SUSPECTS = 1_000
 _PARTS = 32
-"""Of what was looked at before, one part in so many is looked at again."""
+"""Of the pictures measured before, one part of this many is measured again."""
 _WIDTH = 40
 
 
 def find_outliers() -> dict[str, Any]:
-    """Look; return how many pictures were `measured` by now, how many are `left`, and how many are `outliers`."""
+    """Run a check; return the numbers of pictures `measured` in total, `left` to measure, and of `outliers`."""
     table = current_set(active_model())
     if table is None:
         return {"measured": 0, "left": 0, "outliers": 0, "fence": None}
@@ -36,7 +36,7 @@ def find_outliers() -> dict[str, Any]:
     for ids in _some(_part(table)):
         _measure(ids, table)
     looked = 0
-    for ids in _some(_unmeasured(table, A_LOOK)):
+    for ids in _some(_unmeasured(table, PER_CHECK)):
         _measure(ids, table)
         looked += len(ids)
     if fence := _fence(table):
@@ -44,7 +44,7 @@ def find_outliers() -> dict[str, Any]:
             _measure(ids, table)
     fence = _fence(table)
     outliers, measured = _mark(fence, table)
-    left = max(0, len(_unmeasured(table, A_LOOK + 1)))
+    left = max(0, len(_unmeasured(table, PER_CHECK + 1)))
     return {"measured": measured, "left": left, "outliers": outliers, "fence": fence}
 
 
@@ -69,7 +69,7 @@ def _forget_others(table: VectorTable) -> None:
 def _part(table: VectorTable) -> list[uuid.UUID]:
     first = secrets.randbelow(_PARTS) * (2**128 // _PARTS)
     ends = [uuid.UUID(int=first), uuid.UUID(int=first + 2**128 // _PARTS - 1)]
-    return _ids("SELECT image_id FROM search_isolation WHERE image_id BETWEEN %s AND %s LIMIT %s", [*ends, A_LOOK])
+    return _ids("SELECT image_id FROM search_isolation WHERE image_id BETWEEN %s AND %s LIMIT %s", [*ends, PER_CHECK])
 
 
 def _unmeasured(table: VectorTable, most: int) -> list[uuid.UUID]:
@@ -89,9 +89,9 @@ def _below(fence: float, table: VectorTable) -> list[uuid.UUID]:
 
 
 def _measure(ids: Sequence[uuid.UUID], table: VectorTable) -> None:
-    """Write down how near the nearest other picture is to each of these; -1 where there is none."""
+    """Store the similarity of each picture's nearest neighbour; -1 if there is none."""
     distance = table.distance("near", "its")
-    with planned(walk_beside(_WIDTH)), connection.cursor() as cursor:
+    with planned(joined_index_scan(_WIDTH)), connection.cursor() as cursor:
         cursor.execute(
             f"SELECT its.image_id, 1 - coalesce(found.distance, 2)"  # noqa: S608 - names are ours
             f" FROM {table.table} AS its LEFT JOIN LATERAL"
@@ -104,7 +104,7 @@ def _measure(ids: Sequence[uuid.UUID], table: VectorTable) -> None:
         )
         rows = cursor.fetchall()
     with connection.cursor() as cursor:
-        # In the order of the keys; of pictures that are gone by now there is nothing to be written.
+        # Ordered by key; deleted pictures are skipped.
         cursor.execute(
             "INSERT INTO search_isolation (image_id, set_id, similarity)"
             " SELECT given.id, %s, given.similarity FROM unnest(%s::uuid[], %s::float8[]) AS given (id, similarity)"
@@ -129,7 +129,7 @@ def _fence(table: VectorTable) -> float | None:
 
 
 def _mark(fence: float | None, table: VectorTable) -> tuple[int, int]:
-    """Mark those beyond the fence; return how many these are, and how many pictures were measured."""
+    """Mark those below the fence; return their number, and that of measured pictures."""
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE search_isolation SET is_outlier = NOT is_outlier WHERE set_id = %s"

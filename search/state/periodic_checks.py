@@ -1,7 +1,7 @@
-"""Looks at what takes long to tell, each kept with its time in a row of Measurement.
+"""Periodic checks of what takes long, each stored with its time in a row of Measurement.
 
-A server takes them at intervals, one process of all: whoever claims a look in its row takes it, so that no lock is
-held meanwhile. `manage.py state --look` takes them where no server runs, or at once.
+Servers run them at intervals, in one process at a time: a process claims a check in its row, so that no lock is held
+while it runs. `manage.py state --check` runs them where no server does, or at once.
 """
 
 import datetime as dt
@@ -24,27 +24,27 @@ from search.objects.storage import StorageUnavailable
 from search.state.counts import count_all
 from search.state.index_health import index_health
 from search.state.outliers import find_outliers
-from search.state.storage_check import look_through_storage
+from search.state.storage_check import check_storage
 
 logger = logging.getLogger(__name__)
 
 OFTEN = dt.timedelta(minutes=10)
-"""Between two looks that are quick, and between two that do a part each until nothing is left."""
+"""Interval of quick checks, and of checks that work in parts until nothing is left."""
 SHARE = 100
-"""A quick look that takes long on a large collection is taken the more rarely: it rests so many times as long."""
+"""A quick check that is slow on a large collection rests for this many times its duration."""
 GIVEN_UP_AFTER = dt.timedelta(hours=1)
-"""A look that was begun and never ended, as its process was killed, is begun again after so long."""
+"""Time after which an unfinished check, of a killed process, is started again."""
 AT_ONCE = 0.2
-"""Seconds: what takes no longer is counted whenever somebody looks at it."""
+"""Seconds: faster counts are repeated whenever the page is opened."""
 CONSIDER_EACH = 60.0
-"""Seconds between two thoughts of a server."""
+"""Seconds between two considerations of a server whether a check is due."""
 SETTLED_AFTER = 600.0
-"""Seconds after its start from when a server takes looks that take long."""
+"""Seconds after its start from which a server runs slow checks."""
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """`take` measures, and returns what JSON can hold. One that is not `quick` takes minutes of a large collection."""
+class Check:
+    """`take` measures and returns a JSON value. A check that is not `quick` takes minutes on a large collection."""
 
     take: Callable[[], dict[str, Any]]
     quick: bool = False
@@ -64,21 +64,21 @@ def _index() -> dict[str, Any]:
     }
 
 
-LOOKS: Mapping[str, Look] = {
-    "counts": Look(count_all, quick=True),
-    "storage": Look(lambda: look_through_storage(elsewhere=False)[1]),
-    "index": Look(_index),
-    "outliers": Look(find_outliers),
+CHECKS: Mapping[str, Check] = {
+    "counts": Check(count_all, quick=True),
+    "storage": Check(lambda: check_storage(elsewhere=False)[1]),
+    "index": Check(_index),
+    "outliers": Check(find_outliers),
 }
 
 
 def look(name: str) -> Measurement:
-    """Take a look now, and keep what it found; one that fails leaves what was found before, and says why it failed."""
+    """Run a check now and store the result; if it fails, the last result stays and the reason is stored."""
     Measurement.objects.get_or_create(name=name)
     Measurement.objects.filter(name=name).update(tried=Now())
     began = time.monotonic()
     try:
-        found = LOOKS[name].take()
+        found = CHECKS[name].take()
     except (StorageUnavailable, ModelUnavailable, Busy) as error:
         Measurement.objects.filter(name=name).update(failed=str(error).strip()[:1_000])
     else:
@@ -87,30 +87,31 @@ def look(name: str) -> Measurement:
 
 
 def keep(name: str, found: dict[str, Any], seconds: float) -> None:
-    """Write down what a look has found, which has ended just now."""
+    """Store the result of a check that has just ended."""
     now = {"found": found, "measured": Now(), "tried": Now(), "seconds": seconds, "failed": ""}
     Measurement.objects.update_or_create(name=name, defaults=now)
 
 
 def count_again() -> None:
-    """Count now what there is and what waits, for somebody who is looking, unless that took long the last time."""
+    """Repeat the counts now, unless they took long the last time."""
     if Measurement.objects.filter(name="counts", measured__isnull=False, failed="", seconds__lt=AT_ONCE).exists():
         look("counts")
 
 
-def look_if_due(*, quick: bool) -> list[str]:
-    """Take those looks whose time has come, unless somebody else is at them; return which. With `quick` no others."""
+def check_if_due(*, quick: bool) -> list[str]:
+    """Run the checks that are due and not claimed by another process, with `quick` only quick ones; return their
+    names."""
     known = {one.name: one for one in Measurement.objects.all()}
     taken = []
-    for name, one in LOOKS.items():
+    for name, one in CHECKS.items():
         if (one.quick or not quick) and (after := _rest(one, known.get(name))) is not None and _claimed(name, after):
             look(name)
             taken.append(name)
     return taken
 
 
-def _rest(one: Look, known: Measurement | None) -> dt.timedelta | None:
-    """How long after its last end a look is due; None where that never is."""
+def _rest(one: Check, known: Measurement | None) -> dt.timedelta | None:
+    """Return the time after its last end at which a check is due; None for never."""
     if one.quick:
         return max(OFTEN, dt.timedelta(seconds=SHARE * known.seconds)) if known else OFTEN
     if not settings.LOOK_HOURS:
@@ -121,7 +122,7 @@ def _rest(one: Look, known: Measurement | None) -> dt.timedelta | None:
 
 
 def _claimed(name: str, after: dt.timedelta) -> bool:
-    """Whether a look is due, and nobody else has begun it: then it is ours."""
+    """Claim a check if it is due and not claimed; return whether it was claimed."""
     _row, is_first = Measurement.objects.get_or_create(name=name)
     if is_first:
         return True
@@ -130,16 +131,16 @@ def _claimed(name: str, after: dt.timedelta) -> bool:
     return bool(Measurement.objects.filter(is_due, is_free, name=name).update(tried=Now()))
 
 
-def keep_looking() -> threading.Event:
-    """Take looks in the background of a server when they are due, until the event that is returned is set."""
+def keep_checking() -> threading.Event:
+    """Run checks in a server's background when due, until the returned event is set."""
     began = time.monotonic()
 
     def consider() -> None:
         try:
-            look_if_due(quick=time.monotonic() < began + SETTLED_AFTER)
+            check_if_due(quick=time.monotonic() < began + SETTLED_AFTER)
         except Error:
             raise
-        except Exception:  # nobody waits for this
-            logger.exception("A look at the state of things failed")
+        except Exception:  # background work must not end
+            logger.exception("A periodic check failed")
 
-    return keep_doing(consider, CONSIDER_EACH, "state", "The state of things could not be looked at")
+    return keep_doing(consider, CONSIDER_EACH, "state", "The periodic checks could not run")

@@ -1,4 +1,4 @@
-"""Numbers that other rooms add to the state: `count(...)` in a module that is loaded with the apps.
+"""Numbers that other rooms add to the state: call `count(...)` in a module that is loaded with the apps.
 
 registry.count("suggestions", _("tag suggestions"), lambda: Suggestion.objects.pending().count(), "admin:...")
 """
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """A number of things that wait for a person. `measure` may take as long as counting takes; `view` is the name of
-    the page that lists them, and `query` what follows its address."""
+    """A number of things that need a decision. `measure` may be slow; `view` is the name of the page that lists them,
+    and `query` its query string."""
 
     name: str
     label: "str | _StrPromise"
@@ -27,5 +27,5 @@ counts: dict[str, Count] = {}
 
 
 def count(name: str, label: "str | _StrPromise", measure: Callable[[], int], view: str, query: str = "") -> None:
-    """Add a number to what waits. Said again, it takes the place of the one before."""
+    """Register a number. A second call with the same name replaces it."""
     counts[name] = Count(name, label, measure, view, query)

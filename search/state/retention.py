@@ -1,4 +1,4 @@
-"""What becomes of pictures in the trash in the end, and of history that is old enough."""
+"""Retention: permanently delete what was in the trash long enough, and old history."""
 
 import datetime as dt
 import threading
@@ -17,20 +17,20 @@ from search.curation.albums import delete_old_albums
 from search.ingestion.runs import forget_some_runs
 from search.models import Image, Trashed
 from search.models.conflicts import locked_values
-from search.models.database import is_alone
+from search.models.database import try_lock
 from search.objects.deletion import delete_images
 from search.state.searches import forget_some as forget_some_searches
 
 TIDY_EACH = 3600.0
-"""Seconds between two looks of a server for what is too old."""
+"""Seconds between two runs of a server."""
 _AT_ONCE = 500
 _EDITS_AT_ONCE = 10_000
 _LOCK = 0x54524153
-"""Of the one that tidies: the others need not."""
+"""Advisory lock of the process that does it; others skip it."""
 
 
 def expired() -> "QuerySet[Trashed]":
-    """Return those in the trash whose time is over."""
+    """Return the pictures whose time in the trash is over."""
     return older_than(dt.timedelta(days=settings.TRASH_DAYS))
 
 
@@ -39,14 +39,14 @@ def older_than(age: dt.timedelta) -> "QuerySet[Trashed]":
 
 
 def bytes_in(trashed: "QuerySet[Trashed]") -> int:
-    """Return how much the files of these take."""
+    """Return the total size of these pictures' files in bytes."""
     return int(trashed.aggregate(bytes=Sum("image__byte_size"))["bytes"] or 0)
 
 
 def delete_for_good(trashed: "QuerySet[Trashed]", by: Any = None) -> int:
     """Delete these pictures, rows and objects, some hundred at a time; return how many.
 
-    Those that somebody has restored meanwhile stay. Raises what `search.models.conflicts` speaks of.
+    Pictures restored meanwhile stay. Raises the lock errors of `search.models.conflicts`.
     """
     keys = list(trashed.order_by("image").values_list("image", flat=True))
     return sum(_delete(keys[start : start + _AT_ONCE], by) for start in range(0, len(keys), _AT_ONCE))
@@ -62,8 +62,8 @@ def _delete(keys: Collection[uuid.UUID], by: Any) -> int:
 
 
 def tidy() -> None:
-    """Delete for good what was in the trash for so long, and forget history and runs that are old enough, a bounded
-    number in a transaction; where another process is at it, leave it to that."""
+    """Delete expired trash, history and runs, a bounded number per transaction; skipped while another process is doing
+    it."""
     for portion in (_delete_some_expired, delete_old_albums, _forget_some, forget_some_runs, forget_some_searches):
         while _alone(portion):
             pass
@@ -71,8 +71,8 @@ def tidy() -> None:
 
 @transaction.atomic
 def _alone(portion: Callable[[], bool]) -> bool:
-    """Do a portion of the work unless another process is at it; return whether there may be more to do."""
-    return is_alone(_LOCK) and portion()
+    """Do a portion of the work unless another process is doing it; return whether there may be more."""
+    return try_lock(_LOCK) and portion()
 
 
 def _delete_some_expired() -> bool:
@@ -81,14 +81,14 @@ def _delete_some_expired() -> bool:
 
 
 def forget_history() -> None:
-    """Forget revisions that are too old to be undone, a bounded number of edits in a transaction."""
+    """Delete revisions that are too old to be undone, a bounded number of edits per transaction."""
     while _forget_some():
         pass
 
 
 def _forget_some() -> bool:
-    """Forget some edits, or their revisions once they have none; return whether there may be more. What brings back a
-    deleted album is kept as long as the album."""
+    """Delete some edits, or revisions without edits; return whether there may be more. The revision that can restore
+    an album is kept as long as the album."""
     until = timezone.now() - dt.timedelta(days=settings.HISTORY_DAYS)
     of_albums = timezone.now() - dt.timedelta(days=max(settings.HISTORY_DAYS, settings.TRASH_DAYS))
     with connection.cursor() as cursor:
@@ -107,5 +107,5 @@ def _forget_some() -> bool:
 
 
 def keep_tidy(every: float = TIDY_EACH) -> threading.Event:
-    """Tidy in the background, now and then, until the event that is returned is set."""
-    return keep_doing(tidy, every, "trash", "The trash could not be emptied of what is old")
+    """Run it periodically in the background until the returned event is set."""
+    return keep_doing(tidy, every, "trash", "Old trash and history could not be deleted")

@@ -1,7 +1,7 @@
-"""How many searches there are a day, how long they take, and how many found nothing that matches strongly.
+"""Count searches per day, their duration, and those without strong matches.
 
-Numbers of all people together: nobody is named, and the words are kept only where KEEP_UNANSWERED says so. Counted in
-the memory of each process, and added to the database's by a thread each half minute: a search waits for nothing.
+Totals over all users, without names; search texts are only kept with KEEP_UNANSWERED. Counted in the memory of each
+process and added to the database by a thread every half minute, so that searches never wait.
 """
 
 import datetime as dt
@@ -21,13 +21,13 @@ from search.query import Filters, Mode, SearchQuery
 from search.retrieval import ResultPage
 
 WRITTEN_EACH = 30.0
-"""Seconds."""
+"""Seconds between two writes."""
 SLOW = 1.0
-"""Seconds."""
+"""Seconds from which a search is slow."""
 MOST_WORDS = 500
-"""Different words that a process keeps between two times that it writes."""
+"""Maximum number of different texts kept in memory between two writes."""
 MOST_KEPT = 10_000
-"""Different words that are kept altogether: the oldest go."""
+"""Maximum number of different texts stored: the oldest are deleted."""
 LONGEST_WORDS = 200
 
 
@@ -50,14 +50,14 @@ _days: dict[dt.date, _Tally] = {}
 
 
 class Timed:
-    """A search under way, whose results are told when they are there."""
+    """A running search; its results are set when available."""
 
     results: ResultPage | None = None
 
 
 @contextmanager
 def counted(query: SearchQuery) -> Iterator[Timed]:
-    """Count the search that the block makes, if it has results and is one: no further page, and not of everything."""
+    """Count the search in the block, if it has results and is not a further page nor without any conditions."""
     timed, began = Timed(), time.perf_counter()
     yield timed
     is_one = query.page == 1 and not (query.is_empty and query.all_filters == _NO_FILTERS)
@@ -73,7 +73,7 @@ def _count(query: SearchQuery, results: ResultPage, seconds: float) -> None:
         tally.slow += seconds >= SLOW
         if seconds > tally.slowest:
             tally.slowest, tally.slowest_by = seconds, kind_of(query)
-        if query.is_empty:  # filters alone: nothing matches more or less
+        if query.is_empty:  # filters only: no relevance
             return
         if results.strong:
             return
@@ -87,14 +87,13 @@ def _count(query: SearchQuery, results: ResultPage, seconds: float) -> None:
 
 
 def kind_of(query: SearchQuery) -> str:
-    """Say by what something was searched, never for what: "words, picture, filters"."""
+    """Return what kinds of parts a search has, never their values: "words, picture, filters"."""
     kinds = dict.fromkeys(str(part.kind) for part in (*query.wanted, *query.unwanted))
     return ", ".join([*kinds, *(["filters"] if query.all_filters != _NO_FILTERS else [])])
 
 
 def write() -> None:
-    """Add what this process has counted to what the database has. Raises what the database raises, and forgets nothing
-    then."""
+    """Add this process's counts to the database. Raises database errors, and keeps the counts then."""
     with _lock:
         days = dict(_days)
         _days.clear()
@@ -136,7 +135,7 @@ def _write(day: dt.date, tally: _Tally) -> None:
             " slowest = greatest(its.slowest, excluded.slowest)",
             [day, *(getattr(tally, name) for name in (*_ADDED, "slowest", "slowest_by"))],
         )
-        # What was searched on the way to longer words, while somebody typed, was not asked.
+        # Prefixes of longer texts come from searching while typing: skip them.
         whole = [
             one for one in tally.words if not any(other != one and other.startswith(one) for other in tally.words)
         ]
@@ -149,7 +148,7 @@ def _write(day: dt.date, tally: _Tally) -> None:
 
 
 def forget_some() -> bool:
-    """Forget days and words that are older than RUNS_DAYS, and all words where they are not to be kept any more."""
+    """Delete days and texts older than RUNS_DAYS, and all texts if they are not to be kept."""
     until = timezone.now() - dt.timedelta(days=settings.RUNS_DAYS)
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM search_searchday WHERE day < %s", [until.date()])
@@ -166,12 +165,12 @@ def forget_some() -> bool:
 
 
 def most_unanswered(count: int) -> list[tuple[str, int]]:
-    """Return the words that most often found nothing strong; none where they are not kept."""
+    """Return the texts that most often had no strong match; none if they are not kept."""
     if not settings.KEEP_UNANSWERED:
         return []
     return list(UnansweredWords.objects.order_by("-count", "words").values_list("words", "count")[:count])
 
 
 def keep_writing(every: float = WRITTEN_EACH) -> threading.Event:
-    """Write in the background until the event that is returned is set."""
+    """Write periodically in the background until the returned event is set."""
     return keep_doing(write, every, "searches", "Searches could not be counted")

@@ -1,4 +1,4 @@
-"""The state, put together: what there is, what waits, and what needs somebody."""
+"""The state, section by section."""
 
 from search.models import Measurement
 from search.state import current_figures, measured_figures
@@ -19,6 +19,6 @@ _SECTIONS = (
 
 
 def sections() -> list[Section]:
-    """Return the state, section by section: what looks have kept, and what is told at once."""
+    """Return all sections: those measured by periodic checks, and current ones."""
     known = {one.name: one for one in Measurement.objects.all()}
     return [make(known) for make in _SECTIONS]

@@ -1,4 +1,4 @@
-"""A look through the storage, kept: how much was missing or left over, of which pictures, and when that was."""
+"""Check the storage and store the result: what is missing or left over, of which pictures, and when."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -12,7 +12,7 @@ from search.ingestion.runs import Origin, Record
 from search.models import LostObject, Run
 
 MOST_KEPT = 100_000
-"""Pictures that are kept as missing a file; all are counted."""
+"""Maximum number of pictures stored as missing a file; all are counted."""
 _KINDS = {
     Problem.ORIGINAL: LostObject.Kind.ORIGINAL,
     Problem.DAMAGED: LostObject.Kind.ORIGINAL,
@@ -20,22 +20,22 @@ _KINDS = {
 }
 
 
-def look_through_storage(
-    told: Callable[[Finding], None] = lambda finding: None,
+def check_storage(
+    on_finding: Callable[[Finding], None] = lambda finding: None,
     *,
     record: bool = False,
     origin: Origin | None = None,
     **how: Any,
 ) -> tuple[Reconciled, dict[str, Any]]:
-    """Look at all rows and objects as `reconcile` does, told `how`; return its report, and what is kept of it.
+    """Check all rows and objects with `reconcile(**how)`; return its report, and the part that is stored.
 
-    With `record` it is a run of the ledger. Raises StorageUnavailable.
+    With `record` the check is recorded as a run. Raises StorageUnavailable.
     """
     lost: dict[tuple[Any, str], str] = {}
     report = Report()
 
     def note(finding: Finding) -> None:
-        if finding.is_mended:
+        if finding.is_repaired:
             report.restored += 1
         elif finding.problem is not Problem.STRANGE:
             remark = f" ({finding.remark})" if finding.remark else ""
@@ -43,7 +43,7 @@ def look_through_storage(
             report.leave_out(LeftOut(Why.FAILED, name, f"{finding.problem}{remark}"))
             if finding.problem in _KINDS and len(lost) < MOST_KEPT:
                 lost.setdefault((finding.image_id, _KINDS[finding.problem]), finding.remark)
-        told(finding)
+        on_finding(finding)
 
     with ExitStack() as stack:
         ledger = stack.enter_context(Record(Run.Kind.RECONCILE, origin)) if record else None
@@ -51,13 +51,13 @@ def look_through_storage(
         _keep(lost)
         if ledger:
             report.known = found.rows
-            left = found.found - found.mended
+            left = found.found - found.repaired
             ledger.take(report, failed=left.total() - left[Problem.STRANGE])
     return found, {
         "rows": found.rows,
         "objects": found.objects,
-        "left": {str(problem): count for problem, count in (found.found - found.mended).items()},
-        "mended": {str(problem): count for problem, count in found.mended.items() if count},
+        "left": {str(problem): count for problem, count in (found.found - found.repaired).items()},
+        "repaired": {str(problem): count for problem, count in found.repaired.items() if count},
         "young": found.young,
         "not_asked": found.not_asked,
     }
@@ -68,7 +68,7 @@ def _keep(lost: dict[tuple[Any, str], str]) -> None:
     LostObject.objects.all().delete()
     with connection.cursor() as cursor:
         keys = list(lost)
-        # Of pictures that are gone by now there is nothing to be kept.
+        # Pictures that are gone by now are skipped.
         cursor.execute(
             "INSERT INTO search_lostobject (image_id, kind, remark) SELECT given.id, given.kind, given.remark"
             " FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS given (id, kind, remark)"

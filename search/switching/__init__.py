@@ -1,11 +1,15 @@
-"""Models side by side: the vectors of another pair are prepared beside those in use, and swapped in without a gap."""
+"""Switching models: vectors of another pair are prepared beside those in use, then swapped without downtime.
+
+May import the rooms above it in docs/architecture.md. Verbs: `begin`, `fill`, `finish`, `activate`, `go_back`,
+`copy_vectors`, `abort`, `forget_models_of`, `state`.
+"""
 
 from search.switching.activating import Swapped, activate, go_back
 from search.switching.copying import copy_vectors
 from search.switching.errors import Refused
 from search.switching.forgetting import abort, forget_models_of
 from search.switching.preparing import begin, being_prepared, catch_up, fill, finish, settled_pair
-from search.switching.states import State, state, told
+from search.switching.states import State, state, status_line
 
 __all__ = [
     "Refused",
@@ -23,5 +27,5 @@ __all__ = [
     "go_back",
     "settled_pair",
     "state",
-    "told",
+    "status_line",
 ]

@@ -1,4 +1,4 @@
-"""The active pair of models is swapped for another one, in one short transaction."""
+"""Activate another pair of models, in one short transaction."""
 
 import time
 import uuid
@@ -21,8 +21,8 @@ PREPARE, GO_ON = "manage.py switch_model NEW_IMAGE_MODEL [NEW_TEXT_MODEL]", "man
 
 @dataclass(frozen=True, slots=True)
 class Swapped:
-    """What became active, how long that held writers off, and how many pictures have no vector of it: no search finds
-    them until they have one."""
+    """The pair that became active, the seconds for which writers were blocked, and how many pictures have no vector of
+    it yet, so that no search finds them."""
 
     named: Named
     seconds: float
@@ -35,19 +35,19 @@ def require_prepared() -> Named:
     named = following(row)
     if named is None:
         raise Refused(f"Nothing is prepared. Begin with `{PREPARE}`.")
-    go_on = f"`manage.py switch_model {named.pair.image} {named.pair.text}` goes on"
+    go_on = f"`manage.py switch_model {named.pair.image} {named.pair.text}` continues"
     if row.prepared is None:
         raise Refused(f"{named.pair.image} is not prepared yet: {go_on}.")
     table = current_set(named.model)
     if named.model != row.model and (table is None or index_state(table) is not State.THERE):
         raise Refused(f"The index of {named.pair.image} is missing: {go_on}.")
     if row.uncopied:
-        raise Refused(f"The switch before this one has not come to its end: `{GO_ON}` goes on with it.")
+        raise Refused(f"The previous switch has not finished: `{GO_ON}` continues it.")
     return named
 
 
 def require_kept() -> Named:
-    """Return the pair that can be returned to. Raises Refused."""
+    """Return the pair that can be reactivated. Raises Refused."""
     row = require_counting(ModelSwitch.objects.first())
     named = kept(row)
     if named is None:
@@ -56,12 +56,12 @@ def require_kept() -> Named:
 
 
 def activate(named: Named) -> Swapped:
-    """Answer with what was prepared from now on; the models before stay, to go back to. Raises Refused."""
+    """Activate the prepared pair and keep the present one for going back. Raises Refused."""
     return _swapped(named, is_back=False)
 
 
 def go_back(named: Named) -> Swapped:
-    """Answer with the models from before again; those in between are as prepared as they were. Raises Refused."""
+    """Reactivate the previous pair; the present one counts as prepared again. Raises Refused."""
     return _swapped(named, is_back=True)
 
 
@@ -76,10 +76,10 @@ def _swapped(named: Named, *, is_back: bool) -> Swapped:
         row = require_counting(ModelSwitch.locked())
         before = active(row)
         if named != (kept(row) if is_back else following(row)):
-            raise Refused("Somebody else has switched meanwhile.")
+            raise Refused("The models were switched meanwhile.")
         VectorSet.objects.filter(model=before.model).exclude(model=named.model).update(is_kept=True)
         VectorSet.objects.filter(model=named.model).update(is_kept=False)
-        unfound = _leave_out(table, [*lacking, *_lacking(table, mark)]) if table else 0
+        unfound = _make_pending(table, [*lacking, *_lacking(table, mark)]) if table else 0
         put_active(row, named)
         put_kept(row, None if is_back else before)
         if is_back or following(row) == named:
@@ -92,7 +92,7 @@ def _swapped(named: Named, *, is_back: bool) -> Swapped:
 
 
 def _lacking(table: VectorTable, after: int | None = None) -> list[uuid.UUID]:
-    """Return the images with a vector of their own that have none in `table`: all, or those that arrived `after`."""
+    """Return the images that have a vector but none in `table`: all of them, or those that arrived `after`."""
     newer = "" if after is None else "JOIN search_arrival ON image_id = image.id AND searchable > %s"
     with connection.cursor() as cursor:
         cursor.execute(
@@ -103,8 +103,9 @@ def _lacking(table: VectorTable, after: int | None = None) -> list[uuid.UUID]:
         return [image_id for (image_id,) in cursor.fetchall()]
 
 
-def _leave_out(table: VectorTable, ids: Sequence[uuid.UUID]) -> int:
-    """Have images without a vector of the new model wait for one: what is counted must be found. Return how many."""
+def _make_pending(table: VectorTable, ids: Sequence[uuid.UUID]) -> int:
+    """Make images without a vector of the new model pending, since every counted image must be searchable. Return
+    their number."""
     if not ids:
         return 0
     with connection.cursor() as cursor:

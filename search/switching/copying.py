@@ -1,6 +1,6 @@
-"""After a switch each image gets its new vector into its own row, too, in the background: searches don't need that.
+"""After a switch, copy the new vectors into the image rows in the background; searches don't need that.
 
-Until it is done, rows name the old model or the new one, and all of them count.
+Until it is done, rows name the old or the new model, and both are accepted.
 """
 
 import threading
@@ -15,26 +15,26 @@ from search.models.vector_sets import VectorTable, current_set, forget_sets
 from search.switching.rows import save
 
 BATCH = 500
-"""Rows that are written together: some tenths of a second, for which a curator may have to wait."""
-_LOOK_AGAIN = 1.0
+"""Rows per transaction: some tenths of a second for which a curator may wait."""
+_POLL_SECONDS = 1.0
 
 
 def is_left() -> bool:
-    """Whether rows of images may name the model from before the switch."""
+    """Whether image rows may still name the previous model."""
     return ModelSwitch.objects.exclude(uncopied="").exists()
 
 
 def left() -> int:
-    """Return how many rows do."""
+    """Return the number of such rows."""
     row = ModelSwitch.objects.first()
     return Image.objects.filter(embedding_model=row.uncopied).count() if row and row.uncopied else 0
 
 
 def copy_vectors(stop: threading.Event, progress: Progress = lambda report: None) -> Report:
-    """Copy the vectors of the active model into the rows of their images, until told to `stop`. May be run by several
-    at once, and again.
+    """Copy vectors of the active model into image rows until done or `stop` is set. Several processes may run it at
+    once, and it can be repeated.
 
-    What a curator or a worker holds is left for the next round. Images that have no such vector wait for one.
+    Locked rows are left for the next round. Images without such a vector become pending.
     """
     report = Report()
     row = ModelSwitch.objects.first()
@@ -53,16 +53,16 @@ def copy_vectors(stop: threading.Event, progress: Progress = lambda report: None
             progress(report)
         if stop.is_set():
             break
-        if not _is_left(row, table):
+        if not _has_uncopied(row, table):
             _note_end(row)
             break
         if report.added == before:
-            stop.wait(_LOOK_AGAIN)
+            stop.wait(_POLL_SECONDS)
     return report
 
 
 def _wait_until_noticed(row: ModelSwitch, stop: threading.Event) -> None:
-    """Every process must know that rows may name either model, before one does."""
+    """Wait until every process accepts both models in rows."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT extract(epoch FROM clock_timestamp() - %s)", [row.switched])
         (since,) = cursor.fetchone()
@@ -70,7 +70,7 @@ def _wait_until_noticed(row: ModelSwitch, stop: threading.Event) -> None:
 
 
 def _written(row: ModelSwitch, table: VectorTable, after: uuid.UUID) -> list[uuid.UUID] | None:
-    """Write the next rows after an id that nobody holds; return their ids, None at the end."""
+    """Write the next unlocked rows after an id; return their ids, None at the end."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             f"SELECT id, embedding_model FROM search_image AS image WHERE id > %s AND {_lacks_own(table)}"  # noqa: S608
@@ -82,7 +82,7 @@ def _written(row: ModelSwitch, table: VectorTable, after: uuid.UUID) -> list[uui
             return None
         ids = list(found)
         if set(found.values()) == {row.uncopied}:
-            # Which of the two models a row names changes nothing of what searches find: no count need be made anew.
+            # This does not change what searches find: suppress the change counter.
             cursor.execute("SELECT set_config('search.changed', pg_current_xact_id()::text, true)")
         cursor.execute(
             "UPDATE search_image AS image SET embedding = v.embedding, embedding_model = %s, embedding_backend = '',"  # noqa: S608 - our own name
@@ -101,14 +101,14 @@ def _written(row: ModelSwitch, table: VectorTable, after: uuid.UUID) -> list[uui
 
 
 def _lacks_own(table: VectorTable) -> str:
-    """SQL for rows of images whose own vector is of another model, or none though there is one."""
+    """SQL condition for rows with a vector of another model, or with none although the set has one."""
     return (
         "embedding_model <> %s AND (embedding_model <> '' OR EXISTS ("
         f"SELECT FROM {table.table} v WHERE v.image_id = image.id AND v.window_index = 0))"
     )
 
 
-def _is_left(row: ModelSwitch, table: VectorTable) -> bool:
+def _has_uncopied(row: ModelSwitch, table: VectorTable) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT EXISTS (SELECT FROM search_image AS image WHERE {_lacks_own(table)})",  # noqa: S608

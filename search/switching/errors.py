@@ -1,2 +1,3 @@
 class Refused(Exception):
-    """This can't be done as things stand. The message is for the operator: why, and the command that comes first."""
+    """The operation is not possible in the present state. The message tells the operator why and which command to run
+    first."""

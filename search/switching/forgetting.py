@@ -1,4 +1,4 @@
-"""What was prepared, or kept to go back to, is dropped: vectors and index, thresholds, vectors of query pictures."""
+"""Drop what was prepared, or kept for going back: vectors and index, thresholds, vectors of query pictures."""
 
 import time
 from collections.abc import Iterable
@@ -16,9 +16,9 @@ from search.switching.rows import active, following, kept, put_kept, put_next, s
 
 
 def abort() -> Named:
-    """End the preparation, and drop what was prepared. Raises Refused where there is none.
+    """End the preparation and drop what was prepared. Raises Refused if there is none.
 
-    The row is changed last: whoever is killed on the way runs it again.
+    The row is changed last: if killed, run it again.
     """
     named = following(ModelSwitch.objects.first())
     if named is None:
@@ -35,10 +35,10 @@ def abort() -> Named:
 
 
 def forget_models_of(name: str) -> str:
-    """Drop all that models leave which are not used any more; return what rows called them.
+    """Drop everything of models that are not used any more; return the model's name in rows.
 
-    `name` is what an operator calls the model of pictures, or of words where only that has changed, or what rows do.
-    Raises Refused.
+    `name` is the setting of the image model, of the text model if only that changed, or the name in rows. Raises
+    Refused.
     """
     row = ModelSwitch.objects.first()
     was_kept = kept(row)
@@ -49,8 +49,8 @@ def forget_models_of(name: str) -> str:
     else:
         named = []
         model = next(iter(VectorSet.objects.filter(model__in=by_rows).values_list("model", flat=True)), "")
-    if not model and not _leaves_something(by_rows):
-        raise Refused(f"There is nothing of {name}: `manage.py switch_model` tells which models are kept.")
+    if not model and not _has_data(by_rows):
+        raise Refused(f"There is nothing to drop of {name}: `manage.py switch_model` lists the models kept.")
     model = model or identity_of(name)
     _require_unused(row, model, named)
     if named:
@@ -61,7 +61,7 @@ def forget_models_of(name: str) -> str:
 
 
 def _keep_no_longer(named: Named) -> None:
-    """Note that nobody goes back to these models, and wait until no process answers with them any more."""
+    """Record that this pair can't be reactivated, and wait until no process uses it."""
     with transaction.atomic():
         row = ModelSwitch.locked()
         if row and kept(row) == named:
@@ -70,14 +70,14 @@ def _keep_no_longer(named: Named) -> None:
     time.sleep(NOTICED)
 
 
-def _leaves_something(models: Iterable[str]) -> bool:
+def _has_data(models: Iterable[str]) -> bool:
     return (
         Calibration.objects.filter(model__in=models).exists() or QueryVector.objects.filter(model__in=models).exists()
     )
 
 
 def _require_unused(row: ModelSwitch | None, model: str, named: list[Named]) -> None:
-    """Raise Refused for a model that something depends on. `named` is what was kept of that model."""
+    """Raise Refused if something depends on the model. `named` is the kept pair, if it is of that model."""
     in_use = identity_of(active_pair().image)
     only_words = bool(named) and model == in_use
     if row and row.uncopied:
@@ -92,11 +92,11 @@ def _require_unused(row: ModelSwitch | None, model: str, named: list[Named]) -> 
     if model == in_use or (row and row.model == model):
         raise Refused(f"{model} is the active model.")
     if count := Image.objects.filter(embedding_model=model).count():
-        raise Refused(f"{count:,} pictures have no other vector than that of {model}: run `manage.py reembed` first.")
+        raise Refused(f"{count:,} pictures have only a vector of {model}: run `manage.py reembed` first.")
 
 
 def _drop(model: str, named: list[Named]) -> None:
-    """Drop what there is of a model of pictures that nobody answers with; of an active one, of the words' alone."""
+    """Drop the data of an unused image model; if it is in use, only that of the text models."""
     row = ModelSwitch.objects.first()
     in_use = {identity_of(active_pair().image), *([row.model] if row else [])}
     measured = [Calibration.objects.filter(model=model), ThingSet.objects.filter(model=model)]
@@ -117,7 +117,7 @@ def _drop(model: str, named: list[Named]) -> None:
 
 
 def _forget_files(names: Iterable[str]) -> None:
-    """Remove what this machine has compiled of models that nothing names any more."""
+    """Remove the compiled files of models that are not used any more on this machine."""
     row = ModelSwitch.objects.filter(pk=ONLY).first()
     used = {*environment()}
     for named in (active(row), following(row), kept(row)) if row else ():

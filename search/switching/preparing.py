@@ -1,6 +1,6 @@
-"""A pair of models is prepared: vectors of all pictures beside those in use, their index, and thresholds.
+"""Prepare a pair of models: vectors of all pictures beside those in use, their index, and thresholds.
 
-Each step may be killed and done again, and the first by any number of processes at once.
+Each step can be killed and repeated; the first can run in any number of processes.
 """
 
 import logging
@@ -19,9 +19,9 @@ from search.embedding import (
     identity_of,
     require_fit,
 )
-from search.indexing.building import State, build_index, drop_index, index_state, leave_index, take_index
+from search.indexing.building import State, build_index, drop_index, index_state, lock_index, unlock_index
 from search.ingestion import Progress, Report, Worker
-from search.ingestion.vectors_of_other_models import Beside
+from search.ingestion.vectors_of_other_models import MissingVectors
 from search.models import ModelSwitch, VectorSet
 from search.models.active_pair import Named, environment, one_choice
 from search.models.database import now
@@ -43,13 +43,13 @@ from search.switching.rows import (
 
 logger = logging.getLogger(__name__)
 
-LOOK_AGAIN = 2.0
-"""Seconds after which it is looked again whether another process has built the index."""
+POLL_SECONDS = 2.0
+"""Seconds between checks whether another process has built the index."""
 
 
 def settled_pair(image: str, text: str) -> Pair:
-    """Return the pair that is meant: without a model for words, the model of pictures reads them too; without one of
-    pictures, it stays the one that is active."""
+    """Return the pair that is meant: without a text model, the image model encodes texts, too; without an image model,
+    the active one stays."""
     row = ModelSwitch.objects.first()
     now_active = active(row).pair if row and counts(row) else environment()
     image = image or now_active.image
@@ -57,7 +57,7 @@ def settled_pair(image: str, text: str) -> Pair:
 
 
 def begin(pair: Pair) -> Named:
-    """Note that `pair` is being prepared, and make room for its vectors. Raises Refused and ModelUnavailable."""
+    """Record that `pair` is being prepared, and create its vector set. Raises Refused and ModelUnavailable."""
     named, dimensions = _tried(pair)
     with transaction.atomic():
         row = locked_or_new()
@@ -77,12 +77,12 @@ def begin(pair: Pair) -> Named:
     forget_sets()
     table = current_set(named.model)
     if is_new and table:
-        drop_index(table)  # built at the end, in a tenth of the time
+        drop_index(table)  # built at the end, which is ten times faster
     return named
 
 
 def _tried(pair: Pair) -> tuple[Named, int]:
-    """Load both models, and return the pair with its number of dimensions."""
+    """Load both models; return the pair with its number of dimensions."""
     encoders = encoders_of(*pair)
     try:
         dimensions, of_words = encoders.pictures().dimensions, encoders.texts().dimensions
@@ -91,17 +91,17 @@ def _tried(pair: Pair) -> tuple[Named, int]:
     if dimensions != of_words:
         raise Refused(
             f"{pair.image} gives vectors of {dimensions:,} dimensions for pictures, and {pair.text} of {of_words:,} "
-            "for words: they share no space."
+            "for texts: they share no space."
         )
     require_fit(encoders)
     return Named(pair, identity_of(pair.image)), dimensions
 
 
 def _begin_from_environment(row: ModelSwitch) -> None:
-    """The operator has changed the environment since, which counts: go on from there."""
+    """The environment was changed since and has precedence: continue from its models."""
     if row.next_image or row.uncopied:
         raise Refused(
-            "The environment names other models than when another switch was begun: end that first, by `manage.py "
+            "The environment names other models than when another switch began: end that first with `manage.py "
             "switch_model --abort`."
         )
     here = environment()
@@ -128,20 +128,20 @@ def fill(
     progress: Progress = lambda report: None,
     limit: int | None = None,
 ) -> Report:
-    """Encode what has no vector of `named` yet, until told to `stop`, and build the index at the end.
+    """Encode pictures without a vector of `named` until done or `stop` is set, and build the index at the end.
 
     Raises ModelUnavailable, StorageUnavailable and what is in LOST_DATABASE.
     """
     table = _table(named)
     if table is None:
         return Report()
-    worker = Worker(Beside(choice_of(named), table), stop=stop, progress=progress, limit=limit)
+    worker = Worker(MissingVectors(choice_of(named), table), stop=stop, progress=progress, limit=limit)
     worker.work()
     return worker.report
 
 
 def being_prepared() -> Named | None:
-    """Return the pair that is being prepared, unless the environment was changed since."""
+    """Return the pair being prepared, unless the environment was changed since."""
     row = ModelSwitch.objects.first()
     return following(row) if row and counts(row) else None
 
@@ -149,26 +149,26 @@ def being_prepared() -> Named | None:
 def missing(named: Named) -> int:
     """Return how many pictures have no vector of `named` yet."""
     table = _table(named)
-    return Beside(choice_of(named), table).count() if table else 0
+    return MissingVectors(choice_of(named), table).count() if table else 0
 
 
-def finish(named: Named, tell: Callable[[str], None], stop: threading.Event) -> CalibrationReport | None:
-    """Do what comes after the vectors: the index, the pictures that people search by, and thresholds.
+def finish(named: Named, announce: Callable[[str], None], stop: threading.Event) -> CalibrationReport | None:
+    """Do the steps after the vectors: index, query pictures, and thresholds.
 
-    Returns None where it was told to `stop`. Raises Refused where the preparation was aborted meanwhile.
+    Returns None after `stop`. Raises Refused if the preparation was aborted meanwhile.
     """
     _require_under_way(named)
     table = _table(named)
     if table:
-        _have_index(table, tell, stop)
+        _have_index(table, announce, stop)
         _analyse(table)
     if stop.is_set():
         return None
-    tell("Compiling the models for this machine")
+    announce("Compiling the models for this machine")
     _have_compiled(named.pair)
-    tell("Encoding the pictures that people search by")
+    announce("Encoding the pictures that people search by")
     embed_kept_pictures(choice_of(named))
-    tell("Measuring what counts as a strong match")
+    announce("Measuring what counts as a strong match")
     with one_choice(choice_of(named)):
         report = calibrate()
     with transaction.atomic():
@@ -179,7 +179,7 @@ def finish(named: Named, tell: Callable[[str], None], stop: threading.Event) -> 
 
 
 def catch_up(named: Named, progress: Progress = lambda report: None, stop: threading.Event | None = None) -> Report:
-    """Encode what came since `named` was prepared, or left, and measure anew if that is due."""
+    """Encode pictures added since `named` was prepared, or active, and calibrate again if due."""
     report = fill(named, stop, progress)
     embed_kept_pictures(choice_of(named))
     with one_choice(choice_of(named)):
@@ -188,14 +188,14 @@ def catch_up(named: Named, progress: Progress = lambda report: None, stop: threa
 
 
 def _have_compiled(pair: Pair) -> None:
-    """Have servers on this machine find the models compiled: they follow a switch as soon as they have loaded them."""
+    """Compile the models for servers on this machine, which then follow a switch sooner."""
     if not settings.COMPILE_MODELS:
         return
     try:
         compile_texts(pair.text)
         compile_pictures(pair.image)
-    except (ModelUnavailable, OSError) as error:  # a full disk, say
-        logger.warning("The models are used as they are: %s", error)
+    except (ModelUnavailable, OSError) as error:  # such as a full disk
+        logger.warning("The models are used without compiling: %s", error)
 
 
 def _require_under_way(named: Named) -> ModelSwitch:
@@ -205,17 +205,17 @@ def _require_under_way(named: Named) -> ModelSwitch:
     return row
 
 
-def _have_index(table: VectorTable, tell: Callable[[str], None], stop: threading.Event) -> None:
-    """Build what is missing of the index, or wait for another process that does."""
+def _have_index(table: VectorTable, announce: Callable[[str], None], stop: threading.Event) -> None:
+    """Build the missing index, or wait for another process that does."""
     while index_state(table) is not State.THERE and not stop.is_set():
-        if take_index(table):
-            tell("Building the index")
+        if lock_index(table):
+            announce("Building the index")
             try:
                 build_index(table)
             finally:
-                leave_index(table)
+                unlock_index(table)
         else:
-            stop.wait(LOOK_AGAIN)
+            stop.wait(POLL_SECONDS)
 
 
 def _analyse(table: VectorTable) -> None:
@@ -226,7 +226,7 @@ def _analyse(table: VectorTable) -> None:
 
 
 def _table(named: Named) -> VectorTable | None:
-    """The set of the pair; None where the active models have the same one."""
+    """Return the vector set of the pair; None if the active pair has the same one."""
     row = ModelSwitch.objects.first()
     if row and row.model == named.model:
         return None

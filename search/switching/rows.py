@@ -1,4 +1,4 @@
-"""The row of the switch, read and changed by whoever holds it."""
+"""Read and change the row of the model switch."""
 
 from search.embedding import Pair, identity_of
 from search.models import ModelSwitch
@@ -20,13 +20,13 @@ def kept(row: ModelSwitch | None) -> Named | None:
 
 
 def counts(row: ModelSwitch) -> bool:
-    """Whether the row counts here, and the environment was not changed since."""
+    """Whether the row is in effect, since the environment was not changed after it was written."""
     here = environment()
     return same_models(here, Pair(row.environment_image, row.environment_text)) or same_models(here, active(row).pair)
 
 
 def locked_or_new() -> ModelSwitch:
-    """Return the locked row; where there is none yet, one that says what counts without it. In a transaction."""
+    """Return the locked row; created from the environment if there is none. Call in a transaction."""
     here = environment()
     fresh = ModelSwitch(
         image=here.image,
@@ -53,13 +53,13 @@ def put_kept(row: ModelSwitch, named: Named | None) -> None:
 
 def put_active(row: ModelSwitch, named: Named) -> None:
     row.image, row.text, row.model = *named.pair, named.model
-    # Where the new models stand there already, running processes still have those from before in theirs.
+    # If the environment has the new models already, running processes still have the previous ones in theirs.
     if not same_models(environment(), named.pair):
         row.environment_image, row.environment_text = environment()
 
 
 def save(row: ModelSwitch) -> None:
-    """Write the row, or remove it where it says no more than the environment did from the beginning."""
+    """Write the row; delete it if it says no more than the environment."""
     nothing = not (row.next_image or row.kept_image or row.uncopied)
     if nothing and same_models(Pair(row.environment_image, row.environment_text), Pair(row.image, row.text)):
         ModelSwitch.objects.filter(pk=ONLY).delete()
@@ -69,14 +69,14 @@ def save(row: ModelSwitch) -> None:
 
 
 def choice_of(named: Named) -> Choice:
-    """Return what answers with a pair that need not be active: all rows count that are found now."""
+    """Return the choice of models for a pair that need not be active; all rows found now are accepted."""
     row = ModelSwitch.objects.first()
     names = (row.model, row.uncopied) if row else ()
     return Choice(named.pair, named.model, tuple({name for name in names if name not in ("", named.model)}))
 
 
 def require_counting(row: ModelSwitch | None) -> ModelSwitch:
-    """Return the row. Raises Refused where there is none, or where the environment spoke last."""
+    """Return the row. Raises Refused if there is none, or if the environment was changed since."""
     if row is None:
         raise Refused("Nothing is prepared. Begin with `manage.py switch_model NEW_IMAGE_MODEL [NEW_TEXT_MODEL]`.")
     if not counts(row):

@@ -1,4 +1,4 @@
-"""What `manage.py switch_model` tells: what is active, what is prepared and how far, what is kept."""
+"""The state shown by `manage.py switch_model`: which models are active, prepared (and how far), and kept."""
 
 from dataclasses import dataclass, field
 
@@ -17,7 +17,7 @@ from search.switching.rows import active, counts, following, kept
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Vectors that no search looks at: what rows call their model, and bytes of tables and indexes."""
+    """An unused vector set: the model's name in rows, and its size in bytes with indexes."""
 
     model: str
     size: int
@@ -25,9 +25,9 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """`chosen` is what counts in the database, None where only the environment does; `is_overridden` where that was
-    changed since. `missing` and `has_index` are of `next`. `uncopied` counts the images whose own vector is the old
-    one. `others` are sets of vectors beside the active one."""
+    """`chosen` is the pair in the database, None if only the environment counts; `is_overridden` if the environment
+    was changed since. `missing` and `has_index` are about `next`. `uncopied` is the number of images with a vector of
+    the previous model. `others` are vector sets besides the active one."""
 
     active: Pair
     environment: Pair
@@ -46,7 +46,7 @@ class State:
 
 
 def state() -> State:
-    """Return how the models stand. Counts what has no vector yet: a second for a million pictures."""
+    """Return the state of the models. Counts missing vectors: a second for a million pictures."""
     forget_sets()
     row = ModelSwitch.objects.first()
     named = following(row)
@@ -82,16 +82,16 @@ def _kept(one: VectorSet) -> Kept:
     return Kept(one.model, sum(sizes))
 
 
-def told() -> str:
-    """Return in a line what is under way, for who looks after the site; "" where nothing is. Two short queries."""
+def status_line() -> str:
+    """Return a line for operators about what is in progress; "" if nothing is. Two short queries."""
     row = ModelSwitch.objects.first()
     if row is None:
         return ""
     if not counts(row):
-        return f"the environment names other models than switch_model has chosen ({row.image}, {row.text}), and counts"
+        return f"the environment names other models than switch_model has chosen ({row.image}, {row.text}) and wins"
     lines = []
     if is_lagging():
-        lines.append(f"this process does not answer with {row.image} and {row.text} yet")
+        lines.append(f"this process does not use {row.image} and {row.text} yet")
     if row.uncopied:
         lines.append(f"the vectors of {row.model} are being copied into the pictures' rows")
     if named := following(row):

@@ -1,3 +1,5 @@
-"""Tags that suggest themselves: a vocabulary whose phrases become vectors, what fits which picture, and what people
-say of that. Nothing here tags a picture unasked.
+"""Tag suggestions: the vectors of a vocabulary's phrases are compared with pictures, and people decide.
+
+May import the rooms above it in docs/architecture.md. Never tags a picture unasked. Verbs: `suggesting.suggest`,
+`decisions.accept` and `reject`, `renaming.rename` and `merge`.
 """

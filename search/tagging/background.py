@@ -1,4 +1,4 @@
-"""Suggestions for what has come, made by a server now and then."""
+"""Suggest tags for new pictures periodically, in the background of a server."""
 
 import logging
 import threading
@@ -11,12 +11,12 @@ from search.tagging.vocabulary import encode_missing
 logger = logging.getLogger(__name__)
 
 LOOK_EACH = 60.0
-"""Seconds between two looks whether there is something to compare."""
+"""Seconds between two checks for something to compare."""
 
 
 def suggest_what_is_due() -> bool:
-    """Encode phrases that have no vector, where the model is at hand, and compare what is new; return whether there
-    was anything to do."""
+    """Encode missing phrase vectors, if the model is loaded, and compare what is new; return whether anything was
+    due."""
     if not is_due():
         return False
     if status()["words"] == "ready":
@@ -29,5 +29,5 @@ def suggest_what_is_due() -> bool:
 
 
 def keep_suggesting(every: float = LOOK_EACH) -> threading.Event:
-    """Do it in the background, now and then, until the event that is returned is set."""
+    """Run it periodically in the background until the returned event is set."""
     return keep_doing(suggest_what_is_due, every, "tag-suggestions", "Tags could not be suggested")

@@ -1,5 +1,5 @@
-"""What people say of suggestions: accepted, a picture gets the tag, as a change that can be undone; rejected, it is
-not suggested for that picture again, by any model."""
+"""Decisions about suggestions: accepting tags the picture, in a revision that can be undone; a rejected tag is not
+suggested for the picture again, by any model."""
 
 import datetime as dt
 import uuid
@@ -20,16 +20,15 @@ AS_GOOD_AS_EQUAL = 1e-6
 
 
 def waiting(tag: VocabularyTag) -> "QuerySet[TagSuggestion]":
-    """Return what is suggested of a tag now, strongest first; none of it is in the trash."""
+    """Return the pending suggestions of a tag, strongest first; none for pictures in the trash."""
     return pending(TagSuggestion.objects.filter(tag=tag)).order_by("-similarity", "image")
 
 
 def pending(suggestions: "QuerySet[TagSuggestion]") -> "QuerySet[TagSuggestion]":
-    """Return those of some suggestions that wait for somebody to decide: as they stand out by now, of pictures that
-    are not in the trash."""
+    """Filter suggestions to those that need a decision: above the present threshold, not in the trash."""
     vectors = TagVector.objects.filter(model=active_model(), text_model=text_model())
     here = suggestions.filter(state=TagSuggestion.State.PENDING, image__trashed=None)
-    # Of models that have just become active there are no thresholds yet.
+    # Models that just became active have no thresholds yet.
     here = here.exclude(tag__phrase="")
     least = Subquery(vectors.filter(tag=OuterRef("tag")).values("threshold")[:1])
     return here.alias(least=Coalesce(least, Value(-2.0), output_field=FloatField())).filter(similarity__gte=F("least"))
@@ -38,9 +37,9 @@ def pending(suggestions: "QuerySet[TagSuggestion]") -> "QuerySet[TagSuggestion]"
 def accept(
     tag: VocabularyTag, image_ids: Collection[uuid.UUID], *, by: Any, door: str = Revision.Door.ADMIN
 ) -> Revision:
-    """Tag these pictures; return the revision that can be undone. Raises what `search.models.conflicts` speaks of."""
+    """Tag these pictures; return the revision. Raises the lock errors of `search.models.conflicts`."""
     revision = curation.change(image_ids, curation.Tag([tag.name]), by=by, door=door)
-    # Whoever else has tagged them meanwhile has accepted it too.
+    # Also accept suggestions whose tag another user added meanwhile.
     _settle(tag, image_ids, by)
     retune(tag)
     return revision
@@ -58,8 +57,7 @@ def _settle(tag: VocabularyTag, image_ids: Collection[uuid.UUID], by: Any) -> No
 
 @transaction.atomic
 def reject(tag: VocabularyTag, image_ids: Collection[uuid.UUID], *, by: Any) -> tuple[int, dt.datetime]:
-    """Have a tag never be suggested again for these pictures; return for how many, and the moment by which that can be
-    taken back."""
+    """Reject the tag for these pictures for good; return their number and the timestamp needed to take it back."""
     with connection.cursor() as cursor:
         cursor.execute(
             "WITH given AS (SELECT image_id, tag_id FROM search_tagsuggestion WHERE tag_id = %s"
@@ -76,7 +74,7 @@ def reject(tag: VocabularyTag, image_ids: Collection[uuid.UUID], *, by: Any) -> 
 
 @transaction.atomic
 def take_back(tag: VocabularyTag, *, moment: dt.datetime | None = None, image_ids: Collection[uuid.UUID] = ()) -> int:
-    """Have what was rejected at a moment, or of some pictures, wait again; return how many."""
+    """Make rejections pending again, by their timestamp or by picture; return how many."""
     which = Q(decided=moment) if moment else Q(image__in=list(image_ids))
     rejected = TagSuggestion.objects.filter(which, tag=tag, state=TagSuggestion.State.REJECTED)
     count = rejected.update(state=TagSuggestion.State.PENDING, decided=None, by=None)
@@ -85,7 +83,7 @@ def take_back(tag: VocabularyTag, *, moment: dt.datetime | None = None, image_id
 
 
 def retune(tag: VocabularyTag) -> None:
-    """Have the tag's threshold be as people's decisions make it. Where it falls, pictures are compared once more."""
+    """Update the tag's threshold from the decisions. If it falls, pictures are compared again."""
     row = TagVector.objects.filter(tag=tag, model=active_model(), text_model=text_model()).first()
     if row is None or row.strong is None or row.related is None or row.spread is None or row.threshold is None:
         return

@@ -1,4 +1,4 @@
-"""How many suggestions are right, on drawings of which it is known what they show. The labels judge only."""
+"""Evaluate tag suggestions on labelled drawings. Labels are used for judging only."""
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from search.demo.drawing import draw
 from search.demo.scenes import BACKGROUNDS, COLOURS, SHAPES, Scene, Statement, pairs, random_scene
 from search.embedding import picture_encoder, text_encoder
 from search.models.vector_values import Vector, Vectors
-from search.relevance.bands import Yardstick
+from search.relevance.bands import LoadedCalibration
 from search.relevance.bank_vectors import bank_vectors
 from search.relevance.evaluation import Collection, measure_all
 from search.tagging.tables import starting_rows
@@ -20,15 +20,16 @@ from search.tagging.thresholds import Measure, threshold
 
 LONG_SIDE = 240
 _AT_ONCE = 64
-_LOOKED_AT = 40
-"""Suggestions of each tag, the strongest and weakest in turns, that a curator decides about in the second row."""
+_DECIDED = 40
+"""Suggestions of each tag, half the strongest and half the weakest, that a simulated curator decides for the second
+figures."""
 
 Which = npt.NDArray[np.bool_]
 
 
 @dataclass
 class Outcome:
-    """Of all suggestions of some tags: how many there are, how many are right, and how many pictures show it."""
+    """Totals over some tags: suggestions, correct ones, and pictures that show the tag."""
 
     suggested: int = 0
     right: int = 0
@@ -50,24 +51,23 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Kind:
-    """Tags of one kind: by the phrase of each, which pictures show it."""
+    """Tags of one kind: for each phrase, which pictures show it."""
 
     name: str
     phrases: Mapping[str, Which]
 
 
 def evaluate(pictures: int = 1_200, seed: int = 11) -> Iterator[str]:
-    """Yield the lines of the table: by kinds of tags, how many suggestions there are, how many of them are right, and
-    of how many pictures that show it; then the same after a curator has decided about some. Raises ModelUnavailable.
-    """
+    """Yield the lines of a table: by kind of tags, the number of suggestions, their precision and recall; then
+    precision and recall after a curator has decided some. Raises ModelUnavailable."""
     rng = random.Random(seed)  # noqa: S311 - drawings
     scenes = [random_scene(rng) for _ in range(pictures)]
     vectors = _encoded(scenes, seed)
-    yardstick = measure_all(Collection(vectors, np.arange(pictures), pictures), bank_vectors())
+    calibration = measure_all(Collection(vectors, np.arange(pictures), pictures), bank_vectors())
     yield f"{'':22}{'suggested':>10}{'right':>8}{'found':>8}{'decided: right':>17}{'found':>8}"
     total = Outcome(), Outcome()
     for kind in _kinds(scenes):
-        outcomes = _judged(kind, vectors, yardstick)
+        outcomes = _judged(kind, vectors, calibration)
         yield _line(kind.name, *outcomes)
         for whole, part in zip(total, outcomes, strict=True):
             whole.suggested += part.suggested
@@ -93,7 +93,7 @@ def _encoded(scenes: Sequence[Scene], seed: int) -> Vectors:
 
 
 def _kinds(scenes: Sequence[Scene]) -> Iterator[Kind]:
-    """The vocabulary to start with has shapes and colours; of what else drawings show, the captions make phrases."""
+    """The starting vocabulary has shapes and colours; phrases for other kinds are made from captions."""
     phrases = {row["english"]: row["phrase"] for row in starting_rows()}
     shapes = {name: phrases.get(f"{name} shape") or phrases[name] for name in SHAPES}
     yield Kind("shapes", {shapes[one]: _which(scenes, Statement(shape=one)) for one in SHAPES})
@@ -108,24 +108,24 @@ def _which(scenes: Sequence[Scene], said: Statement) -> Which:
     return np.array([said.holds(scene) for scene in scenes])
 
 
-def _judged(kind: Kind, pictures: Vectors, yardstick: Yardstick) -> tuple[Outcome, Outcome]:
-    """Return what is suggested before anybody has decided, and after a curator has, by the labels."""
+def _judged(kind: Kind, pictures: Vectors, calibration: LoadedCalibration) -> tuple[Outcome, Outcome]:
+    """Return the outcome before any decision, and after a curator has decided by the labels."""
     first, decided = Outcome(), Outcome()
     texts = text_encoder().encode_texts(list(kind.phrases))
     for vector, shows in zip(texts, kind.phrases.values(), strict=True):
         scores = pictures @ vector
-        measure = Measure.of(yardstick.scale(vector, pictures=0.0))
+        measure = Measure.of(calibration.scale(vector, pictures=0.0))
         suggested = scores >= threshold(measure, [], [])
         first.add(suggested, shows)
-        said = _looked_at(scores, suggested)
+        said = _decided(scores, suggested)
         after = threshold(measure, scores[said & shows].tolist(), scores[said & ~shows].tolist())
         decided.add(scores >= after, shows)
     return first, decided
 
 
-def _looked_at(scores: Vector, suggested: Which) -> Which:
+def _decided(scores: Vector, suggested: Which) -> Which:
     order = [place for place in np.argsort(-scores) if suggested[place]]
-    chosen = [*order[: _LOOKED_AT // 2], *order[-(_LOOKED_AT // 2) :]]
+    chosen = [*order[: _DECIDED // 2], *order[-(_DECIDED // 2) :]]
     looked_at = np.zeros(len(scores), dtype=bool)
     looked_at[chosen] = True
     return looked_at

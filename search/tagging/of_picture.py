@@ -1,4 +1,4 @@
-"""What is suggested of one picture, and what was rejected."""
+"""Suggested and rejected tags of one picture."""
 
 import uuid
 
@@ -11,7 +11,7 @@ MOST = 20
 
 
 def suggestions_of(image_id: uuid.UUID) -> list[TagSuggestion]:
-    """Return the tags that are suggested for a picture, those that stand out most first."""
+    """Return the tags suggested for a picture, strongest first."""
     found = list(pending(TagSuggestion.objects.filter(image=image_id)).select_related("tag"))
     if not found:
         return []
@@ -32,6 +32,6 @@ def suggestions_of(image_id: uuid.UUID) -> list[TagSuggestion]:
 
 
 def rejected_of(image_id: uuid.UUID) -> list[TagSuggestion]:
-    """Return the tags that were rejected for a picture, last first."""
+    """Return the tags rejected for a picture, latest first."""
     rows = TagSuggestion.objects.filter(image=image_id, state=TagSuggestion.State.REJECTED)
     return list(rows.select_related("tag").order_by("-decided", "tag_id")[:MOST])

@@ -1,4 +1,4 @@
-"""All tags, those of the vocabulary and others that pictures have: how many pictures, how many suggestions wait."""
+"""All tags, from the vocabulary and from pictures, with numbers of pictures and of pending suggestions."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,15 +13,15 @@ from search.models.arrivals import state
 from search.query.tag_names import read_names
 from search.text.folding import fold
 
-REMEMBERED = 60
-"""Seconds for which it is known which tags pictures have, as long as no picture changes."""
+CACHED_FOR = 60
+"""Seconds for which the tags in use are cached, as long as no picture changes."""
 SORTS = ("waiting", "pictures", "name")
 
 
 @dataclass
 class Row:
-    """A tag: `tag` is None where the vocabulary lacks it. `pictures` are all that a filter by it finds, hidden ones
-    too; at most so many, where pictures have several of the tags by which it finds them, the `names`."""
+    """A tag; `tag` is None if it is not in the vocabulary. `pictures` is how many a filter by it finds, including
+    hidden ones: an upper bound if there are several `names`, the tags that it matches."""
 
     name: str
     tag: VocabularyTag | None = None
@@ -31,7 +31,7 @@ class Row:
 
 
 def rows_of(words: str, sort: str) -> list[Row]:
-    """Return the tags one of whose names holds the words."""
+    """Return the tags with a name that contains the words."""
     used, names, waits = _used(), read_names(), waiting_by_tag()
     rows = []
     for tag in VocabularyTag.objects.select_related("parent").order_by("pk"):
@@ -47,7 +47,7 @@ def rows_of(words: str, sort: str) -> list[Row]:
 
 
 def exact_pictures(rows: Sequence[Row]) -> None:
-    """Have these rows tell exactly how many pictures they find, each picture once."""
+    """Set the exact numbers of pictures of these rows."""
     rows = [row for row in rows if len(row.names) > 1]
     if not rows:
         return
@@ -64,7 +64,7 @@ def exact_pictures(rows: Sequence[Row]) -> None:
 
 
 def waiting_by_tag() -> dict[int, int]:
-    """Return how many suggestions of each tag wait, of those that have any."""
+    """Return the number of pending suggestions by tag, for tags that have any."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT its.tag_id, count(*) FROM search_tagsuggestion AS its"
@@ -79,9 +79,9 @@ def waiting_by_tag() -> dict[int, int]:
 
 
 def _used() -> Counter[str]:
-    """Return how many pictures have each tag, hidden ones too."""
+    """Return how many pictures have each tag, including hidden ones."""
     now = state()
-    found: Counter[str] | None = cache.get_or_set(f"tags-in-use:{now.arrived}:{now.changed}", _count_used, REMEMBERED)
+    found: Counter[str] | None = cache.get_or_set(f"tags-in-use:{now.arrived}:{now.changed}", _count_used, CACHED_FOR)
     return found if found is not None else _count_used()
 
 

@@ -1,4 +1,4 @@
-"""Tags that get another name, or become one. What they were called stays a name by which they are found."""
+"""Rename and merge tags. Former names stay as aliases, by which they are found."""
 
 from typing import Any
 
@@ -15,10 +15,10 @@ from search.text.normalization import normalised_text
 
 @transaction.atomic
 def rename(tag: VocabularyTag, name: str, *, by: Any = None, door: str = Revision.Door.ADMIN) -> Revision:
-    """Call a tag `name`, of all pictures that have it; return the revision. What else the tag is given is saved too.
+    """Rename a tag on all pictures; return the revision. Saves other changes of `tag`, too.
 
-    Undoing the revision gives the pictures their tags back, by which they are found as well. Raises ValidationError,
-    and what `search.models.conflicts` speaks of.
+    Undoing the revision restores the pictures' tags, which searches still find. Raises ValidationError, and the lock
+    errors of `search.models.conflicts`.
     """
     lock_vocabulary()
     former, tag.name = _name_of(tag), normalised_text(name)
@@ -32,14 +32,14 @@ def rename(tag: VocabularyTag, name: str, *, by: Any = None, door: str = Revisio
 
 @transaction.atomic
 def merge(tag: VocabularyTag, into: VocabularyTag, *, by: Any = None, door: str = Revision.Door.ADMIN) -> Revision:
-    """Have pictures with one tag have another one in its place, and that be found by all names of both; return the
-    revision. What people have decided about the one counts for the other. Raises as `rename` does."""
+    """Replace a tag by another one, which gets all its names; return the revision. Decisions about the first apply to
+    the second. Raises as `rename` does."""
     if tag.pk == into.pk:
         raise ValidationError(_("A tag can't be merged into itself."))
     lock_vocabulary()
     names = tag.names
     if into in set(VocabularyTag.objects.filter(parent=tag)) or tag in list(into.wider()):
-        _lift(tag, into)
+        _move_up(tag, into)
     VocabularyTag.objects.filter(parent=tag).exclude(pk=into.pk).update(parent=into)
     _hand_over(tag, into)
     tag.delete()
@@ -54,14 +54,14 @@ def _name_of(tag: VocabularyTag) -> str:
     return VocabularyTag.objects.values_list("name", flat=True).get(pk=tag.pk)
 
 
-def _lift(tag: VocabularyTag, into: VocabularyTag) -> None:
-    """Of two that are within each other the wider is about to go: what it is within holds the narrower then."""
+def _move_up(tag: VocabularyTag, into: VocabularyTag) -> None:
+    """Before the broader of the two is deleted, move the narrower one up to the broader one's parent."""
     into.parent = tag.parent
     into.save(update_fields=["parent"])
 
 
 def _with_aliases(tag: VocabularyTag, names: list[str]) -> list[str]:
-    """Return its aliases with these, the newest first to stay where there are too many."""
+    """Return the tag's aliases with these names; if there are too many, the oldest are dropped."""
     own = {name.casefold() for name in (tag.name, tag.english, tag.korean)}
     known: dict[str, str] = {}
     for name in [*names, *tag.aliases]:
@@ -71,7 +71,7 @@ def _with_aliases(tag: VocabularyTag, names: list[str]) -> list[str]:
 
 
 def _hand_over(tag: VocabularyTag, into: VocabularyTag) -> None:
-    """Decisions go along; what was decided of the other one stays as it is."""
+    """Copy decisions to the other tag, whose own decisions take precedence."""
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO search_tagsuggestion AS known"
@@ -82,12 +82,12 @@ def _hand_over(tag: VocabularyTag, into: VocabularyTag) -> None:
             " was_rejected = excluded.was_rejected WHERE known.state = 'pending'",
             [into.pk, tag.pk],
         )
-        # Their similarities are yet to be known, and with them the threshold.
+        # Their similarities, and so the threshold, are not known yet.
         cursor.execute("UPDATE search_tagvector SET compared = 0 WHERE tag_id = %s", [into.pk])
 
 
 def spellings(names: list[str]) -> list[str]:
-    """Return these tags in all the ways in which pictures spell them."""
+    """Return all spellings of these tags on pictures."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT DISTINCT tag FROM search_image, unnest(tags) AS tag WHERE lower(tag) = ANY(%s)",

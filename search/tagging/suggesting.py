@@ -1,8 +1,8 @@
-"""Pictures are compared with the phrases of all tags, and what stands out is suggested: what `manage.py suggest_tags`
-does, and a server now and then.
+"""Compare pictures with the phrases of all tags and suggest what stands out: for `manage.py suggest_tags`, and
+periodically in servers.
 
-A batch of pictures is compared, and what stands out among it is written, in a transaction. How far pictures were
-compared is written at the very end: a run that was killed is repeated, which changes nothing of what it did.
+A batch of pictures is compared and its suggestions are written in one transaction. How far pictures were compared is
+recorded at the very end: repeating a killed run changes nothing.
 """
 
 import datetime as dt
@@ -19,29 +19,28 @@ from search.embedding import active_model, text_model
 from search.indexing.exact_search import vectors_of
 from search.models import Arrival, Image, TagSuggestion, TagVector, VocabularyTag
 from search.models.arrivals import state
-from search.models.database import is_alone
+from search.models.database import try_lock
 from search.models.vector_sets import VectorTable, current_set
 from search.models.vector_values import Vectors
 from search.query.tag_names import Names, read_names
 from search.relevance.bands import measurements, scale_of
+from search.relevance.thresholds import understood
 from search.tagging.thresholds import Measure, threshold
 from search.tagging.vocabulary import MEASURED, as_matrix, kept_vectors
 
 BATCH = 4_000
-"""Pictures in a transaction."""
+"""Pictures per transaction."""
 MOST_DECISIONS = 2_000
-"""The newest of them, of each tag, decide its threshold."""
-SAME_TO_THE_MODEL, MOST_ALIKE = 0.99, 3
-"""Of so many other phrases with a vector as near as that, none can be told from the others."""
+"""Number of latest decisions, per tag, that determine its threshold."""
 _LOCK = 0x73756767
 
 
 @dataclass(slots=True)
 class Found:
-    """What a run has brought: pictures that were compared, and suggestions that are new among them.
+    """The result of a run: pictures compared, and new suggestions.
 
-    `is_measured` says whether the calibration, without which nothing stands out, is there; `is_done` whether all was
-    compared, and not left to another process that is at it.
+    `is_measured`: the calibration, without which no suggestion is made, exists; `is_done`: everything was compared,
+    and nothing left to another process.
     """
 
     compared: int = 0
@@ -51,7 +50,7 @@ class Found:
 
 
 def is_due() -> bool:
-    """Whether a phrase has no vector, or pictures have come, or were measured, since they were compared with some."""
+    """Whether a phrase has no vector, or pictures arrived or were calibrated since they were compared with it."""
     arrived = state().arrived
     with connection.cursor() as cursor:
         cursor.execute(
@@ -74,14 +73,14 @@ def suggest(
     stop: threading.Event | None = None,
     progress: Callable[[int], None] = lambda count: None,
 ) -> Found:
-    """Compare what is new with all tags, and all pictures with tags that are new, or whose threshold is; `again`, all
-    with all. Tags that nobody has encoded are left out.
+    """Compare new pictures with all tags, and all pictures with tags that are new or have another threshold; with
+    `again`, all with all. Tags without a vector are skipped.
 
-    Nothing that people have decided changes. Where another process is at it, it is left to that, unless `patient`.
-    `progress` is told how many pictures were compared so far.
+    Decisions don't change. While another process is doing this, it is left to that one, unless `patient`, which waits.
+    `progress` is called with the number of pictures compared so far.
     """
     found = Found()
-    _forget_silent()
+    _delete_without_phrase()
     table, measured = current_set(active_model()), _measured()
     kept = kept_vectors()
     if table is None or measured is None or not kept:
@@ -89,24 +88,24 @@ def suggest(
         return found
     stop = stop or threading.Event()
     arrived = max(state().arrived, 1)
-    anew = [row for row in kept if again or not row.compared or row.calibrated != measured]
-    known = [row for row in kept if row not in anew and row.compared < arrived]
+    due = [row for row in kept if again or not row.compared or row.calibrated != measured]
+    known = [row for row in kept if row not in due and row.compared < arrived]
     was = {row.pk: (row.compared, row.threshold) for row in kept}
-    _measure(anew, table)
+    _measure(due, table)
     names = read_names()
-    for rows, after in ((known, min((row.compared for row in known), default=0)), (anew, 0)):
+    for rows, after in ((known, min((row.compared for row in known), default=0)), (due, 0)):
         comparing = _Comparing(rows, table, names, patient)
         for ids in _pictures(after) if rows else ():
             if stop.is_set() or not comparing.compare(ids, found):
                 found.is_done = False
                 return found
             progress(found.compared)
-    _note(anew + known, arrived, measured, was)
+    _note(due + known, arrived, measured, was)
     return found
 
 
-def _forget_silent() -> None:
-    """Forget what was suggested of tags that have no phrase any more."""
+def _delete_without_phrase() -> None:
+    """Delete pending suggestions of tags that have no phrase any more."""
     silent = VocabularyTag.objects.filter(phrase="")
     TagSuggestion.objects.filter(state=TagSuggestion.State.PENDING, tag__in=silent).delete()
 
@@ -116,12 +115,14 @@ def _measured() -> dt.datetime | None:
 
 
 def _measure(rows: Sequence[TagVector], table: VectorTable) -> None:
-    """Give these their thresholds, by what the collection scores now and by what people have decided."""
+    """Compute thresholds from the calibration and people's decisions."""
     if not rows:
         return
     compare_decided(rows, table)
     decided = decisions([row.tag_id for row in rows])
-    for row, vector, is_known in zip(rows, as_matrix(rows), _understood(rows), strict=True):
+    vectors = as_matrix(rows)
+    known = understood([row.phrase for row in rows], vectors)
+    for row, vector, is_known in zip(rows, vectors, known, strict=True):
         scale = scale_of(vector, pictures=0.0)
         if not is_known:
             row.threshold = None
@@ -131,17 +132,8 @@ def _measure(rows: Sequence[TagVector], table: VectorTable) -> None:
             row.threshold = threshold(measure, *decided.get(row.tag_id, ([], [])))
 
 
-def _understood(rows: Sequence[TagVector]) -> Sequence[bool]:
-    """Tell which phrases say something to the model: it gives the same vector for all that it knows no word of."""
-    vectors = as_matrix(rows)
-    phrases = np.array([row.phrase.casefold() for row in rows])
-    alike = (vectors @ vectors.T >= SAME_TO_THE_MODEL) & (phrases[:, None] != phrases)
-    known: list[bool] = (alike.sum(axis=1) < MOST_ALIKE).tolist()
-    return known
-
-
 def compare_decided(rows: Sequence[TagVector], table: VectorTable) -> None:
-    """Write down what the pictures that people have decided about score with these tags now."""
+    """Update the similarities of decided pictures with these tags."""
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE search_tagsuggestion AS its SET similarity = found.best FROM"  # noqa: S608 - names are ours
@@ -157,7 +149,7 @@ def compare_decided(rows: Sequence[TagVector], table: VectorTable) -> None:
 
 
 def decisions(tag_ids: Sequence[int]) -> dict[int, tuple[list[float], list[float]]]:
-    """Return the similarities of pictures for which people have accepted, and rejected, each of these tags last."""
+    """Return, by tag, the similarities of pictures for which it was accepted, and rejected, most recently."""
     found: dict[int, tuple[list[float], list[float]]] = {}
     with connection.cursor() as cursor:
         cursor.execute(
@@ -173,8 +165,8 @@ def decisions(tag_ids: Sequence[int]) -> dict[int, tuple[list[float], list[float
 
 
 def _pictures(after: int) -> Iterator[list[uuid.UUID]]:
-    """Yield the ids of pictures that have a vector and came to be seen after a number of arrival; with 0 those of all,
-    hidden ones too."""
+    """Yield batches of ids of pictures with a vector, including hidden ones, that became searchable after an arrival
+    number, 0 for all."""
     images = Image.objects.kept().with_vectors_of(active_model())
     if after:
         came = Arrival.objects.filter(image=OuterRef("pk"), searchable__gt=after)
@@ -186,22 +178,22 @@ def _pictures(after: int) -> Iterator[list[uuid.UUID]]:
 
 
 class _Comparing:
-    """Compares pictures with some tags that have thresholds."""
+    """Compares pictures with tags that have thresholds."""
 
     def __init__(self, rows: Sequence[TagVector], table: VectorTable, names: Names, patient: bool) -> None:
         self._rows, self._table, self._patient = rows, table, patient
         self._vectors = as_matrix(rows)
         self._thresholds = np.array([np.inf if row.threshold is None else row.threshold for row in rows])
-        # Whoever has a narrower tag has this one.
+        # A picture with a narrower tag or a synonym has this one.
         self._names = [{name.casefold() for name in names.found_by(row.tag.name)} for row in rows]
         self._tag_ids = np.array([row.tag_id for row in rows])
 
     def compare(self, ids: Sequence[uuid.UUID], found: Found) -> bool:
-        """Write down what of these stands out; return whether that was done, and not left to another process."""
+        """Compare and write one batch; return False if it was left to another process."""
         there, scores = self._scores(ids)
         pictures, tags = np.nonzero(scores >= self._thresholds) if len(there) else (np.zeros(0, int),) * 2
         with transaction.atomic():
-            if not self._is_alone():
+            if not self._has_lock():
                 return False
             lacking = self._lacking(there, pictures, tags)
             pictures, tags = pictures[lacking], tags[lacking]
@@ -210,7 +202,7 @@ class _Comparing:
         return True
 
     def _scores(self, ids: Sequence[uuid.UUID]) -> tuple[list[uuid.UUID], Vectors]:
-        """Return the pictures that have vectors, and what each scores with each tag by the best of them."""
+        """Return the pictures with vectors, and the best score of each with each tag."""
         vectors = vectors_of(self._table, ids)
         if not vectors:
             return [], np.zeros((0, len(self._rows)), dtype=np.float32)
@@ -219,15 +211,15 @@ class _Comparing:
         best: Vectors = np.maximum.reduceat(scores, starts, axis=0)
         return list(vectors), best
 
-    def _is_alone(self) -> bool:
+    def _has_lock(self) -> bool:
         if not self._patient:
-            return is_alone(_LOCK)
+            return try_lock(_LOCK)
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         return True
 
     def _lacking(self, there: Sequence[uuid.UUID], pictures: "np.ndarray", tags: "np.ndarray") -> list[int]:
-        """Return the places of those pairs whose picture has not the tag."""
+        """Return the indices of those pairs whose picture does not have the tag."""
         asked = [there[one] for one in np.unique(pictures)]
         rows = Image.objects.filter(pk__any_of=asked).exclude(tags=[]).order_by().values_list("pk", "tags")
         own = {image_id: {tag.casefold() for tag in has} for image_id, has in rows}
@@ -242,7 +234,7 @@ class _Comparing:
     def _write(
         self, ids: Sequence[uuid.UUID], images: Sequence[uuid.UUID], tags: "np.ndarray", similarities: Vectors
     ) -> int:
-        """Have these be what is suggested of the pictures and nothing else; return how many are new."""
+        """Replace the pending suggestions of these pictures; return how many are new."""
         given = [self._tag_ids[tags].tolist(), list(images), similarities.tolist()]
         with connection.cursor() as cursor:
             cursor.execute(
@@ -269,7 +261,7 @@ class _Comparing:
 def _note(
     rows: Sequence[TagVector], arrived: int, measured: dt.datetime, was: dict[int, tuple[int, float | None]]
 ) -> None:
-    """Write down how far, and by which thresholds, pictures were compared; what was decided meanwhile stays owed."""
+    """Record how far, and with which thresholds, pictures were compared; tags with decisions meanwhile stay due."""
     with transaction.atomic():
         now = {row.pk: row for row in TagVector.objects.filter(pk__in=was).select_for_update().order_by("pk")}
         done = [row for row in rows if row.pk in now and (now[row.pk].compared, now[row.pk].threshold) == was[row.pk]]

@@ -1,4 +1,4 @@
-"""The vocabulary as a table: the one to start with, and what people bring and take away."""
+"""The vocabulary as a table: the starting vocabulary, import and export."""
 
 import csv
 from collections.abc import Callable, Iterable, Mapping
@@ -26,13 +26,13 @@ _KINDS = {".tsv": "tsv", ".jsonl": "jsonl"}
 
 @lru_cache(maxsize=1)
 def starting_rows() -> list[dict[str, Any]]:
-    """Return the rows of the starting vocabulary; parents stand before what is within them, by their English name."""
+    """Return the rows of the starting vocabulary; parents, named in English, come before their children."""
     with _STARTING.open(encoding="utf-8", newline="") as file:
         return [{**row, "aliases": clean_tags(row["aliases"])} for row in csv.DictReader(file, delimiter="\t")]
 
 
 def write_vocabulary(file: Any) -> int:
-    """Write all tags as CSV, widest first by their names; return how many."""
+    """Write all tags as CSV, ordered by name; return how many."""
     tags = list(VocabularyTag.objects.select_related("parent").order_by("name"))
     writer = csv.writer(file)
     writer.writerow(COLUMNS)
@@ -44,7 +44,7 @@ def write_vocabulary(file: Any) -> int:
 
 @dataclass
 class Imported:
-    """What a table has brought; `problems` are rows, or parts of them, that could not be used: where, and why."""
+    """The result of an import; `problems` are (position, reason) of rows, or parts of them, that could not be used."""
 
     added: int = 0
     changed: int = 0
@@ -52,10 +52,10 @@ class Imported:
 
 
 def read_vocabulary(opened: Callable[[], IO[bytes]], name: str) -> Imported:
-    """Add the tags of a table, or give those that are known what it says of them; tags that it lacks stay.
+    """Add the tags of a table, or update known ones; tags that it lacks stay.
 
-    A row is of the tag that has its `name`, or where it has none its English or Korean name, among its own names. Of
-    columns that the table lacks nothing changes. Raises MetadataError for what is no such table.
+    A row updates the tag that has its `name`, or otherwise its English or Korean name, among its names. Columns that
+    the table lacks don't change. Raises MetadataError for anything else than such a table.
     """
     imported = Imported()
     rows = table_rows(
@@ -63,7 +63,7 @@ def read_vocabulary(opened: Callable[[], IO[bytes]], name: str) -> Imported:
         name,
         _KINDS.get(Path(name).suffix.lower(), "csv"),
         ("name", "english", "korean"),
-        told=lambda where, why: imported.problems.append((where, why)),
+        on_bad_row=lambda where, why: imported.problems.append((where, why)),
     )
     with transaction.atomic():
         lock_vocabulary()
@@ -73,7 +73,7 @@ def read_vocabulary(opened: Callable[[], IO[bytes]], name: str) -> Imported:
 
 class _Import:
     def __init__(self, imported: Imported) -> None:
-        self._told = imported
+        self._imported = imported
         self._tags = {tag.pk: tag for tag in VocabularyTag.objects.order_by("pk")}
         self._named: dict[str, VocabularyTag] = {}
         for tag in self._tags.values():
@@ -115,7 +115,10 @@ class _Import:
             self._named.pop(name, None)
         self._named.update({name.casefold(): tag for name in tag.names})
         self._tags[tag.pk] = tag
-        self._told.added, self._told.changed = self._told.added + (not before), self._told.changed + bool(before)
+        self._imported.added, self._imported.changed = (
+            self._imported.added + (not before),
+            self._imported.changed + bool(before),
+        )
         return tag
 
     def _wrong_with(self, tag: VocabularyTag) -> str:
@@ -151,7 +154,7 @@ class _Import:
         return found
 
     def _problem(self, where: str, why: str) -> None:
-        self._told.problems.append((where, why))
+        self._imported.problems.append((where, why))
 
 
 def _values(tag: VocabularyTag) -> tuple[Any, ...]:
@@ -164,5 +167,5 @@ def _aliases(value: Any) -> list[str]:
 
 def _text(value: Any) -> str:
     text = normalised_text("" if value is None else str(value).replace("\0", ""))
-    # As a table of ours guards it from spreadsheets.
+    # Remove the guard against spreadsheet formulas that our export adds.
     return text[1:] if text.startswith(("'=", "'+", "'-", "'@")) else text

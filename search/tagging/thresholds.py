@@ -1,8 +1,8 @@
-"""From which similarity on a tag is suggested: from what the collection scores, and from what people said of it.
+"""The similarity from which a tag is suggested, from the calibration and people's decisions.
 
-A phrase is a query by words, so a tag begins where the calibration says that a query's strong matches begin: beyond
-what the best of so many unrelated pictures hardly ever reaches (`search.relevance.bands`). With z, the similarity
-measured from there in spreads of the unrelated ones, the share of right suggestions is a logistic function of z.
+A phrase is a text query, so by default a tag is suggested where the query's strong matches begin: beyond what the best
+of all unrelated pictures hardly ever reaches (`search.relevance.bands`). With z, the similarity above that point in
+spreads of unrelated pictures, the probability that a suggestion is right is a logistic function of z.
 """
 
 from collections.abc import Sequence
@@ -16,20 +16,20 @@ from search.models.vector_values import Vector
 from search.relevance.bands import Scale
 
 RIGHT = 0.75
-"""The share of suggestions right at the threshold that are taken to be right, as long as nobody has said more."""
+"""Assumed probability that a suggestion at the threshold is right, before any decisions."""
 SLOPE = 1.0
-"""By how much the log-odds of being right are taken to grow with each spread."""
+"""Assumed increase of the log-odds of being right with each spread."""
 SURE_OF_RIGHT, SURE_OF_SLOPE = 0.5, 0.25
-"""Standard deviations of the two: one slip moves little, and some tens of decisions outweigh them."""
+"""Standard deviations of these two priors: one slip has little effect, some tens of decisions outweigh them."""
 FLATTEST = 0.25
 HIGHEST = 8.0
-"""Spreads beyond the strong: what was always rejected is suggested for next to nothing."""
+"""Maximum threshold, in spreads above strong: a tag that was always rejected is hardly suggested any more."""
 _STEPS = 25
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """What unrelated pictures say of a tag: where the strong and the related begin, and their spread."""
+    """A tag's calibration: where strong and related matches begin, and the spread of unrelated pictures."""
 
     strong: float
     related: float
@@ -40,18 +40,18 @@ class Measure:
         return cls(scale.strong, scale.related, scale.spread)
 
     def strength(self, similarity: float) -> float:
-        """Return how far a similarity stands out: spreads beyond where the strong begin."""
+        """Return a similarity in spreads above the strong threshold."""
         return (similarity - self.strong) / self.spread
 
 
 def threshold(measure: Measure, accepted: Sequence[float], rejected: Sequence[float]) -> float:
-    """Return the similarity from which on a tag is suggested, given the similarities of pictures for which people have
-    accepted and rejected it.
+    """Return the similarity from which a tag is suggested, given the similarities of pictures for which it was
+    accepted and rejected.
 
-    The log-odds that a suggestion is right are a + b z. Both numbers are those most likely after the decisions, from a
-    normal distribution around log(RIGHT / (1 - RIGHT)) and SLOPE before them: logistic regression with a Gaussian
-    prior, by Newton's method (Bishop, Pattern Recognition and Machine Learning, 2006, sections 4.3.3 and 4.5.1). The
-    threshold is where RIGHT of them are right: without decisions, where the strong begin; never below the related.
+    The log-odds that a suggestion is right are a + b z. Both are maximum a posteriori estimates, with normal priors
+    around log(RIGHT / (1 - RIGHT)) and SLOPE: logistic regression with a Gaussian prior, by Newton's method (Bishop,
+    Pattern Recognition and Machine Learning, 2006, sections 4.3.3 and 4.5.1). The threshold is where the probability
+    is RIGHT: without decisions, where strong matches begin; never below the related ones.
     """
     if not len(accepted) and not len(rejected):
         return measure.strong
@@ -76,7 +76,7 @@ def _most_likely(z: Vector | npt.NDArray[np.float64], is_right: npt.NDArray[np.f
         slope = rows.T @ (is_right - share) - certainty @ (found - before)
         bend = (rows * (share * (1 - share))[:, None]).T @ rows + certainty
         step = np.linalg.solve(bend, slope)
-        # Halved where it is long: far from the best place, Newton's steps can go astray.
+        # Long steps are shortened: far from the optimum, Newton's method can diverge.
         found = found + step / max(1.0, float(np.abs(step).max()))
         if float(np.abs(step).max()) < 1e-6:
             break

@@ -1,4 +1,4 @@
-"""The tags that are known, and the vectors of their phrases."""
+"""The vocabulary's tags, and the vectors of their phrases."""
 
 import logging
 from collections import Counter
@@ -21,14 +21,14 @@ from search.tagging.tables import starting_rows
 logger = logging.getLogger(__name__)
 
 MEASURED = ("calibrated", "strong", "related", "spread", "threshold", "reached")
-"""What is known of a vector once pictures were compared with it."""
+"""Columns of a phrase vector that are set once pictures were compared with it."""
 BATCH = 32
-"""Phrases that are encoded together; between two batches the searches of people get their turn."""
+"""Phrases encoded together; between two batches user searches get their turn."""
 
 
 @dataclass(frozen=True)
 class PhraseVectors:
-    """Tags that have a phrase, each with the vector of that: float32 unit vectors, shape (count, dimensions)."""
+    """Tags with a phrase, and the phrases' vectors: float32 unit vectors, shape (count, dimensions)."""
 
     tags: Sequence[VocabularyTag]
     vectors: Vectors
@@ -43,10 +43,10 @@ class PhraseVectors:
 
 
 def vectors() -> PhraseVectors:
-    """Return all tags with a phrase, in the order of their keys, with the vectors that the active models give for
-    these. They are kept; what is new, or has another phrase or models than before, is encoded now.
+    """Return all tags with a phrase, ordered by pk, with their vectors by the active models. Missing and outdated ones
+    are encoded and stored.
 
-    Raises ModelUnavailable where something must be encoded and can't be.
+    Raises ModelUnavailable if something must be encoded and can't be.
     """
     encode_missing()
     kept = list(kept_vectors())
@@ -54,27 +54,27 @@ def vectors() -> PhraseVectors:
 
 
 def as_matrix(kept: Sequence[TagVector]) -> Vectors:
-    """Return their vectors, float32, shape (count, dimensions)."""
+    """Return their unit vectors, float32, shape (count, dimensions)."""
     found = np.array([row.embedding for row in kept], dtype=np.float32).reshape(len(kept), -1 if kept else 0)
-    # Kept as halves, which are rounded.
+    # Stored in half precision: normalise again.
     unit: Vectors = found / np.linalg.norm(found, axis=1, keepdims=True)
     return unit
 
 
 def kept_vectors() -> "Sequence[TagVector]":
-    """Return the vectors of the active models that fit the phrases of today, each with its tag; nothing is encoded."""
+    """Return the stored vectors of the active models for the present phrases, with their tags; encodes nothing."""
     rows = TagVector.objects.filter(model=active_model(), text_model=text_model(), phrase=F("tag__phrase"))
     return list(rows.exclude(phrase="").select_related("tag").order_by("tag_id"))
 
 
 def lacking_vectors() -> list[VocabularyTag]:
-    """Return the tags whose phrase nobody has encoded with the active models."""
+    """Return the tags whose phrases have no vector of the active models."""
     made = TagVector.objects.filter(model=active_model(), text_model=text_model(), phrase=F("tag__phrase"))
     return list(VocabularyTag.objects.exclude(phrase="").exclude(pk__in=made.values("tag")).order_by("pk"))
 
 
 def encode_missing() -> int:
-    """Encode the phrases that have no vector; return how many. Raises ModelUnavailable."""
+    """Encode phrases without a vector; return how many. Raises ModelUnavailable."""
     lacking = lacking_vectors()
     if lacking:
         require_fit()
@@ -88,13 +88,13 @@ def encode_missing() -> int:
         ]
         retried(lambda rows=rows: _keep(rows))  # type: ignore[misc]
     if lacking:
-        # Of other models only those that somebody may still, or soon, answer with.
+        # Keep vectors of text models that are in use or about to be.
         TagVector.objects.exclude(text_model__in=text_models()).delete()
     return len(lacking)
 
 
 def _encoded(tags: Sequence[VocabularyTag]) -> tuple[Sequence[VocabularyTag], Vectors]:
-    """Return the tags whose phrase the model has a vector for, with these. Raises ModelUnavailable."""
+    """Return the tags whose phrases could be encoded, with the vectors. Raises ModelUnavailable."""
     encoder = text_encoder()
     try:
         return tags, encoder.encode_texts([tag.phrase for tag in tags])
@@ -102,14 +102,14 @@ def _encoded(tags: Sequence[VocabularyTag]) -> tuple[Sequence[VocabularyTag], Ve
         if len(tags) == 1:
             logger.warning("No vector for the phrase of the tag “%s”: %s", tags[0], error)
             return [], np.zeros((0, 1), dtype=np.float32)
-    # One of them is to blame: the others are suggested all the same.
+    # One of them is the cause: encode each alone.
     each = [_encoded([tag]) for tag in tags]
     known = [(own[0], found[0]) for own, found in each if own]
     return [tag for tag, _vector in known], np.array([vector for _tag, vector in known], dtype=np.float32)
 
 
 def _keep(rows: Sequence[TagVector]) -> None:
-    """With all that is known of it, which was known of another phrase."""
+    """Insert or replace vectors, resetting what was known with an earlier phrase."""
     known = {tag.pk for tag in VocabularyTag.objects.filter(pk__in=[row.tag_id for row in rows])}
     TagVector.objects.bulk_create(
         [row for row in rows if row.tag_id in known],
@@ -120,16 +120,16 @@ def _keep(rows: Sequence[TagVector]) -> None:
 
 
 def load_if_empty() -> int:
-    """Load the starting vocabulary where there is none at all; return how many tags there are more."""
+    """Load the starting vocabulary if there are no tags at all; return how many were added."""
     return 0 if VocabularyTag.objects.exists() else load_starting()
 
 
 @transaction.atomic
 def load_starting() -> int:
-    """Add the tags of the starting vocabulary none of whose names is known yet; return how many.
+    """Add the tags of the starting vocabulary none of whose names is known; return how many.
 
-    Pictures get nothing by that. A tag is called as most pictures spell it, in either language, and where none has it,
-    as the language of the site has it.
+    Pictures are not changed. A tag's name is the spelling that most pictures use, in either language; if none does,
+    that of the site's language.
     """
     lock_vocabulary()
     taken = set(names_taken())
@@ -140,7 +140,7 @@ def load_starting() -> int:
         if {row["english"].casefold(), row["korean"].casefold()} & taken:
             continue
         aliases = [alias for alias in row["aliases"] if alias.casefold() not in taken]
-        name = _spelt(row["english"], row["korean"], used)
+        name = _spelling(row["english"], row["korean"], used)
         made[row["english"]] = VocabularyTag(
             name=name, english=row["english"], korean=row["korean"], phrase=row["phrase"], aliases=aliases
         )
@@ -154,7 +154,7 @@ def load_starting() -> int:
 
 
 def _in_use(names: Collection[str]) -> Counter[str]:
-    """Return how often pictures have tags that are called so, in any case, by how they spell them."""
+    """Return how often pictures have these tags, ignoring case, by spelling."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT tag, count(*) FROM search_image, unnest(tags) AS tag WHERE lower(tag) = ANY(%s) GROUP BY tag",
@@ -163,7 +163,7 @@ def _in_use(names: Collection[str]) -> Counter[str]:
         return Counter(dict(cursor.fetchall()))
 
 
-def _spelt(english: str, korean: str, used: Counter[str]) -> str:
+def _spelling(english: str, korean: str, used: Counter[str]) -> str:
     in_use = [tag for tag in used if tag.casefold() in {english.casefold(), korean.casefold()}]
     if in_use:
         return max(in_use, key=lambda tag: (used[tag], tag))

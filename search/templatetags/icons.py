@@ -1,4 +1,4 @@
-"""The drawings of img/icons.svg, at hand in every template."""
+"""The icons of img/icons.svg, built in to every template."""
 
 from django import template
 

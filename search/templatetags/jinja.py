@@ -1,4 +1,4 @@
-"""Parts that the search page has too, in the templates of Django's engine."""
+"""Jinja partials in templates of Django's engine."""
 
 from django import template
 from django.template import Context
@@ -12,11 +12,11 @@ register = template.Library()
 
 @register.simple_tag(takes_context=True)
 def jinja(context: Context, name: str) -> SafeString:
-    """`{% jinja "_frame/foot.jinja" %}`: a template of the other engine, which is given what this one knows."""
+    """`{% jinja "_frame/foot.jinja" %}`: render a Jinja template with this context."""
     return rendered(name, **{str(key): value for key, value in context.flatten().items()})
 
 
 @register.simple_tag
 def site_name() -> str:
-    """`{% site_name %}`: what the site is called."""
+    """`{% site_name %}`: the site's name."""
     return naming.site_name()

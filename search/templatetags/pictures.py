@@ -1,4 +1,4 @@
-"""What the pages ask of images and searches: where they are found, and how figures are written."""
+"""Template tags and filters for images and searches: URLs, sizes and formatted values."""
 
 import datetime as dt
 from functools import cache
@@ -26,12 +26,12 @@ register = template.Library()
 
 @register.simple_tag(takes_context=True, name="way_back")
 def way_back_from(context: Context) -> str:
-    """`{% way_back %}`, in the templates of Django's engine."""
+    """`{% way_back %}`, for templates of Django's engine."""
     return way_back(context["request"], context.get("next") or "")
 
 
 def way_back(request: HttpRequest, page: str) -> str:
-    """Return the `?next=` that leads back here after logging in, or to `page`; "" where neither is a place to go."""
+    """Return the `?next=` that leads back here after logging in, or to `page`; "" where neither applies."""
     known = request.resolver_match.url_name if request.resolver_match else ""
     if request.method == "GET" and known in ("results", "image", "report", "picture-set", "albums", "album"):
         page = request.get_full_path()
@@ -40,7 +40,7 @@ def way_back(request: HttpRequest, page: str) -> str:
 
 @register.simple_tag
 def search_url(query: SearchQuery) -> str:
-    """Return the address of a search."""
+    """Return the URL of a search."""
     start, results = _paths(get_script_prefix())
     params = query.to_url()
     return f"{results}?{params}" if params else start
@@ -48,55 +48,55 @@ def search_url(query: SearchQuery) -> str:
 
 @cache
 def _paths(_prefix: str) -> tuple[str, str]:
-    """The addresses of the start page and of results: a page has a dozen, and Django takes 15 µs for each."""
+    """The URLs of the start page and of results: a page has a dozen, and Django takes 15 µs for each."""
     return reverse("search"), reverse("results")
 
 
 def page_url(results: ResultPage, page: int) -> str:
-    """Return the address of another page of these results."""
+    """Return the URL of another page of these results."""
     return search_url(results.at_page(page))
 
 
 def page_numbers(results: ResultPage) -> list[int | None]:
-    """Return the first, the last and the pages around this one, with None for those between."""
+    """Return the numbers of the first, the last and the pages around this one, with None for gaps."""
     pages = Paginator(range(results.pages * PER_PAGE), PER_PAGE)
     numbers = pages.get_elided_page_range(min(results.query.page, results.pages), on_each_side=1, on_ends=1)
-    # What stands for the pages between is translated, so it can be told by its type only.
+    # The ellipsis is translated, so only its type identifies it.
     return [number if isinstance(number, int) else None for number in numbers]
 
 
 @register.filter
 def palette(image: Image) -> list[ShownSwatch]:
-    """Return the colours that stand for an image."""
+    """Return the representative colours of an image."""
     return palette_of(image)
 
 
 @register.filter
 def aspect(image: Image) -> str:
-    """Return width by height, for CSS."""
+    """Return the aspect ratio, for CSS."""
     return f"{image.width / image.height:.4f}"
 
 
 @register.filter
 def width_within(image: Image, longest: int) -> int:
-    """Return how many pixels wide a rendition with this longest side is."""
+    """Return the width in pixels of a rendition with this longest side."""
     return max(1, round(image.width * min(1.0, longest / max(image.width, image.height))))
 
 
 @register.filter
 def height_within(image: Image, longest: int) -> int:
-    """Return how many pixels high a rendition with this longest side is."""
+    """Return the height in pixels of a rendition with this longest side."""
     return max(1, round(image.height * min(1.0, longest / max(image.width, image.height))))
 
 
 ON_STAGE = 4096
-"""Pixels of the longer side that a picture takes where there is room for so many: proportions, more than a size."""
+"""Longest side in pixels of a picture on the stage, where there is room: it sets the proportions, not the size."""
 SMALL_ON_STAGE = 640
-"""Pixels of the longer side below which a picture would be blown up too much."""
+"""Longest side in pixels below which enlarging a picture looks bad."""
 
 
 class OnStage(NamedTuple):
-    """How large a picture is shown at most, in pixels, and whether it is too small for that."""
+    """The maximum size of a picture in pixels, and whether it is too small to be enlarged to it."""
 
     width: int
     height: int
@@ -112,14 +112,14 @@ def on_stage(image: Image) -> OnStage:
 
 @register.simple_tag
 def stage_position(beside: "Beside") -> str:
-    """Return which of how many results an image is; "" where that is not known."""
+    """Return the position of an image among the results; "" where that is unknown."""
     if not beside.number:
         return ""
     return _("%(number)s of %(found)s") % {"number": thousands(beside.number), "found": thousands(beside.found)}
 
 
 class CropBox(NamedTuple):
-    """A part of an image: its sides in percent, as the form takes them, and its pixels, as a drawing takes them."""
+    """A crop of an image: its sides in percent, for the form, and an SVG viewBox in pixels."""
 
     percent: str
     view: str
@@ -134,18 +134,18 @@ def crop_box(image: Image, region: Region) -> CropBox:
 
 @register.filter
 def taken(capture: Capture) -> str:
-    """Return when a picture was taken, by the clock of the place, and whether that is a guess."""
+    """Return when a picture was taken, in local time, marked if it is a guess."""
     if capture.taken is None:
         return ""
     is_day = capture.taken_from != Capture.TakenFrom.CAMERA and capture.taken.time() == dt.time()
-    told = date_format(capture.taken, "DATE_FORMAT" if is_day else "DATETIME_FORMAT")
+    date = date_format(capture.taken, "DATE_FORMAT" if is_day else "DATETIME_FORMAT")
     if capture.is_about:
         source = capture.get_taken_from_display()
-        return _("about %(date)s (from %(source)s)") % {"date": told, "source": source}
-    return f"{told} ({capture.zone})" if capture.zone else told
+        return _("about %(date)s (from %(source)s)") % {"date": date, "source": source}
+    return f"{date} ({capture.zone})" if capture.zone else date
 
 
 @register.filter
 def thousands(number: int) -> str:
-    """Return a count as people read it: 30,000."""
+    """Return a count with separators: 30,000."""
     return f"{number:,}"

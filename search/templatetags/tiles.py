@@ -1,4 +1,4 @@
-"""Images side by side in rows: by far the most of a page, so rendered by the faster engine."""
+"""Tiles of images in rows: by far the most of a page, so rendered by Jinja."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -27,11 +27,11 @@ register = template.Library()
 
 _NARROWEST, _WIDEST = 0.5, 2.5
 SHAPES = 200
-"""Proportions that the style sheet knows between 1:1 and 2:1: a frame of 400 pixels is at most one off."""
+"""Aspect ratios in the style sheet between 1:1 and 2:1: a frame of 400 pixels is at most one off."""
 
 
 class Look(StrEnum):
-    """How large pictures stand: the class of their tiles in `static/css/tiles.css`."""
+    """The size of tiles: their class in `static/css/tiles.css`."""
 
     PLAIN = ""
     STRONG = "strong"
@@ -40,13 +40,13 @@ class Look(StrEnum):
 
     @property
     def row(self) -> float:
-        """How high its rows are on a desktop at least, in rem."""
+        """Minimum height of its rows on a desktop, in rem."""
         return _ROWS[self]
 
 
 _ROWS = {Look.PLAIN: 14, Look.STRONG: 18, Look.FEW: 29, Look.QUIET: 12}
 _PHONE = {Look.PLAIN: 33, Look.STRONG: 44, Look.FEW: 66, Look.QUIET: 22}
-"""How high rows of a look are on a phone, roughly, in hundredths of its width."""
+"""Approximate height of a look's rows on a phone, in hundredths of its width."""
 
 _SEEN_BY = {
     "": (gettext_lazy("Hidden"), gettext_lazy("Hidden: only curators can see it")),
@@ -56,7 +56,7 @@ _SEEN_BY = {
 
 
 def shapes() -> str:
-    """Return the style sheet of all proportions, `static/css/shapes.css`."""
+    """Return the style sheet of all aspect ratios, `static/css/shapes.css`."""
     rules = [
         f".a{number}{{--aspect:{number / SHAPES:g}}}"
         for number in range(round(_NARROWEST * SHAPES), round(_WIDEST * SHAPES) + 1)
@@ -66,57 +66,57 @@ def shapes() -> str:
 
 
 class Tile(NamedTuple):
-    """An image in a list, as its template puts it in: each text is HTML already, with what is special in it escaped.
+    """An image in a list, ready for the template: each text is escaped HTML already.
 
-    A page has a thousand of these, and an engine that escapes each of them takes a millisecond for it. A tuple, which
-    the template takes apart in this order: to ask for each by its name takes another.
+    A page has a thousand of these values, and escaping them in the engine takes a millisecond. A tuple, which the
+    template unpacks in this order: access by name takes another.
     """
 
     id: str
     look: str
     page: str
-    """The address of its page; `thumbnail` that of the picture, `srcset` those of all its sizes."""
+    """The URL of its page; `thumbnail` is that of the picture, `srcset` those of all its sizes."""
     thumbnail: str
     srcset: str
     shape: str
-    """The class that tells the style sheet the proportion of the frame: a page may say nothing about its style."""
+    """The class of the frame's aspect ratio: the CSP forbids inline styles."""
     sizes: str
     width: int
     height: int
     placeholder: str
     name: str
     marked: str
-    """The name, with what was searched for marked in it."""
+    """The name, with the words of the query highlighted."""
     is_untitled: bool
     similarity: str
-    """With four decimals, and as it is `shown`; "" outside a search."""
+    """With four decimals, and as displayed in `shown`; "" outside a search."""
     shown: str
     band: str
     by_words: bool
     by_part: bool
     more: str
-    """The addresses of searches for more and less like it; "" where there can be none."""
+    """The URLs of searches for more and less like it; "" at the limit of query parts."""
     less: str
     hidden: bool
     copies: str
-    """How many copies of it follow, in words; "" where none do."""
+    """The number of folded copies that follow, in words; "" for none."""
     copy_of: str
     seen_by: str
-    """Who sees it, where that is not everybody: in a word, and said out in `seen_by_whom`."""
+    """Who sees it, where that is not everybody: a word, and a sentence in `seen_by_whom`."""
     seen_by_whom: str
 
 
 def frame_of(image: Image) -> float:
-    """Width by height of the frame. A strip gets a frame that a row can hold, with room at its sides."""
+    """Aspect ratio of the frame. A very long picture gets a frame that fits into a row, with margins."""
     return min(max(image.width / image.height, _NARROWEST), _WIDEST)
 
 
 def _srcset(image: Image, frame: float, thumbnail: str, renditions: Iterable[str]) -> str:
-    """All sizes that differ. The larger ones come from our own view, which makes what is not there yet."""
+    """All sizes that differ. The larger ones come from our own view, which makes missing ones."""
     longer = max(image.width, image.height)
 
     def width(longest: int) -> int:
-        """Pixels across the frame that a rendition fills; it would be less than its width beside a tall strip."""
+        """Width in pixels of the frame that a rendition fills; more than its own width for a tall strip."""
         return max(1, round(min(longest, longer) * min(1.0, frame)))
 
     sources = {width(storage.THUMBNAIL): thumbnail}
@@ -128,49 +128,59 @@ def _srcset(image: Image, frame: float, thumbnail: str, renditions: Iterable[str
 
 @register.simple_tag
 def tiles(images: Iterable[Image], eager: int = 0) -> SafeString:
-    """`{% tiles images eager=8 %}`: the images, of which `eager` are fetched at once, the others when seen.
+    """`{% tiles images eager=8 %}`: the images, the first `eager` of them loaded at once, the others lazily.
 
-    Each leads to those that are like it alone.
+    Each links to the search for images like it.
     """
     return tiles_in(images, SearchQuery(), None, eager)
 
 
 def tiles_in(
-    images: Iterable[Image], query: SearchQuery, scale: Scale | None, eager: int, look: Look = Look.PLAIN
+    images: Iterable[Image],
+    query: SearchQuery,
+    scale: Scale | None,
+    eager: int,
+    look: Look = Look.PLAIN,
+    fits: int | None = None,
 ) -> SafeString:
-    """Return the images as `tiles` does, each of which leads to more and less like it from the search `query`.
+    """Return the images as `tiles` does, with links for more and less like each from the search `query`.
 
-    `scale` tells what a similarity means in it, `look` how large they stand.
+    `scale` has the relevance thresholds, `look` the size of the tiles. Tiles after the first `fits` are hidden on a
+    phone while there is a button for the rest.
     """
     return rendered(
         "search/_partials/tiles.jinja",
-        tiles=tiles_of(images, query, look),
+        tiles=tiles_of(images, query, look, fits),
         eager=eager,
         asked=not query.is_empty,
         scale_words=escape(_scale_words(scale)),
     )
 
 
-def tiles_of(images: Iterable[Image], query: SearchQuery, look: Look = Look.PLAIN) -> list[Tile]:
-    """Return the tiles of `images` in the search `query`. The addresses of all thumbnails are asked for at once."""
+def tiles_of(
+    images: Iterable[Image], query: SearchQuery, look: Look = Look.PLAIN, fits: int | None = None
+) -> list[Tile]:
+    """Return the tiles of `images` in the search `query`. The URLs of all thumbnails are made in one call."""
     images = list(images)
     thumbnails = thumbnail_urls(images)
     tell_visibility(images)
     page = addresses("image")
     renditions = [addresses("rendition", longest) for longest in storage.WIDTHS[1:]]
-    more, less = escape(_asking_also(query, "like")), escape(_asking_also(query, "unlike"))
+    more, less = escape(_url_with_part(query, "like")), escape(_url_with_part(query, "unlike"))
 
-    def tile(image: Image) -> Tile:
+    fits = len(images) if fits is None else fits
+
+    def tile(image: Image, number: int) -> Tile:
         key, frame, similarity = str(image.id), frame_of(image), image.similarity
         thumbnail = thumbnails[key]
         return Tile(
             id=key,
             page=page(image.id) + escape(image.page_query),
-            look=f" tile-{look}" if look else "",
+            look=(f" tile-{look}" if look else "") + (" tile-over" if number >= fits else ""),
             thumbnail=escape(thumbnail),
             srcset=escape(_srcset(image, frame, thumbnail, (rendition(image.id) for rendition in renditions))),
             shape=f"a{round(frame * SHAPES)}",
-            # How wide the frame will be, roughly: rows are stretched to fill the width.
+            # The approximate width of the frame: rows are stretched to fill the width.
             sizes=f"(max-width: 40rem) {_PHONE[look] * frame:.0f}vw, {1.14 * look.row * frame:.1f}rem",
             width=image.width,
             height=image.height,
@@ -186,16 +196,16 @@ def tiles_of(images: Iterable[Image], query: SearchQuery, look: Look = Look.PLAI
             more=more and f"{more}{key}",
             less=less and f"{less}{key}",
             hidden=image.hidden,
-            copies=escape(_copies_told(image.copies)) if image.copies else "",
+            copies=escape(_copies_label(image.copies)) if image.copies else "",
             copy_of=str(image.copy_of or ""),
             seen_by=escape(str(_SEEN_BY[image.visibility][0])) if image.hidden else "",
             seen_by_whom=escape(str(_SEEN_BY[image.visibility][1])) if image.hidden else "",
         )
 
-    return [tile(image) for image in images]
+    return [tile(image, number) for number, image in enumerate(images)]
 
 
-def _copies_told(count: int) -> str:
+def _copies_label(count: int) -> str:
     return ngettext("%(count)s more copy", "%(count)s more copies", count) % {"count": count}
 
 
@@ -207,10 +217,10 @@ def _marked(image: Image, query: SearchQuery) -> str:
     return html + escape(title[end:])
 
 
-def _asking_also(query: SearchQuery, name: str) -> str:
-    """Return the address of `query` with one part more, up to the id; "" where it can have no more.
+def _url_with_part(query: SearchQuery, name: str) -> str:
+    """Return the URL of `query` with one more part, up to the id; "" at the limit of parts.
 
-    What is said last of equal parts counts, and no result is a part already.
+    Of equal parts the last counts, and no result is a part already.
     """
     query = query.replace()  # from its first page on
     if len(query.parts) >= MAX_PARTS:

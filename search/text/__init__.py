@@ -1,1 +1,4 @@
-"""Text as it is stored and compared: normalisation, case folding, text that strangers wrote."""
+"""Text normalisation, case folding, and cleaning of untrusted text.
+
+Imports no other room. Verbs: `fold`, `words_of`, `normalised_text`, `prose`, `line`, `decoded`.
+"""

@@ -1,19 +1,19 @@
-"""Letters as words are compared: the same as the database's `image_words_fold`, for what is shown and suggested.
+"""Folding of text for comparison; the same as the database's function `image_words_fold`.
 
-Small, without accents, of usual width: "Café", "CAFE" and "ＣＡＦＥ" are one word, "Straße" and "strasse" another.
+Lower case, without accents, normal width: "Café", "CAFE" and "ＣＡＦＥ" are one word, "Straße" and "strasse" another.
 """
 
 import re
 import unicodedata
 from collections.abc import Iterator
 
-# What most people leave out, and what nobody sees: see migration 0010.
+# Marks that most people omit, and invisible characters: see migration 0010.
 _NOT_WRITTEN = re.compile(
     "[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670\u06d6-\u06dc"
     "\u06df-\u06e8\u06ea-\u06ed\u08d3-\u08ff\u180b-\u180f\ufe00-\ufe0f\U0001f3fb-\U0001f3ff\U000e0100-\U000e01ef]"
 )
 _MARKS = re.compile("(?<![<=>\u0400-\u052f\u2190-\u2bff])[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff]")
-# With other marks letters of Cyrillic are others, as й is not и.
+# With other marks Cyrillic letters are different letters, as й is not и.
 _CYRILLIC_MARKS = re.compile("(?<=[аеиоуыэюя])[\u0300\u0301]|(?<=е)\u0308")
 _BEFORE = str.maketrans({"™": " ", "℠": " "})
 _LETTERS = str.maketrans(
@@ -28,7 +28,7 @@ _UNSPACED = re.compile(
 
 
 def fold(text: str) -> str:
-    """Return `text` as it is compared."""
+    """Return `text` in the form in which it is compared."""
     if text.isascii():
         return text.lower()
     text = unicodedata.normalize("NFKC", text.translate(_BEFORE))
@@ -39,23 +39,24 @@ def fold(text: str) -> str:
 
 
 def is_letter(character: str) -> bool:
-    """Whether a folded character belongs to a word, and stands between none."""
+    """Whether a folded character is part of a word, not a separator."""
     category = unicodedata.category(character)
     return category[0] not in "PSZ" and category != "Cc"
 
 
 def is_unspaced(character: str) -> bool:
-    """Whether a character is of a script in which words begin inside others: Han, Kana, Hangul, Thai and the like."""
+    """Whether a character is of a script whose words are not separated by spaces: Han, Kana, Hangul, Thai and the
+    like."""
     return _UNSPACED.match(character) is not None
 
 
 def words_of(text: str) -> list[str]:
-    """Return the folded words of `text`, in their order. What is written without spaces is one."""
+    """Return the folded words of `text`, in order. Text written without spaces is one word."""
     return "".join(c if is_letter(c) else " " for c in fold(text)).split()
 
 
 def clusters(text: str) -> Iterator[tuple[int, str]]:
-    """Yield each letter of `text` with the marks that follow it, and where it begins."""
+    """Yield the index and text of each grapheme of `text`: a letter with its combining marks."""
     start = 0
     for place in range(1, len(text) + 1):
         if place == len(text) or not unicodedata.category(text[place]).startswith("M"):

@@ -1,12 +1,12 @@
-"""Text as it is kept and compared: what looks the same is the same, however it was typed."""
+"""Unicode normalisation of stored and compared text: what looks the same is equal, however it was typed."""
 
 import unicodedata
 
 
 def composed(text: str) -> str:
-    """Return `text` in NFC, without halves of surrogate pairs, which neither a database nor an encoder takes.
+    """Return `text` in NFC, without lone surrogates, which neither a database nor an encoder accepts.
 
-    A Mac writes file names decomposed (NFD): "é" as two characters, a Korean syllable as up to three.
+    macOS writes file names decomposed (NFD): "é" as two characters, a Korean syllable as up to three.
     """
     if text.isascii():
         return text
@@ -14,9 +14,9 @@ def composed(text: str) -> str:
 
 
 def normalised_text(text: str) -> str:
-    """Return `text` in NFC with single spaces, so that what looks the same is the same query, tag or licence.
+    """Return `text` in NFC with single spaces, so that queries, tags or licences that look the same are equal.
 
-    Control characters count as spaces, and half a surrogate pair, which no encoder can read, as nothing.
+    Control characters count as spaces; lone surrogates, which no encoder accepts, are dropped.
     """
     text = composed(text)
     if not text.isprintable():

@@ -1,5 +1,6 @@
-"""What the collection is strong in: searches that were measured to find something here, each with a picture. They are
-the examples that people are offered first.
+"""Example searches: texts that were measured to have strong matches in this collection, each with a picture.
+
+May import the rooms above it in docs/architecture.md. Verbs: `shown_things`, `example_queries`; `measuring.measure`.
 """
 
 from search.things.showing import ShownThing, example_queries, shown_things

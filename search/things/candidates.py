@@ -1,4 +1,4 @@
-"""Words that may have a strong match in the collection: general ones, and those that its own pictures bear."""
+"""Candidate texts: general ones, and tags and titles of the collection's pictures."""
 
 import re
 from collections import Counter
@@ -14,9 +14,9 @@ from search.models.things import LONGEST_WORDS
 from search.tagging.tables import starting_rows
 
 LANGUAGES = ("en", "ko")
-"""Of the site, in which people are offered something."""
+"""The languages of the site, each with its own examples."""
 SAMPLE = 2_000
-"""Newest pictures whose tags and titles are looked at."""
+"""Number of newest pictures whose tags and titles are used."""
 MOST_BORNE = 150
 LONGEST_TITLE = 32
 _GENERAL = {
@@ -29,16 +29,15 @@ _ARTICLE = re.compile(r"an? (?=\w)")
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What may be searched for; `borne` is the title or tag that it was taken from, "" where no picture has brought
-    it."""
+    """A candidate text; `borne` is the title or tag that it comes from, "" for a general one."""
 
     text: str
     borne: str = ""
 
 
 def general(language: str) -> list[Words]:
-    """Return words for any collection: of the query bank and the vocabulary to start with. The demo model knows few of
-    them, and guesses at others by how they are spelt: for it, what it was made for."""
+    """Return texts for any collection: from the query bank and the starting vocabulary. The demo model knows few of
+    these, so for it the demo's own examples."""
     if is_demo_model():
         return [Words(text) for text in demo.example_queries(cast("demo.Language", language))]
     texts = [*_GENERAL[language], *queries()[language]]
@@ -47,7 +46,7 @@ def general(language: str) -> list[Words]:
 
 
 def borne_by_pictures() -> dict[str, list[Words]]:
-    """Return the most frequent tags and short titles of the newest pictures that everybody may see, by language."""
+    """Return the most frequent tags and short titles of the newest visible pictures, by language."""
     counts: Counter[str] = Counter()
     rows = Image.objects.shown().newest().values_list("title", "tags")[:SAMPLE]
     for title, tags in rows:

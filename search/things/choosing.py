@@ -1,5 +1,5 @@
-"""A few of the searches that the collection is strong in, no two of which are nearly the same: each is searched for as
-people will, and kept where its first result is a strong match."""
+"""Choose a few diverse searches among candidates: each is searched as users will, and kept if its first result is a
+strong match."""
 
 import uuid
 from collections.abc import Iterable, Sequence
@@ -17,18 +17,18 @@ from search.things.candidates import Words
 from search.things.scoring import Scored
 
 MOST = 16
-"""Of one language: what is hidden later is made up for by others."""
+"""Per language; more than shown, to replace those hidden later."""
 MOST_SEARCHED = 80
 IMAGES = 6
-"""Kept of each: what is hidden later is made up for by the next."""
+"""Pictures stored per search; more than one, in case the first is hidden later."""
 OVERLAP = 1 / 3
-"""Of the strong matches of one that may be those of another."""
+"""Maximum overlap of the strong matches of two searches."""
 _SMALL = frozenset(("a", "an", "the", "of", "in", "on", "at", "by", "with", "and", "over", "under", "to", "for"))
 
 
 @dataclass
 class Chosen:
-    """A search with its strong matches, the one to be shown first."""
+    """A search with its strong matches, the one to show first."""
 
     words: Words
     images: list[uuid.UUID]
@@ -53,9 +53,9 @@ class _Choice:
         self._table = current_set(active_model())
 
     def consider(self, one: Scored) -> None:
-        """Add these words, unless something like them is there already or they find nothing strong."""
+        """Add a text, unless a similar one was chosen or it has no strong match."""
         tokens = _tokens(one.words.text)
-        if any(_is_said_already(tokens, _tokens(other.words.text)) for other in self.things):
+        if any(_is_similar(tokens, _tokens(other.words.text)) for other in self.things):
             return
         if any(_overlap(one.strong, other.strong) > OVERLAP for other in self.things):
             return
@@ -65,7 +65,7 @@ class _Choice:
             self._add(one.words, found, strong)
 
     def _strong_matches(self, words: Words) -> list[uuid.UUID]:
-        """Search as somebody will who has not logged in; nothing where the first result is not strong."""
+        """Search as an anonymous user; empty if the first result is not strong."""
         query = SearchQuery(words=words.text)
         if not query.all_filters.is_empty or query.unwanted:
             return []
@@ -74,7 +74,7 @@ class _Choice:
             images = find(query).images
         except Busy:
             raise
-        except (BadQuery, ModelUnavailable):  # which knows nothing of these words
+        except (BadQuery, ModelUnavailable):  # no model for this text
             return []
         if not images or images[0].band is not Band.STRONG:
             return []
@@ -105,8 +105,8 @@ def _tokens(text: str) -> set[str]:
     return {token.strip(",'’") for token in text.casefold().split()} - _SMALL
 
 
-def _is_said_already(tokens: Iterable[str], others: Iterable[str]) -> bool:
-    """Whether two texts share a word, or one that the other's begins with: "dogs", or a noun with its particle."""
+def _is_similar(tokens: Iterable[str], others: Iterable[str]) -> bool:
+    """Whether two texts share a word, or one a prefix of another: plurals, or a noun with its particle."""
     return any(a.startswith(b) or b.startswith(a) for a in tokens for b in others)
 
 

@@ -1,4 +1,4 @@
-"""Looking through the collection for what it is strong in: when it is due, and one process at a time."""
+"""Measure which searches have strong matches: when due, and in one process at a time."""
 
 import datetime as dt
 import logging
@@ -12,7 +12,7 @@ from search.embedding import ModelUnavailable, active_model, status, text_model,
 from search.models import Image, Thing, ThingSet
 from search.models.active_pair import one_choice
 from search.models.arrivals import state
-from search.models.database import alone, now
+from search.models.database import now, trying_lock
 from search.models.vector_values import WrongVectors
 from search.relevance.bands import measurements
 from search.things.candidates import LANGUAGES, Words, borne_by_pictures, general
@@ -22,17 +22,17 @@ from search.things.scoring import scored
 logger = logging.getLogger(__name__)
 
 LOOK_EACH = 60.0
-"""Seconds between two looks of a server whether it is due."""
+"""Seconds between two checks of a server whether it is due."""
 AGAIN_AFTER = dt.timedelta(hours=6)
-"""After which a collection is looked through anew that has changed, where it was not calibrated anew before."""
+"""Time after which a changed collection is measured again, unless a new calibration triggers it before."""
 AGAIN_WHILE_SMALL = dt.timedelta(minutes=5)
-"""The same while it is too small to be calibrated."""
+"""The same while the collection is too small for calibration."""
 _LOCK = 0x7468696E67
 
 
 def is_due() -> bool:
-    """Whether the collection was never looked through with the active models, or was calibrated anew since, or has
-    changed since it was a while ago."""
+    """Whether the collection was never measured with the active models, was calibrated since, or has changed and some
+    time has passed."""
     its = ThingSet.objects.filter(model=active_model(), text_model=text_model()).first()
     if its is None:
         return Image.objects.searchable(active_model()).exists()
@@ -46,14 +46,14 @@ def is_due() -> bool:
 
 
 def measure() -> dict[str, list[str]]:
-    """Look through the collection and keep what it is strong in; return the words by language, the strongest first.
+    """Measure the collection and store the examples; return their texts by language, strongest first.
 
-    Everything is written at the very end, at once. Raises ModelUnavailable.
+    Writes once, at the very end. Raises ModelUnavailable.
     """
     with one_choice():
         here, calibrated = state(), _calibrated()
         borne = borne_by_pictures()
-        # While nothing is measured, what is strong is what bears the words.
+        # Without a calibration, only pictures that contain the words count as strong.
         found = {one: _strongest([*borne[one], *(general(one) if calibrated else ())]) for one in LANGUAGES}
         its = ThingSet(
             model=active_model(),
@@ -67,26 +67,26 @@ def measure() -> dict[str, list[str]]:
 
 
 def _strongest(candidates: list[Words]) -> list[Chosen]:
-    # What a picture bears goes before the same word of ours: it is gone with the picture.
+    # A text from a picture takes precedence over the same general one: it disappears with the picture.
     unlike = {one.text.casefold(): one for one in reversed(candidates)}
     return chosen(scored(list(unlike.values())))
 
 
 def measure_if_due() -> dict[str, list[str]] | None:
-    """Do it if it is due and no other process is at it; None where nothing was done. Raises ModelUnavailable."""
+    """Measure if due and no other process is doing so; None if nothing was done. Raises ModelUnavailable."""
     if not is_due():
         return None
-    with alone(_LOCK) as is_ours:
+    with trying_lock(_LOCK) as is_ours:
         return measure() if is_ours and is_due() else None
 
 
 def keep_measuring(every: float = LOOK_EACH) -> threading.Event:
-    """Do it in the background, now and then, until the event that is returned is set."""
+    """Run it periodically in the background until the returned event is set."""
     return keep_doing(measure_when_ready, every, "things", "What the collection is strong in was not measured")
 
 
 def measure_when_ready() -> bool:
-    """Do it if it is due and the model for words is loaded; return whether it was done. Never fails for a model."""
+    """Measure if due and the text model is loaded; return whether it was done. Never raises model errors."""
     if status()["words"] != "ready":
         return False
     try:
@@ -102,7 +102,7 @@ def _calibrated() -> dt.datetime | None:
 
 @transaction.atomic
 def _keep(its: ThingSet, found: dict[str, list[Chosen]]) -> None:
-    # Of other models of words only those that somebody may still, or soon, answer with.
+    # Keep rows of text models that are in use or about to be.
     ThingSet.objects.filter(model=its.model).exclude(text_model__in=text_models()).delete()
     values = {"calibrated": its.calibrated, "arrived": its.arrived, "changed": its.changed, "measured": Now()}
     row, _is_new = ThingSet.objects.update_or_create(model=its.model, text_model=its.text_model, defaults=values)

@@ -1,4 +1,4 @@
-"""How strong the collection is in some words: a first guess by their vectors, before any of them is searched for."""
+"""Score candidate texts by their vectors, before any of them is searched."""
 
 import uuid
 from collections.abc import Sequence
@@ -12,23 +12,23 @@ from search.models import Image
 from search.models.vector_sets import VectorTable, current_set
 from search.models.vector_values import Vector, Vectors, WrongVectors
 from search.relevance.bands import scale_of
+from search.relevance.thresholds import understood
 from search.things.candidates import Words
 
 BATCH = 32
-"""Texts that are encoded together; between two batches the searches of people get their turn."""
+"""Texts encoded together; between two batches user searches get their turn."""
 NEAREST = 12
-"""Pictures by which it is told how many strong matches there are."""
+"""Number of nearest pictures among which strong matches are counted."""
 _FOR_MANY = 0.5
-"""Spreads by which twice as many strong matches are better: no more, or words for everything would be the best."""
+"""Bonus, in spreads, for twice as many strong matches: small, or texts that match everything would win."""
 _FOR_A_WORD, _MOST_DESCRIBED = 0.5, 2
-"""Spreads by which a further word is better, and how many count: it shows that a picture can be described."""
-SAME_TO_THE_MODEL, MOST_ALIKE = 0.99, 3
-"""Of so many other texts with a vector as near as that, the model knows none."""
+"""Bonus, in spreads, per further word, and the maximum number of words: longer texts show that pictures can be
+described."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Words with their strong matches among the nearest; `score` is higher, the stronger and the more they are."""
+    """A text with its strong matches among the nearest; `score` rises with their strength and number."""
 
     words: Words
     strong: frozenset[uuid.UUID]
@@ -36,12 +36,12 @@ class Scored:
 
 
 def scored(candidates: Sequence[Words]) -> list[Scored]:
-    """Return those that have a strong match by what pictures show, best first, then the others that pictures bear.
-    Nothing else is known while nothing is measured. Raises ModelUnavailable."""
+    """Return texts with a strong match by similarity, best first, then the others that come from pictures. Without a
+    calibration there are only the latter. Raises ModelUnavailable."""
     known, vectors = _encoded([one.text for one in candidates])
-    understood = {
+    vector_of = {
         text: vector
-        for text, vector, is_known in zip(known, vectors, _understood(known, vectors), strict=True)
+        for text, vector, is_known in zip(known, vectors, understood(known, vectors), strict=True)
         if is_known
     }
     table = current_set(active_model())
@@ -49,19 +49,19 @@ def scored(candidates: Sequence[Words]) -> list[Scored]:
     found = []
     with planned(plan):
         for words in candidates:
-            vector = understood.get(words.text)
-            one = None if vector is None else _scored(words, vector, table, walked=not plan.is_exact)
+            vector = vector_of.get(words.text)
+            one = None if vector is None else _scored(words, vector, table, by_index=not plan.is_exact)
             if one or words.borne:
                 found.append(one or Scored(words, frozenset(), 0.0))
     return sorted(found, key=lambda one: -one.score)
 
 
-def _scored(words: Words, vector: Vector, table: VectorTable | None, *, walked: bool) -> Scored | None:
-    """Return them with their score; None where no picture is a strong match by what it shows."""
+def _scored(words: Words, vector: Vector, table: VectorTable | None, *, by_index: bool) -> Scored | None:
+    """Return the text with its score; None without a strong match by similarity."""
     scale = scale_of(vector, pictures=0.0)
     if scale is None:
         return None
-    rows = Image.objects.searchable(active_model()).nearest_to(vector, table, walked=walked).only("pk")
+    rows = Image.objects.searchable(active_model()).nearest_to(vector, table, by_index=by_index).only("pk")
     near = {image.pk: image.similarity or 0.0 for image in rows[:NEAREST]}
     strong = frozenset(pk for pk, similarity in near.items() if similarity >= scale.strong)
     if not strong:
@@ -72,7 +72,7 @@ def _scored(words: Words, vector: Vector, table: VectorTable | None, *, walked: 
 
 
 def _encoded(texts: Sequence[str]) -> tuple[list[str], Vectors]:
-    """Return the texts that the model has a vector for, with these: float32, shape (count, dimensions)."""
+    """Return the texts that could be encoded, and their vectors: float32, shape (count, dimensions)."""
     known: list[str] = []
     vectors: list[Vector] = []
     for start in range(0, len(texts), BATCH):
@@ -88,13 +88,5 @@ def _encoded_together(texts: list[str]) -> tuple[list[str], list[Vector]]:
     except WrongVectors:
         if len(texts) == 1:
             return [], []
-    each = [_encoded_together([text]) for text in texts]  # one of them is to blame
+    each = [_encoded_together([text]) for text in texts]  # one of them is the cause
     return [text for own, _made in each for text in own], [vector for _own, made in each for vector in made]
-
-
-def _understood(texts: Sequence[str], vectors: Vectors) -> list[bool]:
-    """Tell which texts say something to the model: it gives the same vector for all that it knows no word of."""
-    named = np.array([text.casefold() for text in texts])
-    alike = (vectors @ vectors.T >= SAME_TO_THE_MODEL) & (named[:, None] != named)
-    found: list[bool] = (alike.sum(axis=1) < MOST_ALIKE).tolist()
-    return found

@@ -1,5 +1,4 @@
-"""What people are offered to search for: read for each page, since pictures may have been hidden since they were
-measured. One query, and no model is asked."""
+"""Read examples for display on each page, since pictures may have been hidden after measuring. One query, no model."""
 
 import random
 import uuid
@@ -11,7 +10,7 @@ from search.embedding import active_model, text_model
 from search.models import Image
 from search.objects.renditions import thumbnail_urls
 
-# What is private, or in the trash, is hidden too.
+# Private pictures and those in the trash are hidden, too.
 _READ = """
 SELECT thing.position, thing.words, image.id, image.width, image.height
 FROM search_thingset AS its JOIN search_thing AS thing ON thing.of_id = its.id
@@ -25,8 +24,7 @@ ORDER BY thing.position, one.place
 
 @dataclass(frozen=True, slots=True)
 class ShownThing:
-    """Words to search for, as they are searched and as they are written; and a picture that they find, by the address
-    of its thumbnail."""
+    """A text to search for, as searched and as displayed, and the thumbnail address of a picture that it finds."""
 
     words: str
     thumbnail: str
@@ -40,8 +38,8 @@ SHOWN = 10
 
 
 def shown_things(language: str, count: int = SHOWN) -> list[ShownThing]:
-    """Return up to `count` things that the collection is strong in, in a language of the site, the strongest first:
-    each with another picture that everybody may see."""
+    """Return up to `count` examples in a language of the site, strongest first, each with a different visible
+    picture."""
     found: dict[str, Image] = {}
     taken: set[uuid.UUID] = set()
     for _position, words, image_id, width, height in _rows(language):
@@ -53,8 +51,7 @@ def shown_things(language: str, count: int = SHOWN) -> list[ShownThing]:
 
 
 def example_queries(language: str, count: int = 4) -> list[str]:
-    """Return up to `count` of the SHOWN searches that have the strongest matches here, in a language of the site,
-    other ones each time."""
+    """Return a random choice of up to `count` of the SHOWN strongest examples in a language of the site."""
     offered = list(dict.fromkeys(words for _position, words, *_image in _rows(language)))[:SHOWN]
     return random.sample(offered, min(count, len(offered)))
 

@@ -1,4 +1,4 @@
-"""Sign up, log in, log out, change the password - Django's own, with our pages - and what one's account holds."""
+"""Accounts: sign up, log in and out, change password and e-mail address; Django's own, with our pages."""
 
 from typing import Any
 
@@ -55,7 +55,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
 
 
 def _made(form: SignUpForm, *, must_wait: bool) -> User | None:
-    """Return the new account; None where somebody was quicker to take the name, which the form then says."""
+    """Return the new account; None where the name was taken meanwhile, which the form then says."""
     try:
         with transaction.atomic():
             user = form.save(commit=False)
@@ -67,19 +67,19 @@ def _made(form: SignUpForm, *, must_wait: bool) -> User | None:
     except IntegrityError as error:
         if not is_overtaken(error):
             raise
-    form.full_clean()  # finds the other one now
+    form.full_clean()  # finds the other account now
     return None
 
 
 def _next_page(request: HttpRequest) -> str:
-    """Return the address on this site that the person was going to, or nothing."""
+    """Return the URL on this site that the user was going to, or ""."""
     page = request.POST.get("next") or request.GET.get("next") or ""
     safe = url_has_allowed_host_and_scheme(page, {request.get_host()}, require_https=request.is_secure())
     return page if safe else ""
 
 
 class LogIn(LoginView):
-    """For the pages and for the admin alike, so that what is tried at the one counts for the other."""
+    """The login of the pages and the admin, so that both count the same attempts."""
 
     form_class = LoginForm
     redirect_authenticated_user = True
@@ -92,7 +92,7 @@ class LogIn(LoginView):
         user, remember = form.get_user(), form.cleaned_data["remember"]
         if not second_factor.has_one(user):
             return logged_in(self.request, user, self.get_success_url(), remember=remember)
-        # A session of its own: what a stranger has put into this one is not that person's.
+        # A new session: the current one may hold data of another visitor.
         self.request.session.flush()
         second_factor.wait_for_code(self.request.session, user, remember=remember)
         return redirect(f"{reverse('enter-code')}?{urlencode({'next': self.get_success_url()})}")
@@ -113,17 +113,17 @@ def logged_in(request: HttpRequest, user: User, page: str, *, remember: bool) ->
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
 def enter_code(request: HttpRequest) -> HttpResponse:
-    """The second page of the login, for who has set up a second factor."""
+    """The second page of the login, for users with a second factor."""
     page = _next_page(request) or reverse("search")
-    waiting = second_factor.who_waits(request.session)
+    waiting = second_factor.waiting_user(request.session)
     if waiting is None:
-        # Not `redirect`, which looks for a view that is called as a stranger wishes.
+        # Not `redirect`, which would look up a view by a name from the request.
         there = page if request.user.is_authenticated else f"{reverse('login')}?{urlencode({'next': page})}"
         return HttpResponseRedirect(there)
     user, noted = waiting
     form = CodeForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
-        # Of who is here already the password is known: it is by the account alone that codes are counted for long.
+        # The password is known already, so codes are also counted per account, for longer.
         with counted_try(request, user.get_username()) as tried:
             counted = count({"CODES": f"user {user.pk}"})
             if second_factor.is_right(user, form.cleaned_data["code"]):
@@ -138,7 +138,7 @@ def enter_code(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_safe
 def account(request: HttpRequest) -> HttpResponse:
-    """What belongs to this person, and the ways to change it."""
+    """The user's account, and links to change it."""
     assert request.user.is_authenticated
     context = {
         "saved": SavedSearch.objects.filter(user=request.user).count(),
@@ -152,7 +152,8 @@ def account(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def email(request: HttpRequest) -> HttpResponse:
-    """The address to which a new password can be sent: whoever sets it could have the account, and must know it."""
+    """The address for password resets. It asks for the password: whoever sets the address can take over the
+    account."""
     assert request.user.is_authenticated
     if not settings.SENDS_MAIL:
         return error_page(request, 404, _("This site sends no mail."), _("So it needs no address of yours."))

@@ -1,4 +1,4 @@
-"""What somebody has just added: exactly these pictures, to look at and to say something of."""
+"""The pictures that a user has just added: exactly these, to view, tag and edit."""
 
 import uuid
 from collections.abc import Sequence
@@ -26,17 +26,17 @@ from search.views.searching import WHAT_IS_ASKED_FOR
 
 PER_PAGE = 60
 MOST = 10_000
-"""Pictures that can be kept together."""
+"""Maximum of pictures in one set."""
 
 
 class TooMany(Exception):
-    """More than can be kept together. The message is for the person."""
+    """More pictures than one set may have. The message is for the user."""
 
 
 def address_of(request: HttpRequest, ids: Sequence[uuid.UUID]) -> str:
-    """Keep exactly these images, at least one, for the one who asks; return the address where they are shown.
+    """Save these images, at least one, as a set; return the URL of its page.
 
-    Who has no account gets a shared set, in which are those that everybody may see. Raises TooMany.
+    Without an account it is a shared set, which shows only public images. Raises TooMany.
     """
     limit = MOST if request.user.is_authenticated else MOST_IN_A_SET
     if len(ids) > limit:
@@ -49,9 +49,10 @@ def address_of(request: HttpRequest, ids: Sequence[uuid.UUID]) -> str:
 
 @require_POST
 def keep(request: HttpRequest) -> HttpResponse:
-    """Keep the pictures that the script has sent one by one, `ids` with spaces between them, and lead to them.
+    """Save the pictures that the script has uploaded one by one, `ids` separated by spaces, and redirect to their
+    page.
 
-    `then` says what is wanted there: "tag" leads to the field for tags.
+    `then`=tag focuses the field for tags there.
     """
     if not may_add(request.user):
         raise PermissionDenied
@@ -73,7 +74,7 @@ def keep(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def added(request: HttpRequest, set_id: uuid.UUID) -> HttpResponse:
-    """Exactly these pictures a page at a time, for the one who has added them. htmx asks for the next ones alone."""
+    """The pictures of a set a page at a time, for the user who added them. htmx requests further pages only."""
     if not request.user.is_authenticated:
         return redirect_to_login(request.get_full_path())
     kept = WorkingSet.of(request.user, str(set_id))
@@ -111,7 +112,7 @@ def added(request: HttpRequest, set_id: uuid.UUID) -> HttpResponse:
 
 
 def _forms(request: HttpRequest, kept: WorkingSet, may: dict[str, Any], address: str) -> str:
-    """What can be done to all of them, as forms that need no script."""
+    """Forms for changing all of them, without scripts."""
     context = {
         **may,
         "set": kept.pk,

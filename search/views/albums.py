@@ -1,4 +1,4 @@
-"""Albums: the list of them, the page of one, and what whoever keeps it can do to it."""
+"""Albums: the list, the page of one, and its editing."""
 
 import uuid
 from collections.abc import Sequence
@@ -37,11 +37,12 @@ from search.query.filters import Filters
 from search.views import picture_actions
 from search.views.errors import error_page
 from search.views.images import may_see_places, rights
+from search.views.lists import ALBUM_PAGE, album_mark, lead_on
 from search.views.searching import WHAT_IS_ASKED_FOR
 
-PER_PAGE = 60
+PER_PAGE = ALBUM_PAGE
 ARRANGED_AT_ONCE = 300
-"""Pictures on one page where their order is changed."""
+"""Maximum of pictures on a page for rearranging."""
 ALBUMS_PER_PAGE = 48
 MOST_IN_A_ZIP = 2_000
 
@@ -50,7 +51,7 @@ class AlbumForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Album
         fields = ("title", "description", "visibility")
-        widgets = {  # noqa: RUF012 - as Django has it
+        widgets = {  # noqa: RUF012 - as in Django
             "title": forms.TextInput(attrs={"dir": "auto", "autocomplete": "off"}),
             "description": forms.Textarea(attrs={"rows": 3, "dir": "auto"}),
         }
@@ -60,7 +61,7 @@ class AlbumForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 class EditAlbumForm(AlbumForm):
-    """And whether its pictures are to be seen by the same people alone."""
+    """With the option to give its pictures the same visibility."""
 
     pictures_too = forms.BooleanField(
         label=gettext_lazy("Have its pictures, as far as they are yours to change, be seen by the same people"),
@@ -79,7 +80,7 @@ class EditAlbumForm(AlbumForm):
 
 
 def _show_pictures_to(request: HttpRequest, album: Album, visibility: str) -> None:
-    """Have the pictures of an album that this person may change be seen by these people; tell of how many that was."""
+    """Set the visibility of those pictures of an album that the user may change; report how many."""
     ids = list(images_of(request, album).order_by().values_list("pk", flat=True))
     try:
         ids = list(picture_actions.allowed(request, "visibility", ids))
@@ -93,19 +94,19 @@ def _show_pictures_to(request: HttpRequest, album: Album, visibility: str) -> No
 
 
 def images_of(request: HttpRequest, album: Album) -> ImageQuerySet:
-    """The images of an album that this person may see, in their order."""
+    """The images of an album that the user may see, in its order."""
     images = Image.objects.visible_to(request.user)
     ordered = images.filter(album_entries__album=album).order_by("album_entries__position", "pk")
     return ordered.for_lists()
 
 
 def _visible(request: HttpRequest, album_id: int) -> Album:
-    """Raises Http404, for those too that this person may not see: they don't learn that there is one."""
+    """Return an album. Raises Http404, also for one that the user may not see, so that its existence stays hidden."""
     return get_object_or_404(Album.objects.visible_to(request.user).select_related("owner"), pk=album_id)
 
 
 def _own(request: HttpRequest, album_id: int) -> Album:
-    """Return an album that this person may change. Raises Http404, and PermissionDenied for one to be looked at."""
+    """Return an album that the user may edit. Raises Http404, and PermissionDenied for a read-only one."""
     album = _visible(request, album_id)
     if not Album.objects.editable_by(request.user).filter(pk=album.pk).exists():
         raise PermissionDenied
@@ -119,7 +120,7 @@ def _number(text: str) -> int:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def albums(request: HttpRequest) -> HttpResponse:
-    """All that this person may see, the last changed first; and the form for a new one."""
+    """All albums that the user may see, latest changed first; and the form for a new one."""
     may_keep = may_keep_albums(request.user)
     form = AlbumForm(request.POST if request.method == "POST" else None)
     if request.method == "POST":
@@ -148,7 +149,7 @@ def albums(request: HttpRequest) -> HttpResponse:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """An album in a list: how many of its pictures somebody sees, and which stands for it, if any."""
+    """An album in a list: its number of pictures visible to the user, and its cover, if any."""
 
     album: Album
     count: int
@@ -156,7 +157,7 @@ class Listed:
 
 
 def with_covers(request: HttpRequest, found: Sequence[Album]) -> list[Listed]:
-    """Return albums, each with how many pictures this person sees in it, and its cover: the first, if nobody chose."""
+    """Return albums, each with its number of pictures visible to the user, and its cover: by default the first."""
     images = Image.objects.visible_to(request.user)
     entries = AlbumImage.objects.filter(album__in=found, image__in=images)
     counts = dict(entries.values_list("album").annotate(count=Count("*")).order_by())
@@ -172,12 +173,13 @@ def with_covers(request: HttpRequest, found: Sequence[Album]) -> list[Listed]:
 
 @require_safe
 def album(request: HttpRequest, album_id: int) -> HttpResponse:
-    """Its pictures in their order, a page at a time. htmx asks for the next ones alone."""
+    """The pictures of an album in its order, a page at a time. htmx requests further pages only."""
     shown = _visible(request, album_id)
     images = images_of(request, shown)
     page = _number(request.GET.get("page", ""))
     start = (page - 1) * PER_PAGE
     found = list(images[start : start + PER_PAGE + 1])
+    lead_on(found, album_mark(shown))
     is_more = bool(request.htmx) and request.htmx.target == "more"  # type: ignore[attr-defined]
     address = shown.get_absolute_url()
     context: dict[str, Any] = {
@@ -207,13 +209,13 @@ def album(request: HttpRequest, album_id: int) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: HttpRequest, album_id: int) -> HttpResponse:
-    """Its title, what is said of it, and who sees it."""
+    """Edit its title, description and visibility."""
     changed = _own(request, album_id)
     form = EditAlbumForm(request.POST if request.method == "POST" else None, instance=changed)
     if form.is_valid():
         if form.cleaned_data["pictures_too"]:
             _show_pictures_to(request, changed, form.cleaned_data["visibility"])
-        # Not save(): its pictures may have been moved meanwhile.
+        # Not save(), which would overwrite a concurrent rearrangement.
         values = {name: form.cleaned_data[name] for name in form.changed_data if name != "pictures_too"}
         if values:
             Album.objects.filter(pk=changed.pk).update(**values)
@@ -225,7 +227,7 @@ def edit(request: HttpRequest, album_id: int) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: HttpRequest, album_id: int) -> HttpResponse:
-    """After asking; its pictures stay."""
+    """Delete an album after a confirmation; its pictures stay."""
     gone = _own(request, album_id)
     if request.method != "POST":
         context = {"album": gone, "count": gone.entries.count(), "trash_days": settings.TRASH_DAYS}
@@ -236,8 +238,8 @@ def delete(request: HttpRequest, album_id: int) -> HttpResponse:
     return redirect("albums")
 
 
-def told_of_album(revision: Revision) -> str:
-    """What a revision that deletes an album, or brings it back, has done."""
+def describe_album_revision(revision: Revision) -> str:
+    """Describe a revision that deletes or restores an album."""
     is_deleted = revision.given["deleted"]
     text = _("The album “%(title)s” is deleted.") if is_deleted else _("The album “%(title)s” is back.")
     return text % {"title": revision.given["title"]}
@@ -245,7 +247,7 @@ def told_of_album(revision: Revision) -> str:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def arrange(request: HttpRequest, album_id: int) -> HttpResponse:
-    """The order of its pictures: those that are ticked are moved. Works with keys, and without scripts."""
+    """Rearrange an album: selected pictures are moved. Works by keyboard and without scripts."""
     arranged = _own(request, album_id)
     page = _number(request.GET.get("page", ""))
     address = reverse("arrange-album", args=[arranged.pk])
@@ -272,7 +274,7 @@ def arrange(request: HttpRequest, album_id: int) -> HttpResponse:
 
 
 def _moved(request: HttpRequest, arranged: Album) -> str:
-    """Move what the form says; return what is wrong with it, "" for nothing."""
+    """Move pictures as the form says; return an error message, or ""."""
     to = request.POST.get("to", "")
     if to == "taken":
         arranged.sort_by_taken()
@@ -304,7 +306,7 @@ def _ids(request: HttpRequest) -> list[uuid.UUID]:
 
 @require_POST
 def choose_cover(request: HttpRequest, album_id: int) -> HttpResponse:
-    """One of its pictures stands for it in lists."""
+    """Choose the picture that represents the album in lists."""
     covered = _own(request, album_id)
     ids = _ids(request)
     if len(ids) != 1 or not covered.entries.filter(image=ids[0]).exists():
@@ -316,7 +318,7 @@ def choose_cover(request: HttpRequest, album_id: int) -> HttpResponse:
 
 @require_POST
 def download_album(request: HttpRequest, album_id: int) -> HttpResponseBase:
-    """A ZIP of its pictures as the download of each gives them, with a table."""
+    """A ZIP of its pictures, as downloaded singly, with a table."""
     taken = _visible(request, album_id)
     chosen: QuerySet[Image] = images_of(request, taken).select_related("capture", "palette")
     images = list(chosen[: MOST_IN_A_ZIP + 1])

@@ -1,4 +1,4 @@
-"""Why a form was not taken for one of ours (CSRF): what the visitor can do, and what the operator has to set."""
+"""Explanations of CSRF failures: what the visitor can do, and what the operator has to configure."""
 
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -19,7 +19,7 @@ _LONGEST = 200
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What is wrong, what the person can do and, where it is for them, what the people who run the site can do."""
+    """The problem, advice for the user and, where it applies, advice for the operator."""
 
     problem: str
     advice: str
@@ -27,11 +27,11 @@ class Refusal:
 
 
 def refused_because(request: HttpRequest) -> str:
-    """Return why Django would refuse this request as a forgery; "" where it would not."""
+    """Return why Django would reject this request as a forgery; "" where it would not."""
     check = _Check(lambda _request: HttpResponse())
     request.csrf_processing_done = False  # type: ignore[attr-defined]
     check.process_request(request)
-    # Typed as a response: the reason comes in its place.
+    # Typed as a response, but `_reject` returns the reason.
     return str(check.process_view(request, HttpResponse, (), {}) or "")
 
 
@@ -41,7 +41,7 @@ class _Check(CsrfViewMiddleware):
 
 
 def why_refused(request: HttpRequest, reason: str) -> Refusal:
-    """Return what to tell of `reason`, one of Django's."""
+    """Return the explanation of `reason`, one of Django's."""
     if reason == REASON_NO_CSRF_COOKIE:
         return Refusal(
             _("Your browser did not send our cookie."),
@@ -63,7 +63,7 @@ def why_refused(request: HttpRequest, reason: str) -> Refusal:
 
 
 def _from_elsewhere(request: HttpRequest, origin: str) -> Refusal:
-    """The page was of another origin, or a proxy has changed what this server is told of its own."""
+    """The page was of another origin, or a proxy has changed the Host or scheme that this server sees."""
     ours = f"{request.scheme}://{_host(request)}"[:_LONGEST]
     names = {"origin": origin[:_LONGEST], "ours": ours}
     there, here = urlsplit(names["origin"]), urlsplit(ours)
@@ -73,7 +73,7 @@ def _from_elsewhere(request: HttpRequest, origin: str) -> Refusal:
         way = _("The proxy speaks TLS and does not say so: set HTTPS=on, and have it send X-Forwarded-Proto.")
     else:
         way = _("The proxy drops the port: have it pass on the header Host as the browser sent it ($http_host).")
-    told = _("The page was at %(origin)s, and what reached this server is for %(ours)s.") % names
+    seen = _("The page was at %(origin)s, and what reached this server is for %(ours)s.") % names
     trust = _("Where that can't be changed, set CSRF_TRUSTED_ORIGINS=%(origin)s.") % names
     return Refusal(
         _("This form was sent from %(origin)s, which this site does not take for itself.") % names,
@@ -81,7 +81,7 @@ def _from_elsewhere(request: HttpRequest, origin: str) -> Refusal:
             "If another site led you here, open this one and start there. If not, tell the people who run it: your"
             " browser and its cookies are in order."
         ),
-        f"{told} {way} {trust}",
+        f"{seen} {way} {trust}",
     )
 
 

@@ -1,4 +1,4 @@
-"""What curators change where they search: pictures that they have selected, all that a search found, or one."""
+"""Changes on the result pages: of selected pictures, of all results, or of one picture."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from search import curation
-from search.curation.changes import left_full
+from search.curation.changes import skipped_message
 from search.http.methods import require_http_methods, require_safe
 from search.models import Revision, WorkingSet
 from search.models.conflicts import is_conflict, retried
@@ -28,7 +28,7 @@ from search.query import BadQuery, Minimum, SearchQuery
 from search.query.selection import BadSelection, Selection, images_in_order
 from search.retrieval.all_results import all_ids, has_matches
 from search.views import picture_actions
-from search.views.albums import told_of_album
+from search.views.albums import describe_album_revision
 from search.views.errors import error_page
 from search.views.images import (
     LABELS,
@@ -42,27 +42,25 @@ from search.views.images import (
 from search.views.picture_actions import NotThus, NotYours
 
 SAMPLE = 12
-"""Pictures that are shown of those that are about to be changed."""
+"""Maximum of sample pictures in a confirmation."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Targets:
-    """Ids, and the search that they were found by; `set_id` once somebody was asked about exactly these."""
+    """Image ids, and the search that found them; `set_id` once the user has confirmed exactly these."""
 
     ids: Sequence[UUID]
     search: str = ""
     set_id: UUID | None = None
     left: int = 0
-    """So many of those that were chosen are somebody else's."""
+    """How many of the chosen pictures the user may not change."""
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def change_selection(request: HttpRequest) -> HttpResponse:
-    """Do `do` to the pictures of a form, after asking where that hides or deletes several.
-
-    A script that asks for JSON gets what was done, or the question, as such.
-    """
-    if request.method != "POST":  # the address bar of a refused form, asked for again
+    """Apply `do` to the pictures of a form, after a confirmation where that hides or deletes several.
+    A script that accepts JSON gets the result or the confirmation as JSON."""
+    if request.method != "POST":  # reloaded after an error
         return redirect("search")
     verb = request.POST.get("do", "")
     try:
@@ -82,15 +80,15 @@ def change_selection(request: HttpRequest) -> HttpResponse:
         status = HTTPStatus.FORBIDDEN if isinstance(problem, NotYours) else HTTPStatus.BAD_REQUEST
         return _refused(request, str(problem), status)
     except OperationalError as error:
-        return _kept_out(request, error)
-    told = _told(verb, revision)
+        return _lock_conflict(request, error)
+    text = _result_message(verb, revision)
     if targets.left:
-        told += " " + picture_actions.left_to_others(targets.left)
-    return _done(request, told, revision, dict(change.given) if verb in picture_actions.OF_ALBUMS else {})
+        text += " " + picture_actions.left_to_others(targets.left)
+    return _done(request, text, revision, dict(change.given) if verb in picture_actions.OF_ALBUMS else {})
 
 
 def _words_of(problem: ValidationError) -> str:
-    """Return what is wrong, each once, and with which field."""
+    """Return the error messages without duplicates, with the field's label."""
     if not hasattr(problem, "error_dict"):
         return " ".join(dict.fromkeys(problem.messages))
     return " ".join(
@@ -118,13 +116,12 @@ def _targets(request: HttpRequest, verb: str) -> _Targets:
 
 
 def _must_ask(verb: str, count: int) -> bool:
-    """Whether somebody must have seen what this is about: what takes several pictures from people's sight, or any for
-    good."""
+    """Whether a confirmation is needed: for hiding or deleting several pictures, or deleting any permanently."""
     return (verb in ("hide", "trash") and count > 1) or (verb == "trash" and not settings.TRASH_DAYS)
 
 
 def _ids_of(request: HttpRequest, address: str, minimum: str) -> list[UUID]:
-    """Return all that a search finds, or its strong or related matches alone."""
+    """Return the ids of all results of a search, or only of its strong or related matches."""
     query = SearchQuery.from_params(QueryDict(address)).replace()
     refuse_hidden(request, query)
     refuse_places(request, query)
@@ -165,7 +162,7 @@ def _question(verb: str, count: int) -> str:
     return ngettext("Delete %(count)s picture?", "Delete %(count)s pictures?", count) % number
 
 
-def _told(verb: str, revision: Revision) -> str:
+def _result_message(verb: str, revision: Revision) -> str:
     count = revision.count
     texts = {
         "tag": ngettext("%(count)s picture was tagged.", "%(count)s pictures were tagged.", count),
@@ -188,7 +185,7 @@ def _told(verb: str, revision: Revision) -> str:
     }
     text = texts[verb] % {"count": f"{count:,}"} if count else _("Nothing had to be changed.")
     if revision.full:
-        text += " " + left_full(revision)
+        text += " " + skipped_message(revision)
     if revision.is_partial:
         text += " " + _("Somebody else is changing some of the others just now. Repeat this in a moment for those.")
     return text
@@ -196,7 +193,7 @@ def _told(verb: str, revision: Revision) -> str:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def undo_change(request: HttpRequest) -> HttpResponse:
-    """Put back what a revision has changed, as far as nobody has changed it again."""
+    """Undo a revision, except for pictures that were changed again."""
     if request.method != "POST":
         return redirect("search")
     revision = _revision(request.POST.get("revision", ""))
@@ -210,10 +207,10 @@ def undo_change(request: HttpRequest) -> HttpResponse:
     try:
         undone = retried(lambda: curation.undo(revision, by=request.user, door=Revision.Door.PAGE))
     except OperationalError as error:
-        return _kept_out(request, error)
+        return _lock_conflict(request, error)
     except Revision.DoesNotExist:
         return _refused(request, _("This change is kept no longer, and can't be undone."))
-    return _done(request, _told_undone(undone), undone.revision)
+    return _done(request, _undo_message(undone), undone.revision)
 
 
 def _revision(text: str) -> Revision | None:
@@ -221,11 +218,11 @@ def _revision(text: str) -> Revision | None:
     return Revision.objects.filter(pk=int(text)).first() if is_number else None
 
 
-def _told_undone(undone: curation.Undone) -> str:
+def _undo_message(undone: curation.Undone) -> str:
     if undone.was_undone:
         return _("This was undone before.")
     if curation.is_of_deletion(undone.revision):
-        return told_of_album(undone.revision)
+        return describe_album_revision(undone.revision)
     count = undone.count
     text = ngettext("%(count)s picture is as it was before.", "%(count)s pictures are as they were before.", count)
     parts = [text % {"count": f"{count:,}"}]
@@ -253,8 +250,8 @@ def _refused(request: HttpRequest, problem: str, status: HTTPStatus = HTTPStatus
     return error_page(request, status, problem, _("Go back and try again."))
 
 
-def _kept_out(request: HttpRequest, error: OperationalError) -> HttpResponse:
-    """Say that somebody else is changing these. Raises what is no such thing."""
+def _lock_conflict(request: HttpRequest, error: OperationalError) -> HttpResponse:
+    """Answer 409 for a lock conflict; re-raise other errors."""
     if not is_conflict(error):
         raise error
     return _refused(
@@ -266,14 +263,14 @@ def _wants_json(request: HttpRequest) -> bool:
     return request.headers.get("Accept", "") == "application/json"
 
 
-def _json(told: dict[str, Any], status: HTTPStatus = HTTPStatus.OK) -> HttpResponse:
-    response = JsonResponse(told, status=status)
+def _json(data: dict[str, Any], status: HTTPStatus = HTTPStatus.OK) -> HttpResponse:
+    response = JsonResponse(data, status=status)
     add_never_cache_headers(response)
     return response
 
 
 def _way_back(request: HttpRequest) -> str:
-    """Return the page of ours that a form came from."""
+    """Return the URL on this site that the form came from."""
     for address in (request.POST.get("next", ""), request.headers.get("Referer", "")):
         is_ours = url_has_allowed_host_and_scheme(address, {request.get_host()}, require_https=request.is_secure())
         if address and is_ours and len(address) < 16_000:
@@ -283,7 +280,7 @@ def _way_back(request: HttpRequest) -> str:
 
 @require_safe
 def all_results(request: HttpRequest) -> HttpResponse:
-    """All results of a search, or its strong or related matches alone, with what can be done to them: plain forms."""
+    """All results of a search, or only its strong or related matches, with forms to change them."""
     if not may_change(request):
         raise Http404
     params = request.GET.copy()
@@ -297,7 +294,7 @@ def all_results(request: HttpRequest) -> HttpResponse:
 
 
 def change_all_page(request: HttpRequest, ids: Sequence[UUID], query: SearchQuery, *, back: str) -> HttpResponse:
-    """Return the page on which exactly these can be changed, found by a search, from where it leads `back`."""
+    """Return the page for changing exactly these images, found by a search, with a link `back`."""
     kept = WorkingSet.keep(request.user, ids, search=query.to_url())
     context = {
         "query": query,

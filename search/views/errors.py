@@ -1,4 +1,4 @@
-"""Short pages for what went wrong, in the person's words; programs get the same words as JSON.
+"""Error pages; programs get the same texts as problem details.
 
 They need neither the database nor a session.
 """
@@ -27,7 +27,7 @@ from search.views.csrf import Refusal, why_refused
 logger = logging.getLogger(__name__)
 
 _ICONS = {403: "lock", 404: "search", 413: "upload", 500: "repair"}
-"""The drawing on a page, by its status."""
+"""The icon of a page by its status."""
 
 
 def error_page(
@@ -46,10 +46,8 @@ def error_page(
 
 
 def _framed(request: HttpRequest, context: dict[str, Any], status: int) -> HttpResponse | None:
-    """Return the page with the box and the menu, for a person who can go on from here.
-
-    None where nobody would see these, and where the database, which knows who that is, is away.
-    """
+    """Return the error within the site's layout; None for other clients than browsers, for server errors, and where
+    the database, which the layout needs, is down."""
     is_page = "text/html" in request.headers.get("Accept", "") and not getattr(request, "htmx", False)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or not is_page or not hasattr(request, "user"):
         return None
@@ -78,7 +76,7 @@ def _what_is_bad(request: HttpRequest, error: Any) -> tuple[int, Refusal]:
     if isinstance(error, TooManyFieldsSent):
         limit = f"{settings.DATA_UPLOAD_MAX_NUMBER_FIELDS:,}"
         advice = _("At most %(limit)s values can be taken at once. Choose fewer.") % {"limit": limit}
-        # Those of an address are there whatever is done with them.
+        # The values of a URL are sent whatever is done with them.
         return 400 if request.method in {"GET", "HEAD"} else 413, Refusal(_("Too much was sent at once."), advice)
     if isinstance(error, MultiPartParserError):
         return 400, Refusal(_("What was sent arrived damaged or cut off."), _("Go back and send it once more."))
@@ -89,18 +87,18 @@ def _what_is_bad(request: HttpRequest, error: Any) -> tuple[int, Refusal]:
 
 def _too_large(error: TooLarge) -> Refusal:
     if error.picture is not None:
-        told = too_many_bytes(error.picture, settings.UPLOAD_MAX_MB * 1_000_000)
-        return Refusal(str(told), _("Save the picture smaller, then try again."))
+        message = too_many_bytes(error.picture, settings.UPLOAD_MAX_MB * 1_000_000)
+        return Refusal(str(message), _("Save the picture smaller, then try again."))
     advice = _("At most %(limit)s can be sent here at once.") % {"limit": filesizeformat(error.limit)}
     return Refusal(_("What was sent is too large."), advice)
 
 
 def _unknown_name(request: HttpRequest) -> Refusal:
-    told = _("What reached this server asks for “%(host)s”. If that is yours, add its name to ALLOWED_HOSTS.")
+    text = _("What reached this server asks for “%(host)s”. If that is yours, add its name to ALLOWED_HOSTS.")
     return Refusal(
         _("This site does not know the address by which you came."),
         _("Use the address that you were given for it. If it is this one, tell the people who run this site."),
-        told % {"host": request.META.get("HTTP_HOST", "")[:200]},
+        text % {"host": request.META.get("HTTP_HOST", "")[:200]},
     )
 
 
@@ -123,13 +121,13 @@ def not_found(request: HttpRequest, exception: Any = None) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Whatever escaped the views: a part that is down gives 503 here too, as when a session can't be read."""
+    """Any unhandled exception: 503 if a dependency is down, as when a session can't be read, else 500."""
     error = sys.exc_info()[1]
     down = unavailable_page(request, error) if isinstance(error, Exception) else None
     if down:
         return down
     advice = _("It has been noted. Try again in a moment.")
     if number := current_request.get():
-        told = _("If you tell the people who run this site, name this request: %(number)s") % {"number": number}
-        advice = f"{advice} {told}"
+        note = _("If you tell the people who run this site, name this request: %(number)s") % {"number": number}
+        advice = f"{advice} {note}"
     return error_page(request, 500, _("Something went wrong on our side."), advice)

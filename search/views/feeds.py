@@ -1,4 +1,4 @@
-"""A saved search as an Atom feed, for feed readers: they know its address, and no password."""
+"""A saved search as an Atom feed, for feed readers: its URL is secret, and needs no password."""
 
 import datetime as dt
 import hashlib
@@ -45,9 +45,9 @@ class _AtomFeed(Atom1Feed):
 @cache_control(private=True, max_age=300)
 @conditional_page
 def feed(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
-    """The last matches to arrive first; without entries where there are none, or the search can't be run any more.
+    """The matches that arrived last; no entries where there are none, or the search is no longer valid.
 
-    A link leads to those before them, however many pictures came at once.
+    A link leads to earlier ones (RFC 5005), however many arrived at once.
     """
     saved = get_object_or_404(SavedSearch, token=token, user__is_active=True)
     problem, news, page = "", _NONE, reverse("search")
@@ -74,7 +74,7 @@ def feed(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
         modified=_modified(saved, news, problem, is_whole=not to),
         next=further,
     )
-    # A picture whose file has changed is no new entry.
+    # A picture with a changed file keeps its entry id.
     first = FormerId.first([image.id for image in news.images])
     for image in news.images:
         _add(atom, image, request, first.get(image.id, image.id))
@@ -84,20 +84,20 @@ def feed(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
 
 
 def _modified(saved: SavedSearch, news: News, problem: str, *, is_whole: bool) -> dt.datetime:
-    """Return when the feed changed last: since entries also go, by more than what is in it now."""
+    """Return when the feed last changed, also by removed entries."""
     entries = max((image.updated for image in news.images), default=saved.created)
     if not is_whole:
         return entries
-    told = [
+    facts = [
         (image.id, image.title, image.author, image.licence, image.tags, image.updated, image.arrival.moment)
         for image in news.images
     ]
-    digest = hashlib.sha256(repr((saved.name, bool(problem), told)).encode()).hexdigest()
+    digest = hashlib.sha256(repr((saved.name, bool(problem), facts)).encode()).hexdigest()
     return saved.note_feed(digest, entries)
 
 
 def _add(atom: Atom1Feed, image: Image, request: HttpRequest, first_id: uuid.UUID) -> None:
-    # The site's own address of the thumbnail: one that the storage signs would change from one answer to the next.
+    # Our own URL of the thumbnail: a presigned one would change with each response.
     thumbnail = request.build_absolute_uri(reverse("rendition", args=[image.id, storage.THUMBNAIL]))
     link = request.build_absolute_uri(image.get_absolute_url())
     content = {"image": image, "thumbnail": thumbnail, "link": link}
@@ -114,5 +114,5 @@ def _add(atom: Atom1Feed, image: Image, request: HttpRequest, first_id: uuid.UUI
 
 
 def _in_xml(text: str) -> str:
-    """Return `text` without the characters that no XML may hold, escaped or not."""
+    """Return `text` without the characters that XML forbids, escaped or not."""
     return _NOT_IN_XML.sub("", text)

@@ -1,4 +1,4 @@
-"""What a load balancer asks."""
+"""Health checks for load balancers."""
 
 import logging
 from collections.abc import Callable
@@ -20,16 +20,16 @@ logger = logging.getLogger(__name__)
 @require_safe
 @never_cache
 def healthz(request: HttpRequest) -> HttpResponse:
-    """The process lives."""
+    """The process is alive."""
     return JsonResponse({"status": "ok"})
 
 
 @require_safe
 @never_cache
 def readyz(request: HttpRequest) -> HttpResponse:
-    """200 when database, storage and the model for words answer, else 503; asking has it loaded, in the background.
+    """200 when database, storage and the text model are ready, else 503; also starts loading the model.
 
-    The model for pictures is loaded when the first one comes, and counts only where that has failed.
+    The image model is loaded at first use, and counts only if that has failed.
     """
     embedding.warm_up()
     parts = {"database": _tried(_ask_database), "storage": _tried(storage.check)}
@@ -43,18 +43,18 @@ def readyz(request: HttpRequest) -> HttpResponse:
     if parts["migrations"] == "ok":
         parts |= {f"model for {kind}": reason for kind, reason in embedding.misfits().items()}
     ready = all(state == "ok" for state in parts.values())
-    # What works, and how fast: no reason to send nobody here.
-    told = {f"encoding of {kind}": how for kind, how in embedding.encoding().items()}
-    if parts["migrations"] == "ok" and due.is_to_be_told():
-        told["relevance of results"] = f"not measured: run {due.MEASURE}"
-    if parts["migrations"] == "ok" and (switch := _switch_told()):
-        told["change of models"] = switch
-    return JsonResponse({"status": "ok" if ready else "not ready", **parts, **told}, status=200 if ready else 503)
+    # Information that is no reason to take the server out of rotation.
+    info = {f"encoding of {kind}": how for kind, how in embedding.encoding().items()}
+    if parts["migrations"] == "ok" and due.should_warn():
+        info["relevance of results"] = f"not measured: run {due.MEASURE}"
+    if parts["migrations"] == "ok" and (switch := _switch_state()):
+        info["change of models"] = switch
+    return JsonResponse({"status": "ok" if ready else "not ready", **parts, **info}, status=200 if ready else 503)
 
 
-def _switch_told() -> str:
+def _switch_state() -> str:
     try:
-        return switching.told()
+        return switching.status_line()
     except DatabaseError:
         return ""
 

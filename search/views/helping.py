@@ -1,4 +1,4 @@
-"""`/search/help/`: what can be written into the box."""
+"""`/search/help/`: the syntax of the search box."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -17,7 +17,7 @@ def search_help(request: HttpRequest) -> HttpResponse:
 
 
 def _filters(*, places: bool, hidden: bool) -> list[tuple[list[str], str]]:
-    """What can be written, and what it finds."""
+    """Return examples of filters, each with its meaning."""
     filters = [
         ("taken:2023 taken:2023-07 taken:2023-07-14", _("taken in that year, month, or on that day")),
         (

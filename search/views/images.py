@@ -1,4 +1,4 @@
-"""One image: its page, its renditions and the copy to download."""
+"""One image: its page, renditions and download; and what users may do with images."""
 
 import re
 import uuid
@@ -29,12 +29,13 @@ from search.query import BadQuery, SearchQuery, crops_of
 from search.retrieval import similar_images
 from search.tagging.of_picture import rejected_of, suggestions_of
 from search.views.errors import error_page
+from search.views.lists import beside_in_list
 from search.views.neighbours import Beside, beside, more_and_less
 from search.views.places import place_of
 
 SIMILAR = 12
 MOST_ALBUMS = 200
-"""Albums that are offered to put pictures into, the last changed first; the others on their own pages."""
+"""Maximum of albums offered for adding pictures, latest changed first; others are reached by their pages."""
 
 LABELS = {
     "title": gettext_lazy("Title"),
@@ -43,20 +44,20 @@ LABELS = {
     "licence": gettext_lazy("Licence"),
     "source_link": gettext_lazy("Source link"),
 }
-"""What can be set of many pictures at once."""
+"""Fields that can be set on many pictures at once."""
 FIELDS = tuple(LABELS)
 
 
 def details_of(image: Image | None) -> list[tuple[str, str, str]]:
-    """Return the fields that can be edited on the page: each with what it is called, and what stands in it now."""
+    """Return the editable fields of the page: name, label and current value."""
     return [(name, str(label), getattr(image, name) if image else "") for name, label in LABELS.items()]
 
 
 def visible_image(request: HttpRequest, image_id: uuid.UUID, *, in_trash: bool = False) -> Image:
-    """Return an image that this person may see, also by an id that it had before its file changed. Raises Http404;
-    hidden images are there for curators alone, private ones for those they are for, and those in the trash for who
-    looks through it."""
-    # Only the page itself needs the vector and the capture; its many renditions would read them for nothing.
+    """Return an image that the user may see, also by an id that it had before its file changed. Raises Http404; hidden
+    images are visible to curators only, private ones to those they are for, and with `in_trash` those in the trash to
+    curators."""
+    # Only the image page needs vector and capture; its many renditions don't.
     images = Image.objects.select_related("uploader").defer("embedding")
     image = images.filter(pk=image_id).first() or get_object_or_404(images, former_ids=image_id)
     if image.hidden and not _may_see(request, image, in_trash=in_trash):
@@ -71,7 +72,7 @@ def _may_see(request: HttpRequest, image: Image, *, in_trash: bool = False) -> b
 
 
 def may_see(request: HttpRequest, image: Image) -> bool:
-    """Whether this person may see an image that is there."""
+    """Whether the user may see an existing image."""
     return not image.hidden or _may_see(request, image)
 
 
@@ -85,7 +86,7 @@ def may_see_hidden(request: HttpRequest) -> bool:
 
 
 def may_see_places(request: HttpRequest) -> bool:
-    """Whether this person may see where pictures were taken, and find them by that."""
+    """Whether the user may see where pictures were taken, and filter by it."""
     return settings.SHOW_PLACES == "everyone" or may_see_hidden(request)
 
 
@@ -94,7 +95,7 @@ def may_see_map(request: HttpRequest) -> bool:
 
 
 def may_curate(request: HttpRequest) -> bool:
-    """Whether this person may change pictures where they are shown."""
+    """Whether the user may change pictures on the pages."""
     return request.user.is_staff and request.user.has_perm("search.change_image")
 
 
@@ -103,12 +104,12 @@ def may_delete(request: HttpRequest) -> bool:
 
 
 def may_edit(request: HttpRequest, image: Image) -> bool:
-    """Whether this person may change what is said of this picture: curators, and who has added it."""
+    """Whether the user may edit this picture: curators and its uploader."""
     return may_curate(request) or (image.uploader_id == request.user.pk and may_edit_own(request.user))
 
 
 def rights(request: HttpRequest) -> dict[str, Any]:
-    """What this person may do to pictures where they are shown, by the names that templates have for it."""
+    """Return what the user may do to pictures on the pages, by the names used in templates."""
     user, curates, deletes = request.user, may_curate(request), may_delete(request)
     edits, albums = curates or may_edit_own(user), may_keep_albums(user)
     return {
@@ -123,18 +124,18 @@ def rights(request: HttpRequest) -> dict[str, Any]:
 
 
 def may_change(request: HttpRequest) -> bool:
-    """Whether this person may do anything to pictures where they are shown."""
+    """Whether the user may change pictures at all."""
     return bool(rights(request)["may_change"])
 
 
 def albums_to_choose(user: Any) -> list[tuple[int, str]]:
-    """Return the albums that this person may put pictures into, the last changed first: ids and titles."""
+    """Return the albums that the user may add pictures to, latest changed first: ids and titles."""
     return list(Album.objects.editable_by(user).values_list("pk", "title")[:MOST_ALBUMS])
 
 
 def visibilities_offered(image: Image | None) -> list[tuple[str, str, bool]]:
-    """Return who can see a picture, or many: the value, what it is called, and whether it is so now; nothing where
-    none can be private."""
+    """Return the choices of visibility: value, label, and whether it is the image's; empty where private pictures are
+    not allowed."""
     if not Private.may_be():
         return []
     now = image and (image.visibility or Visibility.PUBLIC)
@@ -142,13 +143,13 @@ def visibilities_offered(image: Image | None) -> list[tuple[str, str, bool]]:
 
 
 def refuse_places(request: HttpRequest, query: SearchQuery) -> None:
-    """Raise BadQuery for a search by places, which is for those who may see them."""
+    """Raise BadQuery for a filter by place without the permission to see places."""
     if query.all_filters.is_by_place and not may_see_places(request):
         raise BadQuery(_("Only curators can search by place here."))
 
 
 def refuse_hidden(request: HttpRequest, query: SearchQuery) -> None:
-    """Raise BadQuery for a search that finds hidden pictures, or a group of the map, for those who may see neither."""
+    """Raise BadQuery for a search of hidden pictures, or a group of the map, without the permission."""
     if query.filters.group is not None and not may_see_map(request):
         raise BadQuery(_("Only curators see the map here."))
     if query.all_filters.finds_hidden and not may_see_hidden(request):
@@ -159,7 +160,7 @@ def refuse_hidden(request: HttpRequest, query: SearchQuery) -> None:
 def image(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
     shown = visible_image(request, image_id)
     if shown.pk != image_id:
-        # For now: the file may become again what it was.
+        # Temporarily: the file may change back.
         return HttpResponseRedirect(f"{shown.get_absolute_url()}?{request.GET.urlencode()}".rstrip("?"))
     query = _found_by(request)
     is_panel = bool(request.htmx) and request.htmx.target == "panel"  # type: ignore[attr-defined]
@@ -170,7 +171,7 @@ def image(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
 
 
 def _found_by(request: HttpRequest) -> SearchQuery | None:
-    """Return the search that the address says the picture was found by; None where it says none that can be made."""
+    """Return the search in the URL that found the picture; None for none, or an invalid one."""
     try:
         query = SearchQuery.from_params(request.GET)
         refuse_places(request, query)
@@ -181,7 +182,7 @@ def _found_by(request: HttpRequest) -> SearchQuery | None:
 
 
 def _part(image: Image, window: str) -> tuple[float, ...] | None:
-    """Return the part to be outlined, as shares of the picture in percent: the window that an address names."""
+    """Return the part to outline, in percent of the picture: the window number in the URL."""
     box = image.window_box(int(window)) if re.fullmatch("[1-9]", window, re.ASCII) else None
     return tuple(round(100 * share, 2) for share in box.shares) if box else None
 
@@ -195,15 +196,16 @@ def image_page(
     is_panel: bool = False,
     **context: object,
 ) -> HttpResponse:
-    """Return the page of an image, found by `query`; with `is_panel` what stands beside the picture alone, which the
-    light-box shows: it knows the neighbours itself."""
+    """Return the page of an image, found by `query`; with `is_panel` only the panel beside the picture, for the
+    lightbox, which knows the neighbours itself."""
     tell_visibility([image])
     is_curator = may_curate(request)
     more, less = more_and_less(image, query)
+    ways = Beside() if is_panel else beside_in_list(request, image) or beside(request, image, query)
     context = {
         "image": image,
         "is_panel": is_panel,
-        "beside": Beside() if is_panel else beside(request, image, query),
+        "beside": ways,
         "more_like": more,
         "less_like": less,
         "crops": crops_of(image),
@@ -216,7 +218,7 @@ def image_page(
         "rejected": rejected_of(image.pk) if is_curator else [],
         "details": details_of(image),
         "trash_days": settings.TRASH_DAYS,
-        "next_when_gone": reverse("search"),
+        "next_when_gone": ways.next or ways.back or reverse("search"),
         "addresses": Origin.addresses_of(image.pk) if may_see_hidden(request) else [],
         "is_searchable": image.embedding_model in accepted_names(active_model()),
         "similar": similar_images(image, SIMILAR),
@@ -230,9 +232,9 @@ def image_page(
 
 @require_safe
 def rendition(request: HttpRequest, image_id: uuid.UUID, longest: int) -> HttpResponseBase:
-    """A WebP copy without metadata, made when it is first asked for; for who looks through the trash, too."""
+    """A WebP copy without metadata, made on first request; in the trash, for users who may delete."""
     image = visible_image(request, image_id, in_trash=request.user.has_perm("search.delete_image"))
-    # What an id means never changes, but it may be hidden, deleted or lead to a new version.
+    # The content of an id never changes, but it may become hidden, deleted or redirected to a new version.
     etag = f'"{image.id.hex}-{longest}"'
     response = get_conditional_response(request, etag=etag)
     if response is None:
@@ -250,7 +252,7 @@ def rendition(request: HttpRequest, image_id: uuid.UUID, longest: int) -> HttpRe
 
 @require_safe
 def download(request: HttpRequest, image_id: uuid.UUID) -> HttpResponseBase:
-    """The picture as it was uploaded, but without the place and device it was taken with."""
+    """The picture as uploaded, without the place and device in its metadata."""
     image = visible_image(request, image_id)
     try:
         copy = clean_copy(image)
@@ -261,7 +263,7 @@ def download(request: HttpRequest, image_id: uuid.UUID) -> HttpResponseBase:
 
 
 def no_file(request: HttpRequest, error: Exception) -> HttpResponse:
-    """The picture is listed, and what is to be made of its file can't be."""
+    """Answer 404 for a picture whose file is missing or unreadable."""
     problem = (
         _("The file of this picture is missing.")
         if isinstance(error, storage.MissingObject)

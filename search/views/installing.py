@@ -1,6 +1,4 @@
-"""The site as an app of a phone or a desktop: its manifest, the worker that has a page for when there is no
-connection, and where pictures come to that are shared with it.
-"""
+"""The site as an installed app: its manifest, the service worker with its offline page, and the share target."""
 
 import hashlib
 import json
@@ -26,14 +24,14 @@ from search.http.methods import require_http_methods, require_safe
 from search.http.site_name import site_name
 
 GROUND = "#f7f8f7"
-"""What an app shows before its first page is there: the ground of our pages by day."""
+"""Background of the app's splash screen: that of our pages in the light theme."""
 _WORKER = Path(__file__).with_name("service_worker.js")
 _HOUR = 3600
 
 
 @require_safe
 def manifest(request: HttpRequest) -> HttpResponse:
-    """What a browser must know to install the site, in the language of the person."""
+    """The web app manifest, in the user's language."""
     root = get_script_prefix()
     described: dict[str, Any] = {
         "id": root,
@@ -68,8 +66,8 @@ def manifest(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def service_worker(request: HttpRequest) -> HttpResponse:
-    """The script of the worker, with what it is to keep. A new version of the site is another script: browsers look
-    for one with each page, take it, and drop what the old one kept."""
+    """The service worker's script, with the list of files to cache. A new version of the site changes the script, so
+    browsers install it and drop the old cache."""
     with translation.override(_language(request)):
         page = _offline_page()
     offline = f"{reverse('offline')}?language={_language(request)}"
@@ -84,7 +82,7 @@ def service_worker(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def offline(request: HttpRequest) -> HttpResponse:
-    """What the worker shows where there is no connection: the same for everybody."""
+    """The page that the service worker shows without a connection: the same for everybody."""
     with translation.override(_language(request)):
         answer = HttpResponse(_offline_page(), headers={"Content-Language": _language(request)})
     patch_cache_control(answer, no_cache=True)
@@ -94,10 +92,10 @@ def offline(request: HttpRequest) -> HttpResponse:
 @csrf_exempt
 @require_http_methods(["GET", "HEAD", "POST"])
 def share(request: HttpRequest) -> HttpResponse:
-    """Where a picture that was shared with the app is searched by, or added, by forms of ours.
+    """The share target: forms to search by a shared picture, or to add it.
 
-    The system sends it by POST, without a token of ours. The worker takes it and hands it to the page, so none of this
-    reaches the server; where there is no worker, nothing of it is read here, and the person is asked once more.
+    The system sends it by POST, without a CSRF token. The service worker intercepts it and passes it to the page, so
+    it never reaches the server; without a worker, the body is not read here, and the user picks the file again.
     """
     is_refused = request.method == "POST"
     context = {
@@ -111,7 +109,7 @@ def share(request: HttpRequest) -> HttpResponse:
 
 
 def _icons() -> list[dict[str, str]]:
-    """Those that `supply.icons` has drawn."""
+    """The icons that `supply.icons` has drawn."""
     return [
         {"src": static(f"img/{name}-{size}.png"), "sizes": f"{size}x{size}", "type": "image/png", "purpose": purpose}
         for name, purpose in (("icon", "any"), ("maskable", "maskable"))
@@ -129,6 +127,6 @@ def _worker() -> str:
 
 
 def _language(request: HttpRequest) -> str:
-    """The language that the address names, of those of the site; otherwise that of the person."""
+    """Return the language in the URL, if the site has it; else the user's."""
     named = request.GET.get("language", "")
     return named if named in dict(settings.LANGUAGES) else translation.get_language() or settings.LANGUAGE_CODE

@@ -1,4 +1,4 @@
-"""`/map/`: a map on which pictures that are alike lie near to each other, and a list of its groups."""
+"""`/map/`: a map with similar pictures near each other, and a list of its groups."""
 
 import base64
 import binascii
@@ -33,17 +33,17 @@ from search.views.errors import error_page
 from search.views.images import may_curate, may_see_map, refuse_hidden, refuse_places, rights
 
 SAMPLE = 6
-"""Pictures that are shown of each group in the list."""
+"""Maximum of sample pictures of each group in the list."""
 AT_ONCE = 60
-"""Pictures of which a script may ask in one request."""
+"""Maximum of pictures that a script requests at once."""
 MOST_MARKED = 20_000
-"""Matches of a search by meaning that are coloured: each is a row that is read."""
+"""Maximum of highlighted matches of a search by meaning: each is a row read."""
 MOST_CHANGED = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A group as the page shows it: `query` finds its pictures."""
+    """A group on the page: `query` finds its pictures."""
 
     number: int
     label: str
@@ -87,7 +87,7 @@ def _groups(layout: MapLayout) -> list[Group]:
     counts = points.counts_of(layout)
     rows = [row for row in layout.groups.all() if counts.get(row.number)]
     wanted = [image_id for row in rows for image_id in row.samples]
-    # Of a thousand no more than is shown; those whose ids have changed with their files are left out.
+    # Only what is displayed; samples whose ids have changed with their files are left out.
     images = Image.objects.shown().only("title", "hidden").in_bulk(wanted)
     samples = {row.number: [images[one] for one in row.samples if one in images][:SAMPLE] for row in rows}
     addresses = thumbnail_urls(image for some in samples.values() for image in some)
@@ -109,7 +109,7 @@ def _groups(layout: MapLayout) -> list[Group]:
 @require_safe
 @_for_those_who_see_it
 def map_points(request: HttpRequest) -> HttpResponse:
-    """All points, as `search.mapping.points` has them; by its ETag a browser need not fetch them again."""
+    """All points in the format of `search.mapping.points`, with an ETag."""
     layout = MapLayout.current()
     etag = f'"{points.version(layout)}"' if layout else '"none"'
     response = get_conditional_response(request, etag=etag)
@@ -123,7 +123,7 @@ def map_points(request: HttpRequest) -> HttpResponse:
 @require_safe
 @_for_those_who_see_it
 def map_marks(request: HttpRequest) -> HttpResponse:
-    """The ids of what a search finds: its strong matches, and its related ones. Of a filter all are strong."""
+    """The ids of a search's strong matches and of its related ones. All results of a filter are strong."""
     try:
         query = SearchQuery.from_params(request.GET).replace()
         refuse_places(request, query)
@@ -142,7 +142,7 @@ def _bands(query: SearchQuery) -> tuple[Sequence[uuid.UUID], Sequence[uuid.UUID]
         return all_ids(query)[:MOST_CHANGED], []
     search = Search(query.replace(minimum=Minimum.RELATED))
     segments = search.segments()
-    if search.scale is None:  # nothing is measured: the nearest count, as for saved searches
+    if search.scale is None:  # not calibrated: use the nearest, as for saved searches
         return [], [image.pk for image in part_of(segments, 0, NEAREST)]
     found = part_of(segments, 0, MOST_MARKED)
     strong = [image.pk for image in found if image.band == Band.STRONG]
@@ -152,7 +152,7 @@ def _bands(query: SearchQuery) -> tuple[Sequence[uuid.UUID], Sequence[uuid.UUID]
 @require_safe
 @_for_those_who_see_it
 def map_pictures(request: HttpRequest) -> HttpResponse:
-    """Some pictures, as a script shows them on the map: without those that are gone."""
+    """Details of some pictures as JSON, without those that are gone."""
     try:
         ids = Selection.from_params(request.GET).ids[:AT_ONCE]
     except BadSelection as problem:
@@ -179,9 +179,9 @@ def map_pictures(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @_for_those_who_see_it
 def map_selection(request: HttpRequest) -> HttpResponse:
-    """Pictures that were picked on the map, as tiles for the bar of the selection; or, for curators and more than it
-    takes, the page on which all of them can be changed."""
-    if request.method != "POST":  # the address bar of a refused selection, asked for again
+    """Pictures selected on the map, as tiles for the selection bar; or, for curators, a large selection as the page
+    for changing all of it."""
+    if request.method != "POST":  # reloaded after an error
         return redirect("map")
     try:
         if "packed" in request.POST:
@@ -202,7 +202,7 @@ def _change_all(request: HttpRequest, ids: Sequence[uuid.UUID]) -> HttpResponse:
 
 
 def _unpacked(text: str) -> list[uuid.UUID]:
-    """Return the ids whose bytes stand in this text one after the other. Raises BadSelection."""
+    """Return the ids in a base64 text of their concatenated bytes. Raises BadSelection."""
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):

@@ -1,4 +1,4 @@
-"""From one image to those beside it: in the search that the address names, or else among all, the newest first."""
+"""The previous and next image: in the search in the URL, or else among all, newest first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,27 +22,28 @@ from search.retrieval.scope import Scope
 
 @dataclass(frozen=True)
 class Beside:
-    """The addresses that an image leads to, "" where there is nothing: `back` to the results. `number` is its place
-    among those `found`, from 1; 0 where that is not known. `found_as` is it as the search found it."""
+    """URLs to the neighbours of an image, "" for none, and `back` to the results, or to the list named `back_to`.
+    `number` is its rank among those `found`, from 1; 0 if unknown. `found_as` is the image with its result fields."""
 
     previous: str = ""
     next: str = ""
     back: str = ""
+    back_to: str = ""
     number: int = 0
     found: int = 0
     found_as: Image | None = field(default=None, repr=False)
 
 
 def lead_back(results: ResultPage) -> None:
-    """Tell each image which page of results it stands on."""
+    """Set on each image the query string of its page of results."""
     params = results.query.to_url()
     for image in results.images:
         image.found_by = params
 
 
 def beside(request: HttpRequest, image: Image, query: SearchQuery | None) -> Beside:
-    """Return the ways from `image`, which stands on the page of results that `query` asks for. Where it does not any
-    more, or where that can't be searched now, there are none but the way back."""
+    """Return the neighbours of `image` on the page of results of `query`. If it is no longer there, or the search
+    fails, there is only the link back."""
     if query is None:
         return _among_all(image)
     back = f"{reverse('results')}?{query.to_url()}"
@@ -66,7 +67,7 @@ def beside(request: HttpRequest, image: Image, query: SearchQuery | None) -> Bes
 
 
 def more_and_less(image: Image, query: SearchQuery | None) -> tuple[str, str]:
-    """Return the addresses of the searches for more and for less like `image`; "" for what can't be asked."""
+    """Return the URLs of the searches for more and for less like `image`; "" where they are not possible."""
     query = (query or SearchQuery()).replace()
     if len(query.parts) >= MAX_PARTS:
         return "", ""
@@ -83,12 +84,12 @@ def _page(query: SearchQuery) -> ResultPage:
 
 
 def _unfolded(images: Sequence[Image]) -> Sequence[Image]:
-    """Without copies of pictures that stand before: pages of results fold these away."""
+    """Return the images without folded copies, as on the page of results."""
     return [image for image in images if image.copy_of is None]
 
 
 def _ends(query: SearchQuery | None, end: int) -> Sequence[Image]:
-    """The last image of the page before, or the first of the next."""
+    """Return the last image of the previous page, or the first of the next."""
     images = _unfolded(_page(query).images) if query else []
     return [images[end]] if images else []
 
@@ -99,7 +100,7 @@ def _address(images: Sequence[Image] | ImageQuerySet) -> str:
 
 def _among_all(image: Image) -> Beside:
     images = Scope(SearchQuery(), private=True).images.only("pk")
-    # The first condition of each is what the index is entered by; with the second alone it would be read from its end.
+    # The first condition of each bounds the index scan; the second alone would scan from the index's end.
     newer = Q(created__gte=image.created) & (Q(created__gt=image.created) | Q(pk__lt=image.pk))
     older = Q(created__lte=image.created) & (Q(created__lt=image.created) | Q(pk__gt=image.pk))
     return Beside(

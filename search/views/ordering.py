@@ -1,4 +1,4 @@
-"""How the page of results can be ordered and cut, as its one menu offers it."""
+"""The options of the page of results: order, relevance bands and mode."""
 
 from collections.abc import Iterable, Iterator
 
@@ -12,7 +12,7 @@ from search.query import Minimum, Mode, SearchQuery, Sort
 from search.retrieval import ResultPage
 
 Option = tuple[str, str, bool]
-"""The value of the parameter, "" for what is meant without it; what it is called; and whether it is chosen."""
+"""Value of the parameter, "" for the default; label; whether it is chosen."""
 
 DETAILS_COOKIE = "details"
 MOST_WORDS = 4
@@ -21,12 +21,12 @@ _NEAREST_LOOKED_AT = 12
 
 
 def details_shown(request: HttpRequest | None) -> bool:
-    """Whether this browser has chosen that names and similarities stand below the pictures."""
+    """Whether this browser shows names and similarities below the pictures."""
     return request is not None and request.COOKIES.get(DETAILS_COOKIE) == "1"
 
 
 def orders_of(query: SearchQuery) -> list[Option]:
-    """Return the orders of a search, that which it has of itself first."""
+    """Return the sort orders of a search, its default first."""
     by_date = not query.wanted
     orders = {"": _own_order(query)}
     if not by_date:
@@ -49,7 +49,7 @@ def _own_order(query: SearchQuery) -> str:
 
 
 def bands_of(query: SearchQuery) -> list[Option]:
-    """Return which matches can be shown."""
+    """Return the choices of relevance bands."""
     bands = {
         "": _("Strong ones, and a few others"),
         Minimum.ANY: _("All matches"),
@@ -61,7 +61,7 @@ def bands_of(query: SearchQuery) -> list[Option]:
 
 
 def modes_of(query: SearchQuery) -> list[Option]:
-    """Return by what words can find pictures."""
+    """Return the search modes."""
     modes = {"": _("By look and words"), Mode.MEANING: _("By look alone"), Mode.WORDS: _("By words alone")}
     return _options(modes, query.mode)
 
@@ -72,8 +72,7 @@ def _options(labels: dict[str, str], chosen: str) -> list[Option]:
 
 
 def facets_to_choose(facets: Iterable[Facet], counts: Counts) -> list[Facet]:
-    """Return the filters in which there is something to choose: a value that some pictures have and others have not,
-    or one that is chosen."""
+    """Return the facets that narrow the results: with a value that only some pictures have, or with a chosen one."""
 
     def divides(choice: Choice) -> bool:
         return choice.chosen or 0 < choice.count < counts.total
@@ -87,7 +86,7 @@ def more_shown(count: int) -> str:
 
 
 def words_of(results: ResultPage) -> list[str]:
-    """Return tags and short titles of the nearest pictures that the query doesn't say: words that find something."""
+    """Return tags and short titles of the nearest pictures that are not in the query, as suggestions."""
     said = results.query.words.casefold()
     return list(dict.fromkeys(word for word in _words(results) if word.casefold() not in said))[:MOST_WORDS]
 

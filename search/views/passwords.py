@@ -1,4 +1,4 @@
-"""A new password for who has forgotten theirs: by a link that is sent to the address of the account."""
+"""Password reset by a link sent to the account's address."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from search.views.errors import error_page
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def reset_password(request: HttpRequest) -> HttpResponse:
-    """Send the link. Neither the answer nor how long it takes tells whether there is such an account."""
+    """Send the link. Neither response nor timing reveals whether the account exists."""
     if not settings.SENDS_MAIL:
         advice = _("Ask the people who run this site for a new password.")
         return error_page(request, 404, _("This site sends no mail."), advice)
@@ -31,7 +31,7 @@ def reset_password(request: HttpRequest) -> HttpResponse:
     try:
         count({"PASSWORDS": f"mail {address.casefold()}"})
     except TooMany:
-        pass  # who has the address has some links already
+        pass  # the address has got enough links
     else:
         later(
             lambda: form.save(
@@ -42,7 +42,7 @@ def reset_password(request: HttpRequest) -> HttpResponse:
 
 
 class ChoosePassword(PasswordResetConfirmView):
-    """Where the link leads. It works once, within an hour, and only until the next login."""
+    """The page of the link. It works once, within an hour, and only until the next login."""
 
     form_class = NewPasswordForm
     template_name = "registration/choose_password.html"

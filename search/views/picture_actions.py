@@ -1,4 +1,4 @@
-"""What can be done to pictures where they are shown: who may, to which of them, and what a form says of it."""
+"""Actions on pictures on the pages: permissions, targets and form data."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
@@ -19,26 +19,26 @@ from search.views.images import FIELDS, may_curate, may_delete
 
 _Made: TypeAlias = Callable[[QueryDict], Change]
 OF_OWN = ("tag", "untag", "edit", "visibility")
-"""What people may do to pictures that they have added themselves."""
+"""Actions that uploaders may apply to their own pictures."""
 OF_ALBUMS = ("album", "unalbum")
 
 
 class NotThus(Exception):
-    """It can't be done like that. The message is for the person."""
+    """Invalid action. The message is for the user."""
 
 
 class NotYours(NotThus):
-    """None of these pictures is this person's to change."""
+    """The user may change none of these pictures."""
 
 
 def _tags(params: QueryDict) -> list[str]:
-    # Taken apart and checked by the field of forms, which says what is wrong with a tag.
+    # Split and validated by the form field, whose errors name the tag.
     tags: list[str] = TagsField(required=False).clean(params.get("tags", ""))
     return tags
 
 
 def _described(params: QueryDict) -> Describe:
-    """Fields that are filled in; of a form that showed what was there, those that have been changed in it."""
+    """Return filled fields; with `shown-` values in the form, those that differ from them."""
     values: dict[str, Any] = {}
     for name in FIELDS:
         value = params.get(name, "").strip()
@@ -62,7 +62,7 @@ _VERBS: dict[str, _Made] = {
 
 
 def check(request: HttpRequest, verb: str) -> None:
-    """Raise PermissionDenied where this person may do this to no picture, NotThus where nobody can."""
+    """Raise PermissionDenied if the user may apply this to no picture, NotThus for an unknown action."""
     if verb == "trash":
         may = may_delete(request)
     elif verb in OF_ALBUMS:
@@ -76,7 +76,7 @@ def check(request: HttpRequest, verb: str) -> None:
 
 
 def change_of(request: HttpRequest, verb: str) -> Change:
-    """Return what the form says is to be done. Raises ValidationError and NotThus."""
+    """Return the change that the form describes. Raises ValidationError and NotThus."""
     if verb in OF_ALBUMS:
         album = _album(request, may_be_new=verb == "album")
         return AddToAlbum(album) if verb == "album" else RemoveFromAlbum(album)
@@ -103,7 +103,7 @@ def _album(request: HttpRequest, *, may_be_new: bool) -> Album:
 
 
 def allowed(request: HttpRequest, verb: str, ids: Sequence[UUID]) -> Sequence[UUID]:
-    """Return those of these images to which this person may do it. Raises NotYours where there is none."""
+    """Return those of these images that the user may apply it to. Raises NotYours for none."""
     if may_curate(request) or (verb == "trash" and may_delete(request)):
         return ids
     images = Image.objects.filter(pk__any_of=ids).visible_to(request.user)
@@ -116,13 +116,13 @@ def allowed(request: HttpRequest, verb: str, ids: Sequence[UUID]) -> Sequence[UU
 
 
 def put_into_album(count: int) -> str:
-    """Say how many pictures went into an album."""
+    """Return a message with the number of pictures added to an album."""
     text = ngettext("%(count)s picture was put into the album.", "%(count)s pictures were put into the album.", count)
     return text % {"count": f"{count:,}"}
 
 
 def left_to_others(count: int) -> str:
-    """Say how many pictures were left as they are, since they are others'."""
+    """Return a message with the number of pictures left unchanged, since others added them."""
     text = ngettext(
         "%(count)s is left as it is: somebody else has added it.",
         "%(count)s are left as they are: others have added them.",

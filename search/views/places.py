@@ -1,4 +1,4 @@
-"""What the page of a picture tells of where it was taken, to those who may see it."""
+"""The place of a picture on its page, for those who may see it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from search.query import SearchQuery, Sort
 from search.query.filters import Filters
 
 DISTANCES = (1, 10, 100)
-"""Kilometres that a search around a picture can be widened to."""
+"""Choices of the radius of a search around a picture, in kilometres."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class PlaceShown:
 
     @cached_property
     def steps(self) -> list[tuple[str, SearchQuery]]:
-        """The town, the region and the country, as far as they are known, each with the search for it."""
+        """Town, region and country, as far as known, each with the search for it."""
         place = self.capture.place
         if place is None:
             return []
@@ -36,7 +36,7 @@ class PlaceShown:
         if place.town:
             of_town = replace(of_country, regions=(place.region,) if place.region else (), towns=(place.town,))
             found.append((shown(place, "town"), SearchQuery(filters=of_town)))
-        # Many a region is called as its town is.
+        # Many regions share the name of their town.
         return [one for number, one in enumerate(found) if one[0] not in [name for name, _q in found[number + 1 :]]][
             ::-1
         ]
@@ -47,7 +47,7 @@ class PlaceShown:
 
     @property
     def near(self) -> list[tuple[int, SearchQuery]]:
-        """The searches for what was taken around it."""
+        """Searches for pictures taken nearby."""
         filters = Filters(near=self.capture.image_id)
         return [(one, SearchQuery(filters=replace(filters, within=one), sort=Sort.NEAREST)) for one in DISTANCES]
 
@@ -57,7 +57,7 @@ class PlaceShown:
 
     @property
     def address(self) -> str:
-        """Of this place on a map of the world elsewhere."""
+        """URL of this place on OpenStreetMap."""
         at = f"{self.capture.latitude:.5f}/{self.capture.longitude:.5f}"
         latitude, longitude = at.split("/")
         return f"https://www.openstreetmap.org/?mlat={latitude}&mlon={longitude}#map=14/{at}"
@@ -71,12 +71,12 @@ class PlaceShown:
 
 
 def place_of(capture: Capture | None) -> PlaceShown | None:
-    """Return what is told of a picture's place; None where nobody knows it."""
+    """Return the place of a capture; None if it is unknown."""
     return PlaceShown(capture) if capture and capture.has_place else None
 
 
 def shown(place: Place, name: str) -> str:
-    """Return what the region or the town of a place is called in the language that is spoken."""
+    """Return the name of a place's region or town in the active language."""
     translated = getattr(place, f"korean_{name}") if get_language() == "ko" else ""
     return str(translated or getattr(place, name))
 

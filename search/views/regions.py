@@ -1,4 +1,4 @@
-"""Searching by what is in a part of an image."""
+"""Searching by a region of an image."""
 
 import uuid
 from collections.abc import Mapping
@@ -17,9 +17,9 @@ from search.views.images import image_page, no_file, visible_image
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def search_by_region(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
-    """Take a rectangle of an image, and lead to the address of the search by what is in it."""
+    """Crop a rectangle of an image, and redirect to the search by it."""
     image = visible_image(request, image_id)
-    if request.method != "POST":  # the address bar of a refused region, asked for again
+    if request.method != "POST":  # reloaded after an error
         return redirect(image)
     form = RegionForm(image, _sides(request.POST))
     if not form.is_valid():
@@ -35,7 +35,7 @@ def search_by_region(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
 
 
 def _sides(posted: Mapping[str, str]) -> Mapping[str, str]:
-    """Return what the form says, or the crop that was pressed: its sides in percent, with spaces between."""
+    """Return the form's fields, or those of a preset crop: its sides in percent, separated by spaces."""
     if "crop" not in posted:
         return posted
     names = ("left", "top", "width", "height")

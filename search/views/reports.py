@@ -1,4 +1,4 @@
-"""Telling the curators that a picture should not be here."""
+"""Reporting a picture to the curators."""
 
 import uuid
 
@@ -25,7 +25,7 @@ def report(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
     report.reporter = request.user if request.user.is_authenticated else None
     try:
         report.file()
-    except IntegrityError:  # the picture, or the account, was deleted this very moment
+    except IntegrityError:  # the picture, or the account, was deleted at this moment
         raise Http404 from None
     messages.success(request, _("Thank you. A curator will look at this picture."))
     return redirect(image)

@@ -1,4 +1,4 @@
-"""What search engines are asked to leave alone."""
+"""robots.txt."""
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -8,22 +8,22 @@ from django.views.decorators.cache import cache_control
 from search.http.methods import require_safe
 
 _LEFT_ALONE = [
-    # A page of results leads to a hundred other searches, each of which leads to a hundred more: there is no end to
-    # them, each costs a search, and they show nothing that the pages of the pictures don't.
+    # A page of results links to a hundred other searches, each of which links to a hundred more: an endless crawl of
+    # expensive pages that show nothing beyond the image pages.
     "search",
-    # The same pictures once more, from each month on.
+    # The same pictures again, by month.
     "timeline/",
     "map/",
-    # Copies made from the original for each that asks, and forms.
+    # Copies made on each request, and forms.
     "images/*/download",
     "images/*/region",
     "images/*/report/",
     "albums/*/",
     "selection/",
-    # Addresses that only those know who were given them.
+    # Secret URLs.
     "sets/",
     "feeds/",
-    # What belongs to one person, or to programs.
+    # Pages of one user, or for programs.
     "account/",
     "accounts/",
     "admin/",
@@ -32,7 +32,7 @@ _LEFT_ALONE = [
     "saved/",
     "share/",
     "upload/",
-    # What is shown where there is no connection.
+    # The page without a connection.
     "offline/",
 ]
 
@@ -40,8 +40,8 @@ _LEFT_ALONE = [
 @require_safe
 @cache_control(public=True, max_age=24 * 3600)
 def robots(request: HttpRequest) -> HttpResponse:
-    """The start page, the pages of pictures that it leads to, those like them, and their thumbnails may be read;
-    nothing where people must log in."""
+    """Crawlers may read the start page, the image pages it leads to, similar ones, and their thumbnails; nothing where
+    a login is needed."""
     root = get_script_prefix()
     left_alone = _LEFT_ALONE if settings.SITE_ACCESS == "public" else [""]
     lines = ["User-agent: *", *(f"Disallow: {root}{path}" for path in left_alone)]

@@ -1,4 +1,4 @@
-"""The searches that somebody keeps: what is new in each, their names, and the feed of each."""
+"""A user's saved searches: new matches, names and feeds."""
 
 import datetime as dt
 from dataclasses import dataclass, replace
@@ -24,17 +24,17 @@ from search.templatetags.pictures import search_url
 from search.views.errors import error_page
 
 MOST_NEW = 100
-"""So many new pictures are counted, and shown on a page; more are "100 or more"."""
+"""Maximum of new pictures counted, and shown on a page; more are "100 or more"."""
 COUNTED_AMONG = 4_000
-"""So many of what arrived are looked at for each search of the list: fifty of them cost a second at most."""
+"""Maximum of arrivals checked for each search of the list: fifty of them cost a second at most."""
 _LATEST = 2**63 - 1
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A saved search in the list; `new` is None where it can't be told, and `problem` says why.
+    """A saved search in the list; `new` is None where it can't be counted, and `problem` says why.
 
-    `has_more` where so much arrived that not all of it was looked at, or more matches than are counted.
+    `has_more` if not all arrivals were checked, or there are more matches than are counted.
     """
 
     saved: SavedSearch
@@ -45,8 +45,8 @@ class Listed:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def save(request: HttpRequest) -> HttpResponse:
-    """Keep the search in the field `query`, and lead back to its results."""
-    if request.method != "POST":  # the address bar of a refused one, asked for again
+    """Save the search in the field `query`, and redirect to its results."""
+    if request.method != "POST":  # reloaded after an error
         return redirect("saved-searches")
     address = request.POST.get("query", "")
     try:
@@ -71,7 +71,7 @@ def save(request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def saved_searches(request: HttpRequest) -> HttpResponse:
-    """All of them, with how many pictures are new in each."""
+    """The user's saved searches, with their numbers of new pictures."""
     assert request.user.is_authenticated
     saved_by_user = list(SavedSearch.objects.filter(user=request.user))
     recent = Window.since(0).newest(COUNTED_AMONG) if saved_by_user else Window(0, 0)
@@ -81,10 +81,10 @@ def saved_searches(request: HttpRequest) -> HttpResponse:
 
 def _listed(saved: SavedSearch, recent: Window) -> Listed:
     try:
-        told = saved.told
-        window = replace(recent, after=max(told, recent.after))
+        seen = saved.told
+        window = replace(recent, after=max(seen, recent.after))
         new = count_new(read_query(saved.query), window, MOST_NEW)
-        return Listed(saved, new, has_more=new == MOST_NEW or told < recent.after)
+        return Listed(saved, new, has_more=new == MOST_NEW or seen < recent.after)
     except BadQuery as problem:
         return Listed(saved, problem=str(problem))
     except ModelUnavailable:
@@ -95,10 +95,10 @@ def _listed(saved: SavedSearch, recent: Window) -> Listed:
 @require_safe
 @never_cache
 def saved_search(request: HttpRequest, search_id: int) -> HttpResponse:
-    """What is new in one of them. The address says since when, so that the page can be loaded again.
+    """The new matches of a saved search. The URL has the start of the window, so that the page can be reloaded.
 
-    It names the last arrival that its owner was told of, and the moment for people; addresses of older versions name
-    the moment alone. Further pages are of what arrived up to a number, so that what comes meanwhile moves nothing.
+    It has the number of the last arrival that the user has seen, and the time for display; URLs of older versions have
+    only the time. Further pages have an upper number too, so that new arrivals don't shift them.
     """
     saved = _own(request, search_id)
     since, now = _moment(request.GET.get("since", "")), timezone.now()
@@ -145,19 +145,19 @@ def delete(request: HttpRequest, search_id: int) -> HttpResponse:
 
 
 def _own(request: HttpRequest, search_id: int) -> SavedSearch:
-    """Return a saved search of this person. Raises Http404, for those of others too."""
+    """Return a saved search of the user. Raises Http404, also for those of others."""
     assert request.user.is_authenticated
     return get_object_or_404(SavedSearch, user=request.user, pk=search_id)
 
 
 def _number(text: str) -> int | None:
-    """Return the number that an address names, None for none."""
+    """Parse a number in a URL; None for none."""
     text = text.strip()
     return min(int(text[:20]), _LATEST) if text.isascii() and text.isdecimal() else None
 
 
 def _moment(text: str) -> dt.datetime | None:
-    """Return the moment that an address names, None for none; never one that no database or time zone knows."""
+    """Parse a timestamp in a URL; None for none, or outside the range of database and time zones."""
     try:
         moment = parse_datetime(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What the page of results asks of a search: its parts as chips, its filters, and the ways to other searches."""
+"""Template context of the page of results: query parts as chips, filters, and links to other searches."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from search.retrieval.all_results import has_matches
 from search.views.places import DISTANCES
 
 WEIGHTS = [quarter / 4 for quarter in range(1, 8)]
-"""The steps of a slider, on both sides of the normal weight."""
+"""The steps of a weight slider, on both sides of the normal weight."""
 _WEIGHT_LABELS = [
     (0.5, gettext_lazy("much less")),
     (0.99, gettext_lazy("less")),
@@ -36,19 +36,19 @@ def _weight_label(weight: float) -> str:
 
 
 def weights() -> list[tuple[str, str]]:
-    """Return the steps of a slider, each with what it is called."""
+    """Return the steps of a slider, each with its label."""
     return [(f"{weight:g}", _weight_label(weight)) for weight in WEIGHTS]
 
 
 @dataclass(frozen=True)
 class Chip:
-    """One part of a search, and the search without it. `number` tells it from others of the same name."""
+    """A query part, and the search without it. `number` distinguishes parts of the same name."""
 
     part: Part
     number: int
     without: SearchQuery
     part_of: Image | None = None
-    """The image that the picture is a part of, where it is."""
+    """The image that the picture was cropped from, if any."""
 
     @property
     def is_words(self) -> bool:
@@ -56,12 +56,12 @@ class Chip:
 
     @property
     def is_box(self) -> bool:
-        """Whether these are the words of the box, which the form has already."""
+        """Whether these are the words of the search box, which the form has already."""
         return self.part.name == "q"
 
     @property
     def picture(self) -> str:
-        """The address of its small picture; "" for words."""
+        """URL of its thumbnail; "" for words."""
         if self.is_words:
             return ""
         if self.part.kind is Kind.PICTURE:
@@ -70,7 +70,7 @@ class Chip:
 
     @property
     def page(self) -> str:
-        """The address of the image's page, where it is an image of the collection or a part of one."""
+        """URL of the image's page, where it is an image of the collection or a crop of one."""
         if self.part_of:
             return self.part_of.get_absolute_url()
         return reverse("image", args=[self.part.value]) if self.part.kind is Kind.IMAGE else ""
@@ -91,7 +91,7 @@ class Chip:
 
     @property
     def slider(self) -> tuple[str, str]:
-        """The ends of its slider: those of WEIGHTS, unless an address says a weight beyond them, which stays."""
+        """The range of its slider: that of WEIGHTS, extended to a weight from the URL beyond it."""
         return f"{min(WEIGHTS[0], self.part.weight):g}", f"{max(WEIGHTS[-1], self.part.weight):g}"
 
     @property
@@ -100,7 +100,8 @@ class Chip:
 
 
 def chips_of(query: SearchQuery) -> list[Chip]:
-    """Return the parts of a search; the words of the box among them where there are others to weigh them against."""
+    """Return the parts of a search; with other parts also the words of the search box, so that they can be
+    weighted."""
     chips: list[Chip] = []
     if query.parts and query.box.meant:
         part = Part(Kind.WORDS, query.box.meant, query.words_weight)
@@ -122,12 +123,12 @@ class ActiveFilter:
 
 
 def with_filters_open(query: SearchQuery) -> str:
-    """Return the address of this search with all its filters to choose from."""
+    """Return the URL of this search with the filter panel open."""
     return f"{reverse('results')}?{urlencode([*query.to_params(), ('filters', 'open')])}"
 
 
 def active_filters(query: SearchQuery) -> list[ActiveFilter]:
-    """Return what is filtered by, each with the search that is not. Nothing is counted for it."""
+    """Return the active filters, each with the search without it. Counts nothing."""
     filters = query.filters
     typed = [ActiveFilter(_("Filter"), one.text, query.without_typed(one.text)) for one in query.box.typed]
     if filters.is_empty:
@@ -155,8 +156,7 @@ def active_filters(query: SearchQuery) -> list[ActiveFilter]:
 
 
 def distances_of(query: SearchQuery) -> list[tuple[int, bool, SearchQuery]]:
-    """Return how far from a picture can be searched, where that is filtered by: in kilometres, whether it is so far
-    now, and the search."""
+    """Return the radii of the filter "near": kilometres, whether it is active, and the search; empty without it."""
     filters = query.filters
     if not filters.near:
         return []
@@ -165,7 +165,7 @@ def distances_of(query: SearchQuery) -> list[tuple[int, bool, SearchQuery]]:
 
 
 def hidden_labels() -> dict[str, str]:
-    """What is done with hidden pictures, by the values of the filter, as curators are offered it."""
+    """Labels of the filter for hidden pictures, by value, for curators."""
     return {
         Hidden.NO: _("Without hidden ones"),
         Hidden.WITH: _("Hidden ones too"),
@@ -174,7 +174,7 @@ def hidden_labels() -> dict[str, str]:
 
 
 def span_label(span: Span) -> str:
-    """Return what a span of days is called: "2023", "July 2023", or its two ends."""
+    """Return the label of a span of days: "2023", "July 2023", or its two ends."""
     first, last = span
     if first and last:
         if span == year_of(first.year):
@@ -191,8 +191,7 @@ def span_label(span: Span) -> str:
 
 @dataclass(frozen=True)
 class Bar:
-    """A month or a year: how many pictures were taken in it, how high that is drawn, in percent, and the search that
-    finds these."""
+    """A month or a year in the histogram: its number of pictures, its height in percent, and the search for them."""
 
     span: Span
     count: int
@@ -206,15 +205,14 @@ class Bar:
 
 
 def bars_of(query: SearchQuery, taken: Mapping[dt.date, int]) -> list[Bar]:
-    """Return how many pictures of a search were taken when, of the numbers by month, as bars in a row; none where no
-    date is known."""
+    """Return a histogram of when the pictures of a search were taken, from counts by month; empty without dates."""
     found = months.bars(taken)
     most = max((count for _span, count in found), default=0)
     return [_bar(query, span, count, most) for span, count in found]
 
 
 def years_of(query: SearchQuery, taken: Mapping[dt.date, int]) -> list[Bar]:
-    """The same by years, the last first, without those that have none."""
+    """The same by year, latest first, without empty years."""
     found = months.by_year(taken)
     return [_bar(query, year_of(year), count, max(found.values())) for year, count in found.items()]
 
@@ -230,16 +228,15 @@ def _bar(query: SearchQuery, span: Span, count: int, most: int) -> Bar:
 
 
 def without_filters(query: SearchQuery) -> SearchQuery:
-    """Return the query with none of its filters, ticked or typed."""
+    """Return the query without filters, ticked or typed."""
     for one in query.box.typed:
         query = query.without_typed(one.text)
     return query.replace(filters=type(query.filters)())
 
 
 def sets_of(results: ResultPage) -> list[tuple[str, str]]:
-    """Return what can be taken as a whole of what was found, for curators: the value of `all`, and what it is called.
-
-    A search by meaning puts all pictures in an order: of it the matches are a set."""
+    """Return the sets of results that curators can change as a whole: value of `all`, and label.
+    Search by meaning ranks all pictures, so only its matches form a set."""
     query = results.query
     if not results.found:
         return []
@@ -258,7 +255,7 @@ def sets_of(results: ResultPage) -> list[tuple[str, str]]:
 
 
 def found_title(results: ResultPage) -> str:
-    """Return what was found, in a line."""
+    """Return the heading of the results."""
     query = results.query
     if not results.found:
         is_all = query.is_empty and query.all_filters.is_empty
@@ -269,7 +266,7 @@ def found_title(results: ResultPage) -> str:
 
 
 def _with_unwanted(query: SearchQuery, title: str) -> str:
-    """Return `title` with what becomes of that which is unwanted, where nothing is wanted."""
+    """Return `title` with a note on unwanted parts, for a search with no wanted ones."""
     if not query.unwanted:
         return title
     words = ", ".join(str(part.value) for part in query.unwanted if part.kind is Kind.WORDS)

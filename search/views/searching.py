@@ -1,4 +1,4 @@
-"""The search page, and searching by a picture that is shown or whose address is given."""
+"""The search page, and searching by an uploaded picture or one from a URL."""
 
 import uuid
 from collections.abc import Callable
@@ -41,14 +41,14 @@ from search.views.neighbours import lead_back
 from search.views.ordering import facets_to_choose
 
 WHAT_IS_ASKED_FOR = ["HX-Request", "HX-Target"]
-"""The headers by which an address has a page, the part of it that depends on the search, or further results."""
+"""Vary headers of URLs that serve a whole page, the part of it that depends on the search, or further results."""
 
 
 @require_safe
 def search(request: HttpRequest) -> HttpResponse:
-    """`/` and `/search?q=`: the box, and the results nearest first. htmx asks for the next results alone."""
+    """`/` and `/search?q=`: the search box, and results by relevance. htmx requests further results only."""
     part = request.htmx.target if request.htmx else ""  # type: ignore[attr-defined]
-    if not part and "" in request.GET.values():  # fields of a form that nobody has filled in
+    if not part and "" in request.GET.values():  # empty fields of a form
         return redirect(_without_empty_fields(request))
     try:
         query = SearchQuery.from_params(request.GET)
@@ -76,13 +76,13 @@ def search(request: HttpRequest) -> HttpResponse:
 
 
 def _without_empty_fields(request: HttpRequest) -> str:
-    """Return this address as scripts would have made it: a browser without them sends each field of a form."""
+    """Return this URL without empty parameters: without scripts, browsers send each field of a form."""
     params = [(name, value) for name, values in request.GET.lists() for value in values if value]
     return f"{request.path}?{urlencode(params)}" if params else request.path
 
 
 def _after(request: HttpRequest) -> int:
-    """Return how many images of the page the reader has, and are not sent again."""
+    """Return how many images of the page the client has already."""
     text = request.GET.get("after", "")
     return min(int(text[:4]), PER_PAGE) if text.isascii() and text.isdecimal() else 0
 
@@ -103,7 +103,7 @@ def search_page(
         "examples": partial(example_queries, language),
         "things": partial(shown_things, language),
     }
-    # Counting what each filter leaves costs as much as the search, and few look at it.
+    # Counting the filters costs as much as the search, and few users open them.
     if results and request.GET.get("filters") == "open":
         context |= {
             "filters_open": True,
@@ -115,7 +115,7 @@ def search_page(
 
 
 def _answered(request: HttpRequest, part: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
-    """Return the page, or a part of it alone."""
+    """Render the page, or a part of it."""
     template = f"search/_partials/{part}.jinja" if part else "search/search.jinja"
     context["may_see_hidden"] = may_see_hidden(request)
     context |= rights(request)
@@ -128,8 +128,8 @@ def _answered(request: HttpRequest, part: str, context: dict[str, Any], status: 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def search_by_picture(request: HttpRequest) -> HttpResponse:
-    """Take a picture to search by, and lead to the address of that search."""
-    if request.method != "POST":  # the address bar of a refused picture, asked for again
+    """Save a query picture, and redirect to the search by it."""
+    if request.method != "POST":  # reloaded after an error
         return redirect("search")
     form = PictureForm(request.POST, request.FILES)
     if not form.is_valid():
@@ -146,8 +146,8 @@ def search_by_picture(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def search_by_address(request: HttpRequest) -> HttpResponse:
-    """Fetch a picture from the web to search by, and lead to the address of that search."""
-    if request.method != "POST":  # the address bar of a refused address, asked for again
+    """Fetch a query picture from a URL, and redirect to the search by it."""
+    if request.method != "POST":  # reloaded after an error
         return redirect("search")
     if not may_search_by_address(request.user):
         off = settings.SEARCH_BY_ADDRESS == "off"
@@ -157,7 +157,7 @@ def search_by_address(request: HttpRequest) -> HttpResponse:
 
 
 def _search_also_by(request: HttpRequest, source_of: Callable[[], Source]) -> HttpResponse:
-    """Lead to the search that the form was sent from, and by the picture that `source_of` returns besides."""
+    """Redirect to the search that the form was sent from, plus the picture that `source_of` returns."""
     present = SearchQuery()
     try:
         present = SearchQuery.from_params(request.POST)
@@ -173,14 +173,14 @@ def _search_also_by(request: HttpRequest, source_of: Callable[[], Source]) -> Ht
 def _status(request: HttpRequest, problem: Exception) -> int:
     if isinstance(problem, NoSuchQuery):
         return 404
-    was_sent = bool(request.FILES)  # and not fetched from an address
+    was_sent = bool(request.FILES)  # and not fetched from a URL
     return 413 if was_sent and isinstance(problem, UnreadableImage) and problem.code is Reason.TOO_MANY_BYTES else 400
 
 
 @require_safe
 @cache_control(private=True, max_age=3600)
 def query_picture(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
-    """The small copy of a picture that was searched by."""
+    """The thumbnail of a query picture."""
     kept = QueryPicture.kept().filter(pk=token).first()
     if kept is None:
         raise Http404

@@ -1,4 +1,4 @@
-"""The page where people set up, renew and remove their two-factor login."""
+"""The page for setting up, renewing and removing two-factor login."""
 
 from django.conf import settings
 from django.contrib import messages
@@ -29,7 +29,7 @@ def page(request: HttpRequest) -> HttpResponse:
 
 @sensitive_variables("key", "codes")
 def _set_up(request: HttpRequest) -> HttpResponse:
-    """Show the key until a code shows that an app has it."""
+    """Show the key until a valid code confirms that an app has it."""
     user = request.user
     assert isinstance(user, User)
     key = str(request.session.setdefault(_KEY, second_factor.new_key()))
@@ -70,5 +70,5 @@ def _change(request: HttpRequest) -> HttpResponse:
 
 
 def _with_codes(request: HttpRequest, codes: list[str]) -> HttpResponse:
-    """They stand in this one answer only, so there is no redirect before it."""
+    """Render the codes in this response only, so there is no redirect before it."""
     return render(request, "registration/recovery_codes.html", {"codes": codes})

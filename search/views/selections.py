@@ -1,4 +1,4 @@
-"""Several pictures at once: taken home as a ZIP, or shared as a link to exactly this set."""
+"""A selection of pictures: downloaded as a ZIP, or shared by a link."""
 
 import uuid
 
@@ -7,19 +7,22 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from search.http.methods import require_http_methods, require_safe
 from search.models import Image, PictureSet
 from search.objects.zip_files import zipped
+from search.query import SearchQuery
 from search.query.selection import BadSelection, Selection, images_in_order
 from search.views.errors import error_page
-from search.views.images import may_see_places
+from search.views.images import may_see_places, rights
+from search.views.lists import lead_on, set_mark
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def download_selection(request: HttpRequest) -> HttpResponseBase:
-    """A ZIP of the pictures as the download of each gives them, with a table."""
-    if request.method != "POST":  # the address bar of a refused selection, asked for again
+    """A ZIP of the pictures, as downloaded singly, with a table."""
+    if request.method != "POST":  # reloaded after an error
         return redirect("search")
     try:
         selection = Selection.from_params(request.POST)
@@ -41,7 +44,7 @@ def download_selection(request: HttpRequest) -> HttpResponseBase:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def share_selection(request: HttpRequest) -> HttpResponse:
-    """Keep the pictures that everybody may see as a set, and lead to its page."""
+    """Save those of the pictures that everybody may see as a set, and redirect to its page."""
     if request.method != "POST":
         return redirect("search")
     try:
@@ -56,12 +59,31 @@ def share_selection(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def picture_set(request: HttpRequest, set_id: uuid.UUID) -> HttpResponse:
-    """Exactly the pictures of a set, in its order, without those that are gone."""
+    """The pictures of a set, in its order, without those that are gone."""
     shared = get_object_or_404(PictureSet, pk=set_id)
     shared.note_seen()
     images = images_in_order(shared.images)
-    context = {"images": images, "gone": len(shared.images) - len(images)}
-    return render(request, "search/picture_set.html", context)
+    lead_on(images, set_mark(shared))
+    told = _told_of_set(len(images), len(shared.images) - len(images))
+    context = {"images": images, "told": told, "query": SearchQuery(), **rights(request)}
+    return render(request, "search/picture_set.jinja", context, using="jinja2")
+
+
+def _told_of_set(there: int, gone: int) -> list[str]:
+    if not there:
+        return [_("None of the pictures of this set is here any more.")]
+    exactly = ngettext(
+        "%(number)s picture. This page’s address leads to exactly this one.",
+        "%(number)s pictures. This page’s address leads to exactly these, in this order.",
+        there,
+    )
+    missing = ngettext(
+        "%(number)s picture of this set is not here any more.",
+        "%(number)s pictures of this set are not here any more.",
+        gone,
+    )
+    told = [exactly % {"number": f"{there:,}"}]
+    return [*told, missing % {"number": f"{gone:,}"}] if gone else told
 
 
 def _refused(request: HttpRequest, problem: BadSelection) -> HttpResponse:

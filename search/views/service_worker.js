@@ -1,5 +1,5 @@
-// The worker of the installed site. SITE, which the server puts before this, says what to keep: the page for when there
-// is no connection, with the files that it names. No other page is ever kept: what people see may be theirs alone.
+// The service worker of the installed site. SITE, which the server prepends, says what to cache: the offline page with
+// its files. No other page is ever cached: pages may be private.
 
 const KEPT = `${SITE.scope}|${SITE.version}`;
 const SHARED = `${SITE.scope}|shared`;
@@ -23,18 +23,18 @@ async function keep() {
   await self.skipWaiting();
 }
 
-// What older versions have kept goes; other sites of this address, above or below ours, have names of their own.
+// Removes caches of older versions; other sites on this origin, above or below our path, have names of their own.
 async function takeOver() {
   const names = await caches.keys();
   const stale = names.filter((name) => name.startsWith(`${SITE.scope}|`) && ![KEPT, SHARED].includes(name));
   await Promise.all(stale.map((name) => caches.delete(name)));
-  // The page is asked for while the worker starts.
+  // Request pages while the worker starts.
   await self.registration.navigationPreload?.enable();
   await self.clients.claim();
 }
 
 async function page(event, pathname) {
-  // A shared picture waits for its page, and for who logs in first.
+  // A shared picture is kept for its page, also across a login.
   if (pathname !== SITE.share && !pathname.startsWith(SITE.accounts)) event.waitUntil(caches.delete(SHARED));
   try {
     return (await event.preloadResponse) ?? (await fetch(event.request));
@@ -56,7 +56,7 @@ async function kept(request) {
   return cache.match(request, { ignoreVary: true });
 }
 
-// The picture stays on this device until the person sends it by a form of the page.
+// The picture stays on this device until the user sends it by a form of the page.
 async function takeShared(request) {
   try {
     const form = await request.formData();
@@ -68,7 +68,7 @@ async function takeShared(request) {
       await cache.put(`${SITE.share}?file=${number}`, new Response(one, { headers }));
     }
   } catch {
-    // The page says that nothing has come.
+    // The page says that nothing arrived.
   }
   return Response.redirect(SITE.share, 303);
 }

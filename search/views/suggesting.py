@@ -1,4 +1,4 @@
-"""What is suggested while somebody types into the box."""
+"""Suggestions while typing into the search box."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -12,6 +12,6 @@ from search.views.images import may_see_places
 @require_safe
 @cache_control(private=True, no_cache=True)
 def suggestions(request: HttpRequest) -> HttpResponse:
-    """The options for what was typed up to the cursor, `?q=`: a part of a page, empty where there are none."""
+    """Render the options for the text up to the cursor, `?q=`; empty where there are none."""
     context = {"suggestions": suggest(request.GET.get("q", ""), places=may_see_places(request))}
     return render(request, "search/_partials/suggestions.jinja", context, using="jinja2")

@@ -1,4 +1,4 @@
-"""What curators say of tags that are suggested for one picture, on its page."""
+"""Decisions on suggested tags, on the page of a picture."""
 
 import uuid
 
@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 
-from search.curation.changes import left_full
+from search.curation.changes import skipped_message
 from search.http.methods import require_http_methods
 from search.models import Revision, VocabularyTag
 from search.models.conflicts import is_conflict, retried
@@ -19,9 +19,9 @@ from search.views.images import may_curate, visible_image
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def decide_tag(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
-    """Accept, reject or take back one tag, named by its key, of one picture."""
+    """Accept, reject or reset one suggested tag, given by its key, of one picture."""
     image = visible_image(request, image_id)
-    if request.method != "POST":  # the address bar of a refused form, asked for again
+    if request.method != "POST":  # reloaded after an error
         return redirect(image)
     if not may_curate(request):
         raise PermissionDenied
@@ -41,7 +41,7 @@ def decide_tag(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
 def _decide(request: HttpRequest, tag: VocabularyTag, image_id: uuid.UUID, what: str) -> None:
     if what == "accept":
         revision = accept(tag, [image_id], by=request.user, door=Revision.Door.PAGE)
-        text = left_full(revision) if revision.full else _("Tagged “%(tag)s”.") % {"tag": tag.name}
+        text = skipped_message(revision) if revision.full else _("Tagged “%(tag)s”.") % {"tag": tag.name}
         undo = f"undo-{revision.pk}" if revision.pk else ""
         messages.success(request, text, extra_tags=undo)
     elif what == "reject":

@@ -1,4 +1,4 @@
-"""`/timeline/`: the collection by year and month, as it was taken."""
+"""`/timeline/`: the collection by year and month taken."""
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
@@ -16,15 +16,16 @@ from search.query import SearchQuery
 from search.query.date_spans import month_of, year_of
 from search.query.filters import Certainty, Filters
 from search.retrieval.scope import Scope
-from search.retrieval.timeline import Place, months_there_are, read_month, taken_up_to
+from search.retrieval.timeline import Place, months_with_pictures, read_month, taken_up_to
 from search.views.images import may_see_hidden
+from search.views.lists import TIMELINE, lead_on
 from search.views.search_context import span_label
 from search.views.searching import WHAT_IS_ASKED_FOR
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A month, or a year, on the scrubber. `share` is of the pictures of the fullest month, in percent."""
+    """A month or year on the scrubber. `share` is its count in percent of the fullest month's."""
 
     name: str
     label: str
@@ -34,11 +35,13 @@ class Mark:
 
 @require_safe
 def timeline(request: HttpRequest) -> HttpResponse:
-    """With `at` from a month or a year on, with `behind` behind a picture. htmx asks for what follows alone."""
-    months = months_there_are()
+    """From the month or year `at`, or after the picture `behind`. htmx requests further pictures only."""
+    months = months_with_pictures()
     month = read_month(request.GET.get("at", "").strip())
     behind = Place.read(request.GET.get("behind", ""))
     page = taken_up_to(month, behind)
+    for _day, images in page.sections:
+        lead_on(images, TIMELINE)
     is_more = bool(request.htmx) and request.htmx.target == "more"  # type: ignore[attr-defined]
     context = {
         "query": SearchQuery(),
@@ -59,7 +62,7 @@ def timeline(request: HttpRequest) -> HttpResponse:
 
 
 def _whole(months: Mapping[dt.date, int], shown: dt.date | None) -> dict[str, object]:
-    """What stands around the pictures: the scrubber, the way to later ones, and to those without a date."""
+    """Context around the pictures: the scrubber, and links to later pictures and those without a date."""
     later = [month for month in months if shown and month > shown]
     total = Scope(SearchQuery(), private=True).total
     without = SearchQuery(filters=Filters(dated=(Certainty.UNKNOWN,)))
@@ -74,7 +77,7 @@ def _whole(months: Mapping[dt.date, int], shown: dt.date | None) -> dict[str, ob
 
 
 def _years(months: Mapping[dt.date, int]) -> Iterator[tuple[Mark, list[Mark]]]:
-    """Each year with its months that have pictures, the last first."""
+    """Each year with its months that have pictures, latest first."""
     most = max(months.values(), default=1)
     for year, within in groupby(months.items(), key=lambda one: one[0].year):
         marks = [

@@ -1,4 +1,4 @@
-"""The page where people make and revoke the tokens of their programs."""
+"""The page for creating and revoking API tokens."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -19,7 +19,7 @@ from search.models.tokens import MOST_TOKENS, TooManyTokens
 @sensitive_variables("secret")
 @require_http_methods(["GET", "HEAD", "POST"])
 def api_tokens(request: HttpRequest) -> HttpResponse:
-    """List, and make one. The secret stands in this one answer only, so there is no redirect after it."""
+    """List the tokens, and create one. The secret is in this response only, so there is no redirect after it."""
     assert request.user.is_authenticated
     form = TokenForm(request.POST if request.method == "POST" else None)
     made, secret = None, ""
@@ -28,8 +28,8 @@ def api_tokens(request: HttpRequest) -> HttpResponse:
             made, secret = ApiToken.issue(request.user, form.cleaned_data["name"])
             form = TokenForm()
         except TooManyTokens:
-            told = _("You have %(count)s tokens, and more can't be made. Revoke one that you don't use.")
-            form.add_error(None, told % {"count": MOST_TOKENS})
+            text = _("You have %(count)s tokens, and more can't be made. Revoke one that you don't use.")
+            form.add_error(None, text % {"count": MOST_TOKENS})
     context = {"form": form, "made": made, "secret": secret, "tokens": request.user.api_tokens.all()}
     return render(request, "search/api_tokens.html", context, status=400 if form.errors else 200)
 

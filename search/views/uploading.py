@@ -37,37 +37,37 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 _SAID = ("title", "description", "author", "licence", "source_link", "tags")
-"""Fields of the form that say something of all its pictures."""
+"""Form fields that apply to all uploaded pictures."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one file: `added` names the image, `refused` the reason."""
+    """The result for one file: `added` has the image, `refused` the reason."""
 
     name: str
     added: Added | None = None
     refused: str = ""
     too_large: bool = False
     is_seen: bool = True
-    """Whether this person may see what it became."""
+    """Whether the user may see the image."""
 
     @property
     def is_of_now(self) -> bool:
-        """Whether it is in the collection by this upload."""
+        """Whether this upload added or restored it."""
         return bool(self.added and (self.added.is_new or self.added.is_restored))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def upload(request: HttpRequest) -> HttpResponse:
-    """The form; and after it each file with its own outcome. A script sends the files one by one."""
+    """The upload form; after a POST with the outcome of each file. A script sends the files one by one."""
     if not may_add(request.user):
         return not_without_role(request)
     form = _form(request, request.POST, request.FILES) if request.method == "POST" else _form(request)
     outcomes = _outcomes(request, form) if form.is_bound and form.is_valid() else []
     status = 400 if form.errors else _status(outcomes)
     if request.htmx:  # type: ignore[attr-defined]
-        told = {"form": form, "outcomes": outcomes}
-        return render(request, "search/_partials/upload_outcomes.html", told, status=status)
+        parts = {"form": form, "outcomes": outcomes}
+        return render(request, "search/_partials/upload_outcomes.html", parts, status=status)
     if "album" in form.fields:
         _put_into_album(request, form, outcomes)
     added = [one.added.image.pk for one in outcomes if one.added and one.is_seen and one.is_of_now]
@@ -86,11 +86,11 @@ def upload(request: HttpRequest) -> HttpResponse:
 
 
 def _outcomes(request: HttpRequest, form: UploadPageForm) -> list[Outcome]:
-    """Add what the form holds, one after the other."""
+    """Add the files of the form, one after the other."""
     user = request.user if request.user.is_authenticated else None
     details = Details(**{name: form.cleaned_data[name] for name in _SAID})
     written = UPLOADED_WITH_CAPTIONS if form.cleaned_data["read_captions"] else UPLOADED
-    # What strangers add belongs to nobody, who alone could see it.
+    # Pictures of anonymous users have no owner who could see private ones.
     visibility = form.cleaned_data["visibility"] if user else str(Visibility.PUBLIC)
     outcomes: list[Outcome] = []
     for file in form.cleaned_data["pictures"]:
@@ -102,13 +102,13 @@ def _outcomes(request: HttpRequest, form: UploadPageForm) -> list[Outcome]:
 
 
 def _form(request: HttpRequest, *sent: Any) -> UploadPageForm:
-    """The form as this person gets it, or as they have sent it."""
+    """Return the form for this user, bound if data were sent."""
     albums = albums_to_choose(request.user) if may_keep_albums(request.user) else None
     return UploadPageForm(*sent, albums=albums)
 
 
 def _added_at(request: HttpRequest, added: list[uuid.UUID]) -> str:
-    """Where those that were added are seen together; "" where they are none, or too many for this person."""
+    """Return the URL of the page of the added pictures; "" for none, or too many."""
     try:
         return address_of(request, added) if added else ""
     except TooMany:
@@ -116,7 +116,7 @@ def _added_at(request: HttpRequest, added: list[uuid.UUID]) -> str:
 
 
 def _put_into_album(request: HttpRequest, form: UploadPageForm, outcomes: list[Outcome]) -> None:
-    """Put what is here now into the album that the form names, and say so."""
+    """Add the uploaded pictures to the form's album, and report it."""
     ids = [one.added.image.pk for one in outcomes if one.added and one.is_seen]
     if not ids or not form.cleaned_data["album"]:
         return
@@ -124,8 +124,8 @@ def _put_into_album(request: HttpRequest, form: UploadPageForm, outcomes: list[O
         into = picture_actions.change_of(request, "album")
         revision = retried(lambda: change(ids, into, by=request.user, door=Revision.Door.PAGE))
     except (ValidationError, picture_actions.NotThus) as problem:
-        told = problem.messages if isinstance(problem, ValidationError) else [str(problem)]
-        messages.error(request, " ".join(told))
+        texts = problem.messages if isinstance(problem, ValidationError) else [str(problem)]
+        messages.error(request, " ".join(texts))
         return
     except DatabaseError as error:
         if not is_conflict(error):
@@ -139,7 +139,7 @@ def _put_into_album(request: HttpRequest, form: UploadPageForm, outcomes: list[O
 
 @require_http_methods(["POST"])
 def read(request: HttpRequest) -> HttpResponse:
-    """What people have written in a file, given its beginning, for the script that offers it: never where it was."""
+    """Return captions in the beginning of a file, for the script that offers them; never the place."""
     if not may_add(request.user):
         return not_without_role(request)
     file = request.FILES.get("picture")
@@ -151,7 +151,7 @@ def read(request: HttpRequest) -> HttpResponse:
 
 
 def not_without_role(request: HttpRequest) -> HttpResponse:
-    """What is answered to who may not add pictures: strangers log in first."""
+    """Answer a user who may not add pictures; anonymous ones are sent to the login."""
     if not request.user.is_authenticated:
         return redirect_to_login(request.get_full_path())
     advice = _("Ask the people who run this site: they can let you.")
@@ -159,7 +159,7 @@ def not_without_role(request: HttpRequest) -> HttpResponse:
 
 
 def _status(outcomes: list[Outcome]) -> int:
-    """Refused is what is refused altogether."""
+    """Return 413 or 400 if all files were refused, else 200."""
     if outcomes and all(one.too_large for one in outcomes):
         return 413
     return 400 if outcomes and all(one.refused for one in outcomes) else 200
@@ -174,7 +174,7 @@ def _add(
     *,
     is_first: bool,
 ) -> Outcome:
-    """Raises Busy for the first one alone: what became of those before is told in any case."""
+    """Add one file. Raises Busy for the first one only, so that outcomes of earlier files are always shown."""
     name = file.name or ""
     try:
         added = add_upload(file, details, user, written=written, visibility=visibility, door=Revision.Door.PAGE)

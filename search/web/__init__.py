@@ -1,1 +1,4 @@
-"""What holds for every request: middleware, sessions, static files, template context. Only settings name it."""
+"""What wraps every request: middleware, sessions, static files, template context.
+
+May import any room but management. No verbs: the settings name it, and Django calls it.
+"""

@@ -1,4 +1,4 @@
-"""Answers that are text go out compressed: a page of results is 100 kB, and 11 kB so."""
+"""Compression of text responses: a page of results is 100 kB, and 11 kB compressed."""
 
 import re
 from collections.abc import Callable
@@ -12,15 +12,15 @@ from django.utils.cache import patch_vary_headers
 _TEXT = re.compile(r"text/|application/(json|problem\+json|xml|atom\+xml|javascript|manifest\+json)|image/svg\+xml")
 _REFUSED = re.compile(r"\bgzip\s*;\s*q\s*=\s*0(\.0*)?\s*(,|$)", re.IGNORECASE)
 LEAST = 1_000
-"""Bytes from which it is worth while: what fits one packet is no sooner there for being smaller."""
+"""Minimum bytes: what fits into one packet arrives no sooner compressed."""
 
 
 class Compressed(GZipMiddleware):
-    """Django's, for what is text, made at once, and not secret.
+    """Django's GZipMiddleware, for text that isn't streamed and isn't secret.
 
-    What a page holds beside what a stranger had it say can be guessed by how long it becomes (BREACH). Django adds up
-    to a hundred random bytes to each answer, and masks its tokens anew in each; pages that show a secret in clear are
-    never stored (`no-store`), and not compressed.
+    The compressed size can reveal the contents of a page next to text that an attacker chose (BREACH). Django adds up
+    to a hundred random bytes to each response, and masks its CSRF tokens; pages that show a secret in clear are
+    `no-store`, and not compressed.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -40,5 +40,5 @@ class Compressed(GZipMiddleware):
 def _may_be_compressed(response: HttpResponseBase) -> bool:
     if not isinstance(response, HttpResponse) or not _TEXT.match(response.headers.get("Content-Type", "")):
         return False
-    told = response.headers.get("Cache-Control", "")
-    return len(response.content) >= LEAST and "no-store" not in told and "no-transform" not in told
+    control = response.headers.get("Cache-Control", "")
+    return len(response.content) >= LEAST and "no-store" not in control and "no-transform" not in control

@@ -1,5 +1,5 @@
-"""Who sees anything at all. Where SITE_ACCESS is not "public" each address is shut to who has not logged in, whatever
-it holds; the few that lead in stand here, so that a new one is shut until somebody says otherwise."""
+"""Access to the site. Unless SITE_ACCESS is "public", every URL requires a login but for the few listed here, so that
+a new one is closed by default."""
 
 import base64
 import binascii
@@ -22,22 +22,22 @@ from search.limits import TooMany, address_of, count
 from search.models import ApiToken
 from search.query.viewer import asked_by
 
-LEADS_IN = {
+OPEN_VIEWS = {
     *("login", "enter-code", "sign-up", "reset-password", "choose-password", "logout", "set_language", "robots"),
     *("manifest", "service-worker", "offline"),
 }
-"""What a stranger needs to log in, and what tells programs to stay away, or a browser what the site is called."""
+"""URL names that need no login: what logging in takes, robots.txt, and what installs the app."""
 _FAVICON = "/favicon.ico"
 _FEED = "feed"
 
 
 def is_shut(request: HttpRequest) -> bool:
-    """Whether this person sees nothing here before they log in."""
+    """Whether this request needs a login to see anything."""
     return settings.SITE_ACCESS != "public" and not (hasattr(request, "user") and request.user.is_authenticated)
 
 
 class SiteAccess:
-    """Lets nobody in who has not logged in, where SITE_ACCESS says so; programs bring a token."""
+    """Requires a login where SITE_ACCESS says so; programs send a token."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -46,7 +46,7 @@ class SiteAccess:
         with asked_by(lambda: request.user):
             response = self.get_response(request)
         if settings.SITE_ACCESS != "public":
-            # Nothing on the way keeps for others what one of them was shown.
+            # Shared caches must not serve one user's response to others.
             patch_cache_control(response, private=True)
             patch_vary_headers(response, ["Cookie", "Authorization"])
         return response
@@ -55,20 +55,20 @@ class SiteAccess:
         if not is_shut(request):
             return None
         try:
-            return _at_the_door(request)
+            return _denial(request)
         except TooMany as error:
             return unavailable_page(request, error)
 
 
-def _at_the_door(request: HttpRequest) -> HttpResponse | None:
-    """Return what this person gets instead of what they asked for; None for what they may have."""
+def _denial(request: HttpRequest) -> HttpResponse | None:
+    """Return the response to a request without access; None where it may pass."""
     name = request.resolver_match.view_name if request.resolver_match else ""
-    if name in LEADS_IN or request.path_info == _FAVICON:
+    if name in OPEN_VIEWS or request.path_info == _FAVICON:
         return None
     if is_for_programs(request):
-        return _without_token(request)
+        return _token_denial(request)
     if name == _FEED:
-        return None if _brings_token(request) else _password_asked(request)
+        return None if _has_token(request) else _basic_auth_needed(request)
     if request.htmx:  # type: ignore[attr-defined] # a part of a page can't become the login
         page = request.htmx.current_url_abs_path or reverse("search")  # type: ignore[attr-defined]
         return HttpResponseClientRedirect(f"{reverse('login')}?{urlencode({'next': page})}")
@@ -77,9 +77,9 @@ def _at_the_door(request: HttpRequest) -> HttpResponse | None:
     return redirect_to_login(request.get_full_path())
 
 
-def _without_token(request: HttpRequest) -> HttpResponse | None:
-    """Return what is answered to a program that brings no token, or a wrong one; None for a right one."""
-    from search.api.authentication import Token  # noqa: PLC0415 - ninja, which no page needs
+def _token_denial(request: HttpRequest) -> HttpResponse | None:
+    """Return the error for a program with a missing or wrong token; None for a valid one."""
+    from search.api.authentication import Token  # noqa: PLC0415 - imports ninja, which no page needs
     from search.api.errors import token_needed  # noqa: PLC0415
 
     try:
@@ -88,13 +88,13 @@ def _without_token(request: HttpRequest) -> HttpResponse | None:
         return problem.to_response()
 
 
-def _brings_token(request: HttpRequest) -> bool:
-    """Whether a feed reader sends a token of somebody's, as the password of HTTP's own login: it can't use a page."""
-    kind, _space, told = request.headers.get("Authorization", "").partition(" ")
+def _has_token(request: HttpRequest) -> bool:
+    """Whether a feed reader sends a valid token as the password of HTTP Basic: it can't log in on a page."""
+    kind, _space, credentials = request.headers.get("Authorization", "").partition(" ")
     if kind.casefold() != "basic":
         return False
     try:
-        _name, _colon, secret = base64.b64decode(told.strip(), validate=True).decode().partition(":")
+        _name, _colon, secret = base64.b64decode(credentials.strip(), validate=True).decode().partition(":")
     except (binascii.Error, ValueError):
         return False
     if ApiToken.of_secret(secret.strip()) is not None:
@@ -103,7 +103,7 @@ def _brings_token(request: HttpRequest) -> bool:
     return False
 
 
-def _password_asked(request: HttpRequest) -> HttpResponse:
+def _basic_auth_needed(request: HttpRequest) -> HttpResponse:
     context = {
         "problem": _("This feed is for people with an account."),
         "advice": _("Give your feed reader your name, and as the password a token, which you make in your account."),

@@ -1,4 +1,4 @@
-"""What holds for every answer: errors that say what is wrong, also to programs, and what a page may load."""
+"""Middleware for every response: errors with words, also for programs, and security headers."""
 
 import logging
 import secrets
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 class OneChoice:
-    """Has a request answered with one pair of models from its beginning to its end, whatever is chosen meanwhile."""
+    """Pins the pair of models for the whole request, whatever is activated meanwhile."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -38,8 +38,8 @@ class OneChoice:
 
 
 class HealthChecks:
-    """Answers a load balancer, and who reads the metrics, before anything asks who it is: they call by address and
-    over plain http."""
+    """Answers load balancers and metrics scrapers before host and HTTPS checks: they call by IP address and over plain
+    http."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -54,7 +54,7 @@ class HealthChecks:
 
 
 class HeadLikeGet:
-    """Answers HEAD wherever GET is answered: with the same status and headers, and without the body."""
+    """Answers HEAD like GET, without the body."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -75,7 +75,7 @@ class HeadLikeGet:
 
 
 class MethodNotAllowed:
-    """Tells which methods an address takes: a view that refuses one answers without words."""
+    """Adds a page and the allowed methods to 405 responses, which Django leaves empty."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -107,7 +107,7 @@ class MethodNotAllowed:
 
 
 class BodyLimits:
-    """Refuses a body that is longer than its address takes, before it is read; one in chunks as soon as it is."""
+    """Rejects a body above the limit of its URL before it is read; a chunked one once it exceeds the limit."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -116,8 +116,8 @@ class BodyLimits:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
-        told = str(request.META.get("CONTENT_LENGTH") or "")
-        length = int(told) if told.isdecimal() else 0
+        header = str(request.META.get("CONTENT_LENGTH") or "")
+        length = int(header) if header.isdecimal() else 0
         if not length:
             return None
         name = request.resolver_match.view_name if request.resolver_match else ""
@@ -130,11 +130,11 @@ class BodyLimits:
         most = upload_handlers.most_bytes(name)
         body: Any = request.META.get("wsgi.input")
         if getattr(body, "is_in_chunks", False):
-            body.limit_to(most, upload_handlers.TooLarge(most))  # its length is not told before its end
+            body.limit_to(most, upload_handlers.TooLarge(most))  # its length is known only at its end
         elif length > most:
-            from search.views.errors import bad_request  # noqa: PLC0415 - which builds on this module
+            from search.views.errors import bad_request  # noqa: PLC0415 - which imports this module
 
-            # Not raised: with DEBUG on, as at home, Django would show where in the code that was.
+            # Not raised: with DEBUG on, as at home, Django would show a traceback.
             picture = length if name in upload_handlers.ONE_PICTURE else None
             return bad_request(request, upload_handlers.TooLarge(most, picture=picture))
         if not upload_handlers.fits_the_disk(min(length, most)):
@@ -144,8 +144,8 @@ class BodyLimits:
 
 
 class Unavailable:
-    """Answers 503, with a page that needs none of them, when a part is not there or was left out of an upgrade, and to
-    whom the server has no time for."""
+    """Answers 503, with a page that needs neither database nor static files, when a dependency is down, an upgrade is
+    incomplete, or the server is overloaded."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -169,7 +169,7 @@ class Unavailable:
 
 
 class StyleNonce:
-    """The word by which a page says that a <style> is its own: made when the page asks for it, anew each time."""
+    """The nonce of a page's own <style>: generated when the page uses it, new for each response."""
 
     value = ""
 
@@ -179,8 +179,8 @@ class StyleNonce:
 
 
 class ContentSecurityPolicy:
-    """Lets pages load scripts, styles and pictures from here alone, and pictures from the object storage too; and use
-    none of the parts of a device that no page of ours needs."""
+    """Limits scripts and styles to this site, pictures to this site and the object storage; disables device features
+    that no page uses."""
 
     UNUSED = ", ".join(
         f"{part}=()"

@@ -1,4 +1,4 @@
-"""What the first page would otherwise wait for: addresses, templates and words, loaded when a server starts."""
+"""Preloading for the first page: URLs, templates and translations, when a server starts."""
 
 from pathlib import Path
 
@@ -13,16 +13,13 @@ _TEMPLATES = Path(settings.BASE_DIR) / "templates"
 
 
 def load_pages() -> None:
-    """Load the addresses, and the templates of the search page. Asks no database.
-
-    And what an upgrade must have brought.
-    """
+    """Load the URLs, the templates of the search page, and the checks of an upgrade. Queries no database."""
     with translation.override(settings.LANGUAGE_CODE):
         reverse("search")
         upgrades.prepare()
         for name in _names("base*.html", "search/_partials/*.html"):
             get_template(name, using="django")
-    # Those of the search page are made for each language.
+    # Templates of the search page are compiled for each language.
     for language, _name in settings.LANGUAGES:
         with translation.override(language):
             for name in _names("base.jinja", "_frame/*", "search/search.jinja", "search/_partials/*.jinja"):

@@ -1,4 +1,4 @@
-"""What is counted by the address that is asked for, before anything of its body is read."""
+"""Rate limits by URL, applied before the body is read."""
 
 from collections.abc import Callable
 from types import MappingProxyType
@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 
 from imagesearch.request_bodies import LOOKED_AT
 from search.http.unavailable import unavailable_page
-from search.limits.clients import who_asks
+from search.limits.clients import counting_key
 from search.limits.counting import TooMany, count
 
 _SENT = MappingProxyType(
@@ -29,13 +29,13 @@ _SENT = MappingProxyType(
         "api:add-image": "UPLOADS",
     }
 )
-"""Names of addresses that take forms, and what is counted of them."""
+"""URL names of POST requests, with the limit that counts them."""
 _ASKED_FOR = MappingProxyType({"download": "DOWNLOADS"})
-"""And of those where looking is what costs."""
+"""URL names of GET requests with a limit."""
 
 
 class Counted:
-    """Answers 429 for what is done too often. The people who curate the collection may do it as often as they like."""
+    """Answers 429 for what is done too often. Staff are exempt."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -50,7 +50,7 @@ class Counted:
         if kind is None or LOOKED_AT in request.META or request.user.is_staff:
             return None
         try:
-            count({kind: who_asks(request)})
+            count({kind: counting_key(request)})
         except TooMany as error:
             return unavailable_page(request, error)
         return None

@@ -1,4 +1,4 @@
-"""What is told to who is refused before anything was asked: the server has such answers made once, and keeps them."""
+"""Responses for overload and broken requests; the server renders and caches each once."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from search.http.problems import Problem, is_for_programs
 
 REFUSED = "imagesearch.refused"
-"""In the environment of a request: why it is refused."""
+"""WSGI environ key: why the request is refused."""
 _RETRY_AFTER = {"Retry-After": "5"}
 
 

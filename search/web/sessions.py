@@ -1,10 +1,10 @@
-"""Sessions in the database, asked for by keys that can be keys: anything else in the cookie is no session."""
+"""Database sessions with stricter keys: anything else in the cookie is no session."""
 
 from django.contrib.sessions.backends import db
 
 
 class SessionStore(db.SessionStore):
     def _validate_session_key(self, key: str) -> bool:
-        # A cookie may hold a NUL, which PostgreSQL refuses with an error.
+        # A cookie may contain a NUL, which PostgreSQL rejects with an error.
         valid = super()._validate_session_key(key)  # type: ignore[misc]
         return bool(valid) and key.isascii() and key.isalnum()

@@ -1,4 +1,4 @@
-"""Scripts, styles and drawings, as they are served where DEBUG is off."""
+"""Static files as served where DEBUG is off."""
 
 import datetime as dt
 
@@ -9,14 +9,14 @@ from search.monitoring.upgrades import NotCollected
 
 
 class StaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
-    """Whitenoise's, which remembers the addresses: a page names two dozen files, and each takes 12 µs to look up."""
+    """Whitenoise's, with a cache of URLs: a page names two dozen files, and each takes 12 µs to look up."""
 
     @cached_property
     def _addresses(self) -> dict[str, str]:
         return {}
 
     def url(self, name: str, force: bool = False) -> str:
-        """Return the address of the file `name`, which holds a hash of what is in it. Raises NotCollected for none."""
+        """Return the URL of the file `name`, which contains a hash of its contents. Raises NotCollected for none."""
         if name not in self._addresses:
             try:
                 self._addresses[name] = super().url(name, force)
@@ -25,7 +25,7 @@ class StaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
         return self._addresses[name]
 
     def load_manifest(self) -> tuple[dict[str, str], str]:
-        """Return what was collected: nothing, where a `collectstatic` was killed while it wrote that down."""
+        """Return the manifest; empty, where a `collectstatic` was killed while writing it."""
         try:
             files, digest = super().load_manifest()
         except ValueError:
@@ -33,8 +33,8 @@ class StaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
         return files, digest
 
     def get_modified_time(self, name: str) -> dt.datetime:
-        """Return a time so early that `collectstatic` copies the file anew.
+        """Return a time so early that `collectstatic` always copies the file.
 
-        By the times it would keep the copy of a file that is older than it, as after going back to an older version.
+        By real times it would keep a newer copy, as after going back to an older version.
         """
         return dt.datetime.fromtimestamp(0, dt.UTC)

@@ -1,4 +1,4 @@
-"""What the templates of the search page ask for: see `search.rendering.jinja_engine`."""
+"""Globals of the search page's templates: see `search.rendering.jinja_engine`."""
 
 from typing import Any
 from urllib.parse import quote
@@ -20,7 +20,7 @@ from search.views import ordering, search_context, walls
 
 
 def environment(**options: Any) -> Environment:
-    """Return Jinja for the search page, with what Django's backend asks of it."""
+    """Return the Jinja environment of the search page, for Django's backend."""
     constants = {
         "language": get_language,
         "languages": _languages,
@@ -72,12 +72,12 @@ def environment(**options: Any) -> Environment:
 
 
 def _languages() -> tuple[tuple[str, str], ...]:
-    """The languages of the site, each with its name in itself."""
+    """The languages of the site, each with its own name."""
     return tuple((code, capfirst(get_language_info(code)["name_local"])) for code, _name in settings.LANGUAGES)
 
 
 def _picture_input() -> str:
-    """The field of a picture to search by."""
+    """The file field of a query picture."""
     return str(PictureForm()["picture"])
 
 

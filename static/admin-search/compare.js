@@ -1,4 +1,4 @@
-// Judging without leaving the page, and by keys. Without this, each button sends the form.
+// Judging without reloading the page, and by keys. Without this, each button submits the form.
 
 const form = document.querySelector(".sides");
 const failed = document.querySelector(".failed");
@@ -25,7 +25,7 @@ async function judge(button) {
   }
 }
 
-// A picture may stand in both lists.
+// A picture may be in both lists.
 function show(image, grade) {
   for (const button of document.querySelectorAll(`[data-image="${image}"] [name="judge"]`)) {
     button.setAttribute("aria-pressed", String(button.value === `${image}:${grade}`));

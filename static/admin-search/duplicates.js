@@ -1,4 +1,4 @@
-// Two copies above one another, or side by side, and both nearer where the pointer is; and groups decided about by keys.
+// Compares two copies, flickering or side by side, both magnified at the pointer; and decides groups by keys.
 
 const dialog = document.querySelector(".duplicate-compare");
 const stage = dialog.querySelector(".duplicate-stage");
@@ -43,7 +43,7 @@ function flicker(on) {
   stage.classList.toggle("flickers", on);
 }
 
-// Both show the same place, so that what differs can be seen.
+// Both show the same point, so that differences are visible.
 function zoom(event) {
   const side = event.target.closest("img");
   if (!side || event.pointerType === "touch") return;
@@ -59,7 +59,7 @@ function zoom(event) {
   }
 }
 
-// Whoever has just decided about one goes on with the next by the same keys.
+// After a decision, focus the next group for the same keys.
 if (document.querySelector(".messagelist")) document.querySelector(".duplicate-group")?.focus();
 
 document.addEventListener("keydown", (event) => {

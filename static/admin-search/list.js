@@ -1,4 +1,4 @@
-// The list of pictures: titles and tags are edited in their cells, each saved at once; long searches go by POST.
+// The list of pictures: titles and tags are edited in their cells, each saved at once; long searches are posted.
 
 const LONGEST = 1200;
 const form = document.getElementById("changelist-form");
@@ -7,7 +7,7 @@ const words = document.querySelector(".list-tools").dataset;
 
 for (const cell of form?.querySelectorAll("[data-field]") ?? []) offer(cell);
 
-// An address can't hold a list of thousands: such a search is sent as the page for pasted lists sends it.
+// A URL can't hold thousands of ids: such a search is posted like a pasted list.
 search?.addEventListener("submit", (event) => {
   const text = search.elements.q.value;
   if (text.length <= LONGEST) return;
@@ -31,7 +31,7 @@ function offer(cell) {
   hostOf(cell).append(button);
 }
 
-// A title stands in a link, which can hold neither a button nor a field.
+// A title is within a link, which can contain neither a button nor an input.
 function hostOf(cell) {
   return cell.closest("td, th");
 }
@@ -56,7 +56,7 @@ function edit(cell) {
       close(cell);
       hostOf(cell).querySelector(".edit-in-place").focus();
     } else if (event.key === "Enter") {
-      // Not the form around it, whose button runs an action.
+      // Not the surrounding form, whose button runs an action.
       event.preventDefault();
       leaving = "save";
       save(cell, field, () => follow(cell));
@@ -79,7 +79,7 @@ function edit(cell) {
 
 const cellsOf = (name) => [...form.querySelectorAll(`[data-field="${name}"]`)];
 
-// Down the column, as in a table of figures; behind the last row to the button of this one.
+// Down the column, as in a spreadsheet; after the last row to this cell's button.
 function follow(cell) {
   const column = cellsOf(cell.dataset.field);
   const next = column[column.indexOf(cell) + 1];
@@ -113,7 +113,7 @@ async function save(cell, field, then = () => {}) {
     close(cell);
     return then();
   }
-  // What was typed stays; saved once more, it replaces what somebody else wrote meanwhile, which is told.
+  // The input stays; saved again, it replaces the concurrent change shown in the message.
   if (told?.value !== undefined) cell.dataset.value = told.value;
   tell(cell, told?.problem ?? words.notSaved);
   field.focus();

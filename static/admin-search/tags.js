@@ -1,11 +1,11 @@
-// Suggestions of a tag, decided about one after the other without the page being loaded anew, and by keys.
+// Suggestions of a tag, decided one after the other without reloading the page, and by keys.
 
 const form = document.querySelector(".tag-grid");
 const waiting = document.querySelector("[data-waiting]");
 
 form?.addEventListener("submit", async (event) => {
   const button = event.submitter;
-  if (!button || !/^[0-9a-f-]{36}$/.test(button.value)) return; // more than one: the page is loaded anew
+  if (!button || !/^[0-9a-f-]{36}$/.test(button.value)) return; // more than one: reload the page
   event.preventDefault();
   const tile = button.closest("[data-tile]");
   const body = new FormData(form, button);
@@ -34,7 +34,7 @@ function neighbour(tile, step) {
   return all[all.indexOf(tile) + step];
 }
 
-// As the admin shows its own: what was told before goes.
+// Like the admin's own messages: earlier ones are replaced.
 function tell(html, level) {
   let list = document.querySelector(".messagelist");
   if (!list) {

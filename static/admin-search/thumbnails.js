@@ -1,4 +1,4 @@
-// An address that the storage signed ends, and a list may be open for longer: the site has each thumbnail too.
+// Presigned URLs expire, and a list may be open for longer: the site serves each thumbnail too.
 
 document.addEventListener("error", ({ target }) => fetchFromSite(target), true);
 for (const picture of document.querySelectorAll("img.thumbnail")) {

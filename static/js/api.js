@@ -1,15 +1,15 @@
-// The page where the API is tried: Swagger UI, with the session of the person and the CSRF token that it asks for.
+// The API's documentation page: Swagger UI, with the user's session and CSRF token.
 
 const place = document.getElementById("api");
 const token = document.querySelector("input[name=csrfmiddlewaretoken]").value;
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
-// Swagger UI knows its dark colours by this name alone.
+// Swagger UI's dark theme is switched by this class.
 const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
 dark.addEventListener("change", follow);
 follow();
 
-// What Swagger UI leaves out, and people need who hear the page or have no mouse.
+// Accessibility fixes that Swagger UI lacks.
 function complete() {
   for (const table of place.querySelectorAll("table[role=region]")) table.removeAttribute("role");
   for (const row of place.querySelectorAll("tr[data-param-name]")) {
@@ -24,7 +24,7 @@ new MutationObserver(complete).observe(place, { childList: true, subtree: true }
 window.SwaggerUIBundle({
   url: place.dataset.schema,
   domNode: place,
-  // Our own page tells what stands there, in the person's language.
+  // Our own page has this information, in the user's language.
   plugins: [{ wrapComponents: { InfoContainer: () => () => null } }],
   deepLinking: false,
   defaultModelsExpandDepth: -1,

@@ -1,12 +1,12 @@
-// The order of an album: Alt with an arrow moves the picture that has the focus, at once and without loading the page.
-// Without this script the buttons above do it.
+// Rearranging an album: Alt+arrow moves the focused picture at once, without reloading the page. Without this script the
+// buttons above do it.
 
 const form = document.getElementById("arrange");
 const list = form.querySelector(".arrange");
 const first = Number(list.getAttribute("start"));
 const STEPS = { ArrowLeft: "earlier", ArrowUp: "earlier", ArrowRight: "later", ArrowDown: "later" };
 
-// One after the other: each is a step from where the one before has led.
+// One after the other: each move starts from the result of the one before.
 let sent = Promise.resolve();
 
 list.addEventListener("keydown", (event) => {

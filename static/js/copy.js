@@ -1,6 +1,6 @@
-// Puts text into the clipboard.
+// Copies text to the clipboard.
 
-// Tells whether that was possible. Over plain http browsers have the older way only.
+// Returns whether it succeeded. Over plain http browsers have only the older API.
 export async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);

@@ -1,5 +1,5 @@
-// Curators change pictures where they meet them: those that are selected, the one that is shown large or focused, or
-// that of the page. What hides or deletes several is asked about first; all of it can be undone.
+// Curators change pictures where they are shown: the selection, the enlarged or focused picture, or that of the page.
+// Hiding or deleting several needs a confirmation; everything can be undone.
 
 import { pressed } from "./pressed.js";
 import { idInAddress } from "./shown_large.js";
@@ -20,7 +20,7 @@ const WITH_WORDS = ["tag", "untag", "edit", "visibility", "album"];
 const OF_ALBUMS = ["album", "unalbum"];
 const may = dialog.dataset.may.split(" ");
 
-// What is being done, and to which pictures.
+// The action in progress, and its pictures.
 let verb = "";
 let ids = [];
 let undoable = null;
@@ -35,7 +35,7 @@ document.addEventListener("click", (event) => {
   begin(button.dataset.verb, chosen);
 });
 
-// Of a new album the title is asked for, and nothing can be taken out of it.
+// A new album needs a title, and nothing can be removed from it.
 const albums = form.elements.album;
 function showAlbum() {
   const isNew = albums.value === "new";
@@ -94,7 +94,7 @@ async function open() {
   for (const part of form.querySelectorAll("[data-for]")) part.hidden = !part.dataset.for.split(" ").includes(verb);
   slot("many").hidden = one;
   if (verb === "album") {
-    // The one before, or else the one that was changed last.
+    // The previous choice, or else the album that was changed last.
     albums.value = album === "new" && albums.options.length > 1 ? albums.options[1].value : album;
     showAlbum();
   }
@@ -107,7 +107,7 @@ async function open() {
 
 const fieldOf = (what) => ({ edit: form.elements.title, album: albums, visibility: form.elements.visibility })[what] ?? tags;
 
-// Of one picture what it has is shown, and what is changed of it is set: an emptied field too.
+// For a single picture, its current values are shown and all changes are sent, also emptied fields.
 async function fill(id) {
   const answer = await fetch(dialog.dataset.details.replace(NOBODY, id)).catch(() => null);
   const details = answer?.ok ? await answer.json().catch(() => null) : null;
@@ -144,7 +144,7 @@ async function send(body) {
   return tell(answer.done, answer.undo && { revision: answer.undo, verb, ids });
 }
 
-// An album that was just made can be chosen from now on, and is the first to be.
+// Adds a new album as the first choice.
 function offer({ album, title }) {
   if (!albums) return;
   const known = [...albums.options].find((one) => one.value === String(album));
@@ -193,7 +193,7 @@ function fail(problem) {
   return fieldOf(OF_ALBUMS.includes(verb) ? "album" : verb).focus();
 }
 
-// The results stay as they are, and say what has become of each.
+// The results stay in place, with their new state.
 function apply(what, some) {
   for (const tile of some.map(tileOf).filter(Boolean)) {
     if (what === "hide" || what === "show") mark(tile, "tile-hidden", "is-hidden", dialog.dataset.hidden, what === "hide");
@@ -201,7 +201,7 @@ function apply(what, some) {
       mark(tile, "tile-trashed", "is-trashed", dialog.dataset.trashed, what === "trash");
     }
   }
-  // On the page of an album its pictures are those that are in it.
+  // On an album's page its pictures are those in the album.
   const here = document.querySelector("[data-album-here]")?.dataset.albumHere;
   if (here && form.elements.album?.value === here && OF_ALBUMS.includes(what)) {
     for (const tile of some.map(tileOf).filter(Boolean)) {
@@ -220,7 +220,7 @@ function mark(tile, kind, badge, words, on) {
   tile.querySelector(".tile-facts").prepend(told);
 }
 
-// On to the next one, as after any decision about one of many.
+// On to the next picture, as after any decision in a series.
 function leaveTrashed() {
   const next = lightbox.querySelector("[data-slot=next]");
   if (!next.disabled) next.click();
@@ -233,7 +233,7 @@ function tell(text, undo) {
   showTold();
 }
 
-// Beside an open dialog nothing can be pressed: it is shown within. Shown anew, it lies above all that was opened since.
+// Elements outside an open dialog can't be clicked, so the message moves into it. Reopened, it is on top of the stack.
 function showTold() {
   if (told.matches(":popover-open")) told.hidePopover();
   (lightbox?.open ? lightbox : document.body).append(told);
@@ -256,7 +256,7 @@ told.querySelector("[data-slot=undo]").addEventListener("click", async () => {
   tell(answer.done ?? answer.problem ?? dialog.dataset.failed, null);
 });
 
-// Tags complete as one types, the last of them.
+// Autocompletes the last of the comma-separated tags.
 let typed = 0;
 tags.addEventListener("input", async () => {
   const [, before, part] = /^(.*,\s*)?([^,]*)$/s.exec(tags.value);

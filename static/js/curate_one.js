@@ -1,4 +1,4 @@
-// On the page of one picture the keys lead to its forms, or press their buttons.
+// Shortcuts on the page of one picture: focus its forms, or press their buttons.
 
 import { pressed } from "./pressed.js";
 

@@ -1,4 +1,4 @@
-// What is dropped anywhere on the page, and what is pasted.
+// Drops anywhere on the page, and pastes.
 
 import { readGiven } from "./given.js";
 
@@ -7,11 +7,11 @@ const FIELDS = "input, textarea, select, [contenteditable]";
 const inField = (event) => event.target.closest?.(FIELDS) != null;
 const onBox = (event) => event.target.closest?.("#box") != null;
 
-// Has `receive` called with what is given. Words that are pasted or dropped into a field go there, as ever.
+// Calls `receive` with the data. Words pasted or dropped into a field are left to the field.
 export function onGiven(receive) {
   const veil = document.getElementById("veil");
   let inside = 0;
-  // A picture of this page that is let go a little further on was not meant; one on the search box was.
+  // Ignore a picture of this page dropped near its origin; on the search box it counts.
   let isOwn = false;
 
   const carries = (event, kind) => event.dataTransfer?.types.includes(kind) ?? false;

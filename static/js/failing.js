@@ -1,27 +1,26 @@
-// Why a request brought nothing, in words, and when to make it again.
+// Why a request failed, in words, and when to retry it.
 
 const MOST_BY_ITSELF = 5;
 const LONGEST_WAIT = 60;
 
-// Says why of an event by which htmx tells that a request failed.
+// Returns the reason of an htmx error event.
 export function whyFailed({ type, detail }) {
   const words = document.getElementById("failure").dataset;
   if (type === "htmx:timeout") return words.slow;
   if (!detail.xhr?.status) return words.unreachable;
   const told = headingOf(detail.xhr.responseText);
   if (told) return told;
-  // An answer that is no error and not ours either is that of a network that asks to log in.
+  // A response without an error that isn't ours comes from a captive portal.
   return detail.xhr.status < 400 ? words.unreachable : words.wrong.replace("{status}", detail.xhr.status);
 }
 
-// The heading of one of our pages about what went wrong; those of proxies have none that people can read.
+// The heading of one of our error pages; proxies' pages have none worth showing.
 export function headingOf(html) {
   const page = new DOMParser().parseFromString(html ?? "", "text/html");
   return page.querySelector("main h1")?.textContent.trim().replace(/\s+/g, " ");
 }
 
-// Keeps what failed, to do it again: when somebody asks for it, when the server has said, and when the network or the
-// person is back.
+// Keeps a failed action and retries it: on request, after Retry-After, and when the network or the user is back.
 export class Failed {
   #act = null;
   #timer = 0;
@@ -36,7 +35,7 @@ export class Failed {
 
   keep(xhr, act) {
     this.forget();
-    // What is wrong with a request is as wrong the next time.
+    // Client errors would fail again.
     if (xhr?.status >= 400 && xhr.status < 500) return;
     this.#act = act;
     const wait = Number(xhr?.status === 503 && xhr.getResponseHeader("Retry-After"));

@@ -1,5 +1,5 @@
-// What refines a search: the sheet of filters, on a phone, which its button and Escape close; and the sliders, which say what
-// they stand at while they are moved. The results follow when one is let go.
+// Filters: the sheet on a phone, closed by its button and Escape; and the sliders, which show their value while they
+// move. The results update when one is released.
 
 const NARROW = matchMedia("(max-width: 64rem)");
 
@@ -14,7 +14,7 @@ function close() {
 document.addEventListener("click", ({ target }) => {
   if (target.closest("[data-closes-filters]")) close();
   if (!NARROW.matches || filters() || !target.closest("#filters > summary")) return;
-  // What the sheet leaves in sight are the results, whatever stands above them.
+  // Scroll to the results, past what is above them.
   requestAnimationFrame(() => document.querySelector(".found-list").scrollIntoView());
 });
 document.addEventListener("keydown", (event) => {
@@ -27,12 +27,12 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("input", ({ target }) => {
   if (!target.matches(".chip input[type=range]")) return;
   const step = document.querySelector(`#weights option[value="${target.value}"]`);
-  // An address may say a weight between the steps.
+  // A URL may have a weight between the steps.
   const label = step?.label ?? target.value;
   target.setAttribute("aria-valuetext", label);
   target.parentElement.querySelector("output").value = label;
 });
 
-// Bars of months are drawn where filters are open, which most searches never see.
+// The histogram of months is drawn only where filters are open, which is rare.
 document.addEventListener("toggle", ({ target }) => target.matches("#filters[open]") && import("./months.js"), true);
 if (filters()) import("./months.js");

@@ -1,6 +1,6 @@
-// Pictures in folders that are chosen or dropped; what else lies there was not meant.
+// Pictures in chosen or dropped folders; other files are ignored.
 
-// The pictures of a dropped folder and those in it. A folder tells of 100 at a time.
+// The pictures of a dropped folder and its subfolders. A reader returns 100 entries at a time.
 export async function picturesIn(folder, accepted) {
   const reader = folder.createReader();
   const found = [];
@@ -19,13 +19,13 @@ async function pictureIn(entry, accepted) {
   return file && isPicture(file, accepted) ? [file] : [];
 }
 
-// Those of a chosen folder, which the browser lists as a whole.
+// The pictures of a chosen folder, which the browser lists recursively.
 export function picturesOf(files, accepted) {
   const isHidden = ({ webkitRelativePath: path }) => path.split("/").some((name) => name.startsWith("."));
   return [...files].filter((file) => isPicture(file, accepted) && !isHidden(file));
 }
 
-// By name too: many systems know no type for the younger formats and for RAW.
+// By name too: many systems know no MIME type for newer formats and RAW.
 function isPicture(file, accepted) {
   const kinds = accepted.split(",");
   return kinds.includes(file.type) || kinds.some((end) => file.name.toLowerCase().endsWith(end));

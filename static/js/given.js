@@ -1,14 +1,14 @@
-// What a drop or a paste brings: words, files, or pictures that have an address only.
+// The contents of a drop or paste: words, files, or pictures with only a URL.
 
 const OF_OURS = [
   [/\/images\/([-0-9a-f]{36})\//i, "like"],
   [/\/search\/picture\/([-0-9a-f]{36})\.webp$/i, "picture"],
 ];
 
-// Reads it all at once: after the event nothing of it can be read any more. Where there are words, they are what is
-// meant: Word and Excel put a picture of what was copied beside them.
+// Reads everything synchronously: after the event the data are gone. Words take precedence: Word and Excel add a
+// picture of the copied text.
 export function readGiven(data) {
-  // Not as a page of its own, whose styles our security policy would complain of.
+  // Not as a document, whose inline styles would violate our CSP.
   const page = document.createElement("template");
   page.innerHTML = data.getData("text/html");
   for (const unseen of page.content.querySelectorAll("style, script, title")) unseen.remove();
@@ -30,7 +30,7 @@ function entriesOf(data) {
   return [...data.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
 }
 
-// File managers give the names or paths of files as text beside them, browsers the address of what is dragged.
+// File managers add the names or paths of files as text, browsers the URL of a dragged picture.
 function names(text, files, addresses) {
   if (addresses.includes(text)) return true;
   const last = (line) => line.trim().split(/[\\/]/).pop();
@@ -38,7 +38,7 @@ function names(text, files, addresses) {
   return text.split(/[\r\n]+/).every((line) => known.has(last(line)));
 }
 
-// The part of a search that stands for a picture of this site: nothing need be fetched to know what it shows.
+// The query part for a picture of this site, which needs no fetching.
 export function partOf(address) {
   const url = URL.canParse(address) && new URL(address);
   if (!url || url.origin !== location.origin) return null;
@@ -49,7 +49,7 @@ export function partOf(address) {
   return null;
 }
 
-// A picture that is written out in its address (data:); null where it is none, or can't be read.
+// The file in a data: URL; null for none, or an invalid one.
 export function fileOf(address) {
   const [head, kind, rest] = /^data:(image\/[^;,]+)([^,]*),/i.exec(address) ?? [];
   if (!head) return null;

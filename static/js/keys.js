@@ -1,4 +1,4 @@
-// Keys: arrows walk through the results, "s" asks for more like one, "?" lists all of them, Escape leaves the box.
+// Keyboard: arrows move through the results, "s" searches for similar ones, "?" lists the keys, Escape leaves the box.
 
 import { pressed } from "./pressed.js";
 import { linkOf, tiles } from "./tiles.js";
@@ -10,7 +10,7 @@ document.addEventListener("click", (event) => {
   if (event.target.closest("[data-opens=keys-help]")) help.showModal();
 });
 
-// A click beside the list, on what lies behind it, closes it.
+// A click on the backdrop closes the list.
 help.addEventListener("click", (event) => {
   if (event.target === help) help.close();
 });
@@ -32,7 +32,7 @@ document.addEventListener("keydown", (event) => {
   return undefined;
 });
 
-// The browser would empty the box; its words are kept.
+// The browser would clear the box; its words are kept.
 function leaveBox(event) {
   if (event.target.id !== "words") return;
   event.preventDefault();
@@ -50,7 +50,7 @@ function neighbour(key, tile) {
   return undefined;
 }
 
-// Where nothing is focused, up and down scroll as ever; left and right lead to the first result in sight.
+// Without focus, up and down scroll as usual; left and right focus the first visible result.
 function first(key) {
   const nowhere = [document.body, document.getElementById("main")].includes(document.activeElement);
   if (!nowhere || !["ArrowLeft", "ArrowRight"].includes(key)) return undefined;

@@ -1,4 +1,4 @@
-// Opens a result in the light-box, in place of its page. What that takes is fetched when somebody is about to need it.
+// Opens a result in the lightbox instead of its page. Its code is loaded shortly before it is needed.
 
 import { idInAddress, pushToAddress, replaceInAddress } from "./shown_large.js";
 
@@ -14,7 +14,7 @@ function fetched() {
   return coming;
 }
 
-// A style sheet that can't be had is told in the console, and the picture is seen all the same.
+// Without its style sheet the picture is shown all the same; the browser logs the error.
 function styled(href) {
   const link = Object.assign(document.createElement("link"), { rel: "stylesheet", href });
   return new Promise((done) => {
@@ -24,7 +24,7 @@ function styled(href) {
 }
 
 async function open(link) {
-  // Of two clicks while what it takes is fetched, one is to be gone back from.
+  // Of two clicks while the code loads, only one adds a history entry.
   const save = idInAddress() ? replaceInAddress : pushToAddress;
   save(link.closest("article.tile").dataset.image);
   try {
@@ -37,7 +37,7 @@ async function open(link) {
 
 document.addEventListener("click", (event) => {
   const link = event.target.closest(FROM);
-  // With ctrl, shift or the middle button the link leads where links lead.
+  // With ctrl, shift or the middle button the link works as usual.
   if (!link || event.defaultPrevented || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
   open(link);
@@ -48,7 +48,7 @@ for (const name of ["pointerover", "focusin"]) {
   document.addEventListener(name, (event) => isNear(event) && fetched().catch(() => (coming = null)));
 }
 
-// The address says what is shown large, when the page comes and when its history is walked through.
+// Restores the lightbox from the URL, on load and on history navigation.
 async function look() {
   if (coming || idInAddress()) (await fetched()).showWhatAddressSays();
 }

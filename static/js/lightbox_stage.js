@@ -1,8 +1,7 @@
-// A result on the stage, with the ways to the next and the previous one: its picture at once, as its tile has it, and what
-// stands beside it as soon as it comes from its page.
+// A result on the stage, with links to the next and previous one: its picture at once, from its tile, and the panel as
+// soon as it is loaded from its page.
 
 import { onMoreFailed } from "./more.js";
-import { pressed } from "./pressed.js";
 import { clearAddress, idInAddress, leaveAddress, replaceInAddress } from "./shown_large.js";
 import { Stage } from "./stage.js";
 import { factsOf, firstNumber, foundInAll, hasMore, linkOf, loadMore, onResults, tileOf, tiles, titleOf } from "./tiles.js";
@@ -11,15 +10,17 @@ const dialog = document.getElementById("lightbox");
 const slot = (name) => dialog.querySelector(`[data-slot=${name}]`);
 const NOBODY = "00000000-0000-0000-0000-000000000000";
 const SOON = 3;
-const ON_STAGE = 4096; // pixels of the longer side that a picture takes where there is room for so many
-const SMALL_ON_STAGE = 640; // below which it would be blown up too much
-const HURRIED = 150; // milliseconds within which another step is likely to follow
+const ON_STAGE = 4096; // maximum of the longer side in pixels
+const SMALL_ON_STAGE = 640; // below it, enlarging looks bad
+const HURRIED = 150; // milliseconds within which another step is likely
 
-const stage = new Stage(dialog.querySelector(".one"), step);
+// Its tile has the link as well, while what stands beside it has not come.
+const moreLike = () => slot("more-like") ?? current.querySelector("a.more-like-this");
+const stage = new Stage(dialog.querySelector(".one"), step, moreLike);
 
 let current = null;
 let waiting = false;
-// Whether the next result was asked for and has not come. It may fail more than once: scrolling asks for it too.
+// Whether the next result is awaited. The request may fail more than once: scrolling makes it too.
 let isOwed = false;
 let asked = new AbortController();
 let shownAt = 0;
@@ -32,17 +33,7 @@ slot("stage").addEventListener("click", (event) => {
   if ([slot("stage"), slot("view")].includes(event.target) && !stage.zoom.isZoomed) dialog.close();
 });
 
-dialog.addEventListener("keydown", (event) => {
-  const act = {
-    ArrowRight: () => step(1),
-    ArrowLeft: () => step(-1),
-    s: () => (slot("more-like") ?? current.querySelector("a.more-like-this"))?.click(),
-    ...stage.keys(),
-  }[pressed(event)];
-  if (!act) return;
-  event.preventDefault();
-  act();
-});
+dialog.addEventListener("keydown", (event) => stage.onKey(event));
 
 dialog.addEventListener("close", () => {
   waiting = isOwed = false;
@@ -61,12 +52,12 @@ onResults(() => {
   else if (waiting) step(1);
   else showWays();
 });
-// A curator has changed what is shown.
+// A curator has changed the shown picture.
 document.addEventListener("curated", () => {
   if (dialog.open) showPanel(current);
 });
 onMoreFailed((reason) => {
-  // What is asked for ahead, and is not waited for, is asked for again by the next step.
+  // A failed prefetch is retried by the next step.
   const isTold = Boolean(reason) && isOwed;
   slot("failed").textContent = isTold ? reason : "";
   slot("again").hidden = !isTold;
@@ -95,7 +86,7 @@ function step(by) {
   if (by < 0 || !hasMore()) return false;
   isOwed = true;
   wait(true);
-  loadMore();
+  loadMore({ withRest: true });
   return true;
 }
 
@@ -128,7 +119,7 @@ function isUntitled(tile) {
   return tile.querySelector(".untitled") !== null;
 }
 
-// What stands beside it on its page. Of pictures that are only passed by it isn't asked for.
+// Loads the panel from the picture's page. Skipped for pictures that are only passed.
 async function showPanel(tile) {
   asked.abort();
   asked = new AbortController();
@@ -145,7 +136,7 @@ async function showPanel(tile) {
     return;
   }
   slot("panel").innerHTML = html;
-  // It comes beside the picture, and lies on it.
+  // The part outline comes with the panel, and belongs on the picture.
   const part = slot("panel").querySelector(".stage-part");
   if (part) slot("view").querySelector(".stage-frame").append(part);
   slot("facts").replaceChildren(...factsOf(tile));
@@ -156,11 +147,11 @@ async function panelOf(tile, signal) {
   const headers = { "HX-Request": "true", "HX-Target": "panel" };
   const answer = await fetch(linkOf(tile).href, { headers, signal });
   const html = answer.ok ? await answer.text() : "";
-  // Whoever was logged out meanwhile is led elsewhere.
+  // A session that has ended is redirected to the login.
   return html.includes('id="panel-title"') ? html : "";
 }
 
-// New elements each time: the old picture would be seen until this one has come.
+// New elements each time: else the old picture stays until this one has loaded.
 function frameOf(tile) {
   const small = tile.querySelector(".tile-frame img");
   const [width, height] = ["width", "height"].map((side) => Number(small.getAttribute(side)));
@@ -170,7 +161,7 @@ function frameOf(tile) {
   return frame;
 }
 
-// Of the picture's proportions, and as large as on its page; until it comes what is seen is its thumbnail.
+// In the picture's proportions, as large as on its page; its thumbnail shows until it loads.
 function shapeOf(tile, width, height) {
   const longer = Math.max(width, height);
   const shape = tile.querySelector(".placeholder").cloneNode(true);
@@ -205,7 +196,7 @@ function showWays() {
   if (index >= all.length - SOON) loadMore();
 }
 
-// A button that is switched off would lose the focus to nowhere.
+// A disabled button would lose the focus.
 function turn(button, off, other) {
   if (off && button === document.activeElement) other.focus();
   button.disabled = off;

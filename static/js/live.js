@@ -1,12 +1,13 @@
-// The results follow what is asked: after a pause in typing, and at once for what is chosen or clicked.
-// Without this script the form is sent by its button, and the links lead to pages.
+// Live results: after a pause in typing, and at once for clicks and choices. Without this script the form has a
+// button, and the links lead to pages.
 
 import { Failed, whyFailed } from "./failing.js";
 import { keep, moveTo, onReturn } from "./returning.js";
+import { idInAddress } from "./shown_large.js";
 
 const PAUSE = 350;
-// A syllable of Korean or Japanese that is still being put together may yet become another; but the last one stays
-// so until the next key, and must be searched too.
+// A Korean or Japanese syllable being composed may still change; but the last one stays composing until the next key,
+// and must be searched too.
 const PAUSE_WITHIN_SYLLABLE = 900;
 
 const form = document.getElementById("by-words");
@@ -19,10 +20,10 @@ const announcements = document.getElementById("announcements");
 let asked = question(words.value);
 let askedWords = words.value;
 let timer = 0;
-// Whether this entry of the history was made by typing, so that typing on replaces it.
+// Whether this history entry was made by typing, so that further typing replaces it.
 let typed = false;
 
-// Without what is empty, and in one order: the fields of the filters come when they are looked at.
+// Without empty fields, in a fixed order: the filters' fields are loaded only when opened.
 function question(typedWords) {
   const fields = [...new FormData(form)].filter(([name, value]) => value && name !== "q");
   fields.push(["q", typedWords.trim().replace(/\s+/g, " ")]);
@@ -31,7 +32,7 @@ function question(typedWords) {
 
 function ask({ typing }) {
   clearTimeout(timer);
-  // Choosing or sending ends what was typed: what comes next is another search, to which one can go back.
+  // Choosing or submitting ends the typing: the next change is a new search with its own history entry.
   if (!typing) typed = false;
   if (question(words.value) === asked) return;
   asked = question(words.value);
@@ -44,7 +45,7 @@ words.addEventListener("input", (event) => {
   failed.forget();
   timer = setTimeout(ask, event.isComposing ? PAUSE_WITHIN_SYLLABLE : PAUSE, { typing: true });
 });
-// Whoever comes back to the box, from a result say, types another search.
+// After leaving the box, as for a result, typing starts a new search.
 words.addEventListener("focus", () => {
   typed = false;
 });
@@ -56,7 +57,7 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   ask({ typing: false });
 });
-// Fields of the form stand all over the page. A first day after the last one is told at its field, and not asked.
+// Fields of the form are all over the page. An invalid range of days is reported at its field, and not searched.
 document.addEventListener("change", ({ target }) => {
   if (target.form === form && target !== words && target.reportValidity()) ask({ typing: false });
 });
@@ -66,10 +67,10 @@ const main = document.getElementById("main");
 const isSearch = ({ target }) => target?.id === "found";
 const isTyping = ({ requestConfig }) => Boolean(requestConfig?.triggeringEvent?.detail?.typing);
 
-// In development django-htmx would put the answer to a wrong request in place of the whole page.
+// With DEBUG on, django-htmx would replace the whole page by an error response.
 main.addEventListener("htmx:beforeOnLoad", (event) => event.stopPropagation());
 
-// A form sends its empty fields too; the server needs none of them. Filters that are open come with their numbers.
+// Drops the form's empty fields. Open filters are requested with their counts.
 main.addEventListener("htmx:configRequest", ({ detail }) => {
   if (isSearch(detail) && document.querySelector("#filters[open]")) detail.formData.set("filters", "open");
   if (detail.elt !== form) return;
@@ -88,7 +89,7 @@ main.addEventListener("htmx:beforeRequest", ({ detail }) => {
   document.getElementById("found").setAttribute("aria-busy", "true");
 });
 
-// What was asked when it failed, asked once more.
+// Retries the failed search.
 let again = () => {};
 let unfolded = [];
 let focused = "";
@@ -103,7 +104,7 @@ main.addEventListener("htmx:beforeSwap", ({ detail }) => {
     detail.shouldSwap = true;
     detail.isError = false;
   } else if (detail.shouldSwap && !detail.serverResponse.includes('id="found"')) {
-    // Not ours: a network that asks to log in, say.
+    // Not ours: a captive portal, for example.
     detail.shouldSwap = false;
     detail.isError = true;
   }
@@ -150,11 +151,12 @@ function tellFailure(reason) {
   askAgain.hidden = !reason;
 }
 
-// The rest of the weaker matches is there: the address says so, and the next question asks for it too.
+// Weaker matches are unfolded: the URL says so, and the next search unfolds them too. If the lightbox requested them, the
+// URL stays that of the history entry to which closing it leads.
 function arriveMore({ requestConfig, successful }) {
   announce(document.getElementById("more").dataset.announce);
   const address = requestConfig.elt.dataset?.unfolds;
-  if (!address || !successful) return;
+  if (!address || !successful || idInAddress()) return;
   const field = document.getElementById("min");
   if (field) field.value = "any";
   asked = question(askedWords);
@@ -163,7 +165,7 @@ function arriveMore({ requestConfig, successful }) {
   noteAddress(address);
 }
 
-// What was open stays open, and what was focused in it focused.
+// Reopens what was open, and restores the focus in it.
 function unfold() {
   for (const id of unfolded) document.getElementById(id)?.setAttribute("open", "");
   if (filtersTop) document.getElementById("filters-panel")?.scrollTo({ top: filtersTop, behavior: "instant" });
@@ -174,7 +176,7 @@ function announce(news) {
   announcements.textContent = news.trim().replace(/\s+/g, " ");
 }
 
-// A link that was replaced has lost the focus, and a search that it began is read from its top.
+// A replaced link has lost the focus, and the search that it began is read from its top.
 function takeFocus() {
   if (document.activeElement !== document.body) return;
   const title = document.getElementById("found-title");
@@ -188,7 +190,7 @@ function arrive(address, replaces) {
   noteAddress(address);
 }
 
-// Other forms and links of the page lead back to the search that is shown.
+// Forms and links that lead back get the URL of the current search.
 function noteAddress(address) {
   for (const field of document.querySelectorAll(".languages [name=next]")) field.value = address;
   for (const link of document.querySelectorAll(".site-nav a[href*='next=']")) {

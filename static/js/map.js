@@ -1,5 +1,5 @@
-// The map of the collection: points that are alike lie near to each other. Without this script, or for those who can't
-// see it, the page lists its groups.
+// The map of the collection: similar pictures are near each other. Without this script, and for screen readers, the
+// page lists its groups.
 
 import { byAge, byBand, byGroup, ageColour, bandColour, onTheme } from "./map_colours.js";
 import { drawerOf } from "./map_draw.js";
@@ -69,7 +69,7 @@ async function begin() {
   labels = new Labels(map.querySelector("[data-slot=labels]"), view, groups);
   moveByHand(view, { click, hover, leave: () => card.show(-1), lasso }, () => lassoButton.getAttribute("aria-pressed") === "true");
   canvas.addEventListener("keydown", onKey);
-  // A finger on the card itself takes the focus from here.
+  // Touching the card itself moves the focus away.
   canvas.addEventListener("blur", () => card.element.classList.contains("map-card-held") || card.show(-1));
   onTheme(paint);
   paint();
@@ -91,20 +91,20 @@ function redraw() {
   });
 }
 
-// Few points are larger, and all of them grow as one comes nearer, but not as fast.
+// Fewer points are larger, and all grow with the zoom, but more slowly.
 function pointSize() {
   const room = Math.sqrt((view.width * view.height) / Math.max(1, points.count));
   return Math.max(2, Math.min(14, 0.3 * room * Math.sqrt(view.scale / view.whole)));
 }
 
-// Where a machine draws slowly, as without a graphics card, it draws a part of the points while they move.
+// On a slow machine, as without a graphics card, only a share of the points is drawn while moving.
 const pace = {
   share: 1,
   last: 0,
   note(now) {
     const took = now - this.last;
     this.last = now;
-    if (took > 200) return; // it was at rest
+    if (took > 200) return; // it was idle
     if (took > SLOW) this.share = Math.max(LEAST_SHARE, this.share * 0.7);
     else if (took < SLOW / 2) this.share = Math.min(1, this.share * 1.1);
   },
@@ -147,7 +147,7 @@ function hover(left, top) {
   card.show(found);
 }
 
-// A finger can't hover: the first touch shows the picture, and the second one, or one on what is shown, opens it.
+// Touch has no hover: the first tap shows the picture, the second one, or one on the card, opens it.
 function click(left, top, event) {
   const found = pointAt(left, top);
   const isShown = found >= 0 && found === card.number;
@@ -192,7 +192,7 @@ function onKey(event) {
   event.stopPropagation();
 }
 
-// By keys, what is nearest to the middle is what Enter opens: it is shown, and said.
+// With the keyboard, Enter opens the picture nearest to the middle, which is shown and announced.
 function showMiddle() {
   if (document.activeElement !== canvas) return;
   const nearest = grid.anyNearest(view.x, view.y);
@@ -253,7 +253,7 @@ async function pick() {
   form.scrollIntoView({ block: "nearest" });
 }
 
-// More than the bar takes: their ids as bytes, to the page on which all of them can be changed.
+// Too large a selection for the bar: its ids are posted as bytes to the page for bulk changes.
 picked.querySelector("form")?.addEventListener("submit", (event) => {
   const bytes = lassoed.map((one) => String.fromCharCode(...points.ids.subarray(16 * one, 16 * one + 16)));
   event.target.elements.packed.value = btoa(bytes.join(""));
@@ -283,10 +283,10 @@ marking.addEventListener("submit", async (event) => {
   paint();
 });
 
-// As a filter that is typed: in any case, and by any of the names of a tag.
+// As a typed filter: case-insensitive, and by any alias of the tag.
 const tagged = (words) => `tag:"${words.replace(/["“”„«»]/g, "")}"`;
 
-// Tags complete as one types, as long as the quotation marks are open.
+// Autocompletes tags while the quotation marks are open.
 let typed = 0;
 marking.elements.q.addEventListener("input", async () => {
   const tags = document.getElementById("map-known-tags");

@@ -1,7 +1,8 @@
-// What colours points have: by their group, by when they were taken, or by how well they match a search.
+// Colours of points: by group, by date taken, or by how well they match a search.
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
-// Twelve that are told apart on both grounds, also by most who see fewer colours; neighbours in size differ.
+// Twelve colours, distinguishable on both backgrounds, also with most colour vision deficiencies; groups next in size
+// differ clearly.
 const LIGHT = [
   [31, 119, 180], [214, 96, 20], [32, 135, 90], [176, 42, 48], [122, 84, 176], [140, 96, 20],
   [196, 66, 140], [72, 86, 94], [108, 126, 8], [14, 128, 138], [72, 72, 172], [150, 60, 96],
@@ -10,7 +11,7 @@ const DARK = [
   [112, 182, 240], [250, 164, 96], [104, 214, 160], [246, 122, 122], [190, 160, 250], [226, 190, 110],
   [244, 150, 208], [176, 194, 204], [196, 214, 92], [96, 214, 224], [156, 160, 250], [230, 150, 180],
 ];
-// From long ago to lately.
+// From oldest to newest.
 const AGES = {
   light: [[68, 1, 84], [59, 82, 139], [33, 145, 140], [64, 150, 60], [190, 150, 10]],
   dark: [[120, 110, 220], [90, 150, 230], [60, 190, 180], [140, 210, 100], [250, 225, 90]],
@@ -37,14 +38,14 @@ export const ageColour = (share) => {
 
 export const bandColour = (band) => (band === 1 ? groupColour(3) : band === 2 ? groupColour(5) : GREY[theme()]);
 
-// Each: the colours of all points, 4 bytes a point, and the order in which they are drawn, what matters last.
+// Each returns the colours of all points, 4 bytes a point, and the drawing order, most important last.
 export function byGroup(points, rankOf) {
   return painted(points, (one, put) => put(groupColour(rankOf.get(points.groups[one]) ?? 0), ALPHA), null);
 }
 
 export function byAge(points) {
   const known = points.days.filter(Boolean).sort();
-  // Of a collection, half of which may be of last year, each part of the scale has as many.
+  // By rank, not by date: half of a collection may be from last year, and each part of the scale gets as many.
   const shares = new Map();
   known.forEach((day, place) => {
     if (!shares.has(day)) shares.set(day, known.length > 1 ? place / (known.length - 1) : 1);

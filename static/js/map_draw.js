@@ -1,4 +1,4 @@
-// Draws the points of the map: by WebGL, which takes a hundred thousand as easily as ten, or else on a plain canvas.
+// Draws the points of the map: by WebGL, which handles a hundred thousand easily, or else on a 2D canvas.
 
 const VERTEX = `#version 300 es
 in vec2 place;
@@ -13,7 +13,7 @@ void main() {
   shade = colour;
 }`;
 
-// Round, with an edge of a pixel.
+// Round, with an antialiased edge of one pixel.
 const FRAGMENT = `#version 300 es
 precision highp float;
 in vec4 shade;
@@ -26,14 +26,14 @@ void main() {
   drawn = vec4(shade.rgb * there, there);
 }`;
 
-// Returns what draws `points` on a canvas: setColours(rgba, order), of 4 bytes a point, drawn in that order; draw(view,
-// size, share), of which a share below 1 leaves out the first ones. Ids are random, so what is left is a fair sample.
+// Returns a drawer of `points` on a canvas: setColours(rgba, order), with 4 bytes a point; draw(view, size, share), where
+// a share below 1 skips the first points. Ids are random, so the rest is a fair sample.
 export function drawerOf(canvas, points, onRestored) {
   return hasWebGl() ? byWebGl(canvas, points, onRestored) : byCanvas(canvas, points);
 }
 
-// Tried on a canvas of its own: one that has given out a context of one kind gives out none of another. Where the
-// processor would compute it, as without a graphics card, a plain canvas is faster.
+// Tested on a separate canvas: one with a context of one kind gives no other. A software renderer is slower than a 2D
+// canvas.
 function hasWebGl() {
   const gl = document.createElement("canvas").getContext("webgl2", { failIfMajorPerformanceCaveat: true });
   const program = gl && programOf(gl);

@@ -1,22 +1,22 @@
-// The pictures themselves on the map: small ones where there is room for them, and one larger that is pointed at.
+// Pictures on the map: thumbnails where there is room, and a larger card for the picture under the pointer.
 
 import { idAt } from "./map_points.js";
 
 const AT_ONCE = 60;
 const CELL = 76;
 const SIDE = 60;
-// Shown where the picture in sight stands for so many at most.
+// Maximum of pictures that a thumbnail may stand for.
 const STANDS_FOR = 12;
 const MOST = 150;
 const PASSING = 60;
 
-// What the server tells of pictures, each asked for once.
+// Details of pictures from the server, each requested once.
 export class Pictures {
   constructor(points, address) {
     Object.assign(this, { points, address, known: new Map() });
   }
 
-  // Calls `action` when there is something new.
+  // Calls `action` when new details have arrived.
   async ask(numbers, action) {
     const missing = numbers.filter((one) => !this.known.has(one));
     for (const one of missing) this.known.set(one, null);
@@ -25,7 +25,7 @@ export class Pictures {
       const asked = new URLSearchParams(some.map((one) => ["id", idAt(this.points.ids, one)]));
       const answer = await fetch(`${this.address}?${asked}`).catch(() => null);
       const told = answer?.ok ? await answer.json().catch(() => null) : null;
-      // What could not be had may be asked for again; what is gone is not.
+      // A failed request may be repeated; pictures that are gone are not requested again.
       if (!told) for (const one of some) this.known.delete(one);
       else this.keep(some, told.pictures, asked.getAll("id"));
       action();
@@ -38,7 +38,7 @@ export class Pictures {
   }
 }
 
-// One picture for each cell of a grid that lies on the map and not on the screen: it stays the same while one moves.
+// One picture for each cell of a grid fixed to the map, so that it stays the same while panning.
 export function chosen(view, grid) {
   const cell = 2 ** Math.ceil(Math.log2(CELL / view.scale));
   const [west, north] = view.placeAt(0, 0);
@@ -61,7 +61,7 @@ export function chosen(view, grid) {
   return kept.map(([one]) => one);
 }
 
-// The small pictures, in a layer over the canvas that moves with it.
+// Thumbnails, in a layer over the canvas that moves with it.
 export class Thumbnails {
   constructor(layer, view, grid, pictures) {
     Object.assign(this, { layer, view, grid, pictures, shown: new Map() });
@@ -90,7 +90,7 @@ export class Thumbnails {
     this.move();
   }
 
-  // The one that lies on a place of the canvas; -1 for none.
+  // The number of the thumbnail at a position on the canvas; -1 for none.
   at(left, top) {
     for (const [one, { offsetWidth, offsetHeight }] of this.shown) {
       const [x, y] = this.view.shown(this.grid.x[one], this.grid.y[one]);
@@ -107,7 +107,7 @@ export class Thumbnails {
   }
 }
 
-// The names of groups, the largest first where two would lie upon each other.
+// Names of groups; where two overlap, the larger group's.
 export class Labels {
   constructor(layer, view, groups) {
     Object.assign(this, { view, groups });
@@ -137,7 +137,7 @@ export class Labels {
   }
 }
 
-// The picture that is pointed at, with its title: beside the point, where there is room.
+// The card of the picture under the pointer, with its title: beside the point, where there is room.
 export class Card {
   constructor(element, view, grid, pictures) {
     Object.assign(this, { element, view, grid, pictures, number: -1 });
@@ -152,7 +152,7 @@ export class Card {
     this.element.hidden = true;
     if (number < 0) return;
     this.fill();
-    // A pointer on its way passes over many.
+    // A moving pointer passes over many.
     clearTimeout(this.waiting);
     this.waiting = setTimeout(() => this.pictures.ask([number], () => this.fill()), PASSING);
   }

@@ -1,9 +1,9 @@
-// The points of the map: read from what the server sends, and found by where they lie.
+// The points of the map: parsed from the server's format, and searched by position.
 
 const MAGIC = 0x4d415031;
 const FULL = 32767;
 
-// `search/mapping/points.py` says what stands where. Null where it is something else.
+// The format is that of `search/mapping/points.py`. Null for anything else.
 export function readPoints(buffer) {
   const view = new DataView(buffer);
   if (buffer.byteLength < 8 || view.getUint32(0) !== MAGIC) return null;
@@ -33,8 +33,8 @@ export function idAt(bytes, number) {
   return text;
 }
 
-// In which band of an answer of /map/marks each point is: 0 for none, 1 for strong matches, 2 for related ones. Both are
-// in the order of ids, but for the bands; so each is looked up.
+// The band of each point in a response of /map/marks: 0 for none, 1 for strong matches, 2 for related ones. Ids are
+// sorted within each band only, so each is looked up.
 export function readMarks(buffer, points) {
   const view = new DataView(buffer);
   const sizes = [view.getUint32(0), view.getUint32(4)];
@@ -68,7 +68,7 @@ function compare(one, at, other, offset) {
   return 0;
 }
 
-// Points by the cells of a grid over the map, so that few are looked at to find those of a place.
+// A spatial grid of the points, so that lookups check few of them.
 export class Grid {
   constructor({ count, x, y }) {
     this.x = x;
@@ -105,7 +105,7 @@ export class Grid {
     }
   }
 
-  // The point that is nearest to a place, at most so far; -1 for none.
+  // The nearest point within `reach`; -1 for none.
   nearest(x, y, reach) {
     let [best, far] = [-1, reach * reach];
     this.within(x - reach, y - reach, x + reach, y + reach, (one) => {
@@ -115,7 +115,7 @@ export class Grid {
     return best;
   }
 
-  // The nearest one wherever it is.
+  // The nearest point at any distance.
   anyNearest(x, y) {
     for (let reach = 0.02; reach < 8; reach *= 2) {
       const found = this.nearest(x, y, reach);

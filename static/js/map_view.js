@@ -1,4 +1,4 @@
-// What part of the map is seen, and how it is moved: by mouse, fingers, wheel and keys.
+// The visible part of the map, moved by mouse, touch, wheel and keys.
 
 const MOST = 4000;
 const STEP = 1.6;
@@ -9,7 +9,7 @@ const CLICK = 5;
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class View {
-  // `onChange` is called after each change, `onStill` once it has come to rest.
+  // `onChange` is called after each change, `onStill` once the movement has ended.
   constructor(canvas, onChange, onStill) {
     Object.assign(this, { canvas, onChange, onStill, x: 0, y: 0, scale: 1, width: 1, height: 1, ratio: 1, goal: null });
     this.fit();
@@ -39,7 +39,7 @@ export class View {
     this.changed();
   }
 
-  // A place of the map, in pixels of the page from the corner of the canvas, and back.
+  // Converts map coordinates to pixels from the corner of the canvas, and back.
   shown(x, y) {
     return [(x - this.x) * this.scale + this.width / 2, (this.y - y) * this.scale + this.height / 2];
   }
@@ -63,7 +63,7 @@ export class View {
     this.changed();
   }
 
-  // Zooms so that what is under a pixel stays there.
+  // Zooms with the point under a pixel fixed.
   zoomAt(left, top, by) {
     const [x, y] = this.placeAt(left, top);
     const before = this.scale;
@@ -74,7 +74,7 @@ export class View {
     this.changed();
   }
 
-  // Moves there in a moment; at once where motion is not wanted.
+  // Moves there with an animation; at once with reduced motion.
   glide(x, y, scale) {
     this.stop();
     const [fromX, fromY, from] = [this.x, this.y, this.scale];
@@ -98,7 +98,7 @@ export class View {
     this.goal = null;
   }
 
-  // From where it is, or from where it is moving to: keys are pressed faster than it moves.
+  // Relative to the target of a running animation: keys repeat faster than it moves.
   zoom(by) {
     const { x, y, scale } = this.goal ?? this;
     this.glide(x, y, scale * by);
@@ -111,8 +111,8 @@ export class View {
   }
 }
 
-// Has the canvas moved by hand. `on` is told of what is no movement: click(left, top, event), hover(left, top),
-// leave(), lasso(points of [left, top], whether it is done); `isLasso()` says whether a drag draws one.
+// Handles pointers on the canvas. `on` gets what is no panning: click(left, top, event), hover(left, top), leave(),
+// lasso(points of [left, top], whether it is done); `isLasso()` says whether a drag draws one.
 export function moveByHand(view, on, isLasso) {
   const { canvas } = view;
   const held = new Map();
@@ -150,7 +150,7 @@ export function moveByHand(view, on, isLasso) {
       on.leave();
       view.pan(place[0] - before[0], place[1] - before[1]);
     } else {
-      return; // not yet further than a click may slip: it is measured from where it began
+      return; // not further than a click may slip, measured from where it began
     }
     held.set(event.pointerId, place);
   });
@@ -173,7 +173,7 @@ export function moveByHand(view, on, isLasso) {
   };
   canvas.addEventListener("pointerup", letGo);
   canvas.addEventListener("pointercancel", letGo);
-  // A finger that is lifted leaves too; what it has shown stays.
+  // A lifted finger leaves too; what it has shown stays.
   canvas.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && !held.size && on.leave());
   canvas.addEventListener(
     "wheel",

@@ -1,5 +1,5 @@
-// Bars of the months in which pictures were taken: dragging over several takes all days of them.
-// Without this script each bar is a link to its month alone.
+// Histogram of the months in which pictures were taken: dragging over several selects their days.
+// Without this script each bar is a link to its month.
 
 let begun = null;
 let isDragging = false;
@@ -40,7 +40,7 @@ document.addEventListener("pointercancel", () => (begun = null));
 document.addEventListener("dragstart", (event) => {
   if (event.target.closest?.("[data-bars]")) event.preventDefault();
 });
-// A bar that was dragged from was not clicked.
+// The end of a drag is no click.
 document.addEventListener(
   "click",
   (event) => {

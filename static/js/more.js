@@ -1,4 +1,4 @@
-// The next page of results, which scrolling adds: what is said when it can't be had, and the ways to ask again.
+// Infinite scrolling: reports a failed next page, and retries it.
 
 import { Failed, whyFailed } from "./failing.js";
 import { linkOf, loadMore, tiles } from "./tiles.js";
@@ -9,7 +9,7 @@ const told = [];
 const isMore = ({ target }) => target?.id === "more";
 const place = () => document.querySelector("#more .more-failed");
 
-// Has `action` called with the reason when more results could not be had, and with "" when they are asked for again.
+// Calls `action` with the reason when more results could not be loaded, and with "" when they are requested again.
 export function onMoreFailed(action) {
   told.push(action);
 }
@@ -35,7 +35,7 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
 document.addEventListener("htmx:afterOnLoad", ({ detail }) => {
   if (isMore(detail) && detail.successful) failed.succeeded();
 });
-// The button that showed the rest is gone with its place; what it showed is read from its first on.
+// The "show more" button is replaced; focus moves to the first result that it loaded.
 let last = null;
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   if (isMore(detail)) last = detail.requestConfig.elt.matches("[data-unfolds]") ? tiles().at(-1) : null;
@@ -56,12 +56,12 @@ for (const name of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
 }
 document.addEventListener("click", (event) => {
   if (!event.target.closest("[data-action=more-again]")) return;
-  // The button goes, and would lose the focus to nowhere.
+  // The button is removed, and would lose the focus.
   linkOf(tiles().at(-1)).focus({ preventScroll: true });
   failed.forget();
   loadMore();
 });
-// What is asked now is another search, or the same one anew.
+// It is a new search now, or the same one repeated.
 document.addEventListener("htmx:afterSwap", ({ detail }) => {
   if (detail.target?.id === "found") failed.succeeded();
 });

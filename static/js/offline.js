@@ -1,3 +1,3 @@
-// The page that was asked for is tried again as soon as there is a connection.
+// Reloads the requested page as soon as there is a connection.
 
 window.addEventListener("online", () => location.reload());

@@ -1,6 +1,5 @@
-// The page of one picture: keys and fingers lead to its neighbours, by the links of the page.
+// The page of one picture: keys and swipes follow its links to the neighbours.
 
-import { pressed } from "./pressed.js";
 import { Stage } from "./stage.js";
 
 const one = document.querySelector(".one");
@@ -12,7 +11,7 @@ const wayOf = (by) => one.querySelector(`.stage-way[rel~=${by > 0 ? "next" : "pr
 function step(by) {
   const way = wayOf(by);
   if (!way) return false;
-  // A new page would end the full screen, and the slide show.
+  // Navigation would end full screen and the slide show.
   if (stage.isPlaying || document.fullscreenElement) show(way.href);
   else way.click();
   return true;
@@ -33,7 +32,7 @@ async function show(address) {
   if (!next) return location.assign(address);
   history.replaceState(history.state, "", address);
   document.title = page.title;
-  // The bar stays, with the button that has the focus.
+  // The toolbar stays, with its focused button.
   for (const name of ["view", "panel", "position"]) {
     stage.slot(name).replaceChildren(...next.querySelector(`[data-slot=${name}]`).childNodes);
   }
@@ -43,14 +42,5 @@ async function show(address) {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (document.querySelector("dialog[open]")) return;
-  const act = {
-    ArrowRight: () => step(1),
-    ArrowLeft: () => step(-1),
-    s: () => stage.slot("more-like")?.click(),
-    ...stage.keys(),
-  }[pressed(event)];
-  if (!act) return;
-  event.preventDefault();
-  act();
+  if (!document.querySelector("dialog[open]")) stage.onKey(event);
 });

@@ -1,4 +1,4 @@
-// What every page does with a script: "/" leads to the search box and menus close.
+// On every page: "/" focuses the search box, and menus close.
 
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") closeMenus(null);
@@ -22,8 +22,8 @@ function closeMenus(clicked) {
   }
 }
 
-// An address that the storage signed ends with its keys, and a page that is left open or gone back to outlives it: the
-// site has the thumbnail too. Errors of pictures don't bubble, and some come before this script does.
+// Presigned URLs expire, and a page that stays open outlives them: the site serves thumbnails too. Errors of images don't
+// bubble, and some occur before this script runs.
 document.addEventListener("error", ({ target }) => fetchFromSite(target), true);
 for (const picture of document.images) {
   if (picture.complete && picture.currentSrc && !picture.naturalWidth) fetchFromSite(picture);
@@ -38,15 +38,15 @@ function fetchFromSite(picture) {
   picture.src = ours;
 }
 
-// Has the browser keep the page for when there is no connection, and take pictures that are shared with the app. The
-// address of the worker lies beside the manifest's; the language is that of the page it shows.
+// Registers the service worker, for the offline page and the share target. Its URL is beside the manifest's; the
+// language is that of its offline page.
 
 const manifest = document.querySelector("link[rel=manifest]");
 
 function register() {
   const address = new URL("service-worker.js", manifest.href);
   address.searchParams.set("language", document.documentElement.lang);
-  // Without it everything else works.
+  // Everything else works without it.
   navigator.serviceWorker.register(address).catch(() => {});
 }
 

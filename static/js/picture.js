@@ -1,5 +1,5 @@
-// Search by a picture that is chosen, dropped or pasted, or by its address: it is put into its form, and the form is
-// sent together with what is searched already. Words that are dropped or pasted go into the box.
+// Search by a chosen, dropped or pasted picture, or by its URL: it is put into its form, which is submitted together with
+// the current search. Words that are dropped or pasted go into the search box.
 
 import { onGiven } from "./drop.js";
 import { fileOf, partOf } from "./given.js";
@@ -23,8 +23,8 @@ for (const one of forms) {
   });
 }
 
-// The results may have followed the typing since this page came; then the address tells what is searched. The page
-// about a refused picture has the address of its form, which tells nothing.
+// Live results may have changed the search since the page was loaded; then the URL has it. The page about a rejected
+// picture has the URL of its form, which has no search.
 function presentQuery() {
   const isAnswer = forms.some((one) => new URL(one.action).pathname === location.pathname);
   return isAnswer ? null : new URLSearchParams(location.search);
@@ -74,7 +74,7 @@ function searchByAddress(address) {
   return byAddress.requestSubmit();
 }
 
-// By a picture of this site, which is in the collection or was searched by before.
+// By a picture of this site: one of the collection, or an earlier query picture.
 function searchAlsoBy([name, value]) {
   const query = presentQuery() ?? new URLSearchParams();
   for (const place of ["page", "seen"]) query.delete(place);
@@ -93,7 +93,7 @@ function say(problem) {
   document.getElementById("ask-again").hidden = true;
 }
 
-// The browser may bring this page back as it was left.
+// The back/forward cache restores the page as it was.
 window.addEventListener("pageshow", () => {
   waiting.textContent = "";
   form.reset();

@@ -11,10 +11,10 @@ const PICTURES = 3;
 note();
 show();
 
-// Live results follow every pause in the typing; what was meant shows when somebody goes on from it.
+// Live results follow every pause in typing; a search is recorded only when the user goes on from it.
 window.addEventListener("pagehide", note);
 box.addEventListener("change", () => {
-  // A pause in the middle of typing was searched too, but not meant.
+  // An unfinished search after a pause is not recorded.
   const searched = new URLSearchParams(location.search).get("q") ?? "";
   const isHalfTyped = box.value.trim() !== searched && box.value.startsWith(searched);
   if (!isHalfTyped) note();
@@ -27,7 +27,7 @@ for (const event of ["pageshow", "popstate", "storage"]) window.addEventListener
 document.addEventListener("htmx:afterSettle", () => show());
 for (const event of ["focus", "input"]) box.addEventListener(event, () => show());
 for (const one of [box, panel]) one.addEventListener("focusout", (event) => show(event.relatedTarget));
-// Pressing something in the panel leaves the focus in the box, or the panel would go before it is released.
+// Keep the focus in the box, else the panel would close before the button is released.
 panel.addEventListener("mousedown", (event) => event.preventDefault());
 panel.addEventListener("click", onClick);
 box.addEventListener("keydown", (event) => {
@@ -46,18 +46,18 @@ function go(event, target) {
   target?.focus();
 }
 
-// The address is that of the results on the page; a search that failed has none.
+// The URL is that of the results on the page; a failed search has none.
 function note() {
   if (!document.querySelector(".asking .problem:not(:empty)")) rememberSearch(askedIn(location.search));
 }
 
 function show(focused = document.activeElement) {
-  // The page about a refused picture has an address that tells nothing; its heading says whether anything is asked.
+  // The page about a rejected picture has no search in its URL; its heading says whether it is the start page.
   const isStart = !askedIn(location.search) && document.querySelector(".heading-first") !== null;
   const isOpen = isStart || (!box.value && (focused === box || panel.contains(focused)));
   const searches = isOpen ? recentSearches() : [];
   panel.classList.toggle("recent-over", !isStart);
-  // Left as it is where nothing has changed: the focus may be in it.
+  // Unchanged lists stay: the focus may be in them.
   const shown = [...list.children].map((item) => item.dataset.asked);
   if (searches.length && String(shown) !== String(searches)) list.replaceChildren(...searches.map(itemFor));
   panel.hidden = !searches.length || [...list.children].every((item) => item.hidden);
@@ -86,7 +86,7 @@ function pictures(params) {
 function thumbnail(address, item) {
   const picture = new Image(28, 28);
   picture.alt = "";
-  // A picture that was shown is not kept for ever.
+  // Query pictures expire.
   picture.addEventListener("error", () => {
     item.hidden = true;
     show();
@@ -104,7 +104,7 @@ function onClick(event) {
     box.focus();
     return show();
   }
-  // The focus goes first: what loses it by going away would have the list made anew.
+  // Move the focus first: losing it with the element would rebuild the list.
   const next = item.nextElementSibling ?? item.previousElementSibling;
   if (item.contains(document.activeElement)) (next?.querySelector("button") ?? box).focus();
   forgetSearch(item.dataset.asked);

@@ -1,11 +1,11 @@
-// A rectangle on the picture to search by what is in it. The numbers of the form and the outline always say the same.
+// A rectangle on the picture, to search by its content. The form's numbers and the outline are kept in sync.
 
 const SIDES = ["left", "top", "width", "height"];
 const SMALLEST = 2; // percent
 const CORNER = 28; // pixels, as wide as a finger needs
 const A_DRAG = 6;
 
-// Lets a part of the picture in `one` be drawn, where its panel has the form. Returns what takes that away again.
+// Enables drawing a region of the picture in `one`, whose panel has the form. Returns a function that disables it.
 export function attachRegion(one) {
   const details = one.querySelector("#region");
   const frame = one.querySelector(".stage-frame");
@@ -19,7 +19,7 @@ class Drawing {
     Object.assign(this, { one, details, frame });
     this.form = details.querySelector("form");
     this.picture = frame.querySelector(".stage-picture");
-    // The rectangle of the form is a proposal until one is drawn: a finger draws from where it begins.
+    // The initial rectangle is a proposal: a drag starts a new one.
     this.isProposed = true;
     this.gone = new AbortController();
     this.#lay();
@@ -33,7 +33,7 @@ class Drawing {
     this.picture.classList.remove("region-ready");
   }
 
-  // The form's button lies at the rectangle, where those are who draw.
+  // The form's button is at the rectangle, for those who draw.
   #lay() {
     this.overlay = document.createElement("div");
     this.overlay.className = "region-overlay";
@@ -50,7 +50,7 @@ class Drawing {
   #listen() {
     const { signal } = this.gone;
     this.overlay.addEventListener("pointerdown", (event) => this.#follow(event), { signal });
-    // With a mouse the picture itself can be dragged over at once; a finger there leads to the next.
+    // A mouse can drag on the picture at once; a finger there swipes to the next.
     this.picture.addEventListener(
       "pointerdown",
       (event) => {
@@ -67,7 +67,7 @@ class Drawing {
       { signal },
     );
     this.details.addEventListener("toggle", () => this.#toggled(), { signal });
-    // Before the light-box hears of it, which would close.
+    // Before the lightbox, which would close.
     document.addEventListener("keydown", (event) => this.#leave(event), { signal, capture: true });
   }
 
@@ -104,15 +104,14 @@ class Drawing {
     this.show();
   }
 
-  // In percent of the picture, never outside.
+  // In percent of the picture, clamped to it.
   #place({ clientX, clientY }) {
     const box = this.picture.getBoundingClientRect();
     const within = (share) => Math.min(100, Math.max(0, share * 100));
     return { x: within((clientX - box.left) / box.width), y: within((clientY - box.top) / box.height) };
   }
 
-  // What dragging from a place does: from a corner it moves the corner, from within what was drawn moves that, from
-  // elsewhere draws.
+  // What a drag does: from a corner it moves the corner, from within the rectangle moves it, from elsewhere draws anew.
   #dragFrom(event) {
     const start = this.#place(event);
     if (!this.details.open || this.isProposed) return (to) => between(start, to);

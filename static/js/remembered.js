@@ -1,13 +1,13 @@
-// The searches that this browser remembers, newest first: what was asked, as it stands in an address.
+// Recent searches in this browser's storage, newest first, as query strings.
 
-// Two sites may stand on one host, each below a path of its own.
+// Several sites may share a host, each below its own path.
 const SITE = new URL(document.querySelector(".brand")?.href ?? "/", location.href).pathname;
 const NAME = SITE === "/" ? "recent-searches" : `recent-searches ${SITE}`;
 const KEPT = 12;
 const LONGEST = 4000;
 const ASKED = ["q", "picture", "like", "not", "unlike"];
 
-// What an address asks for, without filters, order and page; "" where there is no word and no picture.
+// The words and pictures of a URL, without filters, order and page; "" for none.
 export function askedIn(address) {
   const params = new URLSearchParams(address);
   const asked = ASKED.flatMap((name) => params.getAll(name).map((value) => [name, value.trim()]));
@@ -20,7 +20,7 @@ export function recentSearches() {
     const kept = JSON.parse(localStorage.getItem(NAME));
     return Array.isArray(kept) ? [...new Set(kept.filter(isSearch))].slice(0, KEPT) : [];
   } catch {
-    // Not allowed, or not what was written: then nothing is remembered.
+    // Storage is blocked, or its contents are invalid: nothing is remembered.
     return [];
   }
 }
@@ -45,6 +45,6 @@ function write(searches) {
   try {
     localStorage.setItem(NAME, JSON.stringify(searches.slice(0, KEPT)));
   } catch {
-    // Full, or not allowed: the page works without.
+    // Storage is full or blocked: the page works without.
   }
 }

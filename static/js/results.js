@@ -1,4 +1,4 @@
-// What a person does with results by hand: selecting them, seeing them large, walking through them with keys.
+// Working with results: selecting, enlarging and keyboard navigation.
 
 import "./more.js";
 import "./select.js";
@@ -6,8 +6,8 @@ import "./lightbox.js";
 import "./keys.js";
 import { onResults } from "./tiles.js";
 
-// Names and similarities: below the pictures where that is chosen, which this browser remembers; and on one picture that
-// a finger rests on.
+// Names and similarities: below all pictures where that is switched on, which a cookie remembers; and on one picture by a
+// long press.
 
 const TOGGLE = "[data-toggles=details]";
 const SHOWN = "details-shown";
@@ -24,7 +24,7 @@ document.addEventListener("click", (event) => {
   document.cookie = `details=${shown ? 1 : ""}; path=${site}; max-age=${shown ? YEAR : 0}; samesite=lax`;
   tell();
 });
-// Results that the back button brings back were left before it was chosen, perhaps.
+// Restored results may predate the setting.
 onResults(tell);
 window.addEventListener("pageshow", tell);
 
@@ -60,7 +60,7 @@ document.addEventListener("pointermove", (event) => {
   if (pressed && !pressed.told && Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y) > FIRM) release();
 });
 document.addEventListener("pointercancel", release);
-// A press was no tap: it opens neither the picture nor the browser's own menu.
+// A long press is no tap: suppress the click and the browser's menu.
 document.addEventListener("contextmenu", (event) => {
   if (pressed && event.target.closest?.("article.tile") === pressed.tile) event.preventDefault();
 });

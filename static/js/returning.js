@@ -1,7 +1,7 @@
-// What "back" returns to: the results as they were left, at the same place, with those that scrolling has added.
+// Restores results on "back": as they were, at the same scroll position, with the pages that scrolling has added.
 //
-// Most browsers keep the whole page. Where they don't, and between searches within one page, what was shown is kept
-// here, for this tab alone and for a few entries of its history.
+// Most browsers restore whole pages. For the others, and for searches within one page, results are kept here, for this tab
+// and a few history entries.
 
 const ENTRIES = 8;
 const INDEX = "results";
@@ -35,14 +35,14 @@ function store(entry) {
       sessionStorage.setItem(INDEX, JSON.stringify([...keys, key]));
       return;
     } catch {
-      // Full, or not allowed: what is oldest goes first, and without any room only the browser's own memory is left.
+      // Storage is full or blocked: drop the oldest; without any room, only the browser's own cache is left.
       if (!keys.length) return;
       sessionStorage.removeItem(keys.shift());
     }
   }
 }
 
-/** Remember what is shown now, for this entry of the history. */
+/** Save the current results for this history entry. */
 export function keep() {
   const parts = [...document.querySelectorAll("[data-part]")].map((part) => [part.id, part.outerHTML]);
   store({
@@ -54,7 +54,7 @@ export function keep() {
   });
 }
 
-/** Another search is shown: a new entry of the history, or the same one with another address. */
+/** Record another search: a new history entry, or the same one with another URL. */
 export function moveTo(address, { replaces }) {
   if (replaces || address === shown) {
     history.replaceState({ ...history.state, results: key }, "", address);
@@ -65,14 +65,14 @@ export function moveTo(address, { replaces }) {
   shown = address;
 }
 
-/** Have `action` called when an earlier search is shown again. */
+/** Call `action` when an earlier search is restored. */
 export function onReturn(action) {
   returned = action;
 }
 
 function restore({ parts, title, top, image }) {
   for (const [id, html] of parts) {
-    // What was about to be added when the page was left is asked for again.
+    // Requests in flight when the page was left are repeated.
     const fresh = html.replaceAll(' data-hx-revealed="true"', "").replaceAll('"more-ahead htmx-request"', '"more-ahead"');
     htmx.swap(`#${id}`, fresh, { swapStyle: "outerHTML", swapDelay: 0, settleDelay: 0 });
   }
@@ -84,7 +84,7 @@ function restore({ parts, title, top, image }) {
 window.addEventListener("pagehide", keep);
 
 window.addEventListener("popstate", ({ state }) => {
-  // A place within the page, or a step that another script has made.
+  // A fragment, or a step of another script.
   if (here() === shown) return;
   keep();
   key = state?.results ?? newKey();

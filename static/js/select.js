@@ -1,5 +1,5 @@
-// Selecting results, to take them along: as a ZIP, as links, or as one link to just these.
-// What is selected is what is checked: the checkboxes in the tiles belong to the form in the bar.
+// Selecting results: download as ZIP, copy links, or share one link to the set. The selection is the set of checked
+// boxes: those in the tiles belong to the form in the bar.
 
 import { copyText } from "./copy.js";
 import { pressed } from "./pressed.js";
@@ -38,7 +38,7 @@ bar.addEventListener("formdata", (event) => {
   }
 });
 
-// Before anything else that a click on a tile would do.
+// Before other click handlers on a tile.
 document.addEventListener("click", onClick, { capture: true });
 document.addEventListener("change", (event) => {
   if (!event.target.closest(".tile-check")) return;
@@ -55,11 +55,11 @@ onResults(() => {
   if (!last?.isConnected) last = null;
   showWhether();
   if (isSelecting()) prepare();
-  // Results that the browser's back button brought back may have been left while some were selected.
+  // The browser may have restored a page with a selection.
   else removeChecks();
 });
 
-// A page that the browser's back button brought back was left with these selected: to share them, say.
+// The browser may have restored a page with a selection, after sharing it for example.
 if (document.querySelector(".tile-check")) start();
 
 function start() {
@@ -68,7 +68,7 @@ function start() {
   prepare();
 }
 
-// Selects all results that are on the page, which were picked elsewhere.
+// Selects all results on the page, which were chosen elsewhere.
 export function selectAll() {
   last = null;
   start();
@@ -112,7 +112,7 @@ function onClick(event) {
     if (event.shiftKey && last) chooseTo(tile, box.checked);
     return;
   }
-  // Enter on a link is a click too, of no button: it opens as ever, and space selects.
+  // Enter on a link is a click without a button: it opens as usual, and space selects.
   if (!event.detail || !event.target.closest(".tile-link")) return;
   event.preventDefault();
   event.stopPropagation();
@@ -136,7 +136,7 @@ function chooseTo(tile, on) {
 function mark(some, on) {
   for (const tile of some) {
     checkOf(tile).checked = on;
-    // What is kept of the page for the way back is its HTML.
+    // Pages are saved as HTML, so the attribute must match.
     checkOf(tile).toggleAttribute("checked", on);
   }
   tell();
@@ -146,7 +146,7 @@ function tell(message = "") {
   const number = selected().length;
   count.textContent = message || bar.dataset.count.replace("{count}", number.toLocaleString(document.documentElement.lang));
   for (const button of bar.querySelectorAll("[data-needs-some]")) {
-    // A button that is switched off would lose the focus to nowhere.
+    // A disabled button would lose the focus.
     if (!number && button === document.activeElement) bar.querySelector("[data-action=stop]").focus();
     button.disabled = !number;
   }

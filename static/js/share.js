@@ -1,5 +1,5 @@
-// Pictures that were shared with the app: the worker has put them aside on this device. They are shown, and put into
-// the forms; what is sent, is sent by these.
+// Pictures shared with the app: the service worker has stored them on this device. They are shown and put into the
+// forms, which upload them.
 
 const place = document.getElementById("shared");
 const forms = [...document.querySelectorAll("[data-takes]")];
@@ -31,7 +31,7 @@ function preview(file) {
   const picture = new Image();
   picture.src = URL.createObjectURL(file);
   picture.alt = file.name;
-  // A format that this browser can't show is named.
+  // Name a format that this browser can't show.
   picture.addEventListener("error", () => item.replaceChildren(file.name));
   item.append(picture);
   return item;

@@ -1,4 +1,4 @@
-// The address says which result is shown large: the browser's back button closes it, and a reloaded page shows it again.
+// The enlarged result is in the URL: the back button closes it, and a reload restores it.
 
 const PREFIX = "#image-";
 
@@ -14,14 +14,14 @@ export function replaceInAddress(id) {
   history.replaceState(history.state, "", PREFIX + id);
 }
 
-// Go back to where it was opened from.
+// Returns to where it was opened.
 export function leaveAddress() {
   if (!idInAddress()) return;
   if (history.state?.isShownLarge) history.back();
   else clearAddress();
 }
 
-// For what can't be shown: the entry of the history stays, and says nothing of it any more.
+// For an unavailable picture: the history entry stays, without it.
 export function clearAddress() {
   if (!idInAddress()) return;
   history.replaceState({ ...history.state, isShownLarge: false }, "", location.pathname + location.search);

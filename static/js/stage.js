@@ -1,18 +1,20 @@
-// What the page of a picture and the light-box have in common: zoom, full screen, a slide show, a part to search by, and
-// the link to copy.
+// Shared by the page of a picture and the lightbox: zoom, full screen, slide show, search by a region, copy link.
 
 import { copyText } from "./copy.js";
+import { pressed } from "./pressed.js";
 import { attachRegion } from "./region.js";
 import { onSwipe } from "./swipe.js";
 import { Zoom } from "./zoom.js";
 
-const EACH = 5000; // milliseconds that a picture of the slide show is seen, once it is there
+const EACH = 5000; // milliseconds that a slide is shown after it has loaded
 
 export class Stage {
-  // `step` is called with 1 or -1, and returns whether there is a picture there, or one to come.
-  constructor(one, step) {
+  // `step` is called with 1 or -1, and returns whether there is, or will be, a picture. `moreLike` returns the link to more
+  // like the picture.
+  constructor(one, step, moreLike = () => this.slot("more-like")) {
     this.one = one;
     this.step = step;
+    this.moreLike = moreLike;
     this.due = 0;
     this.detach = () => {};
     this.zoom = new Zoom(one, () => this.isDrawing);
@@ -36,28 +38,35 @@ export class Stage {
     return this.one.classList.contains("is-playing");
   }
 
-  // Another picture is shown.
+  // Called when another picture is shown.
   shown() {
     this.attach();
     this.zoom.reset();
     this.#schedule();
   }
 
-  // What stands beside it has come.
+  // Called when the panel has loaded.
   attach() {
     this.detach();
     this.detach = attachRegion(this.one);
   }
 
-  keys() {
-    return {
+  // What a key does to the picture that is shown, if anything.
+  onKey(event) {
+    const act = {
+      ArrowRight: () => this.step(1),
+      ArrowLeft: () => this.step(-1),
+      s: () => this.moreLike()?.click(),
       f: () => this.#full(),
       p: () => this.#play(!this.isPlaying),
       z: () => this.zoom.toggle(),
       "+": () => this.zoom.to(this.zoom.scale * 1.5),
       "=": () => this.zoom.to(this.zoom.scale * 1.5),
       "-": () => this.zoom.to(this.zoom.scale / 1.5),
-    };
+    }[pressed(event)];
+    if (!act) return;
+    event.preventDefault();
+    act();
   }
 
   stop() {

@@ -1,5 +1,5 @@
-// Suggestions while somebody types: a combobox that can be left alone. What is not chosen changes nothing, and without
-// this script the box is a field like any other.
+// Suggestions while typing: an optional combobox. Ignoring it changes nothing, and without this script the box is a plain
+// field.
 
 const box = document.getElementById("words");
 const list = document.getElementById("suggestions");
@@ -7,7 +7,7 @@ const PAUSE = 120;
 
 let timer = 0;
 let asking = new AbortController();
-// Where the cursor was when the shown ones were asked for: what stands behind it stays.
+// The cursor position when the shown options were requested: text after it stays.
 let cursor = 0;
 let active = null;
 let choosing = false;
@@ -30,7 +30,7 @@ box.addEventListener("input", () => {
 box.addEventListener("blur", close);
 box.addEventListener("keydown", onKey);
 box.form.addEventListener("submit", close);
-// Pressing one leaves the focus in the box.
+// Keep the focus in the box.
 list.addEventListener("mousedown", (event) => event.preventDefault());
 list.addEventListener("click", ({ target }) => choose(target.closest("[role=option]")));
 window.addEventListener("pagehide", close);
@@ -43,14 +43,14 @@ async function ask(typed) {
     const answer = await fetch(address, { signal: asking.signal });
     show(answer.ok ? await answer.text() : "", typed);
   } catch {
-    // Typed on, or no answer: the search says so itself.
+    // Outdated, or failed: the search reports failures itself.
   }
 }
 
 function show(html, typed) {
   if (document.activeElement !== box || typed !== box.value.slice(0, box.selectionStart)) return;
   const answer = new DOMParser().parseFromString(html, "text/html");
-  // Nothing else: a network that asks to log in answers as well.
+  // Only options: a captive portal also answers.
   list.replaceChildren(...answer.querySelectorAll("li[role=option]"));
   cursor = typed.length;
   active = null;
@@ -82,7 +82,7 @@ function onKey(event) {
   const options = [...list.children];
   if (event.key === "ArrowDown" || event.key === "ArrowUp") {
     event.preventDefault();
-    // Beyond the last and the first is the box itself.
+    // The box itself comes before the first and after the last option.
     const step = event.key === "ArrowDown" ? 1 : -1;
     const places = options.length + 1;
     const place = options.indexOf(active) + 1;
@@ -91,7 +91,7 @@ function onKey(event) {
     event.preventDefault();
     choose(active);
   } else if (event.key === "Escape") {
-    // Once more leaves the box.
+    // A second Escape leaves the box.
     event.preventDefault();
     event.stopPropagation();
     close();
@@ -106,7 +106,7 @@ function choose(option) {
   box.value = text + box.value.slice(cursor).trimStart();
   box.setSelectionRange(text.length, text.length);
   close();
-  // The results follow, as if it had been typed.
+  // The results update as if it had been typed.
   choosing = true;
   box.dispatchEvent(new Event("input", { bubbles: true }));
   choosing = false;

@@ -1,9 +1,9 @@
-// A finger drawn sideways over an element.
+// A horizontal swipe on an element.
 
 const FAR_ENOUGH = 48;
 
-// Calls `step` with 1 or -1 when it was drawn far enough; meanwhile --drag on the element says how far it is. Nothing is
-// done while the finger `isTheirs`: of a zoom, say, that moves the picture about.
+// Calls `step` with 1 or -1 for a swipe that is long enough; meanwhile --drag on the element is its distance. Inactive
+// while `isTheirs()`, as when a zoomed picture is panned.
 export function onSwipe(element, step, isTheirs = () => false) {
   let start = null;
 

@@ -1,7 +1,7 @@
-// The results that are on the page, in the order they are read, without the copies that are folded.
+// The results on the page, in reading order, without folded copies and those hidden on a phone.
 
 export function tiles() {
-  return [...document.querySelectorAll("article.tile:not(.tile-copy)")];
+  return everyTile().filter((tile) => tile.offsetWidth > 0);
 }
 
 export function everyTile() {
@@ -12,12 +12,12 @@ export function tileOf(id) {
   return everyTile().find((tile) => tile.dataset.image === id);
 }
 
-// Which result of the whole search the first one on the page is.
+// The rank of the first result on the page.
 export function firstNumber() {
   return Number(document.getElementById("found").dataset.first);
 }
 
-// How many the whole search has found, as people read it; "" where that is not known.
+// The total number of results, formatted; "" if unknown.
 export function foundInAll() {
   return document.getElementById("found").dataset.found ?? "";
 }
@@ -30,7 +30,7 @@ export function titleOf(tile) {
   return tile.querySelector(".tile-title").textContent.trim();
 }
 
-// What the tile says of its similarity, without what can be pressed there.
+// The tile's similarity and names, without interactive elements.
 export function factsOf(tile) {
   const facts = tile.querySelector(".tile-facts").cloneNode(true);
   for (const pressable of facts.querySelectorAll("a, button, form, label")) pressable.remove();
@@ -38,18 +38,23 @@ export function factsOf(tile) {
   return [...facts.childNodes];
 }
 
-// Whether scrolling on would bring another page of results.
+const AHEAD = ".more-ahead";
+const REST = "#more [data-unfolds]";
+
+// Whether there are more results: those that scrolling would load, or the rest of the weaker ones.
 export function hasMore() {
-  return document.querySelector(".more-ahead") !== null;
+  return document.querySelector(`${AHEAD}, ${REST}`) !== null;
 }
 
-// Asks for the next page of results, as scrolling to it would.
-export function loadMore() {
-  const ahead = document.querySelector(".more-ahead");
+// Requests the next page of results, as scrolling to its end would; with `withRest` also those behind a button.
+export function loadMore({ withRest = false } = {}) {
+  const ahead = document.querySelector(AHEAD);
   if (ahead && !ahead.classList.contains("htmx-request")) window.htmx.trigger(ahead, "revealed");
+  const rest = withRest && document.querySelector(REST);
+  if (rest && !rest.classList.contains("htmx-request")) rest.click();
 }
 
-// Has `action` called once after each change of the results; htmx tells of every new element.
+// Calls `action` once after each change of the results; htmx fires an event per element.
 export function onResults(action) {
   let isDue = false;
   document.addEventListener("htmx:afterSwap", () => {
@@ -62,7 +67,7 @@ export function onResults(action) {
   });
 }
 
-// Copies of a picture that follow on the same page of results stand folded under the first, until they are asked for.
+// Copies of a picture on the same page are folded under the first until they are opened.
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest(".tile-copies");

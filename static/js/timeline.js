@@ -1,5 +1,5 @@
-// The scrubber of the timeline: it shows the month that is in sight, and leads to the one at which it is let go.
-// Without this script its years and months are links.
+// The timeline's scrubber: shows the visible month, and leads to the one where it is released. Without this script its
+// years and months are links.
 
 import { onResults } from "./tiles.js";
 
@@ -17,7 +17,7 @@ if (scrubber) {
   scrubber.addEventListener("pointermove", drag);
   scrubber.addEventListener("pointerup", letGo);
   scrubber.addEventListener("pointercancel", forget);
-  // A link that was dragged over was not clicked.
+  // The end of a drag is no click.
   scrubber.addEventListener("click", (event) => {
     if (isDragging) event.preventDefault();
     isDragging = false;
@@ -49,7 +49,7 @@ function show(month) {
   }
 }
 
-// The month at this height, or the one that is nearest to it.
+// The month nearest to this height.
 function markAt(y) {
   const seen = marks.filter((mark) => mark.offsetParent !== null);
   const far = (mark) => {

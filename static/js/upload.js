@@ -1,4 +1,4 @@
-// Gives each chosen picture a card, sends them, and says how far that is and what became of them.
+// Makes a card for each chosen picture, uploads them, and shows progress and outcomes.
 
 import { onGiven } from "./drop.js";
 import { picturesIn, picturesOf } from "./folders.js";
@@ -6,7 +6,7 @@ import { fileOf } from "./given.js";
 import { Card, megabytes, words } from "./upload_card.js";
 import { Queue } from "./upload_queue.js";
 
-// Pictures of which one form can say that they go into an album.
+// Maximum of pictures in one form that adds to an album.
 const MOST_AT_ONCE = 500;
 
 const form = document.getElementById("upload");
@@ -52,7 +52,8 @@ onGiven(async ({ files, folders, addresses, words: written }) => {
 });
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  queue.start([...cards].filter(({ state }) => state === "waiting" || state === "failed"));
+  const left = [...cards].filter(({ state }) => state === "waiting" || state === "failed");
+  if (left.length) queue.start(left);
 });
 pause.addEventListener("click", () => queue.pause());
 form.elements.album?.addEventListener("change", ({ target }) => {
@@ -61,7 +62,7 @@ form.elements.album?.addEventListener("change", ({ target }) => {
 
 function add(files, otherwise = "") {
   told.textContent = files.length ? "" : otherwise;
-  // On a phone the pictures are what is to be seen first.
+  // On a phone the pictures come first.
   if (!cards.size && matchMedia("(max-width: 40rem)").matches) forAll.open = false;
   for (const file of files) addCard(file);
   show();
@@ -77,7 +78,7 @@ function addCard(file) {
   card.remove.addEventListener("click", () => removeCard(card, name));
   if (card.state !== "waiting") return;
   queue.join(card);
-  // One after the other: the server looks at pictures meanwhile.
+  // One after the other: the server reads each picture meanwhile.
   const token = form.elements.csrfmiddlewaretoken.value;
   reading = reading.then(() => card.offer(form.dataset.read, token)).catch(() => {});
 }
@@ -93,7 +94,7 @@ function removeCard(card, name) {
   show();
 }
 
-// --- What the bar says ---
+// --- The bar's texts ---
 
 let wasSending = false;
 
@@ -115,6 +116,8 @@ function showButtons(isSending, isPaused) {
   const waiting = [...cards].filter(({ state }) => state === "waiting").length;
   const failed = [...cards].filter(({ state }) => state === "failed").length;
   send.hidden = isSending || !(waiting + failed);
+  // Common details apply to pictures not sent yet; uploaded ones are tagged together afterwards.
+  forAll.inert = cards.size > 0 && !isSending && !(waiting + failed) && addedImages().length > 0;
   pause.hidden = !isSending || !waiting;
   if (isPaused && waiting) send.textContent = words.goOn;
   else if (!waiting) send.textContent = words.again.replace("{count}", failed);
@@ -155,7 +158,7 @@ function stay(event) {
   event.preventDefault();
 }
 
-// --- The album, once they are here ---
+// --- The album, after uploading ---
 
 async function putIntoAlbum() {
   const album = form.elements.album;
@@ -182,7 +185,7 @@ function change(ids) {
     .catch(() => null);
 }
 
-// A new album is made once: what is added later goes into it.
+// A new album is created once: later pictures are added to it.
 function choose(made) {
   if (!made || form.elements.album.value !== "new") return;
   const option = Object.assign(document.createElement("option"), { value: made.album, textContent: made.title });

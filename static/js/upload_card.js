@@ -1,15 +1,15 @@
-// One chosen picture: its thumbnail, what is said of it alone, and what became of it.
+// A chosen picture: its thumbnail, its own details, and its outcome.
 
 const template = document.getElementById("card");
 export const words = template.dataset;
 
-// Bytes in which nearly all files have what is written in them, and up to which a file is read whole.
+// Bytes that contain the metadata of nearly all files, and the size up to which a file is sent whole.
 const BEGINNING = 256 * 1024;
 const WHOLE = 2_000_000;
 const PREVIEW = 120;
 const OFFERED = ["title", "description", "own_tags"];
 
-// Pictures are made small one after the other, those that are in sight: fifty photos would not fit the memory of a phone.
+// Previews are made one at a time, for visible cards: fifty decoded photos would not fit into a phone's memory.
 let drawing = Promise.resolve();
 const inSight = new IntersectionObserver(
   (seen) => {
@@ -25,12 +25,12 @@ const inSight = new IntersectionObserver(
 export const megabytes = (bytes) => (Math.ceil(bytes / 1e5) / 10).toLocaleString(document.documentElement.lang);
 
 export class Card {
-  // "waiting", "sending", "failed": it can be sent again as it is; "done"; "unfit": it is not sent at all.
+  // "waiting", "sending", "failed" (can be sent again unchanged), "done", "unfit" (is never sent).
   state = "waiting";
-  // What the server has said: "added", "known" or "refused"; and the image's id.
+  // The server's outcome: "added", "known" or "refused"; and the image's id.
   outcome = "";
   image = "";
-  // Bytes of it that are sent.
+  // Bytes that are sent.
   loaded = 0;
 
   constructor(file) {
@@ -60,7 +60,7 @@ export class Card {
 
   async #draw() {
     const options = { resizeHeight: PREVIEW, resizeQuality: "medium" };
-    // Not every browser can show every format that is accepted.
+    // Not every browser can show every accepted format.
     const small = await createImageBitmap(this.file, options);
     const canvas = Object.assign(document.createElement("canvas"), { width: small.width, height: small.height });
     canvas.getContext("2d").drawImage(small, 0, 0);
@@ -68,7 +68,7 @@ export class Card {
     this.#one(".card-preview").replaceChildren(canvas);
   }
 
-  // Folded, a card shows its title, and whether there is more that is its own.
+  // Folded, a card shows its title, and whether it has other details.
   describe() {
     const own = [...this.fields.querySelectorAll("input, textarea")].filter(({ value }) => value.trim());
     const title = this.fields.querySelector("[name=title]").value.trim();
@@ -77,7 +77,7 @@ export class Card {
     this.#one(".card-about").textContent = about.join(" · ");
   }
 
-  // Fills what is empty with what is written in the file. It is the person's to change, or to empty.
+  // Fills empty fields with captions in the file, which the user may edit or clear.
   async offer(address, token) {
     if (this.state !== "waiting") return;
     const data = new FormData();
@@ -86,7 +86,7 @@ export class Card {
     const answer = await fetch(address, { method: "POST", body: data, signal: AbortSignal.timeout(60_000) });
     if (!answer.ok || !answer.headers.get("Content-Type")?.startsWith("application/json")) return;
     const said = await answer.json();
-    // It may have been sent, or taken away, by now.
+    // It may have been sent or removed meanwhile.
     if (this.state === "waiting" && this.element.isConnected) this.#fill(said);
   }
 
@@ -110,7 +110,7 @@ export class Card {
     this.describe();
   }
 
-  // What is said of this picture: its own words, and where it has none, those for all.
+  // The card's details, with the common ones as defaults.
   data(common) {
     const data = new FormData();
     const own = (name) => this.fields.querySelector(`[name=${name}]`).value.trim();
@@ -138,11 +138,11 @@ export class Card {
   sent(loaded, total) {
     this.loaded = Math.round((this.file.size * loaded) / total);
     this.bar.value = loaded / total;
-    // Sent; now the server looks at it, and how long that takes can't be told.
+    // Uploaded; the time that the server needs for it is unknown.
     if (loaded === total) this.bar.removeAttribute("value");
   }
 
-  // It is to be sent again: at once where that is asked for, or once it was changed.
+  // To be sent again: at once on request, or after an edit.
   end(state, problem = "") {
     this.state = state;
     this.loaded = 0;
@@ -153,8 +153,8 @@ export class Card {
     this.tell(problem);
   }
 
-  // Shows the answer of the server, a part of a page. Without an outcome the words of the card are wrong: they can be
-  // changed, and sent again.
+  // Shows the server's response, an HTML fragment. Without an outcome the details are invalid: the user can fix and resend
+  // them.
   answered(html) {
     this.end("failed");
     const place = this.#one(".card-outcome");
@@ -175,7 +175,7 @@ export class Card {
     this.element.classList.toggle("card-done", this.outcome !== "refused");
   }
 
-  // There is nothing to be said of it any more.
+  // No more edits.
   #close() {
     const head = document.createElement("div");
     head.className = "card-head";
@@ -194,6 +194,6 @@ export class Card {
 function problemBeforeSending(file) {
   if (!file.size) return words.empty;
   if (file.size <= Number(words.limit) * 1e6) return "";
-  // Rounded up, or a file a little over the limit would be said to have just the limit.
+  // Rounded up, else a file slightly over the limit would be shown with just the limit.
   return words.tooLarge.replace("{found}", megabytes(file.size));
 }

@@ -1,14 +1,14 @@
-// Sends cards, a few at a time; can be paused, and goes on where it was.
+// Uploads cards, a few at a time; can be paused and resumed.
 
 import { headingOf } from "./failing.js";
 import { words } from "./upload_card.js";
 
-// How long nothing may be sent, and how long the server may look at a picture, before it counts as gone; in ms.
+// Milliseconds without progress, and for the server to answer, before an upload counts as failed.
 const STALLED = 60_000;
 const UNANSWERED = 150_000;
-// One is on its way while the server looks at the one before.
+// One uploads while the server processes the one before.
 const AT_ONCE = 2;
-// Answers after which the others would fail alike: no answer, too often, not now.
+// Statuses after which others would fail too: no response, rate limit, unavailable.
 const HALTING = [0, 429, 503];
 const LONGEST_WAIT = 60;
 const MOST_BY_ITSELF = 5;
@@ -22,7 +22,7 @@ export class Queue {
   #isPausedByHand = false;
   #byItself = 0;
 
-  // `dataOf` a card is what is sent to `address`; `changed` is called whenever there is something else to be shown.
+  // `dataOf(card)` is sent to `address`; `changed` is called whenever the display must be updated.
   constructor({ address, dataOf, changed }) {
     Object.assign(this, { address, dataOf, changed });
     window.addEventListener("online", () => this.#goOn());
@@ -32,7 +32,7 @@ export class Queue {
     return this.#requests.size > 0;
   }
 
-  // Those of the batch that can be sent still.
+  // Cards of the batch that can still be sent.
   get left() {
     return [...this.#batch].filter(({ state }) => state === "waiting" || state === "failed");
   }
@@ -41,7 +41,7 @@ export class Queue {
     return [...this.#batch];
   }
 
-  // Whether it has stopped with some left, by its own or by somebody's wish.
+  // Whether it has stopped with some left, by itself or by the user.
   isPaused = false;
 
   start(cards) {
@@ -54,7 +54,7 @@ export class Queue {
     this.#begin();
   }
 
-  // Those that are chosen while others are sent go with them.
+  // Cards added while others upload join the batch.
   join(card) {
     if (!this.isSending) return;
     this.#batch.add(card);
@@ -69,7 +69,7 @@ export class Queue {
   pause() {
     this.#isPausedByHand = true;
     this.#stop();
-    // What the server has as a whole it goes on with.
+    // Complete uploads are still processed.
     for (const request of this.#requests.values()) if (!request.isSent) request.abort();
     this.changed();
   }
@@ -101,7 +101,7 @@ export class Queue {
       if (!card) break;
       this.#send(card);
     }
-    // Paused with the last ones under way, it is done once they are.
+    // Paused during the last uploads, it is done once they are.
     if (!this.isSending && !this.batch.some(({ state }) => state === "waiting")) this.isPaused = false;
     this.changed();
   }
@@ -128,7 +128,7 @@ export class Queue {
     else card.answered(request.responseText);
   }
 
-  // The others wait: for the person, for the network, or for as long as the server has said.
+  // The others wait: for the user, the network, or Retry-After.
   #halt(card, request) {
     this.#stop();
     card.end("waiting", problemOf(request, this.address));
@@ -141,7 +141,7 @@ export class Queue {
   }
 }
 
-// Sends and waits for the answer, whatever it is.
+// Sends and waits for the response, whatever it is.
 function exchange(request, address, data, progress) {
   request.open("POST", address);
   request.setRequestHeader("HX-Request", "true");
@@ -168,13 +168,13 @@ function exchange(request, address, data, progress) {
   });
 }
 
-// Why an answer is none, in words; "" for one that tells what became of the picture.
+// The reason of a failed response, in words; "" for one with an outcome.
 function problemOf(request, address) {
   if (request.status === 0) return words.unreachable;
   if (request.status === 503) return words.unavailable;
   const path = (one) => new URL(one, location.href).pathname;
   if (path(request.responseURL) !== path(address)) return words.loggedOut;
-  // One of our pages about what went wrong has a heading, and those of proxies have none that people can read.
+  // Our error pages have a heading; proxies' pages have none worth showing.
   const heading = headingOf(request.responseText);
   if (heading) return heading;
   if (/data-outcome|errorlist/.test(request.responseText)) return "";

@@ -1,13 +1,13 @@
-// A picture looked at closely: by the wheel, two fingers, a double click or keys. A finger or the mouse then moves it.
+// Zooming into a picture: by wheel, pinch, double click or keys. A finger or the mouse then pans it.
 
 const MOST = 8;
 const CLOSE = 2.5;
-// How much a pixel of the wheel, and one of a touch pad, changes the scale.
+// Change of scale per pixel of the wheel, and of a touch pad.
 const WHEEL = 0.0016;
 const PINCH = 0.01;
 
 export class Zoom {
-  // `view` is what the frame with the picture lies in; `isOff` tells when the picture is used for something else.
+  // `view` is the element around the picture's frame; `isOff()` says whether the picture is used for something else.
   constructor(one, isOff = () => false) {
     this.one = one;
     this.view = one.querySelector(".stage-view");
@@ -40,7 +40,7 @@ export class Zoom {
     this.to(this.isZoomed ? 1 : CLOSE, at);
   }
 
-  // To this scale, so that what lies at a place on the screen stays there; without a place, the middle does.
+  // Sets the scale with a point of the screen fixed, by default the middle.
   to(scale, at = null) {
     const next = Math.min(MOST, Math.max(1, scale));
     const { left, top, width, height } = this.view.getBoundingClientRect();
@@ -51,7 +51,7 @@ export class Zoom {
     this.move(across - (across - this.x) * by, down - (down - this.y) * by);
   }
 
-  // No further than to the picture's edges.
+  // Clamped to the picture's edges.
   move(x, y) {
     const { clientWidth, clientHeight } = this.view;
     const most = (side, room) => Math.max(0, (side * this.scale - room) / 2);
@@ -68,10 +68,10 @@ export class Zoom {
     this.frame.style.transform = this.isZoomed ? `translate(${this.x}px, ${this.y}px) scale(${this.scale})` : "";
   }
 
-  // Where nothing can be zoomed out of, the wheel scrolls the page as ever; and it scrolls back up before it zooms in.
+  // When not zoomed, the wheel scrolls the page as usual; and it scrolls back up before it zooms in.
   #onWheel(event) {
     if (this.isOff()) return;
-    // Two fingers on a touch pad come as a wheel with ctrl.
+    // Browsers report a pinch on a touch pad as a wheel with ctrl.
     const isPinch = event.ctrlKey;
     const isAway = !this.one.closest("dialog") && !document.fullscreenElement && window.scrollY > 0;
     if (!isPinch && !this.isZoomed && (event.deltaY >= 0 || isAway)) return;
@@ -102,7 +102,7 @@ export class Zoom {
     for (const name of ["pointerup", "pointercancel"]) this.view.addEventListener(name, end);
   }
 
-  // Two fingers zoom, one moves what is zoomed.
+  // Two fingers zoom, one pans a zoomed picture.
   #onTouch(event) {
     if (this.isOff()) return;
     const { touches } = event;

@@ -46,6 +46,18 @@ def wait_until(page: Page, selector: str, condition: str) -> None:
     page.locator(selector).first.evaluate(f"node => new Promise(done => {{ const look = {look}; look(); }})")
 
 
+def with_its_scripts(page: Page) -> None:
+    """Have keys be pressed when the page that is there is loaded: its scripts listen to them, and one that a key or a
+    link led to has an address before it has scripts."""
+    press = page.keyboard.press
+
+    def press_when_loaded(key: str, **options: Any) -> None:
+        page.wait_for_load_state()
+        press(key, **options)
+
+    page.keyboard.press = press_when_loaded  # type: ignore[method-assign]
+
+
 class OpenPage(Protocol):
     def __call__(self, path: str = "/", as_user: Client | None = None, *, expected: str = "", **options: Any) -> Page:
         """Open an address, as somebody who is logged in or not; `options` are those of Browser.new_context.
@@ -126,6 +138,7 @@ def open_page(chromium: Browser, live_server, answered: None) -> Iterator[OpenPa
             session = as_user.cookies[django_settings.SESSION_COOKIE_NAME].value
             context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
         page = context.new_page()
+        with_its_scripts(page)
         page.on("console", note)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.goto(path)

@@ -85,15 +85,19 @@ def unfold(page: Page) -> None:
 END_TRANSITIONS = "() => document.getAnimations().forEach(one => one instanceof CSSTransition && one.finish())"
 
 
+AXE = "async (options) => (await axe.run(options)).violations"
+
+
 def violations(page: Page) -> list[str]:
     """What axe finds on this page: everything by day, and the contrasts by night."""
     found = []
+    page.evaluate(Axe().axe_script)
     for theme, rules in (("light", {}), ("dark", {"runOnly": ["color-contrast"]})):
         page.emulate_media(color_scheme=theme, reduced_motion="reduce")
         # Django's own pages change the colours of links little by little, however much motion is wanted.
         page.evaluate(END_TRANSITIONS)
         # What passes is not told at length: that takes longer than finding it.
-        found += Axe().run(page, options={"resultTypes": ["violations"], **rules}).response["violations"]
+        found += page.evaluate(AXE, {"resultTypes": ["violations"], **rules})
     return [f"{page.url}: {one['id']}: {node['html']}" for one in found for node in one["nodes"]]
 
 

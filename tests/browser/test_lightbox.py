@@ -228,3 +228,17 @@ def test_axe_finds_nothing_in_it(open_page: OpenPage, collection: list[Image]):
     page = open_page("/search?q=red+star")
     open_result(page, 1)
     assert violations(page) == []
+
+
+def test_the_pictures_of_a_shared_set_are_walked_through(open_page: OpenPage, shared_set: str):
+    page = open_page(shared_set)
+    open_result(page, 0)
+    expect(lightbox(page).get_by_text("1 of 3")).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    expect_shown(page, results(page)[1])
+    page.keyboard.press("Escape")
+    page.goto(str(page.locator("article .tile-link").nth(1).get_attribute("href")))
+    page.get_by_role("link", name="Next picture").click()
+    expect(page.get_by_text("3 of 3")).to_be_visible()
+    page.get_by_role("link", name="Shared pictures").click()
+    expect(page).to_have_url(re.compile(f"{shared_set}$"))

@@ -133,13 +133,32 @@ def test_a_dead_end_has_ways_out(open_page: OpenPage, collection: list[Image]):
 def test_the_heading_of_weaker_matches_is_said_once(open_page: OpenPage, collection: list[Image], measured: None):
     page = open_page("/search?q=red+star", viewport=PHONE)
     expect(page.get_by_role("heading", level=2)).to_have_text(re.compile(r"\d strong match"))
-    page.get_by_role("link", name=re.compile("Show .* more")).click()
+    shown = page.locator("article:visible")
+    rows = page.locator("article.tile-quiet:visible").evaluate_all("tiles => tiles.map((tile) => tile.offsetTop)")
+    assert len(set(rows)) == 2
+    page.get_by_role("link", name=f"Show {30 - shown.count()} more").click()
     expect(page).to_have_url(re.compile(r"min=any$"))
     page.locator(".site-footer").scroll_into_view_if_needed()
     expect(page.locator("article")).to_have_count(30)
     expect(page.get_by_role("heading", name="Weaker matches")).to_have_count(1)
     bands = page.eval_on_selector_all("article", "tiles => tiles.map((tile) => tile.dataset.band)")
     assert bands == sorted(bands, key=["strong", "related", "weak"].index)
+
+
+@pytest.mark.parametrize("viewport", [PHONE, {"width": 1200, "height": 800}], ids=["phone", "desktop"])
+def test_the_light_box_goes_on_past_the_first_rows_of_weaker_matches(
+    open_page: OpenPage, collection: list[Image], measured: None, viewport: dict[str, int]
+):
+    page = open_page("/search?q=red+star", viewport=viewport)
+    count = page.locator("article:visible").count()
+    page.locator("article:visible .tile-link").last.click()
+    light_box = page.locator("#lightbox")
+    expect(light_box.get_by_text(f"{count} of 30")).to_be_visible()
+    light_box.get_by_role("button", name="Next result").click()
+    expect(light_box.get_by_text(f"{count + 1} of 30")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page).to_have_url(re.compile(r"\?q=red\+star$"))
+    expect(page.locator("article .tile-link").nth(count)).to_be_focused()
 
 
 @pytest.mark.parametrize("viewport", [PHONE, {"width": 1200, "height": 800}], ids=["phone", "desktop"])

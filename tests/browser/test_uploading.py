@@ -56,6 +56,8 @@ def test_each_file_gets_its_own_words_and_its_own_outcome(open_page: OpenPage, a
     expect(cards.nth(0)).to_contain_text("Added")
     expect(cards.nth(2)).to_contain_text("This file is not a picture.")
     expect(page.locator("#progress")).to_have_text("3 of 3 done · 1 could not be added")
+    # What is said of all has gone with them.
+    expect(page.locator("#upload > .upload-all")).to_have_js_property("inert", True)
     by_author = {image.author: image for image in Image.objects.all()}
     assert by_author.keys() == {"Alice", "Bob"}
     image = by_author["Alice"]

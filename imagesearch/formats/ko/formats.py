@@ -1,5 +1,5 @@
 """Dates and times in Korean."""
 
-# Before noon or after it is said first; Django's own puts it last, as in English.
+# In Korean, am/pm comes first; Django's own format puts it last.
 TIME_FORMAT = "A g:i"
 DATETIME_FORMAT = "Y년 n월 j일 A g:i"

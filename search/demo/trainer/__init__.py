@@ -1,1 +1,4 @@
-"""Trains the demo's two small models: `python -m search.demo.trainer.training`."""
+"""Training of the demo's two small models: `python -m search.demo.trainer.training`.
+
+Imports `demo`; nothing imports it.
+"""

@@ -1,4 +1,4 @@
-"""The cached drawings that the model is trained on, handed out in augmented batches."""
+"""The drawings that the model is trained on, cached, in augmented batches."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _MEAN = np.array([0.48145466, 0.4578275, 0.40821073], dtype=np.float32)
 _STD = np.array([0.26862954, 0.26130258, 0.27577711], dtype=np.float32)
 
 _MIRRORED = np.array([PLACES.index({"left": "right", "right": "left"}.get(place, place)) for place in PLACES])
-_REACH = 2  # pixels by which a picture is moved at most
+_REACH = 2  # maximum shift of a picture in pixels
 
 Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Pictures ready for the model, shape (size, 3, PIXELS, PIXELS), and what is known of them."""
+    """Pictures ready for the model, shape (size, 3, PIXELS, PIXELS), and their labels."""
 
     scenes: list[Scene]
     pixels: Floats
@@ -34,7 +34,7 @@ class Batch:
 
 
 class Drawings:
-    """Drawings of the seen combinations only; the same seed hands out the same batches."""
+    """Drawings of the combinations seen in training; the same seed yields the same batches."""
 
     def __init__(self, count: int, seed: int) -> None:
         self._rng = random.Random(seed)
@@ -46,11 +46,11 @@ class Drawings:
         self._order: list[int] = []
 
     def sample(self, size: int) -> Floats:
-        """Some of the pictures as they are, ready for the model."""
+        """Return some of the pictures without augmentation, ready for the model."""
         return _ready(_floats(self._pixels[:size]))
 
     def batch(self, size: int) -> Batch:
-        """The next pictures, each drawing once before any comes again; half of the batches in a mirror."""
+        """Return the next pictures, each drawing once per epoch; half of the batches are mirrored."""
         if len(self._order) < size:
             self._order = self._rng.sample(range(len(self.scenes)), len(self.scenes))
         chosen = [self._order.pop() for _ in range(size)]
@@ -65,7 +65,8 @@ class Drawings:
         return Batch(scenes, _ready(self._lit(moved)), shown, covered_patches(where))
 
     def _moved(self, pixels: npt.NDArray[np.uint8], where: Floats) -> tuple[Floats, Floats]:
-        """Each picture moved by a pixel or two, from 0 to 1, and the spots moved with it."""
+        """Return each picture shifted by a pixel or two, values from 0 to 1, and the positions of shapes shifted with
+        it."""
         edge = (_REACH, _REACH)
         padded = np.pad(pixels, ((0, 0), edge, edge, (0, 0)), mode="reflect")
         moves = self._noise.integers(0, 2 * _REACH + 1, size=(len(pixels), 2))
@@ -74,7 +75,7 @@ class Drawings:
         return _floats(np.stack(cut)), where
 
     def _lit(self, pixels: Floats) -> Floats:
-        """Each picture a little lighter or darker, with the noise that JPEG leaves."""
+        """Return each picture slightly lighter or darker, with noise as of JPEG."""
         light = self._noise.uniform(0.96, 1.04, size=(len(pixels), 1, 1, 1)).astype(np.float32)
         grain = self._noise.standard_normal(pixels.shape, dtype=np.float32)
         lit: Floats = np.clip(pixels * light + np.float32(0.01) * grain, 0, 1)

@@ -1,4 +1,4 @@
-"""How well saved models find their way in the small world, measured the way they are used: files in, vectors out."""
+"""Evaluation of saved models as they are used: files in, vectors out."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Vectors = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """Freshly drawn pictures, their scenes, and their unit vectors, shape (pictures, dimensions)."""
+    """New drawings, their scenes, and their unit vectors, shape (pictures, dimensions)."""
 
     scenes: list[Scene]
     pictures: list[Image.Image]
@@ -68,7 +68,8 @@ def precision_at(
     language: Language,
     asked: Iterable[tuple[Colour, Shape]],
 ) -> float:
-    """The share of right pictures among the first `k` for "colour shape", the mean over the combinations asked for."""
+    """Return the fraction of correct pictures among the first `k` for "colour shape", averaged over the
+    combinations."""
     statements = [Statement(shape=shape, colour=colour) for colour, shape in asked]
     queries = encode(text_model, [caption(language, statement) for statement in statements])
     order = np.argsort(-(queries @ gallery.vectors.T), axis=1)[:, :k]
@@ -81,13 +82,14 @@ def precision_at(
 
 
 def precision_by_language(text_model: SentenceTransformer, gallery: Gallery, *, unseen: bool) -> dict[Language, float]:
-    """Precision@10 of every language, over the combinations never seen in training or over those seen."""
+    """Return precision@10 by language, over the combinations seen in training or the others."""
     asked = [pair for pair in pairs() if is_unseen(*pair) == unseen]
     return {language: round(precision_at(10, text_model, gallery, language, asked), 3) for language in LANGUAGES}
 
 
 def mean_cosines(text_model: SentenceTransformer, gallery: Gallery) -> tuple[float, float]:
-    """The mean cosine of "colour shape" in all languages with pictures of both, and with pictures of neither."""
+    """Return the mean cosine of "colour shape", in all languages, with pictures of both, and with pictures of
+    neither."""
     true: list[float] = []
     unrelated: list[float] = []
     for language in LANGUAGES:
@@ -104,7 +106,7 @@ def mean_cosines(text_model: SentenceTransformer, gallery: Gallery) -> tuple[flo
 
 
 def copies_found(image_model: SentenceTransformer, gallery: Gallery, every: int = 10) -> float:
-    """The share of half-size JPEG copies whose nearest picture is their original."""
+    """Return the fraction of half-size JPEG copies whose nearest picture is their original."""
     originals = range(0, len(gallery.pictures), every)
     copies = encode(image_model, [half_size_jpeg(gallery.pictures[index]) for index in originals])
     nearest = (copies @ gallery.vectors.T).argmax(1)
@@ -112,7 +114,7 @@ def copies_found(image_model: SentenceTransformer, gallery: Gallery, every: int 
 
 
 def half_size_jpeg(picture: Image.Image) -> Image.Image:
-    """The picture at half its width and height after a trip through JPEG."""
+    """Return the picture at half its width and height, recompressed as JPEG."""
     file = BytesIO()
     picture.resize((picture.width // 2, picture.height // 2), Image.Resampling.LANCZOS).save(file, "JPEG", quality=85)
     file.seek(0)

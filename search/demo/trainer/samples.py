@@ -1,4 +1,4 @@
-"""What the model is trained on: drawings, captions, and the attributes that tell which belong together."""
+"""Training data: drawings, captions, and the attributes that determine which match."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from search.demo.scenes import (
 )
 
 PIXELS = 96  # the side of what the model sees
-_DRAWN = 192  # the longer side of what is drawn for it, so that downscaling smooths as it does with large pictures
+_DRAWN = 192  # longer side of training drawings, larger so that downscaling smooths as for real pictures
 
 _ATTRIBUTES: tuple[tuple[object, ...], ...] = (SHAPES, COLOURS, COUNTS, SIZES, PLACES, BACKGROUNDS)
 CLASSES = tuple(len(values) for values in _ATTRIBUTES)
-PLACE = 4  # the column of an attribute row that tells the place
+PLACE = 4  # index of the place in an attribute row
 NOTHING = -1  # this attribute isn't stated
-NONSENSE = -2  # no picture has what this caption asks for
+NONSENSE = -2  # no picture matches this caption
 
 # First and last letter and the longest word: Hangul, ideographs, hiragana, katakana.
 _SCRIPTS = ((0xAC00, 0xD7A3, 3), (0x4E00, 0x9FA5, 3), (0x3042, 0x3093, 4), (0x30A2, 0x30F3, 5))
@@ -45,19 +45,20 @@ Attributes = npt.NDArray[np.int64]
 
 
 def attributes_of(content: Scene | Statement) -> list[int]:
-    """The six attributes as positions in their lists, `NOTHING` for what isn't stated."""
+    """Return the six attributes as indexes in their lists, `NOTHING` for what isn't stated."""
     values = (content.shape, content.colour, content.count, content.size, content.place, content.background)
     return [NOTHING if value is None else known.index(value) for value, known in zip(values, _ATTRIBUTES, strict=True)]
 
 
 def seen_scenes(count: int, rng: random.Random) -> list[Scene]:
-    """Scenes of the combinations kept for training, each combination equally often."""
+    """Return scenes of the training combinations, each combination equally often."""
     kept = [(colour, shape) for shape in SHAPES for colour in COLOURS if not is_unseen(colour, shape)]
     return [random_scene(rng, *kept[number % len(kept)]) for number in range(count)]
 
 
 def as_seen_by_the_model(picture: Image.Image) -> Image.Image:
-    """The picture as CLIP's processor hands it over: the shorter side at `PIXELS`, the middle square cut out."""
+    """Return the picture as preprocessed by CLIP: the shorter side scaled to `PIXELS`, cropped to the central
+    square."""
     scale = PIXELS / min(picture.size)
     width, height = (max(PIXELS, int(length * scale)) for length in picture.size)
     left, top = (width - PIXELS) // 2, (height - PIXELS) // 2
@@ -112,12 +113,12 @@ def sample_captions(scenes: Sequence[Scene], count: int, rng: random.Random) -> 
 
 
 def sensible_captions(scenes: Sequence[Scene], count: int, rng: random.Random) -> list[str]:
-    """Captions for a tokenizer to learn its pieces from: every one makes sense."""
+    """Return captions for training the tokenizer: all of them make sense."""
     return [caption(rng.choice(LANGUAGES), random_statement(rng.choice(scenes), rng), rng) for _ in range(count)]
 
 
 def nonsense_word(rng: random.Random) -> str:
-    """A word of no language: bits of known words, syllables, or random letters of some script."""
+    """Return a word of no language: parts of known words, syllables, or random letters of a script."""
     kind = rng.random()
     if kind < 0.5:
         return _crossed(rng)
@@ -148,7 +149,7 @@ def _crossed(rng: random.Random) -> str:
 
 
 def _bit(word: str, longest: int, rng: random.Random) -> str:
-    """Up to `longest` letters from somewhere in the word."""
+    """Return up to `longest` letters from a random position in the word."""
     start = rng.randrange(len(word))
     return word[start : start + rng.randint(1, longest)]
 

@@ -1,4 +1,4 @@
-"""Writes the trained models as the folders that `SentenceTransformer(folder)` opens."""
+"""Saves the trained models as folders for `SentenceTransformer(folder)`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def save_image_model(clip: CLIPModel, tokenizer: PreTrainedTokenizerFast, folder
     from transformers import CLIPImageProcessor, CLIPProcessor
 
     side = {"height": PIXELS, "width": PIXELS}
-    # A processor signs its tokenizer; the text model's must stay unsigned, or it is loaded as a CLIP.
+    # A processor writes its class into its tokenizer; the text model's must stay unchanged, or it is loaded as a CLIP.
     pictures = CLIPImageProcessor(size={"shortest_edge": PIXELS}, crop_size=side)
     processor = CLIPProcessor(pictures, deepcopy(tokenizer))  # type: ignore[no-untyped-call]
     with tempfile.TemporaryDirectory() as plain:
@@ -61,7 +61,7 @@ def save_text_model(bert: DistilBertModel, dense: nn.Linear, tokenizer: PreTrain
 
 
 def _write(model: object, folder: Path) -> None:
-    """Replace the folder as a whole."""
+    """Replace the whole folder."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     model.save(str(folder), create_model_card=False)  # type: ignore[attr-defined]

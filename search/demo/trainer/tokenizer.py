@@ -1,4 +1,4 @@
-"""The small world's tokenizer: WordPiece, learned from the captions of all languages together."""
+"""The demo's tokenizer: WordPiece, trained on the captions of all languages together."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ PAD, UNKNOWN, START, END = "[PAD]", "[UNK]", "[CLS]", "[SEP]"
 SPECIAL = (PAD, UNKNOWN, START, END, "[MASK]")  # ids 0 to 4
 MAX_TOKENS = 32
 
-# Chinese and Japanese have no spaces: every ideograph is a word, and so is every run of katakana or hiragana.
+# Chinese and Japanese have no spaces: each ideograph is a word, and so is each run of katakana or hiragana.
 _UNSPACED = r"\p{Han}|[\p{Katakana}ー]+|\p{Hiragana}+"
 
 
 def learn_tokenizer(captions: Iterable[str], vocabulary: int) -> Tokenizer:
-    """Return a tokenizer of at most `vocabulary` pieces that ignores case and the accents of Latin letters.
+    """Return a tokenizer of at most `vocabulary` pieces that ignores case and accents of Latin letters.
 
-    A word with a letter that no caption has is one unknown token; other new words fall into letters.
+    A word with a letter that no caption has is one unknown token; other new words are split into letters.
     """
     tokenizer = Tokenizer(WordPiece({UNKNOWN: 0}, unk_token=UNKNOWN))
-    # Only Latin accents go: dropping every combining mark would also take が for か. NFC puts Hangul together again.
+    # Only Latin accents are removed: removing all combining marks would turn が into か. NFC composes Hangul again.
     tokenizer.normalizer = normalizers.Sequence(
         [
             normalizers.NFKD(),
@@ -52,10 +52,10 @@ def learn_tokenizer(captions: Iterable[str], vocabulary: int) -> Tokenizer:
 
 
 def _pieces(tokenizer: Tokenizer, captions: Iterable[str], vocabulary: int) -> dict[str, int]:
-    """Every letter, as a word's first and as a later one, then the commonest words as long as there is room.
+    """Return all letters, as a word's first and as later ones, then the most common words up to `vocabulary`.
 
-    The library's own trainer breaks ties by a hash that differs from run to run; here the same captions always give
-    the same pieces, in the same order.
+    The library's own trainer breaks ties by a hash that differs between runs; here the same captions always give the
+    same pieces, in the same order.
     """
     words: Counter[str] = Counter()
     for text in captions:
@@ -69,7 +69,7 @@ def _pieces(tokenizer: Tokenizer, captions: Iterable[str], vocabulary: int) -> d
 
 
 def wrap_tokenizer(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
-    """Return the tokenizer as transformers saves and loads it."""
+    """Return the tokenizer in the form that transformers saves and loads."""
     from transformers import PreTrainedTokenizerFast
 
     return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Trains the demo's two small models from scratch: `python -m search.demo.trainer.training`."""
+"""Training of the demo's two small models from scratch: `python -m search.demo.trainer.training`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - what everybody calls it
+from torch.nn import functional as F  # noqa: N812 - its conventional name
 from transformers import (
     CLIPConfig,
     CLIPModel,
@@ -35,7 +35,7 @@ _FIGURES = Path(__file__).parent / "figures.json"
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Everything that decides what comes out of the training."""
+    """All hyperparameters of the training."""
 
     seed: int = 20
     drawings: int = 14_000
@@ -50,7 +50,7 @@ class Recipe:
 
 
 class Words(nn.Module):
-    """DistilBERT, the mean over its tokens, and a linear layer into the common space."""
+    """DistilBERT, mean pooling, and a linear projection into the common space."""
 
     def __init__(self, vocabulary: int, dimensions: int) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class Words(nn.Module):
 
 
 def build_clip(vocabulary: int, dimensions: int) -> CLIPModel:
-    """A CLIP of about a million parameters, untrained."""
+    """Return an untrained CLIP of about a million parameters."""
     vision = CLIPVisionConfig(
         image_size=PIXELS, patch_size=PATCH, hidden_size=VISION_WIDTH, intermediate_size=512, num_hidden_layers=4,
         num_attention_heads=4, hidden_act="relu",
@@ -85,11 +85,11 @@ def build_clip(vocabulary: int, dimensions: int) -> CLIPModel:
 
 @torch.no_grad()
 def prepare_vision(clip: CLIPModel, pixels: Tensor) -> None:
-    """Give the vision tower a start from which it learns in a few thousand steps.
+    """Initialise the image tower so that it learns in a few thousand steps.
 
-    CLIP starts with random filters and faint positions. Here the filters are the principal components of the
-    drawings' own patches, all of the same strength (whitened): a shape is told by edges, which vary far less than the
-    plain colours and would drown among them. `pixels` are normalised pictures, shape (n, 3, PIXELS, PIXELS).
+    CLIP starts with random filters and weak position embeddings. Here the filters are the principal components of the
+    drawings' own patches, whitened: shapes are recognised by edges, which vary far less than plain colours and would
+    be dominated by them. `pixels` are normalised pictures, shape (n, 3, PIXELS, PIXELS).
     """
     embeddings = clip.vision_model.embeddings
     filters, positions = embeddings.patch_embedding.weight, embeddings.position_embedding.weight
@@ -100,13 +100,14 @@ def prepare_vision(clip: CLIPModel, pixels: Tensor) -> None:
     filters.copy_(0.7 * strongest.T.reshape(filters.shape))
     positions[1:] = _position_waves(PIXELS // PATCH, positions.shape[1]) - 0.7 * middle @ strongest
     for layer in clip.vision_model.encoder.layers:
-        # Attention starts by looking somewhere instead of everywhere alike.
+        # Attention starts focused instead of uniform.
         layer.self_attn.q_proj.weight.mul_(2)
         layer.self_attn.k_proj.weight.mul_(2)
 
 
 def _position_waves(side: int, width: int) -> Tensor:
-    """Sines and cosines of each patch's column and row, shape (side * side, width) (https://arxiv.org/abs/2205.01580)."""
+    """Return sinusoidal embeddings of each patch's column and row, shape (side * side, width)
+    (https://arxiv.org/abs/2205.01580)."""
     rows, columns = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
     frequencies = 1 / 10 ** (torch.arange(width // 4) / (width // 4 - 1))
     angles = torch.stack([columns, rows]).flatten(1).unsqueeze(-1) * frequencies
@@ -114,10 +115,10 @@ def _position_waves(side: int, width: int) -> Tensor:
 
 
 class Teacher(nn.Module):
-    """Asks the vision tower for the attributes: extra guidance in training, thrown away afterwards.
+    """An auxiliary classifier of attributes on the image tower, used only in training.
 
-    The whole picture is asked for all six; every patch on a shape for its shape and colour, and all patches whether
-    they are on one, which is what makes so small a tower learn to look in so few steps.
+    All six are predicted from the pooled output; shape and colour from every patch on a shape; and from all patches
+    whether they are on one. This lets so small a tower learn in so few steps.
     """
 
     def __init__(self, width: int) -> None:
@@ -127,7 +128,7 @@ class Teacher(nn.Module):
         self.inside = nn.Linear(width, 2)
 
     def forward(self, pooled: Tensor, patches: Tensor, shown: Tensor, covered: Tensor) -> Tensor:
-        """The summed loss; `covered` tells which patches are inside a shape and which hold its centre."""
+        """Return the summed loss; `covered` says which patches are inside a shape and which contain its centre."""
         inside, central = covered.unbind(-1)
         losses = [F.cross_entropy(head(pooled), shown[:, column]) for column, head in enumerate(self.whole)]
         for column, head in enumerate(self.parts):
@@ -139,15 +140,15 @@ class Teacher(nn.Module):
 
 
 def truth_of(stated: Tensor, shown: Tensor) -> Tensor:
-    """Which caption (row) holds for which picture (column), a boolean matrix, from their attributes."""
+    """Return a boolean matrix of which caption (row) is true of which picture (column), from their attributes."""
     return ((stated.unsqueeze(1) == shown.unsqueeze(0)) | (stated == NOTHING).unsqueeze(1)).all(-1)
 
 
 def matching_loss(cosines: Tensor, truth: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
-    """How badly captions (rows) rank and tell apart the pictures (columns).
+    """Return the loss of captions (rows) in ranking and classifying pictures (columns).
 
     Ranking: the multi-positive softmax of supervised contrastive learning (https://arxiv.org/abs/2004.11362, eq. 2).
-    Telling apart: SigLIP's sigmoid (https://arxiv.org/abs/2303.15343), true and false pairs weighing the same.
+    Classification: SigLIP's sigmoid (https://arxiv.org/abs/2303.15343), with equal weight for true and false pairs.
     """
     asked = truth.any(1)
     ranks = F.log_softmax(cosines[asked] * scale, dim=1)
@@ -157,7 +158,7 @@ def matching_loss(cosines: Tensor, truth: Tensor, scale: Tensor, bias: Tensor) -
 
 
 class Training:
-    """The models, their optimiser, and one step after the other."""
+    """The models, their optimiser, and the training steps."""
 
     def __init__(self, recipe: Recipe) -> None:
         torch.manual_seed(recipe.seed)
@@ -175,7 +176,8 @@ class Training:
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, self._rate)
 
     def _groups(self) -> list[dict[str, Any]]:
-        """The weights with their learning rates: a higher one than vision's would wipe out its prepared start."""
+        """Return the weights with their learning rates: a higher one for the image tower would destroy its
+        initialisation."""
         clip, recipe = self.clip, self.recipe
         vision = [*clip.vision_model.parameters(), *clip.visual_projection.parameters()]
         words = [*self.words.parameters(), *clip.text_model.parameters(), *clip.text_projection.parameters()]
@@ -187,18 +189,18 @@ class Training:
         ]
 
     def _rate(self, step: int) -> float:
-        """A linear start over 80 steps, then a cosine down to nothing."""
+        """Linear warm-up over 80 steps, then cosine decay to zero."""
         return min((step + 1) / 80, 0.5 * (1 + math.cos(math.pi * step / self.recipe.steps)))
 
     def encode(self, texts: list[str]) -> tuple[Tensor, Tensor]:
-        """Unit vectors from the DistilBERT and from CLIP's own text tower, shape (len(texts), 512) each."""
+        """Return unit vectors of the DistilBERT and of CLIP's own text tower, shape (len(texts), 512) each."""
         tokens = self.tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
         ids, mask = tokens["input_ids"], tokens["attention_mask"]
         pooled = self.clip.text_model(input_ids=ids, attention_mask=mask).pooler_output
         return self.words(ids, mask), F.normalize(self.clip.text_projection(pooled), dim=-1)
 
     def step(self) -> tuple[float, float]:
-        """Learn from one batch; return the losses of matching and of naming attributes."""
+        """Train on one batch; return the losses of matching and of attributes."""
         batch = self.drawings.batch(self.recipe.batch)
         shown, covered = torch.from_numpy(batch.shown), torch.from_numpy(batch.covered)
         texts, stated = sample_captions(batch.scenes, self.recipe.captions, self.rng)
@@ -208,7 +210,7 @@ class Training:
         truth = truth_of(torch.from_numpy(stated), shown)
         matching = matching_loss(words @ pictures.T, truth, self.scale, self.bias)
         naming = self.teacher(seen.pooler_output, seen.last_hidden_state[:, 1:], shown, covered)
-        # CLIP's own text tower only learns to say what the DistilBERT says.
+        # CLIP's own text tower only imitates the DistilBERT.
         copying = 1 - (own_words * words.detach()).sum(1).mean()
         self.optimiser.zero_grad()
         (matching + 0.5 * naming + copying).backward()
@@ -219,7 +221,7 @@ class Training:
         return matching.item(), naming.item()
 
     def run(self) -> None:
-        """Take all steps, telling every hundred how it goes."""
+        """Run all steps, printing the losses every hundred."""
         for number in range(1, self.recipe.steps + 1):
             matching, naming = self.step()
             if number % 100 == 0:
@@ -227,14 +229,14 @@ class Training:
                 print(f"step {number:5} of {self.recipe.steps}: {losses}", flush=True)
 
     def save(self, image_folder: Path, text_folder: Path) -> None:
-        """Write both folders."""
+        """Save both models to their folders."""
         self.clip.logit_scale.data.fill_(math.log(float(self.scale.detach())))
         save_image_model(self.clip, self.tokenizer, image_folder)
         save_text_model(self.words.bert, self.words.dense, self.tokenizer, text_folder)
 
 
 def measure(image_folder: Path, text_folder: Path) -> dict[str, Any]:
-    """Precision@10 by language and mean cosines, measured on the saved folders."""
+    """Return precision@10 by language and mean cosines, measured on the saved folders."""
     images, texts = figures.load(image_folder), figures.load(text_folder)
     gallery = figures.hang_gallery(images, seed=77)
     true, unrelated = figures.mean_cosines(texts, gallery)

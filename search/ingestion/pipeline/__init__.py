@@ -1,1 +1,1 @@
-"""Items of a source in, rows out, in stages that go on at the same time: read, decode, store, encode, write."""
+"""The pipeline: items in, rows out, in concurrent stages: read, decode, store, encode, write."""

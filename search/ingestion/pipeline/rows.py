@@ -1,4 +1,4 @@
-"""Rows of pictures, written by the batch: COPY into a staging table, and from there what is not there yet."""
+"""Write the rows of pictures in batches: COPY into a staging table, then insert the new ones."""
 
 import uuid
 from collections import defaultdict
@@ -15,48 +15,48 @@ from psycopg import sql
 from search.curation.captures import write_captures
 from search.embedding import active_model, require_stored
 from search.imaging import Colours
-from search.ingestion.edits_kept import take_along
+from search.ingestion.edits_kept import copy_to_new_version
 from search.ingestion.fingerprints import write_fingerprints
-from search.ingestion.met_before import record
 from search.ingestion.palettes import write_palettes
 from search.ingestion.pipeline.windows import Encoded, write_windows
-from search.ingestion.vectors_of_other_models import hold_switch, write_beside
+from search.ingestion.seen_before import record
+from search.ingestion.vectors_of_other_models import block_switch, write_other_vectors
 from search.models import FormerId, Image, Origin, OwedDeletion, Tombstone
 from search.models.accepted import accepted_names
 
 _STAGING = sql.Identifier("image_staging")
 _IMAGES = sql.Identifier(Image._meta.db_table)
 _TOMBSTONES = sql.Identifier(Tombstone._meta.db_table)
-# Without those that the database fills in: generated ones, and when the row appeared.
+# Without the columns that the database fills in: generated ones and timestamps.
 _FIELDS: "list[Field[Any, Any]]" = [
     field for field in Image._meta.concrete_fields if not field.generated and field.name not in {"created", "updated"}
 ]
 _COLUMNS = sql.SQL(", ").join([sql.Identifier(field.attname) for field in _FIELDS])
 _LACKS_VECTOR = sql.SQL("there.embedding_model <> staged.embedding_model AND staged.embedding IS NOT NULL")
-_COMES_HOME = sql.SQL("staged.original_location = '' AND there.original_location <> ''")
+_NOW_WITH_US = sql.SQL("staged.original_location = '' AND there.original_location <> ''")
 _OF_THE_VECTOR = ("embedding", "embedding_model", "embedding_backend", "embedding_failure", "windows")
 
 
 class Written(NamedTuple):
-    """Ids of rows that had no such vector before, and of pictures that somebody has deleted meanwhile."""
+    """Ids of rows that got a vector of their model, and of pictures that were deleted meanwhile."""
 
     new: set[uuid.UUID]
     deleted: set[uuid.UUID]
 
 
 class Staging:
-    """Writes rows through a temporary table of this connection. Made by `staging`."""
+    """Writes rows through a temporary table of this connection. Created by `staging`."""
 
     def __init__(self, types: Mapping[str, int]) -> None:
         self._types = [types[field.attname] for field in _FIELDS]
 
     def write(self, images: Sequence[Image], origins: Sequence[Origin | None] = (), *, again: bool = False) -> Written:
-        """Write rows and where they came from, all or none.
+        """Write rows and their origins in one transaction.
 
-        Images with a vector also replace those of other models. Images without one leave what is there alone. What
-        was deleted stays so, unless it is to be there `again`. Any number of processes may write the same ones at
-        once: all take their locks in the order of the ids. Raises ModelUnavailable for vectors of other dimensions
-        than those that are there.
+        Images with a vector also replace rows with vectors of other models. Images without one leave existing rows
+        alone. Deleted pictures stay deleted unless `again` is set. Any number of processes may write the same rows at
+        once: all lock in the order of the ids. Raises ModelUnavailable if the dimensions differ from the stored
+        vectors.
         """
         for model, dimensions in {
             (image.embedding_model, len(image.embedding)) for image in images if image.embedding is not None
@@ -78,17 +78,17 @@ class Staging:
             )
             write_fingerprints({image.pk: image.of_file.perceptual for image in there if image.of_file})
             write_palettes(_colours(there))
-            # Under the locks of `deleting.hold_off` no objects were deleted, so none need be from now on.
+            # Under the locks of `block_deletions` no object was deleted meanwhile, so none is pending now.
             OwedDeletion.objects.filter(pk__in=new).delete()
             for image_id, present in FormerId.present(new).items():
-                take_along(image_id, present)
+                copy_to_new_version(image_id, present)
             FormerId.objects.filter(pk__in=new).delete()
             record(origins)
         return Written(new, deleted)
 
     def _leave_deleted(self, new: set[uuid.UUID]) -> set[uuid.UUID]:
-        """Take back new rows of pictures that were deleted; return their ids."""
-        # Only now: an insertion waits for whoever deletes the same picture.
+        """Delete new rows of pictures that were deleted; return their ids."""
+        # Only now: the insertion has waited for a concurrent deletion of the same picture.
         with connection.cursor() as cursor:
             cursor.execute(
                 sql.SQL(
@@ -117,8 +117,8 @@ class Staging:
             new = {row[0] for row in cursor.fetchall()}
             if len(new) < len(images):
                 self._lock_what_changes(cursor)
-                new |= self._give_vectors(cursor)
-                self._take_home(cursor)
+                new |= self._update_vectors(cursor)
+                self._clear_locations(cursor)
             cursor.execute(sql.SQL("TRUNCATE {}").format(_STAGING))
         return new
 
@@ -127,16 +127,16 @@ class Staging:
         return HalfVector(value) if field.name == "embedding" and value is not None else value
 
     def _lock_what_changes(self, cursor: Any) -> None:
-        """Lock the rows that were there and are about to be changed, in the order of their ids."""
+        """Lock the existing rows that will change, in the order of their ids."""
         cursor.execute(
             sql.SQL(
                 "SELECT FROM {images} there JOIN {staging} staged USING (id) WHERE ({lacks_vector}) OR ({comes_home}) "
                 "ORDER BY id FOR NO KEY UPDATE OF there"
-            ).format(images=_IMAGES, staging=_STAGING, lacks_vector=_LACKS_VECTOR, comes_home=_COMES_HOME)
+            ).format(images=_IMAGES, staging=_STAGING, lacks_vector=_LACKS_VECTOR, comes_home=_NOW_WITH_US)
         )
 
-    def _give_vectors(self, cursor: Any) -> set[uuid.UUID]:
-        """Give the rows that were there without a vector of this model the one that is staged."""
+    def _update_vectors(self, cursor: Any) -> set[uuid.UUID]:
+        """Copy staged vectors to existing rows without a vector of this model."""
         changes = sql.SQL(", ").join(
             [sql.SQL("{0} = staged.{0}").format(sql.Identifier(column)) for column in _OF_THE_VECTOR]
         )
@@ -148,13 +148,13 @@ class Staging:
         )
         return {row[0] for row in cursor.fetchall()}
 
-    def _take_home(self, cursor: Any) -> None:
-        """Note of rows that were there, and whose originals stayed elsewhere, which of these were stored with us."""
+    def _clear_locations(self, cursor: Any) -> None:
+        """Clear `original_location` of existing rows whose originals were now stored with us."""
         cursor.execute(
             sql.SQL(
                 "UPDATE {images} there SET original_location = '' FROM {staging} staged "
                 "WHERE there.id = staged.id AND {comes_home}"
-            ).format(images=_IMAGES, staging=_STAGING, comes_home=_COMES_HOME)
+            ).format(images=_IMAGES, staging=_STAGING, comes_home=_NOW_WITH_US)
         )
 
 
@@ -163,12 +163,12 @@ def _colours(images: Sequence[Image]) -> dict[uuid.UUID, Colours]:
 
 
 def settle_models(images: Sequence[Image]) -> None:
-    """Give images the vectors of the model that is active by now, if another one was chosen since they were encoded.
+    """Make the active model's vectors those of the images, if it changed since they were encoded.
 
-    Those without one wait for it. No model is switched until the transaction ends.
+    Images without such a vector become pending. Blocks model switches until the transaction ends.
     """
     for model in {image.embedding_model for image in images if image.embedding_model}:
-        wanted = hold_switch(model)
+        wanted = block_switch(model)
         for image in images if wanted != model else ():
             if image.embedding_model == model:
                 _exchange(image, wanted)
@@ -180,26 +180,26 @@ def _exchange(image: Image, model: str) -> None:
     image.windows, image.window_vectors = None, ()
     if image.next_vector and image.next_vector[0] == model:
         image.embedding_model = model
-        image.next_vector[1].given_to(image)
+        image.next_vector[1].set_on(image)
     image.next_vector = own
 
 
 def write_further(images: Sequence[Image]) -> None:
-    """Write the vectors of windows, and those of a model that is being prepared, or was active before."""
+    """Write window vectors, and the vectors of the next or previous model."""
     for model in {image.embedding_model for image in images if image.window_vectors}:
         write_windows({image.pk: image.window_vectors for image in images if image.embedding_model == model}, model)
-    beside: dict[str, dict[uuid.UUID, Encoded]] = defaultdict(dict)
+    others: dict[str, dict[uuid.UUID, Encoded]] = defaultdict(dict)
     for image in images:
         if image.next_vector:
             model, encoded = image.next_vector
-            beside[model][image.pk] = encoded
-    for model, found in beside.items():
-        write_beside(model, found)
+            others[model][image.pk] = encoded
+    for model, found in others.items():
+        write_other_vectors(model, found)
 
 
 @contextmanager
 def staging() -> Iterator[Staging]:
-    """Make the staging table for the block."""
+    """Create the staging table for the block."""
     with connection.cursor() as cursor:
         cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(_STAGING))
         cursor.execute(
@@ -217,16 +217,16 @@ def staging() -> Iterator[Staging]:
 
 
 def _drop() -> None:
-    # Where the connection is gone, or a transaction around all this has failed, the table is gone with it.
+    # If the connection is lost or an outer transaction has failed, the table is gone, too.
     if connection.connection is not None and connection.is_usable() and not connection.needs_rollback:
         with connection.cursor() as cursor:
             cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(_STAGING))
 
 
 def known(image_ids: Sequence[uuid.UUID], *, pending: bool = False) -> set[uuid.UUID]:
-    """Return those of `image_ids` that need nothing more: they are there, with a vector of the active model.
+    """Return those of `image_ids` that are complete: they exist with a vector of an accepted model.
 
-    With `pending` those that wait for one, or whose vector another model made, need nothing more either.
+    With `pending`, rows without a vector or with another model's count too.
     """
     there = Image.objects.filter(pk__in=image_ids)
     return set(

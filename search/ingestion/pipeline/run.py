@@ -1,13 +1,12 @@
-"""Items of a source in, rows out, in steps that go on at the same time:
+"""The pipeline: items of a source in, rows out, in concurrent steps.
 
-    list -> met before? -> read and hash -> known? -> decode -> store the objects -> encode -> write the row
+    list -> seen before? -> read and hash -> known? -> decode -> store the objects -> encode -> write the row
               |                               |
-              +--- whole? -> no more of it    +--- restore what is missing
-              +--- deleted -> no more of it   +--- deleted -> no more of it
+              +--- complete? -> done          +--- restore what is missing
+              +--- deleted -> skip            +--- deleted -> skip
 
-The thread that calls `ingest` speaks with the database, by the batch, and directs the others. What is under way is
-bounded in pictures and in bytes. Nothing but rows and objects says how far a run has come, so one that was killed is
-simply run again.
+The thread that calls `ingest` accesses the database, in batches, and directs the other threads. Work in progress is
+bounded in pictures and in bytes. The only state of a run are rows and objects, so a killed run is simply run again.
 """
 
 import queue
@@ -23,14 +22,6 @@ from search.embedding import ModelUnavailable, picture_encoder, require_fit
 from search.ingestion.changed_files import Changes
 from search.ingestion.database_statistics import refresh_statistics
 from search.ingestion.items import Item
-from search.ingestion.met_before import (
-    met_and_deleted,
-    met_before,
-    met_there_before,
-    origin_of,
-    record,
-    with_changed_sidecars,
-)
 from search.ingestion.pipeline.index_during_load import IndexDuringLoad
 from search.ingestion.pipeline.rows import Staging, known, staging
 from search.ingestion.pipeline.steps import BATCH, Event, Job, ListEnds, Pipeline, State
@@ -38,32 +29,40 @@ from search.ingestion.pipeline.stopping import stopping_in_order
 from search.ingestion.repair import Known, known_rows, note_moved
 from search.ingestion.report import LeftOut, Progress, Report, Why
 from search.ingestion.runs import Record
+from search.ingestion.seen_before import (
+    origin_of,
+    record,
+    seen_and_deleted,
+    seen_before,
+    seen_there_before,
+    with_changed_sidecars,
+)
 from search.ingestion.updating import Update, sidecars_read, update_details
 from search.models import Revision, Trashed
 from search.objects.deletion import (
+    block_deletions,
+    delete_pending_of,
+    delete_pending_or_log,
     deleted_before,
-    hold_off,
-    let_go,
-    owe,
+    mark_for_deletion,
     remove_orphans,
-    settle_or_log,
-    settle_what_was_held,
+    unblock_deletions,
 )
 from search.objects.full import no_room
 from search.objects.storage import StorageUnavailable, are_files
 
 LOOK_UP = 4 * BATCH
-"""Items whose origins are looked up together, which is most of a second run over the same pictures."""
+"""Items per lookup of origins, which is most of a second run over the same pictures."""
 ASKED_FOR = 1_000
-"""Pictures of a run, known without reading them, whose objects a bucket is asked for: it takes a request for each.
-Files are looked at always."""
+"""Number of known, unread pictures per run whose objects are checked in a bucket: each check is a request. Local files
+are always checked."""
 _DELETED = "The picture was deleted from the collection earlier."
 _PATIENCE = 0.1
-"""Seconds without news after which what waits for its batch to fill is passed on."""
+"""Seconds without an event after which incomplete batches are passed on."""
 
 
 class _Run:
-    """Directs one line, and does for it what needs the database."""
+    """Directs one pipeline and does its database work."""
 
     def __init__(
         self,
@@ -76,8 +75,8 @@ class _Run:
         updating: Sequence[str] | None,
         changes: Changes,
     ) -> None:
-        """Without `rows` nothing is kept. `updating` are the tags that go with what is said of known pictures, None
-        where no more of that is looked at than sidecars that have changed."""
+        """Without `rows` nothing is written. `updating` are the tags added to known pictures; None if only changed
+        sidecars are applied to them."""
         self.pipeline, self.rows, self.progress, self.enqueue, self.again = pipeline, rows, progress, enqueue, again
         self.updating = updating
         self.revision = Revision(
@@ -86,32 +85,31 @@ class _Run:
             search="ingest" if updating is None else "ingest --update-details",
         )
         self.report = Report()
-        self.index = IndexDuringLoad(self._tell)
+        self.index = IndexDuringLoad(self._announce)
         self.under_way = 0
         self.list_has_ended = False
         self.has_no_room = False
-        self.left_to_ask_for = ASKED_FOR
-        # What waits for its batch to fill.
+        self.checks_left = ASKED_FOR
+        # Batches being filled.
         self.listed: list[Job] = []
         self.read: list[Job] = []
         self.whole: list[Job] = []
         self.done: list[Job] = []
         self.described: list[Job] = []
-        # What is new, from the look at its bytes to its row; and what would be, where nothing is kept: hashes, since
-        # there may be millions.
+        # New pictures from hashing to row; and in a dry run the hashes of ids, to save memory: there may be millions.
         self.fresh: dict[uuid.UUID, Job] = {}
-        self.would_be_there: set[int] = set()
-        # Whose deletion is held off.
+        self.dry_run_ids: set[int] = set()
+        # Jobs whose pictures are locked against deletion.
         self.held: set[Job] = set()
         self.changes = changes
 
     def direct(self) -> None:
-        """Pass on what the pipeline brings until all of it has ended. Raises what one of the threads raised."""
+        """Process the pipeline's events until it has ended. Raises what one of its threads raised."""
         self.progress(self.report)
         while self.under_way or not (self.list_has_ended or self.pipeline.is_stopping):
             try:
                 self._take(self.pipeline.events.get(timeout=_PATIENCE))
-                # Where all that is under way waits here, nothing else will bring anything.
+                # If all jobs are waiting in the batches, no further event will come.
                 waiting = sum(map(len, (self.listed, self.read, self.whole, self.done, self.described)))
                 is_idle = waiting == self.under_way and self.pipeline.events.empty()
             except queue.Empty:
@@ -119,14 +117,14 @@ class _Run:
             self._pass_on(is_idle=is_idle)
         self.report.stopped = self.pipeline.is_stopping
         if not self.report.stopped:
-            self._write_put_off()
+            self._write_deferred()
 
     def build_index(self) -> None:
-        """Build the index of the vectors if this load, or one that was killed, has left it out."""
+        """Build the vector index if this load, or a killed one, has dropped it."""
         if self.rows and not self.enqueue and not self.report.stopped:
             self.index.finish()
 
-    def _tell(self, doing: str) -> None:
+    def _announce(self, doing: str) -> None:
         self.report.doing = doing
         self.progress(self.report)
         self.report.doing = ""
@@ -150,15 +148,15 @@ class _Run:
                 self._finish([event])
             case State.DELETED:
                 self.changes.keep_deleted(event, self.rows)
-                self._pass_over([event])
+                self._skip([event])
 
     def _note_failure(self, job: Job) -> None:
-        for item in (job.item, *job.again):  # copies of it fail as it does
+        for item in (job.item, *job.again):  # duplicates fail with it
             self.report.fail(item.name, job.failure, address=item.address, refused=job.is_refused)
         if job.image_id is None:
             self.report.unread.add(job.item.name)
         elif job.is_stored and self.rows:
-            owe([job.image_id])  # of what the model has no vector for, nothing stays
+            mark_for_deletion([job.image_id])  # without a vector its objects are deleted
 
     def _pass_on(self, *, is_idle: bool) -> None:
         if self.listed and (is_idle or len(self.listed) >= LOOK_UP):
@@ -166,43 +164,43 @@ class _Run:
         if self.read and (is_idle or len(self.read) >= BATCH):
             self._recognise()
         if self.whole and (is_idle or len(self.whole) >= BATCH):
-            self._note_whole()
+            self._record_complete()
         if self.done and (is_idle or len(self.done) >= BATCH):
             self.write()
         if self.described and (is_idle or len(self.described) >= BATCH):
             self._update()
 
     def _look_up(self) -> None:
-        """Have read what was not met before, or has lost something since."""
+        """Look up listed items; read those that are new or may have lost objects."""
         listed, self.listed = self.listed, []
-        met = met_before([job.item for job in listed], pending=self.enqueue)
-        rows = known_rows({image_id for image_id in met if image_id})
+        seen = seen_before([job.item for job in listed], pending=self.enqueue)
+        rows = known_rows({image_id for image_id in seen if image_id})
         trusted, unknown = [], []
         changed = with_changed_sidecars([job.item for job in listed])
-        for job, image_id, has_changed in zip(listed, met, changed, strict=True):
+        for job, image_id, has_changed in zip(listed, seen, changed, strict=True):
             job.has_other_sidecars = has_changed
             job.known = rows.get(image_id) if image_id else None
             if job.known is None:
                 unknown.append(job)
-            elif self._is_to_be_looked_at(job.known, job.item):
+            elif self._needs_check(job.known, job.item):
                 self.pipeline.keep(job)
             else:
                 trusted.append(job)
-        self._know(trusted)
-        self._look_for_deleted(unknown)
+        self._handle_known(trusted)
+        self._skip_deleted(unknown)
 
-    def _look_for_deleted(self, unknown: Sequence[Job]) -> None:
-        """Have read what was not met before, or never deleted."""
+    def _skip_deleted(self, unknown: Sequence[Job]) -> None:
+        """Read items that were not found and deleted before."""
         were_deleted = [False] * len(unknown)
         if unknown and not self.again:
-            were_deleted = met_and_deleted([job.item for job in unknown])
+            were_deleted = seen_and_deleted([job.item for job in unknown])
         for job, was_deleted in zip(unknown, were_deleted, strict=True):
             if not was_deleted:
                 self.pipeline.read(job)
-        self._pass_over([job for job, deleted in zip(unknown, were_deleted, strict=True) if deleted])
+        self._skip([job for job, deleted in zip(unknown, were_deleted, strict=True) if deleted])
 
-    def _pass_over(self, deleted: Sequence[Job]) -> None:
-        """Leave out what somebody has deleted."""
+    def _skip(self, deleted: Sequence[Job]) -> None:
+        """Skip deleted pictures."""
         if deleted:
             if self.rows:
                 record(origin_of(job.item, job.image_id) for job in deleted if job.image_id)
@@ -215,19 +213,19 @@ class _Run:
         for item in items:
             self.report.leave_out(LeftOut(Why.DELETED, item.name, _DELETED, item.address))
 
-    def _is_to_be_looked_at(self, row: Known, item: Item) -> bool:
+    def _needs_check(self, row: Known, item: Item) -> bool:
         if not self.rows:
             return False
-        self.left_to_ask_for -= 1
+        self.checks_left -= 1
         is_to_be_copied = row.original_location and not item.original_location
-        return bool(is_to_be_copied) or self.left_to_ask_for >= 0 or are_files()
+        return bool(is_to_be_copied) or self.checks_left >= 0 or are_files()
 
     def _recognise(self) -> None:
-        """Have added what is not in the collection, and restored what is."""
+        """Add the pictures that are not in the collection, and restore those that are."""
         read, self.read = self.read, []
         ids = [job.image_id for job in read if job.image_id]
         if self.rows:
-            hold_off(ids)
+            block_deletions(ids)
             self.held.update(read)
         rows = known_rows(known(ids, pending=self.enqueue))
         unknown = [image_id for image_id in ids if image_id not in rows]
@@ -237,12 +235,12 @@ class _Run:
             assert job.image_id
             job.known = rows.get(job.image_id)
             twin = self.fresh.get(job.image_id)
-            if job.known or hash(job.image_id) in self.would_be_there:
+            if job.known or hash(job.image_id) in self.dry_run_ids:
                 seen_again.append(job)
             elif job.image_id in deleted and not self.again:
                 passed_over.append(job)
             elif twin:
-                # Whether it is in the collection then, its twin will tell.
+                # It counts like its twin, whatever becomes of that.
                 twin.again.append(job.item)
                 twins.append(job)
             else:
@@ -250,44 +248,44 @@ class _Run:
                 fresh.append(job)
         self.changes.note_before([*fresh, *seen_again])
         self._finish(twins)
-        self._pass_over(passed_over)
+        self._skip(passed_over)
         if self.rows and self.again:
-            owe(deleted)  # should one not arrive, nothing of it stays
-        self._go_on(fresh, seen_again)
+            mark_for_deletion(deleted)  # if one fails, its objects are deleted
+        self._submit(fresh, seen_again)
 
-    def _go_on(self, fresh: Sequence[Job], seen_again: Sequence[Job]) -> None:
+    def _submit(self, fresh: Sequence[Job], seen_again: Sequence[Job]) -> None:
         if not self.rows:
-            self._know(seen_again)
+            self._handle_known(seen_again)
         else:
             for job in seen_again:
                 self.pipeline.keep(job)
             if fresh and not self.enqueue:
-                picture_encoder()  # without a model nothing is stored
+                picture_encoder()  # fail before anything is stored
                 require_fit()
         for job in fresh:
             self.pipeline.add(job)
 
-    def _note_whole(self) -> None:
-        """Write down where the known ones were met, and where their originals are now."""
+    def _record_complete(self) -> None:
+        """Record where known pictures were found, and new locations of their originals."""
         whole, self.whole = self.whole, []
         for job in whole:
-            # Of those that were not read nothing was restored.
+            # Those that were not read had nothing to restore.
             if job.known and job.restored:
                 self.report.restored += job.restored.something
                 if job.restored.moved is not None:
                     note_moved(job.known, job.restored.moved)
         read = [(job.item, job.image_id) for job in whole if job.image_id]
-        there_before = met_there_before(read)
-        for job in whole:  # as a member of an archive that was written anew
+        there_before = seen_there_before(read)
+        for job in whole:  # as in an archive that was rewritten
             if job.image_id and job.item.address in there_before:
                 job.has_other_sidecars = True
         record(origin_of(*one) for one in read)
         if self.rows:
             self.changes.absorb(whole, self.rows, self._under_way(), self.report)
-        self._know(whole)
+        self._handle_known(whole)
 
-    def _know(self, jobs: Sequence[Job]) -> None:
-        """Leave what is here as it is, or have what is said of it looked at."""
+    def _handle_known(self, jobs: Sequence[Job]) -> None:
+        """Leave known pictures as they are, or have their sidecars and details checked."""
         if self.updating is None:
             self.report.not_applied += sum(job.item.details != Details() for job in jobs)
         looked_at = [job for job in jobs if self.updating is not None or job.has_other_sidecars]
@@ -301,7 +299,7 @@ class _Run:
     def _update(self) -> None:
         described, self.described = self.described, []
         updates = [
-            Update(image_id, Details() if self.updating is None else job.item.details, job.beside)
+            Update(image_id, Details() if self.updating is None else job.item.details, job.changed_sidecars)
             for job in described
             if (image_id := job.known_id)
         ]
@@ -321,7 +319,7 @@ class _Run:
         self.progress(self.report)
 
     def write(self) -> None:
-        """Write the rows of what has come through."""
+        """Write the rows of finished jobs."""
         if self.rows:
             self.changes.note_moved([job for job in self.done if not job.changed], self._under_way())
         changed = [job for job in self.done if job.changed]
@@ -335,7 +333,7 @@ class _Run:
             added = len(new)
         else:
             added, deleted = len(done), set()
-            self.would_be_there.update(hash(job.image_id) for job in done)
+            self.dry_run_ids.update(hash(job.image_id) for job in done)
         left_out = [item for job in done if job.image_id in deleted for item in (job.item, *job.again)]
         self._name_deleted(left_out)
         self.report.added += added
@@ -346,20 +344,20 @@ class _Run:
         self.progress(self.report)
 
     def _change(self, changed: Sequence[Job]) -> None:
-        """Write new versions of what is there, or put them off."""
-        put_off = self.changes.put_off(changed) if self.rows else []
-        for job in put_off:
-            # It is on no thread's hands any more; its objects are held until it is written.
+        """Write new versions, or defer them."""
+        deferred = self.changes.defer(changed) if self.rows else []
+        for job in deferred:
+            # It left the pipeline; its objects stay locked until it is written.
             self.under_way -= 1
             self.pipeline.finish(job)
-        now = [job for job in changed if job not in put_off]
+        now = [job for job in changed if job not in deferred]
         self._write_changes(now)
         self._finish(now)
-        if self.changes.has_put_off_many:
-            self._write_put_off()
+        if self.changes.has_many_deferred:
+            self._write_deferred()
 
-    def _write_put_off(self) -> None:
-        waiting = self.changes.take_put_off()
+    def _write_deferred(self) -> None:
+        waiting = self.changes.take_deferred()
         self._write_changes(waiting)
         self._end(waiting)
 
@@ -369,7 +367,7 @@ class _Run:
             self.changes.write(job, self.rows, under_way, self.report)
 
     def _under_way(self) -> set[uuid.UUID]:
-        """Return the pictures that were met in this run, and are not written down yet."""
+        """Return the pictures found in this run and not written yet."""
         return {job.image_id for job in self.held if job.image_id}
 
     def _finish(self, jobs: Sequence[Job]) -> None:
@@ -387,21 +385,21 @@ class _Run:
     def _let_go(self, held: Collection[Job]) -> None:
         if held:
             ids = [job.image_id for job in held if job.image_id]
-            let_go(ids)
+            unblock_deletions(ids)
             self.held.difference_update(held)
-            # Of copies of one picture each holds a lock.
-            settle_what_was_held(set(ids).difference(job.image_id for job in self.held if job.image_id))
+            # Duplicates of one picture each hold a lock.
+            delete_pending_of(set(ids).difference(job.image_id for job in self.held if job.image_id))
 
-    def break_off(self) -> None:
-        """Give back what the run holds, if it holds any of it."""
+    def abort(self) -> None:
+        """Release everything that the run holds."""
         have_ended = self.pipeline.close()
-        self.changes.give_up()
+        self.changes.discard_deferred()
         if have_ended:
             self._let_go(self.held.copy())
             if self.has_no_room:
                 remove_orphans(self.fresh.keys())
-        else:  # one of them may store something yet: what is owed then, the next deletion settles
-            let_go([job.image_id for job in self.held if job.image_id])
+        else:  # a thread may still store something: the next deletion run removes it
+            unblock_deletions([job.image_id for job in self.held if job.image_id])
         if self.rows:
             self.index.let_go()
 
@@ -418,17 +416,18 @@ def ingest(
     progress: Progress = lambda report: None,
     record: Record | None = None,
 ) -> Report:
-    """Add the pictures that `source` offers, each with its details and `tags`; return what became of them.
+    """Add the pictures of `source`, each with its details and `tags`; return the report.
 
-    Without `captions` only what cameras wrote is taken of the files and of what lies beside them.
-    One that can't be had or read is reported and stops nothing; one that was deleted earlier is passed over, unless
-    it is to be added `again`. With `dry_run` everything is looked at and nothing kept. With `enqueue` no model is
-    needed: objects and rows are made, and the rows wait for their vectors. With `update` the details, `tags` and
-    sidecars of those that are here already are applied too. Ctrl-C or SIGTERM ends it when the pictures
-    at hand are written. The source is iterated in another thread, and the items read in several. What becomes of them
-    is written down in `record`, which the caller begins and ends, or in one of its own.
+    An unreadable picture is reported and stops nothing. One deleted earlier is skipped, unless `again` is set. Without
+    `captions` only camera metadata is used from files and sidecars. With `dry_run` everything is checked and nothing
+    written. With `enqueue` no model is needed: objects and rows are written with pending vectors. With `update`
+    details, `tags` and sidecars are also applied to known pictures.
 
-    Raises ModelUnavailable, StorageUnavailable and NoDecoder; run again, it goes on where it stopped.
+    Ctrl-C or SIGTERM ends the run once pictures in progress are written. The source is iterated in another thread, and
+    items are read in several. The outcome is recorded in `record`, which the caller begins and ends, or in a new
+    record.
+
+    Raises ModelUnavailable, StorageUnavailable and NoDecoder; running it again continues.
     """
     with ExitStack() as stack:
         if not dry_run:
@@ -438,7 +437,7 @@ def ingest(
         changes = Changes(again=again, captions=captions, tags=tags)
         updating = tags if update else None
         run = _Run(pipeline, rows, progress, enqueue=enqueue, again=again, updating=updating, changes=changes)
-        stack.callback(run.break_off)
+        stack.callback(run.abort)
         try:
             with stopping_in_order(run.pipeline.stop):
                 run.direct()
@@ -450,6 +449,6 @@ def ingest(
         run.build_index()
     if not dry_run:
         if run.report.changed:
-            settle_or_log()  # what could not be deleted while the run went on
+            delete_pending_or_log()  # deletions that were blocked during the run
         refresh_statistics(run.report.added)
     return run.report

@@ -1,4 +1,4 @@
-"""Threads that hand work on to each other: bounded in bytes, and none of them left waiting when the run is over."""
+"""Worker threads connected by queues: bounded in bytes, and none left waiting at the end."""
 
 import queue
 import threading
@@ -6,17 +6,17 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 PATIENCE = 0.05
-"""Seconds that a stage which works by the batch waits for the next job before it takes what it has."""
+"""Seconds a batching stage waits for the next job before it processes what it has."""
 
 Job = TypeVar("Job")
 
 
 class Ended(Exception):
-    """The run is over: whoever waits for its turn gives up."""
+    """The run is over: waiting threads give up."""
 
 
 class Allowance:
-    """Bytes that may be held at a time. What is larger than all of it is let through when nothing else is held."""
+    """Bytes that may be held at a time. An amount above the limit is admitted when nothing else is held."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -33,7 +33,7 @@ class Allowance:
             self._held += amount
 
     def give_back(self, amount: int) -> None:
-        """Less than nothing where more was needed than taken: that is not waited for."""
+        """Release bytes; negative if more was needed than taken, which never waits."""
         with self._changed:
             self._held -= amount
             self._changed.notify_all()
@@ -56,13 +56,13 @@ class Stage(Generic[Job]):
         failed: Callable[[BaseException], None],
         at_once: int = 1,
     ) -> None:
-        """Start the threads. `failed` is called in one of them with whatever `work` raised; the others go on."""
+        """Start the threads. `failed` is called in a thread with what `work` raised; the thread continues."""
         self._work = work
         self._failed = failed
         self._at_once = at_once
         self._ended = False
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        # Daemons, so that a second Ctrl-C does not wait for a storage that hangs.
+        # Daemons, so that a second Ctrl-C does not wait for a hanging storage.
         self._threads = [
             threading.Thread(target=self._run, name=f"ingest-{name}-{number}", daemon=True)
             for number in range(threads)
@@ -74,7 +74,7 @@ class Stage(Generic[Job]):
         self._jobs.put(job)
 
     def end(self) -> None:
-        """Begin nothing more; what is being worked on is finished."""
+        """Start no more jobs; running ones finish."""
         self._ended = True
         for _ in self._threads:
             self._jobs.put(None)

@@ -1,4 +1,4 @@
-"""What happens to a picture on its way in, outside the database: each step in threads of its own."""
+"""The steps of the pipeline outside the database, each in its own threads."""
 
 import queue
 import threading
@@ -13,10 +13,10 @@ from search.curation.captures import Written
 from search.imaging import Reason, UnreadableImage, memory_guarded
 from search.ingestion.adding import Prepared, embed, prepare, window_for_models
 from search.ingestion.items import Item, Unavailable
-from search.ingestion.met_before import origin_of
 from search.ingestion.pipeline.stages import Allowance, Stage
 from search.ingestion.repair import Known, Restored, is_whole, restore
-from search.ingestion.updating import Beside, read_beside
+from search.ingestion.seen_before import origin_of
+from search.ingestion.updating import ChangedSidecars, changed_sidecars
 from search.ingestion.versions import Before, Change, change_of
 from search.models import Image, Origin
 from search.models.active_pair import one_choice
@@ -24,15 +24,15 @@ from search.models.image import content_id
 from search.models.vector_values import WrongVectors
 
 BATCH = 32
-"""Pictures that are encoded together."""
+"""Pictures encoded together."""
 UNDER_WAY = 16 * BATCH
-"""Items that are under way at most."""
+"""Maximum number of items in progress."""
 FILE_BYTES = PICTURE_BYTES = 128 * 1024 * 1024
-"""Bytes of files, and of decoded pictures, that wait for the next step at most."""
+"""Maximum bytes of files, and of decoded pictures, waiting for the next step."""
 READERS, STORERS = 16, 16
 """Threads that wait for disks and networks."""
-_LAST_WORDS = 2.0
-"""Seconds that a thread gets to finish when the run breaks off."""
+_JOIN_TIMEOUT = 2.0
+"""Seconds to wait for each thread when the run is aborted."""
 
 
 class State(Enum):
@@ -48,11 +48,13 @@ class State(Enum):
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """A picture on its way. `again` are the items met meanwhile that turned out to be the same bytes, and `known` is
-    the row where there is one, with what was `restored` of its objects. `before` is what was met at its address before
-    it, with what has `changed`. `beside` is what its sidecars say, if not what they said when they had the hash
-    `sidecars_before`; it `has_other_sidecars` where these may have changed since. `is_refused` where its bytes are
-    what the `failure` is about."""
+    """A picture in the pipeline.
+
+    `again` are items with the same bytes found meanwhile. `known` is the existing row, if any, and `restored` which of
+    its objects were restored. `before` is the picture known at its address, and `changed` the comparison with it.
+    `changed_sidecars` is the metadata of its sidecars, unless their hash is still `sidecars_before`;
+    `has_other_sidecars` if these may have changed. `is_refused` if the `failure` is about its bytes.
+    """
 
     item: Item
     state: State = State.LISTED
@@ -63,7 +65,7 @@ class Job:
     changed: Change | None = None
     sidecars_before: uuid.UUID | None = None
     has_other_sidecars: bool = False
-    beside: Beside | None = None
+    changed_sidecars: ChangedSidecars | None = None
     data: bytes = field(default=b"", repr=False)
     sidecars: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     prepared: Prepared | None = None
@@ -76,12 +78,12 @@ class Job:
 
     @property
     def known_id(self) -> uuid.UUID | None:
-        """Which picture of the collection it is, if it is one."""
+        """The id of the picture in the collection, if it is known."""
         return self.known.image_id if self.known else self.image_id
 
     @property
     def origins(self) -> list[Origin]:
-        """Where it was met, as that is written down."""
+        """The rows that record where it was found."""
         if self.image_id is None:
             return []
         found = (origin_of(item, self.image_id) for item in (self.item, *self.again))
@@ -89,23 +91,23 @@ class Job:
 
 
 class ListEnds:
-    """The source has offered all it has."""
+    """The source has no more items."""
 
 
 Event: TypeAlias = Job | ListEnds | BaseException
 
 
 class Pipeline:
-    """The stages. What has come through some of them, or failed, is put into `events`.
+    """The stages. Finished and failed jobs are put into `events`.
 
-    A job belongs to one thread at a time, which hands it on and touches it no more.
+    A job belongs to one thread at a time, which passes it on and does not touch it again.
     """
 
     def __init__(
         self, source: Iterable[Item], tags: Sequence[str], *, dry: bool, enqueue: bool, captions: bool = True
     ) -> None:
-        """Start the threads. With `dry` pictures go no further than decoded, with `enqueue` no further than stored.
-        Without `captions` nothing is taken that somebody has written in the files, or beside them."""
+        """Start the threads. With `dry`, pictures are only decoded, with `enqueue` only decoded and stored. Without
+        `captions`, text that people wrote in the files or sidecars is ignored."""
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self.is_stopping = False
         self._source, self._tags, self._dry, self._enqueue = source, tags, dry, enqueue
@@ -120,7 +122,7 @@ class Pipeline:
         self._reading = self._stage("read", self._alone(self._read), threads=READERS)
         self._keeping = self._stage("keep", self._alone(self._keep), threads=STORERS)
         self._describing = self._stage("describe", self._alone(self._describe), threads=READERS)
-        # Not a stage: nothing ends a source that waits for something to offer, as one that watches a folder does.
+        # Not a stage: a source that waits for items, as a watched folder does, can't be ended.
         threading.Thread(target=self._list, name="ingest-list", daemon=True).start()
 
     def _stage(self, name: str, work: Callable[[list[Job]], None], *, threads: int, at_once: int = 1) -> Stage[Job]:
@@ -129,48 +131,48 @@ class Pipeline:
         return stage
 
     def read(self, job: Job) -> None:
-        """Have the picture read and hashed, which makes it READ."""
+        """Read and hash the picture; it becomes READ."""
         self._reading.submit(job)
 
     def add(self, job: Job) -> None:
-        """Have the picture decoded, stored and encoded, as far as is wanted, which makes it DONE."""
+        """Decode, store and encode the picture, as far as requested; it becomes DONE."""
         self._decoding.submit(job)
 
     def keep(self, job: Job) -> None:
-        """Have looked whether anything is missing of a known picture, and restored if so, which makes it WHOLE.
+        """Check a known picture for missing objects and restore them; it becomes WHOLE.
 
-        One that was not read before is READ where something is missing.
+        One that was not read yet becomes READ if something is missing.
         """
         self._keeping.submit(job)
 
     def describe(self, job: Job) -> None:
-        """Have looked whether what lies beside a known picture has changed, which makes it DESCRIBED."""
+        """Check whether the sidecars of a known picture have changed; it becomes DESCRIBED."""
         self._describing.submit(job)
 
     def finish(self, job: Job) -> None:
-        """Make room for another in place of `job`, which has come to its end."""
-        self._forget_file(job)
+        """Release the resources of a finished `job`."""
+        self._release_file(job)
         self._room.release()
 
     def stop(self) -> None:
-        """Let nothing more in: what is decoded goes on to its end, all else is DROPPED.
+        """Accept nothing more: decoded pictures are finished, all others become DROPPED.
 
-        A signal's handler may call this: it takes no lock, which the thread that it interrupts may hold.
+        Safe in a signal handler: takes no lock, since the interrupted thread may hold it.
         """
         self.is_stopping = True
 
     def close(self) -> bool:
-        """Break off: threads end with what they are at. Return whether all have."""
+        """Abort: threads end after their current job. Return whether all have ended."""
         self.stop()
-        self._room.release()  # for the one that lists
+        self._room.release()  # for the listing thread
         for allowance in (self._file_bytes, self._picture_bytes):
             allowance.end()
         for stage in self._stages:
             stage.end()
-        have_ended = [stage.join(_LAST_WORDS) for stage in self._stages]
+        have_ended = [stage.join(_JOIN_TIMEOUT) for stage in self._stages]
         return all(have_ended)
 
-    # What follows runs in the threads.
+    # The following runs in the threads.
 
     def _list(self) -> None:
         try:
@@ -188,7 +190,7 @@ class Pipeline:
         self.events.put(job)
 
     def _alone(self, work: Callable[[Job], None]) -> Callable[[list[Job]], None]:
-        """Return `work` for a stage: a picture for which the memory does not suffice fails, and no other."""
+        """Wrap `work` for a stage: if memory does not suffice for a picture, only that one fails."""
 
         def work_alone(jobs: list[Job]) -> None:
             (job,) = jobs
@@ -202,13 +204,13 @@ class Pipeline:
         return work_alone
 
     def _fails(self, job: Job, reason: str) -> None:
-        self._let_picture_go(job)
+        self._release_picture(job)
         self._ends(job, State.FAILED, reason)
 
     def _read(self, job: Job) -> None:
         if self.is_stopping:
             return self._ends(job, State.DROPPED)
-        # Where nobody knows how large a file is: as large as those before it, and at first as two of the largest.
+        # Estimate unknown sizes by recent files; at first two pictures may fill the allowance.
         expected = job.item.size or self._expected_bytes
         self._file_bytes.take(expected)
         try:
@@ -238,7 +240,7 @@ class Pipeline:
 
     def _describe(self, job: Job) -> None:
         if self._captions and not self.is_stopping:
-            job.beside = read_beside(job.item, job.sidecars_before)
+            job.changed_sidecars = changed_sidecars(job.item, job.sidecars_before)
         return self._ends(job, State.DESCRIBED)
 
     def _decode(self, job: Job) -> None:
@@ -247,8 +249,8 @@ class Pipeline:
         assert job.image_id
         is_to_be_seen = not (self._dry or self._enqueue)
         written = self._written(job)
-        with one_choice():  # it is encoded by the models that it is decoded for
-            # Cut by the many processes that decode, and not in the one that encodes.
+        with one_choice():  # encode with the models that it was decoded for
+            # Cropped by the many decoder processes rather than by the one that encodes.
             window = window_for_models() if is_to_be_seen else None
             job.prepared = prepare(
                 job.data,
@@ -276,7 +278,7 @@ class Pipeline:
     def _written(self, job: Job) -> Written:
         sidecars, job.sidecars = job.sidecars, {}
         item = job.item
-        # Of what has an address, as of files, archives and buckets: a name is no more than a name elsewhere.
+        # The name of an item without an address may be arbitrary.
         return Written(item.name if item.address else "", item.changed, sidecars, self._captions)
 
     def _store(self, job: Job) -> None:
@@ -284,7 +286,7 @@ class Pipeline:
         job.is_stored = True
         job.prepared.store()
         job.prepared = replace(job.prepared, original=b"", thumbnail=b"")
-        self._forget_file(job)
+        self._release_file(job)
         if self._enqueue or (job.changed and job.changed.keeps_vector):
             self._done(job)
         else:
@@ -294,7 +296,7 @@ class Pipeline:
         try:
             embed([job.prepared for job in jobs if job.prepared])
         except (WrongVectors, MemoryError) as error:
-            if len(jobs) > 1:  # each alone, since it may be the fault of one of them
+            if len(jobs) > 1:  # retry each alone: one of them may be the cause
                 for job in jobs:
                     self._encode([job])
             else:
@@ -307,15 +309,15 @@ class Pipeline:
     def _done(self, job: Job) -> None:
         assert job.prepared
         job.image = job.prepared.image
-        self._let_picture_go(job)
+        self._release_picture(job)
         self._ends(job, State.DONE)
 
-    def _let_picture_go(self, job: Job) -> None:
+    def _release_picture(self, job: Job) -> None:
         job.prepared = None
         needed, job.picture_bytes = job.picture_bytes, 0
         self._picture_bytes.give_back(needed)
 
-    def _forget_file(self, job: Job) -> None:
+    def _release_file(self, job: Job) -> None:
         size, job.data = len(job.data), b""
         self._file_bytes.give_back(size)
 
@@ -323,5 +325,5 @@ class Pipeline:
 def _picture_bytes(prepared: Prepared) -> int:
     if prepared.seen is None:
         return 0
-    # Pillow keeps RGB in four bytes.
+    # Pillow stores RGB in four bytes per pixel.
     return sum(4 * picture.width * picture.height for picture in prepared.seen.pictures)

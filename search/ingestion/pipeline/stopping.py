@@ -1,6 +1,6 @@
-"""Ctrl-C and SIGTERM: the first one asks for an orderly end, a second Ctrl-C gets what it always gets.
+"""Ctrl-C and SIGTERM: the first asks for an orderly end, a second one has its default effect.
 
-A signal's handler interrupts the main thread wherever it is, so it takes no lock: the main thread may hold it.
+A signal handler interrupts the main thread anywhere, so it must take no lock: the main thread may hold it.
 """
 
 import os
@@ -13,7 +13,7 @@ from types import FrameType
 
 
 class Stop(threading.Event):
-    """An event that a signal's handler may set. Python's own takes a lock, which whoever waits for it may hold."""
+    """An event that a signal handler may set. Python's own takes a lock, which the interrupted thread may hold."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -22,7 +22,7 @@ class Stop(threading.Event):
 
     def set(self) -> None:
         self._is_set = True
-        os.write(self._written, b"\0")  # wakes whoever waits, and stays there
+        os.write(self._written, b"\0")  # wakes all waiting threads; never read
 
     def is_set(self) -> bool:
         return self._is_set
@@ -41,22 +41,22 @@ class Stop(threading.Event):
 
 @contextmanager
 def stopping_in_order(stop: Callable[[], None]) -> Iterator[None]:
-    """Have the first SIGINT or SIGTERM during the block call `stop`, which must not wait for any lock.
+    """Call `stop` on the first SIGINT or SIGTERM during the block; it must not wait for any lock.
 
-    Outside the main thread signals go elsewhere.
+    Does nothing outside the main thread.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def ask(number: int, frame: FrameType | None) -> None:
-        # From here on either of them ends the process, SIGTERM too: whoever sends it again means it.
+        # From here on both signals end the process: sending one twice is deliberate.
         restore()
         stop()
 
     def restore() -> None:
         for one, handler in before.items():
-            signal.signal(one, signal.SIG_DFL if handler is None else handler)  # None: it was not set by Python
+            signal.signal(one, signal.SIG_DFL if handler is None else handler)  # None: not set by Python
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

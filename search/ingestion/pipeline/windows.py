@@ -1,4 +1,4 @@
-"""The vectors of a picture and of its windows: encoded together, and written together."""
+"""The vectors of a picture and of its windows: encoded together and written together."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -22,14 +22,14 @@ class Encoded:
     windows: tuple[Vector, ...] = field(default=(), repr=False)
     boxes: tuple[Box, ...] = ()
 
-    def given_to(self, image: Image) -> None:
-        """Put all of it into a row that is to be written by `rows.Staging`."""
+    def set_on(self, image: Image) -> None:
+        """Set the vectors of a row that `rows.Staging` will write."""
         image.embedding, image.window_vectors = self.whole, self.windows
         image.windows = flat(self.boxes)
 
 
 def encode_seen(encoder: PictureEncoder, seen: Sequence[Seen]) -> list[Encoded]:
-    """Return the vectors of pictures, cut for this encoder, in the order given. Raises what the encoder does."""
+    """Return the vectors of pictures cropped for this encoder, in the order given. Raises what the encoder raises."""
     vectors = iter(encoder.encode_pictures([picture for one in seen for picture in one.pictures]))
     found = []
     for one in seen:
@@ -40,16 +40,16 @@ def encode_seen(encoder: PictureEncoder, seen: Sequence[Seen]) -> list[Encoded]:
 
 
 def flat(boxes: Sequence[Box]) -> list[int]:
-    """Return windows as `Image.windows` keeps them."""
+    """Return windows in the format of `Image.windows`."""
     return [edge for box in boxes for edge in box]
 
 
 def write_windows(windows: Mapping[uuid.UUID, Sequence[Vector]], model: str) -> None:
-    """Write the vectors of images' windows into all sets of `model`; those that are there already are replaced.
+    """Write the vectors of images' windows into all sets of `model`, replacing existing ones.
 
-    In the transaction that writes what else is new of these images: their rows are there, and locked.
+    Call in the transaction that writes the images: their rows exist and are locked.
     """
-    # In one order everywhere: several may write the same ones at once.
+    # One order everywhere: several processes may write the same rows at once.
     rows = [
         (image_id, number, vector)
         for image_id in sorted(windows)

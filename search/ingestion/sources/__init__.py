@@ -1,4 +1,4 @@
-"""Where pictures come from: files, archives, object storages, tables of addresses, folders that are being filled."""
+"""Sources of pictures: files, archives, buckets, tables of addresses, watched folders."""
 
 from search.ingestion.sources.exclusions import Rules
 from search.ingestion.sources.listing import Listed

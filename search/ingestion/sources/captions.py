@@ -1,4 +1,4 @@
-"""Files of a tar that say something of a picture: those that have its name, and come before or behind it."""
+"""Sidecars in tar archives: members with the name of a picture, before or after it."""
 
 import posixpath
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ def may_be_caption(suffix: str, size: int) -> bool:
 
 
 def sample_of(name: str) -> str:
-    """Return what the names of a picture and of the files about it have in common: its name without the suffix."""
+    """Return the name that a picture and its sidecars share: without the suffix."""
     stem = posixpath.splitext(name)[0]
     if suffix_of(name) in SUFFIXES:
         stem = stem.removesuffix(_GOOGLE)
@@ -26,6 +26,6 @@ def sample_of(name: str) -> str:
 
 
 def remarks_on(texts: Mapping[str, bytes]) -> list[str]:
-    """Return what had to be cut or left out of what a webdataset says of a picture; `texts` by suffix."""
+    """Return what was cut or left out of a webdataset's sidecars; `texts` by suffix."""
     row = json_object(texts.get("json", b""))
     return [] if is_takeout(row) else webdataset_details(row, utf_8(texts.get("txt", b"")))[1]

@@ -1,4 +1,4 @@
-"""What is left alone: recycle bins, what is hidden, and pictures that programs have made from others."""
+"""Which files and folders are skipped: recycle bins, hidden ones, and pictures that programs derived from others."""
 
 import os
 import re
@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from django.utils.functional import cached_property
 
 NO_MEDIA = ".nomedia"
-"""The name of a file by which Android's programs say that the folder it lies in is not to be shown."""
+"""The file by which Android apps mark a folder as not to be shown."""
 _NEVER_PICTURES = ("._", "__macosx")
-"""How the names of what macOS keeps beside a file begin, and of the folder where its ZIPs have that."""
-_PUT_ASIDE = frozenset(
+"""Prefixes of the names of macOS resource forks, and of the folder that has them in its ZIPs."""
+_SYSTEM_NAMES = frozenset(
     {
         # Recycle bins, snapshots and working folders: Synology, QNAP and other storages, Samba, Windows, Linux.
         *("@eadir", "#recycle", "#snapshot", "@tmp", "@sharebin", "@sharesnap"),
@@ -19,7 +19,7 @@ _PUT_ASIDE = frozenset(
         *("$recycle.bin", "recycler", "recycled", "system volume information", "lost+found"),
         # Nextcloud's: what was deleted, and earlier versions.
         *("files_trashbin", "files_versions"),
-        # Small copies.
+        # Thumbnails.
         *("thumbs", "thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "zbthumbnail.info", "desktop.ini", "picasa.ini"),
     }
 )
@@ -27,10 +27,10 @@ _MADE_BY_PROGRAMS = (".lrdata", ".lrcat-data")
 """Previews of Lightroom, in folders of their own."""
 _LIBRARIES = {
     **dict.fromkeys((".photoslibrary", ".photolibrary", ".aplibrary"), ("originals", "masters")),
-    **dict.fromkeys((".migratedphotolibrary", ".migratedaplibrary"), ()),  # whose pictures a .photoslibrary has too
+    **dict.fromkeys((".migratedphotolibrary", ".migratedaplibrary"), ()),  # also in a .photoslibrary
     ".cocatalog": ("originals",),
 }
-"""Folders that are a library of Photos, iPhoto, Aperture or Capture One, and what in them holds originals."""
+"""Suffixes of the library folders of Photos, iPhoto, Aperture and Capture One, and their subfolders with originals."""
 
 
 def is_hidden(name: str) -> bool:
@@ -38,14 +38,14 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".")
 
 
-def is_put_aside(name: str) -> bool:
-    """Whether a folder or file of this name is a recycle bin, a cache or the like, whoever's it is."""
+def is_system_name(name: str) -> bool:
+    """Whether a folder or file of this name is a recycle bin, a cache or the like, of any system."""
     name = name.lower()
-    return name in _PUT_ASIDE or name.endswith(_MADE_BY_PROGRAMS)
+    return name in _SYSTEM_NAMES or name.endswith(_MADE_BY_PROGRAMS)
 
 
 def _is_derived(parent: str, name: str) -> bool:
-    """Whether what lies in the folder `parent` is not one of the originals that a program keeps there."""
+    """Whether an entry of the folder `parent` belongs to a program's library but not to its originals."""
     parent = parent.lower()
     for suffix, originals in _LIBRARIES.items():
         if parent.endswith(suffix):
@@ -55,29 +55,29 @@ def _is_derived(parent: str, name: str) -> bool:
 
 @dataclass(frozen=True)
 class Rules:
-    """What of a place is left alone, beside what the person asks for in `exclude`, globs as `--exclude` takes them."""
+    """Which entries of a place are skipped; `exclude` has the user's own globs, as given to `--exclude`."""
 
     include_hidden: bool = False
     exclude: Sequence[str] = field(default=())
 
     def leave(self, parent: str, name: str) -> bool:
-        """Whether a file or folder is left alone, by its name and that of the folder that it lies in."""
+        """Whether a file or folder is skipped, by its name and that of its parent."""
         if name.lower().startswith(_NEVER_PICTURES):
             return True
         if self.include_hidden:
             return False
-        return is_hidden(name) or is_put_aside(name) or _is_derived(parent, name)
+        return is_hidden(name) or is_system_name(name) or _is_derived(parent, name)
 
     def excludes(self, path: str) -> bool:
-        """Whether the person wants the file, folder or object at `path` to be left out."""
+        """Whether the user's globs exclude the file, folder or object at `path`."""
         if not self.exclude:
             return False
         if "://" not in path:
             path = os.path.abspath(path)  # noqa: PTH100 - paths are plain text here, millions of them
         return any(pattern.fullmatch(path) for pattern in self._patterns)
 
-    def leave_any(self, root: str, parts: Sequence[str]) -> bool:
-        """Whether something below `root` is left alone, for its own name or for that of a folder on the way."""
+    def skips_any(self, root: str, parts: Sequence[str]) -> bool:
+        """Whether something below `root` is skipped, for its own name or that of a folder on the way."""
         parent, path = root.rpartition("/")[2], root
         for name in parts:
             path = f"{path}/{name}"
@@ -95,9 +95,9 @@ USUAL = Rules()
 
 
 def _pattern(glob: str) -> "re.Pattern[str]":
-    """Return what a glob matches: names at any depth, or the end of a path where it has a slash.
+    """Compile a glob. It matches names at any depth, or the end of a path if it has a slash.
 
-    `*` stays within a name, `**` goes across folders. Upper and lower case are one, as `*.jpg` means `.JPG` too.
+    `*` stays within a name, `**` crosses folders. Case is ignored, since `*.jpg` means `.JPG` too.
     """
     glob = glob.replace("\\", "/").rstrip("/")
     start = "" if glob.startswith("/") or "://" in glob else "(?:.*/)?"

@@ -1,4 +1,4 @@
-"""Files, folders and globs as typed on a command line."""
+"""Files, folders and globs given on the command line."""
 
 import os
 import stat
@@ -12,15 +12,15 @@ from pathlib import Path
 from django.conf import settings
 
 from search.curation.details import Details
-from search.ingestion.items import Item, nothing_beside
-from search.ingestion.sources.exclusions import NO_MEDIA, USUAL, Rules, is_put_aside
+from search.ingestion.items import Item, no_sidecars
+from search.ingestion.sources.exclusions import NO_MEDIA, USUAL, Rules, is_system_name
 from search.ingestion.sources.listing import Findings, Listing
 from search.ingestion.sources.names import (
-    BESIDE,
+    REDUNDANT,
     is_of_another_kind,
     is_picture_name,
     kind_of,
-    raws_beside_pictures,
+    redundant_raws,
     storable,
     suffix_of,
 )
@@ -30,46 +30,44 @@ from search.ingestion.sources.sniffing import head_of, is_picture
 from search.metadata import LONGEST_SIDECAR
 
 AHEAD = 100_000
-"""Files that are listed before the first is read, so that it is known how long it will take. A folder that has more
-of them is listed as it goes on."""
+"""Files listed before the first is read, so that the total is known. A folder with more is listed while it is read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file: its path as the person would write it, and with all links resolved."""
+    """A file: its path as the user would write it, and with all links resolved."""
 
     path: str
     resolved: str
 
 
 def _own_folders() -> set[tuple[int, int]]:
-    """Return the folder in which we keep pictures and their smaller copies, by device and number."""
-    with suppress(OSError):  # there is none while the pictures are kept elsewhere
+    """Return our own media folder, as (device, inode)."""
+    with suppress(OSError):  # there is none with object storage
         status = os.stat(settings.MEDIA_ROOT)  # noqa: PTH116
         return {(status.st_dev, status.st_ino)}
     return set()
 
 
 class Walk:
-    """Finds files; each of them, and each folder, once, however many links and arguments lead there.
+    """Finds files and folders, each once, however many links and arguments lead to it.
 
-    Below a folder only pictures count, by their names, or by their first bytes where the name says nothing; other
-    kinds are counted in the findings. Our own storage, what the rules leave alone, sockets, pipes and devices are not
-    looked at.
+    Below a folder only pictures count, by name, or by their first bytes if the name is inconclusive; other kinds are
+    counted in the findings. Our own storage, entries that the rules skip, sockets, pipes and devices are ignored.
     """
 
     def __init__(self, findings: Findings, rules: Rules = USUAL, sniffed: dict[int, bool] | None = None) -> None:
-        """`sniffed` remembers what files without a picture's name are, for whoever walks again and again."""
+        """`sniffed` caches whether files without a picture's name are pictures, for repeated scans."""
         self._findings, self._rules, self._sniffed = findings, rules, sniffed
         self._folders = _own_folders()
         self._files: set[str] = set()
 
     def knows(self, path: str) -> None:
-        """Don't find this file, nor count it: it is there for something else."""
+        """Neither find nor count this file: it has another purpose."""
         self._files.add(os.path.realpath(path))
 
     def named(self, path: str) -> Iterator[Found]:
-        """Find what was named: a file whatever it is called, or what lies below a folder."""
+        """Find what the user named: a file of any name, or what is below a folder."""
         try:
             status = os.stat(path)  # noqa: PTH116 - paths are plain text here, millions of them
         except OSError as error:
@@ -81,14 +79,14 @@ class Walk:
             yield from self.file(path)
         elif not stat.S_ISDIR(status.st_mode):
             self._findings.problems.append((path, "This is neither a file nor a folder."))
-        elif self._is_put_aside(path):
-            self._findings.notes.append((path, _PUT_ASIDE))
+        elif self._is_skipped_folder(path):
+            self._findings.notes.append((path, _SKIPPED))
         else:
             yield from self._below(path)
 
     def matched(self, path: str, root: str) -> Iterator[Found]:
         """Find what a glob below the folder `root` matched."""
-        if self._is_left(path, root):
+        if self._is_skipped(path, root):
             self._findings.leave_alone([path])
         elif Path(path).is_dir():
             yield from self._below(path)
@@ -102,21 +100,21 @@ class Walk:
             self._files.add(resolved)
             yield Found(path, resolved)
 
-    def _is_put_aside(self, folder: str) -> bool:
-        """Whether a folder that was named, as all in `photos/*` are by a shell, is one that is left alone."""
+    def _is_skipped_folder(self, folder: str) -> bool:
+        """Whether a named folder, as from the shell's `photos/*`, is one that is skipped."""
         if self._rules.include_hidden:
             return False
-        return is_put_aside(_name(folder)) or os.path.lexists(f"{folder}/{NO_MEDIA}")
+        return is_system_name(_name(folder)) or os.path.lexists(f"{folder}/{NO_MEDIA}")
 
-    def _is_left(self, path: str, root: str) -> bool:
+    def _is_skipped(self, path: str, root: str) -> bool:
         parts = path[len(root) :].strip("/").split("/")
-        if self._rules.leave_any(os.path.abspath(root), parts):  # noqa: PTH100
+        if self._rules.skips_any(os.path.abspath(root), parts):  # noqa: PTH100
             return True
         folders = ("/".join([root or ".", *parts[:depth]]) for depth in range(len(parts)))
         return not self._rules.include_hidden and any(os.path.lexists(f"{one}/{NO_MEDIA}") for one in folders)
 
     def _was_below(self, path: str) -> bool:
-        """Whether a file was offered with the folder that it lies in."""
+        """Whether a file was already offered with its folder."""
         folder, name = os.path.split(path)
         if not is_picture_name(name) or self._rules.leave(_name(folder), name):
             return False
@@ -124,7 +122,7 @@ class Walk:
         return (status.st_dev, status.st_ino) in self._folders
 
     def _below(self, folder: str) -> Iterator[Found]:
-        # A stack, not recursion: trees may be deeper than Python's own.
+        # A stack, not recursion: trees may be deeper than Python's recursion limit.
         waiting = [self._entries(folder)]
         resolved = [os.path.realpath(folder).rstrip("/")]
         while waiting:
@@ -138,7 +136,7 @@ class Walk:
             elif _is_file(entry):
                 place = _resolved(entry, resolved[-1])
                 if place not in self._files and self._is_picture(entry.path):
-                    if not is_picture_name(entry.name):  # of all others the folder is remembered
+                    if not is_picture_name(entry.name):  # the others are covered by their folder
                         self._files.add(place)
                     yield Found(entry.path, place)
 
@@ -158,7 +156,7 @@ class Walk:
             status = os.stat(path)  # noqa: PTH116
         except OSError:  # gone again
             return False
-        # What can't be read today, for its rights, has another time of change when it can.
+        # ctime: a file that is unreadable for its permissions today is sniffed again when these change.
         key = hash((path, version_of(status), status.st_ctime_ns))
         if key not in self._sniffed:
             self._sniffed[key] = is_picture(head_of(path))
@@ -171,13 +169,13 @@ class Walk:
                 return iter(())
             self._folders.add((status.st_dev, status.st_ino))
             with os.scandir(folder) as entries:
-                return iter(sorted(self._wanted(folder, list(entries)), key=lambda one: one.name))
+                return iter(sorted(self._taken_from(folder, list(entries)), key=lambda one: one.name))
         except OSError as error:
-            if not is_link:  # a link below a folder that leads nowhere is nothing that was asked for
+            if not is_link:  # a broken link below a folder is ignored
                 self._findings.problems.append((folder, error.strerror or str(error)))
             return iter(())
 
-    def _wanted(self, folder: str, entries: "list[os.DirEntry[str]]") -> "list[os.DirEntry[str]]":
+    def _taken_from(self, folder: str, entries: "list[os.DirEntry[str]]") -> "list[os.DirEntry[str]]":
         if not self._rules.include_hidden and any(one.name == NO_MEDIA for one in entries):
             self._findings.leave_alone([folder])
             return []
@@ -188,13 +186,13 @@ class Walk:
         if len(wanted) < len(entries):
             taken = {one.name for one in wanted}
             self._findings.leave_alone([one.path for one in entries if one.name not in taken])
-        doubles = raws_beside_pictures(one.name for one in wanted)
+        doubles = redundant_raws(one.name for one in wanted)
         for name in doubles:
-            self._findings.pass_by(f"{folder}/{name}", f"{kind_of(suffix_of(name))} {BESIDE}")
+            self._findings.pass_by(f"{folder}/{name}", f"{kind_of(suffix_of(name))} {REDUNDANT}")
         return [one for one in wanted if one.name not in doubles] if doubles else wanted
 
 
-_PUT_ASIDE = "It is left alone, as recycle bins, previews and .nomedia folders are; --include-hidden has it read."
+_SKIPPED = "It is skipped, as recycle bins, previews and .nomedia folders are; --include-hidden reads it."
 
 
 def _name(folder: str) -> str:
@@ -202,7 +200,7 @@ def _name(folder: str) -> str:
 
 
 def _resolved(entry: "os.DirEntry[str]", folder: str) -> str:
-    """Return a path with all links resolved, given that of the folder. Asking for it takes long in a deep tree."""
+    """Return the real path of an entry, given that of its folder: realpath is slow in a deep tree."""
     return os.path.realpath(entry.path) if entry.is_symlink() else f"{folder}/{entry.name}"
 
 
@@ -216,43 +214,43 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
 def _is_file(entry: "os.DirEntry[str]") -> bool:
     try:
         return entry.is_file()
-    except OSError:  # links in a circle
+    except OSError:  # circular links
         return False
 
 
 def items_of(found: Iterable[Found], details: Mapping[Path, Details], findings: Findings) -> Iterator[Item]:
-    """Offer files, each with its size and time of change as the version."""
-    beside = sidecars_of_files(findings)
+    """Yield files as items; the version is their size and modification time."""
+    finder = sidecars_of_files(findings)
     for one in found:
-        yield item_of(one, details, beside, findings)
+        yield item_of(one, details, finder, findings)
 
 
 def sidecars_of_files(findings: Findings) -> Sidecars:
-    """Return what finds the sidecars of files."""
-    return Sidecars(findings, _names_in, _folders_beside)
+    """Return a finder of the sidecars of files."""
+    return Sidecars(findings, _names_in, _sibling_folders)
 
 
 def _names_in(folder: str) -> list[str]:
-    with suppress(OSError):  # of which the files themselves will tell
+    with suppress(OSError):  # reading the files will report it
         return os.listdir(folder or ".")
     return []
 
 
-def _folders_beside(folder: str) -> list[str]:
+def _sibling_folders(folder: str) -> list[str]:
     above = os.path.dirname(os.path.abspath(folder))  # noqa: PTH100, PTH120
     with suppress(OSError), os.scandir(above) as entries:
         return sorted(entry.path for entry in entries if _is_folder(entry))
     return []
 
 
-def item_of(found: Found, details: Mapping[Path, Details], beside: Sidecars, findings: Findings) -> Item:
+def item_of(found: Found, details: Mapping[Path, Details], finder: Sidecars, findings: Findings) -> Item:
     """Return a file as an item."""
     read = partial(_read, found.path)
     try:
         status = os.stat(found.path)  # noqa: PTH116
-    except OSError:  # reading it will tell why
+    except OSError:  # reading it will raise the reason
         return Item(found.path, read)
-    paths = beside.of(*os.path.split(found.path))
+    paths = finder.of(*os.path.split(found.path))
     return Item(
         found.path,
         read,
@@ -261,17 +259,18 @@ def item_of(found: Found, details: Mapping[Path, Details], beside: Sidecars, fin
         version=version_of(status),
         size=expected(status.st_size),
         sidecars=partial(read_sidecars, paths, _beginning, findings),
-        of_folder=partial(beside.of_folder, os.path.dirname(found.path), _beginning),  # noqa: PTH120
+        of_folder=partial(finder.of_folder, os.path.dirname(found.path), _beginning),  # noqa: PTH120
         changed=status.st_mtime,
         sidecars_changed=last_changed(paths.values()),
     )
 
 
-def beside_file(address: str, beside: Sidecars, findings: Findings) -> Callable[[], Mapping[str, bytes]]:
-    """Return what reads the sidecars of a file that is still where a run has met it; of what is no file nothing."""
+def sidecar_reader(address: str, finder: Sidecars, findings: Findings) -> Callable[[], Mapping[str, bytes]]:
+    """Return a reader of the sidecars of a file that still exists at its address; for other addresses, one that
+    returns nothing."""
     if not address.startswith("/") or not os.path.isfile(address):  # noqa: PTH113
-        return nothing_beside
-    return partial(read_sidecars, beside.of(*os.path.split(address)), _beginning, findings)
+        return no_sidecars
+    return partial(read_sidecars, finder.of(*os.path.split(address)), _beginning, findings)
 
 
 def _beginning(path: str) -> bytes:
@@ -280,7 +279,7 @@ def _beginning(path: str) -> bytes:
 
 
 def version_of(status: os.stat_result) -> str:
-    """Return what changes when a file does."""
+    """Return a string that changes when the file does."""
     return f"{status.st_size} {status.st_mtime_ns}"
 
 
@@ -290,7 +289,7 @@ def _read(path: str) -> bytes:
 
 
 def files(found: Iterator[Found], details: Mapping[Path, Details], findings: Findings) -> Listing:
-    """Return files as a listing whose count is known unless they are very many."""
+    """Return files as a listing; the count is known unless there are very many."""
     first = list(islice(found, AHEAD))
     rest = next(found, None) if len(first) == AHEAD else None
     if rest is None:

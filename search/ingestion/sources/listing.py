@@ -1,4 +1,4 @@
-"""What one place has to offer, and several of them as one source."""
+"""The items of one place, and of several places as one source."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,10 +11,10 @@ from search.ingestion.report import MOST_OTHERS_NAMED
 
 @dataclass
 class Findings:
-    """(Name, reason) of what can't be offered, and (place, remark) on what is offered all the same.
+    """(Name, reason) of what can't be offered, and (place, remark) on what is offered nonetheless.
 
-    `not_read` counts by kind what isn't read at all, but for sidecars of pictures, and `left_alone` the files and
-    folders that were not looked into. `named` are the first of both by name, each with its kind, "" for the latter.
+    `not_read` counts unsupported files by kind, without the sidecars of pictures; `left_alone` counts the files and
+    folders that were skipped. `named` has the first of both by name, each with its kind, "" for the latter.
     """
 
     problems: list[tuple[str, str]] = field(default_factory=list)
@@ -24,22 +24,22 @@ class Findings:
     named: dict[str, str] = field(default_factory=dict)
 
     def pass_by(self, name: str, kind: str) -> None:
-        """Count a file of a kind that isn't read."""
+        """Count a file of an unsupported kind."""
         self.not_read[kind] += 1
         self._name(name, kind)
 
     def leave_alone(self, names: Sequence[str]) -> None:
-        """Count files and folders that are not looked into."""
+        """Count files and folders that are skipped."""
         self.left_alone += len(names)
         for name in names:
             self._name(name, "")
 
     def is_sidecar(self, name: str, kind: str) -> None:
-        """Take back a file that belongs to a picture."""
+        """Uncount a file that turned out to be a picture's sidecar."""
         self.not_read[kind] -= 1
         if not self.not_read[kind]:
             del self.not_read[kind]
-        # Of members of archives and of buckets its name may be told without, or with, the folders before it.
+        # Names of members and of objects may come with or without their folders.
         named = name if name in self.named else next((one for one in self.named if one.endswith(f"/{name}")), "")
         self.named.pop(named, None)
 
@@ -49,20 +49,20 @@ class Findings:
 
     @property
     def by_kind(self) -> dict[str, int]:
-        """How many of each kind are not read, and by "" how many are left alone."""
+        """How many files of each kind are unsupported, and under "" how many were skipped."""
         return dict(self.not_read) | {"": self.left_alone}
 
 
 @dataclass
 class Listing:
-    """The items of one place. `count` is None where it isn't known before all were offered."""
+    """The items of one place. `count` is None if it isn't known before all were offered."""
 
     items: Iterable[Item]
     count: int | None = None
 
 
 class Listed:
-    """The items of several places, one after the other: each `every`-th of them, and at most `limit`."""
+    """The items of several places in turn: every `every`-th one, and at most `limit`."""
 
     def __init__(
         self, listings: Sequence[Listing], findings: Findings, *, every: int = 1, limit: int | None = None
@@ -73,7 +73,7 @@ class Listed:
         self._ended = False
 
     def __iter__(self) -> Iterator[Item]:
-        """Offer the items, once."""
+        """Yield the items. Can be iterated over once."""
         items = chain.from_iterable(listing.items for listing in self._listings)
         for item in islice(items, 0, self._limit and self._limit * self._every, self._every):
             self._offered += 1
@@ -81,12 +81,12 @@ class Listed:
         self._ended = True
 
     def __len__(self) -> int:
-        """Return how many items there are; while that isn't known, how many were offered."""
+        """Return the number of items or, while that isn't known, the number offered so far."""
         return self._offered if self.total is None else self.total
 
     @property
     def total(self) -> int | None:
-        """How many items there are, if that is known by now."""
+        """The number of items, if it is known yet."""
         counts = [listing.count for listing in self._listings]
         if self._ended:
             return self._offered

@@ -1,6 +1,6 @@
-"""Pictures of the web: a table of addresses with what is known of each, such as `photos.tsv000` of Unsplash.
+"""Pictures on the web: a table of addresses with metadata, such as Unsplash's `photos.tsv000`.
 
-A picture whose address was met before is not downloaded again.
+A picture whose address is known is not downloaded again.
 """
 
 import re
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 _TABLE = re.compile(r"\.(tsv|csv|jsonl)\d*$", re.IGNORECASE)
 UNSPLASH_PHOTOS = re.compile(r"(?:^|/)photos\.[ct]sv\d*$")
-"""The tables of photos in the ZIP that Unsplash offers; it has others, of keywords and searches."""
+"""The photo tables in the ZIP of the Unsplash dataset, which also has tables of keywords and searches."""
 UNSPLASH_LICENCE = "Unsplash"
 MOST_BYTES = 100_000_000
-"""Bytes of a picture on a server, whose size nobody knows before it is asked for: many are, at once."""
+"""Maximum bytes per download. Sizes are unknown before, and many downloads run at once."""
 _ANY_WIDTH = frozenset({"images.unsplash.com"})
-"""Hosts that make a picture as wide as they are asked to."""
+"""Hosts that resize a picture to a requested width."""
 _COUNTED = 64 * 1024 * 1024
-"""Bytes of a table up to which its rows are counted before the first is read."""
+"""Size of a table in bytes up to which its rows are counted in advance."""
 
 
 def is_table(path: str) -> bool:
@@ -40,7 +40,7 @@ def is_table(path: str) -> bool:
 
 
 def manifest(path: str, findings: Findings, downloads: "Downloads", *, width: int) -> Listing:
-    """Return what the rows of a table name in the column `url`, or `photo_image_url` as Unsplash calls it."""
+    """Return the pictures that a table names in the column `url`, or Unsplash's `photo_image_url`."""
     source = Path(path)
     return table_listing(path, lambda: source.open("rb"), source.stat().st_size, findings, downloads, width=width)
 
@@ -48,12 +48,12 @@ def manifest(path: str, findings: Findings, downloads: "Downloads", *, width: in
 def table_listing(
     name: str, opened: Opened, size: int, findings: Findings, downloads: "Downloads", *, width: int
 ) -> Listing:
-    """Return what the rows of a table of `size` bytes name; `opened` gives it from its start, each time."""
+    """Return the pictures named by a table of `size` bytes; `opened` opens it from its start, each time."""
     count = None
     if size <= _COUNTED:
         try:
             count = sum(1 for _ in _rows(name, opened))
-        except MetadataError:  # told when it is read for good
+        except MetadataError:  # reported when the rows are read
             count = 0
     return Listing(_items(name, opened, findings, partial(_read, downloads, width=width)), count)
 
@@ -67,11 +67,13 @@ def _rows(
     name: str,
     opened: Opened,
     remarks: Callable[[str], None] = lambda remark: None,
-    told: BadRow = lambda where, reason: None,
+    on_bad_row: BadRow = lambda where, reason: None,
 ) -> Iterator[tuple[str, Row]]:
     match = _TABLE.search(name)
     assert match
-    return table_rows(opened, name.rpartition("/")[2], match[1].lower(), ["url", "photo_image_url"], remarks, told)
+    return table_rows(
+        opened, name.rpartition("/")[2], match[1].lower(), ["url", "photo_image_url"], remarks, on_bad_row
+    )
 
 
 def _items(name: str, opened: Opened, findings: Findings, read: Callable[[str], bytes]) -> Iterator[Item]:
@@ -87,13 +89,13 @@ def _items(name: str, opened: Opened, findings: Findings, read: Callable[[str], 
                 findings.problems.append((where, "This line names no address."))
                 continue
             if any("\ufffd" in str(value) for value in row.values()):
-                findings.notes.append((where, "Some of its bytes are no text, and stand as \ufffd."))
+                findings.notes.append((where, "Some of its bytes are not valid text and were replaced by \ufffd."))
             is_unsplash = "photo_image_url" in row
             details, notes = details_of(_of_unsplash(row)) if is_unsplash else table_details(row)
             findings.notes.extend((where, note) for note in notes)
             yield _item(address, details, read)
     except MetadataError as error:
-        findings.problems.append((name, f"{error} (A table of files in folders goes with --metadata.)"))
+        findings.problems.append((name, f"{error} (Pass a table of local files with --metadata.)"))
 
 
 def _item(address: str, details: Details, read: Callable[[str], bytes]) -> Item:
@@ -101,7 +103,7 @@ def _item(address: str, details: Details, read: Callable[[str], bytes]) -> Item:
 
 
 def _of_unsplash(row: Row) -> Row:
-    """Return a row of the Unsplash dataset with our names for its columns."""
+    """Return a row of the Unsplash dataset with our column names."""
     names = [row.get("photographer_first_name"), row.get("photographer_last_name")]
     return {
         "description": row.get("photo_description") or row.get("ai_description"),
@@ -118,17 +120,17 @@ def _read(downloads: "Downloads", address: str, *, width: int) -> bytes:
         raise Unavailable(str(error)) from error
     except MemoryError:
         raise no_memory() from None
-    except Exception as error:  # whatever a stranger's server or address sets off is the fault of that one
+    except Exception as error:  # any failure is that one picture's
         raise Unavailable(f"It can't be downloaded: {type(error).__name__}: {error}") from error
 
 
 def _as_wide(address: str, width: int) -> str:
-    """Return the address at which a server offers a picture no wider than that, if it is known to offer it so."""
+    """Return the address of a picture no wider than `width`, if its host is known to resize."""
     if not width:
         return address
     try:
         parts = urlsplit(address)
-    except ValueError:  # asking for it will tell
+    except ValueError:  # the download will report it
         return address
     if parts.hostname not in _ANY_WIDTH:
         return address

@@ -1,11 +1,11 @@
-"""Which members of an archive, or objects of a bucket, are pictures to be taken."""
+"""Select the members of an archive, or objects of a bucket, that are pictures."""
 
 from collections.abc import Callable
 
 from search.ingestion.sources.exclusions import NO_MEDIA, Rules
 from search.ingestion.sources.listing import Findings
 from search.ingestion.sources.names import (
-    BESIDE,
+    REDUNDANT,
     is_of_another_kind,
     is_picture_name,
     kind_of,
@@ -16,10 +16,10 @@ from search.ingestion.sources.sniffing import is_picture
 
 
 class Members:
-    """Sorts names below `root`, an absolute path or an address, in the order in which they come.
+    """Classifies names below `root`, an absolute path or an address, in the order in which they come.
 
-    Names have slashes, or backslashes as in ZIPs that Windows' programs have made. A folder is left alone from where
-    its `.nomedia` comes.
+    Names have slashes, or backslashes as in some ZIPs made on Windows. A `.nomedia` hides the rest of its folder from
+    where it comes in that order.
     """
 
     def __init__(self, root: str, rules: Rules, findings: Findings) -> None:
@@ -27,21 +27,21 @@ class Members:
         self._not_shown: set[str] = set()
 
     def hides(self, name: str) -> None:
-        """Leave a folder alone if `name` is that of a `.nomedia` in it."""
+        """Skip a folder from now on if `name` is that of its `.nomedia`."""
         *folders, last = parts_of(name)
         if last == NO_MEDIA and not self._rules.include_hidden:
             self._not_shown.add("/".join(folders))
 
     def takes(self, name: str, head: Callable[[], bytes]) -> bool:
-        """Whether a member is offered; `head` gives its first bytes, if the name doesn't tell."""
+        """Whether a member is offered; `head` returns its first bytes, if the name is inconclusive."""
         wanted = self.wants(name)
         return self.takes_unknown(name, head()) if wanted is None else wanted
 
     def wants(self, name: str) -> bool | None:
-        """Whether a member is offered, as far as its name tells; None where its first bytes must."""
+        """Whether a member is offered, by its name; None if its first bytes must decide."""
         self.hides(name)
         parts = parts_of(name)
-        if self._is_left(parts):
+        if self._is_skipped(parts):
             self._findings.leave_alone([self._whole(name)])
             return False
         if is_picture_name(name):
@@ -52,24 +52,24 @@ class Members:
         return None
 
     def takes_unknown(self, name: str, head: bytes) -> bool:
-        """Whether a member whose name doesn't tell is a picture."""
+        """Whether a member with an inconclusive name is a picture."""
         if is_picture(head):
             return True
         self.passes(name)
         return False
 
     def passes(self, name: str) -> None:
-        """Count a member that isn't read."""
+        """Count a member of an unsupported kind."""
         self._findings.pass_by(self._whole(name), kind_of(suffix_of(name)))
 
     def passes_raw(self, name: str) -> None:
-        """Count a RAW file that isn't read since the camera's own picture is."""
-        self._findings.pass_by(self._whole(name), f"{kind_of(suffix_of(name))} {BESIDE}")
+        """Count a RAW file that is skipped in favour of the camera's own picture."""
+        self._findings.pass_by(self._whole(name), f"{kind_of(suffix_of(name))} {REDUNDANT}")
 
     def _whole(self, name: str) -> str:
         return f"{self._root}/{name}"
 
-    def _is_left(self, parts: list[str]) -> bool:
+    def _is_skipped(self, parts: list[str]) -> bool:
         if self._not_shown and any("/".join(parts[:depth]) in self._not_shown for depth in range(len(parts))):
             return True
-        return self._rules.leave_any(self._root, parts)
+        return self._rules.skips_any(self._root, parts)

@@ -1,4 +1,4 @@
-"""The one door: what was typed -> the source that it means."""
+"""Open the sources given on the command line."""
 
 import glob
 import os
@@ -25,10 +25,9 @@ _FOREIGN_ARCHIVES = (".7z", ".rar", ".tar.zst", ".tar.lz", ".tzst")
 def open_source(
     places: Iterable[str], choices: Choices = AS_USUAL, *, every: int = 1, limit: int | None = None
 ) -> Listed:
-    """Return what `places` name, in order: files, folders and globs; ZIP and tar archives; tables of addresses of the
-    web, and single ones; `s3://bucket/prefix`. Of that each `every`-th picture, and at most `limit`.
-    """
-    door = _Door(choices)
+    """Return the pictures of `places`, in order: files, folders and globs; ZIP and tar archives; tables of web
+    addresses, and single ones; `s3://bucket/prefix`. Only every `every`-th picture is offered, and at most `limit`."""
+    door = _Opener(choices)
     listings: list[Listing] = []
     for is_file, group in groupby(door.expanded(places), key=lambda one: isinstance(one, _Files)):
         if is_file:
@@ -40,7 +39,7 @@ def open_source(
 
 
 def files_source(patterns: Sequence[str] | Iterable[str], details: Mapping[Path, Details] | None = None) -> Listed:
-    """Return the files that `patterns` name, with the details of each by its resolved path."""
+    """Return the files that match `patterns`; `details` by resolved path."""
     return open_source(patterns, Choices(details=details or {}))
 
 
@@ -49,14 +48,14 @@ class _Files:
     found: Iterator[Found]
 
 
-class _Door:
+class _Opener:
     def __init__(self, choices: Choices) -> None:
         self.findings = Findings()
         self._choices = choices
         self._walk = Walk(self.findings, choices.rules)
         if choices.table:
             self._walk.knows(str(choices.table))
-        # Imports httpx2: 0.06 s, which no process needs but one that ingests.
+        # Imports httpx2 (0.06 s), which only ingestion needs.
         from search.fetching.downloads import Downloads  # noqa: PLC0415
 
         self._archives: list[Any] = []
@@ -71,7 +70,7 @@ class _Door:
             elif place.startswith(("http://", "https://")):
                 yield address_listing(place, self._downloads, width=self._choices.width)
             else:
-                yield from self._local(os.path.expanduser(place))  # noqa: PTH111 - it stays as it was typed
+                yield from self._local(os.path.expanduser(place))  # noqa: PTH111 - names are shown as typed
 
     def _local(self, pattern: str) -> Iterator[_Files | Listing]:
         if not os.path.lexists(pattern):
@@ -113,12 +112,12 @@ class _Door:
 
 
 def is_container(path: str) -> bool:
-    """Whether a path is called as what holds pictures or their addresses: an archive or a table."""
+    """Whether a path has the name of an archive or a table."""
     return bool(_OTHER_FILES.search(path)) or path.lower().endswith(_FOREIGN_ARCHIVES)
 
 
 def before_magic(pattern: str) -> str:
-    """Return the folders that a glob begins with, up to the first that it leaves open."""
+    """Return the leading folders of a glob, up to the first that has a wildcard."""
     folders = pattern.split("/")[:-1]
     plain = takewhile(lambda name: not glob.has_magic(name), folders)
     return "/".join(plain) or ("/" if pattern.startswith("/") else "")

@@ -1,4 +1,4 @@
-"""How pictures are taken."""
+"""Options for opening sources."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,14 +9,13 @@ from search.ingestion.sources.exclusions import USUAL, Rules
 from search.ingestion.tables_of_archives import Elsewhere
 
 WIDTH = 1600
-"""Pixels that servers which offer pictures in any width are asked for: as wide as our pages show them."""
+"""Width in pixels requested from servers that resize pictures: the widest that our pages show."""
 
 
 @dataclass(frozen=True)
 class Choices:
-    """`details` by resolved path, and `elsewhere` of what is no file, come from `table`. `width` 0 asks servers for
-    pictures as wide as they are.
-    """
+    """`details` by resolved path, and `elsewhere` for paths that are no files, come from `table`. `width` 0 requests
+    pictures in full width."""
 
     details: Mapping[Path, Details] = field(default_factory=dict)
     elsewhere: Elsewhere = field(default_factory=Elsewhere)

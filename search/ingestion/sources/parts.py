@@ -1,4 +1,4 @@
-"""Archives that are read together, as parts of one export: a picture in one, and what is said of it in another."""
+"""Archives read together, as parts of one export: a picture in one, its sidecar in another."""
 
 import zlib
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from search.metadata import LONGEST_SIDECAR
 _NOT_OF_OTHERS = (".xmp", ".txt")
 _OF_GOOGLE = "Takeout/"
 MOST_KEPT = 256_000_000
-"""Bytes, compressed, of what an archive says of its pictures: some hundred thousand of them."""
+"""Maximum bytes, compressed, of the sidecars kept of one tar archive: some hundred thousand sidecars."""
 
 
 def folder_of(member: str) -> str:
@@ -33,17 +33,17 @@ class Part(Protocol):
     def folders(self) -> Mapping[str, Mapping[str, Any]]:
         """The names in each folder."""
 
-    def beside(self, folder: str) -> list[str]:
-        """Return the folders that lie where `folder` does."""
+    def siblings(self, folder: str) -> list[str]:
+        """Return the sibling folders of `folder`, itself included."""
 
     def beginning(self, path: str) -> bytes:
-        """Return one byte more of a sidecar than there may be, at most. Raises Unavailable and OSError."""
+        """Return a sidecar, or its first bytes: at most one byte more than allowed. Raises Unavailable and OSError."""
 
 
 class Parts:
     """An archive and those that are read together with it.
 
-    Of the others count what Google says of pictures, and only where they have no picture of that name themselves.
+    From the others only Google's JSON sidecars are used, and only for names that have no picture there.
     """
 
     def __init__(self, own: Part, together: Sequence[Part]) -> None:
@@ -57,22 +57,22 @@ class Parts:
         own = self._own.folders.get(folder, {})
         if not folder:
             return list(own)
-        # Names of pictures, too: of two that a name may mean, which was cut, it tells of neither.
+        # Includes pictures: where a truncated sidecar name could belong to two pictures, it is assigned to neither.
         others = (name for one in self._others for name in one.folders.get(folder, {}))
         return [*own, *(name for name in others if not name.lower().endswith(_NOT_OF_OTHERS))]
 
-    def beside(self, folder: str) -> list[str]:
-        return list(dict.fromkeys(one for part in [self._own, *self._others] for one in part.beside(folder)))
+    def siblings(self, folder: str) -> list[str]:
+        return list(dict.fromkeys(one for part in [self._own, *self._others] for one in part.siblings(folder)))
 
-    def of(self, beside: Sidecars, member: str) -> dict[str, str]:
-        """Return where the sidecars of a member are, by suffix."""
+    def of(self, finder: Sidecars, member: str) -> dict[str, str]:
+        """Return the paths of a member's sidecars, by suffix."""
         folder, _, name = member.replace("\\", "/").rpartition("/")
 
         def are_its(path: str) -> bool:
             its_folder, holder = path.rpartition("/")[0], self._holder(path)
             return holder is self._own or name not in holder.folders.get(its_folder, {})
 
-        return beside.of(folder, name, are_its)
+        return finder.of(folder, name, are_its)
 
     def beginning(self, path: str) -> bytes:
         return self._holder(path).beginning(path)
@@ -83,18 +83,18 @@ class Parts:
 
 
 def is_of_google(path: str) -> bool:
-    """Whether a tar archive is a part of Google's export: all its members lie in one folder."""
+    """Whether a tar archive is a part of a Google Takeout export: all its members are in one folder."""
     try:
         with opened(path) as archive:
             first = next(members(archive), None)
-    except (*DAMAGED, OSError):  # reading it will tell why
+    except (*DAMAGED, OSError):  # reading it will raise the reason
         return False
     return first is not None and first.name.startswith(_OF_GOOGLE)
 
 
 class GoogleTar:
-    """What a tar archive of Google's says of pictures. It is read for it once more, from its start to its end, since
-    that may stand far from the pictures."""
+    """The sidecars of a Google Takeout tar archive. It is read in full for them, since they may be far from their
+    pictures."""
 
     def __init__(self, path: str, root: str) -> None:
         """`root` is the absolute path."""
@@ -121,10 +121,10 @@ class GoogleTar:
                     if member.isfile():
                         found.setdefault(folder, {})[name] = data
         except (*DAMAGED, OSError):
-            pass  # what comes before the damage counts; reading the pictures will tell of it
+            pass  # use what comes before the damage; reading the pictures will report it
         return found
 
-    def beside(self, folder: str) -> list[str]:
+    def siblings(self, folder: str) -> list[str]:
         above = folder.rpartition("/")[0]
         return [one for one in self.folders if one.rpartition("/")[0] == above]
 
@@ -136,7 +136,7 @@ class GoogleTar:
         return zlib.decompress(data)
 
     def count(self, choices: Choices, findings: Findings) -> None:
-        """Count what it says of pictures as not read, once: what belongs to one is taken back."""
+        """Count the sidecars as files that are not read, once; those that belong to a picture are uncounted later."""
         if not self._is_counted:
             self._is_counted = True
             own = Members(self._root, choices.rules, findings)

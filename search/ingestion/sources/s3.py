@@ -1,4 +1,4 @@
-"""`s3://bucket/prefix`: pictures in any bucket, copied or left where they are."""
+"""`s3://bucket/prefix`: pictures in any bucket, copied or indexed in place."""
 
 import posixpath
 import re
@@ -18,7 +18,7 @@ from search.ingestion.items import Item, Unavailable
 from search.ingestion.sources.exclusions import Rules
 from search.ingestion.sources.listing import Findings, Listing
 from search.ingestion.sources.members import Members
-from search.ingestion.sources.names import raws_beside_pictures, storable
+from search.ingestion.sources.names import redundant_raws, storable
 from search.ingestion.sources.options import Choices
 from search.ingestion.sources.sidecars import Sidecars, read_sidecars
 from search.ingestion.sources.sizes import expected, most_bytes, no_memory, refuse_if_large
@@ -29,13 +29,13 @@ from search.objects.other_buckets import reason_of
 
 _OURS = ("originals/", "renditions/")
 ERRORS = (BotoCoreError, ClientError)
-"""What boto3 raises."""
+"""Exceptions of boto3."""
 _SNIFFERS = 16
-"""Objects at once of which the first bytes are asked for."""
+"""Concurrent requests for the first bytes of objects."""
 
 
 def bucket_listing(place: str, choices: Choices, findings: Findings) -> Listing:
-    """Return the pictures that `place` names: an object, all below a prefix, or those that match where it has a *."""
+    """Return the pictures of `place`: an object, all below a prefix, or those that match it if it has a *."""
     return Listing(_items(place, choices, findings))
 
 
@@ -43,17 +43,17 @@ def _items(place: str, choices: Choices, findings: Findings) -> Iterator[Item]:
     bucket, prefix = other_buckets.split(place)
     objects = _Objects(bucket, prefix, choices.rules, findings)
     is_any = False
-    beside = Sidecars(findings, objects.names_in)
+    finder = Sidecars(findings, objects.names_in)
     try:
         for found in objects.pictures():
             is_any = True
-            paths = beside.of(*_split(found["Key"]))
+            paths = finder.of(*_split(found["Key"]))
             sidecars = partial(read_sidecars, paths, partial(_beginning, bucket), findings)
-            of_folder = partial(beside.of_folder, _split(found["Key"])[0], partial(_beginning, bucket))
+            of_folder = partial(finder.of_folder, _split(found["Key"])[0], partial(_beginning, bucket))
             item = _item(other_buckets.location(bucket, found["Key"]), found, choices, sidecars)
             yield replace(item, of_folder=of_folder)
     except ERRORS as error:
-        findings.problems.append((place, f"The list of objects can't be had. {reason_of(error, bucket)}"))
+        findings.problems.append((place, f"The objects can't be listed. {reason_of(error, bucket)}"))
     else:
         if not is_any:
             findings.problems.append((place, objects.why_none()))
@@ -89,32 +89,32 @@ class _Objects:
 
     def __init__(self, bucket: str, prefix: str, rules: Rules, findings: Findings) -> None:
         self._bucket, self._prefix = bucket, prefix
-        # Folders on the way to what was named are meant, whatever they are called.
+        # Folders that the user named are never skipped.
         self._folder = prefix.partition("*")[0].rpartition("/")[0]
         root = other_buckets.location(bucket, self._folder).rstrip("/")
         self._rules, self._members = rules, Members(root, rules, findings)
         self._findings, self._left_before = findings, findings.left_alone
         self._seen = 0
-        # Of the pages that the pictures at hand come from: the names in each folder that lies within one of them.
+        # Names by folder, for folders that are complete within one of the last two pages of the list.
         self._folders: deque[dict[str, list[str]]] = deque(maxlen=2)
 
     def names_in(self, folder: str) -> list[str]:
-        """Return the names of the objects in a folder; none where the bucket doesn't list it."""
+        """Return the names of the objects in a folder; none if the bucket can't be listed."""
         for folders in self._folders:
             if folder in folders:
                 return folders[folder]
         pages = other_buckets.client(self._bucket).get_paginator("list_objects_v2")
         options = other_buckets.request_options(self._bucket)
         names: list[str] = []
-        with suppress(*ERRORS):  # the list of the pictures tells of it
+        with suppress(*ERRORS):  # listing the pictures reports it
             for page in pages.paginate(Bucket=self._bucket, Prefix=folder, Delimiter="/", **options):
                 names += [one["Key"][len(folder) :] for one in page.get("Contents", [])]
         return names
 
     def pictures(self) -> Iterator[dict[str, Any]]:
-        """Yield what the bucket says of each picture. Raises what boto3 raises."""
+        """Yield the list entry of each picture. Raises what boto3 raises."""
         for group in self._groups():
-            doubles = raws_beside_pictures(found["Key"] for found in group)
+            doubles = redundant_raws(found["Key"] for found in group)
             for found in group:
                 if found["Key"] in doubles:
                     self._members.passes_raw(found["Key"])
@@ -123,13 +123,13 @@ class _Objects:
 
     def why_none(self) -> str:
         if self._findings.left_alone > self._left_before:
-            return "There is no picture here but what is left alone, as in recycle bins: --include-hidden reads it."
+            return "All pictures here are skipped, as in recycle bins: --include-hidden reads them."
         if self._seen or not self._prefix or self._prefix.endswith("/") or "*" in self._prefix:
             return "There is no picture here."
         return "There is no picture here: there is no such object, and nothing below it."
 
     def _groups(self) -> Iterator[list[dict[str, Any]]]:
-        """Yield the pictures of one name, up to the suffix, together: they follow each other."""
+        """Yield the pictures with one name, up to the suffix, as a group: they are consecutive."""
         objects = chain.from_iterable(self._pages())
         for _, group in groupby(objects, lambda found: posixpath.splitext(found["Key"])[0]):
             yield list(group)
@@ -148,7 +148,7 @@ class _Objects:
                 yield self._taken([one for one in found if not self._is_nothing(one["Key"])], pool)
 
     def _taken(self, found: list[dict[str, Any]], pool: ThreadPoolExecutor) -> list[dict[str, Any]]:
-        """Return the pictures of a page; what their names don't tell is asked for, many at a time."""
+        """Return the pictures of a page; for inconclusive names their first bytes are requested concurrently."""
         known = {one["Key"]: self._is_picture(one["Key"]) for one in found}
         unknown = [one for one in found if known[one["Key"]] is None]
         for one, head in zip(unknown, pool.map(self._head, unknown), strict=True):
@@ -156,11 +156,11 @@ class _Objects:
         return [one for one in found if known[one["Key"]]]
 
     def _is_nothing(self, key: str) -> bool:
-        """Whether an object stands for a folder, or is one of ours."""
+        """Whether an object is a folder marker, or one of our own."""
         return key.endswith("/") or _is_ours(self._bucket, key)
 
     def _is_picture(self, key: str) -> bool | None:
-        if key == self._prefix:  # named, whatever it is called
+        if key == self._prefix:  # named by the user, whatever its suffix
             return not self._rules.excludes(other_buckets.location(self._bucket, key))
         return self._members.wants(key[len(self._folder) :])
 
@@ -169,14 +169,14 @@ class _Objects:
             return (
                 other_buckets.head(other_buckets.location(self._bucket, found["Key"]), HEAD) if found["Size"] else b""
             )
-        except ERRORS:  # such as one that must be restored first: it is counted among what isn't read
+        except ERRORS:  # as for an archived object: counted as not read
             return b""
 
 
 def _whole_folders(page: Mapping[str, Any], prefix: str, *, is_first: bool) -> dict[str, list[str]]:
-    """Return the names in those folders of which a page of the list, which has the keys in order, has all objects."""
+    """Return the names in the folders that are complete within a page; keys are in order."""
     keys = [one["Key"] for one in page.get("Contents", [])]
-    # What one of these begins with may have begun on the page before, or go on on the next one.
+    # Their folders may continue from the page before, or on the next one.
     open_ended = [*([] if is_first else keys[:1]), *(keys[-1:] if page.get("IsTruncated") else [])]
     folders: dict[str, list[str]] = {}
     for folder, name in map(_split, keys):
@@ -189,7 +189,7 @@ def _whole_folders(page: Mapping[str, Any], prefix: str, *, is_first: bool) -> d
 
 
 def _wanted(prefix: str) -> "re.Pattern[str]":
-    """Return the pattern of the keys below a prefix: `photos` is a folder, and not the start of `photos-old/`."""
+    """Return a pattern for the keys below a prefix: `photos` is a folder, not the beginning of `photos-old/`."""
     pattern = ".*".join(re.escape(part) for part in prefix.split("*"))
     if "*" not in prefix:
         pattern += ".*" if prefix.endswith("/") or not prefix else "(/.*)?"
@@ -197,7 +197,7 @@ def _wanted(prefix: str) -> "re.Pattern[str]":
 
 
 def _is_ours(bucket: str, key: str) -> bool:
-    """Whether an object is one of those that we keep for the pictures of the collection."""
+    """Whether an object belongs to our own storage."""
     folder = settings.STORAGES["default"].get("OPTIONS", {}).get("location", "").strip("/")
     return bucket == settings.S3_BUCKET and key.startswith(tuple(f"{folder}/{ours}".lstrip("/") for ours in _OURS))
 
@@ -206,7 +206,7 @@ def _read(where: str, size: int) -> bytes:
     refuse_if_large(size)
     try:
         return other_buckets.read(where, most_bytes())
-    except other_buckets.TooLarge as error:  # it was exchanged for another one
+    except other_buckets.TooLarge as error:  # it was replaced meanwhile
         refuse_if_large(error.size)
         raise
     except MemoryError:

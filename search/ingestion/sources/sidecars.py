@@ -1,4 +1,4 @@
-"""The sidecars of pictures, wherever these lie: which files they are, and what is in them."""
+"""Find and read the sidecars of pictures, in any source."""
 
 import os
 import re
@@ -14,15 +14,15 @@ from search.metadata import LONGEST_SIDECAR
 from search.metadata.sidecars import Neighbours
 
 _KEPT = 64
-"""Folders whose names are remembered."""
+"""Number of folders whose names are cached."""
 _OF_A_YEAR = re.compile(r"(?<!\d)(19|20)\d\d(?!\d)")
 _ALBUMS_OF_GOOGLE = ("metadata.json", "metadaten.json", "메타데이터.json")
 
 
 class Sidecars:
-    """Finds the sidecars of pictures in one place, of which it is told how folders are listed. Used by one thread.
+    """Finds the sidecars of pictures in one source. Not thread-safe.
 
-    What belongs to a picture no longer counts as not read.
+    A file found to be a sidecar is no longer counted as not read.
     """
 
     def __init__(
@@ -31,15 +31,15 @@ class Sidecars:
         names: Callable[[str], Iterable[str]],
         folders: Callable[[str], Iterable[str]] = lambda folder: (),
     ) -> None:
-        """`names` lists the files in a folder, and `folders` the folders beside it, itself included."""
+        """`names` lists the files in a folder, and `folders` its sibling folders, itself included."""
         self._findings, self._names, self._folders = findings, names, folders
         self._known: OrderedDict[str, Neighbours] = OrderedDict()
         self._albums: OrderedDict[str, list[str]] = OrderedDict()
         self._taken: set[int] = set()
 
     def of(self, folder: str, name: str, are_its: Callable[[str], bool] = lambda path: True) -> dict[str, str]:
-        """Return where the sidecars of a picture are, by suffix: below `folder`, or, of a picture in one of Google's
-        albums, below the folder of its year. Those that `are_its` refuses belong to another one of that name."""
+        """Return the paths of a picture's sidecars, by suffix: in `folder`, or, for a picture in a Google album, in
+        the folder of its year. Paths for which `are_its` is false belong to another picture of that name."""
         neighbours = self._in(folder)
         found = {suffix: _joined(folder, one) for suffix, one in neighbours.of(name).items()}
         if "json" not in found and neighbours.names.intersection(_ALBUMS_OF_GOOGLE):
@@ -50,7 +50,7 @@ class Sidecars:
         return found
 
     def of_folder(self, folder: str, read: Callable[[str], bytes]) -> bytes:
-        """Return what Google's export tells of the album in a folder; b"" where it tells nothing."""
+        """Return the album metadata of a Google Takeout folder; b"" if there is none."""
         names = self._in(folder).names
         name = next((one for one in _ALBUMS_OF_GOOGLE if one in names), None)
         if name is None:
@@ -64,7 +64,7 @@ class Sidecars:
             self._albums[folder] = [one for one in self._folders(folder) if _OF_A_YEAR.search(one.rpartition("/")[2])]
             _shorten(self._albums)
         found = [_joined(one, path) for one in self._albums[folder] if (path := self._in(one).of(name).get("json"))]
-        # Of several years' pictures of that name nobody knows which one this is.
+        # If several years have a picture of that name, it is unknown which one this is.
         return {"json": found[0]} if len(found) == 1 else {}
 
     def _in(self, folder: str) -> Neighbours:
@@ -91,23 +91,23 @@ def _joined(folder: str, name: str) -> str:
 
 
 def last_changed(paths: Iterable[str]) -> float | None:
-    """Return when the last of these files was changed, or came here as it is; None for none."""
+    """Return the latest modification or arrival (ctime) of these files; None for none."""
     times = []
     for path in paths:
-        with suppress(OSError):  # reading it will tell why
+        with suppress(OSError):  # reading it will raise the reason
             status = os.stat(path)  # noqa: PTH116
             times.append(max(status.st_mtime, status.st_ctime))
     return max(times, default=None)
 
 
 def read_sidecars(paths: Mapping[str, str], read: Callable[[str], bytes], findings: Findings) -> dict[str, bytes]:
-    """Return what is in sidecars by suffix; one that can't be had or is too long is noted, and left out."""
+    """Return the contents of sidecars by suffix; unreadable and too long ones are noted and left out."""
     found = {}
     for suffix, path in paths.items():
         try:
             data = read(path)
         except (Unavailable, OSError) as error:
-            findings.notes.append((path, f"What is written beside the picture can't be read: {error}"))
+            findings.notes.append((path, f"This sidecar can't be read: {error}"))
             continue
         if len(data) > LONGEST_SIDECAR:
             findings.notes.append((path, f"It has more than {LONGEST_SIDECAR:,} bytes and was left out."))

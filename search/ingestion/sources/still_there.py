@@ -1,4 +1,4 @@
-"""Whether what a run has met somewhere is still there: a file, a member of an archive, an object in a bucket."""
+"""Check whether something ingested still exists: a file, a member of an archive, an object in a bucket."""
 
 import os
 import re
@@ -15,36 +15,36 @@ from search.models.ingestion import origin_id
 from search.objects import other_buckets, storage
 
 _KEPT = 8
-"""Archives of which it is remembered what is in them."""
+"""Number of archives whose member lists are cached."""
 _IN_ARCHIVE = re.compile(r"\.(zip|tar(\.(gz|bz2|xz))?|tgz|tbz2?|txz)/", re.IGNORECASE)
 
 
 def is_in_archive(address: str) -> bool:
-    """Whether an address leads into an archive, or below a folder that is called as one."""
+    """Whether an address is within an archive, or below a folder with the name of one."""
     return bool(_IN_ARCHIVE.search(address))
 
 
 def empty_folder(folder: str) -> str | None:
-    """Return the first folder that is there, of this one and those above it, if nothing is in it: a disk may belong
-    there that is not mounted."""
+    """Return the first existing folder, of this one and its ancestors, if it is empty: a disk may be missing that is
+    mounted there."""
     while folder != "/":
         try:
             return None if os.listdir(folder) else folder
         except (FileNotFoundError, NotADirectoryError):
             folder = os.path.dirname(folder)  # noqa: PTH120
-        except OSError:  # a drive that hangs
+        except OSError:  # as for a drive that hangs
             return folder
     return None
 
 
-class Whereabouts:
-    """Looks at addresses. What can't be looked at, as the web and storages that don't answer, counts as there."""
+class ExistenceCheck:
+    """Checks addresses. What can't be checked, as the web and storages that don't respond, counts as existing."""
 
     def __init__(self) -> None:
         self._archives: OrderedDict[str, tuple[str, dict[str, set[str]]]] = OrderedDict()
 
     def has(self, address: str, origin: uuid.UUID) -> bool:
-        """Whether the version is there that was met: the one of which this is the origin's id."""
+        """Whether the version whose origin id this is still exists at the address."""
         found = self._versions(address)
         if found is None:
             return True
@@ -64,13 +64,14 @@ class Whereabouts:
         return self._versions(address) == set()
 
     def has_left(self, address: str) -> bool:
-        """Whether a file is not at its address any more, and no disk is away that it may be on."""
+        """Whether a file is gone from its address, and its disk is not missing."""
         if not address.startswith("/") or not self.is_missing(address):
             return False
         return empty_folder(os.path.dirname(self._archive(address) or address)) is None  # noqa: PTH120
 
     def is_gone(self, address: str) -> bool:
-        """Whether nothing is at an address of a folder that is there, and not empty: else that may be away."""
+        """Whether nothing is at an address, in a folder that exists and is not empty: otherwise its disk may be
+        missing."""
         try:
             folder = os.path.dirname(self._archive(address) or address)  # noqa: PTH120
             return address.startswith("/") and bool(os.listdir(folder)) and self.is_missing(address)
@@ -78,7 +79,7 @@ class Whereabouts:
             return False
 
     def _versions(self, address: str) -> Iterable[str] | None:
-        """Return the versions of what is there now; None where nobody can tell."""
+        """Return the versions at an address now; None if unknown."""
         if address.startswith(other_buckets.SCHEME):
             try:
                 version = storage.version_in_place(address)
@@ -90,7 +91,7 @@ class Whereabouts:
         try:
             status = os.stat(address)  # noqa: PTH116
         except (FileNotFoundError, NotADirectoryError):
-            # The bytes of some names are no text, and were written down otherwise.
+            # Names that are not valid text were stored with escapes.
             return None if "\\" in address else self._in_archive(address)
         except OSError:
             return None
@@ -106,7 +107,7 @@ class Whereabouts:
             if known != version:
                 members = _members(archive)
                 self._archives[archive] = version, members
-        except Exception:  # as zips and tars may raise, of a file that is damaged
+        except Exception:  # a damaged archive may raise anything
             return None
         self._archives.move_to_end(archive)
         while len(self._archives) > _KEPT:
@@ -114,7 +115,7 @@ class Whereabouts:
         return members.get(address, set())
 
     def _archive(self, address: str) -> str | None:
-        """Return the archive that an address leads into, if there is one."""
+        """Return the archive of an address, if there is one."""
         for match in _IN_ARCHIVE.finditer(address):
             path = address[: match.end() - 1]
             if os.path.isfile(path):  # noqa: PTH113
@@ -123,7 +124,7 @@ class Whereabouts:
 
 
 def _members(archive: str) -> dict[str, set[str]]:
-    """Return the versions of all members by their addresses. Raises what reading it raises."""
+    """Return the versions of all members by address. Raises what reading the archive raises."""
     found: dict[str, set[str]] = {}
     members = versions_in_zip(archive) if is_zip(archive) else versions_in_tar(archive) if is_tar(archive) else ()
     for name, version in members:

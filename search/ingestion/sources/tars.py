@@ -1,4 +1,4 @@
-"""The pictures in tar archives, which are read from their start to their end and never unpacked to the disk."""
+"""Pictures in tar archives, which are read sequentially and never unpacked to disk."""
 
 import os
 import re
@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import IO
 
-from search.ingestion.items import Item, Unavailable, no_folder, nothing_beside
+from search.ingestion.items import Item, Unavailable, no_folder, no_sidecars
 from search.ingestion.sources.captions import may_be_caption, remarks_on, sample_of
 from search.ingestion.sources.files import version_of
 from search.ingestion.sources.listing import Findings, Listing
 from search.ingestion.sources.members import Members
-from search.ingestion.sources.names import is_of_another_kind, plain_name, raws_beside_pictures, storable, suffix_of
+from search.ingestion.sources.names import is_of_another_kind, plain_name, redundant_raws, storable, suffix_of
 from search.ingestion.sources.options import Choices
 from search.ingestion.sources.parts import GoogleTar, Part, Parts, folder_of, is_of_google
 from search.ingestion.sources.sidecars import Sidecars, read_sidecars
@@ -23,19 +23,19 @@ from search.ingestion.sources.sniffing import HEAD
 from search.ingestion.sources.tar_streams import DAMAGED, Damaged, members, opened
 
 HELD_BYTES = 256 * 1024 * 1024
-"""Bytes of pictures that were passed in an archive and that nobody has read yet: the archive waits beyond that."""
+"""Maximum bytes of pictures read ahead from an archive; beyond that, reading it waits."""
 _TAR = re.compile(r"\.(tar(\.(gz|bz2|xz))?|tgz|tbz2?|txz)$", re.IGNORECASE)
 
 
 def is_tar(path: str) -> bool:
-    """Whether a file's name is that of a tar archive, compressed in a way that Python reads."""
+    """Whether a file's name is that of a tar archive with a compression that Python reads."""
     return bool(_TAR.search(path))
 
 
 def tar_listing(path: str, choices: Choices, findings: Findings, together: list[Part] | None = None) -> Listing:
-    """Return the pictures in an archive; how many there are is known at its end.
+    """Return the pictures in an archive; the count is known at its end.
 
-    One of Google's is added to those that are read `together` with it, as ZIPs are.
+    A Google Takeout archive is added to those that are read `together` with it, as ZIPs are.
     """
     together = [] if together is None else together
     own = GoogleTar(path, os.path.abspath(path)) if is_of_google(path) else None  # noqa: PTH100
@@ -45,7 +45,7 @@ def tar_listing(path: str, choices: Choices, findings: Findings, together: list[
 
 
 def versions_in_tar(path: str) -> Iterator[tuple[str, str]]:
-    """Yield the members of an archive, which is read for it, each with its version. Raises DAMAGED and OSError."""
+    """Read an archive and yield (name, version) of its members. Raises DAMAGED and OSError."""
     version = version_of(os.stat(path))  # noqa: PTH116
     with opened(path) as archive:
         for number, member in enumerate(members(archive)):
@@ -53,7 +53,7 @@ def versions_in_tar(path: str) -> Iterator[tuple[str, str]]:
 
 
 class _Held:
-    """The bytes of pictures that wait to be read."""
+    """Counts the bytes of pictures read ahead."""
 
     def __init__(self) -> None:
         self._bytes = 0
@@ -71,7 +71,7 @@ class _Held:
 
 
 class _Member:
-    """A picture that was passed: its bytes until they are read, or nobody will."""
+    """A picture that was read ahead: holds its bytes until they are read or it is garbage-collected."""
 
     def __init__(self, path: str, number: int, data: bytes, held: _Held) -> None:
         self._path, self._number, self._held = path, number, held
@@ -96,18 +96,18 @@ class _Member:
 
 @dataclass
 class _Sample:
-    """Members that follow each other and have one name up to the suffix: a picture, and what is said of it."""
+    """Consecutive members with one name up to the suffix: a picture and its sidecars."""
 
     stem: str = ""
     texts: dict[str, bytes] = field(default_factory=dict)
     names_of_texts: list[str] = field(default_factory=list)
     has_picture: bool = False
-    # One picture at most, with its name in the archive: what is held makes the archive wait.
+    # At most one picture, with its name in the archive: bytes held make reading the archive wait.
     waiting: tuple[str, Item] | None = None
 
 
 class _Reader:
-    """Goes through one archive."""
+    """Reads one archive."""
 
     def __init__(
         self, path: str, choices: Choices, findings: Findings, export: GoogleTar | None, together: Sequence[Part]
@@ -115,7 +115,7 @@ class _Reader:
         self._parts: Parts | None = None
         if export:
             self._parts = Parts(export, together)
-            self._beside = Sidecars(findings, self._parts.names, self._parts.beside)
+            self._finder = Sidecars(findings, self._parts.names, self._parts.siblings)
             for one in together:
                 if isinstance(one, GoogleTar):
                     one.count(choices, findings)
@@ -131,20 +131,20 @@ class _Reader:
             with opened(self._path) as archive:
                 for number, member in enumerate(members(archive)):
                     if member.isfile():
-                        yield from self._met(archive, number, member)
+                        yield from self._member(archive, number, member)
         except (*DAMAGED, OSError):
-            yield from self._ended()  # what came before the damage
+            yield from self._ended()  # offer what came before the damage
             raise
         yield from self._ended()
 
-    def _met(self, archive: tarfile.TarFile, number: int, member: tarfile.TarInfo) -> Iterator[Item]:
+    def _member(self, archive: tarfile.TarFile, number: int, member: tarfile.TarInfo) -> Iterator[Item]:
         name = member.name.removeprefix("./")
         stem, suffix = sample_of(name), suffix_of(name)
         if self._parts and suffix == "json":
-            return  # which was read before
+            return  # read in advance by GoogleTar
         is_caption = may_be_caption(suffix, member.size)
         if not is_caption and is_of_another_kind(suffix):
-            self._members.wants(name)  # which counts it
+            self._members.wants(name)  # to count it
             return
         if stem != self._sample.stem:
             yield from self._ended()
@@ -157,7 +157,7 @@ class _Reader:
         if head is None:
             return
         before = self._sample.waiting
-        double = raws_beside_pictures([before[0], name]) if before else set()
+        double = redundant_raws([before[0], name]) if before else set()
         if name in double:
             self._members.passes_raw(name)
             return
@@ -165,7 +165,7 @@ class _Reader:
         self._sample.waiting = name, self._item(number, member, self._reading(archive, number, member, head))
 
     def _head(self, archive: tarfile.TarFile, member: tarfile.TarInfo, name: str) -> "_Head | None":
-        """Return what was read of a picture to tell that it is one; None for what isn't taken."""
+        """Return the part of a picture read for sniffing; None if it is not taken."""
         wanted = self._members.wants(name)
         if wanted is False:
             return None
@@ -201,20 +201,20 @@ class _Reader:
         )
 
     def _sidecars(self, name: str) -> Callable[[], Mapping[str, bytes]]:
-        """Return what reads what Google says of a picture."""
-        found = self._parts.of(self._beside, name) if self._parts else {}
+        """Return a reader of a picture's Google sidecars."""
+        found = self._parts.of(self._finder, name) if self._parts else {}
         if not self._parts or not found:
-            return nothing_beside
+            return no_sidecars
         return partial(read_sidecars, found, self._parts.beginning, self._findings)
 
     def _of_folder(self, folder: str) -> Callable[[], bytes]:
-        """Return what reads what Google says of the album in a folder."""
+        """Return a reader of the Google metadata of a folder's album."""
         if not self._parts:
             return no_folder
-        return partial(self._beside.of_folder, folder, self._parts.beginning)
+        return partial(self._finder.of_folder, folder, self._parts.beginning)
 
     def _ended(self) -> Iterator[Item]:
-        """Offer the picture of a sample to which nothing more comes."""
+        """Offer the picture of a sample that is complete."""
         sample = self._sample
         if not sample.waiting and not sample.has_picture:
             for name in sample.names_of_texts:
@@ -229,7 +229,7 @@ class _Reader:
         if is_double:
             self._members.passes_raw(name)
             return
-        if sample.texts and item.sidecars is nothing_beside:
+        if sample.texts and item.sidecars is no_sidecars:
             self._findings.notes.extend((item.name, note) for note in remarks_on(sample.texts))
             item = replace(item, sidecars=partial(dict, sample.texts))
         yield item
@@ -237,7 +237,7 @@ class _Reader:
 
 @dataclass
 class _Head:
-    """A member that is being read, and the bytes that were."""
+    """A member being read, and the bytes read so far."""
 
     file: IO[bytes]
     data: bytes = b""
@@ -251,7 +251,7 @@ def _items(
     except Damaged as error:
         findings.problems.append((path, str(error)))
     except (*DAMAGED, OSError) as error:
-        findings.problems.append((path, f"The archive can't be read on from here: {error}"))
+        findings.problems.append((path, f"The rest of the archive can't be read: {error}"))
 
 
 def _bytes(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
@@ -268,7 +268,7 @@ def _rest(member: tarfile.TarInfo, head: _Head) -> bytes:
 
 
 def _found_again(path: str, number: int) -> bytes:
-    """Read the archive up to a member once more, for whoever reads it a second time."""
+    """Read the archive up to a member again, for a second read of that picture."""
     try:
         with opened(path) as archive:
             for at, member in enumerate(members(archive)):

@@ -1,4 +1,4 @@
-"""Folders that are being filled: looked at again and again, which works on network mounts too."""
+"""Watch folders by scanning them repeatedly, which works on network mounts too."""
 
 import os
 import time
@@ -14,17 +14,16 @@ from search.ingestion.sources.listing import Findings, Listed, Listing
 from search.ingestion.sources.sidecars import last_changed
 
 AT_REST = 10.0
-"""Seconds since its last change after which a file counts as whole at first sight."""
+"""Seconds since its last change after which a file is considered complete at first sight."""
 
 
 FIRST_WAIT, LONGEST_WAIT = 15.0, 900.0
-"""Seconds after which a file that could not be read is offered again, though it looks as it did: at first, at most."""
+"""First and longest delay in seconds before an unreadable, unchanged file is offered again."""
 
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What a file is like. `version` is that of its bytes; `whole` changes with its rights too, and with the file that
-    has its name."""
+    """The state of a file. `version` is that of its bytes; `whole` also changes with its permissions and inode."""
 
     version: str = ""
     whole: str = ""
@@ -34,9 +33,9 @@ class _State:
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """A file that came to nothing, as it was then; offered again when it is another one.
+    """A failed file and its state at that time; offered again when the state changes.
 
-    One that could not be read at all, as on a drive that hangs, is offered `again_at` a time too.
+    One that could not be read at all, as on a drive that hangs, is also retried at `again_at` (monotonic).
     """
 
     state: _State
@@ -45,45 +44,45 @@ class _Failure:
     again_at: float | None = None
 
     def is_past(self, state: _State) -> bool:
-        """Whether it is time to try once more."""
+        """Whether it is time to retry."""
         return state.whole != self.state.whole or (self.again_at is not None and time.monotonic() >= self.again_at)
 
 
 class FolderWatch:
-    """Finds the files in some folders that are whole: as they were at the look before, or long unchanged."""
+    """Finds the complete files in some folders: unchanged since the last scan, or for AT_REST seconds."""
 
     def __init__(self, folders: Collection[str], rules: Rules = USUAL, table: Path | None = None) -> None:
         self._folders, self._rules, self._table = folders, rules, table
-        # Hashes, since there may be millions.
+        # Hashes to save memory: there may be millions.
         self._settled: set[int] = set()
         self._offered: dict[str, tuple[int, _State]] = {}
         self._failures: dict[str, _Failure] = {}
         self._growing: dict[str, str] = {}
-        self._told: set[tuple[str, str]] = set()
+        self._known_problems: set[tuple[str, str]] = set()
         self._sniffed: dict[int, bool] = {}
         self._not_read: Counter[str] = Counter()
         self.problems: list[tuple[str, str]] = []
-        """What went wrong at the last look and not at the one before."""
+        """New problems of the last scan."""
         self.not_read: Counter[str] = Counter()
-        """How many files of which kinds have come since then that aren't read."""
+        """How many unsupported files of which kinds are new in the last scan."""
 
     def look(self) -> list[Found]:
-        """Return the whole files that were not settled as they are now, or failed and may not any more."""
+        """Scan; return the complete files that are not settled in their present state, or whose retry is due."""
         findings = Findings()
         walk = Walk(findings, self._rules, self._sniffed)
         if self._table:
             walk.knows(str(self._table))
         self._offered = {}
         whole, growing = [], {}
-        beside = sidecars_of_files(findings)
+        finder = sidecars_of_files(findings)
         for folder in self._folders:
             for found in walk.named(folder):
-                its = beside.of(*os.path.split(found.path))  # which don't count as not read
+                its = finder.of(*os.path.split(found.path))  # these don't count as not read
                 state, failure = _state(found.path), self._failures.get(found.path)
                 key = hash((found.resolved, state.version, last_changed(its.values())))
                 if key in self._settled and not (failure and failure.is_past(state)):
                     continue
-                # What gets its bytes late may have had its time of change early: only for what has failed that counts.
+                # A file may get its modification time before its last bytes; that only matters once it has failed.
                 changed = state.changed if failure else state.bytes_changed
                 earlier = {self._growing.get(found.path), failure.state.whole if failure else None}
                 if time.time() - changed > AT_REST or state.whole in earlier:
@@ -93,16 +92,16 @@ class FolderWatch:
                     growing[found.path] = state.whole
         self._growing = growing
         problems = findings.problems + findings.notes
-        self.problems = [problem for problem in problems if problem not in self._told]
-        self._told = set(problems)
+        self.problems = [problem for problem in problems if problem not in self._known_problems]
+        self._known_problems = set(problems)
         self.not_read, self._not_read = findings.not_read - self._not_read, findings.not_read
         return whole
 
     def settle(self, failed: Sequence[tuple[str, str]] = (), unread: Collection[str] = ()) -> list[tuple[str, str]]:
-        """Don't return again what the last look has returned, unless it changes.
+        """Settle the files returned by the last scan: they are not returned again unless they change.
 
-        Those that have `failed`, with the reason, are returned when anything of them changes; the `unread` among them
-        after a while too. Returns the failures that are news.
+        Those in `failed`, with the reason, are returned when their state changes; those also in `unread` after a delay
+        too. Returns the failures that are new.
         """
         reasons = dict(failed)
         for path, (key, state) in self._offered.items():
@@ -122,7 +121,7 @@ class FolderWatch:
 def _state(path: str) -> _State:
     try:
         status = os.stat(path)  # noqa: PTH116
-    except OSError:  # gone again, or in a folder that is closed to us
+    except OSError:  # gone again, or without permission
         return _State()
     version = version_of(status)
     whole = f"{version} {status.st_ctime_ns} {status.st_dev} {status.st_ino}"
@@ -130,6 +129,6 @@ def _state(path: str) -> _State:
 
 
 def watched_source(whole: Collection[Found], details: Mapping[Path, Details]) -> Listed:
-    """Return files that a look has found as a source."""
+    """Return files found by a scan as a source."""
     findings = Findings()
     return Listed([Listing(items_of(whole, details, findings), len(whole))], findings)

@@ -1,4 +1,4 @@
-"""ZIP archives, read where they lie."""
+"""Pictures in ZIP archives, read in place."""
 
 import datetime as dt
 import io
@@ -17,7 +17,7 @@ from search.ingestion.sources.files import version_of
 from search.ingestion.sources.listing import Findings, Listing
 from search.ingestion.sources.manifest import UNSPLASH_PHOTOS, table_listing
 from search.ingestion.sources.members import Members
-from search.ingestion.sources.names import is_picture_name, plain_name, raws_beside_pictures, storable
+from search.ingestion.sources.names import is_picture_name, plain_name, redundant_raws, storable
 from search.ingestion.sources.options import Choices
 from search.ingestion.sources.parts import Part, Parts, folder_of
 from search.ingestion.sources.sidecars import Sidecars, read_sidecars
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 _ENCRYPTED, _UTF8 = 0x1, 0x800
 _DAMAGED = (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError)
-"""What zipfile raises for damage, for methods that it doesn't know and for wrong passwords; zlib's is a subclass of
-none, see `_read`."""
+"""Exceptions of zipfile for damage, unknown compression methods and wrong passwords. zlib.error is not among them, see
+`_read`."""
 
 
 def is_zip(path: str) -> bool:
@@ -42,10 +42,10 @@ def is_zip(path: str) -> bool:
 def zip_listing(
     path: str, choices: Choices, findings: Findings, downloads: "Downloads", together: list[Part] | None = None
 ) -> Listing:
-    """Return the pictures in an archive; of the archive that Unsplash offers, those that its tables of photos name.
+    """Return the pictures in an archive; for Unsplash's archive, the pictures that its photo tables name.
 
-    It is added to those that are read `together` with it: Google divides an export over several, and what it says of a
-    picture may be in another one.
+    The archive is added to those that are read `together`: Google splits an export over several, and a picture's
+    sidecar may be in another one.
     """
     together = [] if together is None else together
     try:
@@ -75,14 +75,14 @@ def zip_listing(
 
 
 def versions_in_zip(path: str) -> Iterator[tuple[str, str]]:
-    """Yield the members of an archive, each with its version. Raises what zipfile raises, and OSError."""
+    """Yield (name, version) of the members of an archive. Raises what zipfile raises, and OSError."""
     archive = _Archive(path)
     for member in archive.members:
         yield member.filename, _version(archive, member)
 
 
 class _Parked(io.RawIOBase):
-    """A file that is open only while something is read of it: there may be thousands of archives in a run.
+    """A file that is open only during reads: a run may have thousands of archives.
 
     Raises OSError once another file has its name.
     """
@@ -128,14 +128,14 @@ class _Archive:
         self._file = zipfile.ZipFile(cast("IO[bytes]", io.BufferedReader(parked)))
         self._lock = threading.Lock()
         self.members = [one for one in self._file.infolist() if not one.filename.endswith(("/", "\\"))]
-        # By folder, to find what lies beside a picture.
+        # By folder, to find sidecars.
         self.folders: dict[str, dict[str, zipfile.ZipInfo]] = {}
         for one in self.members:
             folder, _, name = one.filename.replace("\\", "/").rpartition("/")
             self.folders.setdefault(folder, {})[name] = one
 
     def opened(self, member: zipfile.ZipInfo) -> IO[bytes]:
-        # The readers share one file with a lock of its own, but are counted without one.
+        # zipfile locks reads of the shared file, but not its reference count.
         with self._lock:
             return self._file.open(member)
 
@@ -144,22 +144,22 @@ class _Archive:
             raise Unavailable("It is encrypted in the archive.")
         try:
             with self.opened(member) as file:
-                # What the archive says of sizes may be wrong, but zipfile gives no more than that.
+                # The archive's sizes may be wrong, but zipfile returns no more than they say.
                 return read_within(file, member.file_size)
         except (OSError, Unavailable):
             raise
-        except NotImplementedError as error:  # Deflate64, which Windows writes for large files, and others
-            raise Unavailable(f"It is compressed in a way that is not read: {error}") from error
-        except Exception as error:  # zlib.error, lzma.LZMAError and those of zipfile have nothing in common
+        except NotImplementedError as error:  # such as Deflate64, which Windows uses for large files
+            raise Unavailable(f"Its compression is not supported: {error}") from error
+        except Exception as error:  # zlib.error, lzma.LZMAError and zipfile's have no common base
             raise Unavailable(f"It is damaged in the archive: {error}") from error
 
-    def beside(self, folder: str) -> list[str]:
-        """Return the folders that lie where `folder` does."""
+    def siblings(self, folder: str) -> list[str]:
+        """Return the sibling folders of `folder`, itself included."""
         above = folder.rpartition("/")[0]
         return [one for one in self.folders if one.rpartition("/")[0] == above]
 
     def beginning(self, path: str) -> bytes:
-        """Return one byte more of a sidecar than there may be, at most. Raises Unavailable and OSError."""
+        """Return a sidecar, or placeholder bytes longer than allowed. Raises Unavailable and OSError."""
         folder, _, name = path.rpartition("/")
         member = self.folders[folder][name]
         if member.file_size > LONGEST_SIDECAR:
@@ -167,7 +167,7 @@ class _Archive:
         return self.read(member)
 
     def head(self, member: zipfile.ZipInfo) -> bytes:
-        """Return the first bytes of a member; none of one that can't be read."""
+        """Return the first bytes of a member; none if it can't be read."""
         try:
             with self.opened(member) as file:
                 return file.read(HEAD)
@@ -180,7 +180,7 @@ def _pictures(archive: _Archive, choices: Choices, findings: Findings) -> list[z
     for one in archive.members:
         members.hides(one.filename)
     taken = [one for one in archive.members if members.takes(one.filename, partial(archive.head, one))]
-    doubles = raws_beside_pictures(one.filename for one in taken)
+    doubles = redundant_raws(one.filename for one in taken)
     for name in doubles:
         members.passes_raw(name)
     return [one for one in taken if one.filename not in doubles]
@@ -194,7 +194,7 @@ def _items(
     together: list[Part],
 ) -> Iterator[Item]:
     parts = Parts(archive, together)
-    beside = Sidecars(findings, parts.names, parts.beside)
+    finder = Sidecars(findings, parts.names, parts.siblings)
     folder = os.path.abspath(archive.path)  # noqa: PTH100
     shared = choices.elsewhere.meant(_paths(folder, member) for member in members)
     for member in members:
@@ -207,28 +207,29 @@ def _items(
             address=address,
             version=_version(archive, member),
             size=expected(member.file_size),
-            sidecars=partial(read_sidecars, parts.of(beside, member.filename), parts.beginning, findings),
-            of_folder=partial(beside.of_folder, folder_of(member.filename), parts.beginning),
+            sidecars=partial(read_sidecars, parts.of(finder, member.filename), parts.beginning, findings),
+            of_folder=partial(finder.of_folder, folder_of(member.filename), parts.beginning),
             changed=_changed(member),
         )
 
 
 def _version(archive: _Archive, member: zipfile.ZipInfo) -> str:
-    # Two members may have one name.
+    # Two members may have the same name.
     return f"{archive.version} {member.header_offset}"
 
 
 def _changed(member: zipfile.ZipInfo) -> float | None:
-    """When a member was changed, by the clock of whoever packed it: nobody tells its zone."""
+    """Return the modification time of a member; ZIP stores local time without a zone."""
     zone = ZoneInfo(settings.PHOTO_TIME_ZONE) if settings.PHOTO_TIME_ZONE else dt.UTC
     try:
         return dt.datetime(*member.date_time, tzinfo=zone).timestamp()
-    except ValueError:  # as where it was left out
+    except ValueError:  # as for a missing date
         return None
 
 
 def _paths(folder: str, member: zipfile.ZipInfo) -> tuple[str, ...]:
-    """Return how a table may write the path of a member, whose name may be in the code page of a Korean Windows."""
+    """Return the possible spellings of a member's path in a table; its name may be in the code page of a Korean
+    Windows."""
     paths = [f"{folder}/{plain_name(member.filename)}"]
     if not member.flag_bits & _UTF8 and not member.filename.isascii():
         for encoding in ("utf-8", "cp949"):

@@ -1,4 +1,4 @@
-"""`manage.py backup`: copy the whole collection elsewhere, and only what is new of it the next time."""
+"""`manage.py backup`: copy the whole collection elsewhere, incrementally."""
 
 import argparse
 import time
@@ -20,8 +20,8 @@ NOT_IN_IT = "Settings are not in it: keep a copy of .env, and above all of SECRE
 class Command(CollectionCommand):
     help = (
         "Copy the database, the originals and the thumbnails to a folder or to s3://bucket/prefix, which is reached "
-        "as `ingest` reaches one. The site goes on meanwhile. Made again in the same place, it copies what is new; "
-        "killed, it goes on. Exit status 1 if anything could not be had."
+        "as for `ingest`. The site keeps running meanwhile. Run again for the same target, it copies what is new; "
+        "interrupted, it resumes. Exit status 1 if anything could not be copied."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,7 @@ class Command(CollectionCommand):
         parser.add_argument(
             "--without-thumbnails",
             action="store_true",
-            help="leave out what can be made again: after restoring, `reconcile --mend` does",
+            help="leave out thumbnails; after restoring, `reconcile --repair` makes them again",
         )
         parser.add_argument(
             "--keep",
@@ -40,12 +40,12 @@ class Command(CollectionCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         self._refuse_own_folder(options["target"])
-        told = time.monotonic()
+        printed = time.monotonic()
 
         def progress(pictures: int, copied: int, size: int) -> None:
-            nonlocal told
-            if time.monotonic() - told >= LINE_EVERY:
-                told = time.monotonic()
+            nonlocal printed
+            if time.monotonic() - printed >= LINE_EVERY:
+                printed = time.monotonic()
                 self.stdout.write(f"{pictures:,} pictures, {copied:,} objects copied, {size / 1e6:,.0f} MB")
 
         try:
@@ -53,7 +53,7 @@ class Command(CollectionCommand):
                 open_target(options["target"]),
                 thumbnails=not options["without_thumbnails"],
                 keep=options["keep"],
-                tell=self.stdout.write,
+                announce=self.stdout.write,
                 progress=progress,
             )
         except (BackupError, StorageUnavailable) as error:
@@ -69,11 +69,11 @@ class Command(CollectionCommand):
         for key in manifest.missing:
             self.stderr.write(f"{key}: missing or damaged here, and in no earlier backup there.")
         if manifest.missing:
-            self.stderr.write("`manage.py reconcile` tells more of these.")
+            self.stderr.write("`manage.py reconcile` says more about these.")
             raise SystemExit(1)
 
     def _refuse_own_folder(self, target: str) -> None:
-        """A backup among the objects of the site would be taken for some of them."""
+        """Raise CommandError for a target within our own media folder: the backup would be taken for objects."""
         media = Path(settings.MEDIA_ROOT).resolve()
         if storage.are_files() and "://" not in target and Path(target).expanduser().resolve().is_relative_to(media):
             raise CommandError(f"{target} is where the pictures of the site are: choose another folder.")

@@ -1,4 +1,4 @@
-"""`manage.py build_map`: where pictures lie on the map."""
+"""`manage.py build_map`: compute where pictures are on the map."""
 
 import argparse
 import time
@@ -7,33 +7,32 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from search.management.base import CollectionCommand
-from search.management.embedding import failures_told, stopped_by_signals
+from search.management.embedding import as_command_errors, stopped_by_signals
 from search.mapping import HOW_TO_INSTALL, NotEnough, NotInstalled, build, can_build, has_map, is_due, place_new
 
 _EACH = 15.0
-"""Seconds between two lines that tell how far it is."""
+"""Seconds between two progress lines."""
 
 
 class Command(CollectionCommand):
     help = (
-        "Draw the map of the collection, /map/, on which pictures that are alike lie near to each other. Where there "
-        "is one, new pictures are put beside what they are like, and nothing else moves; the whole is drawn anew when "
-        "a fifth of it came that way, or another model sees the pictures. Killed on the way, it leaves the map as it "
-        "was."
+        "Build the map of the collection, /map/, on which similar pictures are near each other. Where there is a map, "
+        "new pictures are put next to similar ones, and nothing else moves; it is rebuilt when a fifth of it was "
+        "added that way, or the image model has changed. Interrupted, it leaves the map unchanged."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--again", action="store_true", help="draw the whole map anew")
+        parser.add_argument("--again", action="store_true", help="rebuild the whole map")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self._told = 0.0
-        with failures_told(), stopped_by_signals(self.stderr) as stop:
+        self._printed = 0.0
+        with as_command_errors(), stopped_by_signals(self.stderr) as stop:
             if not (options["again"] or self._is_due()):
                 placed = place_new(stop)
                 self.stdout.write(f"{placed:,} new pictures were put on the map.")
                 return
             try:
-                built = build(self._tell, stop)
+                built = build(self._print, stop)
             except (NotEnough, NotInstalled) as problem:
                 raise CommandError(str(problem)) from problem
         if built is None:
@@ -41,16 +40,17 @@ class Command(CollectionCommand):
         self.stdout.write(f"{built.pictures:,} pictures are on the map, in {built.groups:,} groups.")
 
     def _is_due(self) -> bool:
-        """Whether the whole must be drawn. Where it can't be, new pictures are put on the one that is there."""
+        """Whether the map must be rebuilt. If it must and can't be, warn; new pictures are added to the existing
+        one."""
         due = is_due()
         if due and not can_build() and has_map():
-            self.stderr.write(f"The map is to be drawn anew. {HOW_TO_INSTALL}")
+            self.stderr.write(f"The map should be rebuilt. {HOW_TO_INSTALL}")
             return False
         return due
 
-    def _tell(self, doing: str) -> None:
+    def _print(self, doing: str) -> None:
         now = time.monotonic()
-        if "round" in doing and now - self._told < _EACH:
+        if "round" in doing and now - self._printed < _EACH:
             return
-        self._told = now
+        self._printed = now
         self.stdout.write(f"{doing} ...")

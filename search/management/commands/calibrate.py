@@ -1,4 +1,4 @@
-"""`manage.py calibrate`: measure what unrelated pictures score, so that results can be told good from bad."""
+"""`manage.py calibrate`: measure the scores of unrelated pictures, which give the relevance thresholds."""
 
 from typing import Any
 
@@ -6,15 +6,15 @@ from django.core.management.base import CommandError
 
 from search.embedding import ModelUnavailable
 from search.management.base import CollectionCommand
-from search.management.calibrating import tell_things
+from search.management.calibrating import print_offered_searches
 from search.relevance import calibrate
 from search.relevance.calibration import LEAST
 
 
 class Command(CollectionCommand):
     help = (
-        "Measure what counts as a strong match in this collection. Runs by itself after ingest, reembed and uploads "
-        "when the collection has changed by a tenth, or a model has."
+        "Measure what counts as a strong match in this collection. Runs automatically after ingest, reembed and "
+        "uploads when the collection has changed by a tenth, or a model has changed."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -30,4 +30,4 @@ class Command(CollectionCommand):
             f"Words: the best picture usually scores {report.words.least:.3f}; strong from {report.words.match:.3f}.\n"
             f"Pictures: strong from {report.showing.match:.3f}."
         )
-        tell_things(self.stdout)
+        print_offered_searches(self.stdout)

@@ -1,7 +1,6 @@
-"""`manage.py collectstatic`: Django's own, but for a site with DEBUG off whatever DEBUG is where it runs.
+"""`manage.py collectstatic`: Django's own, but always for a site with DEBUG off.
 
-With DEBUG on nothing is served from what it collects, and with it off nothing without the list of names that goes by
-then.
+With DEBUG on, collected files aren't served; with it off, nothing is served without their manifest.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""`manage.py compare_models`: two models on the same queries, by figures, or by what they find for one query."""
+"""`manage.py compare_models`: compare two models on the same queries, by metrics or by the results of one query."""
 
 import argparse
 import json
@@ -12,7 +12,7 @@ from search.decoding import NoDecoder
 from search.embedding import ModelUnavailable, Pair, active_pair, identity_of
 from search.ingestion.tables import MetadataError
 from search.management.base import CollectionCommand
-from search.management.comparison import TimedLines, as_json, lines_of, tell_problems
+from search.management.comparison import TimedLines, as_json, lines_of, print_problems
 from search.model_comparison.comparing import Comparison, NothingToMeasure, compare_files, compare_sets
 from search.model_comparison.judgements import labelled_by_curators, write_judgements
 from search.model_comparison.labelled import Labelled, read_labelled
@@ -26,45 +26,45 @@ _WIDTH = 34
 
 class Command(CollectionCommand):
     help = (
-        "Compare two models on a labelled set: recall@1, @5 and @10, MRR and nDCG@10, by language, with intervals, "
-        "and whether their difference is more than chance. A labelled set is a table with the columns query, "
-        "language, path or id, and grade (CSV, TSV, JSON lines), or the captions of COCO, Flickr30k or XM3600 as they "
-        "are published. Compared are the active model and another one with a set of vectors here (switch_model "
-        "prepares one), among all pictures that have both; with --images, any two models on the labelled files "
-        "themselves, and the collection is left alone."
+        "Compare two models on a labelled set: recall@1, @5 and @10, MRR and nDCG@10 per language, with confidence "
+        "intervals and whether the difference is significant. A labelled set is a table with the columns query, "
+        "language, path or id, and grade (CSV, TSV, JSON lines), or the published captions of COCO, Flickr30k or "
+        "XM3600. By default the active model is compared with another one that has vectors here (switch_model "
+        "prepares one), on all pictures that have both; with --images, any two models are compared on the labelled "
+        "files, without the collection."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("labelled", nargs="?", type=Path, metavar="FILE", help="the labelled set")
         parser.add_argument(
-            "--judgements", action="store_true", help="take what curators have judged on the page “Compare models”"
+            "--judgements", action="store_true", help="use the judgements of curators from the page “Compare models”"
         )
-        parser.add_argument("--query", metavar="WORDS", help="show what both find for a query, side by side")
+        parser.add_argument("--query", metavar="WORDS", help="show both models' results for a query, side by side")
         parser.add_argument(
             "--model",
             nargs="+",
             action="append",
             default=[],
             metavar=("IMAGE_MODEL", "TEXT_MODEL"),
-            help="a model to compare, by its hub id or folder, and the one for words where that is another; once or "
+            help="a model to compare, by its hub id or folder, and its text model where that is another; once or "
             "twice (default: the active one, and the other one that has vectors here)",
         )
         parser.add_argument(
             "--images",
             type=Path,
             metavar="FOLDER",
-            help="where the labelled files are: encode them with both models instead of searching the collection",
+            help="the folder of the labelled files: encode them with both models instead of searching the collection",
         )
         parser.add_argument(
-            "--language", default="", metavar="CODE", help="the language of queries that name none (captions: en)"
+            "--language", default="", metavar="CODE", help="the language of queries without one (captions: en)"
         )
-        parser.add_argument("--split", default="", metavar="NAME", help="only this part of a set that has parts: test")
+        parser.add_argument("--split", default="", metavar="NAME", help="only this split of the set, such as test")
         parser.add_argument(
-            "--queries", type=_count, metavar="N", help="at most so many queries of each language, drawn at random"
+            "--queries", type=_count, metavar="N", help="a random sample of at most N queries per language"
         )
-        parser.add_argument("--json", action="store_true", help="print all figures as JSON")
+        parser.add_argument("--json", action="store_true", help="print all metrics as JSON")
         parser.add_argument(
-            "--export", type=Path, metavar="FILE.csv", help="write what curators have judged as a table, and end"
+            "--export", type=Path, metavar="FILE.csv", help="export the judgements of curators as a table, and exit"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -90,7 +90,7 @@ class Command(CollectionCommand):
         if options["json"]:
             self.stdout.write(json.dumps(as_json(comparison), ensure_ascii=False, indent=2))
             return
-        tell_problems(comparison, self.stderr)
+        print_problems(comparison, self.stderr)
         for line in lines_of(comparison, by_curators=options["judgements"]):
             self.stdout.write(line)
 
@@ -118,8 +118,8 @@ class Command(CollectionCommand):
         for place in range(max(len(found.first), len(found.second))):
             own = (_cell(found.first[place : place + 1]), _cell(found.second[place : place + 1]))
             self.stdout.write(f"{place + 1:>3}  {own[0]:{_WIDTH + 10}}{own[1]}".rstrip())
-        told = "" if found.correlation is None else f"; Kendall's tau {found.correlation:.2f}"
-        self.stdout.write(f"\n{found.overlap} of {len(found.first)} in both lists{told}")
+        tau = "" if found.correlation is None else f"; Kendall's tau {found.correlation:.2f}"
+        self.stdout.write(f"\n{found.overlap} of {len(found.first)} in both lists{tau}")
 
     def _export(self, path: Path) -> None:
         with path.open("w", encoding="utf-8", newline="") as file:
@@ -138,7 +138,7 @@ def _labelled(options: dict[str, Any]) -> Labelled:
 
 
 def _pairs(named: Sequence[Sequence[str]]) -> list[Pair]:
-    """Return the pairs that were named. A model alone has the one for words that is known, or reads words too."""
+    """Return the named pairs. A single model gets its known text model, or else encodes text itself."""
     if len(named) > 2:
         raise CommandError("Two models are compared: --model stands twice at most.")
     pairs = []

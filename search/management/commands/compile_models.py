@@ -1,4 +1,4 @@
-"""`manage.py compile_models`: make the models fast on this machine, ahead of their first use."""
+"""`manage.py compile_models`: compile the models for this machine before their first use."""
 
 import argparse
 from typing import Any
@@ -11,13 +11,13 @@ from search.embedding import ModelUnavailable, compile_pictures, compile_texts
 class Command(BaseCommand):
     help = (
         "Compile both models for this processor in several ways, keep the fastest whose vectors agree with the "
-        "original ones under DATA_DIR/models, and use it from then on. Done by itself at the first use, too; here it "
-        "can be waited for. What was decided on this kind of machine before is told again."
+        "original ones under DATA_DIR/models, and use it from then on. This happens at first use too; here it can be "
+        "waited for. An earlier decision for the same kind of machine is printed again."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--image-model", default="", help="This model for pictures, and not the active ones.")
-        parser.add_argument("--text-model", default="", help="This model for words, and not the active ones.")
+        parser.add_argument("--image-model", default="", help="this image model instead of the active ones")
+        parser.add_argument("--text-model", default="", help="this text model instead of the active ones")
 
     def handle(self, *args: Any, image_model: str, text_model: str, **options: Any) -> None:
         both = not (image_model or text_model)

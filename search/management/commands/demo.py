@@ -20,14 +20,14 @@ from django.utils.http import urlencode
 
 from imagesearch.environment import listening_address
 from search import demo
-from search.embedding import ModelUnavailable, is_demo_model, models_at_hand
+from search.embedding import ModelUnavailable, is_demo_model, models_available
 from search.models import Image
 from search.things import example_queries
 from search.things.measuring import measure_if_due
 
 
 class Command(BaseCommand):
-    help = "Set everything up that is not set up yet, add pictures, and serve the search. Run again, it takes seconds."
+    help = "Set up everything that is missing, add pictures, and serve the search. Run again, it takes seconds."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--port", type=int, default=8000)
@@ -55,16 +55,17 @@ class Command(BaseCommand):
         self._welcome(_web_address(listening), password)
         os.chdir(settings.BASE_DIR)
         sys.stdout.flush()
-        # The same process from here on: gunicorn stops the embedded database when it ends.
+        # The same process from here on: gunicorn stops the embedded database when it exits.
         os.execve(sys.executable, [sys.executable, "-m", "gunicorn", "imagesearch.wsgi"], serving)  # noqa: S606
 
     def _choose_models(self) -> None:
-        """Fall back on the demo model when the default ones are out of reach, and note it for later runs.
+        """Fall back on the demo model when the default ones can't be loaded, and save that for later runs.
 
-        Models that the environment names are kept: the note would not win over them, and this would go on forever.
+        Models named in the environment are kept: the saved ones would not override them, and this would restart for
+        ever.
         """
         named = os.environ.get("EMBEDDING_IMAGE_MODEL") or os.environ.get("EMBEDDING_TEXT_MODEL")
-        if named or models_at_hand():
+        if named or models_available():
             return
         self.stdout.write(
             "The models are not on this machine and the Hugging Face hub does not answer: "
@@ -78,7 +79,7 @@ class Command(BaseCommand):
             f"EMBEDDING_IMAGE_MODEL={demo.IMAGE_MODEL}\nEMBEDDING_TEXT_MODEL={demo.TEXT_MODEL}\n"
         )
         sys.stdout.flush()
-        os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606 - again, with these settings
+        os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606 - restart with these settings
 
     def _compile_models(self) -> None:
         self.stdout.write("Compiling the models for this processor, if that was not done before ...")
@@ -105,7 +106,7 @@ class Command(BaseCommand):
             self.stderr.write("Some files could not be added; the others can be searched.")
 
     def _curator_password(self) -> str:
-        """Return the password of the account `curator`, made at first use; "" when it has been changed since."""
+        """Return the password of the account `curator`, generated at first use; "" when it has been changed since."""
         kept = settings.DATA_DIR / "curator_password"
         curator = User.objects.filter(username="curator").first()
         if curator is None:
@@ -135,14 +136,14 @@ class Command(BaseCommand):
 
 
 def _examples() -> list[str]:
-    """Return a search in each language that has a strong match here; it is measured now if nobody has."""
+    """Return one example search per language that has a strong match; measures them if nothing has yet."""
     with suppress(ModelUnavailable):
         measure_if_due()
     return [query for language in ("en", "ko") for query in example_queries(language, 1)]
 
 
 def _listening_address(port: int) -> str:
-    """Return where gunicorn will listen. Raises CommandError where it can't."""
+    """Return gunicorn's bind address. Raises CommandError where it can't bind."""
     try:
         address = listening_address("HOST", port)
     except ImproperlyConfigured as error:
@@ -157,7 +158,7 @@ def _refuse_taken_port(host: str, port: int) -> None:
         family, kind, protocol, _name, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((address[0], port, *address[2:]))  # found without looking at the port's size
+            probe.bind((address[0], port, *address[2:]))  # raises for an invalid port too
     except (OSError, OverflowError) as error:
         raise CommandError(
             f"Nothing can listen on {host}, port {port} ({error}). Try another PORT, or HOST: make demo PORT=8001"
@@ -165,7 +166,7 @@ def _refuse_taken_port(host: str, port: int) -> None:
 
 
 def _web_address(listening: str) -> str:
-    """Return the address to open in a browser of this machine, where that is an address of the web."""
+    """Return the URL to open in a browser on this machine; a Unix socket's address unchanged."""
     if listening.startswith("unix:"):
         return listening
     host, _colon, port = listening.rpartition(":")

@@ -1,4 +1,4 @@
-"""`manage.py download_models`: bring the models to this machine ahead of the first search."""
+"""`manage.py download_models`: download the models before the first search."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from search.embedding import ModelUnavailable, download_models
 
 
 class Command(BaseCommand):
-    help = "Fetch both models from the Hugging Face hub, if they are not on this machine yet, and open them once."
+    help = "Download both models from the Hugging Face hub unless they are on this machine, and load them once."
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

@@ -1,4 +1,4 @@
-"""`manage.py empty_trash`: delete for good what is in the trash."""
+"""`manage.py empty_trash`: delete permanently what is in the trash."""
 
 import argparse
 from typing import Any
@@ -10,25 +10,25 @@ from search.ingestion.runs import forget_some_runs
 from search.management.base import CollectionCommand
 from search.management.commands.forget_deletions import days
 from search.models import Trashed
-from search.objects.deletion import settle_or_log
+from search.objects.deletion import delete_pending_or_log
 from search.state import retention
 
 
 class Command(CollectionCommand):
     help = (
-        "Delete for good, rows and files, what has been in the trash for TRASH_DAYS, and forget history older than "
-        "HISTORY_DAYS and runs older than RUNS_DAYS. The "
-        "server does the same each hour: this is for where no server runs, and for more."
+        "Delete permanently, rows and files, what has been in the trash for TRASH_DAYS, and remove history older than "
+        "HISTORY_DAYS and runs older than RUNS_DAYS. The server does the same each hour: this is for installations "
+        "without one, and for the options below."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--older-than", type=days, metavar="DAYS", help="what was deleted so many days ago")
-        parser.add_argument("--all", action="store_true", help="all that is in the trash")
+        parser.add_argument("--older-than", type=days, metavar="DAYS", help="what was deleted at least DAYS ago")
+        parser.add_argument("--all", action="store_true", help="everything in the trash")
 
     def handle(self, *args: Any, **options: Any) -> None:
         age = options["older_than"]
         if age is not None and options["all"]:
-            raise CommandError("Say --older-than DAYS or --all, not both.")
+            raise CommandError("Use either --older-than DAYS or --all.")
         chosen = (
             Trashed.objects.all()
             if options["all"]
@@ -40,5 +40,5 @@ class Command(CollectionCommand):
         retention.forget_history()
         while forget_some_runs() or delete_old_albums():
             pass
-        settle_or_log()
-        self.stdout.write(f"{deleted:,} deleted for good, {Trashed.objects.count():,} left in the trash.")
+        delete_pending_or_log()
+        self.stdout.write(f"{deleted:,} deleted permanently, {Trashed.objects.count():,} left in the trash.")

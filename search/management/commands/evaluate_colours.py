@@ -1,4 +1,4 @@
-"""`manage.py evaluate_colours`: how often colours are found where they are."""
+"""`manage.py evaluate_colours`: precision and recall of the colour filter."""
 
 import argparse
 from pathlib import Path
@@ -13,9 +13,9 @@ from search.management.base import CollectionCommand, at_least_one
 
 class Command(CollectionCommand):
     help = (
-        "Look for colours in drawings of which it is known what they show, and tell how many of those that show a "
-        "colour are found by it (recall) and how many of those that are found show it (precision). With a folder, "
-        "tell too how many of its pictures each colour finds. Nothing of the collection is read or changed."
+        "Search for colours in generated drawings with known colours, and print how many of the drawings of a colour "
+        "are found (recall) and how many of those found have it (precision). With a folder, also print how many of "
+        "its pictures each colour finds. The collection is neither read nor changed."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""`manage.py evaluate_duplicates`: precision and recall of what is called the same picture."""
+"""`manage.py evaluate_duplicates`: precision and recall of duplicate detection."""
 
 import argparse
 from pathlib import Path
@@ -15,15 +15,13 @@ from search.management.base import at_least_one
 class Command(BaseCommand):
     help = (
         "Make altered copies of photos (re-saved, scaled, grey, recoloured, turned, bordered, cropped) and bursts, "
-        "put them beside others, and print which pairs would be called the same: precision, and recall by kind. The "
-        "collection is neither asked nor changed."
+        "mix them with other photos, and print which pairs are taken for the same: precision, and recall by kind. The "
+        "collection is neither read nor changed."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("folder", type=Path, metavar="FOLDER", help="a folder of photos")
-        parser.add_argument(
-            "--altered", type=at_least_one, default=300, metavar="N", help="photos of which copies are made (300)"
-        )
+        parser.add_argument("--altered", type=at_least_one, default=300, metavar="N", help="photos to alter (300)")
         parser.add_argument("--others", type=at_least_one, default=700, metavar="N", help="other photos (700)")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""`manage.py evaluate_relevance`: whether what is called strong is right, on pictures of which it is known."""
+"""`manage.py evaluate_relevance`: accuracy of the relevance bands on labelled pictures."""
 
 import argparse
 from pathlib import Path
@@ -20,9 +20,9 @@ def _share(text: str) -> float:
 
 class Command(BaseCommand):
     help = (
-        "Print, per language, how many queries for things that are there have a strong match, how many for things "
-        "that are not there have none, and how many of the strong matches are right. On fresh drawings, which is fair "
-        "to the demo's model only, or on labelled photos. The collection is neither asked nor changed."
+        "Print, per language, how many queries for something that exists have a strong match, how many for something "
+        "that doesn't exist have none, and the precision of strong matches: on fresh drawings, which only the demo's "
+        "model knows, or on labelled photos. The collection is neither read nor changed."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -38,8 +38,8 @@ class Command(BaseCommand):
             type=_share,
             default=0.0,
             metavar="SHARE",
-            help="put so many of them, such as 0.3, at one end of a wide or tall ground, and print what is found by "
-            "the middle of each picture alone and what by its windows",
+            help="put this share of them, such as 0.3, at one end of a wide or tall background, and compare results "
+            "by the middle of each picture with results by its windows",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

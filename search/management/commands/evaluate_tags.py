@@ -1,4 +1,4 @@
-"""`manage.py evaluate_tags`: how many suggestions of tags are right, where that is known."""
+"""`manage.py evaluate_tags`: precision and recall of tag suggestions on labelled drawings."""
 
 import argparse
 from typing import Any
@@ -12,10 +12,9 @@ from search.tagging.evaluating import evaluate
 
 class Command(CollectionCommand):
     help = (
-        "Suggest tags for fresh drawings of which it is known what they show, as for a collection of them, and tell "
-        "how many suggestions are right (precision) and how many of the pictures that show it are found: before "
-        "anybody has decided, and after a curator has decided about 40 suggestions of each tag. The demo model knows "
-        "such drawings. Nothing of the collection is read or changed."
+        "Suggest tags for fresh drawings with known contents, as for a collection of them, and print precision and "
+        "recall: before any decision, and after a curator has decided about 40 suggestions of each tag. The demo "
+        "model knows such drawings. The collection is neither read nor changed."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""`manage.py find_colours`: the colours of pictures that were added by an earlier version."""
+"""`manage.py find_colours`: extract the colours of pictures that were added by an earlier version."""
 
 import argparse
 import os
@@ -9,28 +9,28 @@ from search.ingestion.palettes import count_unread, read_again, read_some
 from search.ingestion.report import Report
 from search.ingestion.runs import Record
 from search.management.base import CollectionCommand, at_least_one
-from search.management.embedding import failures_told, stopped_by_signals, summarise
+from search.management.embedding import as_command_errors, stopped_by_signals, summarise
 from search.management.progress import progress_of
 from search.models import Palette, Run
 
 
 class Command(CollectionCommand):
     help = (
-        "Look at which colours are in pictures that were added before palettes were kept; servers do the same in the "
-        "background, little by little. Thumbnails are read, no originals. New pictures need none of this. Any number "
-        "of these may run at once; stopped and run again, it goes on."
+        "Extract the colours of pictures that were added before palettes were stored, from their thumbnails; servers "
+        "do the same slowly in the background. New pictures don't need it. Any number of these may run at once; "
+        "stopped and run again, it resumes."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
-            "--again", action="store_true", help="look at all pictures anew; stopped, it goes on without this flag"
+            "--again", action="store_true", help="process all pictures again; to resume, leave out this flag"
         )
         parser.add_argument(
             "--jobs",
             type=at_least_one,
             default=os.cpu_count() or 1,
             metavar="N",
-            help="thumbnails that are read at the same time (default: the number of processors)",
+            help="thumbnails read at the same time (default: the number of processors)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -40,7 +40,7 @@ class Command(CollectionCommand):
             read_again([Palette.UNREADABLE])
         report = Report()
         with (
-            failures_told(),
+            as_command_errors(),
             Record(Run.Kind.COLOURS) as record,
             stopped_by_signals(self.stderr) as stop,
             progress_of(count_unread(), self.stdout) as show,
@@ -54,4 +54,4 @@ class Command(CollectionCommand):
                     report.fail(name, reason)
                 progress(report)
             report.stopped = stop.is_set()
-        summarise(report, self.stdout, self.stderr, f"looked at, {count_unread():,} still to be")
+        summarise(report, self.stdout, self.stderr, f"processed, {count_unread():,} pending")

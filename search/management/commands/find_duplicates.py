@@ -1,4 +1,4 @@
-"""`manage.py find_duplicates`: pictures that are here more than once."""
+"""`manage.py find_duplicates`: find duplicate pictures."""
 
 import argparse
 import os
@@ -21,7 +21,7 @@ from search.ingestion import Progress, Report
 from search.ingestion.fingerprints import compare_again, write_fingerprints
 from search.ingestion.runs import Record
 from search.management.base import CollectionCommand, at_least_one
-from search.management.embedding import failures_told, stopped_by_signals
+from search.management.embedding import as_command_errors, stopped_by_signals
 from search.management.outages import GO_ON
 from search.management.progress import progress_of
 from search.models import Fingerprint, Image, Run
@@ -29,35 +29,35 @@ from search.models.vector_sets import VectorTable, current_set
 
 _AT_ONCE = 500
 MOST_JOBS = 8
-"""By default: each process has a connection of its own, and as much memory."""
+"""Default maximum: each process has a database connection and memory of its own."""
 
 
 class Command(CollectionCommand):
     help = (
-        "Look for pictures that are here more than once, and for similar shots of one scene: the administration lists "
-        "them, for people to decide. Only pictures are compared that are new since the last time. Stopped and run "
-        "again, it goes on; any number of these may run at once. Nothing of the pictures is changed."
+        "Find duplicate pictures, and similar shots of one scene; curators decide on them in the admin. Only new "
+        "pictures are compared. Stopped and run again, it resumes; any number of these may run at once. The pictures "
+        "are not changed."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             "--again",
             action="store_true",
-            help="compare all pictures, also those that were compared before; what people have decided stays",
+            help="compare all pictures, also those compared before; decisions are kept",
         )
         parser.add_argument(
             "--jobs",
             type=at_least_one,
             default=min(os.cpu_count() or 1, MOST_JOBS),
             metavar="N",
-            help="processes that compare at the same time, 200 MB each (default: the number of processors, at most 8)",
+            help="processes to compare with, 200 MB each (default: the number of processors, at most 8)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.report, self.found = Report(), Found()
         if options["again"]:
             compare_again()
-        with failures_told(), Record(Run.Kind.DUPLICATES) as record, stopped_by_signals(self.stderr) as stop:
+        with as_command_errors(), Record(Run.Kind.DUPLICATES) as record, stopped_by_signals(self.stderr) as stop:
             record.take(self.report)
             self._hash(options["jobs"], stop)
             table = current_set(active_model())
@@ -66,10 +66,10 @@ class Command(CollectionCommand):
             with progress_of(Fingerprint.objects.filter(is_compared=False).count(), self.stdout) as progress:
                 self._compare(table, options["jobs"], stop, record.noting(progress))
             self.report.stopped = stop.is_set()
-        self._tell(stop.is_set())
+        self._print(stop.is_set())
 
     def _hash(self, jobs: int, stop: threading.Event) -> None:
-        """Make the hashes of pictures that were added before there were any."""
+        """Hash pictures that were added before there were hashes."""
         last = uuid.UUID(int=0)
         there = Image.objects.filter(fingerprint=None).count()
         report = Report(doing="Reading thumbnails")
@@ -106,25 +106,25 @@ class Command(CollectionCommand):
         except Ended:
             if stop.is_set():
                 return
-            raise CommandError(f"A process that compares was ended: there may be too little memory. {GO_ON}") from None
+            raise CommandError(f"A process was killed, perhaps for lack of memory. {GO_ON}") from None
 
     def _count(self, found: Found, progress: Progress) -> None:
         self.found.add(found)
         self.report.known += found.compared
         progress(self.report)
 
-    def _tell(self, stopped: bool) -> None:
+    def _print(self, stopped: bool) -> None:
         for name, reason in self.report.failed:
             self.stderr.write(f"{name}: {reason}")
         left = Fingerprint.objects.filter(is_compared=False).count()
         self.stdout.write(
             f"{self.found.compared:,} pictures compared: {self.found.same:,} pairs that are the same picture, "
-            f"{self.found.similar:,} of similar shots. {left:,} still to be compared"
-            f"{'' if stopped or not left else ', which wait for their vectors'}."
+            f"{self.found.similar:,} of similar shots. {left:,} pending"
+            f"{'' if stopped or not left else ', without vectors yet'}."
         )
         if not keypoint_matching.is_there():
             self.stdout.write(
-                "Crops, turned pictures and those with a border were not looked for: that takes OpenCV, "
+                "Crops, turned pictures and those with a border were not searched for: that needs OpenCV, "
                 "`pip install -r requirements-duplicates.txt`; then run this with --again."
             )
         if self.report.failed:

@@ -1,4 +1,4 @@
-"""`manage.py find_places`: country, region and town of the pictures whose coordinates are known already."""
+"""`manage.py find_places`: find country, region and town of pictures with coordinates."""
 
 import argparse
 from typing import Any
@@ -7,23 +7,23 @@ from search.curation.placing import count_unplaced, place_again, place_some
 from search.ingestion.report import Report
 from search.ingestion.runs import Record
 from search.management.base import CollectionCommand
-from search.management.embedding import failures_told, stopped_by_signals, summarise
+from search.management.embedding import as_command_errors, stopped_by_signals, summarise
 from search.management.progress import progress_of
 from search.models import Run
 
 
 class Command(CollectionCommand):
     help = (
-        "Look up the country, region and town of pictures whose coordinates are known, in a table that is installed: "
-        "no file is read, and nothing is asked of the network. New pictures need none of this. Any number of these "
-        "may run at once; stopped and run again, it goes on."
+        "Look up the country, region and town of pictures with coordinates in an installed table, without reading "
+        "files or using the network. New pictures don't need it. Any number of these may run at once; stopped and run "
+        "again, it resumes."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             "--again",
             action="store_true",
-            help="look all up anew, as after an update of the table of towns; stopped, it goes on without this flag",
+            help="look up all again, as after an update of the table of towns; to resume, leave out this flag",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -31,7 +31,7 @@ class Command(CollectionCommand):
             place_again()
         report = Report()
         with (
-            failures_told(),
+            as_command_errors(),
             Record(Run.Kind.PLACES) as record,
             stopped_by_signals(self.stderr) as stop,
             progress_of(count_unplaced(), self.stdout) as show,
@@ -42,4 +42,4 @@ class Command(CollectionCommand):
                 report.added += count
                 progress(report)
             report.stopped = stop.is_set()
-        summarise(report, self.stdout, self.stderr, f"looked up, {count_unplaced():,} still to be")
+        summarise(report, self.stdout, self.stderr, f"looked up, {count_unplaced():,} pending")

@@ -1,4 +1,4 @@
-"""`manage.py forget_deletions`: have `ingest` add again what was deleted from the collection."""
+"""`manage.py forget_deletions`: let `ingest` add deleted pictures again."""
 
 import argparse
 import datetime as dt
@@ -14,17 +14,15 @@ from search.models import Tombstone
 
 class Command(CollectionCommand):
     help = (
-        "Forget which pictures were deleted from the collection, so that `ingest` adds them when it meets their files "
-        "again: those whose ids are given, those deleted long ago, or all. What is remembered of each is its id, a "
-        "hash of its pixels and the time. To bring back what a folder holds, `ingest --again` is simpler."
+        "Forget which pictures were deleted from the collection, so that `ingest` adds their files again: those with "
+        "the given ids, those deleted long ago, or all. Each deletion is stored as its id, a hash of its pixels and "
+        "the time. To bring back the contents of a folder, `ingest --again` is simpler."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument(
-            "ids", nargs="*", type=_image_id, metavar="ID", help="as in the address of a picture's page"
-        )
-        parser.add_argument("--older-than", type=days, metavar="DAYS", help="what was deleted so many days ago")
-        parser.add_argument("--all", action="store_true", help="everything that was ever deleted")
+        parser.add_argument("ids", nargs="*", type=_image_id, metavar="ID", help="as in the URL of a picture's page")
+        parser.add_argument("--older-than", type=days, metavar="DAYS", help="what was deleted at least DAYS ago")
+        parser.add_argument("--all", action="store_true", help="all deletions")
 
     def handle(self, *args: Any, **options: Any) -> None:
         ids, age = options["ids"], options["older_than"]

@@ -1,4 +1,4 @@
-"""`manage.py index_health`: whether searches find what they should, and what to do where they don't."""
+"""`manage.py index_health`: check the recall and state of the index, and advise."""
 
 import datetime as dt
 from typing import Any
@@ -20,27 +20,27 @@ from search.state.index_health import IndexHealth, IndexState, index_health
 
 class Command(CollectionCommand):
     help = (
-        "Compare searches with a scan of all vectors, and tell the state of the index and the table, and what to do. "
-        "Ends with status 1 when something is to be done."
+        "Compare searches with an exact scan, print the state of the index and the tables, and what to do. Exit "
+        "status 1 if anything is to be done."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--rebuild",
             action="store_true",
-            help="put the vectors right and build their index anew; searches go on meanwhile",
+            help="repair the vectors and rebuild their index; searches keep working",
         )
         parser.add_argument(
             "--vacuum",
             action="store_true",
-            help="remove dead rows, of many after building the index anew, and count what is there",
+            help="remove dead rows, many after a rebuild, and update statistics",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         table = current_set(active_model())
         if options["rebuild"]:
             self._rebuild(table)
-            table = current_set(active_model())  # another one, where it was divided
+            table = current_set(active_model())  # another table if it was partitioned
         if options["vacuum"]:
             with connection.cursor() as cursor:
                 cursor.execute(f'VACUUM (ANALYZE) "{Image._meta.db_table}"')
@@ -58,22 +58,22 @@ class Command(CollectionCommand):
 
     def _rebuild(self, table: VectorTable | None) -> None:
         if table and (wrong := repair(table)):
-            self.stdout.write(f"Vectors put right: {wrong.missing + wrong.left + wrong.other:,}.")
+            self.stdout.write(f"Vectors repaired: {wrong.missing + wrong.left + wrong.other:,}.")
         for unused in unused_sets(active_model()):
-            self.stdout.write(f"Dropping the vectors of {unused.model}, which nothing uses any more.")
+            self.stdout.write(f"Dropping the vectors of {unused.model}, which is no longer used.")
             drop_set(table_of(unused))
         drop_left_tables()
         if table is None:
             return
         parts = parts_for(table.vectors)
         if parts > table.partitions:
-            self.stdout.write(f"Dividing the vectors into {parts} parts; searches go on meanwhile ...")
+            self.stdout.write(f"Partitioning the vectors into {parts} parts; searches keep working ...")
             is_done = divide(table, parts, self.stdout.write) is not None
         else:
-            self.stdout.write("Building the index; searches go on meanwhile ...")
+            self.stdout.write("Building the index; searches keep working ...")
             is_done = rebuild_index(table)
         if not is_done:
-            raise CommandError("A load or another rebuild is at the index now. It will be there when that ends.")
+            raise CommandError("Another load or rebuild holds the index. Try again when it has ended.")
 
 
 def _lines(health: IndexHealth) -> list[str]:
@@ -84,7 +84,7 @@ def _lines(health: IndexHealth) -> list[str]:
     )
     return [
         f"Pictures that can be found: {health.searchable:,}",
-        f"Waiting for their vectors: {health.pending:,}; of another model: {health.other_models:,}",
+        f"Pending: {health.pending:,}; of another model: {health.other_models:,}",
         f"Hidden: {health.hidden:,}",
         f"Of the nearest {PER_PAGE}, a search by a picture shows {by_picture}, by words {by_words}",
         f"Index: {_index(health.index)}",
@@ -92,7 +92,7 @@ def _lines(health: IndexHealth) -> list[str]:
         f"Vectors: {health.vectors:,}, and {health.dead_vectors:,} dead rows",
         f"Vacuumed: {_moment(health.vacuumed)}; analysed: {_moment(health.analysed)}",
         f"PostgreSQL's own memory (shared_buffers): {filesizeformat(health.shared_buffers)}, "
-        + ("which holds both" if health.fits else "less than both: see “PostgreSQL settings” in docs/install.md"),
+        + ("which holds both" if health.fits else "smaller than both: see “PostgreSQL settings” in docs/install.md"),
     ]
 
 

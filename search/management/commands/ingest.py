@@ -1,4 +1,4 @@
-"""`manage.py ingest`: fill the collection from files, archives, buckets and the web."""
+"""`manage.py ingest`: add pictures from files, archives, buckets and the web."""
 
 import argparse
 import os
@@ -12,7 +12,7 @@ from search.curation.details import clean_tags
 from search.decoding import NoDecoder
 from search.embedding import ModelUnavailable
 from search.ingestion import Choices, Metadata, MetadataError, Report, Rules, ingest, open_source, read_metadata
-from search.ingestion.albums import ALBUMS, Met, titled
+from search.ingestion.albums import ALBUMS, AlbumCollector, titled
 from search.ingestion.pruning import Listing, NotPruned, Place
 from search.ingestion.report import LeftOut, Why
 from search.ingestion.retrying import (
@@ -28,7 +28,7 @@ from search.ingestion.runs import Origin, Record
 from search.ingestion.sources import Listed
 from search.management.base import CollectionCommand
 from search.management.calibrating import calibrate_after
-from search.management.console_output import tell, tell_what_was_not_applied, tell_what_was_not_read
+from search.management.console_output import print_not_applied, print_not_read, print_report
 from search.management.ingest_arguments import add_arguments
 from search.management.progress import progress_of
 from search.management.pruning import prune
@@ -38,7 +38,7 @@ from search.models.albums import LONGEST_TITLE
 from search.objects.storage import StorageUnavailable
 from search.text.normalization import normalised_text
 
-_OF_A_NEW_RUN = (
+_RUN_OPTIONS = (
     *(
         "metadata",
         "tag",
@@ -53,9 +53,9 @@ _OF_A_NEW_RUN = (
     ),
     *("enqueue", "update_details", "prune", "yes", "most"),
 )
-"""Options that say what is read, or how: a retry has them from its run."""
-_AS_USUAL: dict[str, Any] = {
-    **dict.fromkeys(_OF_A_NEW_RUN, None),
+"""Options that a retry takes from its run."""
+_DEFAULTS: dict[str, Any] = {
+    **dict.fromkeys(_RUN_OPTIONS, None),
     "tag": [],
     "again": False,
     "enqueue": False,
@@ -63,30 +63,30 @@ _AS_USUAL: dict[str, Any] = {
     "read_captions": True,
     "every": 1,
 }
-LEFT_ALONE = "Left alone: hidden, excluded, in a recycle bin or among the previews of another program."
-GO_ON = "What was added stays; run the same command again to go on."
+LEFT_ALONE = "Skipped: hidden, excluded, in a recycle bin or among the previews of another program."
+GO_ON = "What was added stays; run the same command again to resume."
 
 
 class Command(CollectionCommand):
     help = (
         "Add pictures to the collection. Known pictures are skipped, and those that were deleted from it; unreadable "
-        "ones are reported. Stopped at any point and run again, it goes on where it was. Exit status 1 if any picture "
-        "failed, or nothing there could be read."
+        "ones are reported. Stopped at any point and run again, it resumes. Exit status 1 if any picture failed, or "
+        "nothing could be read."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         add_arguments(parser)
 
     _added_before = 0
-    """Pictures added until an outage after which the same is done again."""
+    """Pictures added before an outage, after which `handle` runs again."""
     _record: Record | None = None
-    """Of the run, which goes on after an outage."""
+    """The record of this run, kept across outages."""
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["retry"]:
-            self._again(options)
+            self._retry(options)
             return
-        self._refuse_what_makes_no_sense(options)
+        self._refuse_conflicts(options)
         if options["watch"]:
             folders = [Path(path) for path in options["paths"]]
             watch(
@@ -105,7 +105,7 @@ class Command(CollectionCommand):
         else:
             self._once(options)
 
-    def _refuse_what_makes_no_sense(self, options: dict[str, Any]) -> None:
+    def _refuse_conflicts(self, options: dict[str, Any]) -> None:
         paths = options["paths"]
         if not paths:
             raise CommandError("Name a file, folder, archive, bucket or table; or say --retry RUN.")
@@ -130,15 +130,15 @@ class Command(CollectionCommand):
             raise CommandError("--yes and --most go with --prune.")
 
     def _recorded(self, options: dict[str, Any]) -> Record:
-        """Return what the ledger is to know of this run."""
+        """Return the ledger's record of this run."""
         if self._record is None:
             origin = Origin(places=places_to_keep(options["paths"]), options=options_to_keep(options))
             self._record = Record(Run.Kind.INGEST, origin)
         return self._record
 
-    def _again(self, options: dict[str, Any]) -> None:
-        """Try again what an earlier run did not add."""
-        if options["paths"] or any(options[name] for name in _OF_A_NEW_RUN):
+    def _retry(self, options: dict[str, Any]) -> None:
+        """Retry the files that an earlier run did not add."""
+        if options["paths"] or any(options[name] for name in _RUN_OPTIONS):
             raise CommandError("--retry takes all else from that run: it goes with --again and --dry-run alone.")
         try:
             retry = retry_of(options["retry"], again=options["again"])
@@ -147,20 +147,20 @@ class Command(CollectionCommand):
         if not retry.takes_all and not retry.files:
             self.stdout.write(f"Run {retry.run.pk} left out no file that could be tried again.")
             return
-        run, told = retry.run, {**_AS_USUAL, **retry.run.options}
+        run, chosen = retry.run, {**_DEFAULTS, **retry.run.options}
         door = Run.Door.ADMIN if options["asked_by"] else Run.Door.COMMAND
         if door == Run.Door.ADMIN:
             os.nice(10)  # people search meanwhile
         if self._record is None:
             origin = Origin(door, _user(options["asked_by"]), run.places, run.options, retries=run.pk)
             self._record = Record(Run.Kind.INGEST, origin)
-        told |= {"paths": run.places, "again": options["again"] or told["again"], "dry_run": options["dry_run"]}
+        chosen |= {"paths": run.places, "again": options["again"] or chosen["again"], "dry_run": options["dry_run"]}
         self.stdout.write(
-            f"Run {run.pk}: {retry.why}, so all that it read is looked at again; what is here is passed over."
+            f"Run {run.pk}: {retry.why}, so its whole source is read again; known pictures are skipped."
             if retry.takes_all
             else f"Trying {len(retry.files):,} files of run {run.pk} again."
         )
-        self._take(retry.source(), retry.metadata, told, retry)
+        self._take(retry.source(), retry.metadata, chosen, retry)
 
     def _once(self, options: dict[str, Any]) -> None:
         _album_title(options["album"])
@@ -229,7 +229,7 @@ class Command(CollectionCommand):
             self._added_before += so_far.added
             raise
 
-    def _put_into_albums(self, met: Met, options: dict[str, Any]) -> None:
+    def _put_into_albums(self, met: AlbumCollector, options: dict[str, Any]) -> None:
         title, kind = _album_title(options["album"]), options["albums"]
         called = f"ingest --album {title}" if title else f"ingest --albums {kind}"
         for name, revision in met.put_into_albums(called):
@@ -246,14 +246,14 @@ class Command(CollectionCommand):
         options: dict[str, Any],
         retry: Retry | None,
     ) -> None:
-        """Tell what became of the pictures, and do what is to be done once all are there."""
+        """Print the result, and do what must wait until all pictures are added."""
         if not options["dry_run"]:
             report.added, report.known = report.added + self._added_before, report.known - self._added_before
-        notes = self._gathered(report, source, metadata, options, retry)
-        tell(report, notes, self.stdout, self.stderr, dry_run=options["dry_run"])
+        notes = self._remarks(report, source, metadata, options, retry)
+        print_report(report, notes, self.stdout, self.stderr, dry_run=options["dry_run"])
         if options["metadata"]:
-            tell_what_was_not_applied(report, self.stdout)
-        is_nothing = tell_what_was_not_read(report, source.findings, self.stdout)
+            print_not_applied(report, self.stdout)
+        is_nothing = print_not_read(report, source.findings, self.stdout)
         if report.stopped:
             raise CommandError(f"Stopped. {GO_ON}")
         if options["prune"]:
@@ -265,7 +265,7 @@ class Command(CollectionCommand):
                 self.stdout.write(f"To try those that failed again: manage.py ingest --retry {self._record.key}")
             raise SystemExit(1)
 
-    def _gathered(
+    def _remarks(
         self,
         report: Report,
         source: Listed | Tried,
@@ -273,10 +273,10 @@ class Command(CollectionCommand):
         options: dict[str, Any],
         retry: Retry | None,
     ) -> list[tuple[str, str]]:
-        """Add what could not be offered to the report; return what is to be said of all else."""
+        """Add what the source could not offer to the report; return the remaining notes."""
         for name, reason in source.problems:
             report.fail(name, reason, address=place_of(name, options["paths"]))
-        # What was not met may follow; and of single files nobody asked for the others.
+        # After a stop or with a limit, missing files may still come; a retry of single files asked for no others.
         if not (report.stopped or options["limit"] or (retry and not retry.takes_all)):
             for name in metadata.missing:
                 report.fail(name, "Named in the metadata, but not there.")
@@ -285,7 +285,7 @@ class Command(CollectionCommand):
         return [*metadata.problems, *source.notes, *metadata.elsewhere.notes]
 
     def _places(self, options: dict[str, Any]) -> list[Place]:
-        """Return the places of which it is to be told what is gone."""
+        """Return the places that --prune checks for removed files."""
         try:
             return [Place.of(path) for path in options["paths"]] if options["prune"] else []
         except NotPruned as error:
@@ -304,10 +304,10 @@ def _user(key: int | None) -> Any:
     return get_user_model().objects.filter(pk=key).first() if key else None
 
 
-def _met(items: Any, options: dict[str, Any]) -> Met | None:
+def _met(items: Any, options: dict[str, Any]) -> AlbumCollector | None:
     if options["album"]:
-        return Met(items, titled(_album_title(options["album"])))
-    return Met(items, ALBUMS[options["albums"]]()) if options["albums"] else None
+        return AlbumCollector(items, titled(_album_title(options["album"])))
+    return AlbumCollector(items, ALBUMS[options["albums"]]()) if options["albums"] else None
 
 
 def _album_title(text: str | None) -> str:

@@ -1,4 +1,4 @@
-"""`manage.py migrate`: Django's own, but one at a time for each database."""
+"""`manage.py migrate`: Django's own, under a lock for each database."""
 
 import time
 from collections.abc import Iterator
@@ -11,13 +11,13 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from search.monitoring.upgrades import differences, migrating
 
 LOCK = 0x696D67736D696772
-"""Of PostgreSQL's advisory locks: a number that nobody else uses."""
+"""Key of PostgreSQL's advisory lock, used by nothing else."""
 POLL = 0.2
-"""Seconds between two tries."""
+"""Seconds between two attempts."""
 
 
 class Command(migrate.Command):
-    help = "Bring the database to this version. Where another process is at it, wait for it to end."
+    help = "Migrate the database to this version. If another process is migrating it, wait for that to end."
 
     def check(self, *args: Any, **options: Any) -> None:
         with migrating():
@@ -27,7 +27,7 @@ class Command(migrate.Command):
         if options["plan"] or options["check_unapplied"]:
             super().handle(*args, **options)
             return
-        with self._alone(options["database"], tells=options["verbosity"] > 0):
+        with self._alone(options["database"], verbose=options["verbosity"] > 0):
             super().handle(*args, **options)
             unknown = differences()[1] if options["database"] == DEFAULT_DB_ALIAS else []
         if unknown:
@@ -35,14 +35,14 @@ class Command(migrate.Command):
             self.stderr.write(f"The database is of a newer version than this code, which does not know {newer}.")
 
     @contextmanager
-    def _alone(self, database: str, *, tells: bool) -> Iterator[None]:
-        """Hold a lock of this database's session, which ends with the connection whatever becomes of the process."""
+    def _alone(self, database: str, *, verbose: bool) -> Iterator[None]:
+        """Hold a session-level advisory lock, which ends with the connection even if the process is killed."""
         connection = connections[database]
         waits = False
-        # Not pg_advisory_lock: a statement that waits has a snapshot, for whose end CREATE INDEX CONCURRENTLY in the
-        # other process would wait in turn.
+        # Not pg_advisory_lock: a waiting statement holds a snapshot, and CREATE INDEX CONCURRENTLY in the other
+        # process would wait for it in turn.
         while not _asked(connection, "SELECT pg_try_advisory_lock(%s)"):
-            if tells and not waits:
+            if verbose and not waits:
                 self.stdout.write("Another process migrates this database; waiting for it to end ...")
                 self.stdout.flush()
             waits = True
@@ -50,7 +50,7 @@ class Command(migrate.Command):
         try:
             yield
         finally:
-            with suppress(DatabaseError):  # of a connection that was lost, and the lock with it
+            with suppress(DatabaseError):  # the connection was lost, and the lock with it
                 _asked(connection, "SELECT pg_advisory_unlock(%s)")
 
 

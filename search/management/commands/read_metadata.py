@@ -1,4 +1,4 @@
-"""`manage.py read_metadata`: dates, cameras and captions of the pictures that are here already."""
+"""`manage.py read_metadata`: read dates, cameras and captions of existing pictures."""
 
 import argparse
 from typing import Any
@@ -6,20 +6,19 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from search.curation.captures import read_again
-from search.ingestion.metadata_rereading import Rewriting, count_unread
+from search.ingestion.metadata_rereading import Rereading, count_unread
 from search.ingestion.runs import Record
 from search.management.base import CollectionCommand, at_least_one
-from search.management.embedding import failures_told, stopped_by_signals, summarise
+from search.management.embedding import as_command_errors, stopped_by_signals, summarise
 from search.management.progress import progress_of
 from search.models import Run
 
 
 class Command(CollectionCommand):
     help = (
-        "Read what cameras and people wrote into the files of pictures that are here already, and into files beside "
-        "them that are still there: dates, cameras, places, captions. Nothing is decoded, and nothing that a person "
-        "has changed is touched. Any number of these may run at once; stopped and run again, it goes on. Exit status "
-        "1 if any picture failed."
+        "Read the metadata in the files of existing pictures, and in sidecar files that still exist: dates, cameras, "
+        "places, captions. Pictures are not decoded, and edits are never overwritten. Any number of these may run at "
+        "once; stopped and run again, it resumes. Exit status 1 if any picture failed."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -27,20 +26,20 @@ class Command(CollectionCommand):
             "--read-captions",
             action=argparse.BooleanOptionalAction,
             default=True,
-            help="fill in titles, descriptions, tags, authors and licences where there are none, of pictures that "
-            "`ingest` has brought (default: yes)",
+            help="fill empty titles, descriptions, tags, authors and licences of pictures that were added by `ingest` "
+            "(default: yes)",
         )
         parser.add_argument(
             "--again",
             action="store_true",
-            help="read all pictures, also those that were read before, as when sidecars have changed; stopped, it "
-            "goes on without this flag",
+            help="read all pictures, also those that were read before, as when sidecars have changed; to resume, "
+            "leave out this flag",
         )
         parser.add_argument(
             "--replace-captions",
             action="store_true",
-            help="put what is written now in place of titles, descriptions, tags, authors and licences that no "
-            "curator has changed, no --metadata table has stated and nobody has typed at an upload",
+            help="replace titles, descriptions, tags, authors and licences, except those that a curator has edited, a "
+            "--metadata table has set or a user has entered at an upload",
         )
         parser.add_argument("--limit", type=at_least_one, metavar="N", help="stop after N pictures")
 
@@ -51,12 +50,12 @@ class Command(CollectionCommand):
             read_again()
         there, limit = count_unread(), options["limit"]
         with (
-            failures_told(),
+            as_command_errors(),
             Record(Run.Kind.METADATA) as record,
             stopped_by_signals(self.stderr) as stop,
             progress_of(min(there, limit or there), self.stdout) as progress,
         ):
-            work = Rewriting(
+            work = Rereading(
                 min(there, limit or there),
                 captions=options["read_captions"],
                 replaces=options["replace_captions"],
@@ -65,4 +64,4 @@ class Command(CollectionCommand):
                 progress=record.noting(progress),
             )
             work.work()
-        summarise(work.report, self.stdout, self.stderr, f"read, {count_unread():,} still to be")
+        summarise(work.report, self.stdout, self.stderr, f"read, {count_unread():,} pending")

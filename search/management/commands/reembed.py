@@ -1,4 +1,4 @@
-"""`manage.py reembed`: after a change of model, give every picture a vector of the new one."""
+"""`manage.py reembed`: after a change of model, compute all vectors with the new one."""
 
 from typing import Any
 
@@ -6,22 +6,22 @@ from search.ingestion import reembed, stale_images
 from search.ingestion.runs import Record
 from search.management.base import CollectionCommand
 from search.management.calibrating import calibrate_after
-from search.management.embedding import failures_told, stopped_by_signals, summarise
+from search.management.embedding import as_command_errors, stopped_by_signals, summarise
 from search.management.progress import progress_of
 from search.models import Run
 
 
 class Command(CollectionCommand):
     help = (
-        "Embed the pictures anew that another model than the active one has embedded. May be stopped and run again, "
-        "and run on many machines at once."
+        "Compute the vectors of pictures that were embedded by another model than the active one. May be stopped and "
+        "run again, and run on many machines at once."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        with failures_told(), Record(Run.Kind.REEMBED) as record:
+        with as_command_errors(), Record(Run.Kind.REEMBED) as record:
             with stopped_by_signals(self.stderr) as stop, progress_of(stale_images(), self.stdout) as progress:
                 report = reembed(record.noting(progress), stop=stop)
             report.stopped = stop.is_set()
             if not stop.is_set():
                 calibrate_after(self.stdout, self.stderr)
-        summarise(report, self.stdout, self.stderr, "embedded anew")
+        summarise(report, self.stdout, self.stderr, "embedded again")

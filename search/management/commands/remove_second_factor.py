@@ -1,4 +1,4 @@
-"""`manage.py remove_second_factor`: let somebody in who has lost the device with their codes."""
+"""`manage.py remove_second_factor`: disable the second factor of a user who has lost their device."""
 
 import argparse
 from typing import Any
@@ -12,12 +12,12 @@ from search.management.base import CollectionCommand
 
 class Command(CollectionCommand):
     help = (
-        "Switch it off of an account: its password is enough to log in from then on, until the person sets "
-        "up another one. Be sure that it is that person who asks."
+        "Remove the second factor of an account: its password is enough to log in until the user sets up another one. "
+        "Be sure that it is really the user who asks."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("name", help="of the account")
+        parser.add_argument("name", help="the account's name")
 
     def handle(self, *args: Any, **options: Any) -> None:
         name = options["name"]

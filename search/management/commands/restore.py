@@ -1,4 +1,4 @@
-"""`manage.py restore`: have everything be as in a backup."""
+"""`manage.py restore`: restore database and objects from a backup."""
 
 import argparse
 import time
@@ -15,12 +15,12 @@ from search.objects.storage import StorageUnavailable
 
 class Command(BaseCommand):
     help = (
-        "Have database and objects be as in a backup, whether the objects were files or in a bucket. All is verified; "
-        "what is damaged is named and left out. Stop the site before. Stopped or failed, the database is as it was, "
-        "and the same command goes on. Exit status 1 if anything was damaged or missing."
+        "Restore database and objects from a backup, to files or a bucket, whichever it was made from. Everything is "
+        "verified; damaged parts are listed and left out. Stop the site first. Stopped or failed, it leaves the "
+        "database unchanged, and the same command resumes. Exit status 1 if anything was damaged or missing."
     )
     # The database may have no tables yet.
-    requires_system_checks: list[str] = []  # noqa: RUF012 - as Django has it
+    requires_system_checks: list[str] = []  # noqa: RUF012 - as in Django
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
@@ -33,7 +33,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             source = open_target(options["source"])
-            how: dict[str, Any] = {"tell": self.stdout.write, "progress": self._lines()}
+            how: dict[str, Any] = {"announce": self.stdout.write, "progress": self._lines()}
             if options["check"]:
                 outcome = check(source, options["at"], **how)
             else:
@@ -41,31 +41,31 @@ class Command(BaseCommand):
         except (BackupError, StorageUnavailable, NoRoom) as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
-            raise CommandError("Stopped. Run the same command again to go on.") from None
+            raise CommandError("Stopped. Run the same command again to resume.") from None
         self._summarise(outcome, is_check=options["check"])
         if not outcome.is_all_well:
             raise SystemExit(1)
 
     def _lines(self) -> Callable[[int, int], None]:
-        told = time.monotonic()
+        printed = time.monotonic()
 
         def progress(looked_at: int, copied: int) -> None:
-            nonlocal told
-            if time.monotonic() - told >= LINE_EVERY:
-                told = time.monotonic()
-                self.stdout.write(f"{looked_at:,} objects looked at, {copied:,} of them read")
+            nonlocal printed
+            if time.monotonic() - printed >= LINE_EVERY:
+                printed = time.monotonic()
+                self.stdout.write(f"{looked_at:,} objects checked, {copied:,} of them read")
 
         return progress
 
     def _summarise(self, outcome: Outcome, *, is_check: bool) -> None:
-        for told_of in [*outcome.damaged, *outcome.different]:
-            self.stderr.write(told_of)
+        for line in [*outcome.damaged, *outcome.different]:
+            self.stderr.write(line)
         for key in outcome.manifest.missing:
             self.stderr.write(f"{key}: was missing when the backup was made.")
         rows, objects = sum(outcome.manifest.rows.values()), outcome.manifest.objects
         if is_check:
             self.stdout.write(
-                f"Backup {outcome.manifest.made}: {rows:,} rows; {outcome.copied:,} of {objects:,} objects are whole."
+                f"Backup {outcome.manifest.made}: {rows:,} rows; {outcome.copied:,} of {objects:,} objects are intact."
             )
         else:
             self.stdout.write(
@@ -74,5 +74,6 @@ class Command(BaseCommand):
             )
         if outcome.damaged and not is_check:
             self.stderr.write(
-                "Missing thumbnails are made by `reconcile --mend`; originals come back when `ingest` meets them."
+                "`reconcile --repair` makes missing thumbnails; originals are restored when `ingest` reads their "
+                "files."
             )

@@ -1,4 +1,4 @@
-"""`manage.py state`: what there is, what waits, and what is wrong, for who looks at three in the morning."""
+"""`manage.py state`: counts, backlogs and problems, for the operator."""
 
 import argparse
 import json
@@ -11,35 +11,37 @@ from django.utils import translation
 from search.management.base import CollectionCommand
 from search.objects import storage
 from search.state.figures import Figure, Section
-from search.state.periodic_checks import LOOKS, look
+from search.state.periodic_checks import CHECKS, look
 from search.state.sections import sections
 
 WRONG, UNKNOWN = 1, 2
-"""Exit statuses: something needs somebody; nothing that was looked at does, but not everything was."""
+"""Exit statuses: something needs attention; nothing known does, but not everything was checked."""
 
 
 class Command(CollectionCommand):
     help = (
-        "Tell what there is, what waits for whom and what is wrong, each with when it was looked at and the command "
-        "that puts it right. Exit status 0 where all is well; 1 where something needs somebody, or can't be told; 2 "
-        "where nothing does as far as is known, but something was never looked at, or not for three days."
+        "Print the state of the collection, its backlogs and problems, each with when it was measured and the command "
+        "that fixes it. Exit status 0 if all is well; 1 if something needs attention or can't be measured; 2 if "
+        "nothing known does, but something was never checked, or not for three days."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
-            "--look",
+            "--check",
             nargs="*",
-            choices=sorted(LOOKS),
+            choices=sorted(CHECKS),
             metavar="WHAT",
-            help=f"look anew before, at {', '.join(LOOKS)} or, where none of them is named, at all: seconds for the "
-            "first, minutes for the others of a large collection. A server does that by itself (LOOK_HOURS)",
+            help=f"first check {', '.join(CHECKS)} or, without a name, all of them: seconds for the first, minutes "
+            "for the others in a large collection. A server does that by itself (LOOK_HOURS)",
         )
-        parser.add_argument("--json", action="store_true", help="for programs")
+        # The spelling of earlier versions.
+        parser.add_argument("--look", dest="check", nargs="*", choices=sorted(CHECKS), help=argparse.SUPPRESS)
+        parser.add_argument("--json", action="store_true", help="print JSON")
         parser.add_argument("--quiet", action="store_true", help="print nothing where all is well")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        wanted = options["look"]
-        for name in LOOKS if wanted == [] else wanted or ():
+        wanted = options["check"]
+        for name in CHECKS if wanted == [] else wanted or ():
             look(name)
         with translation.override("en"):
             state = [*sections(), _answering()]
@@ -47,11 +49,11 @@ class Command(CollectionCommand):
             if options["json"]:
                 self.stdout.write(json.dumps(_as_json(state, status), indent=2, ensure_ascii=False, default=str))
             elif status or not options["quiet"]:
-                self._tell(state, status)
+                self._print(state, status)
         if status:
             raise SystemExit(status)
 
-    def _tell(self, state: Sequence[Section], status: int) -> None:
+    def _print(self, state: Sequence[Section], status: int) -> None:
         for section in state:
             self.stdout.write(f"{section.title} ({_when(section)})")
             for figure in section.figures:
@@ -60,13 +62,13 @@ class Command(CollectionCommand):
                 self.stdout.write(f"{mark}{figure.label}: {_shown(figure)}{note}")
             self.stdout.write("")
         for figure in (figure for section in state for figure in section.wrong):
-            value = f": {_shown(figure)}" if figure.value != figure.mend else ""
-            self.stdout.write(f"NEEDS SOMEBODY: {figure.label}{value}")
-            if figure.mend:
-                self.stdout.write(f"  Run: {figure.mend}")
+            value = f": {_shown(figure)}" if figure.value != figure.fix else ""
+            self.stdout.write(f"NEEDS ATTENTION: {figure.label}{value}")
+            if figure.fix:
+                self.stdout.write(f"  Run: {figure.fix}")
         if unknown := [str(section.title) for section in state if not section.is_known]:
-            self.stdout.write(f"NOT KNOWN, since nobody has looked lately: {', '.join(unknown)}")
-            self.stdout.write("  Run: manage.py state --look")
+            self.stdout.write(f"NOT KNOWN, not checked lately: {', '.join(unknown)}")
+            self.stdout.write("  Run: manage.py state --check")
         if not status:
             self.stdout.write("All is well.")
 
@@ -78,7 +80,7 @@ def _status(state: Sequence[Section]) -> int:
 
 
 def _answering() -> Section:
-    """Whether the storage answers. Where the database doesn't, the command has said so already."""
+    """Whether the storage is reachable. If the database isn't, the command has failed already."""
     try:
         storage.check()
     except storage.StorageUnavailable as error:
@@ -91,8 +93,8 @@ def _answering() -> Section:
 def _when(section: Section) -> str:
     if not section.look:
         return "now"
-    when = f"{section.measured:%Y-%m-%d %H:%M} UTC" if section.measured else "never looked at"
-    return f"{when}; the last look failed: {section.failed}" if section.failed else when
+    when = f"{section.measured:%Y-%m-%d %H:%M} UTC" if section.measured else "never checked"
+    return f"{when}; the last check failed: {section.failed}" if section.failed else when
 
 
 def _shown(figure: Figure) -> str:
@@ -107,11 +109,11 @@ def _shown(figure: Figure) -> str:
 
 
 def _as_json(state: Sequence[Section], status: int) -> dict[str, Any]:
-    """All that is told, by names that stay: a number that nobody has measured is null."""
+    """Return the state under stable names; an unmeasured number is null."""
     return {
         "status": {0: "well", WRONG: "needs somebody", UNKNOWN: "not known"}[status],
         "needs_somebody": [
-            {"name": figure.name, "what": str(figure.label), "value": figure.value, "run": figure.mend}
+            {"name": figure.name, "what": str(figure.label), "value": figure.value, "run": figure.fix}
             for section in state
             for figure in section.wrong
         ],

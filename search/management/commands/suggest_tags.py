@@ -1,4 +1,4 @@
-"""`manage.py suggest_tags`: which tags of the vocabulary fit which pictures, for curators to accept."""
+"""`manage.py suggest_tags`: suggest tags of the vocabulary for pictures, for curators to accept."""
 
 import argparse
 from typing import Any
@@ -19,20 +19,19 @@ from search.tagging.vocabulary import encode_missing, load_if_empty
 
 class Command(CollectionCommand):
     help = (
-        "Suggest tags of the vocabulary for pictures that they fit: the administration shows them, and no picture "
-        "gets one unless a person accepts it. Only what is new is compared: pictures, tags, and tags whose threshold "
-        "decisions have moved. A server does the same each minute. Where there is no vocabulary, the one to start "
-        "with is loaded."
+        "Suggest tags of the vocabulary for pictures, to be accepted in the admin. Only what is new is compared: "
+        "pictures, tags, and tags whose threshold has moved by decisions. A server does the same each minute. Without "
+        "a vocabulary, the starting one is loaded."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
-            "--again", action="store_true", help="compare all pictures with all tags; what people have decided stays"
+            "--again", action="store_true", help="compare all pictures with all tags; decisions are kept"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if added := load_if_empty():
-            self.stdout.write(f"{added:,} tags to start with added.")
+            self.stdout.write(f"{added:,} starting tags added.")
         try:
             calibrate_if_due()
             encode_missing()
@@ -50,7 +49,7 @@ class Command(CollectionCommand):
 
             found = suggest(again=options["again"], patient=True, stop=stop, progress=progress)
         if not found.is_measured:
-            raise CommandError(f"What unrelated pictures score is not measured: that takes {LEAST} pictures.")
+            raise CommandError(f"Not calibrated: that takes {LEAST} pictures.")
         self.stdout.write(f"{found.compared:,} pictures compared: {found.suggested:,} suggestions are new.")
         if not found.is_done:
-            raise CommandError("Stopped. Run it again to go on.")
+            raise CommandError("Stopped. Run it again to resume.")

@@ -1,4 +1,4 @@
-"""`manage.py switch_model`: another pair of models, prepared beside the one in use and swapped in without a gap."""
+"""`manage.py switch_model`: prepare another pair of models beside the active one, and swap without downtime."""
 
 import argparse
 import threading
@@ -10,34 +10,34 @@ from search import switching
 from search.embedding import Pair
 from search.ingestion import Pending, Report, Worker
 from search.management.base import CollectionCommand
-from search.management.embedding import failures_told, stopped_by_signals
+from search.management.embedding import as_command_errors, stopped_by_signals
 from search.management.progress import progress_of
-from search.management.switching import tell_state
+from search.management.switching import print_state
 from search.models import Image
 from search.switching import activating, copying, preparing
 
 
 class Command(CollectionCommand):
     help = (
-        "Change the models without a gap. With names of models: compute their vectors beside those in use, build their"
-        " index and measure. That may take days, be stopped, killed and run again, also on many machines at once;"
-        " searches go on with the models in use. Then --activate swaps them, and --back returns. Without arguments:"
-        " tell how far it is."
+        "Change the models without downtime. With model names: compute their vectors beside the active ones, build "
+        "their index and calibrate. That may take days, be interrupted and resumed, and run on many machines at once;"
+        " searches keep using the active models. Then --activate swaps them, and --back returns. Without arguments:"
+        " print the state."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("image_model", nargs="?", default="", help="id on the hub, or folder")
+        parser.add_argument("text_model", nargs="?", default="", help="the text model, where that is not the same one")
         parser.add_argument(
-            "text_model", nargs="?", default="", help="the model for words, where that is not the same one"
-        )
-        parser.add_argument(
-            "--text", default="", metavar="MODEL", help="another model for words with the same one for pictures"
+            "--text", default="", metavar="MODEL", help="another text model with the active image model"
         )
         what = parser.add_mutually_exclusive_group()
-        what.add_argument("--activate", action="store_true", help="use what was prepared; the models before are kept")
-        what.add_argument("--back", action="store_true", help="use the models again that were active before")
-        what.add_argument("--abort", action="store_true", help="end the preparation and drop what was prepared")
-        what.add_argument("--forget", metavar="OLD", help="drop all that is kept of a model that is not used any more")
+        what.add_argument(
+            "--activate", action="store_true", help="use the prepared models; the previous ones are kept"
+        )
+        what.add_argument("--back", action="store_true", help="return to the previous models")
+        what.add_argument("--abort", action="store_true", help="cancel the preparation and drop its vectors")
+        what.add_argument("--forget", metavar="OLD", help="drop the vectors of a model that is no longer used")
 
     def handle(self, *args: Any, **options: Any) -> None:
         asked = [options[name] for name in ("activate", "back", "abort", "forget")]
@@ -49,7 +49,7 @@ class Command(CollectionCommand):
         if options["text"] and options["text_model"]:
             raise CommandError("The model for words is named twice.")
         try:
-            with failures_told():
+            with as_command_errors():
                 self._do(options, names)
         except switching.Refused as reason:
             raise CommandError(str(reason)) from reason
@@ -67,7 +67,7 @@ class Command(CollectionCommand):
         elif options["forget"]:
             self.stdout.write(f"Dropped all that was left of {switching.forget_models_of(options['forget'])}.")
         else:
-            tell_state(switching.state(), self.stdout)
+            print_state(switching.state(), self.stdout)
 
     def _prepare(self, pair: Pair) -> None:
         named = switching.begin(pair)
@@ -75,12 +75,12 @@ class Command(CollectionCommand):
         with stopped_by_signals(self.stderr) as stop:
             with progress_of(preparing.missing(named), self.stdout) as progress:
                 report = switching.fill(named, stop, progress)
-            self._tell_failed(report)
+            self._print_failed(report)
             measured = (
                 None if stop.is_set() else switching.finish(named, lambda doing: self._say(f"{doing} ..."), stop)
             )
         if measured is None:
-            self._say(f"Stopped: {report.added:,} vectors were added, and stay. Run the same command again to go on.")
+            self._say(f"Stopped: {report.added:,} vectors were added and kept. Run the same command again to resume.")
             return
         self._say("Prepared. `manage.py switch_model --activate` uses it; `--abort` drops it.")
 
@@ -90,7 +90,7 @@ class Command(CollectionCommand):
                 named = activating.require_prepared()
                 if not self._caught_up(named, stop):
                     return
-                self._tell_swapped(switching.activate(named))
+                self._print_swapped(switching.activate(named))
             self._settle(stop)
 
     def _go_back(self) -> None:
@@ -98,17 +98,17 @@ class Command(CollectionCommand):
             named = activating.require_kept()
             if not self._caught_up(named, stop):
                 return
-            self._tell_swapped(switching.go_back(named))
+            self._print_swapped(switching.go_back(named))
             self._settle(stop)
 
     def _caught_up(self, named: Any, stop: threading.Event) -> bool:
         with progress_of(preparing.missing(named), self.stdout) as progress:
-            self._tell_failed(switching.catch_up(named, progress, stop))
+            self._print_failed(switching.catch_up(named, progress, stop))
         if stop.is_set():
             self._say("Stopped before anything was switched.")
         return not stop.is_set()
 
-    def _tell_swapped(self, swapped: switching.Swapped) -> None:
+    def _print_swapped(self, swapped: switching.Swapped) -> None:
         pair = swapped.named.pair
         self._say(
             f"Switched to {pair.image}, with {pair.text} for words, in {1000 * swapped.seconds:.0f} ms. Running "
@@ -121,28 +121,28 @@ class Command(CollectionCommand):
             )
 
     def _settle(self, stop: threading.Event) -> None:
-        """Copy the new vectors into the pictures' own rows, and give what came in the meantime its own."""
+        """Copy the new vectors into the pictures' rows, and embed pictures that were added meanwhile."""
         if copying.is_left():
-            self._say("Copying the vectors into the pictures' rows, which no search waits for ...")
+            self._say("Copying the vectors into the pictures' rows, in the background of searches ...")
             with progress_of(copying.left(), self.stdout) as progress:
                 switching.copy_vectors(stop, progress)
         if stop.is_set() and copying.is_left():
-            self._say("Stopped. `manage.py switch_model --activate` goes on copying, as `embed_pending` does.")
+            self._say("Stopped. `manage.py switch_model --activate` resumes copying, as `embed_pending` does.")
             return
         pending = Image.objects.pending().filter(embedding_failure="").count()
         if pending and not stop.is_set():
             with progress_of(pending, self.stdout) as progress:
                 worker = Worker(Pending(), stop=stop, progress=progress)
                 worker.work()
-            self._tell_failed(worker.report)
-        self._say("Done. `manage.py switch_model` tells what is kept, and how to go back.")
+            self._print_failed(worker.report)
+        self._say("Done. `manage.py switch_model` shows which models are kept, and how to return.")
 
-    def _tell_failed(self, report: Report) -> None:
+    def _print_failed(self, report: Report) -> None:
         for name, reason in report.failed:
             self.stderr.write(f"{name}: {reason}")
         if report.failed:
             self.stderr.write(
-                f"{len(report.failed):,} pictures have no vector of this model; the others go on without them."
+                f"{len(report.failed):,} pictures have no vector of this model; the others are not affected."
             )
 
     def _say(self, line: str) -> None:

@@ -1,4 +1,4 @@
-"""`manage.py upgrade_embedded`: move the embedded database to the version of PostgreSQL that this program brings."""
+"""`manage.py upgrade_embedded`: migrate the embedded database to the version of PostgreSQL of this release."""
 
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,18 @@ from imagesearch.embedded_upgrade import CannotUpgrade, upgrade
 
 class Command(BaseCommand):
     help = (
-        "Move the data of the embedded database to the version of PostgreSQL that this program brings. The old data "
-        "are kept beside them, under another name; twice their size must be free."
+        "Migrate the data of the embedded database to the version of PostgreSQL of this release. The old data are "
+        "kept under another name; twice their size must be free."
     )
-    # They ask a database, which can't be started before.
-    requires_system_checks: list[str] = []  # noqa: RUF012 - as Django has it
+    # System checks query the database, which can't be started before.
+    requires_system_checks: list[str] = []  # noqa: RUF012 - as in Django
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--old-binaries", type=Path, metavar="FOLDER", help="where pg_ctl of the old version is, if it isn't found"
+            "--old-binaries",
+            type=Path,
+            metavar="FOLDER",
+            help="the folder of the old version's pg_ctl, if it isn't found",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

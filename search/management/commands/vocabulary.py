@@ -1,4 +1,4 @@
-"""`manage.py vocabulary`: the tags that can be suggested, in and out as a table."""
+"""`manage.py vocabulary`: import and export the tags that can be suggested."""
 
 import argparse
 import sys
@@ -16,21 +16,21 @@ from search.tagging.vocabulary import load_starting
 
 class Command(CollectionCommand):
     help = (
-        "The vocabulary: tags with their names in English and Korean, aliases, the phrase that a model knows them by, "
-        "and the wider tag that they are within. Nothing of the pictures is changed. With no argument it is counted."
+        "The vocabulary: tags with their names in English and Korean, aliases, the phrase that a text model encodes, "
+        "and the broader tag. Pictures are not changed. Without arguments the tags are counted."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         what = parser.add_mutually_exclusive_group()
-        what.add_argument("--start", action="store_true", help="add the tags to start with that are not known yet")
+        what.add_argument("--start", action="store_true", help="add the missing ones of the starting tags")
         what.add_argument(
             "--import",
             dest="table",
             metavar="FILE",
             help="add the tags of a CSV, TSV or JSON Lines file that has any of the columns name, english, korean, "
-            "phrase, aliases (comma-separated) and parent; tags that are known are changed, and those it lacks stay",
+            "phrase, aliases (comma-separated) and parent; known tags are updated, none is removed",
         )
-        what.add_argument("--export", metavar="FILE", help="write all of it as CSV, with - to the output")
+        what.add_argument("--export", metavar="FILE", help="write all tags as CSV, with - to standard output")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["table"]:

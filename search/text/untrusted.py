@@ -1,4 +1,4 @@
-"""Text that strangers wrote: NFC, without control characters. HTML is text like any other, and stays as it is."""
+"""Cleaning of untrusted text: NFC, without control characters. HTML is not parsed; templates escape it."""
 
 import re
 import unicodedata
@@ -7,14 +7,14 @@ from typing import Any
 from search.text.normalization import composed, normalised_text
 
 _LONGEST = 100_000
-"""Characters that are looked at of any text."""
-# Control characters but for line breaks and tabs; and what changes the direction of all that follows.
+"""Characters of a text that are considered; the rest is dropped."""
+# Control characters except line breaks and tabs; and those that change the direction of all that follows.
 _CONTROL = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")
 _BREAKS = re.compile("\r\n?|\x0c|\u2028|\u2029|\x85")
 
 
 def prose(value: Any, limit: int) -> str:
-    """Return text of any number of lines, at most `limit` characters; "" for what is no text."""
+    """Return text of any number of lines, at most `limit` characters; "" if `value` is not a string."""
     if not isinstance(value, str):
         return ""
     text = _CONTROL.sub("", _BREAKS.sub("\n", value[:_LONGEST]))
@@ -22,29 +22,29 @@ def prose(value: Any, limit: int) -> str:
 
 
 def line(value: Any, limit: int) -> str:
-    """Return one line of text with single spaces, at most `limit` characters; "" for what is no text."""
+    """Return one line of text with single spaces, at most `limit` characters; "" if `value` is not a string."""
     return normalised_text(prose(value, _LONGEST))[:limit].strip()
 
 
 def decoded(data: bytes) -> str:
-    """Return text whose encoding nobody tells: UTF-8 where it is that, else as Windows writes it in the west."""
+    """Return text of unknown encoding: UTF-8 where valid, else Windows-1252."""
     data = data[: 4 * _LONGEST].rstrip(b"\0 ")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         if error.reason == "unexpected end of data" and not data[: error.start].isascii():
-            return data[: error.start].decode("utf-8")  # cut within a character, as fields of a fixed length are
+            return data[: error.start].decode("utf-8")  # cut within a character, as in fields of a fixed length
         return "".join(_WINDOWS.get(byte, chr(byte)) for byte in data)
 
 
 _WINDOWS = {byte: bytes([byte]).decode("cp1252", "ignore") or chr(byte) for byte in range(0x80, 0xA0)}
 
 
-# A decoder process can open nothing, so that Python finds no codec there that was not used before.
+# A decoder process can open no files, so Python finds no codec there that was not loaded before.
 for _name in ("utf-16", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "iso2022_jp", "euc_jp"):
     "あ".encode(_name).decode(_name)
 
 
 def is_blank(text: str) -> bool:
-    """Whether nothing of a text is seen."""
+    """Whether a text has no visible character."""
     return not any(unicodedata.category(one)[0] not in "CZ" for one in text)

@@ -1,4 +1,4 @@
-"""What was met before: an unchanged picture need not be read or downloaded again."""
+"""Origins: which files were ingested before, so that unchanged ones are not read or downloaded again."""
 
 import uuid
 from collections.abc import Iterable, Sequence
@@ -10,32 +10,32 @@ from search.models.accepted import accepted_names
 from search.models.ingestion import origin_id
 
 _UNSURE = 600
-"""Seconds that may lie between reading a picture and writing that down, or between two clocks."""
+"""Tolerance in seconds between reading a picture and recording it, and between two clocks."""
 
 
 def origin_of(item: Item, image_id: uuid.UUID) -> Origin | None:
-    """Return the row that says where an image came from; None for an item without an address."""
+    """Return the Origin of an image; None for an item without an address."""
     if not item.address:
         return None
     return Origin(id=origin_id(item.address, item.version), address=item.address, image_id=image_id)
 
 
-def met_before(items: Sequence[Item], *, pending: bool = False) -> list[uuid.UUID | None]:
-    """Return of each item its image if it was met before, unchanged, and is there with a vector that counts.
+def seen_before(items: Sequence[Item], *, pending: bool = False) -> list[uuid.UUID | None]:
+    """Return for each item the image it is known as: seen before, unchanged, with a vector of an accepted model.
 
-    With `pending` an image that waits for its vector, or has that of another model, counts too.
+    With `pending`, images without a vector, or with one of another model, count too.
     """
     ids = [origin_id(item.address, item.version) if item.address else None for item in items]
     images = (
         Image.objects.all() if pending else Image.objects.filter(embedding_model__in=accepted_names(active_model()))
     )
-    met = Origin.objects.filter(pk__in=[one for one in ids if one], image_id__in=images.values("pk"))
-    there = dict(met.values_list("pk", "image_id"))
+    seen = Origin.objects.filter(pk__in=[one for one in ids if one], image_id__in=images.values("pk"))
+    there = dict(seen.values_list("pk", "image_id"))
     return [there.get(one) if one else None for one in ids]
 
 
 def with_changed_sidecars(items: Sequence[Item]) -> list[bool]:
-    """Return of each item whether its sidecars may have changed since it was read at its address."""
+    """Return for each item whether its sidecars may have changed since it was last read."""
     changed = {origin_id(item.address, item.version): item.sidecars_changed for item in items if item.sidecars_changed}
     if not changed:
         return [False] * len(items)
@@ -44,36 +44,36 @@ def with_changed_sidecars(items: Sequence[Item]) -> list[bool]:
     return [bool(item.sidecars_changed) and origin_id(item.address, item.version) in since for item in items]
 
 
-def met_there_before(met: Iterable[tuple[Item, uuid.UUID]]) -> set[str]:
-    """Return those addresses at which these very images were met before, in whatever version."""
-    pairs = {(item.address, image_id) for item, image_id in met if item.address}
+def seen_there_before(seen: Iterable[tuple[Item, uuid.UUID]]) -> set[str]:
+    """Return the addresses at which the same image was found before, in any version."""
+    pairs = {(item.address, image_id) for item, image_id in seen if item.address}
     if not pairs:
         return set()
     known = Origin.objects.filter(address__in={address for address, _ in pairs}).values_list("address", "image_id")
     return {address for address, image_id in known if (address, image_id) in pairs}
 
 
-def met_and_deleted(items: Sequence[Item]) -> list[bool]:
-    """Return of each item whether it was met before, unchanged, and the picture was deleted since."""
+def seen_and_deleted(items: Sequence[Item]) -> list[bool]:
+    """Return for each item whether it was found before, unchanged, and deleted since."""
     ids = [origin_id(item.address, item.version) if item.address else None for item in items]
-    met = Origin.objects.filter(pk__in=[one for one in ids if one], image_id__in=Tombstone.objects.values("pk"))
-    deleted = set(met.values_list("pk", flat=True))
+    seen = Origin.objects.filter(pk__in=[one for one in ids if one], image_id__in=Tombstone.objects.values("pk"))
+    deleted = set(seen.values_list("pk", flat=True))
     return [one in deleted for one in ids]
 
 
-def have_read_again(image_id: uuid.UUID) -> None:
-    """Have a picture read when it is met again; where it was met before stays written down."""
+def mark_for_reading(image_id: uuid.UUID) -> None:
+    """Have a picture read again when it is next found; its addresses stay recorded."""
     for origin in Origin.objects.filter(image_id=image_id):
-        # A key that no address and version make.
+        # A random key matches no address and version.
         Origin.objects.filter(pk=origin.pk).update(id=uuid.uuid4())
 
 
 def record(origins: Iterable[Origin | None]) -> None:
-    """Remember where images came from. Any number of processes may do so at once."""
+    """Record where images came from. Safe to run concurrently."""
     rows = {origin.pk: origin for origin in origins if origin}
     if rows:
         Origin.objects.bulk_create(
-            [rows[pk] for pk in sorted(rows)],  # in one order, so that two runs never wait for each other
+            [rows[pk] for pk in sorted(rows)],  # in one order, so that two runs can't deadlock
             update_conflicts=True,
             unique_fields=["id"],
             update_fields=["image_id", "seen"],
