@@ -154,7 +154,7 @@ def _kept_together(request: HttpRequest, kind: str) -> None:
     """Keep the first picture of each posted group, unless the group has changed since the page was loaded."""
     pending = {one: number for number, group in enumerate(pending_groups(kind)) for one in group.ids}
     asked = [_ids(text.split(",")[:MOST_SHOWN]) for text in request.POST.getlist("together")[:PER_PAGE]]
-    groups = {}  # by the pending group, so that no group is decided twice
+    groups: dict[int, list[uuid.UUID]] = {}  # by the pending group, so that no group is decided twice
     for ids in asked:
         numbers = {pending.get(one, -1) for one in ids}
         if len(ids) > 1 and len(numbers) == 1 and -1 not in numbers:
