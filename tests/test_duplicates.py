@@ -471,7 +471,7 @@ def test_what_the_others_say_is_merged_and_undone_as_one(carol):
     best = Image.objects.get(pk=best.pk)
     assert (best.title, best.tags, best.capture.taken.year) == ("", ["Sea"], 2020)
     assert not Trashed.objects.exists()
-    assert groups() == set(), "What is decided is not asked again."
+    assert groups() == {group_of(best, other)}, "Who undoes it decides anew."
 
 
 def test_what_the_kept_one_says_itself_stays(carol):
