@@ -10,13 +10,15 @@ from django.db import DataError
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import URLPattern, URLResolver, path, reverse_lazy
+from django.urls import URLPattern, URLResolver, path, reverse, reverse_lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from search.accounts import second_factor
+from search.duplicates.groups import pending_groups
 from search.models import Report, SignUp
 from search.relevance import due
+from search.tagging.overview import waiting_by_tag
 
 OURS = "search"
 _QUEUES: dict[Any, Callable[[], QuerySet[Any]]] = {
@@ -24,6 +26,12 @@ _QUEUES: dict[Any, Callable[[], QuerySet[Any]]] = {
     SignUp: SignUp.waiting,
 }
 """Pending items per model, for its count on the overview."""
+_CALLED = {"Revision": _("History"), "Trashed": _("Trash")}
+"""Names on the overview that differ from the model's."""
+_ORDER = (
+    "Image", "Report", "Duplicates", "VocabularyTag", "Revision", "Trashed", "Run", "State", "SignUp", "Compare",
+)  # fmt: skip
+"""Order of the overview: curation first, then what is looked up, then the rest."""
 
 
 def view_on_site(request: HttpRequest, content_type_id: str, object_id: str) -> HttpResponse:
@@ -79,9 +87,8 @@ class CurationSite(admin.AdminSite):
         context = {
             "is_unmeasured": due.should_warn(),
             "measure": due.MEASURE,
-            "may_see_state": request.user.has_perm("search.change_image"),
-            "may_settle": request.user.has_perms(["search.change_image", "search.delete_image"]),
-            "may_compare": any(request.user.has_perm(f"search.{name}_image") for name in ("view", "change")),
+            "duplicates": len(pending_groups()) if _may_settle(request) else 0,
+            "suggestions": sum(waiting_by_tag().values()) if request.user.has_perm("search.change_image") else 0,
         }
         return super().index(request, {**context, **(extra_context or {})})
 
@@ -93,8 +100,36 @@ class CurationSite(admin.AdminSite):
         if request.resolver_match and request.resolver_match.url_name in ("index", "app_list"):
             for app in apps:
                 for model in app["models"]:
+                    model["name"] = _CALLED.get(model["object_name"], model["name"])
                     _count_waiting(model)
+                if app["app_label"] == OURS:
+                    app["models"] = sorted([*app["models"], *_pages(request)], key=_place)
         return apps
+
+
+def _place(model: dict[str, Any]) -> int:
+    name = model["object_name"]
+    return _ORDER.index(name) if name in _ORDER else len(_ORDER)
+
+
+def _may_settle(request: HttpRequest) -> bool:
+    return request.user.has_perms(["search.change_image", "search.delete_image"])
+
+
+def _pages(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return pages without a model, as entries of the overview."""
+    may_change = request.user.has_perm("search.change_image")
+    may_compare = may_change or request.user.has_perm("search.view_image")
+    pages = (
+        ("Duplicates", _("Duplicates"), "admin:search_image_duplicates", _may_settle(request), False),
+        ("State", _("State"), "admin:state", may_change, True),
+        ("Compare", _("Compare models"), "admin:search_image_compare", may_compare, True),
+    )
+    return [
+        {"object_name": key, "name": name, "admin_url": reverse(view), "view_only": view_only, "model": None}
+        for key, name, view, is_allowed, view_only in pages
+        if is_allowed
+    ]
 
 
 def _count_waiting(model: dict[str, Any]) -> None:

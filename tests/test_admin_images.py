@@ -86,6 +86,7 @@ def test_the_name_of_a_file_finds_the_picture_that_was_met_there(as_carol):
     image = an_image("Lighthouse")
     an_image("Mountain")
     Origin.objects.create(id=uuid.uuid4(), address="/photos/2023/IMG_0815.JPG", image_id=image.pk)
+    assert "IMG_0815.JPG</bdi>" in as_carol.get(IMAGES).content.decode()
     for search in ("img_0815", "2023/IMG"):
         assert titles(as_carol.get(IMAGES, {"q": search})) == {"Lighthouse"}
     assert "IMG_0815.JPG" in as_carol.get(f"{IMAGES}{image.pk}/change/").content.decode()

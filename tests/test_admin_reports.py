@@ -10,7 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from search.models import Image, Report, Revision
+from search.models import DuplicatePair, Image, Report, Revision, TagSuggestion, VocabularyTag
 from search.objects import storage
 from tests import admin_pages
 from tests.admin_pages import REPORTS, log_in_staff, rows, said
@@ -107,6 +107,7 @@ def test_a_curator_hides_the_picture_and_so_closes_all_that_was_said_of_it(as_ca
     for each in (report, also):
         each.refresh_from_db()
         assert (each.resolver, each.image.hidden) == (carol, True)
+    assert reverse("admin:search_revision_undo", args=[Revision.objects.get().pk]) in said(response)
 
 
 def test_the_buttons_are_in_the_row_and_on_the_page_of_a_report(as_carol):
@@ -262,3 +263,15 @@ def test_the_overview_says_nothing_of_reports_to_who_may_not_see_them(client):
     page = client.get("/admin/").content.decode()
     assert "Images" in page
     assert "wait" not in page
+
+
+def test_the_overview_leads_to_all_that_waits_and_calls_pages_by_their_names(as_carol, client):
+    tag = VocabularyTag.objects.create(name="star", phrase="a star")
+    for _number in range(2):
+        TagSuggestion.objects.create(tag=tag, image=an_image(), similarity=0.5)
+    DuplicatePair.objects.create(first=an_image(), second=an_image(), kind="same")
+    page = as_carol.get("/admin/").content.decode()
+    for told in ("1 group of duplicates waits", "2 suggested tags wait", ">History<", ">Trash<", ">State<"):
+        assert told in page
+    log_in_staff(client, "view_report")
+    assert "Duplicates" not in client.get("/admin/").content.decode()

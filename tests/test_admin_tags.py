@@ -11,7 +11,7 @@ from search.tagging.suggesting import suggest
 from search.tagging.tables import starting_rows
 from tests.admin_pages import log_in_staff, said
 from tests.base import a_vector, an_image, near
-from tests.test_tag_suggestions import STAR, a_tag, calibrated, like, suggested
+from tests.test_tag_suggestions import FISH, STAR, a_tag, calibrated, like, suggested
 
 pytestmark = pytest.mark.django_db
 
@@ -113,6 +113,22 @@ def test_a_script_is_told_what_was_done_and_how_many_wait(as_carol, star, nine):
     assert 'class="undo"' in answer["told"]
     response = as_carol.post(page(star), {"accept": "x"}, headers={"Accept": "application/json"})
     assert response.status_code == 400
+
+
+def test_who_has_decided_all_of_a_tag_is_led_on_to_the_next(as_carol, star, nine):
+    fish = a_tag("fish", FISH)
+    suggest(again=True)
+    assert len(suggested(fish)) == 0
+    like(FISH, 0.8)
+    suggest()
+    assert "star" in press(as_carol, star, accept=str(nine[0].pk)).context["title"]
+    response = press(as_carol, star, accept="page")
+    assert "fish" in response.context["title"]
+    assert "8 pictures are tagged “star”" in said(response)
+    answer = as_carol.post(
+        page(fish), {"reject": suggested(fish)[0].pk}, headers={"Accept": "application/json"}
+    ).json()
+    assert (answer["waiting"], answer["next"]) == (0, page(fish)), "none is left: it stays"
 
 
 @pytest.mark.parametrize(

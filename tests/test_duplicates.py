@@ -2,6 +2,7 @@
 
 import datetime as dt
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -470,7 +471,7 @@ def test_what_the_others_say_is_merged_and_undone_as_one(carol):
     best = Image.objects.get(pk=best.pk)
     assert (best.title, best.tags, best.capture.taken.year) == ("", ["Sea"], 2020)
     assert not Trashed.objects.exists()
-    assert groups() == set(), "What is decided is not asked again."
+    assert groups() == {group_of(best, other)}, "Who undoes it decides anew."
 
 
 def test_what_the_kept_one_says_itself_stays(carol):
@@ -500,6 +501,26 @@ def test_a_curator_keeps_one_and_the_group_is_gone(as_carol):
     assert "1 picture is in the trash" in said(answer)
     assert Trashed.objects.get().image_id == other.pk
     assert "nothing to decide" in as_carol.get(PAGE).content.decode()
+
+
+def test_the_suggested_ones_of_a_page_are_kept_by_one_press_which_leads_back_to_it(as_carol):
+    best = [an_image(f"best {number}", width=900 + number) for number in range(3)]
+    copies = [an_image(f"copy {number}") for number in range(3)]
+    for one, other in zip(best, copies, strict=True):
+        a_pair(one, other)
+    page = as_carol.get(PAGE)
+    sent = re.findall(r'name="together" value="([^"]+)"', page.content.decode())
+    assert {text.split(",")[0] for text in sent} == {str(image.pk) for image in best}
+    as_carol.post(PAGE, {"ids": [best[0].pk, copies[0].pk], "part": copies[0].pk})
+    answer = as_carol.post(f"{PAGE}?page=2", {"together": [*sent, "x", f"{copies[1].pk},{best[1].pk}"]}, follow=True)
+    assert answer.redirect_chain[-1][0].endswith("page=2")
+    assert "2 pictures are in the trash" in said(answer)
+    assert "not as they were" in said(answer)
+    assert set(Trashed.objects.values_list("image", flat=True)) == {copies[1].pk, copies[2].pk}
+    assert Revision.objects.get().count == 2
+    a_pair(best[0], best[1], kind="similar")
+    a_pair(best[2], copies[0], kind="similar")
+    assert b"together" not in as_carol.get(f"{PAGE}?kind=similar").content, "each shot is looked at"
 
 
 def test_what_is_not_the_same_stays_apart_when_groups_grow(as_carol):

@@ -143,6 +143,15 @@ def test_each_number_leads_to_the_pictures_that_it_counts(as_carol: Client):
         assert as_carol.get(link.replace("&amp;", "&")).context["cl"].result_count == int(count), link
 
 
+@pytest.mark.parametrize(("seconds", "shown"), [(0.01, 2), (1, 1)])
+def test_what_has_changed_a_moment_ago_is_counted_where_that_takes_no_time(as_carol: Client, seconds, shown):
+    an_image("A")
+    periodic_checks.look("counts")
+    Measurement.objects.update(seconds=seconds)
+    an_image("B")
+    assert f'<a href="/admin/search/image/">{shown}</a>' in as_carol.get(STATE).content.decode()
+
+
 def test_a_room_adds_a_number_of_its_own(monkeypatch, as_carol: Client):
     monkeypatch.setattr(registry, "counts", {})
     registry.count("suggestions", "Tag suggestions", lambda: 7, "admin:search_image_changelist", "lacks=tags")
@@ -392,6 +401,8 @@ def test_the_page_asks_few_questions(as_carol: Client):
         an_image(f"{number}")
         Run.objects.create(outcome="done", kind=list(Run.Kind)[number])
     looked_at_all()
+    # Of a large collection, which is not counted while somebody waits.
+    Measurement.objects.filter(name="counts").update(seconds=1)
     as_carol.get(STATE)
     with CaptureQueriesContext(connection) as queries:
         as_carol.get(STATE)

@@ -63,6 +63,18 @@ def test_pictures_are_restored_with_all_they_had(as_carol):
     assert not Trashed.objects.exists()
 
 
+def test_one_picture_is_restored_by_the_button_in_its_row(as_carol):
+    image, other = an_image("Boat"), an_image("Ship")
+    trashed(image, other)
+    address = reverse("admin:search_trashed_restore", args=[image.pk])
+    assert f'formaction="{address}"' in as_carol.get(TRASH).content.decode()
+    assert as_carol.get(address).status_code == 405
+    answer = as_carol.post(address, follow=True)
+    assert "1 picture is restored" in said(answer)
+    assert 'class="undo"' in said(answer)
+    assert Trashed.objects.get().image == other
+
+
 def test_deleting_for_good_asks_with_number_and_pictures_and_deletes_what_was_asked_about(as_carol, carol):
     images = many_images(3)
     trashed(*images)

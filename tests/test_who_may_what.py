@@ -46,7 +46,7 @@ WHO_MAY: dict[tuple[str | None, str | None], str] = {
     (_NO, CURATOR): """
         choose-cover admin:search_image_in_place admin:search_image_judge admin:search_report_resolve
         admin:search_report_reopen admin:search_revision_undo admin:state-look admin:search_run_retry
-        admin:search_vocabularytag_start admin:search_vocabularytag_again
+        admin:search_vocabularytag_start admin:search_vocabularytag_again admin:search_trashed_restore
     """,
     (CURATOR, _NO): """
         map map-points map-marks map-pictures admin:password_change_done admin:jsi18n admin:search_image_judgements

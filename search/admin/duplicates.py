@@ -12,14 +12,13 @@ from django.core.paginator import Paginator
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from search.admin import pictures
+from search.admin.duplicate_facts import Fact, facts_of
 from search.admin.image_actions import digest
 from search.admin.shared import busy
 from search.admin.undoing import with_undo
@@ -36,15 +35,6 @@ SAMPLES = 20
 
 def may_decide(request: HttpRequest) -> bool:
     return request.user.has_perms(["search.change_image", "search.delete_image"])
-
-
-@dataclass
-class Fact:
-    """A row of a group's comparison; `differs` where the values of its pictures differ."""
-
-    name: str
-    value: str
-    differs: bool = False
 
 
 @dataclass
@@ -65,6 +55,11 @@ class ShownGroup:
     more: int = 0
     ids: list[uuid.UUID] = field(default_factory=list)
 
+    @property
+    def ids_best_first(self) -> list[uuid.UUID]:
+        """In the order of the page: the suggested one first."""
+        return [shown.image.pk for shown in self.images]
+
 
 def duplicates_view(request: HttpRequest) -> HttpResponse:
     """The undecided groups, a few a page."""
@@ -75,13 +70,17 @@ def duplicates_view(request: HttpRequest) -> HttpResponse:
         return _decided(request, kind)
     groups = pending_groups(kind)
     page = Paginator(groups, PER_PAGE).get_page(request.GET.get("page"))
+    shown = _shown(list(page.object_list))
     context = {
         **admin.site.each_context(request),
         "title": _("Duplicates"),
         "kind": kind,
         "kinds": DuplicatePair.Kind.choices,
         "page": page,
-        "groups": _shown(list(page.object_list)),
+        "here": f"?kind={kind}&page={page.number}",
+        "groups": shown,
+        # Not for similar shots, which need a look each, nor where pictures are deleted for good.
+        "together": shown if kind == DuplicatePair.Kind.SAME and settings.TRASH_DAYS and len(shown) > 1 else [],
         "count": len(groups),
         "exact": sum(group.is_exact for group in groups),
         "not_compared": Fingerprint.objects.filter(is_compared=False).exists() or not Fingerprint.objects.exists(),
@@ -124,8 +123,11 @@ def _kind(text: str) -> str:
 
 
 def _decided(request: HttpRequest, kind: str) -> HttpResponse:
-    ids = [one for one in map(_id, request.POST.getlist("ids")[:MOST_SHOWN]) if one]
-    back = redirect(f"{reverse('admin:search_image_duplicates')}?kind={kind}")
+    back = redirect(_way_back(request, kind))
+    if "together" in request.POST:
+        _kept_together(request, kind)
+        return back
+    ids = _ids(request.POST.getlist("ids")[:MOST_SHOWN])
     chosen = next((name for name in ("keep", "part", "stay") if name in request.POST), "")
     one = _id(request.POST.get(chosen, ""))
     if len(ids) < 2 or (chosen != "stay" and one not in ids):
@@ -139,6 +141,32 @@ def _decided(request: HttpRequest, kind: str) -> HttpResponse:
         retried(lambda: settle(ids, by=request.user, kind=kind))
         messages.success(request, _("All of them stay, and are not asked about again."))
     return back
+
+
+def _way_back(request: HttpRequest, kind: str) -> str:
+    """Return the URL of the same page: decided groups have left it, and others have moved up."""
+    page = request.GET.get("page", "")
+    kept = f"&page={page}" if page.isascii() and page.isdecimal() and len(page) < 7 else ""
+    return f"{reverse('admin:search_image_duplicates')}?kind={kind}{kept}"
+
+
+def _kept_together(request: HttpRequest, kind: str) -> None:
+    """Keep the first picture of each posted group, unless the group has changed since the page was loaded."""
+    pending = {one: number for number, group in enumerate(pending_groups(kind)) for one in group.ids}
+    asked = [_ids(text.split(",")[:MOST_SHOWN]) for text in request.POST.getlist("together")[:PER_PAGE]]
+    groups: dict[int, list[uuid.UUID]] = {}  # by the pending group, so that no group is decided twice
+    for ids in asked:
+        numbers = {pending.get(one, -1) for one in ids}
+        if len(ids) > 1 and len(numbers) == 1 and -1 not in numbers:
+            groups.setdefault(numbers.pop(), ids)
+    if groups and settings.TRASH_DAYS:
+        _kept(request, [Kept(best, others) for best, *others in groups.values()])
+    if len(groups) < len(asked) or not asked:
+        messages.warning(request, _("Some groups are not as they were any more: look again."))
+
+
+def _ids(texts: Sequence[str]) -> list[uuid.UUID]:
+    return [one for one in map(_id, texts) if one]
 
 
 def _id(text: str) -> uuid.UUID | None:
@@ -205,32 +233,9 @@ def _shown(groups: Sequence[Group]) -> list[ShownGroup]:
 
 
 def _group(images: Sequence[Image], best: Suggested, group: Group) -> ShownGroup:
-    rows = [_facts(image) for image in images]
-    for column in zip(*rows, strict=True):
-        differs = len({fact.value for fact in column}) > 1
-        for fact in column:
-            fact.differs = differs
     shown = [
         Shown(image, facts, image.pk == best.image.pk, reverse("rendition", args=[image.pk, storage.DISPLAY]))
-        for image, facts in zip(images, rows, strict=True)
+        for image, facts in zip(images, facts_of(images), strict=True)
     ]
     shown.sort(key=lambda one: not one.is_suggested)
     return ShownGroup(shown, best.reason, group.is_exact, len(group.ids) - len(images), [image.pk for image in images])
-
-
-def _facts(image: Image) -> list[Fact]:
-    captured = image.captured
-    taken = captured.taken if captured else None
-    visible = _("Hidden") if image.hidden else _("Shown")
-    return [
-        Fact(_("pixels"), f"{image.width} × {image.height}"),
-        Fact(_("format"), image.get_format_display()),
-        Fact(_("size"), filesizeformat(image.byte_size)),
-        Fact(_("taken"), date_format(taken, "SHORT_DATETIME_FORMAT") if taken else "–"),
-        Fact(_("added"), pictures.moment(image.created)),
-        Fact(_("title"), image.title or "–"),
-        Fact(_("tags"), ", ".join(image.tags) or "–"),
-        Fact(_("description"), image.description[:200] or "–"),
-        Fact(_("licence"), image.licence or "–"),
-        Fact(_("visibility"), visible),
-    ]

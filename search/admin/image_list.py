@@ -12,7 +12,7 @@ from django.http import HttpRequest, QueryDict
 from search.admin import pictures, searching
 from search.admin.lists import MOST_COUNTED, SturdyList
 from search.admin.pasting import note_of_the_set
-from search.models import Report
+from search.models import Origin, Report
 
 if TYPE_CHECKING:
     from search.admin.images import ImageAdmin
@@ -47,7 +47,9 @@ class ImageList(SturdyList):
         waiting = Counter(Report.objects.filter(resolved=None, image__in=images).values_list("image", flat=True))
         ranked = self.found.ranked if self.found else {}
         may_edit = self.model_admin.has_change_permission(request)
+        names = Origin.names_of([image.pk for image in images])
         for image in images:
+            image.file_name = names.get(image.pk, "")
             image.waiting_reports = waiting[image.pk]
             image.may_be_edited = may_edit
             if one := ranked.get(image.pk):

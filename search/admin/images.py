@@ -312,12 +312,14 @@ class ImageAdmin(Sturdy):
 
     @admin.display(description=gettext_lazy("file"), ordering="byte_size")
     def measures(self, image: Image) -> SafeString:
+        name = getattr(image, "file_name", "")  # which the list has read
         return format_html(
-            '{} <span class="nowrap">{} × {}</span> <span class="nowrap">{}</span>',
+            '{} <span class="nowrap">{} × {}</span> <span class="nowrap">{}</span>{}',
             image.get_format_display(),
             image.width,
             image.height,
             filesizeformat(image.byte_size),
+            format_html('<bdi class="file-name">{}</bdi>', name) if name else "",
         )
 
     @admin.display(description=gettext_lazy("place"), empty_value="")

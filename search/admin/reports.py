@@ -21,7 +21,8 @@ from django.utils.translation import gettext_lazy, ngettext
 from search.admin import pictures
 from search.admin.filters import StateFilter
 from search.admin.lists import BoundedPaginator, Sturdy, SturdyList, image_ids, log_changes
-from search.models import Image, Report
+from search.admin.undoing import with_undo
+from search.models import Image, Report, Revision
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -163,9 +164,12 @@ class ReportAdmin(Sturdy):
         with transaction.atomic():
             hidden, closed = Report.resolve_all(list(keys), cast("User", request.user), hide=hide)
             log_changes(request, closed, "resolved")
+            hiding = Revision.objects.filter(kind=Revision.Kind.HIDE, by=request.user.pk, edits__image__in=hidden[:1])
+            revision = hiding.order_by("-pk").first()
         if hidden:
             text = ngettext("%(count)s picture is hidden now.", "%(count)s pictures are hidden now.", len(hidden))
-            self.message_user(request, text % {"count": len(hidden)}, messages.SUCCESS)
+            told = text % {"count": len(hidden)}
+            self.message_user(request, with_undo(told, revision) if revision else told, messages.SUCCESS)
         text = ngettext("%(count)s report is resolved.", "%(count)s reports are resolved.", len(closed))
         self.message_user(request, text % {"count": len(closed)}, messages.SUCCESS)
 

@@ -17,7 +17,7 @@ from search.concurrency import commands
 from search.models import Run
 from search.state.figures import Figure
 from search.state.growth_plot import plot_of
-from search.state.periodic_checks import look
+from search.state.periodic_checks import count_again, look
 from search.state.searches import most_unanswered, write
 from search.state.sections import sections
 
@@ -46,6 +46,7 @@ def state_view(request: HttpRequest) -> HttpResponse:
     if not may_see(request):
         raise PermissionDenied
     write()  # the counts of this process, which may be the only one
+    count_again()  # recent decisions show at once
     state = sections()
     growth = next((one.extra.get("growth") for one in state if one.name == "pictures"), None)
     context = {

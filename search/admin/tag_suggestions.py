@@ -232,25 +232,46 @@ def _answered(
     request: HttpRequest, tag: VocabularyTag, message: SafeString | str, status: HTTPStatus = HTTPStatus.OK
 ) -> HttpResponse:
     if request.headers.get("Accept", "") == "application/json":
+        left = waiting(tag).count()
+        if not left and status == HTTPStatus.OK:  # shown on the page that the script goes on to
+            messages.success(request, message)
         response: HttpResponse = JsonResponse(
-            {"told": format_html("{}", message), "waiting": waiting(tag).count()}, status=status
+            {"told": format_html("{}", message), "waiting": left, "next": "" if left else _way_on(request, tag)},
+            status=status,
         )
         add_never_cache_headers(response)
         return response
     (messages.success if status == HTTPStatus.OK else messages.error)(request, message)
-    return redirect(_way_back(request, tag))
+    return redirect(_way_on(request, tag))
+
+
+def _way_on(request: HttpRequest, tag: VocabularyTag) -> str:
+    """Return the URL of the same page or, if nothing of this tag is pending, of the tag with the most suggestions."""
+    if request.GET.get("state") != "rejected" and not waiting(tag).exists():
+        following = _besides(tag)["following"]
+        if following:
+            return f"{_address(following)}?{_size(request)}".rstrip("?")
+    return _way_back(request, tag)
+
+
+def _address(tag: VocabularyTag) -> str:
+    return reverse("admin:search_vocabularytag_suggestions", args=[tag.pk])
+
+
+def _size(request: HttpRequest) -> str:
+    size = request.GET.get("size", "")
+    return f"size={size}" if size in map(str, SIZES) else ""
 
 
 def _way_back(request: HttpRequest, tag: VocabularyTag) -> str:
     """Return the URL of the same page: decided suggestions have left it, and others have moved up."""
-    size = request.GET.get("size", "")
     kind = request.GET.get("state", "")
-    kept = [f"size={size}"] if size in map(str, SIZES) else []
+    kept = list(filter(None, [_size(request)]))
     kept += [f"state={kind}"] if kind in _STATES else []
     page = request.GET.get("page", "")
     # Keep the page: the user left what comes before it pending.
     kept += [f"page={page}"] if page.isascii() and page.isdecimal() and len(page) < 7 else []
-    return f"{reverse('admin:search_vocabularytag_suggestions', args=[tag.pk])}?{'&'.join(kept)}".rstrip("?")
+    return f"{_address(tag)}?{'&'.join(kept)}".rstrip("?")
 
 
 def take_back_view(request: HttpRequest, pk: int) -> HttpResponse:
@@ -269,5 +290,5 @@ def take_back_view(request: HttpRequest, pk: int) -> HttpResponse:
             count,
         )
         messages.success(request, text % {"count": f"{count:,}", "tag": tag.name})
-    back = reverse("admin:search_vocabularytag_suggestions", args=[tag.pk])
+    back = _address(tag)
     return redirect(f"{back}?state=rejected" if one else back)

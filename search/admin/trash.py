@@ -1,17 +1,18 @@
 """The trash: deleted pictures, to be restored or deleted permanently."""
 
 import datetime as dt
+import uuid
 from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -21,7 +22,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from search.admin import pictures
 from search.admin.image_actions import digest, has_changed, warn_of_files
 from search.admin.lists import BoundedPaginator, ReadOnly, SturdyList
-from search.admin.undoing import with_undo
+from search.admin.undoing import FORM, with_undo
 from search.curation import Restore, change
 from search.models import Revision, Trashed
 from search.state.retention import bytes_in, delete_for_good
@@ -43,7 +44,7 @@ class TrashedAdmin(ReadOnly):
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     list_select_related = ("image", "by")
-    list_display = ("preview", "name", "who", "when", "left", "size")
+    list_display = ("preview", "name", "who", "when", "left", "size", "restoring")
     list_display_links = None
     list_filter: ClassVar = (("by", admin.RelatedOnlyFieldListFilter), "created")
     search_fields = ("image__title", "image__description")
@@ -58,8 +59,11 @@ class TrashedAdmin(ReadOnly):
 
     def get_urls(self) -> list[URLPattern]:
         empty = path("empty/", self.admin_site.admin_view(self.empty_view), name="search_trashed_empty")
-        # Single pictures are handled by the list's actions, which say how many.
-        return [empty, *(one for one in super().get_urls() if (one.name or "").endswith("_changelist"))]
+        restore = path(
+            "<uuid:image_id>/restore/", self.admin_site.admin_view(self.restore_view), name="search_trashed_restore"
+        )
+        # Single pictures are otherwise handled by the list's actions, which say how many.
+        return [empty, restore, *(one for one in super().get_urls() if (one.name or "").endswith("_changelist"))]
 
     # Permissions
 
@@ -70,7 +74,23 @@ class TrashedAdmin(ReadOnly):
 
     @admin.action(permissions=["view"], description=gettext_lazy("Restore the selected pictures"))
     def restore(self, request: HttpRequest, queryset: "QuerySet[Trashed]") -> None:
-        ids = list(queryset.values_list("image", flat=True))
+        self._restore(request, list(queryset.values_list("image", flat=True)))
+
+    def restore_view(self, request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
+        """Restore one picture, by the button in its row. GET changes nothing."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        back = redirect("admin:search_trashed_changelist")
+
+        def work() -> HttpResponse:
+            self._restore(request, [image_id])
+            return back
+
+        return self.with_patience(request, work, lambda: back)
+
+    def _restore(self, request: HttpRequest, ids: list[uuid.UUID]) -> None:
         revision = change(ids, Restore(), by=request.user, door=Revision.Door.ADMIN)
         text = ngettext("%(count)s picture is restored.", "%(count)s pictures are restored.", revision.count)
         message = with_undo(text % {"count": f"{revision.count:,}"}, revision)
@@ -166,6 +186,12 @@ class TrashedAdmin(ReadOnly):
     @admin.display(description=gettext_lazy("size"), ordering="image__byte_size")
     def size(self, trashed: Trashed) -> str:
         return filesizeformat(trashed.image.byte_size)
+
+    @admin.display(description=gettext_lazy("restore"))
+    def restoring(self, trashed: Trashed) -> SafeString:
+        address = reverse("admin:search_trashed_restore", args=[trashed.pk])
+        template = '<button type="submit" class="undo" form="{}" formaction="{}">{}</button>'
+        return format_html(template, FORM, address, _("Restore"))
 
 
 def _changed() -> str:

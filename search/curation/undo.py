@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
 from django.db import connection, transaction
+from django.db.models import Q
 
 from search.curation import bulk_changes
 from search.curation.albums import is_of_deletion, undo_deletion
 from search.curation.snapshots import lock, mark_of
-from search.models import Edit, Image, Revision
+from search.models import DuplicatePair, Edit, Image, Revision
 from search.models.editing import State, difference, group_of
 
 
@@ -70,8 +71,20 @@ def undo(
                 rows.append(row)
         bulk_changes.put(rows, by)
         bulk_changes.record(made, rows)
+    if revision.kind == Revision.Kind.MERGE:
+        _ask_again(revision)
     count = _link(revision, made)
     return Undone(made, _kept_by(kept, revision), max(0, count - seen))
+
+
+def _ask_again(revision: Revision) -> None:
+    """Make the pairs pending again that this revision settled: who undoes it wants to decide anew."""
+    restored = Edit.objects.filter(revision=revision.pk, after__trashed=True).values("image")
+    since = Revision.objects.filter(pk=revision.pk).values("created")
+    settled = DuplicatePair.objects.filter(state=DuplicatePair.State.SETTLED, decided__gte=since)
+    settled.filter(Q(first__in=restored) | Q(second__in=restored)).update(
+        state=DuplicatePair.State.PENDING, decided=None, by=None
+    )
 
 
 def _undo_deletion(revision: Revision, made: Revision) -> Undone:

@@ -132,7 +132,7 @@ def _keep(groups: Sequence[Kept], merging: Merging) -> None:
     here = {image_id: state for image_id, state in states.items() if not state["trashed"]}
     rows: list[Row] = []
     going: list[uuid.UUID] = []
-    done = 0
+    done: list[tuple[uuid.UUID, list[uuid.UUID]]] = []
     for group in groups:
         others = [one for one in group.others if one in here and one != group.image]
         if group.image not in here or not others:
@@ -144,16 +144,18 @@ def _keep(groups: Sequence[Kept], merging: Merging) -> None:
         if row := difference(group.image, before, marked_edited(before, merged(before, sources))):
             rows.append(row)
         going += others
-        settle_around(group.image, others, by=revision.by)
-        done += 1
+        done.append((group.image, others))
     if settings.TRASH_DAYS:
         rows += [Row(one, {"trashed": False}, {"trashed": True}) for one in going]
     put(rows, revision.by)
     record(revision, rows)
+    # After the revision, by whose time an undo tells which pairs it settled.
+    for image_id, others in done:
+        settle_around(image_id, others, by=revision.by)
     if not settings.TRASH_DAYS and going:
         log_deletions(going, revision.by)
         delete_images(going)
-    merging.groups += done
+    merging.groups += len(done)
     merging.going += len(going)
 
 

@@ -46,6 +46,15 @@ class Origin(models.Model):
         origins = cls.objects.filter(image_id=image_id).order_by("-seen").values_list("address", flat=True)
         return list(dict.fromkeys(origins[:MOST_ADDRESSES]))
 
+    @classmethod
+    def names_of(cls, image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
+        """Return the name of the file in which each image was last found, by image id."""
+        rows = cls.objects.filter(image_id__in=image_ids).order_by("image_id", "-seen").distinct("image_id")
+        return {
+            image_id: address.rstrip("/").rpartition("/")[2]
+            for image_id, address in rows.values_list("image_id", "address")
+        }
+
 
 class Tombstone(models.Model):
     """A deleted picture: ingestion skips the same bytes wherever it meets them again.

@@ -34,6 +34,8 @@ SHARE = 100
 """A quick check that is slow on a large collection rests for this many times its duration."""
 GIVEN_UP_AFTER = dt.timedelta(hours=1)
 """Time after which an unfinished check, of a killed process, is started again."""
+AT_ONCE = 0.2
+"""Seconds: faster counts are repeated whenever the page is opened."""
 CONSIDER_EACH = 60.0
 """Seconds between two considerations of a server whether a check is due."""
 SETTLED_AFTER = 600.0
@@ -88,6 +90,12 @@ def keep(name: str, found: dict[str, Any], seconds: float) -> None:
     """Store the result of a check that has just ended."""
     now = {"found": found, "measured": Now(), "tried": Now(), "seconds": seconds, "failed": ""}
     Measurement.objects.update_or_create(name=name, defaults=now)
+
+
+def count_again() -> None:
+    """Repeat the counts now, unless they took long the last time."""
+    if Measurement.objects.filter(name="counts", measured__isnull=False, failed="", seconds__lt=AT_ONCE).exists():
+        look("counts")
 
 
 def check_if_due(*, quick: bool) -> list[str]:

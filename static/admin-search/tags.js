@@ -23,7 +23,8 @@ form?.addEventListener("submit", async (event) => {
   if (waiting) waiting.textContent = told.waiting;
   tell(told.told, "success");
   for (const line of form.querySelectorAll(".tag-line")) if (!line.querySelector("[data-tile]")) line.remove();
-  if (!form.querySelector("[data-tile]")) location.reload();
+  if (told.next) location.assign(told.next);
+  else if (!form.querySelector("[data-tile]")) location.reload();
 });
 
 const tiles = () => [...form.querySelectorAll("[data-tile]:not([hidden])")];
