@@ -100,6 +100,7 @@ urlpatterns = [
     path("saved/", saved_searches.saved_searches, name="saved-searches"),
     path("saved/save", saved_searches.save, name="save-search"),
     path("saved/<row_id:search_id>/", saved_searches.saved_search, name="saved-search"),
+    path("saved/<row_id:search_id>/cover", saved_searches.cover, name="saved-search-cover"),
     path("saved/<row_id:search_id>/rename", saved_searches.rename, name="rename-search"),
     path("saved/<row_id:search_id>/delete", saved_searches.delete, name="delete-search"),
     path("feeds/<uuid:token>.atom", feeds.feed, name="feed"),

@@ -175,11 +175,14 @@ def test_what_is_hidden_is_seen_by_curators_alone(world: World, role: str, may: 
         assert str(world.hidden.pk) not in client.get(path).content.decode()
 
 
+OF_SAVED_SEARCHES = {"saved-search", "saved-search-cover", "rename-search", "delete-search"}
+
+
 @pytest.mark.parametrize("role", ["a stranger", "bob", "a helper", "carol"])
 def test_what_is_somebody_elses_is_left_alone(world: World, role: str):
     client = world.client(role)
     for address in world.addresses():
-        if address.name in {"saved-search", "rename-search", "delete-search", "revoke-api-token"}:
+        if address.name in {*OF_SAVED_SEARCHES, "revoke-api-token"}:
             for method in ("GET", "POST"):
                 answer = client.generic(method, address.path, "name=taken", "application/x-www-form-urlencoded")
                 assert answer.status_code in {302, 403, 404, 405}, (address, method)

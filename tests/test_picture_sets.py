@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 from django.utils import timezone
 
-from search.models import Image, PictureSet
+from search.models import Album, Image, PictureSet
 from tests.base import an_image
 
 pytestmark = pytest.mark.django_db
@@ -77,6 +77,22 @@ def test_only_pictures_that_everybody_may_see_are_kept(client: Client, as_carol:
     for visitor in (client, as_carol):
         visitor.post(SHARE, {"id": [uuid.uuid4(), hidden.id, seen.id]})
     assert list(PictureSet.objects.values_list("images", flat=True)) == [[seen.id]]
+
+
+def test_an_album_is_made_of_a_set(client: Client, as_alice: Client, alice):
+    images = [an_image("first"), an_image("second")]
+    address = share(client, images[::-1])
+    assert "Make an album of them" not in client.get(address).text
+
+    page = as_alice.get(address).text
+    form = page[page.index("Make an album of them") :].partition("</form>")[0]
+    fields: dict[str, list[str]] = {}
+    for name, value in re.findall(r'name="(.+?)" value="(.+?)"', form):
+        fields.setdefault(name, []).append(value)
+    as_alice.post("/selection/change", {**fields, "album_title": "Of a friend"})
+
+    album = Album.objects.get(title="Of a friend", owner=alice)
+    assert list(album.entries.order_by("position").values_list("image", flat=True)) == [one.pk for one in images[::-1]]
 
 
 def test_an_unknown_set_is_a_short_page(client: Client):

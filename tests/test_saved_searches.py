@@ -3,6 +3,7 @@
 import datetime as dt
 import html
 import re
+import uuid
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -10,6 +11,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.http import QueryDict
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from search.embedding import text_vector
@@ -300,6 +302,31 @@ class TestTheList:
         assert "1 or more new" in as_alice.get("/saved/").text
         assert len(as_alice.get(saved.get_absolute_url(), follow=True).context["images"]) == 2
         assert as_alice.get("/saved/").context["searches"][0].has_more is False
+
+
+class TestSmartAlbums:
+    def test_a_saved_search_is_a_smart_album(self, as_alice: Client, as_bob: Client, alice: User):
+        saved = saved_by(alice, "q=red+star&min=strong")
+        page = as_alice.get("/albums/").text
+        assert "Smart albums" in page
+        assert 'href="/search?q=red+star&amp;min=strong"' in page
+        assert reverse("saved-search-cover", args=[saved.pk]) in page
+        for other in (as_bob, Client()):
+            assert "Smart albums" not in other.get("/albums/").text
+
+    def test_its_cover_is_its_best_result_of_now(self, as_alice: Client, as_bob: Client, alice: User):
+        cover = reverse("saved-search-cover", args=[saved_by(alice).pk])
+        assert as_alice.get(cover).status_code == 404
+        about("red star", 0.5)
+        best = about("red star", 0.9)
+        assert as_alice.get(cover).headers["Location"] == reverse("rendition", args=[best.pk, 400])
+        assert as_bob.get(cover).status_code == 404
+
+    def test_one_whose_picture_is_gone_has_no_cover(self, as_alice: Client, alice: User):
+        about("red star", 0.9)
+        saved = saved_by(alice, f"like={uuid.uuid4()}")
+        assert as_alice.get("/albums/").status_code == 200
+        assert as_alice.get(reverse("saved-search-cover", args=[saved.pk])).status_code == 404
 
 
 class TestOpening:

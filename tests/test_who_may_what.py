@@ -69,7 +69,7 @@ WHO_MAY: dict[tuple[str | None, str | None], str] = {
         admin:auth_group_change admin:auth_group_delete admin:auth_group_history admin:search_signup_changelist
         admin:search_signup_change admin:search_signup_history
     """,
-    (NOBODY, _NO): "saved-search added admin:autocomplete",
+    (NOBODY, _NO): "saved-search saved-search-cover added admin:autocomplete",
     (_NO, NOBODY): "rename-search delete-search revoke-api-token",
     (CURATOR, NOBODY): "admin:search_revision_change admin:search_run_change",
     (STRANGER, NOBODY): "decide-tag share",

@@ -140,6 +140,15 @@ class Album(models.Model):
         ordered = entries.order_by(taken, "image__created", "image_id")
         self._write_order(list(ordered.values_list("image_id", flat=True)))
 
+    @transaction.atomic
+    def put_first(self, image_ids: Sequence[uuid.UUID]) -> None:
+        """Put those of these images that are in it first, in the order given."""
+        Album.objects.select_for_update().get(pk=self.pk)
+        entries = AlbumImage.objects.filter(album=self).order_by("position", "image_id")
+        present = list(entries.values_list("image_id", flat=True))
+        first = [one for one in image_ids if one in set(present)]
+        self._write_order([*first, *(one for one in present if one not in set(first))])
+
     def _write_order(self, order: list[uuid.UUID]) -> None:
         with connection.cursor() as cursor:
             cursor.execute(

@@ -27,7 +27,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from search import curation
 from search.curation import ShowTo
 from search.http.methods import require_http_methods, require_POST, require_safe
-from search.models import Album, AlbumImage, Image, Private, Revision
+from search.models import Album, AlbumImage, Image, Private, Revision, SavedSearch
 from search.models.albums import Place, may_keep_albums
 from search.models.conflicts import retried
 from search.models.querysets import ImageQuerySet
@@ -141,10 +141,19 @@ def albums(request: HttpRequest) -> HttpResponse:
         "form": form,
         "may_keep": may_keep,
         "deleted": curation.deleted_albums(request.user) if may_keep and page == 1 else [],
+        "smart": _smart_albums(request) if page == 1 else [],
     }
     response = render(request, "search/albums.html", context, status=400 if form.errors else 200)
     add_never_cache_headers(response)
     return response
+
+
+def _smart_albums(request: HttpRequest) -> list[tuple[SavedSearch, str]]:
+    """Return the user's saved searches with the URLs of their results, latest first."""
+    if not request.user.is_authenticated:
+        return []
+    saved = SavedSearch.objects.filter(user=request.user)[:ALBUMS_PER_PAGE]
+    return [(one, f"{reverse('results')}?{one.query}") for one in saved]
 
 
 @dataclass(frozen=True, slots=True)

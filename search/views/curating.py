@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from search import curation
+from search.curation import AddToAlbum
 from search.curation.changes import skipped_message
 from search.http.methods import require_http_methods, require_safe
 from search.models import Revision, WorkingSet
@@ -81,6 +82,8 @@ def change_selection(request: HttpRequest) -> HttpResponse:
         return _refused(request, str(problem), status)
     except OperationalError as error:
         return _lock_conflict(request, error)
+    if isinstance(change, AddToAlbum) and request.POST.get("order") == "given":
+        change.album.put_first(targets.ids)
     text = _result_message(verb, revision)
     if targets.left:
         text += " " + picture_actions.left_to_others(targets.left)

@@ -7,9 +7,11 @@ from urllib.parse import urlencode
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.cache import patch_cache_control
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -19,6 +21,7 @@ from search.http.methods import require_http_methods, require_POST, require_safe
 from search.models import Arrival, SavedSearch
 from search.query import BadQuery, NoSuchQuery
 from search.query.saved import clean_name, read_query, save_search
+from search.retrieval import find
 from search.retrieval.new_matches import Window, count_new, new_matches
 from search.templatetags.pictures import search_url
 from search.views.errors import error_page
@@ -27,6 +30,9 @@ MOST_NEW = 100
 """Maximum of new pictures counted, and shown on a page; more are "100 or more"."""
 COUNTED_AMONG = 4_000
 """Maximum of arrivals checked for each search of the list: fifty of them cost a second at most."""
+COVER = 400
+COVER_SECONDS = 600
+"""Seconds for which a browser keeps the cover of a saved search."""
 _LATEST = 2**63 - 1
 
 
@@ -89,6 +95,22 @@ def _listed(saved: SavedSearch, recent: Window) -> Listed:
         return Listed(saved, problem=str(problem))
     except ModelUnavailable:
         return Listed(saved, problem=_("What is new can't be told just now: a model is missing."))
+
+
+@login_required
+@require_safe
+def cover(request: HttpRequest, search_id: int) -> HttpResponse:
+    """Redirect to the thumbnail of its best result. Raises Http404 if nothing is found."""
+    saved = _own(request, search_id)
+    try:
+        found = find(read_query(saved.query)).images
+    except (BadQuery, ModelUnavailable):
+        found = []
+    if not found:
+        raise Http404
+    response = HttpResponseRedirect(reverse("rendition", args=[found[0].pk, COVER]))
+    patch_cache_control(response, private=True, max_age=COVER_SECONDS)
+    return response
 
 
 @login_required
