@@ -15,7 +15,7 @@ from django.db import DatabaseError, connections
 from django.db.models import Max, Min
 
 from search import switching
-from search.curation.placing import count_unplaced
+from search.curation.place_lookup import count_unplaced
 from search.embedding import active_model
 from search.models import Image, OwedDeletion
 from search.models.accepted import accepted_names

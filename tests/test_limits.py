@@ -18,7 +18,7 @@ from imagesearch.request_bodies import LOOKED_AT
 from search.limits import TooMany, address_of, count, sweeping
 from search.limits.messages import advice_of, problem_of
 from search.models import ApiToken, QueryPicture, Report, Tally
-from search.models.curation import MOST_PENDING
+from search.models.reports import MOST_PENDING
 from tests.base import an_image, in_another_thread, picture_file, stored_image
 
 pytestmark = pytest.mark.django_db

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from search import curation
 from search.embedding import active_model, text_model
-from search.ingestion.forgetting import forget_suggestions, hand_over_suggestions
+from search.ingestion.suggestions_of_changed_files import forget_suggestions, hand_over_suggestions
 from search.models import Calibration, Image, ImageVector, Revision, TagSuggestion, TagVector, VocabularyTag
 from search.models.vector_values import Vector
 from search.relevance.bands import look_again

@@ -29,8 +29,8 @@ from search.models import (
     Tombstone,
 )
 from search.models.arrivals import state
-from search.models.curation import Report as Complaint
 from search.models.image import content_id
+from search.models.reports import Report as Complaint
 from search.objects import storage
 from search.objects.deletion import delete_images
 from search.query import Kind, Part, SearchQuery

@@ -4,7 +4,7 @@ May import the rooms above it in docs/architecture.md. Verbs: `change` (used by 
 admin), `undo`.
 """
 
-from search.curation.albums import delete_album, deleted_albums, is_of_deletion
+from search.curation.album_deletion import delete_album, deleted_albums, is_of_deletion
 from search.curation.bulk_changes import change
 from search.curation.changes import (
     AddToAlbum,

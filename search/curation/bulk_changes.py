@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from search.curation.admin_log import log_deletions, log_revision
 from search.curation.changes import Change, Restore, Trash
-from search.curation.placing import place_pictures
+from search.curation.place_lookup import place_pictures
 from search.curation.snapshots import lock, marked_edited
 from search.curation.tag_decisions import update_suggestions
 from search.models import Image, Revision

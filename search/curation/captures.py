@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import connection
 
 from search.curation.details import Details, clean_tags, details_of
-from search.curation.placing import place_pictures
+from search.curation.place_lookup import place_pictures
 from search.decoding import written_in
 from search.imaging import Colours, UnreadableImage
 from search.metadata import READER, PhotoMetadata, TakenFrom, from_name, from_takeout, merged

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 
 from search.curation import bulk_changes
-from search.curation.albums import is_of_deletion, undo_deletion
+from search.curation.album_deletion import is_of_deletion, undo_deletion
 from search.curation.snapshots import lock, mark_of
 from search.models import DuplicatePair, Edit, Image, Revision
 from search.models.editing import State, difference, group_of

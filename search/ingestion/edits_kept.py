@@ -3,7 +3,7 @@
 import uuid
 
 from search.curation.captures import CAPTIONS, EDITED_WITH, note_edits
-from search.curation.placing import place_pictures
+from search.curation.place_lookup import place_pictures
 from search.ingestion.metadata_rereading import edited_fields
 from search.models import Capture, Image, Private, Trashed
 from search.models.albums import hand_over_albums

@@ -90,7 +90,7 @@ class Album(models.Model):
     )
     created = models.DateTimeField(_("created"), db_default=Now(), editable=False)
     updated = models.DateTimeField(_("updated"), db_default=Now(), editable=False)
-    # Soft deletion: kept for a while with its entries, visible to nobody; see `search.curation.albums`.
+    # Soft deletion: kept for a while with its entries, visible to nobody; see `search.curation.album_deletion`.
     deleted = models.DateTimeField(_("deleted"), null=True, editable=False)
 
     objects = AlbumQuerySet.as_manager()

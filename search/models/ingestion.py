@@ -1,4 +1,4 @@
-"""What ingestion remembers between runs: origins, deleted pictures, former ids."""
+"""What ingestion remembers between runs: origins and former ids."""
 
 import uuid
 from collections.abc import Collection
@@ -54,21 +54,6 @@ class Origin(models.Model):
             image_id: address.rstrip("/").rpartition("/")[2]
             for image_id, address in rows.values_list("image_id", "address")
         }
-
-
-class Tombstone(models.Model):
-    """A deleted picture: ingestion skips the same bytes wherever it meets them again.
-
-    Only its id is kept, a hash of its bytes, and the hash of its pixels, by which a file with edited metadata is
-    recognised.
-    """
-
-    image_id = models.UUIDField(primary_key=True)
-    pixels = models.UUIDField(null=True)
-    created = models.DateTimeField(db_default=Now())
-
-    def __str__(self) -> str:
-        return str(self.image_id)
 
 
 class FormerId(models.Model):

@@ -38,7 +38,7 @@ from search.views.images import (
     rights,
 )
 from search.views.neighbours import lead_back
-from search.views.ordering import facets_to_choose
+from search.views.result_options import facets_to_choose
 
 WHAT_IS_ASKED_FOR = ["HX-Request", "HX-Target"]
 """Vary headers of URLs that serve a whole page, the part of it that depends on the search, or further results."""

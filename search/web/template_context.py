@@ -16,7 +16,7 @@ from search.http.site_name import site_name
 from search.query.saved import can_be_saved, is_saved
 from search.rendering.jinja_engine import Pages
 from search.templatetags import pictures, tiles
-from search.views import ordering, result_layout, search_context
+from search.views import result_layout, result_options, search_context
 
 
 def environment(**options: Any) -> Environment:
@@ -32,21 +32,21 @@ def environment(**options: Any) -> Environment:
     made = Pages(constants, **options)
     made.globals |= {
         "active_filters": search_context.active_filters,
-        "bands_of": ordering.bands_of,
+        "bands_of": result_options.bands_of,
         "bars_of": search_context.bars_of,
         "by_month": by_month,
         "can_be_saved": can_be_saved,
         "chips_of": search_context.chips_of,
-        "details_shown": ordering.details_shown,
+        "details_shown": result_options.details_shown,
         "did_you_mean": did_you_mean,
         "distances_of": search_context.distances_of,
         "found_in_all": search_context.found_in_all,
         "found_title": search_context.found_title,
         "hidden_labels": search_context.hidden_labels,
         "is_saved": is_saved,
-        "modes_of": ordering.modes_of,
-        "more_shown": ordering.more_shown,
-        "orders_of": ordering.orders_of,
+        "modes_of": result_options.modes_of,
+        "more_shown": result_options.more_shown,
+        "orders_of": result_options.orders_of,
         "page_numbers": pictures.page_numbers,
         "page_url": pictures.page_url,
         "pages_there_are": search_context.pages_there_are,
@@ -65,7 +65,7 @@ def environment(**options: Any) -> Environment:
         "weights": search_context.weights,
         "with_filters_open": search_context.with_filters_open,
         "without_filters": search_context.without_filters,
-        "words_of": ordering.words_of,
+        "words_of": result_options.words_of,
         "years_of": search_context.years_of,
     }
     return made

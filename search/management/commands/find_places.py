@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from search.curation.placing import count_unplaced, place_again, place_some
+from search.curation.place_lookup import count_unplaced, place_again, place_some
 from search.ingestion.report import Report
 from search.ingestion.runs import Record
 from search.management.base import CollectionCommand

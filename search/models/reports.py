@@ -1,4 +1,4 @@
-"""Reports about pictures, and objects pending deletion."""
+"""Reports about pictures."""
 
 from collections.abc import Collection
 from typing import ClassVar
@@ -115,17 +115,3 @@ class Report(models.Model):
     def lock(reports: "models.QuerySet[Report]") -> "list[Report]":
         """Lock reports until the transaction ends; lock their pictures first where both are locked."""
         return locked(reports.select_related("image").defer("image__embedding", "image__description"))
-
-
-class OwedDeletion(models.Model):
-    """The objects of a deleted image, pending deletion from the storage.
-
-    Written in the transaction that deletes the image, so that nothing is lost when the storage is down or the process
-    is killed.
-    """
-
-    image_id = models.UUIDField(primary_key=True)
-    created = models.DateTimeField(db_default=Now())
-
-    def __str__(self) -> str:
-        return str(self.image_id)
