@@ -7,6 +7,7 @@ from search.objects import storage
 from search.views import (
     accounts,
     added,
+    album_links,
     albums,
     curating,
     feeds,
@@ -97,6 +98,9 @@ urlpatterns = [
     path("albums/<row_id:album_id>/cover", albums.choose_cover, name="choose-cover"),
     path("albums/<row_id:album_id>/delete", albums.delete, name="delete-album"),
     path("albums/<row_id:album_id>/download", albums.download_album, name="download-album"),
+    path("albums/<row_id:album_id>/new-link", album_links.renew, name="renew-album-link"),
+    path("albums/shared/<uuid:token>/", album_links.shared_album, name="shared-album"),
+    path("albums/shared/<uuid:token>/download", album_links.download_shared, name="download-shared-album"),
     path("saved/", saved_searches.saved_searches, name="saved-searches"),
     path("saved/save", saved_searches.save, name="save-search"),
     path("saved/<row_id:search_id>/", saved_searches.saved_search, name="saved-search"),

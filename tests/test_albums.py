@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import re
+import uuid
 import zipfile
 from io import BytesIO
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -499,6 +501,93 @@ def test_ten_thousand_pictures_are_put_in_with_few_queries(alice, django_assert_
     with django_assert_max_num_queries(8):
         album.move([images[0].pk], Place.LAST, {image.pk for image in images})
     assert Revision.objects.get().kind == Revision.Kind.ALBUM
+
+
+# By link
+
+
+def test_an_album_by_link_is_opened_by_who_has_it_and_found_by_nobody_else(as_alice, alice, as_bob, client, three):
+    album = album_of(alice, *three, visibility="link")
+    three[1].hide()
+    for other in (client, as_bob):
+        page = other.get(album.shared_url())
+        assert (page.status_code, page["X-Robots-Tag"]) == (200, "noindex")
+        assert [str(image.pk) in page.text for image in three] == [True, False, True]
+        for absent in ("Search in this album", "New link", reverse("album", args=[album.pk])):
+            assert absent not in page.text
+        for address in (album.get_absolute_url(), f"/api/albums/{album.pk}"):
+            assert other.get(address).status_code == 404
+        assert other.get(f"/api/search?album={album.pk}").json()["found"] == 0
+        for address in ("/albums/", "/search?filters=open", f"/images/{three[0].pk}/"):
+            assert "Summer" not in other.get(address).text
+    assert as_alice.get("/api/albums").json()["albums"][0]["visibility"] == "link"
+    assert f'value="http://testserver{album.shared_url()}"' in as_alice.get(album.get_absolute_url()).text
+
+
+def test_an_album_opened_by_its_link_has_pages_neighbours_and_a_zip(client, alice):
+    images = [stored_image(colour, title=colour) for colour in ("red", "blue")]
+    album = album_of(alice, *images, visibility="link")
+    page = client.get(images[0].get_absolute_url(), {"in": f"shared-{album.token}"})
+    assert page.context["beside"].back == album.shared_url()
+    assert page.context["beside"].next == f"{images[1].get_absolute_url()}?in=shared-{album.token}"
+    assert f'"{images[0].get_absolute_url()}?in=shared-{album.token}"' in client.get(album.shared_url()).text
+    answer = client.post(reverse("download-shared-album", args=[album.token]))
+    assert zipfile.ZipFile(BytesIO(b"".join(answer.streaming_content))).namelist()[:2] == ["red.jpg", "blue.jpg"]
+    change([image.pk for image in many_images(60)], AddToAlbum(album))
+    assert f'hx-get="{album.shared_url()}?page=2"' in client.get(album.shared_url()).text
+    for nonsense in ("shared-", "shared-x", f"shared-{uuid.uuid4()}"):
+        assert client.get(images[0].get_absolute_url(), {"in": nonsense}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("visibility", "opened_by"),
+    [("own", []), ("link", ["alice", "bob", ""]), ("members", ["alice", "bob"]), ("public", ["alice", "bob", ""])],
+)
+def test_the_link_opens_an_album_as_far_as_its_visibility_allows(
+    as_alice, alice, as_bob, client, three, visibility, opened_by
+):
+    album = album_of(alice, three[0], visibility=visibility)
+    visitors = {"alice": as_alice, "bob": as_bob, "": client}
+    assert [name for name, one in visitors.items() if one.get(album.shared_url()).status_code == 200] == opened_by
+    delete_album(album, by=alice)
+    assert [one.get(album.shared_url()).status_code for one in visitors.values()] == [404] * 3
+
+
+def test_a_new_link_ends_the_old_one(as_alice, alice, as_bob, client, three):
+    album = album_of(alice, three[0], visibility="link")
+    old, renew = album.shared_url(), reverse("renew-album-link", args=[album.pk])
+    assert as_bob.post(renew).status_code == 404
+    assert as_alice.post(renew).status_code == 302
+    assert client.get(old).status_code == 404
+    album.refresh_from_db()
+    assert client.get(album.shared_url()).status_code == 200
+
+
+def test_pictures_are_not_shown_by_link(as_alice, alice, as_carol, three):
+    album, edit = album_of(alice, three[0]), {"title": "Summer", "visibility": "link"}
+    address = reverse("edit-album", args=[album.pk])
+    refused = as_alice.post(address, {**edit, "pictures_too": "on"})
+    assert refused.status_code == 400
+    assert "Only albums have a link" in refused.text
+    assert as_alice.post(address, edit).status_code == 302
+    album.refresh_from_db()
+    assert album.visibility == "link"
+    assert send(as_carol, "visibility", three[:1], visibility="link").status_code == 400
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_earlier_version_shows_albums_by_link_to_nobody_else(alice):
+    for title in ("one", "two"):
+        album_of(alice, title=title, visibility="link")
+    newest = MigrationExecutor(connection).loader.graph.leaf_nodes("search")
+    try:
+        MigrationExecutor(connection).migrate([("search", "0049_deleted_albums")])
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT visibility FROM search_album")
+            assert cursor.fetchall() == [("own",), ("own",)]
+    finally:
+        MigrationExecutor(connection).migrate(newest)
+    assert Album.objects.values("token").distinct().count() == 2
 
 
 # Programs and commands

@@ -84,7 +84,8 @@ class World:
         self.added = WorkingSet.keep(self.alice, [self.shown.pk])
         self.values: dict[str, Any] = {
             "added.set_id": self.added.pk,
-            "album_id": self.album.pk,
+            "album_id": self.album.pk, "shared-album.token": self.album.token,
+            "download-shared-album.token": self.album.token,
             "image_id": self.shown.pk, "object_id": self.shown.pk, "auth_user.object_id": self.alice.pk,
             "id": self.alice.pk, "auth_group.object_id": self.group.pk, "search_report.object_id": self.report.pk,
             "search_vocabularytag.pk": self.tag.pk, "search_vocabularytag.object_id": self.tag.pk,

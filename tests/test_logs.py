@@ -163,6 +163,7 @@ def test_a_request_is_a_line_without_what_was_searched_for(client, log):
     [
         ("/feeds/0b9f1c9e-3d0b-4d0a-9d57-5a4d0f6c2a11.atom", "/feeds/....atom"),
         ("/sets/0b9f1c9e-3d0b-4d0a-9d57-5a4d0f6c2a11/", "/sets/.../"),
+        ("/albums/shared/0b9f1c9e-3d0b-4d0a-9d57-5a4d0f6c2a11/", "/albums/shared/.../"),
         ("/search/picture/0b9f1c9e-3d0b-4d0a-9d57-5a4d0f6c2a11.webp", "/search/picture/....webp"),
     ],
 )

@@ -48,6 +48,7 @@ QUERIES: dict[str, list[str]] = {
     "offline": [""],
     "albums": [""],
     "album": ["", "page=2"],
+    "shared-album": [""],
     "api:albums": [""],
     "api:album": [""],
 }
@@ -60,6 +61,7 @@ ASKED_AS_THEY_ARE = {
     *("api-tokens", "revoke-api-token", "set_language", "api:openapi-json", "api:openapi-view", "api:api-root"),
     *("api:search-picture", "api:add-image", "change-selection", "all-results", "undo-change", "decide-tag"),
     *("edit-album", "arrange-album", "choose-cover", "delete-album", "download-album"),
+    *("download-shared-album", "renew-album-link"),
     *("map", "map-points", "map-marks", "map-pictures", "map-selection"),
 }
 """All addresses of the site but the admin's stand here or above: a new one is to be sorted in."""
@@ -127,8 +129,9 @@ def values(alice: User, shown: Image) -> dict[str, Any]:
         id=uuid.uuid4(), embedding=a_vector(1), embedding_model="any", rendition=b"x"
     )
     newcomer = SignUp.objects.create(user=User.objects.create_user("newcomer", is_active=False), language="en")
+    album = _album_with(shown)
     return {
-        "album_id": _album_with(shown).pk,
+        "album_id": album.pk, "shared-album.token": album.token, "download-shared-album.token": album.token,
         "image_id": shown.pk, "object_id": shown.pk, "auth_user.object_id": alice.pk, "id": alice.pk,
         "search_report.object_id": report.pk, "pk": report.pk, "search_id": search.pk, "token": picture.pk,
         "auth_group.object_id": 1, "search_signup.object_id": newcomer.pk,

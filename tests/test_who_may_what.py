@@ -27,14 +27,14 @@ _NO = None
 WHO_MAY: dict[tuple[str | None, str | None], str] = {
     (STRANGER, _NO): """
         search results search-help timeline suggestions image rendition download album feed picture-set query-picture
-        robots api:search api:image api:albums api:album api:openapi-json api:openapi-view manifest service-worker
-        offline
+        shared-album robots api:search api:image api:albums api:album api:openapi-json api:openapi-view manifest
+        service-worker offline
     """,
     (STRANGER, STRANGER): """
         search-by-picture search-by-region report download-selection share-selection sign-up login choose-password
         set_language api:api-root
     """,
-    (_NO, STRANGER): "api:search-picture download-album",
+    (_NO, STRANGER): "api:search-picture download-album download-shared-album",
     (STRANGER, VIEWER): "search-by-address save-search",
     (VIEWER, _NO): "saved-searches account",
     (VIEWER, VIEWER): "enter-code change-password second-factor api-tokens",
@@ -44,7 +44,7 @@ WHO_MAY: dict[tuple[str | None, str | None], str] = {
     (_NO, CONTRIBUTOR): "api:add-image read-picture keep-added",
     (STRANGER, CURATOR): "change-selection",
     (_NO, CURATOR): """
-        choose-cover admin:search_image_in_place admin:search_image_judge admin:search_report_resolve
+        choose-cover renew-album-link admin:search_image_in_place admin:search_image_judge admin:search_report_resolve
         admin:search_report_reopen admin:search_revision_undo admin:state-look admin:search_run_retry
         admin:search_vocabularytag_start admin:search_vocabularytag_again admin:search_trashed_restore
     """,

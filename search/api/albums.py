@@ -11,7 +11,7 @@ from search.api.answers import images_in_lists
 from search.api.authentication import Session, Token, anybody
 from search.api.schemas import AlbumDetails, AlbumOut, AlbumsAnswer, problems
 from search.models import Album
-from search.models.albums import Visibility
+from search.models.albums import AlbumVisibility
 from search.views.albums import ALBUMS_PER_PAGE, PER_PAGE, Listed, images_of, with_covers
 
 router = Router(tags=["albums"], auth=[Token(), Session(), anybody])
@@ -71,7 +71,7 @@ def _album(request: HttpRequest, one: Listed) -> AlbumOut:
         title=album.title,
         description=album.description,
         owner=album.owner.get_username() if album.owner else None,
-        visibility=Visibility(album.visibility),
+        visibility=AlbumVisibility(album.visibility),
         count=one.count,
         updated=album.updated,
         url=request.build_absolute_uri(reverse("api:album", args=[album.pk])),

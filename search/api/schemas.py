@@ -7,7 +7,7 @@ from uuid import UUID
 from ninja import Field, Schema
 
 from search.models import Capture, Image
-from search.models.albums import Visibility
+from search.models.albums import AlbumVisibility, Visibility
 from search.relevance import Band
 
 
@@ -186,7 +186,9 @@ class AlbumOut(Schema):
     title: str
     description: str
     owner: str | None = Field(description="The name of its owner.")
-    visibility: Visibility = Field(description="Who sees it: `own` its owner and curators, `members`, or `public`.")
+    visibility: AlbumVisibility = Field(
+        description="Who sees it: `own` its owner and curators, `link` who has the link, `members`, or `public`."
+    )
     count: int = Field(description="How many images you see in it.")
     updated: dt.datetime = Field(description="When pictures were last added, removed or moved.")
     url: str = Field(description="The address of this album in the API.")

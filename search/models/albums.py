@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.conf import settings
+from django.contrib.postgres.functions import RandomUUID
 from django.db import connection, models, transaction
 from django.db.models.functions import Now
 from django.urls import reverse
@@ -24,6 +25,15 @@ class Visibility(models.TextChoices):
     OWN = "own", _("only me, and curators")
     MEMBERS = "members", _("everybody with an account")
     PUBLIC = "public", _("everybody")
+
+
+class AlbumVisibility(models.TextChoices):
+    """Who sees an album. By link it is opened by everybody who has the link, but neither listed nor found by them."""
+
+    OWN = Visibility.OWN.value, Visibility.OWN.label
+    LINK = "link", _("everybody who has the link")
+    MEMBERS = Visibility.MEMBERS.value, Visibility.MEMBERS.label
+    PUBLIC = Visibility.PUBLIC.value, Visibility.PUBLIC.label
 
 
 class Place(models.TextChoices):
@@ -46,8 +56,15 @@ class AlbumQuerySet(models.QuerySet["Album"]):
         if sees_all(user):
             return kept
         if not user.is_authenticated:
-            return kept.filter(visibility=Visibility.PUBLIC)
-        return kept.filter(~models.Q(visibility=Visibility.OWN) | models.Q(owner=user))
+            return kept.filter(visibility=AlbumVisibility.PUBLIC)
+        shown = models.Q(visibility__in=[AlbumVisibility.MEMBERS, AlbumVisibility.PUBLIC])
+        return kept.filter(shown | models.Q(owner=user))
+
+    def opened_by_link(self, token: uuid.UUID, user: "User | AnonymousUser") -> Self:
+        """The one that this link opens for this user, if any. A private one is opened for nobody, its owner included,
+        who sees so that the link has ended."""
+        opened = self.visible_to(user) | self.kept().filter(visibility=AlbumVisibility.LINK)
+        return opened.filter(token=token).exclude(visibility=AlbumVisibility.OWN)
 
     def editable_by(self, user: "User | AnonymousUser") -> Self:
         """Those that this user may change: all for curators, their own for those who may keep albums."""
@@ -82,8 +99,14 @@ class Album(models.Model):
         related_name="albums",
     )
     visibility = models.CharField(
-        _("who sees it"), max_length=7, choices=Visibility, default=Visibility.OWN, db_default=Visibility.OWN
+        _("who sees it"),
+        max_length=7,
+        choices=AlbumVisibility,
+        default=AlbumVisibility.OWN,
+        db_default=AlbumVisibility.OWN,
     )
+    # The secret of the link. Every album has one, which opens it as far as its visibility allows.
+    token = models.UUIDField(default=uuid.uuid4, db_default=RandomUUID(), unique=True, editable=False)
     # Cleared by the database when the image is deleted, and updated when its id changes.
     cover = models.ForeignKey(
         "search.Image", on_delete=models.DO_NOTHING, db_constraint=False, null=True, editable=False, related_name="+"
@@ -102,7 +125,8 @@ class Album(models.Model):
         constraints: ClassVar = [
             models.CheckConstraint(condition=~models.Q(title=""), name="album_has_a_title"),
             models.CheckConstraint(
-                condition=models.Q(visibility__in=["own", "members", "public"]), name="album_visibility_is_known"
+                condition=models.Q(visibility__in=["own", "link", "members", "public"]),
+                name="album_visibility_is_known",
             ),
         ]
 
@@ -111,6 +135,10 @@ class Album(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("album", args=[self.pk])
+
+    def shared_url(self) -> str:
+        """Return the path of its link."""
+        return reverse("shared-album", args=[self.token])
 
     @transaction.atomic
     def move(self, image_ids: Collection[uuid.UUID], to: "Place | int", seen: Collection[uuid.UUID]) -> None:

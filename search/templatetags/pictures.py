@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from search.views.neighbours import Beside
 
 register = template.Library()
+_LED_BACK_TO = {"results", "image", "report", "picture-set", "albums", "album", "shared-album"}
 
 
 @register.simple_tag(takes_context=True, name="way_back")
@@ -33,7 +34,7 @@ def way_back_from(context: Context) -> str:
 def way_back(request: HttpRequest, page: str) -> str:
     """Return the `?next=` that leads back here after logging in, or to `page`; "" where neither applies."""
     known = request.resolver_match.url_name if request.resolver_match else ""
-    if request.method == "GET" and known in ("results", "image", "report", "picture-set", "albums", "album"):
+    if request.method == "GET" and known in _LED_BACK_TO:
         page = request.get_full_path()
     return f"?{urlencode({'next': page})}" if page else ""
 

@@ -28,7 +28,7 @@ from search import curation
 from search.curation import ShowTo
 from search.http.methods import require_http_methods, require_POST, require_safe
 from search.models import Album, AlbumImage, Image, Private, Revision, SavedSearch
-from search.models.albums import Place, may_keep_albums
+from search.models.albums import AlbumVisibility, Place, may_keep_albums
 from search.models.conflicts import retried
 from search.models.querysets import ImageQuerySet
 from search.objects.zip_download import zipped
@@ -76,6 +76,9 @@ class EditAlbumForm(AlbumForm):
     def clean(self) -> Any:
         cleaned = super().clean() or self.cleaned_data
         cleaned.setdefault("pictures_too", False)
+        if cleaned["pictures_too"] and cleaned.get("visibility") == AlbumVisibility.LINK:
+            # Seen by everybody, they would be found by everybody, too.
+            self.add_error("pictures_too", _("Only albums have a link: set who sees the pictures on their own."))
         return cleaned
 
 
@@ -105,7 +108,7 @@ def _visible(request: HttpRequest, album_id: int) -> Album:
     return get_object_or_404(Album.objects.visible_to(request.user).select_related("owner"), pk=album_id)
 
 
-def _own(request: HttpRequest, album_id: int) -> Album:
+def editable_album(request: HttpRequest, album_id: int) -> Album:
     """Return an album that the user may edit. Raises Http404, and PermissionDenied for a read-only one."""
     album = _visible(request, album_id)
     if not Album.objects.editable_by(request.user).filter(pk=album.pk).exists():
@@ -184,13 +187,27 @@ def with_covers(request: HttpRequest, found: Sequence[Album]) -> list[Listed]:
 def album(request: HttpRequest, album_id: int) -> HttpResponse:
     """The pictures of an album in its order, a page at a time. htmx requests further pages only."""
     shown = _visible(request, album_id)
+    may_edit_album = Album.objects.editable_by(request.user).filter(pk=shown.pk).exists()
+    more = {
+        "download": reverse("download-album", args=[shown.pk]),
+        "within": SearchQuery(filters=Filters(albums=(str(shown.pk),))),
+        "album_here": shown if may_edit_album else None,
+        "link": request.build_absolute_uri(shown.shared_url())
+        if may_edit_album and shown.visibility == AlbumVisibility.LINK
+        else "",
+    }
+    return album_page(request, shown, shown.get_absolute_url(), album_mark(shown), more)
+
+
+def album_page(request: HttpRequest, shown: Album, address: str, mark: str, more: dict[str, Any]) -> HttpResponse:
+    """Render a page of an album at this address. `more` is what the whole page needs: the address of its `download`,
+    the search `within` it, `album_here` where it may be edited, and its `link`."""
     images = images_of(request, shown)
     page = _number(request.GET.get("page", ""))
     start = (page - 1) * PER_PAGE
     found = list(images[start : start + PER_PAGE + 1])
-    lead_on(found, album_mark(shown))
+    lead_on(found, mark)
     is_more = bool(request.htmx) and request.htmx.target == "more"  # type: ignore[attr-defined]
-    address = shown.get_absolute_url()
     context: dict[str, Any] = {
         "album": shown,
         "images": found[:PER_PAGE],
@@ -201,14 +218,8 @@ def album(request: HttpRequest, album_id: int) -> HttpResponse:
         "query": SearchQuery(),
     }
     if not is_more:
-        may_edit_album = Album.objects.editable_by(request.user).filter(pk=shown.pk).exists()
-        context |= {
-            **rights(request),
-            "count": images.order_by().count(),
-            "within": SearchQuery(filters=Filters(albums=(str(shown.pk),))),
-            "album_here": shown if may_edit_album else None,
-            "who_sees_it": shown.get_visibility_display(),
-        }
+        who = {"who_sees_it": shown.get_visibility_display()}
+        context |= {**rights(request), "count": images.order_by().count(), **who, **more}
     template = "search/_partials/album_part.jinja" if is_more else "search/album.jinja"
     response = render(request, template, context, using="jinja2")
     patch_vary_headers(response, WHAT_IS_ASKED_FOR)
@@ -219,7 +230,7 @@ def album(request: HttpRequest, album_id: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: HttpRequest, album_id: int) -> HttpResponse:
     """Edit its title, description and visibility."""
-    changed = _own(request, album_id)
+    changed = editable_album(request, album_id)
     form = EditAlbumForm(request.POST if request.method == "POST" else None, instance=changed)
     if form.is_valid():
         if form.cleaned_data["pictures_too"]:
@@ -237,7 +248,7 @@ def edit(request: HttpRequest, album_id: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: HttpRequest, album_id: int) -> HttpResponse:
     """Delete an album after a confirmation; its pictures stay."""
-    gone = _own(request, album_id)
+    gone = editable_album(request, album_id)
     if request.method != "POST":
         context = {"album": gone, "count": gone.entries.count(), "trash_days": settings.TRASH_DAYS}
         return render(request, "search/album_delete.html", context)
@@ -257,7 +268,7 @@ def describe_album_revision(revision: Revision) -> str:
 @require_http_methods(["GET", "HEAD", "POST"])
 def arrange(request: HttpRequest, album_id: int) -> HttpResponse:
     """Rearrange an album: selected pictures are moved. Works by keyboard and without scripts."""
-    arranged = _own(request, album_id)
+    arranged = editable_album(request, album_id)
     page = _number(request.GET.get("page", ""))
     address = reverse("arrange-album", args=[arranged.pk])
     if request.method == "POST":
@@ -316,7 +327,7 @@ def _ids(request: HttpRequest) -> list[uuid.UUID]:
 @require_POST
 def choose_cover(request: HttpRequest, album_id: int) -> HttpResponse:
     """Choose the picture that represents the album in lists."""
-    covered = _own(request, album_id)
+    covered = editable_album(request, album_id)
     ids = _ids(request)
     if len(ids) != 1 or not covered.entries.filter(image=ids[0]).exists():
         return error_page(request, 400, _("Choose one picture of the album."), _("Go back and try again."))
@@ -328,7 +339,11 @@ def choose_cover(request: HttpRequest, album_id: int) -> HttpResponse:
 @require_POST
 def download_album(request: HttpRequest, album_id: int) -> HttpResponseBase:
     """A ZIP of its pictures, as downloaded singly, with a table."""
-    taken = _visible(request, album_id)
+    return zip_of(request, _visible(request, album_id))
+
+
+def zip_of(request: HttpRequest, taken: Album) -> HttpResponseBase:
+    """Return the ZIP of those pictures of an album that the user may see. Raises Http404 if there are none."""
     chosen: QuerySet[Image] = images_of(request, taken).select_related("capture", "palette")
     images = list(chosen[: MOST_IN_A_ZIP + 1])
     if not images:

@@ -25,6 +25,10 @@ def album_mark(album: Album) -> str:
     return f"album-{album.pk}"
 
 
+def shared_album_mark(album: Album) -> str:
+    return f"shared-{album.token}"
+
+
 def set_mark(shared: PictureSet) -> str:
     return f"set-{shared.pk}"
 
@@ -41,9 +45,14 @@ def beside_in_list(request: HttpRequest, image: Image) -> Beside | None:
     mark = request.GET.get("in", "")
     kind, _dash, key = mark.partition("-")
     if kind == "album" and key.isascii() and key.isdecimal() and len(key) < 19:
-        return _in_album(request, image, int(key))
-    if kind == "set":
-        return _in_set(image, key)
+        album = Album.objects.visible_to(request.user).filter(pk=int(key)).first()
+        return _in_album(request, image, album, album.get_absolute_url(), mark) if album else None
+    token = _uuid(key)
+    if kind == "shared" and token:
+        album = Album.objects.opened_by_link(token, request.user).first()
+        return _in_album(request, image, album, album.shared_url(), mark) if album else None
+    if kind == "set" and token:
+        return _in_set(image, token)
     return _in_time(image) if mark == TIMELINE else None
 
 
@@ -51,32 +60,35 @@ def _address(image_id: uuid.UUID | None, mark: str) -> str:
     return f"{reverse('image', args=[image_id])}?in={mark}" if image_id else ""
 
 
-def _in_album(request: HttpRequest, image: Image, album_id: int) -> Beside | None:
-    album = Album.objects.visible_to(request.user).filter(pk=album_id).first()
-    seen = AlbumImage.objects.filter(album_id=album_id, image__in=Image.objects.visible_to(request.user))
+def _uuid(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
+
+
+def _in_album(request: HttpRequest, image: Image, album: Album, address: str, mark: str) -> Beside | None:
+    seen = AlbumImage.objects.filter(album=album, image__in=Image.objects.visible_to(request.user))
     place = seen.filter(image=image.pk).values_list("position", flat=True).first()
-    if album is None or place is None:
+    if place is None:
         return None
     before = seen.filter(Q(position__lt=place) | Q(position=place, image_id__lt=image.pk))
     after = seen.filter(Q(position__gt=place) | Q(position=place, image_id__gt=image.pk))
-    passed, mark = before.count(), album_mark(album)
+    passed = before.count()
     page = passed // ALBUM_PAGE + 1
     ids = "image_id"
     return Beside(
         previous=_address(before.order_by("-position", "-image_id").values_list(ids, flat=True).first(), mark),
         next=_address(after.order_by("position", "image_id").values_list(ids, flat=True).first(), mark),
-        back=album.get_absolute_url() + (f"?page={page}" if page > 1 else ""),
+        back=address + (f"?page={page}" if page > 1 else ""),
         back_to=album.title,
         number=passed + 1,
         found=passed + 1 + after.count(),
     )
 
 
-def _in_set(image: Image, key: str) -> Beside | None:
-    try:
-        shared = PictureSet.objects.filter(pk=uuid.UUID(key)).first()
-    except ValueError:
-        return None
+def _in_set(image: Image, key: uuid.UUID) -> Beside | None:
+    shared = PictureSet.objects.filter(pk=key).first()
     ids = [one.pk for one in images_in_order(shared.images)] if shared else []
     if shared is None or image.pk not in ids:
         return None

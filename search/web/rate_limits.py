@@ -20,6 +20,7 @@ _SENT = MappingProxyType(
         "share-selection": "SETS",
         "download-selection": "ZIPS",
         "download-album": "ZIPS",
+        "download-shared-album": "ZIPS",
         "save-search": "SAVED_SEARCHES",
         "search-by-picture": "QUERY_PICTURES",
         "search-by-address": "QUERY_PICTURES",

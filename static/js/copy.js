@@ -1,4 +1,4 @@
-// Copies text to the clipboard.
+// Copies text and links to the clipboard.
 
 // Returns whether it succeeded. Over plain http browsers have only the older API.
 export async function copyText(text) {
@@ -8,6 +8,12 @@ export async function copyText(text) {
   } catch {
     return copyBySelecting(text);
   }
+}
+
+// Copies the address that a button has, and reports it on the button.
+export async function copyLink(button) {
+  const isCopied = await copyText(new URL(button.dataset.address, location.href).href);
+  button.querySelector("span").textContent = isCopied ? button.dataset.copied : button.dataset.notCopied;
 }
 
 function copyBySelecting(text) {

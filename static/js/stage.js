@@ -1,6 +1,6 @@
 // Shared by the page of a picture and the lightbox: zoom, full screen, slide show, search by a region, copy link.
 
-import { copyText } from "./copy.js";
+import { copyLink } from "./copy.js";
 import { pressed } from "./pressed.js";
 import { attachRegion } from "./region.js";
 import { onSwipe } from "./swipe.js";
@@ -83,14 +83,9 @@ export class Stage {
       zoom: () => this.zoom.toggle(),
       slides: () => this.#play(!this.isPlaying),
       full: () => this.#full(),
-      "copy-link": () => this.#copy(button),
+      "copy-link": () => copyLink(button),
     };
     acts[button?.dataset.action]?.();
-  }
-
-  async #copy(button) {
-    const isCopied = await copyText(new URL(button.dataset.address, location.href).href);
-    button.querySelector("span").textContent = isCopied ? button.dataset.copied : button.dataset.notCopied;
   }
 
   async #full() {

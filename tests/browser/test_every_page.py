@@ -27,7 +27,7 @@ from tests.browser.conftest import OpenPage
 
 def addresses(collection: list[Image], saved: SavedSearch) -> list[str]:
     image = collection[0]
-    album = Album.objects.create(title="Summer", description="Sea", owner=saved.user, visibility="members").pk
+    album = Album.objects.create(title="Summer", description="Sea", owner=saved.user, visibility="link").pk
     change([one.pk for one in collection[:5]], AddToAlbum(Album.objects.get(pk=album)))
     return [
         "/",

@@ -4,9 +4,11 @@ import re
 from zipfile import ZipFile
 
 import pytest
+from django.contrib.auth.models import User
+from django.test import Client
 from playwright.sync_api import Locator, Page, expect
 
-from search.models import Image
+from search.models import Album, Image
 from search.objects import storage
 from tests.base import picture_bytes
 from tests.browser.conftest import OpenPage
@@ -192,6 +194,17 @@ def test_what_is_selected_is_shared_as_a_link_to_just_these(open_page: OpenPage,
     page.get_by_role("button", name="Share as a link").click()
     expect(page).to_have_url(re.compile(r"/sets/[0-9a-f-]{36}/$"))
     assert results(page) == [ids[1], ids[3]]
+
+
+def test_the_link_of_an_album_is_copied_by_its_button(open_page: OpenPage, as_alice: Client, alice: User):
+    album = Album.objects.create(title="Summer", owner=alice, visibility="link")
+    allowed = ["clipboard-read", "clipboard-write"]
+    page = open_page(album.get_absolute_url(), as_user=as_alice, permissions=allowed)
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.get_by_role("button", name="Link copied")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == page.get_by_label("Link of the album").input_value()
+    assert copied.endswith(album.shared_url())
 
 
 def test_the_way_back_from_a_shared_link_leads_to_what_was_selected(open_page: OpenPage, collection: list[Image]):
