@@ -2,17 +2,17 @@
 
 import copy
 import uuid
-from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.admin.views.main import ORDER_VAR
-from django.db.models import QuerySet
+from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, QueryDict
 
 from search.admin import pictures, searching
 from search.admin.lists import MOST_COUNTED, SturdyList
 from search.admin.pasting import note_of_the_set
-from search.models import Origin, Report
+from search.models import Image, Origin, Report
 
 if TYPE_CHECKING:
     from search.admin.images import ImageAdmin
@@ -44,16 +44,23 @@ class ImageList(SturdyList):
         super().get_results(request)
         images = self.result_list = list(self.result_list)
         pictures.with_thumbnails(images)
-        waiting = Counter(Report.objects.filter(resolved=None, image__in=images).values_list("image", flat=True))
+        beside = _beside([image.pk for image in images])
         ranked = self.found.ranked if self.found else {}
         may_edit = self.model_admin.has_change_permission(request)
-        names = Origin.names_of([image.pk for image in images])
         for image in images:
-            image.file_name = names.get(image.pk, "")
-            image.waiting_reports = waiting[image.pk]
+            image.file_name, image.waiting_reports = beside.get(image.pk, ("", 0))
             image.may_be_edited = may_edit
             if one := ranked.get(image.pk):
                 image.distance, image.band, image.by_words = one.distance, one.band, one.by_words
+
+
+def _beside(image_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, tuple[str, int]]:
+    """Return the file name and the number of unresolved reports of each image, in one query."""
+    reports = Report.objects.filter(resolved=None, image=OuterRef("pk")).order_by().values("image")
+    rows = Image.objects.filter(pk__any_of=list(image_ids)).values_list(
+        "pk", Subquery(Origin.latest_address()), Subquery(reports.annotate(count=Count("*")).values("count"))
+    )
+    return {key: ((address or "").rstrip("/").rpartition("/")[2], count or 0) for key, address, count in rows}
 
 
 def view_links(request: HttpRequest) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Collection
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib.postgres.indexes import HashIndex
 from django.db import models
@@ -47,13 +47,9 @@ class Origin(models.Model):
         return list(dict.fromkeys(origins[:MOST_ADDRESSES]))
 
     @classmethod
-    def names_of(cls, image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
-        """Return the name of the file in which each image was last found, by image id."""
-        rows = cls.objects.filter(image_id__in=image_ids).order_by("image_id", "-seen").distinct("image_id")
-        return {
-            image_id: address.rstrip("/").rpartition("/")[2]
-            for image_id, address in rows.values_list("image_id", "address")
-        }
+    def latest_address(cls) -> models.QuerySet[Any, str]:
+        """The address at which an image was last found, as a subquery of images."""
+        return cls.objects.filter(image=models.OuterRef("pk")).order_by("-seen").values_list("address", flat=True)[:1]
 
 
 class FormerId(models.Model):
