@@ -49,7 +49,8 @@ class Origin(models.Model):
     @classmethod
     def latest_address(cls) -> models.QuerySet[Any, str]:
         """The address at which an image was last found, as a subquery of images."""
-        return cls.objects.filter(image_id=models.OuterRef("pk")).order_by("-seen").values_list("address", flat=True)[:1]
+        found = cls.objects.filter(image_id=models.OuterRef("pk")).order_by("-seen")
+        return found.values_list("address", flat=True)[:1]
 
 
 class FormerId(models.Model):
