@@ -56,6 +56,7 @@ ASKED_AS_THEY_ARE = {
     *("manifest", "service-worker", "keep-added"),
     *("robots", "search-by-picture", "search-by-address", "query-picture", "rendition", "download"),
     *("search-by-region", "report", "download-selection", "share-selection", "picture-set", "saved-searches"),
+    "saved-search-cover",
     *("save-search", "rename-search", "delete-search", "upload", "read-picture", "account", "sign-up", "login"),
     *("enter-code", "reset-password", "choose-password", "logout", "change-password", "email", "second-factor"),
     *("api-tokens", "revoke-api-token", "set_language", "api:openapi-json", "api:openapi-view", "api:api-root"),

@@ -82,11 +82,14 @@ def unfold(page: Page) -> None:
         summary.click()
 
 
-# In the next frame scripts have been told of the theme, too.
-END_TRANSITIONS = """() => new Promise((done) => requestAnimationFrame(() => {
+# Scripts are told of the theme in the frame after the browser knows it.
+END_TRANSITIONS = """async (theme) => {
+    const frame = () => new Promise(requestAnimationFrame);
+    while (!matchMedia(`(prefers-color-scheme: ${theme})`).matches) await frame();
+    await frame();
+    await frame();
     document.getAnimations().forEach((one) => one instanceof CSSTransition && one.finish());
-    done();
-}))"""
+}"""
 
 
 AXE = "async (options) => (await axe.run(options)).violations"
@@ -99,7 +102,7 @@ def violations(page: Page) -> list[str]:
     for theme, rules in (("light", {}), ("dark", {"runOnly": ["color-contrast"]})):
         page.emulate_media(color_scheme=theme, reduced_motion="reduce")
         # Django's own pages change the colours of links little by little, however much motion is wanted.
-        page.evaluate(END_TRANSITIONS)
+        page.evaluate(END_TRANSITIONS, theme)
         # What passes is not told at length: that takes longer than finding it.
         found += page.evaluate(AXE, {"resultTypes": ["violations"], **rules})
     return [f"{page.url}: {one['id']}: {node['html']}" for one in found for node in one["nodes"]]

@@ -237,6 +237,9 @@ def test_the_pictures_of_a_shared_set_are_walked_through(open_page: OpenPage, sh
     page.keyboard.press("ArrowRight")
     expect_shown(page, results(page)[1])
     page.keyboard.press("Escape")
+    # Closing it is a step back in the history, which would end another way to a page.
+    expect(page).to_have_url(re.compile(f"{shared_set}$"))
+    expect(lightbox(page)).to_be_hidden()
     page.goto(str(page.locator("article .tile-link").nth(1).get_attribute("href")))
     page.get_by_role("link", name="Next picture").click()
     expect(page.get_by_text("3 of 3")).to_be_visible()
