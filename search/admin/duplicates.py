@@ -25,6 +25,7 @@ from search.admin.undoing import with_undo
 from search.duplicates.decisions import part, settle
 from search.duplicates.groups import MOST_SHOWN, Group, pending_groups
 from search.duplicates.merging import Kept, Merging, Suggested, keep, suggested
+from search.http.keys import uuid_of
 from search.models import DuplicatePair, Fingerprint, Image
 from search.models.conflicts import is_conflict, retried
 from search.objects import storage
@@ -129,7 +130,7 @@ def _decided(request: HttpRequest, kind: str) -> HttpResponse:
         return back
     ids = _ids(request.POST.getlist("ids")[:MOST_SHOWN])
     chosen = next((name for name in ("keep", "part", "stay") if name in request.POST), "")
-    one = _id(request.POST.get(chosen, ""))
+    one = uuid_of(request.POST.get(chosen, ""))
     if len(ids) < 2 or (chosen != "stay" and one not in ids):
         messages.error(request, _("This group is not as it was any more: look again."))
     elif chosen == "keep" and one:
@@ -166,14 +167,7 @@ def _kept_together(request: HttpRequest, kind: str) -> None:
 
 
 def _ids(texts: Sequence[str]) -> list[uuid.UUID]:
-    return [one for one in map(_id, texts) if one]
-
-
-def _id(text: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        return None
+    return [one for one in map(uuid_of, texts) if one]
 
 
 def _kept(request: HttpRequest, groups: Sequence[Kept]) -> None:

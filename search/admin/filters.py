@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from search.admin.lists import MOST_COUNTED
 from search.embedding import active_model
+from search.http.keys import row_id
 from search.models import Image, Report
 from search.models.arrivals import State, state
 from search.query.tag_names import tag_names
@@ -190,9 +191,10 @@ class UploaderFilter(OfTheCollection):
 
 
 def _number(value: str) -> int:
-    if value.isascii() and value.isdecimal() and len(value) < 19:
-        return int(value)
-    raise IncorrectLookupParameters
+    number = row_id(value)
+    if number is None:
+        raise IncorrectLookupParameters
+    return number
 
 
 class StateFilter(Choice):

@@ -30,6 +30,7 @@ from search.admin.shared import busy
 from search.admin.undoing import FORM, with_undo
 from search.curation.changes import skipped_message
 from search.embedding import active_model, text_model
+from search.http.keys import uuid_of
 from search.http.methods import require_http_methods
 from search.models import TagSuggestion, TagVector, VocabularyTag
 from search.models.conflicts import is_conflict, retried
@@ -179,7 +180,7 @@ def _take_back_button(tag: VocabularyTag, moment: dt.datetime) -> SafeString:
 
 def _asked(request: HttpRequest, tag: VocabularyTag) -> _Asked:
     """Return what the pressed button decides, of the pictures that its page showed."""
-    shown = [one for one in map(_id, request.POST.getlist("ids")[: SIZES[-1]]) if one]
+    shown = [one for one in map(uuid_of, request.POST.getlist("ids")[: SIZES[-1]]) if one]
     for name in ("accept", "reject"):
         if value := request.POST.get(name):
             break
@@ -193,7 +194,7 @@ def _asked(request: HttpRequest, tag: VocabularyTag) -> _Asked:
         start = int(number) * A_ROW if number.isascii() and number.isdecimal() and len(number) < 6 else len(shown)
         return _Asked(accepts, shown[start : start + A_ROW])
     is_down_to = value.startswith("to-")
-    one = _id(value.removeprefix("to-"))
+    one = uuid_of(value.removeprefix("to-"))
     if one is None:
         raise _InvalidDecision(_("Nothing was chosen."))
     return _Asked(accepts, _down_to(request, tag, one) if is_down_to else [one])
@@ -219,13 +220,6 @@ def _moment(text: str) -> dt.datetime | None:
     except ValueError:
         return None
     return moment if moment and moment.tzinfo else None
-
-
-def _id(text: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        return None
 
 
 def _answered(
@@ -279,7 +273,7 @@ def take_back_view(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     tag = _tag(request, pk)
-    moment, one = _moment(request.POST.get("moment", "")), _id(request.POST.get("image", ""))
+    moment, one = _moment(request.POST.get("moment", "")), uuid_of(request.POST.get("image", ""))
     if moment is None and one is None:
         messages.error(request, _("Nothing was chosen."))
     else:

@@ -21,6 +21,7 @@ from django.utils.translation import ngettext
 from search import curation
 from search.curation import AddToAlbum
 from search.curation.changes import skipped_message
+from search.http.keys import row_id
 from search.http.methods import require_http_methods, require_safe
 from search.models import Revision, WorkingSet
 from search.models.conflicts import is_conflict, retried
@@ -217,8 +218,7 @@ def undo_change(request: HttpRequest) -> HttpResponse:
 
 
 def _revision(text: str) -> Revision | None:
-    is_number = text.isascii() and text.isdecimal() and len(text) < 19
-    return Revision.objects.filter(pk=int(text)).first() if is_number else None
+    return Revision.objects.filter(pk=row_id(text) or 0).first()
 
 
 def _undo_message(undone: curation.Undone) -> str:

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from search.http.keys import row_id, uuid_of
 from search.models import Album, AlbumImage, Image, PictureSet
 from search.query.selection import images_in_order
 from search.retrieval.timeline import in_time
@@ -44,10 +45,10 @@ def beside_in_list(request: HttpRequest, image: Image) -> Beside | None:
     see, or one without the image."""
     mark = request.GET.get("in", "")
     kind, _dash, key = mark.partition("-")
-    if kind == "album" and key.isascii() and key.isdecimal() and len(key) < 19:
-        album = Album.objects.visible_to(request.user).filter(pk=int(key)).first()
+    if kind == "album":
+        album = Album.objects.visible_to(request.user).filter(pk=row_id(key) or 0).first()
         return _in_album(request, image, album, album.get_absolute_url(), mark) if album else None
-    token = _uuid(key)
+    token = uuid_of(key)
     if kind == "shared" and token:
         album = Album.objects.opened_by_link(token, request.user).first()
         return _in_album(request, image, album, album.shared_url(), mark) if album else None
@@ -58,13 +59,6 @@ def beside_in_list(request: HttpRequest, image: Image) -> Beside | None:
 
 def _address(image_id: uuid.UUID | None, mark: str) -> str:
     return f"{reverse('image', args=[image_id])}?in={mark}" if image_id else ""
-
-
-def _uuid(text: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        return None
 
 
 def _in_album(request: HttpRequest, image: Image, album: Album, address: str, mark: str) -> Beside | None:

@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 from search.accounts.roles import may_edit_own
 from search.curation import AddToAlbum, Change, Describe, Hide, RemoveFromAlbum, Show, ShowTo, Tag, Trash, Untag
 from search.http.fields import TagsField
+from search.http.keys import row_id
 from search.models import Album, Image
 from search.models.albums import LONGEST_TITLE, may_keep_albums
 from search.text.normalization import normalised_text
@@ -95,8 +96,7 @@ def _album(request: HttpRequest, *, may_be_new: bool) -> Album:
         raise ValidationError(
             _("Choose an album, or write the title of a new one.") if may_be_new else _("Choose an album.")
         )
-    is_number = chosen.isascii() and chosen.isdecimal() and len(chosen) < 19
-    album = Album.objects.editable_by(request.user).filter(pk=int(chosen)).first() if is_number else None
+    album = Album.objects.editable_by(request.user).filter(pk=row_id(chosen) or 0).first()
     if album is None:
         raise NotThus(_("This album is not here any more, or it is somebody else's."))
     return album

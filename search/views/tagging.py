@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 
 from search.curation.changes import skipped_message
+from search.http.keys import row_id
 from search.http.methods import require_http_methods
 from search.models import Revision, VocabularyTag
 from search.models.conflicts import is_conflict, retried
@@ -26,9 +27,7 @@ def decide_tag(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
     if not may_curate(request):
         raise PermissionDenied
     what = next((name for name in ("accept", "reject", "again") if name in request.POST), "")
-    key = request.POST.get(what, "")
-    is_key = key.isascii() and key.isdecimal() and len(key) < 19
-    tag = get_object_or_404(VocabularyTag, pk=int(key) if is_key else 0)
+    tag = get_object_or_404(VocabularyTag, pk=row_id(request.POST.get(what, "")) or 0)
     try:
         retried(lambda: _decide(request, tag, image.pk, what))
     except OperationalError as error:
