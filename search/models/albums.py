@@ -173,9 +173,9 @@ class Album(models.Model):
         """Put those of these images that are in it first, in the order given."""
         Album.objects.select_for_update().get(pk=self.pk)
         entries = AlbumImage.objects.filter(album=self).order_by("position", "image_id")
-        present = list(entries.values_list("image_id", flat=True))
-        first = [one for one in image_ids if one in set(present)]
-        self._write_order([*first, *(one for one in present if one not in set(first))])
+        present = dict.fromkeys(entries.values_list("image_id", flat=True))
+        first = dict.fromkeys(one for one in image_ids if one in present)
+        self._write_order([*first, *(one for one in present if one not in first)])
 
     def _write_order(self, order: list[uuid.UUID]) -> None:
         with connection.cursor() as cursor:
