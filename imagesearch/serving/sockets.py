@@ -3,6 +3,7 @@
 import socket
 import struct
 import time
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,7 @@ class State(Enum):
 _READING = {State.HEAD, State.BODY, State.LINGERING}
 
 
-class Link:
+class Link(ABC):
     def __init__(self, front: "Front", sock: socket.socket, client: Any) -> None:
         self.front, self.socket, self.client = front, sock, client
         self.outbox = Outbox(sock, front.keep, front.folder)
@@ -53,24 +54,25 @@ class Link:
     # Implemented by Connection
 
     @property
+    @abstractmethod
     def is_idle(self) -> bool:
         """Whether no byte of a request has arrived."""
-        raise NotImplementedError
 
+    @abstractmethod
     def arrived(self, data: bytes) -> None:
-        raise NotImplementedError
+        """The client has sent `data`."""
 
+    @abstractmethod
     def ended(self) -> None:
         """The client sends nothing more."""
-        raise NotImplementedError
 
+    @abstractmethod
     def pushed(self, is_sent: bool) -> None:
         """More of the response was sent, or all of it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def let_go(self) -> None:
         """Release resources after the end, when no thread uses them any more."""
-        raise NotImplementedError
 
     # Called by the loop
 
