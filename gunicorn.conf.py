@@ -10,7 +10,7 @@ from gunicorn.http import message
 
 from imagesearch.environment import listening_address, whole_number
 from imagesearch.logs import GunicornLogger
-from imagesearch.machine import core_count
+from imagesearch.memory_and_cores import core_count
 from imagesearch.worker import KILLED_AFTER, Worker, hold_signals, leave_worker
 
 # Almost nothing allocated before the fork is garbage, and collecting takes 0.1 to 0.3 s.

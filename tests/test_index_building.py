@@ -15,7 +15,7 @@ from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 
-from imagesearch.machine import core_count
+from imagesearch.memory_and_cores import core_count
 from search.embedding import active_model
 from search.indexing import building
 from search.indexing.building import State

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 from django.conf import settings
 
-from imagesearch.machine import core_count
+from imagesearch.memory_and_cores import core_count
 from search.decoding.processes import Decoder
 
 IDLE = 15.0

@@ -13,7 +13,7 @@ import psutil
 from django.db import DatabaseError, OperationalError, connection
 from psycopg.errors import QueryCanceled
 
-from imagesearch.machine import core_count, memory_bytes
+from imagesearch.memory_and_cores import core_count, memory_bytes
 from search.models.hnsw import indexing
 from search.models.vector_sets import VectorTable, index_name
 

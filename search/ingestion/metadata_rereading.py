@@ -10,7 +10,7 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection, transaction
 
-from imagesearch.machine import core_count
+from imagesearch.memory_and_cores import core_count
 from search.curation.captures import CAPTIONS, OfFile, captioned_image, hash_of, write_captions, write_captures
 from search.ingestion.originals import Original, Reader
 from search.ingestion.report import Progress, Report

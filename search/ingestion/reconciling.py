@@ -13,7 +13,7 @@ from typing import TypeAlias, TypeVar
 
 from django.utils import timezone
 
-from imagesearch.machine import core_count
+from imagesearch.memory_and_cores import core_count
 from search.imaging import UnreadableImage
 from search.ingestion.repair import Known, known_rows, note_moved, restore
 from search.ingestion.report import Finding, Problem, Reconciled

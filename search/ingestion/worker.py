@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 from django.db import InterfaceError, InternalError, OperationalError, connection
 
-from imagesearch.machine import core_count
+from imagesearch.memory_and_cores import core_count
 from search.decoding import NoDecoder, Seen
 from search.embedding import picture_encoder, require_fit
 from search.imaging import UnreadableImage, memory_guarded

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db import DatabaseError, InterfaceError, migrations
 
-from imagesearch.machine import core_count
+from imagesearch.memory_and_cores import core_count
 from search.indexing.building import is_here, with_resources, without_limits
 
 PAGES = 500

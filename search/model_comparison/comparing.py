@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from imagesearch.machine import core_count
+from imagesearch.memory_and_cores import core_count
 from search.decoding import NoDecoder, Seen
 from search.embedding import Pair, encoders_of, forget
 from search.imaging import UnreadableImage

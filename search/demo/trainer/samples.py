@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from imagesearch.machine import core_count
+from imagesearch.memory_and_cores import core_count
 from search.demo.captions import LANGUAGES, caption
 from search.demo.drawing import arrange, draw
 from search.demo.scenes import (

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import TypeAlias
 
-from imagesearch.machine import core_count
+from imagesearch.memory_and_cores import core_count
 from search.curation.captures import Written
 from search.imaging import Reason, UnreadableImage, memory_guarded
 from search.ingestion.adding import Prepared, embed, prepare, window_for_models

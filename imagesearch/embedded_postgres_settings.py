@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from imagesearch.machine import core_count, memory_bytes
+from imagesearch.memory_and_cores import core_count, memory_bytes
 
 _MB = 1 << 20
 SETTINGS_FILE = "machine.conf"
