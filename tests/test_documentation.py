@@ -13,7 +13,7 @@ from django.core.management import get_commands, load_command_class
 from search.checks import OLDEST_PGVECTOR
 from search.ingestion.metadata import table_details
 from search.models.queries import KEPT
-from supply.settings import SOURCES, Read, files, parts, read_by
+from supply.settings_pages import SOURCES, Read, files, parts, read_by
 
 ROOT = Path(__file__).resolve().parent.parent
 READMES = ["README.md", "README.ko.md"]

@@ -109,7 +109,7 @@ def share(request: HttpRequest) -> HttpResponse:
 
 
 def _icons() -> list[dict[str, str]]:
-    """The icons that `supply.icons` has drawn."""
+    """The icons that `supply.installed_app_icons` has drawn."""
     return [
         {"src": static(f"img/{name}-{size}.png"), "sizes": f"{size}x{size}", "type": "image/png", "purpose": purpose}
         for name, purpose in (("icon", "any"), ("maskable", "maskable"))

@@ -1,4 +1,4 @@
-"""`python -m supply.settings`: write docs/settings.md in both languages, and .env.example.
+"""`python -m supply.settings_pages`: write docs/settings.md in both languages, and .env.example.
 
 Names, defaults and bounds come from the code; docs/settings.toml has the descriptions, in both languages.
 """

@@ -1,4 +1,4 @@
-"""`python -m supply.icons`: render the icons of the installed site into static/img, by Chromium."""
+"""`python -m supply.installed_app_icons`: render the icons of the installed site into static/img, by Chromium."""
 
 import io
 import shutil
