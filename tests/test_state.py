@@ -229,7 +229,7 @@ def test_reconcile_is_such_a_look_and_a_run_of_the_ledger():
 
 def test_files_are_repaired_in_the_background_by_who_may_delete(monkeypatch, client: Client):
     started: list[tuple[str, ...]] = []
-    monkeypatch.setattr("search.concurrency.commands.start_command", lambda *command: started.append(command))
+    monkeypatch.setattr("search.concurrency.command_processes.start_command", lambda *command: started.append(command))
     dora = log_in_staff(client, "change_image")
     assert client.post(f"{STATE}look/", {"repair": "1"}).status_code == 403
     client.logout()
@@ -242,7 +242,7 @@ def test_files_are_repaired_in_the_background_by_who_may_delete(monkeypatch, cli
 
 def test_looking_now_counts_at_once_and_starts_what_takes_long(monkeypatch, as_carol: Client):
     started: list[tuple[str, ...]] = []
-    monkeypatch.setattr("search.concurrency.commands.start_command", lambda *command: started.append(command))
+    monkeypatch.setattr("search.concurrency.command_processes.start_command", lambda *command: started.append(command))
     an_image()
     response = as_carol.post(f"{STATE}look/", follow=True)
     assert figures()["pictures"] == 1
@@ -471,7 +471,7 @@ def test_the_page_of_a_run_lists_its_files_by_kind_and_as_a_table(as_carol: Clie
 
 def test_a_run_is_tried_again_from_the_admin_where_its_files_are_in_reach(monkeypatch, as_carol, carol, tmp_path):
     started: list[tuple[str, ...]] = []
-    monkeypatch.setattr("search.concurrency.commands.start_command", lambda *command: started.append(command))
+    monkeypatch.setattr("search.concurrency.command_processes.start_command", lambda *command: started.append(command))
     away, here = a_run(places=["/nowhere/photos"]), a_run(places=[str(tmp_path / "*.jpg")])
     page = as_carol.get(f"{RUNS}{away.pk}/change/").content.decode()
     told = "The files are on attic, in /nowhere/photos, which this server can&#x27;t see. Run there: manage.py ingest"

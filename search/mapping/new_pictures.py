@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from django.db import connection, transaction
 
-from search.concurrency.background import keep_doing
+from search.concurrency.background_threads import keep_doing
 from search.embedding import active_model
 from search.indexing.query_plan import Plan, joined_index_scan, planned, set_local
 from search.mapping.building import write_positions

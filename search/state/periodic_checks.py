@@ -17,7 +17,7 @@ from django.db import Error
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from search.concurrency.background import keep_doing
+from search.concurrency.background_threads import keep_doing
 from search.embedding import Busy, ModelUnavailable
 from search.models import Measurement
 from search.objects.storage import StorageUnavailable

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
-from search.concurrency.background import keep_doing
+from search.concurrency.background_threads import keep_doing
 from search.curation.admin_log import log_deletions
 from search.curation.album_deletion import delete_old_albums
 from search.ingestion.runs import forget_some_runs

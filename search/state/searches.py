@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from search.concurrency.background import keep_doing
+from search.concurrency.background_threads import keep_doing
 from search.models import UnansweredWords
 from search.query import Filters, Mode, SearchQuery
 from search.retrieval import ResultPage

@@ -3,7 +3,7 @@
 import logging
 import threading
 
-from search.concurrency.background import keep_doing
+from search.concurrency.background_threads import keep_doing
 from search.embedding import ModelUnavailable, status
 from search.tagging.suggesting import is_due, suggest
 from search.tagging.vocabulary import encode_missing

@@ -7,7 +7,7 @@ import threading
 from django.db import transaction
 from django.db.models.functions import Now
 
-from search.concurrency.background import keep_doing
+from search.concurrency.background_threads import keep_doing
 from search.embedding import ModelUnavailable, active_model, status, text_model, text_models
 from search.models import Image, Thing, ThingSet
 from search.models.active_pair import one_choice
