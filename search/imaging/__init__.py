@@ -4,8 +4,8 @@ Much of it runs in the decoder processes: no Django, numpy or models there. Impo
 `read_picture`, `thumbnail`, `colours_of`, `windows_of`, `perceptual_hash`.
 """
 
+from search.containers.accepted_formats import EXTENSIONS, FORMATS, RAW_EXTENSIONS, Format, recognised
 from search.containers.errors import Reason, UnreadableImage, memory_guarded, too_many_bytes, too_much_memory
-from search.containers.formats import EXTENSIONS, FORMATS, RAW_EXTENSIONS, Format, recognised
 from search.containers.raw import embedded_jpeg
 from search.imaging.palette import PALETTE, palette_colour
 from search.imaging.reading import ReadPicture, read_picture

@@ -11,10 +11,10 @@ from typing import IO
 
 from PIL import Image, ImageFile
 
+from search.containers.accepted_formats import is_cut_short, recognised
 from search.containers.errors import NeedsMemory, Reason, UnreadableImage, too_many_bytes, too_many_pixels
-from search.containers.formats import is_cut_short, recognised
+from search.containers.jpeg_scans import ended, refuse_endless_scans
 from search.containers.raw import embedded_jpeg
-from search.containers.scans import ended, refuse_endless_scans
 from search.imaging.colours import to_srgb
 from search.imaging.decoders import Source, corrected, decode_smaller, opened, orientation_of, prepared
 from search.imaging.exif import UPRIGHT

@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 
 from PIL import Image
 
+from search.containers.accepted_formats import FORMATS, recognised
 from search.containers.errors import UnreadableImage
-from search.containers.formats import FORMATS, recognised
 from search.imaging.reading import read_picture
 from search.imaging.swatches import colours_of
 from search.imaging.thumbnails import (

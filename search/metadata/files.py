@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from search.containers import tiff
 from search.containers.boxes import boxes, within
-from search.containers.items import described
+from search.containers.heif_items import described
 from search.metadata.dates import in_mail, parsed
 from search.metadata.exif import IPTC, PHOTOSHOP, XMP, exif_directory, from_exif, is_whole
 from search.metadata.fields import PhotoMetadata, TakenFrom

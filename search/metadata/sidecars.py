@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from search.containers.formats import RAW_EXTENSIONS
+from search.containers.accepted_formats import RAW_EXTENSIONS
 from search.text.normalization import composed
 
 LONGEST_SIDECAR = 1_000_000
