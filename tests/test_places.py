@@ -19,9 +19,9 @@ from search.facets import facets_of
 from search.ingestion.edits_kept import copy_edits
 from search.metadata import PhotoMetadata
 from search.models import Capture, Image, Place
+from search.places.coastlines import is_land
 from search.places.countries import country_name, country_named
-from search.places.drawing import HEIGHT, WIDTH, map_around
-from search.places.outline import is_land
+from search.places.location_map import HEIGHT, WIDTH, map_around
 from search.places.towns import towns
 from search.query import BadQuery, SearchQuery
 from search.query.filters import Filters, read_kilometres

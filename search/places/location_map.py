@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from search.places.outline import ICE, LAND, Box, Layer, Points, shapes_in
+from search.places.coastlines import ICE, LAND, Box, Layer, Points, shapes_in
 from search.places.towns import Town, towns
 
 WIDTH, HEIGHT = 768, 480
