@@ -17,7 +17,7 @@ from search.admin.filters import MOST_CHOICES, Choice, Choices, OfTheCollection
 from search.admin.forms import KeepsConcurrentEdits
 from search.curation.captures import EDITED_WITH, note_edits
 from search.curation.place_lookup import place_pictures
-from search.metadata.fields import FARTHEST_OFFSET
+from search.metadata.photo_metadata import FARTHEST_OFFSET
 from search.models import Capture, Image, Place
 from search.places.countries import country_name
 from search.views.images import may_see_hidden

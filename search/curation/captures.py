@@ -18,8 +18,8 @@ from search.decoding import written_in
 from search.imaging import Colours, UnreadableImage
 from search.metadata import READER, PhotoMetadata, TakenFrom, from_name, from_takeout, merged
 from search.metadata.dates import of_timestamp
-from search.metadata.fields import NOTHING
-from search.metadata.sidecars import json_object
+from search.metadata.photo_metadata import NOTHING
+from search.metadata.sidecar_names import json_object
 from search.metadata.takeout import is_takeout
 from search.metadata.zones import in_zone
 from search.models.image import Image

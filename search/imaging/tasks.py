@@ -28,7 +28,7 @@ from search.imaging.thumbnails import (
 )
 from search.imaging.windows import Box, is_middle, is_wide, windows_of
 from search.metadata import TakenFrom, from_xmp, read_file
-from search.metadata.fields import PhotoMetadata
+from search.metadata.photo_metadata import PhotoMetadata
 
 Answer: TypeAlias = tuple[dict[str, Any], list[bytes]]
 

@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from search.curation import AddToAlbum, change
 from search.ingestion.items import Item
-from search.metadata.sidecars import json_object
+from search.metadata.sidecar_names import json_object
 from search.models import Album, Origin, Revision
 from search.models.albums import LONGEST_TITLE, Visibility
 from search.models.ingestion import origin_id

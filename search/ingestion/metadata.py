@@ -12,7 +12,7 @@ from search.ingestion.tables_of_archives import Elsewhere
 from search.ingestion.unicode_names import Spellings
 from search.metadata import PhotoMetadata, TakenFrom
 from search.metadata.dates import typed
-from search.metadata.fields import number
+from search.metadata.photo_metadata import number
 
 _KINDS = {".tsv": "tsv", ".txt": "tsv", ".csv": "csv", ".jsonl": "jsonl"}
 """File type by suffix; the separator may still differ. Excel calls its "Unicode text" .txt."""

@@ -13,7 +13,7 @@ from search.curation.captures import Written, merged_metadata
 from search.decoding import FileMetadata, written_in, written_in_many
 from search.imaging import UnreadableImage, memory_guarded
 from search.metadata import PhotoMetadata
-from search.metadata.fields import NOTHING
+from search.metadata.photo_metadata import NOTHING
 from search.models import Image
 from search.objects import storage
 

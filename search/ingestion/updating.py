@@ -19,7 +19,7 @@ from search.imaging import UnreadableImage
 from search.ingestion.items import Item
 from search.ingestion.metadata_rereading import edited_fields
 from search.metadata import PhotoMetadata, merged
-from search.metadata.fields import NOTHING
+from search.metadata.photo_metadata import NOTHING
 from search.models import Capture, Image, Revision
 
 _COLUMNS = {

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from search.curation.captures import utf_8, webdataset_details
 from search.ingestion.sources.names import is_picture_name, suffix_of
 from search.metadata import LONGEST_SIDECAR
-from search.metadata.sidecars import SUFFIXES, json_object
+from search.metadata.sidecar_names import SUFFIXES, json_object
 from search.metadata.takeout import is_takeout
 
 _GOOGLE = ".supplemental-metadata"

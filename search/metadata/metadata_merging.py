@@ -4,7 +4,7 @@ from dataclasses import fields
 from typing import Any
 
 from search.metadata.dates import Moment, with_offset
-from search.metadata.fields import NOTHING, PhotoMetadata, TakenFrom
+from search.metadata.photo_metadata import NOTHING, PhotoMetadata, TakenFrom
 
 _TOGETHER = {"offset", "taken_from", "longitude"}
 """Fields that are taken from the same source as the field before them."""

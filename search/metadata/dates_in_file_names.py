@@ -4,7 +4,7 @@ import datetime as dt
 import re
 
 from search.metadata.dates import Moment, of_timestamp, possible
-from search.metadata.fields import PhotoMetadata, TakenFrom
+from search.metadata.photo_metadata import PhotoMetadata, TakenFrom
 
 _DAY = r"((?:19|20)\d\d)(?P<mark>[-_.]?)(0[1-9]|1[0-2])(?P=mark)(0[1-9]|[12]\d|3[01])"
 _TIME = r"([01]\d|2[0-3])(?P<colon>[-_.:h]?)([0-5]\d)[-_.:m]?([0-5]\d)(?:[-_.]?(\d{3}))?(?:(?=\D)|$)"

@@ -11,10 +11,10 @@ from search.containers.boxes import boxes, within
 from search.containers.heif_items import described
 from search.metadata.dates import in_mail, parsed
 from search.metadata.exif import IPTC, PHOTOSHOP, XMP, exif_directory, from_exif, is_whole
-from search.metadata.fields import PhotoMetadata, TakenFrom
 from search.metadata.iptc import from_iptc, in_photoshop
-from search.metadata.jpeg import EXIF_SEGMENT, XMP_SEGMENT, blocks_of_jpeg
-from search.metadata.merging import merged
+from search.metadata.jpeg_segments import EXIF_SEGMENT, XMP_SEGMENT, blocks_of_jpeg
+from search.metadata.metadata_merging import merged
+from search.metadata.photo_metadata import PhotoMetadata, TakenFrom
 from search.metadata.xmp import LONGEST_XMP, from_xmp
 from search.text.untrusted import decoded
 
