@@ -32,8 +32,8 @@ def measure(files: list[Path]) -> tuple[float, float, float]:
 
     from search.decoding.pictures import MODEL_SIDE  # noqa: PLC0415
     from search.embedding import picture_encoder  # noqa: PLC0415
+    from search.imaging.decoder_tasks import picture  # noqa: PLC0415
     from search.imaging.perceptual_hash import perceptual_hash  # noqa: PLC0415
-    from search.imaging.tasks import picture  # noqa: PLC0415
     from search.objects import storage  # noqa: PLC0415 - after make_world
 
     longest = storage.THUMBNAIL

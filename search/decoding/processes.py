@@ -38,7 +38,7 @@ _F_SETPIPE_SZ = 1031
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A decoder's job: a task of search.imaging.tasks with its options, within `memory` bytes and `seconds`.
+    """A decoder's job: a task of search.imaging.decoder_tasks with its options, within `memory` bytes and `seconds`.
 
     `processor_seconds` is enforced by the kernel, even if the parent is gone.
     """

@@ -34,7 +34,7 @@ def bound_waiting() -> None:
 def decode(
     task: str, source: Source, *, of_collection: bool = False, seconds: int | None = None, **options: object
 ) -> Answer:
-    """Run a task of search.imaging.tasks on a file, in at most `seconds` if given.
+    """Run a task of search.imaging.decoder_tasks on a file, in at most `seconds` if given.
 
     Waits for memory before reading the file. A picture that needs more than the limit, by its header, is refused. One
     of the collection (`of_collection`), which a command may have ingested, may take as much as commands may, alone if

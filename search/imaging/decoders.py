@@ -23,8 +23,8 @@ from search.containers import jpeg2000, png_chunks, tiff
 from search.containers.accepted_formats import webp_canvas
 from search.containers.errors import Reason, UnreadableImage, too_many_pixels
 from search.containers.heif_items import primary
-from search.imaging.colours import scale_png_transparency
-from search.imaging.exif import orientation_in
+from search.imaging.exif_orientation import orientation_in
+from search.imaging.srgb_conversion import scale_png_transparency
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from search.curation.captures import write_captures
-from search.imaging.palette import palette_colour
+from search.imaging.named_colours import palette_colour
 from search.ingestion.edits_kept import copy_edits, copy_to_new_version
 from search.ingestion.fingerprints import hand_over_pairs, write_fingerprints
 from search.ingestion.metadata_rereading import edited_fields

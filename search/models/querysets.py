@@ -10,7 +10,7 @@ from django.db.models.functions import Greatest, Least
 from django.db.models.lookups import GreaterThan
 from pgvector.django import CosineDistance
 
-from search.imaging.windows import WIDE
+from search.imaging.wide_picture_windows import WIDE
 from search.models.accepted import accepted_names
 from search.models.hnsw import indexing
 

@@ -22,7 +22,7 @@ from search.demo.scenes import Statement, pairs, random_scene
 from search.demo.trainer.figures import half_size_jpeg
 from search.embedding import Picture, picture_encoder, text_encoder
 from search.imaging import is_wide
-from search.imaging.windows import windows_of
+from search.imaging.wide_picture_windows import windows_of
 from search.models.vector_values import Vectors
 from search.relevance.bands import LoadedCalibration
 from search.relevance.bank_vectors import bank_vectors

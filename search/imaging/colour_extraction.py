@@ -11,7 +11,7 @@ from typing import NamedTuple, cast
 
 from PIL import Image
 
-from search.imaging.palette import PALETTE
+from search.imaging.named_colours import PALETTE
 
 MOST_SWATCHES, LEAST_SWATCHES = 5, 3
 """Maximum number of swatches, and the number below which light and dark parts are separated."""

@@ -15,11 +15,11 @@ from search.containers.accepted_formats import is_cut_short, recognised
 from search.containers.errors import NeedsMemory, Reason, UnreadableImage, too_many_bytes, too_many_pixels
 from search.containers.jpeg_scans import ended, refuse_endless_scans
 from search.containers.raw import embedded_jpeg
-from search.imaging.colours import to_srgb
 from search.imaging.decoders import Source, corrected, decode_smaller, opened, orientation_of, prepared
-from search.imaging.exif import UPRIGHT
+from search.imaging.exif_orientation import UPRIGHT
 from search.imaging.frames import first_shown
 from search.imaging.memory_estimate import bytes_for_canvas, bytes_for_whole, bytes_needed
+from search.imaging.srgb_conversion import to_srgb
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from PIL import Image
 
 from search.containers.accepted_formats import FORMATS, recognised
 from search.containers.errors import UnreadableImage
-from search.imaging.reading import read_picture
-from search.imaging.swatches import colours_of
+from search.imaging.colour_extraction import colours_of
+from search.imaging.picture_decoding import read_picture
 from search.imaging.thumbnails import (
     compared,
     cut_out,
@@ -26,7 +26,7 @@ from search.imaging.thumbnails import (
     thumbnail,
     touched_pixels,
 )
-from search.imaging.windows import Box, is_middle, is_wide, windows_of
+from search.imaging.wide_picture_windows import Box, is_middle, is_wide, windows_of
 from search.metadata import TakenFrom, from_xmp, read_file
 from search.metadata.photo_metadata import PhotoMetadata
 
