@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from django.conf import settings
 
 from imagesearch.memory_and_cores import core_count
-from search.decoding.processes import Decoder
+from search.decoding.decoder_supervision import Decoder
 
 IDLE = 15.0
 """Seconds that a decoder may be idle."""

@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 
 from PIL import Image
 
-from search.decoding.processes import Answer, Source
-from search.decoding.running import decode
+from search.decoding.decoder_supervision import Answer, Source
+from search.decoding.task_runner import decode
 from search.imaging import (
     FORMATS,
     MOST_SWATCHES,

@@ -9,9 +9,9 @@ from typing import TypeAlias
 
 from django.conf import settings
 
+from search.decoding.decoder_pool import pool
+from search.decoding.decoder_supervision import BASE, Answer, Job, Source, size_of
 from search.decoding.memory_budget import budget, memory
-from search.decoding.pool import pool
-from search.decoding.processes import BASE, Answer, Job, Source, size_of
 from search.imaging import Reason, UnreadableImage, too_much_memory
 
 SECONDS, SECONDS_OF_COMMANDS = 30, 120
