@@ -12,7 +12,7 @@ from django.core.management import get_commands, load_command_class
 
 from search.checks import OLDEST_PGVECTOR
 from search.ingestion.metadata import table_details
-from search.models.queries import KEPT
+from search.models.query_pictures import KEPT
 from supply.settings_pages import SOURCES, Read, files, parts, read_by
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -24,7 +24,7 @@ from search.ingestion.items import Item
 from search.metrics import figures
 from search.metrics.requests import Requests
 from search.models import OwedDeletion, Run
-from search.models.runs import SILENT_AFTER
+from search.models.run_log import SILENT_AFTER
 from tests.base import an_image, pending_image, picture_bytes, picture_file, the_index
 
 pytestmark = pytest.mark.django_db

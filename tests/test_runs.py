@@ -25,7 +25,7 @@ from search.ingestion.runs import Record
 from search.management.commands.ingest import LEFT_ALONE
 from search.management.watching import _Rounds
 from search.models import Image, Run, RunFile, Tombstone
-from search.models.runs import SILENT_AFTER
+from search.models.run_log import SILENT_AFTER
 from search.objects import storage
 from search.state import retention
 from tests.base import an_image, pending_image, picture_bytes, picture_file, stored_image, write_picture

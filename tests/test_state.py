@@ -29,7 +29,7 @@ from search.models import (
     Trashed,
     UnansweredWords,
 )
-from search.models.runs import SILENT_AFTER
+from search.models.run_log import SILENT_AFTER
 from search.objects import storage
 from search.query import Mode, SearchQuery
 from search.retrieval import find

@@ -24,7 +24,7 @@ from search.ingestion import Pending, Worker
 from search.ingestion.adding import add_picture
 from search.models import Calibration, Image, ImageVector, ModelSwitch, QueryPicture, QueryVector, VectorSet
 from search.models import active_pair as chosen
-from search.models.accepted import accepted_names
+from search.models.accepted_models import accepted_names
 from search.models.vector_sets import current_set, drop_set, forget_sets, table_of
 from search.models.vector_values import Vectors, unit_vectors
 from search.objects import storage

@@ -35,7 +35,7 @@ from search.curation.captures import CAPTIONS, note_edits
 from search.curation.snapshots import current
 from search.embedding import active_model
 from search.models import Image, Origin, Report, Revision
-from search.models.accepted import accepted_names
+from search.models.accepted_models import accepted_names
 from search.query.palettes import palette_of
 from search.views.places import PlaceShown
 

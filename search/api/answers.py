@@ -10,7 +10,7 @@ from search.api import schemas
 from search.embedding import active_model
 from search.facets import Facet
 from search.models import Capture, Image
-from search.models.accepted import accepted_names
+from search.models.accepted_models import accepted_names
 from search.models.privacy import tell_visibility
 from search.objects import storage
 from search.objects.renditions import thumbnail_urls

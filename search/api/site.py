@@ -15,7 +15,7 @@ from ninja.openapi.schema import OpenAPISchema
 from search.api import albums, images, searching
 from search.api.errors import answer
 from search.http.problems import MEDIA_TYPE
-from search.models.queries import KEPT
+from search.models.query_pictures import KEPT
 from search.models.tokens import MOST_TOKENS
 
 DESCRIPTION = """

@@ -23,7 +23,7 @@ from search.metadata.sidecar_names import json_object
 from search.metadata.takeout import is_takeout
 from search.metadata.zones import in_zone
 from search.models.image import Image
-from search.models.texts import LineField
+from search.models.text_fields import LineField
 from search.text.normalization import composed, normalised_text
 
 CAPTIONS = ("title", "description", "author", "licence", "source_link")

@@ -14,7 +14,7 @@ from search.ingestion.items import Item
 from search.metadata.sidecar_names import json_object
 from search.models import Album, Origin, Revision
 from search.models.albums import LONGEST_TITLE, Visibility
-from search.models.ingestion import origin_id
+from search.models.origins import origin_id
 from search.text.normalization import normalised_text
 
 _AT_ONCE = 5_000

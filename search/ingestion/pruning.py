@@ -24,7 +24,7 @@ from search.ingestion.sources.zips import is_zip
 from search.ingestion.unicode_names import Spellings
 from search.models import Image, Origin, ProposedRemoval
 from search.models.image import content_id
-from search.models.ingestion import origin_id
+from search.models.origins import origin_id
 from search.objects import other_buckets
 from search.objects.deletion import delete_images, delete_pending_or_log
 

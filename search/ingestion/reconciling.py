@@ -20,7 +20,7 @@ from search.ingestion.report import Finding, Problem, Reconciled
 from search.ingestion.seen_before import mark_for_reading
 from search.models import Image, Origin, OwedDeletion, PictureSet, QueryPicture
 from search.models.image import content_id
-from search.models.ingestion import origin_id
+from search.models.origins import origin_id
 from search.objects import inventory, other_buckets, storage
 from search.objects.deletion import delete_orphan, deletions_blocked
 from search.objects.inventory import ORIGINALS, PLACES, RENDITIONS, SHARDS, THUMBNAILS, Stored

@@ -8,7 +8,7 @@ from search.ingestion.pipeline.steps import BATCH
 from search.ingestion.report import Progress, Report
 from search.ingestion.worker import Worker
 from search.models import Image
-from search.models.accepted import accepted_names
+from search.models.accepted_models import accepted_names
 
 
 def stale_images() -> int:

@@ -13,7 +13,7 @@ from search import decoding
 from search.decoding import Source, size_of
 from search.imaging import FORMATS
 from search.models import Image, Origin
-from search.models.ingestion import origin_id
+from search.models.origins import origin_id
 from search.objects import storage
 
 

@@ -1,5 +1,5 @@
 """Record a run in the database while it works, for the site: it runs in another process, often on another machine.
-`search.models.runs` has the tables."""
+`search.models.run_log` has the tables."""
 
 import datetime as dt
 import getpass

@@ -18,7 +18,7 @@ from search.ingestion.items import Item
 from search.ingestion.sources.still_there import ExistenceCheck
 from search.metadata import PhotoMetadata, TakenFrom
 from search.models import Capture, Image, Origin
-from search.models.accepted import accepted_names
+from search.models.accepted_models import accepted_names
 from search.objects import storage
 
 

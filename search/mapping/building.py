@@ -19,7 +19,7 @@ from search.mapping.cluster_names import Name, names_of
 from search.mapping.clustering import Labels, grouped
 from search.mapping.layout import Positions
 from search.models import Arrival, MapGroup, MapLayout, MapPosition
-from search.models.accepted import accepted_names
+from search.models.accepted_models import accepted_names
 from search.models.arrivals import state
 from search.models.conflicts import retried
 from search.models.vector_sets import VectorTable, current_set

@@ -12,7 +12,7 @@ from search.embedding import active_model
 from search.indexing.query_plan import Plan, joined_index_scan, planned, set_local
 from search.mapping.building import write_positions
 from search.models import Arrival, MapLayout
-from search.models.database import try_lock
+from search.models.advisory_locks import try_lock
 from search.models.vector_sets import VectorTable, current_set
 
 PLACE_EACH = 60.0

@@ -11,7 +11,7 @@ from django.db.models.lookups import GreaterThan
 from pgvector.django import CosineDistance
 
 from search.imaging.wide_picture_windows import WIDE
-from search.models.accepted import accepted_names
+from search.models.accepted_models import accepted_names
 from search.models.hnsw import indexing
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from pgvector.django import HalfVectorField
 
 from search.models.image import Image
-from search.models.texts import LineField, TagsField
+from search.models.text_fields import LineField, TagsField
 
 LONGEST_TAG = 60
 LONGEST_PHRASE = 200

@@ -18,7 +18,7 @@ from django.core.files.storage import FileSystemStorage, default_storage
 from search import decoding
 from search.concurrency.timeouts import Gate, NoAnswer, gate
 from search.models.image import content_id
-from search.models.ingestion import origin_id
+from search.models.origins import origin_id
 from search.monitoring import event_counters
 from search.objects import other_buckets
 from search.objects.disk_full import DISK_FULL, NoRoom, is_bucket_full, media_full

@@ -11,7 +11,7 @@ from django.utils.functional import cached_property
 from search.embedding import active_model
 from search.facets.counts import Counts
 from search.models import Arrival
-from search.models.accepted import accepted_names
+from search.models.accepted_models import accepted_names
 from search.models.arrivals import OLDEST_MOMENT, State, state
 from search.models.querysets import ImageQuerySet
 from search.query import full_text

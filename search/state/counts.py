@@ -9,7 +9,7 @@ from django.utils import timezone
 from search.duplicates.groups import pending_groups
 from search.embedding import active_model
 from search.models import DuplicatePair, Fingerprint, Image, Report, Tombstone
-from search.models.accepted import accepted_names
+from search.models.accepted_models import accepted_names
 from search.state import registry
 from search.state.missing_details import lacking
 

@@ -13,7 +13,7 @@ from search.indexing.partitioning import parts_for
 from search.indexing.query_plan import SCAN, Plan, plan_for, planned
 from search.indexing.repairing import Differences, differences, unused_sets
 from search.models import Image
-from search.models.accepted import accepted_names
+from search.models.accepted_models import accepted_names
 from search.models.hnsw import indexing
 from search.models.vector_sets import VectorTable, current_set, index_name, left_tables
 from search.models.vector_values import Vector, Vectors

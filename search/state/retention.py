@@ -16,8 +16,8 @@ from search.curation.admin_log import log_deletions
 from search.curation.album_deletion import delete_old_albums
 from search.ingestion.runs import forget_some_runs
 from search.models import Image, Trashed
+from search.models.advisory_locks import try_lock
 from search.models.conflicts import locked_values
-from search.models.database import try_lock
 from search.objects.deletion import delete_images
 from search.state.searches import forget_some as forget_some_searches
 

@@ -3,7 +3,7 @@
 from search.embedding import Pair, identity_of
 from search.models import ModelSwitch
 from search.models.active_pair import Choice, Named, environment, look_again, same_models
-from search.models.switches import ONLY
+from search.models.model_switch import ONLY
 from search.switching.errors import Refused
 
 

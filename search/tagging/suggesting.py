@@ -18,8 +18,8 @@ from django.db.models import Exists, OuterRef
 from search.embedding import active_model, text_model
 from search.indexing.exact_search import vectors_of
 from search.models import Arrival, Image, TagSuggestion, TagVector, VocabularyTag
+from search.models.advisory_locks import try_lock
 from search.models.arrivals import state
-from search.models.database import try_lock
 from search.models.vector_sets import VectorTable, current_set
 from search.models.vector_values import Vectors
 from search.query.tag_names import Names, read_names

@@ -10,7 +10,7 @@ from search import demo
 from search.embedding import is_demo_model
 from search.embedding.query_bank import queries
 from search.models import Image
-from search.models.things import LONGEST_WORDS
+from search.models.example_searches import LONGEST_WORDS
 from search.tagging.tables import starting_rows
 
 LANGUAGES = ("en", "ko")

@@ -11,8 +11,8 @@ from search.concurrency.background_threads import keep_doing
 from search.embedding import ModelUnavailable, active_model, status, text_model, text_models
 from search.models import Image, Thing, ThingSet
 from search.models.active_pair import one_choice
+from search.models.advisory_locks import now, trying_lock
 from search.models.arrivals import state
-from search.models.database import now, trying_lock
 from search.models.vector_values import WrongVectors
 from search.relevance.bands import measurements
 from search.things.candidates import LANGUAGES, Words, borne_by_pictures, general

@@ -22,7 +22,7 @@ from search.ingestion.pipeline.window_vectors import Encoded, write_windows
 from search.ingestion.seen_before import record
 from search.ingestion.vectors_of_other_models import block_switch, write_other_vectors
 from search.models import FormerId, Image, Origin, OwedDeletion, Tombstone
-from search.models.accepted import accepted_names
+from search.models.accepted_models import accepted_names
 
 _STAGING = sql.Identifier("image_staging")
 _IMAGES = sql.Identifier(Image._meta.db_table)

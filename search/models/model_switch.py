@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 from django.db import models, transaction
 from pgvector.django import HalfVectorField
 
-from search.models.queries import QueryPicture
+from search.models.query_pictures import QueryPicture
 
 ONLY = 1
 

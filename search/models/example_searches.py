@@ -6,7 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
-from search.models.texts import LineField
+from search.models.text_fields import LineField
 
 LONGEST_WORDS = 80
 

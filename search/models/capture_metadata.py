@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from search.models.image import Image
 from search.models.places import Place
-from search.models.texts import LineField
+from search.models.text_fields import LineField
 
 if TYPE_CHECKING:
     _DateTimeField = models.DateTimeField[Any, Any]
