@@ -19,7 +19,7 @@ from search import decoding
 from search.demo.captions import LANGUAGES, caption
 from search.demo.drawing import draw
 from search.demo.scenes import Statement, pairs, random_scene
-from search.demo.trainer.figures import half_size_jpeg
+from search.demo.trainer.model_evaluation import half_size_jpeg
 from search.embedding import Picture, picture_encoder, text_encoder
 from search.imaging import is_wide
 from search.imaging.wide_picture_windows import windows_of

@@ -1,4 +1,4 @@
-"""The demo's vocabulary in seven languages, from `words.toml`, and the grammar that captions need."""
+"""The demo's vocabulary in seven languages, from `caption_vocabulary.toml`, and the grammar that captions need."""
 
 from __future__ import annotations
 
