@@ -18,8 +18,8 @@ from django.test import Client
 from search import embedding, switching
 from search.curation.details import Details
 from search.embedding import Pair, active_model, active_pair, loading
-from search.indexing.building import State as Index
-from search.indexing.building import index_state
+from search.indexing.index_building import State as Index
+from search.indexing.index_building import index_state
 from search.ingestion import Pending, Worker
 from search.ingestion.adding import add_picture
 from search.models import Calibration, Image, ImageVector, ModelSwitch, QueryPicture, QueryVector, VectorSet

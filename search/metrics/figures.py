@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 from psycopg.errors import QueryCanceled
 
 from search.embedding import active_model
-from search.indexing.building import is_under_way
+from search.indexing.index_building import is_under_way
 from search.models.accepted_models import accepted_names
 from search.models.run_log import SILENT_AFTER
 from search.models.vector_sets import current_set, index_name

@@ -14,7 +14,7 @@ from typing import Any
 from django.db import DatabaseError, InterfaceError, migrations
 
 from imagesearch.memory_and_cores import core_count
-from search.indexing.building import is_here, with_resources, without_limits
+from search.indexing.index_building import is_here, with_resources, without_limits
 
 PAGES = 500
 """Pages of the table of images, 4 MB, that are copied in one transaction. Writers wait for its end."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.db import connection, transaction
 
-from search.indexing.building import State, index_state
+from search.indexing.index_building import State, index_state
 from search.models import ModelSwitch, VectorSet
 from search.models.active_pair import Named
 from search.models.advisory_locks import now

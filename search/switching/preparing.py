@@ -19,7 +19,7 @@ from search.embedding import (
     identity_of,
     require_fit,
 )
-from search.indexing.building import State, build_index, drop_index, index_state, lock_index, unlock_index
+from search.indexing.index_building import State, build_index, drop_index, index_state, lock_index, unlock_index
 from search.ingestion import Progress, Report, Worker
 from search.ingestion.vectors_of_other_models import MissingVectors
 from search.models import ModelSwitch, VectorSet
