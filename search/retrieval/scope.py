@@ -18,8 +18,8 @@ from search.query import full_text
 from search.query.conditions import Conditions
 from search.query.filter_values import FilterValues
 from search.query.filters import Filters, Hidden
-from search.query.parts import Part
 from search.query.query import Mode, SearchQuery
+from search.query.query_parts import Part
 from search.query.viewer import asker
 from search.retrieval.query_vector import images_in
 
