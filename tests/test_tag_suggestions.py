@@ -14,7 +14,7 @@ from search.embedding import active_model, text_model
 from search.ingestion.suggestions_of_changed_files import forget_suggestions, hand_over_suggestions
 from search.models import Calibration, Image, ImageVector, Revision, TagSuggestion, TagVector, VocabularyTag
 from search.models.vector_values import Vector
-from search.relevance.bands import look_again
+from search.relevance.band_thresholds import look_again
 from search.tagging import background, decisions
 from search.tagging.decisions import accept, pending, reject, take_back, waiting
 from search.tagging.evaluating import evaluate

@@ -6,7 +6,7 @@ from django.core.management.base import OutputWrapper
 
 from search.embedding import ModelUnavailable
 from search.relevance import calibrate_if_due
-from search.relevance.bands import measurements
+from search.relevance.band_thresholds import measurements
 from search.things.measuring import measure_if_due
 
 EXAMPLES = 3

@@ -16,7 +16,7 @@ from search.models import Arrival, Image
 from search.models.arrivals import state
 from search.query import full_text
 from search.query.query import Minimum, SearchQuery
-from search.relevance.bands import Band
+from search.relevance.band_thresholds import Band
 from search.retrieval.best_windows import set_windows
 from search.retrieval.query_vector import query_vector_of
 from search.retrieval.ranking import Candidate, band_by_words, ranked

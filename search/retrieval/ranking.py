@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from search.relevance.bands import Band
+from search.relevance.band_thresholds import Band
 from search.retrieval.query_vector import Direction, QueryVector
 
 RECIPROCAL_RANK_K = 60

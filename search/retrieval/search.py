@@ -13,7 +13,7 @@ from search.models import Image
 from search.models.querysets import ImageQuerySet
 from search.models.vector_sets import current_set
 from search.query.query import Minimum, SearchQuery, Sort
-from search.relevance.bands import Band, Scale
+from search.relevance.band_thresholds import Band, Scale
 from search.retrieval.best_windows import set_windows
 from search.retrieval.candidate_cache import CachedCandidates, cache_candidates, cached_candidates
 from search.retrieval.candidates import CandidateSearch, by_date, dates

@@ -23,8 +23,8 @@ from search.models.arrivals import state
 from search.models.vector_sets import VectorTable, current_set
 from search.models.vector_values import Vectors
 from search.query.tag_names import Names, read_names
-from search.relevance.bands import measurements, scale_of
-from search.relevance.thresholds import understood
+from search.relevance.band_thresholds import measurements, scale_of
+from search.relevance.threshold_derivation import understood
 from search.tagging.thresholds import Measure, threshold
 from search.tagging.vocabulary import MEASURED, as_matrix, kept_vectors
 

@@ -1,7 +1,7 @@
 """The similarity from which a tag is suggested, from the calibration and people's decisions.
 
 A phrase is a text query, so by default a tag is suggested where the query's strong matches begin: beyond what the best
-of all unrelated pictures hardly ever reaches (`search.relevance.bands`). With z, the similarity above that point in
+of all unrelated pictures hardly ever reaches (`search.relevance.band_thresholds`). With z, the similarity above that point in
 spreads of unrelated pictures, the probability that a suggestion is right is a logistic function of z.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from search.models.vector_values import Vector
-from search.relevance.bands import Scale
+from search.relevance.band_thresholds import Scale
 
 RIGHT = 0.75
 """Assumed probability that a suggestion at the threshold is right, before any decisions."""

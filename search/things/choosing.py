@@ -11,7 +11,7 @@ from search.models.vector_sets import current_set
 from search.models.vector_values import Vector
 from search.query import BadQuery, SearchQuery
 from search.relevance import Band
-from search.relevance.bands import scale_of
+from search.relevance.band_thresholds import scale_of
 from search.retrieval import find
 from search.things.candidates import Words
 from search.things.scoring import Scored

@@ -14,7 +14,7 @@ from search.models.active_pair import one_choice
 from search.models.advisory_locks import now, trying_lock
 from search.models.arrivals import state
 from search.models.vector_values import WrongVectors
-from search.relevance.bands import measurements
+from search.relevance.band_thresholds import measurements
 from search.things.candidates import LANGUAGES, Words, borne_by_pictures, general
 from search.things.choosing import Chosen, chosen
 from search.things.scoring import scored

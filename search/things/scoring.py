@@ -11,8 +11,8 @@ from search.indexing.query_plan import plan_for, planned
 from search.models import Image
 from search.models.vector_sets import VectorTable, current_set
 from search.models.vector_values import Vector, Vectors, WrongVectors
-from search.relevance.bands import scale_of
-from search.relevance.thresholds import understood
+from search.relevance.band_thresholds import scale_of
+from search.relevance.threshold_derivation import understood
 from search.things.candidates import Words
 
 BATCH = 32

@@ -24,9 +24,9 @@ from search.embedding import Picture, picture_encoder, text_encoder
 from search.imaging import is_wide
 from search.imaging.wide_picture_windows import windows_of
 from search.models.vector_values import Vectors
-from search.relevance.bands import LoadedCalibration
+from search.relevance.band_thresholds import LoadedCalibration
 from search.relevance.bank_vectors import bank_vectors
-from search.relevance.thresholds import different, measure, nearest_other
+from search.relevance.threshold_derivation import different, measure, nearest_other
 from search.relevance.wide_test_pictures import widened
 
 Things = npt.NDArray[np.int64]

@@ -5,7 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from search.models.vector_values import Vector, Vectors
-from search.relevance.bands import LoadedCalibration, Thresholds, best_of_pictures, centre_and_spread, highest_of
+from search.relevance.band_thresholds import (
+    LoadedCalibration,
+    Thresholds,
+    best_of_pictures,
+    centre_and_spread,
+    highest_of,
+)
 
 MATCHED = 0.99
 """Quantile of the bank's best scores that represents a match: of so many everyday things, some are in any
