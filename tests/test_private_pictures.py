@@ -149,9 +149,9 @@ def test_the_timeline_has_what_whoever_looks_may_see_and_nobody_learns_of_the_re
 
 
 def test_counts_tell_nothing_and_are_not_kept_for_others(alice: User, bob: User, monkeypatch: pytest.MonkeyPatch):
-    from search.facets import counts
+    from search.facets import filter_counts
 
-    monkeypatch.setattr(counts, "CACHED_FROM", 0)
+    monkeypatch.setattr(filter_counts, "CACHED_FROM", 0)
     an_image("boat", tags=["sea"])
     private(alice)
 

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 
 from search.completion import relaxations
-from search.facets.counts import Counts
+from search.facets.filter_counts import Counts
 from search.indexing.query_plan import SCAN
 from search.query import Filters, Kind, Minimum, Part, SearchQuery
 from search.relevance.band_thresholds import Scale

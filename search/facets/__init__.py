@@ -1,6 +1,6 @@
 """Facets: how many pictures each filter would leave.
 
-May import the rooms above it in docs/architecture.md. Verbs: `facets_of`, `chosen_of`; `counts.Counts` counts once for
+May import the rooms above it in docs/architecture.md. Verbs: `facets_of`, `chosen_of`; `filter_counts.Counts` counts once for
 all; `months.by_month`.
 """
 

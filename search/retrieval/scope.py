@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.utils.functional import cached_property
 
 from search.embedding import active_model
-from search.facets.counts import Counts
+from search.facets.filter_counts import Counts
 from search.models import Arrival
 from search.models.accepted_models import accepted_names
 from search.models.arrivals import OLDEST_MOMENT, State, state
