@@ -16,7 +16,7 @@ from search.query.parser import parse_text
 from search.query.saved import save_search
 from search.retrieval import find, query_vector
 from search.retrieval.results import PER_PAGE
-from search.retrieval.scope import Scope
+from search.retrieval.search_scope import Scope
 from tests.base import a_vector, an_image, many_images, near
 
 pytestmark = pytest.mark.django_db

@@ -28,7 +28,7 @@ from search.query.filters import Filters, read_kilometres
 from search.query.nearby import around
 from search.query.typed_filters import NAMES
 from search.retrieval import find
-from search.retrieval.scope import Scope
+from search.retrieval.search_scope import Scope
 from tests.base import an_image, many_images
 
 BUSAN, SEOUL, YEONGWOL, PARIS = (35.1587, 129.1604), (37.4979, 127.0276), (37.18, 128.46), (48.8584, 2.2945)

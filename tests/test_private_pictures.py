@@ -24,7 +24,7 @@ from search.query import NoSuchQuery, SearchQuery
 from search.query.saved import save_search
 from search.query.viewer import asked_by
 from search.retrieval import find, query_vector, similar_images
-from search.retrieval.scope import Scope
+from search.retrieval.search_scope import Scope
 from tests.base import a_vector, an_image, many_images, near, picture_bytes, picture_file, stored_image
 from tests.test_every_address import World
 

@@ -16,8 +16,8 @@ from search.retrieval import candidate_sql, query_vector
 from search.retrieval.candidates import CandidateSearch
 from search.retrieval.images_by_id import shown_images
 from search.retrieval.query_vector import query_vector_of
-from search.retrieval.ranking import Candidate
-from search.retrieval.scope import Scope
+from search.retrieval.ranking_and_bands import Candidate
+from search.retrieval.search_scope import Scope
 from tests.base import a_vector, an_image, near
 
 

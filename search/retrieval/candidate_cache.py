@@ -14,7 +14,7 @@ from search.embedding import active_model, text_model
 from search.monitoring import event_counters
 from search.query.query import SearchQuery
 from search.query.viewer import asker
-from search.retrieval.ranking import Candidate
+from search.retrieval.ranking_and_bands import Candidate
 
 CACHED_FOR = 600
 """Seconds before an entry expires."""

@@ -17,7 +17,7 @@ from search.models.querysets import ImageQuerySet
 from search.query import full_text
 from search.relevance.band_thresholds import Band
 from search.retrieval.candidates import CandidateSearch, settled
-from search.retrieval.ranking import Candidate, Judge
+from search.retrieval.ranking_and_bands import Candidate, Judge
 from search.retrieval.results import Segment
 
 

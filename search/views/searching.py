@@ -27,7 +27,7 @@ from search.models import QueryPicture
 from search.query import BadQuery, Kind, NoSuchQuery, Part, SearchQuery, remember_picture
 from search.query.viewer import asker
 from search.retrieval import PER_PAGE, ResultPage, find
-from search.retrieval.scope import Scope
+from search.retrieval.search_scope import Scope
 from search.state.searches import counted
 from search.things import example_queries, shown_things
 from search.views.images import (
