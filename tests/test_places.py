@@ -13,7 +13,7 @@ from django.utils.translation import override
 
 from search import checks
 from search.completion import suggest
-from search.curation.captures import note_edits, write_captures
+from search.curation.metadata_import import note_edits, write_captures
 from search.curation.place_lookup import count_unplaced
 from search.facets import facets_of
 from search.ingestion.edits_kept import copy_edits

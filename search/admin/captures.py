@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from search.admin.filters import MOST_CHOICES, Choice, Choices, OfTheCollection
 from search.admin.forms import KeepsConcurrentEdits
-from search.curation.captures import EDITED_WITH, note_edits
+from search.curation.metadata_import import EDITED_WITH, note_edits
 from search.curation.place_lookup import place_pictures
 from search.metadata.photo_metadata import FARTHEST_OFFSET
 from search.models import Capture, Image, Place

@@ -31,7 +31,7 @@ from search.admin.lists import LONGEST_QUERY_STRING, BoundedPaginator, Sturdy, S
 from search.admin.pasting import SetFilter
 from search.admin.undoing import with_undo
 from search.curation import Trash, change, record_since
-from search.curation.captures import CAPTIONS, note_edits
+from search.curation.metadata_import import CAPTIONS, note_edits
 from search.curation.snapshots import current
 from search.embedding import active_model
 from search.models import Image, Origin, Report, Revision

@@ -28,7 +28,7 @@ from django.utils.translation import ngettext
 from search.admin import pictures
 from search.admin.shared import busy
 from search.admin.undoing import FORM, with_undo
-from search.curation.changes import skipped_message
+from search.curation.change_kinds import skipped_message
 from search.embedding import active_model, text_model
 from search.http.keys import uuid_of
 from search.http.methods import require_http_methods

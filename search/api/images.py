@@ -20,9 +20,9 @@ from search.api.parameters import Json, form
 from search.api.receiving import refuse_other_bodies, refuse_wrong_fields
 from search.api.schemas import Changes, ImageDetails, problems
 from search.curation import Change, Describe, Retag, ShowTo
-from search.curation.captures import UPLOADED, UPLOADED_WITH_CAPTIONS
-from search.curation.changes import MOST_TAGS
+from search.curation.change_kinds import MOST_TAGS
 from search.curation.details import Details
+from search.curation.metadata_import import UPLOADED, UPLOADED_WITH_CAPTIONS
 from search.http.forms import LONGEST_TAGS, UploadForm
 from search.http.problems import Problem
 from search.ingestion import DeletedPicture

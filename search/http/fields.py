@@ -6,7 +6,7 @@ from django import forms
 from django.contrib.admin.widgets import AdminTextInputWidget
 from django.utils.translation import gettext as _
 
-from search.curation.changes import MOST_TAGS
+from search.curation.change_kinds import MOST_TAGS
 from search.curation.details import clean_tags
 from search.text.normalization import normalised_text
 

@@ -11,8 +11,16 @@ from django.db import Error, transaction
 from django.utils.translation import gettext as _
 
 from search import decoding
-from search.curation.captures import UPLOADED, OfFile, Written, captioned, fields_stated, hash_of, merged_metadata
 from search.curation.details import Details, clean_tags
+from search.curation.metadata_import import (
+    UPLOADED,
+    OfFile,
+    Written,
+    captioned,
+    fields_stated,
+    hash_of,
+    merged_metadata,
+)
 from search.decoding import Seen, Source, Window, size_of
 from search.embedding import ModelUnavailable, active_model, other_picture_encoder, picture_encoder, require_fit
 from search.imaging import FORMATS

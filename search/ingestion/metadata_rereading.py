@@ -11,7 +11,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection, transaction
 
 from imagesearch.memory_and_cores import core_count
-from search.curation.captures import CAPTIONS, OfFile, captioned_image, hash_of, write_captions, write_captures
+from search.curation.metadata_import import CAPTIONS, OfFile, captioned_image, hash_of, write_captions, write_captures
 from search.ingestion.originals import Original, Reader
 from search.ingestion.report import Progress, Report
 from search.ingestion.sources.files import sidecar_reader, sidecars_of_files

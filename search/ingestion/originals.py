@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Self
 
-from search.curation.captures import Written, merged_metadata
+from search.curation.metadata_import import Written, merged_metadata
 from search.decoding import FileMetadata, written_in, written_in_many
 from search.imaging import UnreadableImage, memory_guarded
 from search.metadata import PhotoMetadata

@@ -10,8 +10,8 @@ from django.db import Error, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from search.curation.captures import Written
 from search.curation.details import Details
+from search.curation.metadata_import import Written
 from search.decoding import Busy
 from search.http.forms import check_size
 from search.imaging import Reason, UnreadableImage

@@ -16,7 +16,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from search.curation.captures import write_captures
+from search.curation.metadata_import import write_captures
 from search.imaging.named_colours import palette_colour
 from search.ingestion.edits_kept import copy_edits, copy_to_new_version
 from search.ingestion.fingerprints import hand_over_pairs, write_fingerprints

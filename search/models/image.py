@@ -27,7 +27,7 @@ from search.models.querysets import WINDOWS_PENDING, ImageQuerySet
 from search.models.text_fields import LineField, ProseField, TagsField
 
 if TYPE_CHECKING:
-    from search.curation.captures import OfFile
+    from search.curation.metadata_import import OfFile
     from search.imaging.colour_extraction import Swatch
     from search.ingestion.pipeline.window_vectors import Encoded
     from search.metadata import PhotoMetadata

@@ -20,7 +20,7 @@ from django.utils.translation import ngettext
 
 from search import curation
 from search.curation import AddToAlbum
-from search.curation.changes import skipped_message
+from search.curation.change_kinds import skipped_message
 from search.http.keys import row_id
 from search.http.methods import require_http_methods, require_safe
 from search.models import Revision, WorkingSet

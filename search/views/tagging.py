@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 
-from search.curation.changes import skipped_message
+from search.curation.change_kinds import skipped_message
 from search.http.keys import row_id
 from search.http.methods import require_http_methods
 from search.models import Revision, VocabularyTag

@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from search.curation import AddToAlbum, change
-from search.curation.captures import write_captures
+from search.curation.metadata_import import write_captures
 from search.metadata import PhotoMetadata
 from search.models import (
     Album,

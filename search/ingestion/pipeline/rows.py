@@ -12,7 +12,7 @@ from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 from psycopg import sql
 
-from search.curation.captures import write_captures
+from search.curation.metadata_import import write_captures
 from search.embedding import active_model, require_stored
 from search.imaging import Colours
 from search.ingestion.edits_kept import copy_to_new_version

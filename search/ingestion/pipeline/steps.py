@@ -9,7 +9,7 @@ from enum import Enum, auto
 from typing import TypeAlias
 
 from imagesearch.memory_and_cores import core_count
-from search.curation.captures import Written
+from search.curation.metadata_import import Written
 from search.imaging import Reason, UnreadableImage, memory_guarded
 from search.ingestion.adding import Prepared, embed, prepare, window_for_models
 from search.ingestion.items import Item, Unavailable

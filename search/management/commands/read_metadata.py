@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from search.curation.captures import read_again
+from search.curation.metadata_import import read_again
 from search.ingestion.metadata_rereading import Rereading, count_unread
 from search.ingestion.runs import Record
 from search.management.base import CollectionCommand, at_least_one
