@@ -25,7 +25,7 @@ from search.admin.undoing import with_undo
 from search.duplicates.decisions import part, settle
 from search.duplicates.groups import MOST_SHOWN, Group, pending_groups
 from search.duplicates.merging import Kept, Merging, Suggested, keep, suggested
-from search.http.keys import uuid_of
+from search.http.id_parsing import uuid_of
 from search.models import DuplicatePair, Fingerprint, Image
 from search.models.conflicts import is_conflict, retried
 from search.objects import storage

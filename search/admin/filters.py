@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from search.admin.lists import MOST_COUNTED
 from search.embedding import active_model
-from search.http.keys import row_id
+from search.http.id_parsing import row_id
 from search.models import Image, Report
 from search.models.arrivals import State, state
 from search.query.tag_names import tag_names

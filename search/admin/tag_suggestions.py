@@ -30,7 +30,7 @@ from search.admin.shared import busy
 from search.admin.undoing import FORM, with_undo
 from search.curation.change_kinds import skipped_message
 from search.embedding import active_model, text_model
-from search.http.keys import uuid_of
+from search.http.id_parsing import uuid_of
 from search.http.methods import require_http_methods
 from search.models import TagSuggestion, TagVector, VocabularyTag
 from search.models.conflicts import is_conflict, retried

@@ -21,7 +21,7 @@ from django.utils.translation import ngettext
 from search import curation
 from search.curation import AddToAlbum
 from search.curation.change_kinds import skipped_message
-from search.http.keys import row_id
+from search.http.id_parsing import row_id
 from search.http.methods import require_http_methods, require_safe
 from search.models import Revision, WorkingSet
 from search.models.conflicts import is_conflict, retried

@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 
 from search.curation.change_kinds import skipped_message
-from search.http.keys import row_id
+from search.http.id_parsing import row_id
 from search.http.methods import require_http_methods
 from search.models import Revision, VocabularyTag
 from search.models.conflicts import is_conflict, retried
