@@ -32,7 +32,7 @@ from search.duplicates.workers import Ended, Workers
 from search.embedding import active_model
 from search.imaging.perceptual_hash import bits_apart, perceptual_hash
 from search.imaging.thumbnails import compared, greys, thumbnail
-from search.ingestion.fingerprints import hand_over_pairs, write_fingerprints
+from search.ingestion.fingerprints_of_changed_files import hand_over_pairs, write_fingerprints
 from search.models import Capture, DuplicatePair, Fingerprint, Image, Revision, Trashed
 from search.models.vector_sets import current_set
 from search.objects import storage

@@ -282,7 +282,7 @@ def test_a_run_of_ingestion_is_told_when_it_has_ended():
 
 @pytest.mark.django_db(transaction=True)
 def test_a_run_that_is_under_way_is_told_from_one_that_was_killed(monkeypatch):
-    monkeypatch.setattr("search.ingestion.runs.NOTED_EVERY", 0)
+    monkeypatch.setattr("search.ingestion.run_recording.NOTED_EVERY", 0)
     seen: list[dict[Any, float]] = []
     ingest([an_item("red.jpg", picture_bytes("red"))], progress=lambda report: seen.append(scrape()))
     assert [value(found, "imagesearch_ingest_last_run_state", state="running") for found in seen] == [1] * len(seen)

@@ -147,7 +147,7 @@ def test_an_original_that_is_missing_is_named_with_where_it_came_from(any_storag
 def test_what_is_marked_is_read_again_by_the_next_run_however_much_is_asked_of_a_bucket(
     moto: Moto, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("search.ingestion.pipeline.run.ASKED_FOR", 0)
+    monkeypatch.setattr("search.ingestion.pipeline.coordinator.ASKED_FOR", 0)
     path = write_picture(tmp_path / "a.jpg", "green", size=(640, 480))
     ingest(open_source([str(path)]))
     image = Image.objects.get()

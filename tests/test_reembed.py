@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from search.curation.details import Details
 from search.embedding import ModelUnavailable, Picture, active_model, picture_encoder
 from search.imaging import read_picture
-from search.ingestion import Report, add_picture, reembed, stale_images, worker
+from search.ingestion import Report, add_picture, pending_vector_worker, reembed, stale_images
 from search.models import Image
 from search.models.vector_values import Vectors
 from search.objects import storage
@@ -115,7 +115,7 @@ def test_pictures_that_can_not_be_read_are_reported_and_stop_nothing() -> None:
 
 def test_it_works_in_batches_and_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = CountingEncoder()
-    monkeypatch.setattr(worker, "picture_encoder", lambda: encoder)
+    monkeypatch.setattr(pending_vector_worker, "picture_encoder", lambda: encoder)
     for _ in range(5):
         stale()
     seen: list[int] = []
@@ -135,7 +135,7 @@ def test_stopped_and_run_again_it_goes_on_where_it_was(monkeypatch: pytest.Monke
     for _ in range(5):
         stale()
     encoder = CountingEncoder(fail_after=1)
-    monkeypatch.setattr(worker, "picture_encoder", lambda: encoder)
+    monkeypatch.setattr(pending_vector_worker, "picture_encoder", lambda: encoder)
     with pytest.raises(KeyboardInterrupt):
         reembed(batch=2)
     assert stale_images() == 3

@@ -10,7 +10,7 @@ from django.test import Client
 
 from search.curation.details import Details
 from search.ingestion import Choices, DeletedPicture, Item, Report, add_picture, ingest, open_source
-from search.ingestion.pipeline import run
+from search.ingestion.pipeline import coordinator
 from search.models import Image, Origin, OwedDeletion
 from search.models.image import content_id
 from search.objects import storage
@@ -193,7 +193,7 @@ def test_it_is_noted_at_the_new_address_when_the_old_one_has_it_no_more(
 @pytest.mark.django_db
 @pytest.mark.parametrize("place", [A, B])
 def test_ingested_without_in_place_it_is_copied(moto: Any, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "ASKED_FOR", 0)
+    monkeypatch.setattr(coordinator, "ASKED_FOR", 0)
     met(A, in_place=True)
 
     met(place, in_place=False)
@@ -241,7 +241,7 @@ def test_a_bucket_is_asked_for_few_objects_and_files_for_all(
         Item(str(number), lambda number=number: picture_bytes(f"#0000{number:02x}"), address=str(number), version="1")
         for number in range(6)
     ]
-    monkeypatch.setattr(run, "ASKED_FOR", 2)
+    monkeypatch.setattr(coordinator, "ASKED_FOR", 2)
     sizes, asked = storage.size_of, []
 
     def noted(key: str) -> int | None:

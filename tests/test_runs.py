@@ -19,9 +19,9 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
-from search.ingestion import Report, runs
+from search.ingestion import Report, run_recording
 from search.ingestion.report import LeftOut, Why
-from search.ingestion.runs import Record
+from search.ingestion.run_recording import Record
 from search.management.commands.ingest import LEFT_ALONE
 from search.management.watching import _Rounds
 from search.models import Image, Run, RunFile, Tombstone
@@ -130,8 +130,8 @@ def test_a_run_that_is_stopped_is_not_done():
 
 
 def test_names_are_bounded_and_numbers_are_not(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(runs, "MOST_NAMED", 3)
-    monkeypatch.setattr(runs, "MOST_OTHERS_NAMED", 1)
+    monkeypatch.setattr(run_recording, "MOST_NAMED", 3)
+    monkeypatch.setattr(run_recording, "MOST_OTHERS_NAMED", 1)
     report = Report()
     with Record() as record:
         for number in range(5):

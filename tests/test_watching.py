@@ -194,7 +194,7 @@ def test_what_has_no_name_of_a_picture_is_looked_into_again_when_its_rights_chan
 ):
     path = aged(write_picture(tmp_path / "in" / "picture"))
     with monkeypatch.context() as closed:  # root may read all
-        closed.setattr("search.ingestion.sources.files.head_of", lambda path: b"")
+        closed.setattr("search.ingestion.sources.local_files.head_of", lambda path: b"")
         assert seen(watch) == []
     path.chmod(0o644 if path.stat().st_mode & 0o777 != 0o644 else 0o600)
     assert seen(watch) == ["picture"]
@@ -271,7 +271,7 @@ def test_the_command_reads_again_what_it_could_not_and_tells_of_it_once(
             raise OSError(errno.EIO, "Input/output error")
         return data
 
-    monkeypatch.setattr("search.ingestion.sources.files.read_within", reading)
+    monkeypatch.setattr("search.ingestion.sources.local_files.read_within", reading)
 
     def later() -> None:
         clock[0] += 1000

@@ -23,7 +23,7 @@ from search.admin.undoing import with_undo
 from search.curation.details import clean_tags
 from search.http.body_limits import LARGEST_TABLE
 from search.http.methods import require_http_methods, require_safe
-from search.ingestion.tables import MetadataError
+from search.ingestion.table_formats import MetadataError
 from search.models import Revision, TagSuggestion, VocabularyTag
 from search.models.conflicts import is_conflict, retried
 from search.models.tagging import LONGEST_TAG, MOST_ALIASES

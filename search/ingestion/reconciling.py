@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from imagesearch.memory_and_cores import core_count
 from search.imaging import UnreadableImage
-from search.ingestion.repair import Known, known_rows, note_moved, restore
+from search.ingestion.missing_object_repair import Known, known_rows, note_moved, restore
 from search.ingestion.report import Finding, Problem, Reconciled
 from search.ingestion.seen_before import mark_for_reading
 from search.models import Image, Origin, OwedDeletion, PictureSet, QueryPicture

@@ -17,8 +17,8 @@ from search.http.forms import check_size
 from search.imaging import Reason, UnreadableImage
 from search.ingestion import Added, DeletedPicture
 from search.ingestion.report import MOST_OTHERS_NAMED
-from search.ingestion.runs import LONGEST_NAME, LONGEST_REASON
-from search.ingestion.sources.names import storable
+from search.ingestion.run_recording import LONGEST_NAME, LONGEST_REASON
+from search.ingestion.sources.file_names import storable
 from search.ingestion.uploads import add_or_restore
 from search.models import Run, RunFile
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from django.core.management.base import OutputWrapper
 
 from search.ingestion import Report
+from search.ingestion.sources.file_names import not_read
 from search.ingestion.sources.listing import Findings
-from search.ingestion.sources.names import not_read
 
 
 def print_report(

@@ -13,8 +13,8 @@ from django.db import connection
 from search.decoding import NoDecoder
 from search.embedding import ModelUnavailable
 from search.ingestion import LOST_DATABASE, FolderWatch, Metadata, Report, Rules, ingest, watched_source
-from search.ingestion.runs import Record
-from search.ingestion.sources.names import not_read
+from search.ingestion.run_recording import Record
+from search.ingestion.sources.file_names import not_read
 from search.management.calibrating import calibrate_after
 from search.management.console_output import print_report
 from search.management.embedding import stopped_by_signals

@@ -7,8 +7,8 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from search.ingestion.encodings import encoding_of
-from search.ingestion.tables import MetadataError, Row
+from search.ingestion.table_encodings import encoding_of
+from search.ingestion.table_formats import MetadataError, Row
 
 Lines: TypeAlias = Iterator[tuple[str, Row | str]]
 """(position, row), or instead of the row the reason why it can't be used."""

@@ -14,7 +14,7 @@ from django.utils import timezone
 from search.concurrency.background_threads import keep_doing
 from search.curation.admin_log import log_deletions
 from search.curation.album_deletion import delete_old_albums
-from search.ingestion.runs import forget_some_runs
+from search.ingestion.run_recording import forget_some_runs
 from search.models import Image, Trashed
 from search.models.advisory_locks import try_lock
 from search.models.conflicts import locked_values

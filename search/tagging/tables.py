@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from search.curation.details import clean_tags
-from search.ingestion.tables import table_rows
+from search.ingestion.table_formats import table_rows
 from search.models import VocabularyTag
 from search.models.tagging import DEEPEST, lock_vocabulary
 from search.objects.zip_download import harmless

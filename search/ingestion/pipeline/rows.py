@@ -16,7 +16,7 @@ from search.curation.metadata_import import write_captures
 from search.embedding import active_model, require_stored
 from search.imaging import Colours
 from search.ingestion.edits_kept import copy_to_new_version
-from search.ingestion.fingerprints import write_fingerprints
+from search.ingestion.fingerprints_of_changed_files import write_fingerprints
 from search.ingestion.palettes import write_palettes
 from search.ingestion.pipeline.window_vectors import Encoded, write_windows
 from search.ingestion.seen_before import record

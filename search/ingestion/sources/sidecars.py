@@ -8,8 +8,8 @@ from contextlib import suppress
 from typing import Any
 
 from search.ingestion.items import Unavailable
+from search.ingestion.sources.file_names import kind_of
 from search.ingestion.sources.listing import Findings
-from search.ingestion.sources.names import kind_of
 from search.metadata import LONGEST_SIDECAR
 from search.metadata.sidecar_names import Neighbours
 

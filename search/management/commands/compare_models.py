@@ -10,7 +10,7 @@ from django.core.management.base import CommandError
 
 from search.decoding import NoDecoder
 from search.embedding import ModelUnavailable, Pair, active_pair, identity_of
-from search.ingestion.tables import MetadataError
+from search.ingestion.table_formats import MetadataError
 from search.management.base import CollectionCommand
 from search.management.comparison import TimedLines, as_json, lines_of, print_problems
 from search.model_comparison.comparing import Comparison, NothingToMeasure, compare_files, compare_sets

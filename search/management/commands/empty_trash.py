@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from search.curation.album_deletion import delete_old_albums
-from search.ingestion.runs import forget_some_runs
+from search.ingestion.run_recording import forget_some_runs
 from search.management.base import CollectionCommand
 from search.management.commands.forget_deletions import days
 from search.models import Trashed

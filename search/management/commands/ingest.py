@@ -12,7 +12,7 @@ from search.curation.details import clean_tags
 from search.decoding import NoDecoder
 from search.embedding import ModelUnavailable
 from search.ingestion import Choices, Metadata, MetadataError, Report, Rules, ingest, open_source, read_metadata
-from search.ingestion.albums import ALBUMS, AlbumCollector, titled
+from search.ingestion.album_assignment import ALBUMS, AlbumCollector, titled
 from search.ingestion.pruning import Listing, NotPruned, Place
 from search.ingestion.report import LeftOut, Why
 from search.ingestion.retrying import (
@@ -24,7 +24,7 @@ from search.ingestion.retrying import (
     places_to_keep,
     retry_of,
 )
-from search.ingestion.runs import Origin, Record
+from search.ingestion.run_recording import Origin, Record
 from search.ingestion.sources import Listed
 from search.management.base import CollectionCommand
 from search.management.calibrating import calibrate_after

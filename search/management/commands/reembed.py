@@ -3,7 +3,7 @@
 from typing import Any
 
 from search.ingestion import reembed, stale_images
-from search.ingestion.runs import Record
+from search.ingestion.run_recording import Record
 from search.management.base import CollectionCommand
 from search.management.calibrating import calibrate_after
 from search.management.embedding import as_command_errors, stopped_by_signals, summarise

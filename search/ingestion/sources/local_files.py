@@ -13,9 +13,9 @@ from django.conf import settings
 
 from search.curation.details import Details
 from search.ingestion.items import Item, no_sidecars
+from search.ingestion.sources.byte_limits import expected, read_within
 from search.ingestion.sources.exclusions import NO_MEDIA, USUAL, Rules, is_system_name
-from search.ingestion.sources.listing import Findings, Listing
-from search.ingestion.sources.names import (
+from search.ingestion.sources.file_names import (
     REDUNDANT,
     is_of_another_kind,
     is_picture_name,
@@ -24,8 +24,8 @@ from search.ingestion.sources.names import (
     storable,
     suffix_of,
 )
+from search.ingestion.sources.listing import Findings, Listing
 from search.ingestion.sources.sidecars import Sidecars, last_changed, read_sidecars
-from search.ingestion.sources.sizes import expected, read_within
 from search.ingestion.sources.sniffing import head_of, is_picture
 from search.metadata import LONGEST_SIDECAR
 

@@ -20,7 +20,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from search.ingestion.report import MOST_NAMED, MOST_OTHERS_NAMED, LeftOut, Progress, Report, Why
-from search.ingestion.sources.names import storable
+from search.ingestion.sources.file_names import storable
 from search.models import Run, RunFile
 
 logger = logging.getLogger(__name__)

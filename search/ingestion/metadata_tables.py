@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 
 from search.curation.details import Details, details_of, plain_text
-from search.ingestion.tables import MetadataError, Row, table_rows
+from search.ingestion.table_formats import MetadataError, Row, table_rows
 from search.ingestion.tables_of_archives import Elsewhere
 from search.ingestion.unicode_names import Spellings
 from search.metadata import PhotoMetadata, TakenFrom

@@ -22,13 +22,13 @@ from search.embedding import ModelUnavailable, picture_encoder, require_fit
 from search.ingestion.changed_files import Changes
 from search.ingestion.database_statistics import refresh_statistics
 from search.ingestion.items import Item
+from search.ingestion.missing_object_repair import Known, known_rows, note_moved
 from search.ingestion.pipeline.index_during_load import IndexDuringLoad
 from search.ingestion.pipeline.rows import Staging, known, staging
 from search.ingestion.pipeline.steps import BATCH, Event, Job, ListEnds, Pipeline, State
 from search.ingestion.pipeline.stopping import stopping_in_order
-from search.ingestion.repair import Known, known_rows, note_moved
 from search.ingestion.report import LeftOut, Progress, Report, Why
-from search.ingestion.runs import Record
+from search.ingestion.run_recording import Record
 from search.ingestion.seen_before import (
     origin_of,
     record,

@@ -13,11 +13,11 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from search.curation.details import Details, details_of
 from search.fetching import NotDownloaded
 from search.ingestion.items import Item, Unavailable
-from search.ingestion.metadata import table_details
+from search.ingestion.metadata_tables import table_details
+from search.ingestion.sources.byte_limits import most_bytes, no_memory
+from search.ingestion.sources.file_names import storable
 from search.ingestion.sources.listing import Findings, Listing
-from search.ingestion.sources.names import storable
-from search.ingestion.sources.sizes import most_bytes, no_memory
-from search.ingestion.tables import BadRow, MetadataError, Opened, Row, table_rows
+from search.ingestion.table_formats import BadRow, MetadataError, Opened, Row, table_rows
 
 if TYPE_CHECKING:
     from search.fetching.downloads import Downloads

@@ -4,7 +4,7 @@ import posixpath
 from collections.abc import Mapping
 
 from search.curation.metadata_import import utf_8, webdataset_details
-from search.ingestion.sources.names import is_picture_name, suffix_of
+from search.ingestion.sources.file_names import is_picture_name, suffix_of
 from search.metadata import LONGEST_SIDECAR
 from search.metadata.sidecar_names import SUFFIXES, json_object
 from search.metadata.takeout import is_takeout

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from io import TextIOWrapper
 from typing import IO, Any, TypeAlias
 
-from search.ingestion.encodings import encoding_of, remark_on
+from search.ingestion.table_encodings import encoding_of, remark_on
 
 Row: TypeAlias = Mapping[str, Any]
 Opened: TypeAlias = Callable[[], IO[bytes]]
