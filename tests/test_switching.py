@@ -32,7 +32,7 @@ from search.query import Kind, Mode, Part, SearchQuery
 from search.query.query_pictures import picture_vector, remember_picture
 from search.retrieval import find
 from search.retrieval.results import ResultPage
-from search.switching import copying, forgetting, preparing
+from search.switching import forgetting, preparing, vector_copying
 from search.web.middleware import OneChoice
 from tests.base import in_another_thread, picture_bytes, stored_image
 
@@ -66,7 +66,7 @@ def colours_for(monkeypatch: pytest.MonkeyPatch, *models: tuple[str, str]) -> It
     """Have these models, each a kind and a name, know three colours, load at once, and leave nothing behind."""
     monkeypatch.setattr(chosen, "LOOK_EVERY", 0.0)
     monkeypatch.setattr(preparing, "_have_compiled", lambda pair: None)
-    for module in (copying, forgetting):
+    for module in (vector_copying, forgetting):
         monkeypatch.setattr(module, "NOTICED", 0.0)
     chosen.forget_choice(look=True)
     own = active_model()

@@ -29,7 +29,7 @@ from search.models.vector_sets import VectorTable, current_set, forget_sets, mak
 from search.query.query_pictures import embed_kept_pictures
 from search.relevance import CalibrationReport, calibrate, calibrate_if_due
 from search.switching.errors import Refused
-from search.switching.rows import (
+from search.switching.switch_row import (
     active,
     choice_of,
     counts,

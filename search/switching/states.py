@@ -10,9 +10,9 @@ from search.indexing.index_building import index_state
 from search.models import Image, ModelSwitch, VectorSet
 from search.models.active_pair import Named, Pair, environment, is_lagging
 from search.models.vector_sets import current_set, forget_sets, left_tables, table_of
-from search.switching.copying import left
 from search.switching.preparing import missing
-from search.switching.rows import active, counts, following, kept
+from search.switching.switch_row import active, counts, following, kept
+from search.switching.vector_copying import left
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from search.ingestion import Progress, Report
 from search.models import Image, ModelSwitch
 from search.models.active_pair import NOTICED
 from search.models.vector_sets import VectorTable, current_set, forget_sets
-from search.switching.rows import save
+from search.switching.switch_row import save
 
 BATCH = 500
 """Rows per transaction: some tenths of a second for which a curator may wait."""
