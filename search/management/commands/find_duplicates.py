@@ -14,7 +14,7 @@ from search.duplicates import keypoint_matching
 from search.duplicates.detection import Comparing, Found
 from search.duplicates.hash_index import Hashes
 from search.duplicates.neighbourhoods import batches
-from search.duplicates.pictures import hashed, without_fingerprint
+from search.duplicates.thumbnail_features import hashed, without_fingerprint
 from search.duplicates.workers import Ended, Workers
 from search.embedding import active_model
 from search.ingestion import Progress, Report
