@@ -84,7 +84,7 @@ def post_worker_init(worker: Any) -> None:
     from search.state.periodic_checks import keep_checking  # noqa: PLC0415
     from search.state.retention import keep_tidy  # noqa: PLC0415
     from search.state.searches import keep_writing  # noqa: PLC0415
-    from search.tagging.background import keep_suggesting  # noqa: PLC0415
+    from search.tagging.background_suggesting import keep_suggesting  # noqa: PLC0415
     from search.things.measuring import keep_measuring  # noqa: PLC0415
 
     processes.take_slot(worker)

@@ -34,8 +34,8 @@ from search.http.id_parsing import uuid_of
 from search.http.methods import require_http_methods
 from search.models import TagSuggestion, TagVector, VocabularyTag
 from search.models.conflicts import is_conflict, retried
-from search.tagging.decisions import accept, reject, take_back, waiting
 from search.tagging.overview import waiting_by_tag
+from search.tagging.suggestion_decisions import accept, reject, take_back, waiting
 
 A_ROW = 6
 SIZES = (60, 120, 480)

@@ -15,8 +15,8 @@ from search.models.vector_values import Vector, Vectors
 from search.relevance.band_evaluation import Collection, measure_all
 from search.relevance.band_thresholds import LoadedCalibration
 from search.relevance.bank_vectors import bank_vectors
-from search.tagging.tables import starting_rows
-from search.tagging.thresholds import Measure, threshold
+from search.tagging.suggestion_threshold import Measure, threshold
+from search.tagging.vocabulary_tables import starting_rows
 
 LONG_SIDE = 240
 _AT_ONCE = 64

@@ -25,7 +25,7 @@ from search.models.vector_values import Vectors
 from search.query.tag_names import Names, read_names
 from search.relevance.band_thresholds import measurements, scale_of
 from search.relevance.threshold_derivation import understood
-from search.tagging.thresholds import Measure, threshold
+from search.tagging.suggestion_threshold import Measure, threshold
 from search.tagging.vocabulary import MEASURED, as_matrix, kept_vectors
 
 BATCH = 4_000

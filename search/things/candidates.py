@@ -11,7 +11,7 @@ from search.embedding import is_demo_model
 from search.embedding.query_bank import queries
 from search.models import Image
 from search.models.example_searches import LONGEST_WORDS
-from search.tagging.tables import starting_rows
+from search.tagging.vocabulary_tables import starting_rows
 
 LANGUAGES = ("en", "ko")
 """The languages of the site, each with its own examples."""

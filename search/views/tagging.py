@@ -14,7 +14,7 @@ from search.http.id_parsing import row_id
 from search.http.methods import require_http_methods
 from search.models import Revision, VocabularyTag
 from search.models.conflicts import is_conflict, retried
-from search.tagging.decisions import accept, reject, take_back
+from search.tagging.suggestion_decisions import accept, reject, take_back
 from search.views.images import may_curate, visible_image
 
 

@@ -10,8 +10,8 @@ from django.core.management.base import CommandError
 from search.ingestion.table_formats import MetadataError
 from search.management.base import CollectionCommand
 from search.models import VocabularyTag
-from search.tagging.tables import read_vocabulary, write_vocabulary
 from search.tagging.vocabulary import load_starting
+from search.tagging.vocabulary_tables import read_vocabulary, write_vocabulary
 
 
 class Command(CollectionCommand):

@@ -14,7 +14,7 @@ from search import curation
 from search.embedding import active_model, text_model
 from search.models import Revision, TagSuggestion, TagVector, VocabularyTag
 from search.tagging.suggesting import decisions
-from search.tagging.thresholds import Measure, threshold
+from search.tagging.suggestion_threshold import Measure, threshold
 
 AS_GOOD_AS_EQUAL = 1e-6
 
