@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import OutputWrapper
 
 from search.model_comparison.comparing import ALL, Comparison
-from search.model_comparison.metrics import FIGURES, LEAST_QUERIES, Figure, Verdict
+from search.model_comparison.ranking_metrics import FIGURES, LEAST_QUERIES, Figure, Verdict
 
 PRINTED_PROBLEMS = 100
 """Maximum number of problems printed; JSON has all of them."""
