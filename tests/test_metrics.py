@@ -21,7 +21,7 @@ from imagesearch.environment import secret
 from imagesearch.request_bodies import BodyWanted
 from search.ingestion import ingest
 from search.ingestion.items import Item
-from search.metrics import figures
+from search.metrics import database_metrics
 from search.metrics.requests import Requests
 from search.models import OwedDeletion, Run
 from search.models.run_log import SILENT_AFTER
@@ -35,12 +35,12 @@ TOKEN = "a-token-of-32-characters-or-more-12"
 @pytest.fixture(autouse=True)
 def _with_metrics(settings: Any) -> None:
     settings.METRICS_TOKEN = TOKEN
-    figures.forget()
+    database_metrics.forget()
 
 
 def scrape(client: Client | None = None, token: str = TOKEN) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     """Return the value of each series, by its name and labels."""
-    figures.forget()
+    database_metrics.forget()
     answer = (client or Client()).get("/metrics", headers={"Authorization": f"Bearer {token}"})
     assert answer.status_code == 200
     assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
@@ -189,7 +189,7 @@ def test_what_the_server_says_of_itself_is_told(monkeypatch):
     said = {"connections": 7, "kept_bytes": 100, "cut_off": 2,
             "lanes": {"search": {"active": 3, "waiting": 4, "done": 9, "refused": 5}}}  # fmt: skip
     before = scrape()
-    monkeypatch.setattr("search.metrics.processes._server_status", lambda: said)
+    monkeypatch.setattr("search.metrics.shared_counters._server_status", lambda: said)
     scrape()
     after = scrape()
     assert value(after, "imagesearch_server_connections") == 7
@@ -248,8 +248,8 @@ def test_the_database_is_asked_once_for_many_readers(client, django_assert_num_q
 
 
 def test_a_database_that_is_too_busy_to_count_is_not_away(monkeypatch):
-    monkeypatch.setattr(figures, "_LAST_RUN", "SELECT pg_sleep(9)")
-    monkeypatch.setattr(figures, "_PATIENCE", "50ms")
+    monkeypatch.setattr(database_metrics, "_LAST_RUN", "SELECT pg_sleep(9)")
+    monkeypatch.setattr(database_metrics, "_PATIENCE", "50ms")
     found = scrape()
     assert value(found, "imagesearch_database_up") == 1
     assert ("imagesearch_pictures", frozenset()) not in found

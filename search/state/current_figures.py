@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
-from search.metrics.figures import MOST_COUNTED
+from search.metrics.database_metrics import MOST_COUNTED
 from search.models import Image, OwedDeletion, Run, SearchDay
 from search.objects.storage import are_files
 from search.relevance.due import MEASURE, is_unmeasured
