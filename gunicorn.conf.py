@@ -82,8 +82,8 @@ def post_worker_init(worker: Any) -> None:
     from search.objects.deletion import keep_deleting_pending  # noqa: PLC0415
     from search.relevance.due import measure_soon_if_never  # noqa: PLC0415
     from search.state.periodic_checks import keep_checking  # noqa: PLC0415
-    from search.state.retention import keep_tidy  # noqa: PLC0415
-    from search.state.searches import keep_writing  # noqa: PLC0415
+    from search.state.search_statistics import keep_writing  # noqa: PLC0415
+    from search.state.trash_and_history_retention import keep_tidy  # noqa: PLC0415
     from search.tagging.background_suggesting import keep_suggesting  # noqa: PLC0415
     from search.things.measuring import keep_measuring  # noqa: PLC0415
 
@@ -102,7 +102,7 @@ def post_worker_init(worker: Any) -> None:
 
 
 def worker_exit(server: Any, worker: Any) -> None:
-    if searches := sys.modules.get("search.state.searches"):
+    if searches := sys.modules.get("search.state.search_statistics"):
         with suppress(Exception):  # a stop waits for nothing
             searches.write()
     leave_worker(worker)

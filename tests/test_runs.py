@@ -27,7 +27,7 @@ from search.management.watching import _Rounds
 from search.models import Image, Run, RunFile, Tombstone
 from search.models.run_log import SILENT_AFTER
 from search.objects import storage
-from search.state import retention
+from search.state import trash_and_history_retention
 from tests.base import an_image, pending_image, picture_bytes, picture_file, stored_image, write_picture
 
 pytestmark = pytest.mark.django_db
@@ -363,7 +363,7 @@ def test_old_runs_are_forgotten_with_the_names_of_their_files(settings):
     old, young, running = (Run.objects.create(outcome=outcome) for outcome in ("done", "done", ""))
     RunFile.objects.create(run=old, kind="failed", name="a.jpg", reason="It is cut short.")
     Run.objects.filter(pk__in=[old.pk, running.pk]).update(started=timezone.now() - timedelta(days=8))
-    retention.tidy()
+    trash_and_history_retention.tidy()
     assert set(Run.objects.all()) == {young, running}
     assert not RunFile.objects.exists()
 

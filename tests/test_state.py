@@ -33,9 +33,9 @@ from search.models.run_log import SILENT_AFTER
 from search.objects import storage
 from search.query import Mode, SearchQuery
 from search.retrieval import find
-from search.state import outliers, periodic_checks, registry, searches
+from search.state import count_registry, outliers, periodic_checks, search_statistics
+from search.state.all_sections import sections
 from search.state.growth_plot import plot_of
-from search.state.sections import sections
 from tests.admin_pages import IMAGES, log_in_staff, rows, said, titles
 from tests.base import a_vector, an_image, many_images, near, stored_image
 
@@ -46,7 +46,7 @@ STATE, RUNS = "/admin/state/", "/admin/search/run/"
 
 @pytest.fixture(autouse=True)
 def _nothing_counted():
-    searches._days.clear()
+    search_statistics._days.clear()
 
 
 def figures() -> dict[str, Any]:
@@ -153,8 +153,8 @@ def test_what_has_changed_a_moment_ago_is_counted_where_that_takes_no_time(as_ca
 
 
 def test_a_room_adds_a_number_of_its_own(monkeypatch, as_carol: Client):
-    monkeypatch.setattr(registry, "counts", {})
-    registry.count("suggestions", "Tag suggestions", lambda: 7, "admin:search_image_changelist", "lacks=tags")
+    monkeypatch.setattr(count_registry, "counts", {})
+    count_registry.count("suggestions", "Tag suggestions", lambda: 7, "admin:search_image_changelist", "lacks=tags")
     periodic_checks.look("counts")
     assert figures()["suggestions"] == 7
     assert '<a href="/admin/search/image/?lacks=tags">7</a>' in as_carol.get(STATE).content.decode()
@@ -314,7 +314,7 @@ def test_with_no_hours_set_only_what_is_quick_is_looked_at(settings, monkeypatch
 
 def searched(words: str) -> None:
     query = SearchQuery(words=words)
-    with searches.counted(query) as timed:
+    with search_statistics.counted(query) as timed:
         timed.results = find(query)
 
 
@@ -325,7 +325,7 @@ def test_searches_are_counted_by_the_day_and_no_word_is_kept(client: Client):
     client.get("/")
     client.get(reverse("api:search"), {"q": "mountain"})
     client.get("/search", {"q": "is:untagged"})
-    searches.write()
+    search_statistics.write()
     day = SearchDay.objects.get()
     assert (day.searches, day.unmeasured, day.nothing_strong) == (3, 1, 0)
     assert 0 < day.slowest <= day.seconds
@@ -338,15 +338,15 @@ def test_words_that_found_nothing_strong_are_kept_where_that_is_wanted(settings,
     an_image("harbour")
     for words in ("hippo", "hippopotamus", "hippopotamus", "harbour"):
         query = SearchQuery(words=words, mode=Mode.WORDS)
-        with searches.counted(query) as timed:
+        with search_statistics.counted(query) as timed:
             timed.results = find(query)
-    searches.write()
+    search_statistics.write()
     assert list(UnansweredWords.objects.values_list("words", "count")) == [("hippopotamus", 2)]
     page = as_carol.get(STATE).content.decode()
     assert '<a href="/search?q=hippopotamus" dir="auto">hippopotamus</a>' in page
     settings.KEEP_UNANSWERED = False
     assert "hippopotamus" not in as_carol.get(STATE).content.decode()
-    searches.forget_some()
+    search_statistics.forget_some()
     assert not UnansweredWords.objects.exists()
 
 
@@ -358,12 +358,12 @@ def test_what_could_not_be_written_is_counted_the_next_time(monkeypatch):
         raise RuntimeError
 
     with monkeypatch.context() as patched:
-        patched.setattr(searches, "_write", broken)
+        patched.setattr(search_statistics, "_write", broken)
         with pytest.raises(RuntimeError):
-            searches.write()
+            search_statistics.write()
     searched("harbour")
-    searches.write()
-    searches.write()
+    search_statistics.write()
+    search_statistics.write()
     assert SearchDay.objects.get().searches == 2
 
 

@@ -15,11 +15,11 @@ from django.utils.translation import gettext as _
 from search.admin.runs import state_name
 from search.concurrency import command_processes
 from search.models import Run
-from search.state.figures import Figure
+from search.state.all_sections import sections
+from search.state.figures_and_sections import Figure
 from search.state.growth_plot import plot_of
 from search.state.periodic_checks import count_again, look
-from search.state.searches import most_unanswered, write
-from search.state.sections import sections
+from search.state.search_statistics import most_unanswered, write
 
 WORDS_SHOWN = 100
 _RUN_STATES = {Run.RUNNING, Run.INTERRUPTED, *Run.Outcome.values}

@@ -25,7 +25,7 @@ from search.admin.lists import BoundedPaginator, ReadOnly, SturdyList
 from search.admin.undoing import FORM, with_undo
 from search.curation import Restore, change
 from search.models import Revision, Trashed
-from search.state.retention import bytes_in, delete_for_good
+from search.state.trash_and_history_retention import bytes_in, delete_for_good
 
 SAMPLES = 20
 

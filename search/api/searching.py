@@ -14,7 +14,7 @@ from search.http.forms import PictureForm
 from search.limits.searches import count_search
 from search.query import Kind, Part, SearchQuery, remember_picture
 from search.retrieval import find
-from search.state.searches import counted
+from search.state.search_statistics import counted
 from search.views.images import refuse_hidden, refuse_places
 
 router = Router(tags=["search"], auth=[Token(), Session(), anybody])

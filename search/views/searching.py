@@ -28,7 +28,7 @@ from search.query import BadQuery, Kind, NoSuchQuery, Part, SearchQuery, remembe
 from search.query.viewer import asker
 from search.retrieval import PER_PAGE, ResultPage, find
 from search.retrieval.search_scope import Scope
-from search.state.searches import counted
+from search.state.search_statistics import counted
 from search.things import example_queries, shown_things
 from search.views.images import (
     may_see_hidden,

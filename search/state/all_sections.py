@@ -2,7 +2,7 @@
 
 from search.models import Measurement
 from search.state import current_figures, measured_figures
-from search.state.figures import Section
+from search.state.figures_and_sections import Section
 
 _SECTIONS = (
     measured_figures.pictures,

@@ -19,7 +19,7 @@ from search.models import Image, Trashed
 from search.models.advisory_locks import try_lock
 from search.models.conflicts import locked_values
 from search.objects.deletion import delete_images
-from search.state.searches import forget_some as forget_some_searches
+from search.state.search_statistics import forget_some as forget_some_searches
 
 TIDY_EACH = 3600.0
 """Seconds between two runs of a server."""
