@@ -76,6 +76,7 @@ def pre_fork(server: Any, worker: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """Load the rest in the background before the first search, and start the background work."""
     from search.embedding import follow_switches, start_serving  # noqa: PLC0415
+    from search.example_searches.measuring import keep_measuring  # noqa: PLC0415
     from search.ingestion.palettes import keep_reading  # noqa: PLC0415
     from search.mapping.new_pictures import keep_placing  # noqa: PLC0415
     from search.metrics import shared_counters  # noqa: PLC0415
@@ -85,7 +86,6 @@ def post_worker_init(worker: Any) -> None:
     from search.state.search_statistics import keep_writing  # noqa: PLC0415
     from search.state.trash_and_history_retention import keep_tidy  # noqa: PLC0415
     from search.tagging.background_suggesting import keep_suggesting  # noqa: PLC0415
-    from search.things.measuring import keep_measuring  # noqa: PLC0415
 
     shared_counters.take_slot(worker)
     follow_switches()

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from search.embedding import Busy, ModelUnavailable, active_model
+from search.example_searches.candidate_texts import Words
+from search.example_searches.scoring import Scored
 from search.models import Image
 from search.models.vector_sets import current_set
 from search.models.vector_values import Vector
@@ -13,8 +15,6 @@ from search.query import BadQuery, SearchQuery
 from search.relevance import Band
 from search.relevance.band_thresholds import scale_of
 from search.retrieval import find
-from search.things.candidates import Words
-from search.things.scoring import Scored
 
 MOST = 16
 """Per language; more than shown, to replace those hidden later."""

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from search.embedding import active_model, text_encoder
+from search.example_searches.candidate_texts import Words
 from search.indexing.query_plan import plan_for, planned
 from search.models import Image
 from search.models.vector_sets import VectorTable, current_set
 from search.models.vector_values import Vector, Vectors, WrongVectors
 from search.relevance.band_thresholds import scale_of
 from search.relevance.threshold_derivation import understood
-from search.things.candidates import Words
 
 BATCH = 32
 """Texts encoded together; between two batches user searches get their turn."""

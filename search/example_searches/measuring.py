@@ -9,15 +9,15 @@ from django.db.models.functions import Now
 
 from search.concurrency.background_threads import keep_doing
 from search.embedding import ModelUnavailable, active_model, status, text_model, text_models
+from search.example_searches.candidate_texts import LANGUAGES, Words, borne_by_pictures, general
+from search.example_searches.choosing import Chosen, chosen
+from search.example_searches.scoring import scored
 from search.models import Image, Thing, ThingSet
 from search.models.active_pair import one_choice
 from search.models.advisory_locks import now, trying_lock
 from search.models.arrivals import state
 from search.models.vector_values import WrongVectors
 from search.relevance.band_thresholds import measurements
-from search.things.candidates import LANGUAGES, Words, borne_by_pictures, general
-from search.things.choosing import Chosen, chosen
-from search.things.scoring import scored
 
 logger = logging.getLogger(__name__)
 
