@@ -33,7 +33,7 @@ def _mail(settings, monkeypatch: pytest.MonkeyPatch):
     """Mails are sent at once, within the test's own transaction."""
     settings.SENDS_MAIL = True
     monkeypatch.setattr(mailing, "later", lambda work: work())
-    monkeypatch.setattr("search.views.passwords.later", lambda work: work())
+    monkeypatch.setattr("search.views.password_reset.later", lambda work: work())
 
 
 @pytest.fixture

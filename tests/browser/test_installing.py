@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from search.models import Image
-from search.views import installing
+from search.views import installed_app
 from tests.browser.conftest import OpenPage
 
 PHONE = {"viewport": {"width": 390, "height": 844}}
@@ -81,8 +81,8 @@ def test_what_an_older_version_has_kept_goes(open_page: OpenPage, collection: li
     controlled(page)
     (before,) = kept(page)
     page.evaluate("() => caches.open('another site')")
-    script = installing._worker()
-    monkeypatch.setattr(installing, "_worker", lambda: f"{script}\n// Newer.\n")
+    script = installed_app._worker()
+    monkeypatch.setattr(installed_app, "_worker", lambda: f"{script}\n// Newer.\n")
     page.evaluate(
         """async (before) => {
             await (await navigator.serviceWorker.ready).update();
