@@ -15,7 +15,7 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from search.admin.lists import Sturdy
+from search.admin.model_admin_bases import Sturdy
 from search.admin.undoing import with_undo
 from search.curation import Change, Hide, Show, Tag, Trash, Untag, change
 from search.curation.change_kinds import skipped_message

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from search.admin.lists import ID, ImpossibleSearch
+from search.admin.model_admin_bases import ID, ImpossibleSearch
 from search.embedding import ModelUnavailable
 from search.models import FormerId, Image, Origin
 from search.models.querysets import ImageQuerySet

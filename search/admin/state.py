@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
-from search.admin.runs import state_name
+from search.admin.run_log import state_name
 from search.concurrency import command_processes
 from search.models import Run
 from search.state.all_sections import sections

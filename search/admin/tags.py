@@ -16,8 +16,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from search.admin.lists import Sturdy
-from search.admin.shared import busy
+from search.admin.concurrent_edits import busy
+from search.admin.model_admin_bases import Sturdy
 from search.admin.tag_suggestions import is_compared, may_decide, suggestions_view, take_back_view
 from search.admin.undoing import with_undo
 from search.curation.details import clean_tags

@@ -22,7 +22,7 @@ from django.utils.functional import cached_property
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from search.admin.shared import Shared
+from search.admin.concurrent_edits import Shared
 from search.models import FormerId
 from search.text.normalization import composed
 

@@ -13,8 +13,8 @@ from django.http import HttpRequest
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
-from search.admin.filters import MOST_CHOICES, Choice, Choices, OfTheCollection
 from search.admin.forms import KeepsConcurrentEdits
+from search.admin.image_list_filters import MOST_CHOICES, Choice, Choices, OfTheCollection
 from search.curation.metadata_import import EDITED_WITH, note_edits
 from search.curation.place_lookup import place_pictures
 from search.metadata.photo_metadata import FARTHEST_OFFSET

@@ -18,7 +18,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from psycopg.errors import UndefinedTable
 
-from search.admin import pictures
+from search.admin import picture_html
 from search.embedding import Busy, Loading, ModelUnavailable
 from search.indexing.exact_search import Near, pictures_in
 from search.model_comparison.judgements import write_judgements
@@ -130,7 +130,7 @@ def compare_view(request: HttpRequest) -> HttpResponse:
                 raise
             forget_sets()
             problem = _no_such_set()
-    pictures.with_thumbnails(found.images)
+    picture_html.with_thumbnails(found.images)
     context = {
         **admin.site.each_context(request),
         "title": _("Compare models"),

@@ -17,9 +17,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
-from search.admin import pictures
-from search.admin.filters import Choice, Choices
-from search.admin.lists import BoundedPaginator, ReadOnly
+from search.admin import picture_html
+from search.admin.image_list_filters import Choice, Choices
+from search.admin.model_admin_bases import BoundedPaginator, ReadOnly
 from search.admin.retrying import command_for, obstacle, retry_view
 from search.models import Run, RunFile
 
@@ -136,7 +136,7 @@ class RunAdmin(ReadOnly):
 
     @admin.display(description=gettext_lazy("when"), ordering="started")
     def when(self, run: Run) -> str:
-        return pictures.moment(run.started)
+        return picture_html.moment(run.started)
 
     @admin.display(description=gettext_lazy("took"))
     def took(self, run: Run) -> str:

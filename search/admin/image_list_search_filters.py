@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from search.admin.filters import Choice, Choices
+from search.admin.image_list_filters import Choice, Choices
 from search.models import Image
 from search.query import Minimum, Mode
 from search.state.missing_details import lacking

@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
-from search.admin.lists import MOST_COUNTED
+from search.admin.model_admin_bases import MOST_COUNTED
 from search.embedding import active_model
 from search.http.id_parsing import row_id
 from search.models import Image, Report
