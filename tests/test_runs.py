@@ -23,7 +23,7 @@ from search.ingestion import Report, run_recording
 from search.ingestion.report import LeftOut, Why
 from search.ingestion.run_recording import Record
 from search.management.commands.ingest import LEFT_ALONE
-from search.management.watching import _Rounds
+from search.management.ingest_watch import _Rounds
 from search.models import Image, Run, RunFile, Tombstone
 from search.models.run_log import SILENT_AFTER
 from search.objects import storage

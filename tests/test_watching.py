@@ -17,7 +17,7 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
 from search.ingestion import FolderWatch, watched_source
-from search.management import watching
+from search.management import ingest_watch
 from search.models import Image
 from search.objects.storage import StorageUnavailable
 from tests.base import picture_bytes, write_picture
@@ -226,7 +226,7 @@ def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tu
     (tmp_path / "in").mkdir(exist_ok=True)
 
     def run(*steps: Callable[[], object], options: tuple[str, ...] = ()) -> tuple[str, str]:
-        monkeypatch.setattr(watching, "stopped_by_signals", lambda complaints: nullcontext(_Scripted(*steps)))
+        monkeypatch.setattr(ingest_watch, "stopped_by_signals", lambda complaints: nullcontext(_Scripted(*steps)))
         out, complaints = StringIO(), StringIO()
         call_command("ingest", str(tmp_path / "in"), "--watch", *options, stdout=out, stderr=complaints)
         return out.getvalue(), complaints.getvalue()
@@ -320,13 +320,13 @@ def test_a_storage_or_database_that_is_away_for_a_while_is_waited_for(
     tmp_path: Path, running: Callable[..., tuple[str, str]], monkeypatch: pytest.MonkeyPatch, error: type[Exception]
 ):
     aged(write_picture(tmp_path / "in" / "a.jpg"))
-    ingest = watching.ingest
+    ingest = ingest_watch.ingest
 
     def away(*arguments: object, **options: object) -> None:
-        monkeypatch.setattr(watching, "ingest", ingest)
+        monkeypatch.setattr(ingest_watch, "ingest", ingest)
         raise error("It is away.\n")
 
-    monkeypatch.setattr(watching, "ingest", away)
+    monkeypatch.setattr(ingest_watch, "ingest", away)
     _, complaints = running(lambda: None)
     assert complaints == "It is away. Trying again.\n"
     assert Image.objects.count() == 1
@@ -339,10 +339,10 @@ def test_a_database_that_is_away_when_matches_are_measured_does_not_end_it(
     aged(write_picture(tmp_path / "in" / "a.jpg"))
 
     def away(*streams: object) -> None:
-        monkeypatch.setattr(watching, "calibrate_after", lambda *streams: None)
+        monkeypatch.setattr(ingest_watch, "calibrate_after", lambda *streams: None)
         raise OperationalError("It is away.\n")
 
-    monkeypatch.setattr(watching, "calibrate_after", away)
+    monkeypatch.setattr(ingest_watch, "calibrate_after", away)
     out, complaints = running(lambda: aged(write_picture(tmp_path / "in" / "b.jpg", "blue")))
     assert complaints == "It is away. Trying again.\n"
     assert out.splitlines()[1:] == 2 * ["1 added, 0 already here, 0 failed."]

@@ -15,7 +15,7 @@ from search.ingestion.pipeline.steps import BATCH
 from search.ingestion.run_recording import Record
 from search.management.base import CollectionCommand, at_least_one
 from search.management.calibrating import calibrate_after
-from search.management.embedding import as_command_errors, stopped_by_signals, summarise
+from search.management.embedding_commands import as_command_errors, stopped_by_signals, summarise
 from search.management.progress import LINE_EVERY, progress_of
 from search.models import Image, Run
 

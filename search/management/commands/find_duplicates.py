@@ -21,7 +21,7 @@ from search.ingestion import Progress, Report
 from search.ingestion.fingerprints_of_changed_files import compare_again, write_fingerprints
 from search.ingestion.run_recording import Record
 from search.management.base import CollectionCommand, at_least_one
-from search.management.embedding import as_command_errors, stopped_by_signals
+from search.management.embedding_commands import as_command_errors, stopped_by_signals
 from search.management.outages import GO_ON
 from search.management.progress import progress_of
 from search.models import Fingerprint, Image, Run

@@ -7,7 +7,7 @@ from search.curation.place_lookup import count_unplaced, place_again, place_some
 from search.ingestion.report import Report
 from search.ingestion.run_recording import Record
 from search.management.base import CollectionCommand
-from search.management.embedding import as_command_errors, stopped_by_signals, summarise
+from search.management.embedding_commands import as_command_errors, stopped_by_signals, summarise
 from search.management.progress import progress_of
 from search.models import Run
 

@@ -28,11 +28,11 @@ from search.ingestion.run_recording import Origin, Record
 from search.ingestion.sources import Listed
 from search.management.base import CollectionCommand
 from search.management.calibrating import calibrate_after
-from search.management.console_output import print_not_applied, print_not_read, print_report
 from search.management.ingest_arguments import add_arguments
+from search.management.ingest_output import print_not_applied, print_not_read, print_report
+from search.management.ingest_prune import prune
+from search.management.ingest_watch import watch
 from search.management.progress import progress_of
-from search.management.pruning import prune
-from search.management.watching import watch
 from search.models import Run
 from search.models.albums import LONGEST_TITLE
 from search.objects.storage import StorageUnavailable

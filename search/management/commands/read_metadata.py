@@ -9,7 +9,7 @@ from search.curation.metadata_import import read_again
 from search.ingestion.metadata_rereading import Rereading, count_unread
 from search.ingestion.run_recording import Record
 from search.management.base import CollectionCommand, at_least_one
-from search.management.embedding import as_command_errors, stopped_by_signals, summarise
+from search.management.embedding_commands import as_command_errors, stopped_by_signals, summarise
 from search.management.progress import progress_of
 from search.models import Run
 

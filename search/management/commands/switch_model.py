@@ -10,9 +10,9 @@ from search import switching
 from search.embedding import Pair
 from search.ingestion import Pending, Report, Worker
 from search.management.base import CollectionCommand
-from search.management.embedding import as_command_errors, stopped_by_signals
+from search.management.embedding_commands import as_command_errors, stopped_by_signals
 from search.management.progress import progress_of
-from search.management.switching import print_state
+from search.management.switch_output import print_state
 from search.models import Image
 from search.switching import activating, preparing, vector_copying
 

@@ -16,8 +16,8 @@ from search.ingestion import LOST_DATABASE, FolderWatch, Metadata, Report, Rules
 from search.ingestion.run_recording import Record
 from search.ingestion.sources.file_names import not_read
 from search.management.calibrating import calibrate_after
-from search.management.console_output import print_report
-from search.management.embedding import stopped_by_signals
+from search.management.embedding_commands import stopped_by_signals
+from search.management.ingest_output import print_report
 from search.objects.storage import StorageUnavailable
 
 _OUTAGES = (StorageUnavailable, NoDecoder, psycopg.OperationalError, *LOST_DATABASE)
