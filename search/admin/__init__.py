@@ -5,4 +5,4 @@ May import any room but `web` and management; `imagesearch.admin` has the site. 
 
 from search.admin import accounts, history, images, reports, run_log, sign_ups, tags, trash
 
-__all__ = ["accounts", "history", "images", "reports", "runs", "sign_ups", "tags", "trash"]
+__all__ = ["accounts", "history", "images", "reports", "run_log", "sign_ups", "tags", "trash"]

@@ -1,7 +1,7 @@
 """Photo metadata from files, from sidecars beside them, and from their names: bytes in, one frozen dataclass out.
 
-No content of a file raises. Readers of files and XMP run in the decoder processes (`search.imaging.decoder_tasks`), those of
-JSON and names anywhere. Imports `text` and `containers`. docs/metadata.md has the order of precedence.
+No content of a file raises. Readers of files and XMP run in the decoder processes (`search.imaging.decoder_tasks`),
+those of JSON and names anywhere. Imports `text` and `containers`. docs/metadata.md has the order of precedence.
 """
 
 from search.metadata.dates_in_file_names import from_name

@@ -195,8 +195,8 @@ class Image(models.Model):
         output_field=models.BooleanField(),
         db_persist=True,
     )
-    # The edges of its windows (`search.imaging.wide_picture_windows`): left, top, right and bottom of each in fractions of the
-    # upright picture, concatenated. None: not computed yet; pending for a wide or tall picture.
+    # The edges of its windows (`search.imaging.wide_picture_windows`): left, top, right and bottom of each in
+    # fractions of the upright picture, concatenated. None: not computed yet; pending for a wide or tall picture.
     windows = ArrayField(models.SmallIntegerField(), null=True, editable=False)
     # A data: URI of the picture at 16 pixels, displayed until the thumbnail has loaded.
     placeholder = models.TextField(_("placeholder"), editable=False)

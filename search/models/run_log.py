@@ -9,8 +9,8 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 SILENT_AFTER = dt.timedelta(seconds=45)
-"""A run that has not ended, and was silent for so long, was interrupted: `search.ingestion.run_recording` reports every ten
-seconds."""
+"""A run that has not ended, and was silent for so long, was interrupted: `search.ingestion.run_recording` reports
+every ten seconds."""
 
 
 class RunQuerySet(models.QuerySet["Run"]):

@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from search.embedding import active_model
-from search.state import count_registry
+from search.state import registry
 from search.state.figures_and_sections import IMAGES, Figure, Known, Section, found_in, looked
 
 
@@ -85,7 +85,7 @@ def deciding(known: Known) -> Section:
         )
         return figures + [
             Figure(one.name, one.label, found_in(found, "extra", one.name), one.view, one.query)
-            for one in count_registry.counts.values()
+            for one in registry.counts.values()
         ]
 
     return looked("deciding", gettext_lazy("What waits for somebody to decide"), "counts", known, make)

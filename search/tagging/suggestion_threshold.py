@@ -1,8 +1,8 @@
 """The similarity from which a tag is suggested, from the calibration and people's decisions.
 
 A phrase is a text query, so by default a tag is suggested where the query's strong matches begin: beyond what the best
-of all unrelated pictures hardly ever reaches (`search.relevance.band_thresholds`). With z, the similarity above that point in
-spreads of unrelated pictures, the probability that a suggestion is right is a logistic function of z.
+of all unrelated pictures hardly ever reaches (`search.relevance.band_thresholds`). With z, the similarity above that
+point in spreads of unrelated pictures, the probability that a suggestion is right is a logistic function of z.
 """
 
 from collections.abc import Sequence
