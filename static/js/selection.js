@@ -2,7 +2,7 @@
 // boxes: those in the tiles belong to the form in the bar.
 
 import { copyText } from "./copy.js";
-import { pressed } from "./pressed.js";
+import { pressed } from "./shortcut_key.js";
 import { everyTile, linkOf, onResults, tiles, titleOf } from "./tiles.js";
 
 const bar = document.getElementById("selection");

@@ -1,6 +1,6 @@
 // Recent searches: on the start page, and under the empty box while it is focused. They never leave this browser.
 
-import { askedIn, forgetAll, forgetSearch, recentSearches, rememberSearch } from "./remembered.js";
+import { askedIn, forgetAll, forgetSearch, recentSearches, rememberSearch } from "./recent_searches_storage.js";
 
 const panel = document.getElementById("recent");
 const list = panel.querySelector(".recent-list");

@@ -1,6 +1,6 @@
 // Drops anywhere on the page, and pastes.
 
-import { readGiven } from "./given.js";
+import { readGiven } from "./dropped_content.js";
 
 const FIELDS = "input, textarea, select, [contenteditable]";
 

@@ -1,9 +1,9 @@
 // Live results: after a pause in typing, and at once for clicks and choices. Without this script the form has a
 // button, and the links lead to pages.
 
-import { Failed, whyFailed } from "./failing.js";
-import { keep, moveTo, onReturn } from "./returning.js";
-import { idInAddress } from "./shown_large.js";
+import { Failed, whyFailed } from "./request_errors.js";
+import { keep, moveTo, onReturn } from "./back_restoration.js";
+import { idInAddress } from "./lightbox_address.js";
 
 const PAUSE = 350;
 // A Korean or Japanese syllable being composed may still change; but the last one stays composing until the next key,

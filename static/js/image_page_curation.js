@@ -1,6 +1,6 @@
 // Shortcuts on the page of one picture: focus its forms, or press their buttons.
 
-import { pressed } from "./pressed.js";
+import { pressed } from "./shortcut_key.js";
 
 const KEYS = { t: ["tag"], a: ["album"], e: ["edit"], h: ["hide", "show"], Delete: ["trash"] };
 const ways = (verbs) => verbs.map((verb) => document.querySelector(`.curate-one [data-verb=${verb}]`)).find(Boolean);

@@ -1,8 +1,8 @@
 // Search by a chosen, dropped or pasted picture, or by its URL: it is put into its form, which is submitted together with
 // the current search. Words that are dropped or pasted go into the search box.
 
-import { onGiven } from "./drop.js";
-import { fileOf, partOf } from "./given.js";
+import { onGiven } from "./drop_and_paste.js";
+import { fileOf, partOf } from "./dropped_content.js";
 
 const form = document.getElementById("by-picture");
 const input = form.querySelector("input[type=file]");

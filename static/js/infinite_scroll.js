@@ -1,6 +1,6 @@
 // Infinite scrolling: reports a failed next page, and retries it.
 
-import { Failed, whyFailed } from "./failing.js";
+import { Failed, whyFailed } from "./request_errors.js";
 import { linkOf, loadMore, tiles } from "./tiles.js";
 
 const failed = new Failed();
