@@ -1,4 +1,5 @@
-"""Selection of the fastest backend on this machine among those that pass the acceptance test."""
+"""Selection of the fastest backend and precision (float32, bfloat16, int8) on this machine among those that pass the
+acceptance test."""
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence

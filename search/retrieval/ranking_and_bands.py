@@ -1,4 +1,4 @@
-"""Re-ranking: order candidates by distance, full text and negative parts."""
+"""Re-ranking: order candidates by distance, full text and negative parts, and assign each to its relevance band."""
 
 import datetime as dt
 import statistics
