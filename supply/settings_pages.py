@@ -15,7 +15,7 @@ from supply import BASE
 
 SOURCES = ("imagesearch/settings.py", "gunicorn.conf.py")
 """Files that read variables, in this order: those that only the second one reads are left out of .env.example."""
-READERS = {f"imagesearch.{name}" for name in ("environment", "mail", "rate_settings", "exposure", "s3_sources")}
+READERS = {f"imagesearch.{name}" for name in ("environment", "mail", "rate_settings", "sign_up_policy", "s3_sources")}
 """Modules that define the functions which read a variable."""
 LANGUAGES = ("en", "ko")
 WORDS = BASE / "docs" / "settings.toml"
