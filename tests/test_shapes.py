@@ -191,12 +191,12 @@ def test_after_a_switch_of_models_the_same_search_reads_the_vectors_of_the_new_o
     an_image("of the next model", vector=TOWARDS, embedding_model="the next model")
     query = SearchQuery(words="red")
     assert {one.id for one in candidates(query)} <= {image.id for image in collection.values()}
-    for module in ("query_vector", "scope"):
+    for module in ("query_vector", "search_scope"):
         monkeypatch.setattr(f"search.retrieval.{module}.active_model", lambda: "the next model")
     (found,) = candidates(query)
     assert found.id == Image.objects.get(title="of the next model").pk
     assert found.similarity == pytest.approx(1, abs=1e-3)
-    for module in ("query_vector", "scope"):
+    for module in ("query_vector", "search_scope"):
         monkeypatch.setattr(f"search.retrieval.{module}.active_model", lambda: before)
     assert found.id not in {one.id for one in candidates(query)}
 
