@@ -307,22 +307,22 @@ def test_a_dry_run_is_no_run():
 
 SHARED = """
 import os, sys, types, django; django.setup()
-from search.metrics import processes
-from search.monitoring import recording
-processes.PLACES = (os.environ["TMPDIR"],)
-processes.share()
-print(processes.folder())
+from search.metrics import shared_counters
+from search.monitoring import event_counters
+shared_counters.PLACES = (os.environ["TMPDIR"],)
+shared_counters.share()
+print(shared_counters.folder())
 
 def worker(requests):
     one = types.SimpleNamespace()
-    processes.give_slot(one)
+    shared_counters.give_slot(one)
     pid = os.fork()
     if not pid:
-        processes.take_slot(one)
-        recording.request_began()
+        shared_counters.take_slot(one)
+        event_counters.request_began()
         for _ in range(requests):
-            recording.request_began()
-            recording.request_ended("search", "GET", 200, 0.01)
+            event_counters.request_began()
+            event_counters.request_ended("search", "GET", 200, 0.01)
         os._exit(0)
     os.waitpid(pid, 0)
     return one
@@ -337,13 +337,13 @@ def told():
 
 first, second = worker(3), worker(4)
 print(*told())
-processes.free_slot(first)
+shared_counters.free_slot(first)
 print(*told())
 third = worker(5)
-processes.free_slot(second); processes.free_slot(third)
-print(*told(), len(os.listdir(processes.folder())) <= 8)
+shared_counters.free_slot(second); shared_counters.free_slot(third)
+print(*told(), len(os.listdir(shared_counters.folder())) <= 8)
 if sys.argv[1:] == ["leaves"]:
-    processes.leave()
+    shared_counters.leave()
 """
 
 WITHOUT_DATABASE = {

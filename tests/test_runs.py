@@ -373,8 +373,8 @@ def test_a_killed_process_leaves_a_run_that_shows_as_interrupted(photos: Path, s
     """SIGKILL, to a process that says that it is alive meanwhile."""
     script = (
         "import django; django.setup()\n"
-        "from search.ingestion import runs; runs.NOTED_EVERY = 0.05\n"
-        "with runs.Record():\n    print('begun', flush=True); import time; time.sleep(600)"
+        "from search.ingestion import run_recording; run_recording.NOTED_EVERY = 0.05\n"
+        "with run_recording.Record():\n    print('begun', flush=True); import time; time.sleep(600)"
     )
     environment = {
         **os.environ,
