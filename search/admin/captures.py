@@ -7,7 +7,6 @@ from django import forms
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import connection
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import get_language, gettext_lazy
@@ -19,6 +18,7 @@ from search.curation.captures import EDITED_WITH, note_edits
 from search.curation.place_lookup import place_pictures
 from search.metadata.fields import FARTHEST_OFFSET
 from search.models import Capture, Image, Place
+from search.models.database import fetch_column
 from search.places.countries import country_name
 from search.views.images import may_see_hidden
 
@@ -106,16 +106,14 @@ class TakenFilter(OfTheCollection):
 
 def _years() -> list[int]:
     """The years in which pictures were taken, newest first, by a loose index scan."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "WITH RECURSIVE years (start) AS ("
-            " (SELECT date_trunc('year', max(taken)) FROM search_capture WHERE taken IS NOT NULL)"
-            " UNION ALL SELECT (SELECT date_trunc('year', max(taken)) FROM search_capture WHERE taken < years.start)"
-            " FROM years WHERE years.start IS NOT NULL)"
-            " SELECT extract(year FROM start)::int FROM years WHERE start IS NOT NULL LIMIT %s",
-            [MOST_CHOICES],
-        )
-        return [year for (year,) in cursor.fetchall()]
+    return fetch_column(
+        "WITH RECURSIVE years (start) AS ("
+        " (SELECT date_trunc('year', max(taken)) FROM search_capture WHERE taken IS NOT NULL)"
+        " UNION ALL SELECT (SELECT date_trunc('year', max(taken)) FROM search_capture WHERE taken < years.start)"
+        " FROM years WHERE years.start IS NOT NULL)"
+        " SELECT extract(year FROM start)::int FROM years WHERE start IS NOT NULL LIMIT %s",
+        [MOST_CHOICES],
+    )
 
 
 class CameraFilter(OfTheCollection):
@@ -131,15 +129,13 @@ class CameraFilter(OfTheCollection):
 
 
 def _cameras() -> list[str]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "WITH RECURSIVE cameras (name) AS ((SELECT min(camera) FROM search_capture WHERE camera <> '')"
-            " UNION ALL SELECT (SELECT min(camera) FROM search_capture WHERE camera > cameras.name AND camera <> '')"
-            " FROM cameras WHERE cameras.name IS NOT NULL)"
-            " SELECT name FROM cameras WHERE name IS NOT NULL LIMIT %s",
-            [MOST_CHOICES],
-        )
-        return [name for (name,) in cursor.fetchall()]
+    return fetch_column(
+        "WITH RECURSIVE cameras (name) AS ((SELECT min(camera) FROM search_capture WHERE camera <> '')"
+        " UNION ALL SELECT (SELECT min(camera) FROM search_capture WHERE camera > cameras.name AND camera <> '')"
+        " FROM cameras WHERE cameras.name IS NOT NULL)"
+        " SELECT name FROM cameras WHERE name IS NOT NULL LIMIT %s",
+        [MOST_CHOICES],
+    )
 
 
 class PlaceFilter(Choice):

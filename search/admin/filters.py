@@ -7,7 +7,6 @@ from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.auth import get_user_model
 from django.core.cache import cache
-from django.db import connection
 from django.db.models import Exists, Min, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import get_language, gettext
@@ -18,6 +17,7 @@ from search.embedding import active_model
 from search.http.keys import row_id
 from search.models import Image, Report
 from search.models.arrivals import State, state
+from search.models.database import fetch_all, fetch_value
 from search.query.tag_names import tag_names
 from search.text.normalization import normalised_text
 
@@ -115,21 +115,17 @@ class TagFilter(OfTheCollection):
 
 def most_common_tags() -> list[tuple[str, str]]:
     """Return the most common tags, each with its number of pictures, "≈" before an estimate from a sample."""
-    with connection.cursor() as cursor:
-        # A planner estimate; -1 before there are statistics.
-        cursor.execute("SELECT reltuples FROM pg_class WHERE oid = 'search_image'::regclass")
-        rows = cursor.fetchone()[0]
+    # A planner estimate; -1 before there are statistics.
+    rows = fetch_value("SELECT reltuples FROM pg_class WHERE oid = 'search_image'::regclass")
     return _count_tags(min(1, SAMPLE / rows) if rows > 0 else 1)
 
 
 def _count_tags(share: float) -> list[tuple[str, str]]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT tag, count(*) FROM search_image TABLESAMPLE SYSTEM (%s), unnest(tags) AS tag"
-            " GROUP BY tag ORDER BY count(*) DESC, tag LIMIT %s",
-            [share * 100, MOST_CHOICES],
-        )
-        tags = cursor.fetchall()
+    tags = fetch_all(
+        "SELECT tag, count(*) FROM search_image TABLESAMPLE SYSTEM (%s), unnest(tags) AS tag"
+        " GROUP BY tag ORDER BY count(*) DESC, tag LIMIT %s",
+        [share * 100, MOST_CHOICES],
+    )
     if share == 1:
         return [(tag, f"{count:,}") for tag, count in tags]
     return [(tag, f"≈{round(count / share, -2):,.0f}") for tag, count in tags]

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 from django.db import DatabaseError, IntegrityError, OperationalError, connection
 from django.db.models import Model, QuerySet
 
+from search.models.database import execute
+
 PATIENCE = "5s"
 """Lock timeout of a person's change: a worker that computes the row's vector holds it for a few seconds, and one whose
 machine has vanished for minutes."""
@@ -60,8 +62,7 @@ def retried(work: Callable[[], _Result]) -> _Result:
 
 def wait_briefly() -> None:
     """Set the lock timeout of this transaction to PATIENCE."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [PATIENCE])
+    execute("SELECT set_config('lock_timeout', %s, true)", [PATIENCE])
 
 
 def locked(rows: "QuerySet[_Row]") -> "list[_Row]":

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple, TypeAlias
 from django.conf import settings
 from django.db import connection
 
+from search.models.database import execute
+
 State: TypeAlias = Mapping[str, Any]
 
 _TEXT = "(its.after ->> '{0}')"
@@ -87,17 +89,16 @@ def write(rows: Sequence[Row], by: Any = None) -> None:
 def note(revision_id: int, rows: Sequence[Row]) -> None:
     """Record the changes under a revision. In the transaction that makes them."""
     names = sorted({name for row in rows for name in row.after if name != "edited"})
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO search_edit (revision_id, image_id, before, after)"
-            " SELECT %s, its.key::uuid, its.value -> 0, its.value -> 1 FROM jsonb_each(%s::jsonb) AS its",
-            [revision_id, json.dumps({str(row.image_id): [row.before, row.after] for row in rows})],
-        )
-        cursor.execute(
-            "UPDATE search_revision SET count = count + %s,"
-            " fields = ARRAY(SELECT DISTINCT unnest(fields || %s::varchar[]) ORDER BY 1) WHERE id = %s",
-            [len(rows), names, revision_id],
-        )
+    execute(
+        "INSERT INTO search_edit (revision_id, image_id, before, after)"
+        " SELECT %s, its.key::uuid, its.value -> 0, its.value -> 1 FROM jsonb_each(%s::jsonb) AS its",
+        [revision_id, json.dumps({str(row.image_id): [row.before, row.after] for row in rows})],
+    )
+    execute(
+        "UPDATE search_revision SET count = count + %s,"
+        " fields = ARRAY(SELECT DISTINCT unnest(fields || %s::varchar[]) ORDER BY 1) WHERE id = %s",
+        [len(rows), names, revision_id],
+    )
 
 
 def _as_json(rows: Iterable[Row]) -> str:

@@ -5,12 +5,13 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import connection, models
+from django.db import models
 from django.db.models.functions import Lower, Now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from pgvector.django import HalfVectorField
 
+from search.models.database import execute
 from search.models.image import Image
 from search.models.texts import LineField, TagsField
 
@@ -118,8 +119,7 @@ class VocabularyTag(models.Model):
 
 def lock_vocabulary() -> None:
     """Lock tag names exclusively until the transaction ends: a new name is compared with all others."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+    execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
 
 
 def names_taken(except_for: int | None = None) -> dict[str, str]:

@@ -3,13 +3,13 @@
 import datetime as dt
 from typing import Any
 
-from django.db import connection
 from django.utils import timezone
 
 from search.duplicates.groups import pending_groups
 from search.embedding import active_model
 from search.models import DuplicatePair, Fingerprint, Image, Report, Tombstone
 from search.models.accepted import accepted_names
+from search.models.database import fetch_all
 from search.state import registry
 from search.state.missing_details import lacking
 
@@ -77,6 +77,4 @@ def _row(sql: str) -> tuple[Any, ...]:
 
 
 def _rows(sql: str, given: Any = None) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, given)
-        return list(cursor.fetchall())
+    return fetch_all(sql, given)

@@ -14,6 +14,7 @@ from django.db import connection
 
 from search.embedding import active_model
 from search.indexing.query_plan import joined_index_scan, planned
+from search.models.database import execute, fetch_column, fetch_one
 from search.models.vector_sets import VectorTable, current_set
 
 AT_ONCE = 200
@@ -53,17 +54,12 @@ def _some(ids: Sequence[uuid.UUID]) -> Iterator[Sequence[uuid.UUID]]:
 
 
 def _ids(sql: str, given: Sequence[Any]) -> list[uuid.UUID]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, given)
-        return [image_id for (image_id,) in cursor.fetchall()]
+    return fetch_column(sql, given)
 
 
 def _forget_others(table: VectorTable) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM search_isolation WHERE set_id <> %s", [table.id])
-        cursor.execute(
-            "DELETE FROM search_isolation AS its USING search_trashed AS gone WHERE gone.image_id = its.image_id"
-        )
+    execute("DELETE FROM search_isolation WHERE set_id <> %s", [table.id])
+    execute("DELETE FROM search_isolation AS its USING search_trashed AS gone WHERE gone.image_id = its.image_id")
 
 
 def _part(table: VectorTable) -> list[uuid.UUID]:
@@ -103,25 +99,22 @@ def _measure(ids: Sequence[uuid.UUID], table: VectorTable) -> None:
             [list(ids)],
         )
         rows = cursor.fetchall()
-    with connection.cursor() as cursor:
-        # Ordered by key; deleted pictures are skipped.
-        cursor.execute(
-            "INSERT INTO search_isolation (image_id, set_id, similarity)"
-            " SELECT given.id, %s, given.similarity FROM unnest(%s::uuid[], %s::float8[]) AS given (id, similarity)"
-            " JOIN search_image AS its ON its.id = given.id ORDER BY given.id FOR KEY SHARE OF its"
-            " ON CONFLICT (image_id) DO UPDATE SET set_id = excluded.set_id, similarity = excluded.similarity",
-            [table.id, [row[0] for row in rows], [row[1] for row in rows]],
-        )
+    # Ordered by key; deleted pictures are skipped.
+    execute(
+        "INSERT INTO search_isolation (image_id, set_id, similarity)"
+        " SELECT given.id, %s, given.similarity FROM unnest(%s::uuid[], %s::float8[]) AS given (id, similarity)"
+        " JOIN search_image AS its ON its.id = given.id ORDER BY given.id FOR KEY SHARE OF its"
+        " ON CONFLICT (image_id) DO UPDATE SET set_id = excluded.set_id, similarity = excluded.similarity",
+        [table.id, [row[0] for row in rows], [row[1] for row in rows]],
+    )
 
 
 def _fence(table: VectorTable) -> float | None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*), percentile_cont(ARRAY[0.25, 0.75]) WITHIN GROUP (ORDER BY similarity)"
-            " FROM search_isolation WHERE set_id = %s",
-            [table.id],
-        )
-        count, quartiles = cursor.fetchone()
+    count, quartiles = fetch_one(
+        "SELECT count(*), percentile_cont(ARRAY[0.25, 0.75]) WITHIN GROUP (ORDER BY similarity)"
+        " FROM search_isolation WHERE set_id = %s",
+        [table.id],
+    )
     if count < FEWEST:
         return None
     lower, upper = quartiles
@@ -130,14 +123,12 @@ def _fence(table: VectorTable) -> float | None:
 
 def _mark(fence: float | None, table: VectorTable) -> tuple[int, int]:
     """Mark those below the fence; return their number, and that of measured pictures."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE search_isolation SET is_outlier = NOT is_outlier WHERE set_id = %s"
-            " AND is_outlier <> (similarity < %s)",
-            [table.id, -2.0 if fence is None else fence],
-        )
-        cursor.execute(
-            "SELECT count(*) FILTER (WHERE is_outlier), count(*) FROM search_isolation WHERE set_id = %s", [table.id]
-        )
-        outliers, measured = cursor.fetchone()
+    execute(
+        "UPDATE search_isolation SET is_outlier = NOT is_outlier WHERE set_id = %s"
+        " AND is_outlier <> (similarity < %s)",
+        [table.id, -2.0 if fence is None else fence],
+    )
+    outliers, measured = fetch_one(
+        "SELECT count(*) FILTER (WHERE is_outlier), count(*) FROM search_isolation WHERE set_id = %s", [table.id]
+    )
     return outliers, measured

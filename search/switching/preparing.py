@@ -24,7 +24,7 @@ from search.ingestion import Progress, Report, Worker
 from search.ingestion.vectors_of_other_models import MissingVectors
 from search.models import ModelSwitch, VectorSet
 from search.models.active_pair import Named, environment, one_choice
-from search.models.database import now
+from search.models.database import execute, now
 from search.models.vector_sets import VectorTable, current_set, forget_sets, make_set
 from search.query.query_pictures import embed_kept_pictures
 from search.relevance import CalibrationReport, calibrate, calibrate_if_due
@@ -221,8 +221,7 @@ def _have_index(table: VectorTable, announce: Callable[[str], None], stop: threa
 def _analyse(table: VectorTable) -> None:
     if connection.in_atomic_block:
         return
-    with connection.cursor() as cursor:
-        cursor.execute(f"ANALYZE {table.table}")
+    execute(f"ANALYZE {table.table}")
 
 
 def _table(named: Named) -> VectorTable | None:
