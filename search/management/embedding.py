@@ -11,6 +11,7 @@ from search.decoding import NoDecoder
 from search.embedding import ModelUnavailable
 from search.ingestion import Report
 from search.ingestion.pipeline.stopping import Stop, stopping_in_order
+from search.management.base import command_errors
 from search.objects.storage import StorageUnavailable
 
 
@@ -42,9 +43,8 @@ def _write_at_once(out: OutputWrapper, line: str) -> None:
 def as_command_errors() -> Iterator[None]:
     """Turn an unavailable model, storage or decoder, and Ctrl-C, into CommandError."""
     try:
-        yield
-    except (ModelUnavailable, StorageUnavailable, NoDecoder) as error:
-        raise CommandError(str(error)) from error
+        with command_errors(ModelUnavailable, StorageUnavailable, NoDecoder):
+            yield
     except KeyboardInterrupt:
         raise CommandError("Stopped. What was written stays; run the same command again to resume.") from None
 
