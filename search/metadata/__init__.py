@@ -5,7 +5,7 @@ JSON and names anywhere. Imports `text` and `containers`. docs/metadata.md has t
 """
 
 from search.metadata.fields import PhotoMetadata, TakenFrom
-from search.metadata.files import Reading, read_file
+from search.metadata.files import read_file
 from search.metadata.merging import merged
 from search.metadata.names import from_name
 from search.metadata.sidecars import LONGEST_SIDECAR
@@ -20,7 +20,6 @@ __all__ = [
     "LONGEST_SIDECAR",
     "READER",
     "PhotoMetadata",
-    "Reading",
     "TakenFrom",
     "from_name",
     "from_takeout",
