@@ -4,7 +4,6 @@ import uuid
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from django.conf import settings
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models, transaction
 from django.db.models.functions import Now
@@ -13,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from search.models.database import execute
 from search.models.texts import LineField, ProseField
+from search.models.users import user_key
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -91,14 +91,7 @@ class Album(models.Model):
 
     title = LineField(_("title"), max_length=LONGEST_TITLE)
     description = ProseField(_("description"), max_length=5000, blank=True)
-    owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("owner"),
-        on_delete=models.SET_NULL,
-        null=True,
-        blank=True,
-        related_name="albums",
-    )
+    owner = user_key(_("owner"), related_name="albums", blank=True)
     visibility = models.CharField(
         _("who sees it"),
         max_length=7,

@@ -2,12 +2,12 @@
 
 from typing import ClassVar
 
-from django.conf import settings
 from django.db import models
 from django.db.models.functions import Greatest, Least, Now
 from django.utils.translation import gettext_lazy as _
 
 from search.models.image import Image
+from search.models.users import user_key
 
 
 class Fingerprint(models.Model):
@@ -67,9 +67,7 @@ class DuplicatePair(models.Model):
     similarity = models.FloatField(null=True, editable=False)
     created = models.DateTimeField(db_default=Now(), editable=False)
     decided = models.DateTimeField(null=True, editable=False)
-    by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, editable=False, related_name="+"
-    )
+    by = user_key(editable=False)
 
     class Meta:
         default_permissions = ()

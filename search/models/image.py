@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Collection, Sequence
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
-from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.core.validators import URLValidator
@@ -25,6 +24,7 @@ from search.models.editing import Row, note, write
 from search.models.history import Revision
 from search.models.querysets import WINDOWS_PENDING, ImageQuerySet
 from search.models.texts import LineField, ProseField, TagsField
+from search.models.users import user_key
 
 if TYPE_CHECKING:
     from search.curation.captures import OfFile
@@ -143,13 +143,10 @@ class Image(models.Model):
         size=50,
         help_text=_("Separated by commas."),
     )
-    uploader = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("uploaded by"),
-        on_delete=models.SET_NULL,
-        null=True,
-        blank=True,
+    uploader = user_key(
+        _("uploaded by"),
         related_name="images",
+        blank=True,
         db_index=False,  # only a partial one: see `image_of_uploader`
     )
     hidden = models.BooleanField(

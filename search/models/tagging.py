@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import ClassVar
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Lower, Now
@@ -14,6 +13,7 @@ from pgvector.django import HalfVectorField
 from search.models.database import execute
 from search.models.image import Image
 from search.models.texts import LineField, TagsField
+from search.models.users import user_key
 
 LONGEST_TAG = 60
 LONGEST_PHRASE = 200
@@ -186,9 +186,7 @@ class TagSuggestion(models.Model):
     created = models.DateTimeField(db_default=Now())
     decided = models.DateTimeField(null=True)
     was_rejected = models.BooleanField(default=False, db_default=False)
-    by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, db_index=False, related_name="+"
-    )
+    by = user_key(db_index=False)
 
     class Meta:
         default_permissions = ()
