@@ -11,8 +11,8 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from search.models.database import execute
+from search.models.references import user_key
 from search.models.texts import LineField, ProseField
-from search.models.users import user_key
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from search.models.users import user_key
+from search.models.references import image_key, user_key
 
 OWN_FIELDS = ("title", "description", "author", "licence", "source_link", "tags", "visibility")
 """Fields of their own pictures that uploaders may change."""
@@ -142,13 +142,9 @@ class Edit(models.Model):
 class Trashed(models.Model):
     """A picture in the trash, until it is restored or deleted for good. The database keeps it hidden meanwhile;
     `was_hidden` is the value to restore.
-
-    The database deletes these rows with their picture, and updates them when its id changes.
     """
 
-    image = models.OneToOneField(
-        "search.Image", primary_key=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="trashed"
-    )
+    image = image_key("trashed")
     created = models.DateTimeField(_("when"), db_default=Now(), editable=False)
     by = user_key(_("who"), editable=False)
     was_hidden = models.BooleanField(editable=False)

@@ -23,8 +23,8 @@ from search.models import lookups  # noqa: F401 - registers the lookup that `hid
 from search.models.editing import Row, note, write
 from search.models.history import Revision
 from search.models.querysets import WINDOWS_PENDING, ImageQuerySet
+from search.models.references import user_key
 from search.models.texts import LineField, ProseField, TagsField
-from search.models.users import user_key
 
 if TYPE_CHECKING:
     from search.curation.captures import OfFile

@@ -9,8 +9,8 @@ from django.utils import timezone
 from django.utils.translation import pgettext_lazy
 
 from search.models.image import Image, content_id
+from search.models.references import user_key
 from search.models.texts import LineField
-from search.models.users import user_key
 
 
 class Judgement(models.Model):

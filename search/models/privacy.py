@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from search.models.albums import Visibility
 from search.models.database import execute, fetch_all, fetch_value
+from search.models.references import image_key
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -32,13 +33,9 @@ class PrivateQuerySet(models.QuerySet["Private"]):
 class Private(models.Model):
     """A picture visible to its uploader or to members, and to curators. `hidden` is the curators' own value: the
     image's is True in any case.
-
-    The database deletes these rows with their picture, and updates them when its id changes.
     """
 
-    image = models.OneToOneField(
-        "search.Image", primary_key=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="private"
-    )
+    image = image_key("private")
     visibility = models.CharField(_("who sees it"), max_length=7, choices=Visibility, editable=False)
     hidden = models.BooleanField(editable=False)
 

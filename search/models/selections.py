@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from search.models.image import content_id
-from search.models.users import user_key
+from search.models.references import user_key
 
 MOST = 500
 """Maximum number of pictures in a set."""

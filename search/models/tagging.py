@@ -12,8 +12,8 @@ from pgvector.django import HalfVectorField
 
 from search.models.database import execute
 from search.models.image import Image
+from search.models.references import user_key
 from search.models.texts import LineField, TagsField
-from search.models.users import user_key
 
 LONGEST_TAG = 60
 LONGEST_PHRASE = 200
