@@ -92,10 +92,7 @@ class TakenFilter(OfTheCollection):
     def there(self) -> Choices:
         return [*((str(year), str(year)) for year in _years()), ("none", _("Nobody knows"))]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
-        value = self.value()
-        if value is None:
-            return queryset
+    def passing(self, queryset: QuerySet[Image], value: str) -> QuerySet[Image]:
         if value == "none":
             return queryset.exclude(pk__in=Capture.objects.exclude(taken=None).values("pk"))
         if not (value.isascii() and value.isdecimal() and 0 < int(value[:5]) < 9999):
@@ -123,9 +120,8 @@ class CameraFilter(OfTheCollection):
     def there(self) -> Choices:
         return [(camera, camera) for camera in _cameras()]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
-        value = self.value()
-        return queryset if value is None else queryset.filter(pk__in=Capture.objects.filter(camera=value).values("pk"))
+    def passing(self, queryset: QuerySet[Image], value: str) -> QuerySet[Image]:
+        return queryset.filter(pk__in=Capture.objects.filter(camera=value).values("pk"))
 
 
 def _cameras() -> list[str]:
@@ -147,10 +143,7 @@ class PlaceFilter(Choice):
         countries = sorted((country_name(code, get_language() or "en"), code) for code in codes)
         return [("yes", _("Known")), ("no", _("Not known")), *((code, name) for name, code in countries)]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
-        value = self.value()
-        if value is None:
-            return queryset
+    def passing(self, queryset: QuerySet[Image], value: str) -> QuerySet[Image]:
         if value not in ("yes", "no"):
             return queryset.filter(pk__in=Capture.objects.filter(place__country=value).values("pk"))
         known = Capture.objects.exclude(latitude=None).values("pk")

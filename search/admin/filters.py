@@ -31,7 +31,18 @@ SAMPLE = 50_000
 Choices: TypeAlias = "list[tuple[str, str | _StrPromise]]"
 
 
-class Filter(admin.SimpleListFilter):
+class _Narrowing(admin.SimpleListFilter):
+    """A filter that narrows the list by its chosen value, if there is one."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        return queryset if value is None else self.passing(queryset, value)
+
+    def passing(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        raise NotImplementedError
+
+
+class Filter(_Narrowing):
     """A filter whose chosen value is always among the choices, even if it is not one of the first."""
 
     def choices(self, changelist: Any) -> Iterator[Any]:
@@ -62,7 +73,7 @@ class OfTheCollection(Filter):
         raise NotImplementedError
 
 
-class Choice(admin.SimpleListFilter):
+class Choice(_Narrowing):
     """A filter with few values. Others are rejected, instead of being ignored."""
 
     def value(self) -> str | None:
@@ -79,9 +90,8 @@ class HiddenFilter(Choice):
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         return [("no", _("Shown")), ("yes", _("Hidden"))]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
-        value = self.value()
-        return queryset if value is None else queryset.filter(hidden=value == "yes")
+    def passing(self, queryset: QuerySet[Image], value: str) -> QuerySet[Image]:
+        return queryset.filter(hidden=value == "yes")
 
 
 class ReportedFilter(Choice):
@@ -91,9 +101,7 @@ class ReportedFilter(Choice):
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         return [("pending", _("Reported, and not resolved"))]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
-        if self.value() is None:
-            return queryset
+    def passing(self, queryset: QuerySet[Image], value: str) -> QuerySet[Image]:
         return queryset.filter(pk__in=Report.objects.filter(resolved=None).values("image"))
 
 
@@ -108,9 +116,8 @@ class TagFilter(OfTheCollection):
     def there(self) -> Choices:
         return [(tag, f"{tag} ({count})") for tag, count in most_common_tags()]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
-        value = self.value()
-        return queryset if value is None else queryset.filter(tags__overlap=list(tag_names().found_by(value)))
+    def passing(self, queryset: QuerySet[Image], value: str) -> QuerySet[Image]:
+        return queryset.filter(tags__overlap=list(tag_names().found_by(value)))
 
 
 def most_common_tags() -> list[tuple[str, str]]:
@@ -145,10 +152,7 @@ class ModelFilter(OfTheCollection):
             pending.append(("failed", gettext("None: it failed")))
         return [(active, gettext("%(model)s (active)") % {"model": active}), *others, *pending]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
-        value = self.value()
-        if value is None:
-            return queryset
+    def passing(self, queryset: QuerySet[Image], value: str) -> QuerySet[Image]:
         if value == "failed":
             return queryset.filter(embedding_model="").exclude(embedding_failure="")
         return queryset.filter(embedding_model="" if value == "none" else value)
@@ -179,10 +183,7 @@ class UploaderFilter(OfTheCollection):
         user = get_user_model().objects.filter(pk=_number(value)).first()
         return user.get_username() if user else value
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
-        value = self.value()
-        if value is None:
-            return queryset
+    def passing(self, queryset: QuerySet[Image], value: str) -> QuerySet[Image]:
         return queryset.filter(uploader=None) if value == "none" else queryset.filter(uploader=_number(value))
 
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from search.admin import pictures
-from search.admin.lists import BoundedPaginator, ReadOnly, SturdyList
+from search.admin.lists import ReadOnly, SturdyList
 from search.admin.undoing import undo_button, undo_view
 from search.curation import is_of_deletion
 from search.models import Album, Capture, Edit, Image, Revision
@@ -61,10 +61,6 @@ def sampled(revisions: Sequence[int]) -> dict[int, list[Image]]:
 
 @admin.register(Revision)
 class RevisionAdmin(ReadOnly):
-    paginator = BoundedPaginator
-    list_per_page = 50
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER
     actions = None
     search_fields = ("by__username", "search")
     search_help_text = gettext_lazy("A user's name, or words of the search that found the pictures.")

@@ -35,9 +35,8 @@ class RunStateFilter(Choice):
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         return [(value, state_name(value)) for value in (Run.RUNNING, "done", "stopped", "failed", Run.INTERRUPTED)]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Run]) -> QuerySet[Run]:
-        value = self.value()
-        return queryset if value is None else queryset.filter(pk__in=Run.objects.in_state(value).values("pk"))
+    def passing(self, queryset: QuerySet[Run], value: str) -> QuerySet[Run]:
+        return queryset.filter(pk__in=Run.objects.in_state(value).values("pk"))
 
 
 class LeftOutFilter(Choice):
@@ -67,10 +66,6 @@ def state_name(state: str) -> str:
 
 @admin.register(Run)
 class RunAdmin(ReadOnly):
-    paginator = BoundedPaginator
-    list_per_page = 50
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER
     actions = None
     search_fields = ("by__username", "account", "machine", "places", "files__name")
     search_help_text = gettext_lazy("A person, a machine, a place, or the name of a file that was not added.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from search.demo.captions import LANGUAGES, caption, example_queries
+from search.demo.captions import LANGUAGES, Language, caption, example_queries
 from search.demo.collection import draw_collection
 from search.demo.drawing import draw
 from search.demo.scenes import Scene, Statement
@@ -20,6 +20,7 @@ __all__ = [
     "IMAGE_MODEL",
     "LANGUAGES",
     "TEXT_MODEL",
+    "Language",
     "Scene",
     "Statement",
     "caption",
