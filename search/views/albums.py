@@ -16,7 +16,6 @@ from django.http import (
     HttpResponse,
     HttpResponseBase,
     HttpResponseRedirect,
-    StreamingHttpResponse,
 )
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -31,14 +30,14 @@ from search.models import Album, AlbumImage, Image, Private, Revision, SavedSear
 from search.models.albums import AlbumVisibility, Place, may_keep_albums
 from search.models.conflicts import retried
 from search.models.querysets import ImageQuerySet
-from search.objects.zip_download import zipped
 from search.query import SearchQuery
 from search.query.filters import Filters
 from search.views import picture_actions
 from search.views.errors import error_page
-from search.views.images import may_see_places, rights
+from search.views.images import rights
 from search.views.neighbours_in_lists import ALBUM_PAGE, album_mark, lead_on
 from search.views.searching import WHAT_IS_ASKED_FOR
+from search.views.selections import zip_response
 
 PER_PAGE = ALBUM_PAGE
 ARRANGED_AT_ONCE = 300
@@ -352,12 +351,4 @@ def zip_of(request: HttpRequest, taken: Album) -> HttpResponseBase:
         problem = _("This album has more than %(limit)s pictures, which is the most in one ZIP.")
         advice = _("Select some of them on its page, and download these.")
         return error_page(request, 400, problem % {"limit": f"{MOST_IN_A_ZIP:,}"}, advice)
-
-    def link_to(image: Image) -> str:
-        return request.build_absolute_uri(image.get_absolute_url())
-
-    archive = zipped(images, {}, link_to, places=may_see_places(request))
-    response = StreamingHttpResponse(archive, content_type="application/zip")
-    response["Content-Disposition"] = f'attachment; filename="album-{taken.pk}.zip"'
-    add_never_cache_headers(response)
-    return response
+    return zip_response(request, images, f"album-{taken.pk}")
