@@ -1,5 +1,6 @@
 """Tags: overview, vocabulary, renaming, merging, import and export."""
 
+from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,8 +21,8 @@ from search.admin.lists import Sturdy
 from search.admin.shared import busy
 from search.admin.tag_suggestions import is_compared, may_decide, suggestions_view, take_back_view
 from search.admin.undoing import with_undo
-from search.curation.details import clean_tags
 from search.http.body_limits import LARGEST_TABLE
+from search.http.fields import TagsField
 from search.http.methods import require_http_methods, require_safe
 from search.ingestion.tables import MetadataError
 from search.models import Revision, TagSuggestion, VocabularyTag
@@ -54,25 +55,11 @@ PER_PAGE = 100
 MOST_PROBLEMS = 10
 
 
-class AliasesField(forms.CharField):
+class AliasesField(TagsField):
     """Comma-separated names."""
 
-    def prepare_value(self, value: Any) -> Any:
-        return ", ".join(value) if isinstance(value, list) else value
-
-    def clean(self, value: Any) -> Any:
-        names = [normalised_text(name) for name in super().clean(value).split(",")]
-        if too_long := [name for name in names if len(name) > LONGEST_TAG]:
-            raise ValidationError(
-                _("A tag has at most %(limit)s characters: “%(tag)s…” is longer.")
-                % {"limit": LONGEST_TAG, "tag": too_long[0][:30]}
-            )
-        if len({name.casefold() for name in names if name}) > MOST_ALIASES:
-            raise ValidationError(_("A tag has at most %(limit)s aliases.") % {"limit": MOST_ALIASES})
-        return clean_tags(names)
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        return clean_tags(data or "") != (initial or [])
+    most = MOST_ALIASES
+    too_many = gettext_lazy("A tag has at most %(limit)s aliases.")
 
 
 class TagForm(_TagForm):
@@ -138,10 +125,10 @@ class TagAdmin(Sturdy):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         own = [
-            path("start/", view(self.start_view), name="search_vocabularytag_start"),
-            path("import/", view(self.import_view), name="search_vocabularytag_import"),
-            path("vocabulary.csv", view(self.export_view), name="search_vocabularytag_export"),
-            path("<int:pk>/merge/", view(self.merge_view), name="search_vocabularytag_merge"),
+            path("start/", view(_started), name="search_vocabularytag_start"),
+            path("import/", view(partial(_imported, model_admin=self)), name="search_vocabularytag_import"),
+            path("vocabulary.csv", view(_exported), name="search_vocabularytag_export"),
+            path("<int:pk>/merge/", view(partial(_merged, model_admin=self)), name="search_vocabularytag_merge"),
             path("<int:pk>/suggestions/", view(suggestions_view), name="search_vocabularytag_suggestions"),
             path("<int:pk>/take-back/", view(take_back_view), name="search_vocabularytag_again"),
         ]
@@ -216,20 +203,6 @@ class TagAdmin(Sturdy):
         """Deleting a tag removes it and its decisions, not the tags of pictures."""
         return [str(one) for one in objs], {VocabularyTag._meta.verbose_name_plural: len(objs)}, set(), []
 
-    # Tables
-
-    def start_view(self, request: HttpRequest) -> HttpResponse:
-        return _started(request)
-
-    def import_view(self, request: HttpRequest) -> HttpResponse:
-        return _imported(request, self)
-
-    def export_view(self, request: HttpRequest) -> HttpResponse:
-        return _exported(request)
-
-    def merge_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return _merged(request, pk, self)
-
 
 def _renamed(revision: Revision) -> str:
     text = ngettext("%(count)s picture has the new name.", "%(count)s pictures have the new name.", revision.count)
@@ -250,7 +223,7 @@ def _started(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def _imported(request: HttpRequest, model_admin: TagAdmin) -> HttpResponse:
+def _imported(request: HttpRequest, *, model_admin: TagAdmin) -> HttpResponse:
     if not may_decide(request):
         raise PermissionDenied
     form = TableForm(request.POST or None, request.FILES or None)
@@ -293,7 +266,7 @@ def _exported(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def _merged(request: HttpRequest, pk: int, model_admin: TagAdmin) -> HttpResponse:
+def _merged(request: HttpRequest, pk: int, *, model_admin: TagAdmin) -> HttpResponse:
     if not may_decide(request):
         raise PermissionDenied
     tag = get_object_or_404(VocabularyTag, pk=pk)
