@@ -25,7 +25,7 @@ from search.admin.undoing import with_undo
 from search.duplicates.decisions import part, settle
 from search.duplicates.groups import MOST_SHOWN, Group, pending_groups
 from search.duplicates.merging import Kept, Merging, Suggested, keep, suggested
-from search.http.keys import uuid_of
+from search.http.keys import page_number, uuid_of
 from search.models import DuplicatePair, Fingerprint, Image
 from search.models.conflicts import is_conflict, retried
 from search.objects import storage
@@ -146,9 +146,8 @@ def _decided(request: HttpRequest, kind: str) -> HttpResponse:
 
 def _way_back(request: HttpRequest, kind: str) -> str:
     """Return the URL of the same page: decided groups have left it, and others have moved up."""
-    page = request.GET.get("page", "")
-    kept = f"&page={page}" if page.isascii() and page.isdecimal() and len(page) < 7 else ""
-    return f"{reverse('admin:search_image_duplicates')}?kind={kind}{kept}"
+    page = page_number(request)
+    return f"{reverse('admin:search_image_duplicates')}?kind={kind}{f'&page={page}' if page > 1 else ''}"
 
 
 def _kept_together(request: HttpRequest, kind: str) -> None:

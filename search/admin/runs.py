@@ -21,6 +21,7 @@ from search.admin import pictures
 from search.admin.filters import Choice, Choices
 from search.admin.lists import BoundedPaginator, ReadOnly
 from search.admin.retrying import command_for, obstacle, retry_view
+from search.http.keys import uuid_of
 from search.models import Run, RunFile
 
 FILES_PER_PAGE = 100
@@ -213,10 +214,7 @@ def _files_of(run: Run, request: HttpRequest) -> dict[str, Any]:
 
 def _image_id(name: str) -> uuid.UUID | None:
     """Return the id of the picture that a file became, if its name is one."""
-    try:
-        return uuid.UUID(name) if len(name) == 36 else None
-    except ValueError:
-        return None
+    return uuid_of(name) if len(name) == 36 else None
 
 
 def files_view(request: HttpRequest, pk: int) -> Any:

@@ -30,12 +30,13 @@ from search.admin.shared import busy
 from search.admin.undoing import FORM, with_undo
 from search.curation.changes import skipped_message
 from search.embedding import active_model, text_model
-from search.http.keys import uuid_of
+from search.http.keys import page_number, uuid_of
 from search.http.methods import require_http_methods
 from search.models import TagSuggestion, TagVector, VocabularyTag
 from search.models.conflicts import is_conflict, retried
 from search.tagging.decisions import accept, reject, take_back, waiting
 from search.tagging.overview import waiting_by_tag
+from search.text.numbers import whole_number
 
 A_ROW = 6
 SIZES = (60, 120, 480)
@@ -190,8 +191,8 @@ def _asked(request: HttpRequest, tag: VocabularyTag) -> _Asked:
     if value == "page":
         return _Asked(accepts, shown)
     if value.startswith("row-"):
-        number = value.removeprefix("row-")
-        start = int(number) * A_ROW if number.isascii() and number.isdecimal() and len(number) < 6 else len(shown)
+        row = whole_number(value.removeprefix("row-"), len(shown))
+        start = len(shown) if row is None else row * A_ROW
         return _Asked(accepts, shown[start : start + A_ROW])
     is_down_to = value.startswith("to-")
     one = uuid_of(value.removeprefix("to-"))
@@ -262,9 +263,8 @@ def _way_back(request: HttpRequest, tag: VocabularyTag) -> str:
     kind = request.GET.get("state", "")
     kept = list(filter(None, [_size(request)]))
     kept += [f"state={kind}"] if kind in _STATES else []
-    page = request.GET.get("page", "")
     # Keep the page: the user left what comes before it pending.
-    kept += [f"page={page}"] if page.isascii() and page.isdecimal() and len(page) < 7 else []
+    kept += [f"page={page}"] if (page := page_number(request)) > 1 else []
     return f"{_address(tag)}?{'&'.join(kept)}".rstrip("?")
 
 

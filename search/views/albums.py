@@ -25,6 +25,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from search import curation
 from search.curation import ShowTo
+from search.http.keys import page_number, uuid_of
 from search.http.methods import require_http_methods, require_POST, require_safe
 from search.models import Album, AlbumImage, Image, Private, Revision, SavedSearch
 from search.models.albums import AlbumVisibility, Place, may_keep_albums
@@ -32,6 +33,7 @@ from search.models.conflicts import retried
 from search.models.querysets import ImageQuerySet
 from search.query import SearchQuery
 from search.query.filters import Filters
+from search.text.numbers import whole_number
 from search.views import picture_actions
 from search.views.errors import error_page
 from search.views.images import rights
@@ -115,11 +117,6 @@ def editable_album(request: HttpRequest, album_id: int) -> Album:
     return album
 
 
-def _number(text: str) -> int:
-    text = text.strip()
-    return max(1, int(text[:9])) if text.isascii() and text.isdecimal() else 1
-
-
 @require_http_methods(["GET", "HEAD", "POST"])
 def albums(request: HttpRequest) -> HttpResponse:
     """All albums that the user may see, latest changed first; and the form for a new one."""
@@ -133,7 +130,7 @@ def albums(request: HttpRequest) -> HttpResponse:
             album = form.save()
             messages.success(request, _("The album is there. Select pictures in a search, and put them into it."))
             return HttpResponseRedirect(album.get_absolute_url())
-    page = _number(request.GET.get("page", ""))
+    page = page_number(request)
     start = (page - 1) * ALBUMS_PER_PAGE
     found = list(Album.objects.visible_to(request.user).select_related("owner")[start : start + ALBUMS_PER_PAGE + 1])
     context = {
@@ -202,7 +199,7 @@ def album_page(request: HttpRequest, shown: Album, address: str, mark: str, more
     """Render a page of an album at this address. `more` is what the whole page needs: the address of its `download`,
     the search `within` it, `album_here` where it may be edited, and its `link`."""
     images = images_of(request, shown)
-    page = _number(request.GET.get("page", ""))
+    page = page_number(request)
     start = (page - 1) * PER_PAGE
     found = list(images[start : start + PER_PAGE + 1])
     lead_on(found, mark)
@@ -268,7 +265,7 @@ def describe_album_revision(revision: Revision) -> str:
 def arrange(request: HttpRequest, album_id: int) -> HttpResponse:
     """Rearrange an album: selected pictures are moved. Works by keyboard and without scripts."""
     arranged = editable_album(request, album_id)
-    page = _number(request.GET.get("page", ""))
+    page = page_number(request)
     address = reverse("arrange-album", args=[arranged.pk])
     if request.method == "POST":
         problem = _moved(request, arranged)
@@ -305,22 +302,17 @@ def _moved(request: HttpRequest, arranged: Album) -> str:
     if to in Place.values:
         place = Place(to)
     else:
-        text = request.POST.get("place", "").strip()
-        if to != "place" or not (text.isascii() and text.isdecimal()):
+        number = whole_number(request.POST.get("place", ""), 10**9)
+        if to != "place" or number is None:
             return _("Write the number of the place where the pictures are to go.")
-        place = min(int(text[:9]), 10**9)
+        place = number
     arranged.move(ids, place, set(images_of(request, arranged).order_by().values_list("pk", flat=True)))
     return ""
 
 
 def _ids(request: HttpRequest) -> list[uuid.UUID]:
-    ids = []
-    for text in request.POST.getlist("id")[:ARRANGED_AT_ONCE]:
-        try:
-            ids.append(uuid.UUID(text))
-        except ValueError:
-            return []
-    return ids
+    ids = [uuid_of(text) for text in request.POST.getlist("id")[:ARRANGED_AT_ONCE]]
+    return [one for one in ids if one] if all(ids) else []
 
 
 @require_POST

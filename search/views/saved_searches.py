@@ -24,6 +24,7 @@ from search.query.saved import clean_name, read_query, save_search
 from search.retrieval import find
 from search.retrieval.new_matches import Window, count_new, new_matches
 from search.templatetags.pictures import search_url
+from search.text.numbers import whole_number
 from search.views.errors import error_page
 
 MOST_NEW = 100
@@ -127,7 +128,7 @@ def saved_search(request: HttpRequest, search_id: int) -> HttpResponse:
     if since is None:
         params = {"after": saved.told, "since": saved.last_seen.astimezone(dt.UTC).isoformat()}
         return HttpResponseRedirect(f"{saved.get_absolute_url()}?{urlencode(params)}")
-    after, to = _number(request.GET.get("after", "")), _number(request.GET.get("to", ""))
+    after, to = (whole_number(request.GET.get(name, ""), _LATEST) for name in ("after", "to"))
     window = Window.since(Arrival.number_at(since) if after is None else after)
     if to is not None:
         window = replace(window, to=min(to, window.to))
@@ -170,12 +171,6 @@ def _own(request: HttpRequest, search_id: int) -> SavedSearch:
     """Return a saved search of the user. Raises Http404, also for those of others."""
     assert request.user.is_authenticated
     return get_object_or_404(SavedSearch, user=request.user, pk=search_id)
-
-
-def _number(text: str) -> int | None:
-    """Parse a number in a URL; None for none."""
-    text = text.strip()
-    return min(int(text[:20]), _LATEST) if text.isascii() and text.isdecimal() else None
 
 
 def _moment(text: str) -> dt.datetime | None:

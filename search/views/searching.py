@@ -29,6 +29,7 @@ from search.query.viewer import asker
 from search.retrieval import PER_PAGE, ResultPage, find
 from search.retrieval.scope import Scope
 from search.state.searches import counted
+from search.text.numbers import whole_number
 from search.things import example_queries, shown_things
 from search.views.images import (
     may_see_hidden,
@@ -83,8 +84,7 @@ def _without_empty_fields(request: HttpRequest) -> str:
 
 def _after(request: HttpRequest) -> int:
     """Return how many images of the page the client has already."""
-    text = request.GET.get("after", "")
-    return min(int(text[:4]), PER_PAGE) if text.isascii() and text.isdecimal() else 0
+    return whole_number(request.GET.get("after", ""), PER_PAGE) or 0
 
 
 def search_page(
