@@ -33,7 +33,6 @@ router = Router(tags=["search"], auth=[Token(), Session(), anybody])
     openapi_extra={"parameters": SEARCH_PARAMETERS, "security": [{}]},
 )
 def search(request: HttpRequest) -> SearchAnswer:
-    """Every part is optional, and they combine; with none at all the newest images are answered."""
     query = SearchQuery.from_params(request.GET)
     refuse_places(request, query)
     refuse_hidden(request, query)
@@ -55,7 +54,6 @@ def search(request: HttpRequest) -> SearchAnswer:
     openapi_extra={"requestBody": form(), "security": [{}]},
 )
 def send_query_picture(request: HttpRequest) -> Status[QueryPictureOut]:
-    """The picture does not become part of the collection. The same picture gets the same token."""
     refuse_other_bodies(request)
     shown = PictureForm(request.POST, request.FILES)
     refuse_wrong_fields(shown)
