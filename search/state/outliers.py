@@ -53,10 +53,6 @@ def _some(ids: Sequence[uuid.UUID]) -> Iterator[Sequence[uuid.UUID]]:
     return (ids[start : start + AT_ONCE] for start in range(0, len(ids), AT_ONCE))
 
 
-def _ids(sql: str, given: Sequence[Any]) -> list[uuid.UUID]:
-    return fetch_column(sql, given)
-
-
 def _forget_others(table: VectorTable) -> None:
     execute("DELETE FROM search_isolation WHERE set_id <> %s", [table.id])
     execute("DELETE FROM search_isolation AS its USING search_trashed AS gone WHERE gone.image_id = its.image_id")
@@ -65,11 +61,13 @@ def _forget_others(table: VectorTable) -> None:
 def _part(table: VectorTable) -> list[uuid.UUID]:
     first = secrets.randbelow(_PARTS) * (2**128 // _PARTS)
     ends = [uuid.UUID(int=first), uuid.UUID(int=first + 2**128 // _PARTS - 1)]
-    return _ids("SELECT image_id FROM search_isolation WHERE image_id BETWEEN %s AND %s LIMIT %s", [*ends, PER_CHECK])
+    return fetch_column(
+        "SELECT image_id FROM search_isolation WHERE image_id BETWEEN %s AND %s LIMIT %s", [*ends, PER_CHECK]
+    )
 
 
 def _unmeasured(table: VectorTable, most: int) -> list[uuid.UUID]:
-    return _ids(
+    return fetch_column(
         f"SELECT image_id FROM {table.table} AS its WHERE window_index = 0"  # noqa: S608 - the name is ours
         " AND NOT EXISTS (SELECT FROM search_isolation WHERE image_id = its.image_id)"
         " AND NOT EXISTS (SELECT FROM search_trashed WHERE image_id = its.image_id) LIMIT %s",
@@ -78,7 +76,7 @@ def _unmeasured(table: VectorTable, most: int) -> list[uuid.UUID]:
 
 
 def _below(fence: float, table: VectorTable) -> list[uuid.UUID]:
-    return _ids(
+    return fetch_column(
         "SELECT image_id FROM search_isolation WHERE set_id = %s AND similarity < %s ORDER BY similarity LIMIT %s",
         [table.id, fence, _SUSPECTS],
     )
