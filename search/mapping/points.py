@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Sequence
 
 from search.models import MapLayout
-from search.models.arrivals import State, state
+from search.models.arrivals import state
 from search.models.database import fetch_all, fetch_one
 
 MAGIC = b"MAP1"
@@ -35,10 +35,10 @@ FROM (
 """
 
 
-def version(layout: MapLayout, at: State | None = None) -> str:
+def version(layout: MapLayout) -> str:
     """Return a version that changes with the points: with the layout, and when pictures are placed, shown, hidden or
     deleted."""
-    at = at or state()
+    at = state()
     return f"{layout.pk}-{layout.revision}-{at.arrived}-{at.changed}"
 
 

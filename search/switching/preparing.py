@@ -122,12 +122,7 @@ def _require_free(row: ModelSwitch, named: Named) -> None:
         )
 
 
-def fill(
-    named: Named,
-    stop: threading.Event | None = None,
-    progress: Progress = lambda report: None,
-    limit: int | None = None,
-) -> Report:
+def fill(named: Named, stop: threading.Event | None = None, progress: Progress = lambda report: None) -> Report:
     """Encode pictures without a vector of `named` until done or `stop` is set, and build the index at the end.
 
     Raises ModelUnavailable, StorageUnavailable and what is in LOST_DATABASE.
@@ -135,7 +130,7 @@ def fill(
     table = _table(named)
     if table is None:
         return Report()
-    worker = Worker(MissingVectors(choice_of(named), table), stop=stop, progress=progress, limit=limit)
+    worker = Worker(MissingVectors(choice_of(named), table), stop=stop, progress=progress)
     worker.work()
     return worker.report
 

@@ -15,7 +15,7 @@ from search.text.normalization import normalised_text
 
 
 @transaction.atomic
-def rename(tag: VocabularyTag, name: str, *, by: Any = None, door: str = Revision.Door.ADMIN) -> Revision:
+def rename(tag: VocabularyTag, name: str, *, by: Any = None) -> Revision:
     """Rename a tag on all pictures; return the revision. Saves other changes of `tag`, too.
 
     Undoing the revision restores the pictures' tags, which searches still find. Raises ValidationError, and the lock
@@ -28,11 +28,11 @@ def rename(tag: VocabularyTag, name: str, *, by: Any = None, door: str = Revisio
     tag.full_clean()
     tag.save()
     forget_names()
-    return retag(spellings([former]), tag.name, by=by, door=door)
+    return retag(spellings([former]), tag.name, by=by, door=Revision.Door.ADMIN)
 
 
 @transaction.atomic
-def merge(tag: VocabularyTag, into: VocabularyTag, *, by: Any = None, door: str = Revision.Door.ADMIN) -> Revision:
+def merge(tag: VocabularyTag, into: VocabularyTag, *, by: Any = None) -> Revision:
     """Replace a tag by another one, which gets all its names; return the revision. Decisions about the first apply to
     the second. Raises as `rename` does."""
     if tag.pk == into.pk:
@@ -48,7 +48,7 @@ def merge(tag: VocabularyTag, into: VocabularyTag, *, by: Any = None, door: str 
     into.full_clean()
     into.save()
     forget_names()
-    return retag(spellings(names), into.name, by=by, door=door)
+    return retag(spellings(names), into.name, by=by, door=Revision.Door.ADMIN)
 
 
 def _name_of(tag: VocabularyTag) -> str:
