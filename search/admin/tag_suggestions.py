@@ -19,7 +19,6 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
-from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -30,7 +29,7 @@ from search.admin.shared import busy
 from search.admin.undoing import FORM, with_undo
 from search.curation.changes import skipped_message
 from search.embedding import active_model, text_model
-from search.http.keys import page_number, uuid_of
+from search.http.keys import moment_of, page_number, uuid_of
 from search.http.methods import require_http_methods
 from search.models import TagSuggestion, TagVector, VocabularyTag
 from search.models.conflicts import is_conflict, retried
@@ -209,18 +208,10 @@ def _down_to(request: HttpRequest, tag: VocabularyTag, one: uuid.UUID) -> list[u
     rows = waiting(tag).filter(
         Q(similarity__gt=last.similarity) | Q(similarity=last.similarity, image__lte=last.image_id)
     )
-    seen = _moment(request.POST.get("seen", ""))
+    seen = moment_of(request.POST.get("seen", ""))
     if seen:
         rows = rows.filter(created__lte=seen)
     return list(rows.values_list("image", flat=True))
-
-
-def _moment(text: str) -> dt.datetime | None:
-    try:
-        moment = parse_datetime(text)
-    except ValueError:
-        return None
-    return moment if moment and moment.tzinfo else None
 
 
 def _answered(
@@ -273,7 +264,7 @@ def take_back_view(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     tag = _tag(request, pk)
-    moment, one = _moment(request.POST.get("moment", "")), uuid_of(request.POST.get("image", ""))
+    moment, one = moment_of(request.POST.get("moment", "")), uuid_of(request.POST.get("image", ""))
     if moment is None and one is None:
         messages.error(request, _("Nothing was chosen."))
     else:

@@ -12,11 +12,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_cache_control
-from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
 from search.embedding import ModelUnavailable
+from search.http.keys import moment_of
 from search.http.methods import require_http_methods, require_POST, require_safe
 from search.models import Arrival, SavedSearch
 from search.query import BadQuery, NoSuchQuery
@@ -124,7 +124,7 @@ def saved_search(request: HttpRequest, search_id: int) -> HttpResponse:
     only the time. Further pages have an upper number too, so that new arrivals don't shift them.
     """
     saved = _own(request, search_id)
-    since, now = _moment(request.GET.get("since", "")), timezone.now()
+    since, now = moment_of(request.GET.get("since", "")), timezone.now()
     if since is None:
         params = {"after": saved.told, "since": saved.last_seen.astimezone(dt.UTC).isoformat()}
         return HttpResponseRedirect(f"{saved.get_absolute_url()}?{urlencode(params)}")
@@ -171,12 +171,3 @@ def _own(request: HttpRequest, search_id: int) -> SavedSearch:
     """Return a saved search of the user. Raises Http404, also for those of others."""
     assert request.user.is_authenticated
     return get_object_or_404(SavedSearch, user=request.user, pk=search_id)
-
-
-def _moment(text: str) -> dt.datetime | None:
-    """Parse a timestamp in a URL; None for none, or outside the range of database and time zones."""
-    try:
-        moment = parse_datetime(text)
-    except ValueError:
-        return None
-    return moment.astimezone(dt.UTC) if moment and moment.tzinfo and 1 < moment.year < 9999 else None
