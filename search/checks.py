@@ -11,7 +11,7 @@ from django.apps.config import AppConfig
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
-from django.db import DatabaseError, connections
+from django.db import DatabaseError
 from django.db.models import Max, Min
 
 from search import switching
@@ -20,6 +20,7 @@ from search.embedding import active_model
 from search.models import Image, OwedDeletion
 from search.models.accepted import accepted_names
 from search.models.active_pair import environment, known_switch
+from search.models.database import fetch_one
 from search.monitoring import upgrades
 from search.objects import storage
 from search.relevance.due import MEASURE, UNMEASURED, is_unmeasured
@@ -214,12 +215,9 @@ def pgvector_is_recent(
     if not databases or "default" not in databases:
         return []
     try:
-        with connections["default"].cursor() as cursor:
-            cursor.execute(
-                "SELECT coalesce(installed_version, default_version)"
-                " FROM pg_available_extensions WHERE name = 'vector'"
-            )
-            row = cursor.fetchone()
+        row = fetch_one(
+            "SELECT coalesce(installed_version, default_version) FROM pg_available_extensions WHERE name = 'vector'"
+        )
     except DatabaseError as error:  # the other checks leave it to this one
         return [Error(f"The database can't be queried: {error}", hint="Look at DATABASE_URL.", id="search.E012")]
     if row is None:
