@@ -133,8 +133,8 @@ def lock_index(table: VectorTable) -> bool:
 
 
 def unlock_index(table: VectorTable) -> None:
-    with suppress(DatabaseError), connection.cursor() as cursor:  # a failed connection releases it anyway
-        cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [_lock(table)])
+    with suppress(DatabaseError):  # a failed connection releases it anyway
+        execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [_lock(table)])
 
 
 def _lock(table: VectorTable) -> str:

@@ -167,8 +167,8 @@ def block_deletions(image_ids: Sequence[uuid.UUID]) -> None:
 def unblock_deletions(image_ids: Sequence[uuid.UUID]) -> None:
     """Release the locks of `block_deletions`: the rows of these pictures exist, or will never exist."""
     # If the connection has failed, its locks are released.
-    with suppress(Error), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_unlock_shared(lock) FROM unnest(%s::bigint[]) lock", [_locks(image_ids)])
+    with suppress(Error):
+        execute("SELECT pg_advisory_unlock_shared(lock) FROM unnest(%s::bigint[]) lock", [_locks(image_ids)])
 
 
 def delete_pending_of(image_ids: Collection[uuid.UUID]) -> None:
