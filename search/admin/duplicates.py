@@ -9,7 +9,6 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -27,7 +26,7 @@ from search.duplicates.groups import MOST_SHOWN, Group, pending_groups
 from search.duplicates.merging import Kept, Merging, Suggested, keep, suggested
 from search.http.keys import page_number, uuid_of
 from search.models import DuplicatePair, Fingerprint, Image
-from search.models.conflicts import is_conflict, retried
+from search.models.conflicts import Conflict, retried
 from search.objects import storage
 
 PER_PAGE = 10
@@ -172,9 +171,7 @@ def _ids(texts: Sequence[str]) -> list[uuid.UUID]:
 def _kept(request: HttpRequest, groups: Sequence[Kept]) -> None:
     try:
         merging = retried(lambda: keep(groups, by=request.user))
-    except OperationalError as error:
-        if not is_conflict(error):
-            raise
+    except Conflict:
         messages.error(request, busy())
         return
     messages.add_message(request, *_result_message(merging))

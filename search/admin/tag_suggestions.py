@@ -11,7 +11,6 @@ from typing import Any, cast
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db import OperationalError
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.shortcuts import redirect
@@ -32,7 +31,7 @@ from search.embedding import active_model, text_model
 from search.http.keys import moment_of, page_number, uuid_of
 from search.http.methods import require_http_methods
 from search.models import TagSuggestion, TagVector, VocabularyTag
-from search.models.conflicts import is_conflict, retried
+from search.models.conflicts import Conflict, retried
 from search.tagging.decisions import accept, reject, take_back, waiting
 from search.tagging.overview import waiting_by_tag
 from search.text.numbers import whole_number
@@ -139,9 +138,7 @@ def _decided(request: HttpRequest, tag: VocabularyTag) -> HttpResponse:
         message = retried(lambda: _done(request, tag, asked))
     except _InvalidDecision as problem:
         return _answered(request, tag, str(problem), HTTPStatus.BAD_REQUEST)
-    except OperationalError as error:
-        if not is_conflict(error):
-            raise
+    except Conflict:
         return _answered(request, tag, busy(), HTTPStatus.CONFLICT)
     return _answered(request, tag, message)
 

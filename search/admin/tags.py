@@ -8,7 +8,6 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
-from django.db import OperationalError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404, redirect
@@ -26,7 +25,7 @@ from search.http.fields import TagsField
 from search.http.methods import require_http_methods, require_safe
 from search.ingestion.tables import MetadataError
 from search.models import Revision, TagSuggestion, VocabularyTag
-from search.models.conflicts import is_conflict, retried
+from search.models.conflicts import Conflict, retried
 from search.models.tagging import LONGEST_TAG, MOST_ALIASES
 from search.query.tag_names import forget_names, read_names
 from search.state import registry
@@ -277,9 +276,7 @@ def _merged(request: HttpRequest, pk: int, *, model_admin: TagAdmin) -> HttpResp
             revision = retried(lambda: merge(tag, into, by=cast("User", request.user)))
         except ValidationError as problem:
             form.add_error("into", problem.messages)
-        except OperationalError as error:
-            if not is_conflict(error):
-                raise
+        except Conflict:
             messages.error(request, busy())
         else:
             text = _("“%(tag)s” is a name of “%(into)s” now.") % {"tag": tag.name, "into": into.name}

@@ -29,6 +29,10 @@ _Row = TypeVar("_Row", bound=Model)
 _Result = TypeVar("_Result")
 
 
+class Conflict(OperationalError):
+    """Another transaction was changing the same rows; this one changed nothing."""
+
+
 def is_conflict(error: BaseException) -> bool:
     """Whether another transaction was changing the same rows; this one changed nothing."""
     codes = {_SERIALIZATION_FAILURE, _DEADLOCK, _LOCK_NOT_AVAILABLE}
@@ -45,8 +49,18 @@ def is_overtaken(error: BaseException) -> bool:
 def retried(work: Callable[[], _Result]) -> _Result:
     """Return the result of `work`, a whole transaction; retry it after a conflict with another one.
 
-    A lock timeout is not retried: it has waited already. Raises the error of the last attempt.
+    A lock timeout is not retried: it has waited already. Raises the error of the last attempt, as Conflict if it is
+    one.
     """
+    try:
+        return _retried(work)
+    except OperationalError as error:
+        if is_conflict(error):
+            raise Conflict(*error.args) from error.__cause__
+        raise
+
+
+def _retried(work: Callable[[], _Result]) -> _Result:
     if connection.in_atomic_block:  # the outer transaction has failed with it
         return work()
     for attempt in range(TRIES - 1):
