@@ -15,7 +15,7 @@ from search.limits.searches import count_search
 from search.query import Kind, Part, SearchQuery, remember_picture
 from search.retrieval import find
 from search.state.searches import counted
-from search.views.images import refuse_hidden, refuse_places
+from search.views.images import refuse_query
 
 router = Router(tags=["search"], auth=[Token(), Session(), anybody])
 
@@ -34,8 +34,7 @@ router = Router(tags=["search"], auth=[Token(), Session(), anybody])
 )
 def search(request: HttpRequest) -> SearchAnswer:
     query = SearchQuery.from_params(request.GET)
-    refuse_places(request, query)
-    refuse_hidden(request, query)
+    refuse_query(request, query)
     count_search(request, query.texts)
     with counted(query) as search_under_way:
         search_under_way.results = find(query)

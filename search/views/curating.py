@@ -35,8 +35,7 @@ from search.views.images import (
     LABELS,
     details_of,
     may_change,
-    refuse_hidden,
-    refuse_places,
+    refuse_query,
     rights,
     visibilities_offered,
 )
@@ -126,8 +125,7 @@ def _must_ask(verb: str, count: int) -> bool:
 def _ids_of(request: HttpRequest, address: str, minimum: str) -> list[UUID]:
     """Return the ids of all results of a search, or only of its strong or related matches."""
     query = SearchQuery.from_params(QueryDict(address)).replace()
-    refuse_hidden(request, query)
-    refuse_places(request, query)
+    refuse_query(request, query)
     if minimum in (Minimum.STRONG, Minimum.RELATED):
         query = replace(query, minimum=Minimum(minimum))
     elif has_matches(query):

@@ -34,8 +34,7 @@ from search.things import example_queries, shown_things
 from search.views.images import (
     may_see_hidden,
     may_see_places,
-    refuse_hidden,
-    refuse_places,
+    refuse_query,
     rights,
 )
 from search.views.neighbours import lead_back
@@ -53,8 +52,7 @@ def search(request: HttpRequest) -> HttpResponse:
         return redirect(_without_empty_fields(request))
     try:
         query = SearchQuery.from_params(request.GET)
-        refuse_places(request, query)
-        refuse_hidden(request, query)
+        refuse_query(request, query)
         if part == "filters-panel":
             counts = Scope(query, private=True).counts
             context = {
@@ -161,8 +159,7 @@ def _search_also_by(request: HttpRequest, source_of: Callable[[], Source]) -> Ht
     present = SearchQuery()
     try:
         present = SearchQuery.from_params(request.POST)
-        refuse_places(request, present)
-        refuse_hidden(request, present)
+        refuse_query(request, present)
         token = remember_picture(source_of())
         query = present.with_part(Part(Kind.PICTURE, token))
     except (BadQuery, RefusedAddress, UnreadableImage) as problem:
