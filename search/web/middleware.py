@@ -75,14 +75,10 @@ class HeadLikeGet:
         return response
 
 
-class MethodNotAllowed:
+class MethodNotAllowed(MiddlewareMixin):
     """Adds a page and the allowed methods to 405 responses, which Django leaves empty."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        response = self.get_response(request)
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
             return response
         methods = {method.strip() for method in response.headers["Allow"].split(",")}
