@@ -23,6 +23,7 @@ from search.admin.lists import BoundedPaginator, ReadOnly
 from search.admin.retrying import command_for, obstacle, retry_view
 from search.http.keys import uuid_of
 from search.models import Run, RunFile
+from search.objects.zip_download import harmless
 
 FILES_PER_PAGE = 100
 SHOWN_PLACES = 3
@@ -244,9 +245,4 @@ def _lines(files: "QuerySet[RunFile]") -> Iterator[str]:
     yield "\ufeff"  # else Excel assumes another encoding
     yield writer.writerow(["what", "name", "reason", "address"])
     for file in files.iterator(chunk_size=1_000):
-        yield writer.writerow([file.kind, *map(_harmless, (file.name, file.reason, file.address))])
-
-
-def _harmless(text: str) -> str:
-    """Escape a text that spreadsheets would take for a formula: file names are untrusted."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+        yield writer.writerow([file.kind, *map(harmless, (file.name, file.reason, file.address))])
