@@ -6,11 +6,12 @@ Text queries by prepared SQL on a table of vectors only, so that the index itsel
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from statistics import median
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from benchmarks.kept import Kept
 from benchmarks.report import table
@@ -118,7 +119,7 @@ def grid(cache: Path, sizes: Sequence[int], tell: Callable[[str], None], kept: K
     for cell, outcomes in groupby(measure(left, WIDTHS, cache), key=_cell_of):
         rows = [outcome.row() for outcome in outcomes]
         tell(" ".join(rows[-1]))
-        kept.once(_named(cell), lambda rows=rows: rows)
+        kept.once(_named(cell), partial(list, rows))
     return table(HEADER, [row for cell in cells for row in kept.once(_named(cell), list)])
 
 

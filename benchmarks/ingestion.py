@@ -81,7 +81,7 @@ def measure(world: World, plain: PlainLoop, rclip: Rclip | None, size: Size, *, 
     if rclip:
         others["rclip"] = rclip.index
     turns.others = {name: [] for name in others}
-    arms = [(_ours, turns.ours, paths)]
+    arms: list[tuple[Arm, list[Turn], Sequence[Path]]] = [(_ours, turns.ours, paths)]
     for name, arm in others.items():
         arms.append((arm, turns.others[name], paths[:PLAIN_PHOTOS] if name == PLAIN else paths))
     for arm, _, own in arms:  # warm up
@@ -113,12 +113,14 @@ def decode_and_encode(paths: Sequence[Path]) -> None:
 
     def failed(error: BaseException) -> None:
         failures.append(error)
-        encoded.release()
+        for _ in paths:  # nothing waits for the rest
+            room.release()
+            encoded.release()
 
     encoding = Stage("encode", encode, threads=1, failed=failed, at_once=BATCH)
-    decoding = Stage(
+    decoding: Stage[Path] = Stage(
         "decode",
-        lambda jobs: encoding.submit(read_for_model(jobs[0].read_bytes(), encoder.window)),
+        lambda jobs: encoding.submit(read_for_model(jobs[0].read_bytes(), encoder.window).picture),
         threads=max(2, os.cpu_count() or 1),
         failed=failed,
     )

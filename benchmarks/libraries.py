@@ -20,7 +20,7 @@ from typing import Any
 import faiss
 import hnswlib
 import numpy as np
-import psutil  # type: ignore[import-untyped]
+import psutil
 from usearch.index import Index as UsearchIndex
 
 from benchmarks.index_grid import PER_PAGE, measure
@@ -73,12 +73,12 @@ def _in_postgresql(rows: int, cache: Path) -> Iterator[Row]:
 def _measured(library: str, file: Path) -> list[Row]:
     vectors: Vectors = np.load(file)
     right = Neighbours(np.vstack(list(word_like(QUERIES, seed=7))))
-    for start in range(0, len(vectors), 50_000):
-        right.show(vectors[start : start + 50_000], start)
+    for first in range(0, len(vectors), 50_000):
+        right.show(vectors[first : first + 50_000], first)
     process = psutil.Process()
     before, start = process.memory_info().rss, time.perf_counter()
     rows: list[Row] = []
-    seconds = megabytes = 0.0
+    seconds, megabytes = 0.0, 0.0
     for name, search in LIBRARIES[library](vectors):
         if not rows:
             seconds = time.perf_counter() - start

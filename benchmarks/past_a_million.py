@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-import psutil  # type: ignore[import-untyped]
+import psutil
 import psycopg
 from pgvector import HalfVector
 from pgvector.psycopg import register_vector
@@ -74,6 +74,10 @@ class Found:
         return [*sizes, f"{self.recall:.3f}", f"{self.recall_of_candidates:.3f}", *times]
 
 
+def _figures(search: Callable[[], Found]) -> dict[str, float]:
+    return asdict(search())
+
+
 @dataclass(frozen=True)
 class Built:
     """Build time of a table's indexes, summed over its parts, and sizes."""
@@ -104,7 +108,7 @@ def past_a_million(shapes: Sequence[Shape], widths: Sequence[int], folder: Path,
             for width in widths:
                 what = f"{shape.name}, ef_search {width}"
                 search = partial(_searched, connection, shape, width, neighbours)
-                found.append(Found(**kept.once(what, lambda search=search: asdict(search()))))
+                found.append(Found(**kept.once(what, partial(_figures, search))))
                 tell(" ".join(found[-1].row()))
     return "\n\n".join(
         [table(BUILD_HEADER, [one.row() for one in built]), table(HEADER, [one.row() for one in found])]
@@ -173,8 +177,8 @@ def _indexed(connection: psycopg.Connection, shape: Shape, kept: Kept, tell: Cal
         parts.append(kept.once(f"index of {leaf}", partial(_built, connection, leaf)))
         tell(f"{leaf}: index in {parts[-1]['seconds']:.0f} s")
     connection.execute(f"ANALYZE {shape.name}")
-    sums = [sum(one[name] for one in parts) for name in ("seconds", "index", "table")]
-    return Built(shape.rows, shape.parts, *sums, max(one["memory"] for one in parts))
+    seconds, index, heap = (sum(one[name] for one in parts) for name in ("seconds", "index", "table"))
+    return Built(shape.rows, shape.parts, seconds, index, heap, max(one["memory"] for one in parts))
 
 
 def _built(connection: psycopg.Connection, leaf: str) -> dict[str, float]:

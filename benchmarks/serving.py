@@ -51,7 +51,8 @@ class Server:
     def megabytes(self) -> float:
         """Memory of all its processes, with shared pages counted once."""
         parent = psutil.Process(self.process.pid)
-        return sum(one.memory_full_info().pss for one in [parent, *_python_children(parent)]) / 1e6
+        used: float = sum(one.memory_full_info().pss for one in [parent, *_python_children(parent)])
+        return used / 1e6
 
 
 def _python_children(parent: psutil.Process) -> list[psutil.Process]:

@@ -8,6 +8,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from benchmarks.apart import apart
@@ -74,7 +75,7 @@ def work(rows: int) -> dict[str, Any]:
 
         with worker.connection.execute_wrapper(count):
             assert worker.client.get(address).status_code == 200, address
-        each = [timed(lambda address=address: worker.client.get(address))[1] for _ in range(ROUNDS)]
+        each = [timed(partial(worker.client.get, address))[1] for _ in range(ROUNDS)]
         found["pages"][name] = [statistics.median(each), len(queries)]
     return found
 

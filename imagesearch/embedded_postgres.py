@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 from django.core.exceptions import ImproperlyConfigured
 
 from imagesearch.database_url import ENGINE

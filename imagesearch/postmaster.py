@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 from django.core.exceptions import ImproperlyConfigured
 
 

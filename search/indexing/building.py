@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from enum import Enum
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 from django.db import DatabaseError, OperationalError, connection
 from psycopg.errors import QueryCanceled
 
