@@ -1,4 +1,4 @@
-"""Whatever goes wrong under /api/ is told as problem details, in the language that was asked for."""
+"""Every error under /api/ is returned as problem details, in the requested language."""
 
 import uuid
 from pathlib import Path
@@ -14,7 +14,7 @@ IMAGE = f"/api/images/{uuid.UUID(int=7)}"
 
 @pytest.fixture
 def program() -> Client:
-    """A program that sees what the site answers, where the test client would raise."""
+    """A client that sees server errors as answers, where the test client would raise."""
     return Client(raise_request_exception=False)
 
 
@@ -31,18 +31,18 @@ def problem(response, status: int) -> dict:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", ["/api/nothing", "/api/search/", "/api/images/x", "/api/images/%00", IMAGE])
-def test_what_is_not_there_is_404(program: Client, path: str):
+def test_an_unknown_address_is_404(program: Client, path: str):
     assert problem(program.get(path), 404)["type"] == "about:blank"
 
 
 @pytest.mark.django_db
-def test_what_is_not_there_is_404_to_those_who_send_something_too(settings):
+def test_posting_to_an_unknown_address_is_404(settings):
     strict = Client(enforce_csrf_checks=True)
     problem(strict.post("/api/nothing"), 404)
 
 
 @pytest.mark.django_db
-def test_development_answers_programs_no_pages_either(program: Client, settings):
+def test_debug_mode_answers_with_problem_details_too(program: Client, settings):
     settings.DEBUG = True
     problem(program.get("/api/nothing"), 404)
     problem(program.get(IMAGE), 404)
@@ -56,7 +56,7 @@ def test_development_answers_programs_no_pages_either(program: Client, settings)
         ("get", "/api/images", "POST"),
     ],
 )  # fmt: skip
-def test_a_method_that_is_not_taken_is_405_with_those_that_are(program: Client, method: str, path: str, allowed: str):
+def test_a_wrong_method_is_405_with_the_allowed_methods(program: Client, method: str, path: str, allowed: str):
     response = getattr(program, method)(path)
     assert response.status_code == 405
     assert response["Allow"] == allowed
@@ -65,20 +65,20 @@ def test_a_method_that_is_not_taken_is_405_with_those_that_are(program: Client, 
 
 
 @pytest.mark.django_db
-def test_the_message_is_in_the_language_that_is_asked_for(program: Client):
+def test_the_message_is_in_the_requested_language(program: Client):
     english = problem(program.get("/api/nothing", headers={"Accept-Language": "en"}), 404)
     korean = problem(program.get("/api/nothing", headers={"Accept-Language": "ko,en;q=0.5"}), 404)
     assert english["detail"] != korean["detail"]
 
 
 @pytest.mark.django_db
-def test_a_host_that_is_not_ours_is_400(program: Client):
+def test_an_unknown_host_is_400(program: Client):
     problem(program.get("/api/search", headers={"Host": "evil.example"}), 400)
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("debug", [True, False])
-def test_an_error_of_ours_is_500_without_details(
+def test_a_server_error_is_500_without_details(
     program: Client, monkeypatch: pytest.MonkeyPatch, settings, caplog: pytest.LogCaptureFixture, debug: bool
 ):
     def broken(*args: object) -> None:
@@ -96,20 +96,20 @@ def test_an_error_of_ours_is_500_without_details(
 
 @pytest.mark.usefixtures("database_down")
 @pytest.mark.parametrize("path", ["/api/search", "/api/search?q=red", IMAGE])
-def test_without_a_database_it_is_503_with_the_time_to_try_again(program: Client, path: str):
+def test_without_a_database_it_is_503_with_retry_after(program: Client, path: str):
     answer = program.get(path)
     assert problem(answer, 503)["type"] == "/api/docs#no_database"
     assert answer["Retry-After"] == "30"
 
 
 @pytest.mark.usefixtures("database_down")
-def test_a_token_that_can_not_be_looked_up_is_503(program: Client):
+def test_without_a_database_a_request_with_a_token_is_503(program: Client):
     problem(program.get("/api/search", headers={"Authorization": "Bearer pix_x"}), 503)
 
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("no_model")
-def test_without_a_model_it_is_503_and_nothing_is_kept(program: Client, settings):
+def test_without_a_model_it_is_503_and_nothing_is_stored(program: Client, settings):
     settings.UPLOAD_LOGIN_REQUIRED = False
     for answer in (
         program.get("/api/search?q=red"),
@@ -132,5 +132,5 @@ def test_without_the_storage_an_upload_is_503(program: Client, settings):
 
 
 @pytest.mark.django_db
-def test_pages_still_answer_with_pages(program: Client):
+def test_errors_of_pages_are_still_html(program: Client):
     assert "<html" in program.get("/no/such/page/").text
