@@ -46,9 +46,7 @@ os.environ["TEST_MODELS"] = str(MODELS)  # for tests.killed_settings: compiled m
 
 look_seldom()
 
-collection_cache.FEW = (
-    2**62
-)  # the arrival numbers grow from test to test, and don't say how many images there are
+collection_cache.FEW = 2**62  # the arrival numbers grow from test to test, and don't say how many images there are
 
 forget_choice(look=False)  # fixtures of the session use models before there is a database
 

@@ -39,9 +39,7 @@ def test_the_list_shows_the_fields_of_each_picture(as_carol, alice):
         assert text in page
 
 
-def test_the_list_takes_as_many_queries_for_one_picture_as_for_many(
-    as_carol, alice, bob, django_assert_num_queries
-):
+def test_the_list_takes_as_many_queries_for_one_picture_as_for_many(as_carol, alice, bob, django_assert_num_queries):
     def page_of(*uploaders):
         for uploader in uploaders:
             Report.objects.create(image=an_image("A", uploader=uploader, tags=["a", "b"]), reason="other")

@@ -75,9 +75,7 @@ def test_a_selective_filter_loses_no_result(as_carol: Client) -> None:
 @pytest.mark.parametrize(
     "address", [f"{IMAGES}?q=pizza", f"{IMAGES}?q=pizza+tag:food", "/selection/all?q=pizza&all=related"]
 )
-def test_a_search_takes_few_queries(
-    as_carol: Client, address: str, django_assert_max_num_queries: Any
-) -> None:
+def test_a_search_takes_few_queries(as_carol: Client, address: str, django_assert_max_num_queries: Any) -> None:
     many = many_images(250, tags=lambda number: ["food"])  # more than full-text candidates
     Image.objects.filter(pk__in=[image.pk for image in many]).update(title="pizza")
     as_carol.get(address)
@@ -93,9 +91,7 @@ def test_typed_filters_without_text_list_all_matches(as_carol: Client) -> None:
     assert titles(as_carol.get(IMAGES, {"q": "is:untitled"})) == {""}
 
 
-def test_the_list_is_limited_to_the_nearest_and_says_so(
-    as_carol: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_list_is_limited_to_the_nearest_and_says_so(as_carol: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("search.admin.searching.MOST_LISTED", 5)
     many_images(12)
     answer = as_carol.get(IMAGES, {"q": "pizza", "min": "any"})
