@@ -76,8 +76,7 @@ def _compiled_models() -> set[Path]:
 def _own_settings() -> Iterator[None]:
     """Keep the configuration of this machine out of the tests.
 
-    Once a session: each overridden setting is sent to all receivers of `setting_changed`, when it is set and when it is
-    reset.
+    Once a session, as each overridden setting is sent to all receivers of `setting_changed`, when it is set and reset.
     """
     own = override_settings(
         EMBEDDING_IMAGE_MODEL=str(demo.IMAGE_MODEL),

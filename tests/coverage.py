@@ -11,8 +11,8 @@ SHARE = 0.005
 def look_seldom() -> None:
     """Have slipcover, if it is active, remove the probes of executed lines only so often that it costs little time.
 
-    Whenever a line has been reached fifty more times, slipcover scans all modules, classes and frames, for a tenth of a
-    second, to remove the probes of executed lines. Probes that stay a while longer cost less.
+    Whenever a line has been reached fifty more times, slipcover scans all modules, classes and frames to remove the
+    probes of executed lines, for a tenth of a second. Probes that stay a while longer cost less.
     """
     slipcover = sys.modules.get("slipcover")
     if slipcover is None or sys.version_info >= (3, 12):  # later versions of Python remove them at once

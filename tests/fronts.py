@@ -36,7 +36,7 @@ class Clock:
 
 @dataclass
 class App:
-    """The application: /hold waits for `release`, /echo returns a digest of the body, /large and /stream send a lot."""
+    """The application: /hold waits for `release`, /echo returns a digest of the body, /large and /stream are long."""
 
     release: threading.Event = field(default_factory=threading.Event)
     held: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))

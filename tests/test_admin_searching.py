@@ -1,4 +1,4 @@
-"""Semantic search in the admin's list: the results of the search page and hidden images, or no results and an error."""
+"""Semantic search in the admin's list: the results of the search page and hidden images, or none and an error."""
 
 import uuid
 from typing import Any
