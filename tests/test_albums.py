@@ -365,7 +365,7 @@ def test_a_deleted_album_can_be_restored_until_it_is_removed(as_alice, alice, th
 
 
 @pytest.fixture
-def _asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def _fixed_query_vector(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(query_vector, "text_vector", lambda words: a_vector(1))
 
 
@@ -379,7 +379,7 @@ def found(words: str, user: User | None = None, **filters: Any) -> set[str]:
         return {image.title for image in page.images}
 
 
-@pytest.mark.usefixtures("_asked")
+@pytest.mark.usefixtures("_fixed_query_vector")
 def test_a_search_is_limited_to_an_album_by_title_or_id(alice, three):
     album = album_of(alice, *three[:2])
     for words in ("album:summer", "앨범:Summer", 'album:"SUMMER"', "boat album:summer"):
@@ -392,7 +392,7 @@ def test_a_search_is_limited_to_an_album_by_title_or_id(alice, three):
     assert found("album:nothing", alice) == set()
 
 
-@pytest.mark.usefixtures("_asked")
+@pytest.mark.usefixtures("_fixed_query_vector")
 def test_an_album_that_the_user_can_not_see_finds_nothing(alice, bob, three):
     album = album_of(alice, *three[:2])
     for user in (bob, None):
@@ -403,7 +403,7 @@ def test_an_album_that_the_user_can_not_see_finds_nothing(alice, bob, three):
     assert found("album:summer", alice) == {"shore", "hill"}
 
 
-@pytest.mark.usefixtures("_asked")
+@pytest.mark.usefixtures("_fixed_query_vector")
 def test_cached_counts_depend_on_the_user_and_on_changes_of_albums(alice, bob):
     images = many_images(40)
     album = Album.objects.create(title="Summer", owner=alice)

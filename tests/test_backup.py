@@ -88,7 +88,7 @@ def lose_everything(settings: Any, tmp_path: Path) -> None:
     assert not Image.objects.exists()
 
 
-def described() -> dict[str, Any]:
+def visible_state() -> dict[str, Any]:
     """Everything that users see of the collection."""
     pictures = {
         str(image.id): (
@@ -121,7 +121,7 @@ def objects_in(target: Path) -> dict[str, bytes]:
 def test_restore_brings_back_a_lost_collection(
     collection: list[Image], target: Path, settings: Any, tmp_path: Path
 ) -> None:
-    before = described()
+    before = visible_state()
     out, complaints = run("backup", str(target))
     assert f"{2 * len(COLOURS)} objects" in out
     assert "SECRET_KEY" in out
@@ -130,7 +130,7 @@ def test_restore_brings_back_a_lost_collection(
 
     out, complaints = run("restore", str(target))
 
-    assert described() == before
+    assert visible_state() == before
     assert not complaints
     assert f"{2 * len(COLOURS)} of them copied" in out
     # The restored collection works: known files are recognised, new ones added.
@@ -138,7 +138,7 @@ def test_restore_brings_back_a_lost_collection(
     assert add_picture(picture_bytes("purple"), Details(), None).is_new
 
 
-def curated(images: list[Image], alice: User) -> None:
+def curate(images: list[Image], alice: User) -> None:
     """Work of curators: at least one row in each of CURATED."""
     keys = [image.pk for image in images]
     album = Album.objects.create(title="Summer", owner=alice, cover=images[1])
@@ -180,7 +180,7 @@ def rows_of_all_tables() -> dict[str, str]:
 def test_the_work_of_curators_is_restored_row_by_row(
     collection: list[Image], alice: User, target: Path, settings: Any, tmp_path: Path
 ) -> None:
-    curated(collection, alice)
+    curate(collection, alice)
     assert all(model.objects.exists() for model in CURATED), [one for one in CURATED if not one.objects.exists()]
     before = rows_of_all_tables()
     run("backup", str(target))
@@ -203,7 +203,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rclone]:
 def test_a_backup_of_files_is_restored_into_a_bucket_and_back(
     collection: list[Image], server: Rclone, settings: Any, tmp_path: Path, target: Path
 ) -> None:
-    before = described()
+    before = visible_state()
     files = settings.STORAGES
     use_s3(settings, server, AWS_LOCATION="site")
     settings.STORAGES, of_bucket = files, settings.STORAGES
@@ -213,13 +213,13 @@ def test_a_backup_of_files_is_restored_into_a_bucket_and_back(
 
     run("restore", f"s3://{BUCKET}/backups/home")
 
-    assert described() == before
+    assert visible_state() == before
     assert f"site/{storage.original_key(collection[0].id)}" in server.stored()
     run("backup", str(target))
     settings.STORAGES = files
     lose_everything(settings, tmp_path)
     run("restore", str(target))
-    assert described() == before
+    assert visible_state() == before
 
 
 def test_backups_copy_only_new_objects_and_resume_when_killed(
@@ -240,11 +240,11 @@ def test_backups_copy_only_new_objects_and_resume_when_killed(
     with pytest.raises(CommandError, match="There is no backup in"):
         run("restore", str(target), "--check")
 
-    def noted(self: Any, key: str, file: IO[bytes]) -> None:
+    def recorded(self: Any, key: str, file: IO[bytes]) -> None:
         write(self, key, file)
         written.append(key)
 
-    monkeypatch.setattr(targets._Folder, "write_from", noted)
+    monkeypatch.setattr(targets._Folder, "write_from", recorded)
     run("backup", str(target))
     originals = [key for key in written if key.startswith("objects/originals")]
     assert len(originals) == len(set(originals)) == len(COLOURS)
@@ -328,13 +328,13 @@ def test_images_added_or_deleted_during_a_backup_are_complete_or_absent(
 ) -> None:
     dump = making._dump
 
-    def then_somebody_works(*arguments: Any) -> int:
+    def dump_then_change(*arguments: Any) -> int:
         count = dump(*arguments)
         collection[0].delete()
         add_picture(picture_bytes("purple"), Details(), None)
         return count
 
-    monkeypatch.setattr(making, "_dump", then_somebody_works)
+    monkeypatch.setattr(making, "_dump", dump_then_change)
     gone = collection[0].id
     run("backup", str(target))
     lose_everything(settings, tmp_path)

@@ -50,7 +50,7 @@ def of(data: bytes) -> Image:
     return Image.objects.get(pk=content_id(data))
 
 
-def from_camera(image: Image) -> Capture:
+def capture_of(image: Image) -> Capture:
     capture = image.captured
     assert capture
     return capture
@@ -78,15 +78,15 @@ def test_metadata_of_five_programs_in_one_folder_is_read(folder: Path):
     call_command("ingest", str(folder), stdout=out, stderr=out)
     assert out.getvalue() == "4 added, 0 already here, 0 failed.\n"
     image = of(a_photo(colour="white"))
-    capture = from_camera(image)
+    capture = capture_of(image)
     assert (image.title, image.description, image.source_link) == ("", "Grandmother in the garden", "")
     assert (capture.taken, capture.zone) == (wall(2009, 11, 16, 12, 51, 58), "+00:00")
     assert (capture.latitude, capture.longitude, capture.taken_from) == (37.88, 127.73, "sidecar")
     image = of(plain)
-    assert (image.description, image.tags, from_camera(image).rating) == ("Sidecar caption", ["mountain"], 5)
+    assert (image.description, image.tags, capture_of(image).rating) == ("Sidecar caption", ["mountain"], 5)
     image = of(lightroom)
     assert (image.description, image.source_link) == ("a black square", "https://a.example/1")
-    capture = from_camera(of(google))
+    capture = capture_of(of(google))
     assert (capture.taken, capture.taken_offset) == (wall(2014, 7, 3, 14, 22, 10), 540)
     assert (capture.camera, capture.taken_from) == ("FUJIFILM X100V", "camera")
     assert (capture.latitude, capture.longitude) == pytest.approx(PLACE, abs=1e-4)
@@ -97,9 +97,9 @@ def test_an_undated_picture_gets_the_date_of_its_name_or_file(folder: Path):
     (folder / "IMG-20230714-WA0001.jpg").write_bytes(named)
     (folder / "x.jpg").write_bytes(nameless)
     ingest(files_source([str(folder)]))
-    assert from_camera(of(named)).taken == wall(2023, 7, 14)
-    assert [from_camera(of(data)).taken_from for data in (named, nameless)] == ["name", "file"]
-    assert from_camera(of(nameless)).is_about
+    assert capture_of(of(named)).taken == wall(2023, 7, 14)
+    assert [capture_of(of(data)).taken_from for data in (named, nameless)] == ["name", "file"]
+    assert capture_of(of(nameless)).is_about
 
 
 def test_a_table_overrides_a_sidecar_and_a_sidecar_the_file(folder: Path):
@@ -119,14 +119,14 @@ def test_reading_captions_can_be_switched_off(folder: Path):
     (folder / "a.txt").write_text("neither", encoding="utf-8")
     call_command("ingest", str(folder), "--no-read-captions", stdout=StringIO())
     assert of(data).description == ""
-    assert from_camera(of(data)).camera == "FUJIFILM X100V"
+    assert capture_of(of(data)).camera == "FUJIFILM X100V"
 
 
 def test_an_upload_stores_camera_data_but_no_captions():
     data = written(t270="Unasked")
     image = add_picture(data, Details(title="Mine"), None).image
     assert (image.title, image.description) == ("Mine", "")
-    assert from_camera(image).taken == wall(2014, 7, 3, 14, 22, 10)
+    assert capture_of(image).taken == wall(2014, 7, 3, 14, 22, 10)
 
 
 def archived(path: Path, members: dict[str, bytes]) -> Path:
@@ -178,7 +178,7 @@ def test_a_broken_sidecar_is_ignored(folder: Path):
     (folder / "a.json").write_bytes(b"[" * 200_000)
     report = ingest(files_source([str(folder)]))
     assert (report.added, report.failed) == (1, [])
-    assert from_camera(of(data)).camera == "FUJIFILM X100V"
+    assert capture_of(of(data)).camera == "FUJIFILM X100V"
 
 
 @pytest.mark.parametrize("kinds", [("zip", "zip"), ("tgz", "tgz")])
@@ -221,7 +221,7 @@ def test_a_table_sets_date_place_and_camera(folder: Path):
     )
     out = StringIO()
     call_command("ingest", str(folder), "--metadata", str(folder / "m.csv"), stdout=out, stderr=out)
-    capture = from_camera(of(data))
+    capture = capture_of(of(data))
     assert (capture.taken, capture.taken_offset, capture.taken_from) == (wall(2000, 1, 1), None, "table")
     assert (capture.rating, capture.latitude, capture.longitude, capture.camera) == (2, 48.85, 2.35, "Leica M6")
     assert (capture.lens, of(data).description) == ("", "Sidecar caption")
@@ -240,7 +240,7 @@ def test_times_without_a_zone_are_in_photo_time_zone(folder: Path, settings):
     for name in ("a", "c"):
         (folder / f"{name}.jpg.json").write_bytes(takeout(1258375918))
     ingest(files_source([str(folder)]))
-    told = {name: from_camera(of(data)) for name, data in {"a": export, "b": plain, "c": abroad}.items()}
+    told = {name: capture_of(of(data)) for name, data in {"a": export, "b": plain, "c": abroad}.items()}
     assert (told["a"].taken, told["a"].taken_offset) == (wall(2009, 11, 16, 21, 51, 58), 540)
     assert (told["b"].taken, told["b"].taken_offset) == (wall(2014, 7, 3, 14, 22, 10), 540)
     # The camera's clock and Google's time together show that it was taken in a zone with UTC's time.
@@ -264,7 +264,7 @@ def test_a_sidecar_that_has_changed_is_read_again(folder: Path, as_carol):
         )
     assert read() == "0 read, 0 pending, 0 failed."
     assert read("--again") == "2 read, 0 pending, 0 failed."
-    assert (from_camera(of(red)).rating, of(red).description) == (3, "Sidecar caption")
+    assert (capture_of(of(red)).rating, of(red).description) == (3, "Sidecar caption")
     read("--again", "--replace-captions")
     assert [of(data).description for data in (red, green)] == ["Sidecar words", "Mine"]
 
@@ -276,7 +276,7 @@ def test_values_of_a_table_stay_when_the_file_is_read_again(folder: Path):
     call_command("ingest", str(folder), "--metadata", str(folder / "m.csv"), stdout=StringIO())
     Capture.objects.update(camera="Before")
     read("--again", "--replace-captions")
-    capture = from_camera(of(data))
+    capture = capture_of(of(data))
     assert (capture.stated, capture.rating, capture.camera) == (["description", "rating"], 2, "FUJIFILM X100V")
     assert of(data).description == "Stated"
 
@@ -288,11 +288,11 @@ def test_sidecar_data_from_an_archive_is_kept_when_the_file_is_read_again(folder
         archive.writestr("x/a.jpg.json", takeout(geoData={"latitude": 37.5, "longitude": 127.0}))
     ingest(open_source([str(folder / "a.zip")]))
     read("--again")
-    capture = from_camera(of(data))
+    capture = capture_of(of(data))
     assert (capture.taken_from, capture.latitude) == ("sidecar", 37.5)
 
 
-def kept_before(data: bytes, address: str = "/photos/a.jpg", **fields: object) -> Image:
+def stored_by_old_version(data: bytes, address: str = "/photos/a.jpg", **fields: object) -> Image:
     """An image as a version without captures ingested it."""
     image = an_image(id=content_id(data), byte_size=len(data), **fields)
     storage.put(storage.original_key(image.id), data, "image/jpeg")
@@ -307,19 +307,19 @@ def read(*arguments: str) -> str:
 
 
 def test_stored_images_are_read_once():
-    image = kept_before(written(t270="On the beach"), title="Mine")
-    other = kept_before(a_photo(colour="green"), "/photos/IMG-20230714-WA0001.jpg")
+    image = stored_by_old_version(written(t270="On the beach"), title="Mine")
+    other = stored_by_old_version(a_photo(colour="green"), "/photos/IMG-20230714-WA0001.jpg")
     assert read() == "2 read, 0 pending, 0 failed."
     image.refresh_from_db()
     assert (image.title, image.description) == ("Mine", "On the beach")
-    assert from_camera(image).camera == "FUJIFILM X100V"
-    assert from_camera(other).taken == wall(2023, 7, 14)
+    assert capture_of(image).camera == "FUJIFILM X100V"
+    assert capture_of(other).taken == wall(2023, 7, 14)
     assert read() == "0 read, 0 pending, 0 failed."
 
 
 def test_it_stops_at_the_limit_and_the_next_run_continues():
     for number, colour in enumerate(("red", "green", "blue")):
-        kept_before(written(colour), f"/photos/{number}.jpg")
+        stored_by_old_version(written(colour), f"/photos/{number}.jpg")
     assert read("--limit", "2") == "2 read, 1 pending, 0 failed."
     assert read() == "1 read, 0 pending, 0 failed."
 
@@ -329,13 +329,13 @@ def test_metadata_at_the_end_of_a_file_is_read():
     plain = a_photo("WEBP", exif=exif_block(t272="X100V"))
     size = len(plain) - 8 + 8 + len(noise)
     data = plain[:4] + size.to_bytes(4, "little") + plain[8:30] + b"junk" + len(noise).to_bytes(4, "little") + noise
-    image = kept_before(data + plain[30:])
+    image = stored_by_old_version(data + plain[30:])
     read()
-    assert from_camera(image).camera == "X100V"
+    assert capture_of(image).camera == "X100V"
 
 
 def test_a_missing_original_is_reported_and_others_are_read():
-    kept_before(written())
+    stored_by_old_version(written())
     lost = an_image()
     out = StringIO()
     with pytest.raises(SystemExit):
@@ -345,28 +345,30 @@ def test_a_missing_original_is_reported_and_others_are_read():
 
 
 def test_a_file_that_crashes_the_decoder_does_not_affect_others(bad_decoder: None):
-    images = [kept_before(written(colour), f"/photos/{colour}.jpg") for colour in ("red", "green")]
-    bad = kept_before(marked(bad_decoders.EXIT), "/photos/bad.jpg")
+    images = [stored_by_old_version(written(colour), f"/photos/{colour}.jpg") for colour in ("red", "green")]
+    bad = stored_by_old_version(marked(bad_decoders.EXIT), "/photos/bad.jpg")
     out = StringIO()
     with pytest.raises(SystemExit):
         call_command("read_metadata", stdout=out, stderr=out)
     assert "2 read, 1 pending, 1 failed." in out.getvalue()
     assert str(bad.pk) in out.getvalue()
-    assert [from_camera(image).camera for image in images] == ["FUJIFILM X100V"] * 2
+    assert [capture_of(image).camera for image in images] == ["FUJIFILM X100V"] * 2
 
 
 def test_fields_that_a_curator_edited_or_emptied_are_kept(as_carol):
-    image = kept_before(written(t270="On the beach", t315="Ada", t33432="CC0"), description="x", author="Grace")
+    image = stored_by_old_version(
+        written(t270="On the beach", t315="Ada", t33432="CC0"), description="x", author="Grace"
+    )
     form = {"title": "", "description": "", "tags": "", "source_link": "", "author": "Grace", "licence": ""}
     as_carol.post(reverse("admin:search_image_change", args=[image.pk]), form)
-    assert from_camera(image).edited == ["description"]
+    assert capture_of(image).edited == ["description"]
     read()
     image.refresh_from_db()
     assert (image.description, image.author, image.licence) == ("", "Grace", "CC0")
 
 
 def test_fields_emptied_in_an_earlier_version_are_known_from_its_log(carol):
-    image = kept_before(written(t270="On the beach"))
+    image = stored_by_old_version(written(t270="On the beach"))
     message = [{"changed": {"fields": ["Description"]}}]
     LogEntry.objects.log_actions(carol.pk, Image.objects.filter(pk=image.pk), CHANGE, message)
     read()
@@ -376,12 +378,12 @@ def test_fields_emptied_in_an_earlier_version_are_known_from_its_log(carol):
 
 def test_captions_of_uploads_are_not_read_later():
     data = written(t270="Unasked")
-    image = kept_before(data)
+    image = stored_by_old_version(data)
     Origin.objects.all().delete()
     read()
     image.refresh_from_db()
     assert image.description == ""
-    assert from_camera(image).camera == "FUJIFILM X100V"
+    assert capture_of(image).camera == "FUJIFILM X100V"
 
 
 def test_reading_again_keeps_edited_fields():
@@ -390,7 +392,7 @@ def test_reading_again_keeps_edited_fields():
     Capture.objects.update(taken=wall(2015, 1, 2), taken_from="person", reader=0)
     note_edits([image.pk], ["taken"])
     write_captures({image.pk: PhotoMetadata.of(taken="2014-07-03T14:22:10", taken_from="camera", camera="X100VI")})
-    capture = from_camera(Image.objects.get(pk=image.pk))
+    capture = capture_of(Image.objects.get(pk=image.pk))
     assert (capture.taken, capture.taken_from, capture.camera) == (wall(2015, 1, 2), "person", "X100VI")
 
 
@@ -496,7 +498,7 @@ def posted(capture: Capture, **changes: object) -> dict[str, object]:
 def test_a_curator_corrects_the_date(as_carol, shown):
     page = reverse("admin:search_image_change", args=[shown.pk])
     assert "FUJIFILM X100V" in as_carol.get(page).content.decode()
-    form = posted(from_camera(shown), taken=wall(2014, 7, 4, 1, 2, 3), rating=4)
+    form = posted(capture_of(shown), taken=wall(2014, 7, 4, 1, 2, 3), rating=4)
     answer = as_carol.post(page, form)
     assert answer.status_code == 302, answer.content.decode()[:5000]
     capture = Capture.objects.get(pk=shown.pk)
@@ -512,14 +514,14 @@ def test_a_curator_dates_an_image_without_metadata(as_carol):
         reverse("admin:search_image_change", args=[image.pk]), {**form, "capture-INITIAL_FORMS": "0"}
     )
     assert answer.status_code == 302, answer.content.decode()[:5000]
-    capture = from_camera(Image.objects.get(pk=image.pk))
+    capture = capture_of(Image.objects.get(pk=image.pk))
     assert (capture.taken, capture.taken_from, capture.camera) == (wall(1935, 5, 4), "person", "Leica")
     assert (capture.edited, capture.reader) == (["camera", "taken"], 0)
 
 
 def test_a_place_needs_latitude_and_longitude(as_carol, shown):
     page = reverse("admin:search_image_change", args=[shown.pk])
-    answer = as_carol.post(page, posted(from_camera(shown), longitude=""))
+    answer = as_carol.post(page, posted(capture_of(shown), longitude=""))
     assert "A place has a latitude and a longitude." in answer.content.decode()
 
 

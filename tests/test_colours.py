@@ -92,7 +92,7 @@ def test_a_picture_of_any_size_has_colours():
 
 
 @pytest.fixture
-def _asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def _fixed_query_vector(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(query_vector, "text_vector", lambda words: a_vector(1))
 
 
@@ -115,7 +115,7 @@ def counts(**filters: Any) -> dict[str, int]:
 
 
 @pytest.mark.django_db
-@pytest.mark.usefixtures("_asked")
+@pytest.mark.usefixtures("_fixed_query_vector")
 def test_filters_by_colour_mostly_colour_and_colours_together_find_and_count():
     coloured("flag", "red", "white", "blue")
     coloured("rose", "red", "red", "green")
@@ -150,7 +150,7 @@ def test_colours_can_be_typed_in_the_search_box(text: str, filters: Filters | No
 
 
 @pytest.mark.django_db
-@pytest.mark.usefixtures("_asked")
+@pytest.mark.usefixtures("_fixed_query_vector")
 def test_a_minus_excludes_images_with_any_of_a_colour():
     coloured("flag", "red", "white")
     coloured("sea", "blue")

@@ -105,14 +105,14 @@ def kind(command: Command) -> str:
     return next((why for pattern, why in NOT_RUN.items() if re.fullmatch(pattern, line)), "")
 
 
-def managed(names: set[str]) -> list[list[str]]:
+def arguments_of(names: set[str]) -> list[list[str]]:
     """The arguments of each command with one of these names, as written, in the order of the documents."""
     found = [list(one.words[1:]) for one in commands() if one.words[0] == "manage.py" and one.words[1] in names]
     assert {words[0] for words in found} == names
     return found
 
 
-class Typed:
+class CommandRunner:
     """Runs commands as written, with existing files and names in place of those in the documents."""
 
     def __init__(self, stand_ins: dict[str, str], needs: dict[str, list[str]], ends_with: dict[str, set[int]]) -> None:
@@ -377,7 +377,7 @@ def test_commands_that_fill_and_maintain_a_collection(settings: Any, folder: Pat
     pictures = str(folder / "Pictures")
     (settings.DATA_DIR / "postgres").mkdir(parents=True)
     (settings.DATA_DIR / "postgres/PG_VERSION").write_text(str(TARGET_POSTGRES_VERSION))
-    typed = Typed(
+    typed = CommandRunner(
         {
             **dict.fromkeys(("~/Pictures", "FOLDER", "..."), pictures),
             "FILE": str(folder / "vocabulary.csv"),
@@ -400,7 +400,7 @@ def test_commands_that_fill_and_maintain_a_collection(settings: Any, folder: Pat
     first = ["ingest", "~/Pictures"]
     typed.run(first)
     typed.stand_ins["RUN"] = str(Run.objects.latest("pk").pk)
-    for words in managed(FILLED):
+    for words in arguments_of(FILLED):
         if words != first:
             typed.run(words)
     assert typed.problems == {}
@@ -418,8 +418,8 @@ def test_commands_for_accounts(alice: User, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(getpass, "getpass", lambda prompt="": "a long enough word of somebody")
     monkeypatch.setattr("builtins.input", lambda prompt="": "olga" if "name" in prompt.lower() else "")
     TOTPDevice.objects.create(user=alice, confirmed=True)
-    typed = Typed(dict.fromkeys(("NAME", "이름"), "alice"), {"remove_second_factor": ["NAME"]}, {})
-    for words in managed(ACCOUNTS):
+    typed = CommandRunner(dict.fromkeys(("NAME", "이름"), "alice"), {"remove_second_factor": ["NAME"]}, {})
+    for words in arguments_of(ACCOUNTS):
         typed.run(words, **({"stdin": Terminal()} if words[0] == "createsuperuser" else {}))
     assert typed.problems == {}
     assert User.objects.get(username="olga").is_superuser
@@ -434,7 +434,7 @@ def test_commands_for_backups(settings: Any, folder: Path, running_rclone: Rclon
     use_s3(settings, running_rclone)
     kept = [add_picture(picture_bytes(colour), Details(title=colour), None).image.pk for colour in COLOURS]
     target = folder / "backups"
-    typed = Typed(
+    typed = CommandRunner(
         {
             **dict.fromkeys(("/mnt/backups/pictures", "TARGET", "SOURCE"), str(target)),
             "s3://backups/pictures": f"s3://{BUCKET}/backups/pictures",
@@ -446,9 +446,9 @@ def test_commands_for_backups(settings: Any, folder: Path, running_rclone: Rclon
         },
         {},
     )
-    at = next(words for words in managed(BACKUPS) if "--at" in words)
+    at = next(words for words in arguments_of(BACKUPS) if "--at" in words)
     typed.needs[" ".join(at)] = ["--replace"]
-    for words in sorted(managed(BACKUPS)):  # backup before restore
+    for words in sorted(arguments_of(BACKUPS)):  # backup before restore
         if words == at:
             made = min(path.stem for path in (target / "manifests").iterdir())
             assert len(made) == len(words[-1])
@@ -476,8 +476,8 @@ def test_commands_that_switch_and_compare_models(folder: Path, another_model: No
     Judgement.say("red", "en", images[0].pk, Judgement.Grade.FITS, None)
     models = ("NEW_IMAGE_MODEL", "NEW_TEXT_MODEL", "IMAGE_MODEL", "TEXT_MODEL", "google/siglip2-base-patch16-224")
     places = dict.fromkeys(("FOLDER", "val2017"), str(folder / "Pictures"))
-    typed = Typed({**dict.fromkeys(models, NEW), **places}, {"compare_models": ["own.csv"]}, {})
-    for words in managed(MODELS):
+    typed = CommandRunner({**dict.fromkeys(models, NEW), **places}, {"compare_models": ["own.csv"]}, {})
+    for words in arguments_of(MODELS):
         if words[:2] == ["compare_models", "own.csv"] and "--images" in words:
             typed.stand_ins["own.csv"] = "files.csv"
         if words[0] == "switch_model" and typed.said.get("switch_model --activate"):

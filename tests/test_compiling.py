@@ -124,7 +124,7 @@ def test_a_verdict_is_not_computed_again(compiled: Path, monkeypatch: pytest.Mon
 
 
 @pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> None:
+def fake_compiling(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replace compiling, which takes long, where the test is about the stored files."""
 
     def chosen_texts(draft: Path, name: str) -> Verdict:
@@ -287,7 +287,7 @@ def test_backends_are_timed_in_turns_and_the_minimum_counts(monkeypatch: pytest.
 # What is kept
 
 
-@pytest.mark.usefixtures("made")
+@pytest.mark.usefixtures("fake_compiling")
 @pytest.mark.parametrize("kind", ["another processor", "another library", "another format"])
 def test_models_are_compiled_again_for_another_kind_of_machine(
     compiled: Path, monkeypatch: pytest.MonkeyPatch, kind: str
@@ -334,7 +334,7 @@ def test_the_kind_of_machine_depends_on_the_processor_but_not_on_its_current_clo
         hardware._processor.cache_clear()
 
 
-@pytest.mark.usefixtures("made")
+@pytest.mark.usefixtures("fake_compiling")
 def test_leftovers_of_killed_runs_and_older_versions_are_removed(compiled: Path) -> None:
     leftovers = [compiled / "draft-killed", compiled.parent / "words-0123456789abcdef"]
     for folder in leftovers:
@@ -360,7 +360,7 @@ def test_a_model_with_a_changed_tokenizer_is_compiled_again(compiled: Path, sett
     assert not compiled_store.verdict_on("words")
 
 
-@pytest.mark.usefixtures("made")
+@pytest.mark.usefixtures("fake_compiling")
 def test_several_compiled_models_are_kept_and_the_least_recently_used_is_removed(
     compiled: Path, settings: Any, tmp_path: Path
 ) -> None:
@@ -377,7 +377,7 @@ def test_several_compiled_models_are_kept_and_the_least_recently_used_is_removed
     assert set(compiled.glob("words-*")) == set(folders[1:])
 
 
-@pytest.mark.usefixtures("made")
+@pytest.mark.usefixtures("fake_compiling")
 def test_a_model_is_compiled_and_removed_by_its_name(
     compiled: Path, settings: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -23,7 +23,7 @@ VECTORS = {"red": RED, "blue": BLUE}
 
 
 @pytest.fixture(autouse=True)
-def _asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def _fixed_query_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(query_vector, "text_vector", lambda words: VECTORS.get(words, RED))
 
 

@@ -55,7 +55,7 @@ def pending(**fields: Any) -> Image:
 
 
 @contextmanager
-def meanwhile(*works: Callable[[], Any]) -> Iterator[list[Any]]:
+def running_concurrently(*works: Callable[[], Any]) -> Iterator[list[Any]]:
     """Run functions in threads with their own connections; their results are in the list after the block."""
     done: list[Any] = []
 
@@ -103,7 +103,7 @@ def test_ingestion_locks_rows_in_the_order_of_their_ids(is_stale: bool) -> None:
         with staging() as rows:
             rows.write(again)
 
-    with meanwhile(ingest), transaction.atomic():
+    with running_concurrently(ingest), transaction.atomic():
         # The lock of a curator's action that has begun with the lowest id.
         assert list(Image.objects.select_for_update().filter(pk=low.pk)) == [low]
         wait_until_blocked()
@@ -128,7 +128,7 @@ def test_an_edit_while_a_vector_is_computed_keeps_both(owed: Any) -> None:
         held.wait(30)
         return carol.post(change_page(image), {"title": "Lighthouse", "tags": "sea"}, follow=True)
 
-    with meanwhile(save) as done, claim(owed(), 10, ()) as claimed:
+    with running_concurrently(save) as done, claim(owed(), 10, ()) as claimed:
         held.set()
         assert claimed == [image]
         wait_until_blocked()
@@ -156,7 +156,7 @@ def test_an_edit_that_waits_too_long_is_a_409_with_the_form_filled_in(monkeypatc
             carol.post(change_page(image), {"title": "등대"}, headers={"accept-language": "ko"}),
         ]
 
-    with claim(Pending(), 10, ()), meanwhile(everything) as done:
+    with claim(Pending(), 10, ()), running_concurrently(everything) as done:
         pass
 
     [[form, *actions, in_korean]] = [*done]
@@ -180,7 +180,7 @@ def test_saving_an_image_that_was_just_deleted_shows_a_message() -> None:
         held.wait(30)
         return carol.post(change_page(image), {"title": "Lighthouse"}, follow=True)
 
-    with meanwhile(save) as done, transaction.atomic():
+    with running_concurrently(save) as done, transaction.atomic():
         Image.objects.filter(pk=image.pk)._raw_delete(using="default")
         held.set()
         wait_until_blocked()
@@ -397,7 +397,7 @@ def test_two_curators_who_change_the_same_images_both_succeed(monkeypatch: pytes
                 )
             return act(dora, other, *reversed(pictures), post="yes")
 
-        with meanwhile(first, second) as done:
+        with running_concurrently(first, second) as done:
             pass
         assert [answer.status_code for answer in done] == [HTTPStatus.OK] * 2
         assert not [answer for answer in done if BUSY in said(answer)]
@@ -426,7 +426,7 @@ def test_the_victim_of_a_deadlock_is_retried() -> None:
 
         return work
 
-    with meanwhile(lambda: retried(take("carol", one, two)), lambda: retried(take("dora", two, one))):
+    with running_concurrently(lambda: retried(take("carol", one, two)), lambda: retried(take("dora", two, one))):
         pass
 
     assert len(tries) == 3
@@ -504,7 +504,7 @@ def test_reading_a_locked_table_is_a_503_that_says_the_database_is_busy(path: st
 
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("LOCK TABLE search_image")
-        with meanwhile(look) as done:
+        with running_concurrently(look) as done:
             pass
 
     assert done[0].status_code == HTTPStatus.SERVICE_UNAVAILABLE
@@ -560,6 +560,9 @@ def test_after_a_conflict_the_list_keeps_its_filters(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(conflicts, "PATIENCE", "50ms")
     carol = as_curator("carol")
     image = pending(title="One")
-    with claim(Pending(), 10, ()), meanwhile(lambda: act(carol, "hide", image, where=f"{IMAGES}?q=One")) as done:
+    with (
+        claim(Pending(), 10, ()),
+        running_concurrently(lambda: act(carol, "hide", image, where=f"{IMAGES}?q=One")) as done,
+    ):
         pass
     assert done[0].redirect_chain[-1][0] == f"{IMAGES}?q=One"

@@ -50,7 +50,7 @@ def test_lock_and_statement_timeouts_are_set_unless_configured(monkeypatch: pyte
         other.close()
 
 
-class Door:
+class TcpProxy:
     """A TCP proxy for the tests' PostgreSQL that can be closed, or drop all data."""
 
     def __init__(self) -> None:
@@ -96,20 +96,20 @@ class Door:
 
 
 @pytest.fixture
-def door() -> Iterator[Door]:
-    door = Door()
-    yield door
-    door.shut()
+def proxy() -> Iterator[TcpProxy]:
+    proxy = TcpProxy()
+    yield proxy
+    proxy.shut()
 
 
 @pytest.fixture
 def pool_of(
-    door: Door, db: None, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    proxy: TcpProxy, db: None, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> Callable[[float], Pool]:
     """Makes pools behind the proxy, for requests or, with patience, for commands."""
     monkeypatch.setattr(breaker, "EVERY", 0.05)
     monkeypatch.setattr(pool, "SILENCE", 0.3)
-    where = connection.get_connection_params() | {"dbname": "postgres", "host": "127.0.0.1", "port": door.port}
+    where = connection.get_connection_params() | {"dbname": "postgres", "host": "127.0.0.1", "port": proxy.port}
 
     def made(patience: float) -> Pool:
         one = Pool(
@@ -135,36 +135,36 @@ def until(happened: Callable[[], object]) -> None:
 
 
 def test_requests_fail_at_once_while_the_database_is_down_and_recover_when_it_answers(
-    door: Door, pool_of: Callable[[float], Pool]
+    proxy: TcpProxy, pool_of: Callable[[float], Pool]
 ) -> None:
     one = pool_of(0)
     assert answers(one)
-    door.shut()
+    proxy.shut()
     asked = time.monotonic()
 
-    def told(_number: int) -> bool:
+    def is_refused(_number: int) -> bool:
         try:
             return not answers(one)
         except psycopg.OperationalError:
             return True
 
     with ThreadPoolExecutor(16) as people:
-        assert all(people.map(told, range(64)))
+        assert all(people.map(is_refused, range(64)))
     assert time.monotonic() - asked < 20  # each request could wait this long, with sixteen at a time
     assert one.breaker.is_away
 
-    door.open()
+    proxy.open()
     until(lambda: not one.breaker.is_away)
     assert answers(one)
 
 
 def test_a_hanging_database_is_given_up_but_a_slow_query_is_waited_for(
-    door: Door, pool_of: Callable[[float], Pool]
+    proxy: TcpProxy, pool_of: Callable[[float], Pool]
 ) -> None:
     one = pool_of(0)
     with one.connection() as given:
         assert given.execute("SELECT 7 FROM pg_sleep(0.8)").fetchone() == (7,)
-        door.swallow()
+        proxy.swallow()
         with pytest.raises(DatabaseAway):
             given.execute("SELECT 1")
     asked = time.monotonic()
@@ -184,14 +184,14 @@ def test_a_long_upload_of_parameters_is_not_given_up(
         assert given.execute("SELECT length(%s)", ["a" * 10_000_000]).fetchone() == (10_000_000,)
 
 
-def test_a_command_waits_for_the_database_to_come_back(door: Door, pool_of: Callable[[float], Pool]) -> None:
+def test_a_command_waits_for_the_database_to_come_back(proxy: TcpProxy, pool_of: Callable[[float], Pool]) -> None:
     one = pool_of(20)
     assert answers(one)
-    door.shut()
+    proxy.shut()
     until(lambda: one.breaker.is_away or not one.check())
     with ThreadPoolExecutor(1) as later:
         answered = later.submit(answers, one)
-        door.open()
+        proxy.open()
         assert answered.result()
 
 

@@ -44,13 +44,13 @@ def titles(query: SearchQuery) -> list[str]:
 
 
 @pytest.fixture
-def three() -> None:
+def some_dates() -> None:
     """Images added in another order than they were taken."""
     for title, when in (("august", AUGUST), ("old", OLD), ("undated", None), ("july", JULY)):
         taken(title, when, similarity={"old": 0.95}.get(title, 0.9))
 
 
-@pytest.mark.usefixtures("three")
+@pytest.mark.usefixtures("some_dates")
 @pytest.mark.parametrize(
     ("sort", "order"),
     [(Sort.TAKEN, ["august", "july", "old", "undated"]), (Sort.TAKEN_OLDEST, ["old", "july", "august", "undated"])],
@@ -69,7 +69,7 @@ def test_a_search_with_only_unwanted_parts_is_sorted_by_date_taken(sort: Sort, o
     assert titles(SearchQuery(words="-red", sort=sort)) == order
 
 
-@pytest.mark.usefixtures("three")
+@pytest.mark.usefixtures("some_dates")
 def test_full_text_results_are_sorted_by_date_taken() -> None:
     Image.objects.update(description="boat")
     query = SearchQuery(words="boat", mode=Mode.WORDS, sort=Sort.TAKEN)
@@ -107,7 +107,7 @@ def test_pages_sorted_by_date_taken_neither_repeat_nor_skip_images() -> None:
         assert dated == sorted(dated, reverse=True)
 
 
-@pytest.mark.usefixtures("three")
+@pytest.mark.usefixtures("some_dates")
 def test_filters_use_the_local_day_of_the_photo() -> None:
     taken("midnight there", wall(2023, 7, 15), taken_offset=13 * 60)
     only = Filters(taken_since=dt.date(2023, 7, 15), taken_until=dt.date(2023, 7, 15))
@@ -115,7 +115,7 @@ def test_filters_use_the_local_day_of_the_photo() -> None:
     assert titles(SearchQuery(words="red", filters=only)) == ["midnight there"]
 
 
-@pytest.mark.usefixtures("three")
+@pytest.mark.usefixtures("some_dates")
 def test_there_are_filters_by_camera_lens_rating_and_certainty_of_the_date() -> None:
     taken("x", JULY, camera="X100V", lens="23mm", rating=4, taken_from="name")
     taken("y", None)
@@ -202,7 +202,7 @@ def test_labels_of_years_and_months() -> None:
     assert span_label(month_of(2023, 7)) == "July 2023"
 
 
-@pytest.mark.usefixtures("three")
+@pytest.mark.usefixtures("some_dates")
 def test_the_filters_of_the_page_have_a_histogram_and_date_fields(client: Client) -> None:
     page = client.get("/search", {"q": "red", "filters": "open", "taken_since": "2023-07-01"}).content.decode()
     assert 'title="2023: 2"' in page
@@ -219,7 +219,7 @@ def shown_in(page: str) -> list[str]:
     return re.findall(r'<h3 class="tile-title[^>]*>([^<]*)</h3>', page)
 
 
-@pytest.mark.usefixtures("three")
+@pytest.mark.usefixtures("some_dates")
 def test_the_timeline_shows_images_by_month_and_links_to_undated_ones(client: Client) -> None:
     hidden = taken("hidden", JULY)
     Image.objects.filter(pk=hidden.pk).update(hidden=True)
@@ -230,7 +230,7 @@ def test_the_timeline_shows_images_by_month_and_links_to_undated_ones(client: Cl
     assert shown_in(client.get(undated).content.decode()) == ["undated"]
 
 
-@pytest.mark.usefixtures("three")
+@pytest.mark.usefixtures("some_dates")
 @pytest.mark.parametrize(
     ("at", "shown"),
     [

@@ -56,7 +56,7 @@ def deleted_by(carol: Client, *colours: str) -> None:
     assert not Image.objects.filter(pk__in=ids).exists()
 
 
-def there() -> set[str]:
+def stored_colours() -> set[str]:
     names = {content_id(data): colour for colour, data in PICTURES.items()}
     return {names[pk] for pk in Image.objects.values_list("pk", flat=True)}
 
@@ -71,7 +71,7 @@ def test_ingesting_a_folder_again_reports_deleted_pictures_and_adds_none(
     for _ in range(2):
         assert run(folder) == ["0 added, 1 already here, 2 deleted earlier, 0 failed.", HINT]
     assert run(folder, "--dry-run") == ["0 would be added, 1 already here, 2 deleted earlier, 0 failed.", HINT]
-    assert there() == {"green"}
+    assert stored_colours() == {"green"}
 
 
 def test_a_picture_deleted_on_its_admin_page_is_not_added_again(folder: Path, as_carol: Client) -> None:
@@ -96,7 +96,7 @@ def test_a_deleted_picture_is_recognised_by_its_content_in_another_place(
     deleted_by(as_carol, "red", "blue")
     place = elsewhere(folder)
     assert run(place)[0] == "0 added, 1 already here, 2 deleted earlier, 0 failed."
-    assert there() == {"green"}
+    assert stored_colours() == {"green"}
     # A file that was read this time is not read the next time.
     assert Origin.objects.filter(image_id=content_id(PICTURES["red"])).count() == 2
 
@@ -148,7 +148,7 @@ def test_only_the_deleted_picture_of_an_upload_is_refused(as_alice: Client, as_c
     deleted_by(as_carol, "red")
     page = as_alice.post("/upload/", {"pictures": [picture_file(data=PICTURES[one]) for one in ("red", "blue")]})
     assert page.status_code == 200
-    assert there() == {"blue"}
+    assert stored_colours() == {"blue"}
 
 
 @pytest.mark.parametrize("path", ["/upload/", "/api/images"])
@@ -157,7 +157,7 @@ def test_an_upload_by_a_curator_restores_a_deleted_picture(folder: Path, as_caro
     deleted_by(as_carol, "red")
     field = "pictures" if path == "/upload/" else "picture"
     assert as_carol.post(path, {field: picture_file(data=PICTURES["red"])}).status_code in {200, 201}
-    assert there() == set(COLOURS)
+    assert stored_colours() == set(COLOURS)
     assert not Tombstone.objects.exists()
     assert run(folder) == ["0 added, 3 already here, 0 failed."]
 

@@ -48,7 +48,7 @@ def any_storage(request: pytest.FixtureRequest, settings: Any) -> None:
         use_s3(settings, server)
 
 
-def left(image_id: uuid.UUID = RED_ID) -> list[str]:
+def remaining_keys(image_id: uuid.UUID = RED_ID) -> list[str]:
     return [key for key in storage.keys_of(image_id) if storage.exists(key)]
 
 
@@ -78,7 +78,7 @@ def test_a_rendition_requested_during_the_deletion_is_not_stored(monkeypatch: py
     renditions.read_or_make(image, width)
 
     assert not Image.objects.exists()
-    assert left() == []
+    assert remaining_keys() == []
     assert not OwedDeletion.objects.exists()
 
 
@@ -95,7 +95,7 @@ def test_a_rendition_of_an_image_deleted_while_it_is_made_is_not_stored(monkeypa
 
     with pytest.raises(MissingObject, match="has been deleted"):
         renditions.read_or_make(image, storage.DISPLAY)
-    assert left() == []
+    assert remaining_keys() == []
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_a_failed_attempt_to_add_an_image_again_still_deletes_its_original(
     storage_down: Callable[[], None], monkeypatch: pytest.MonkeyPatch, carol: User, way: str
 ) -> None:
     add_picture(RED, Details(), None).image.delete()
-    assert left()
+    assert remaining_keys()
     with monkeypatch.context() as full:
         full.setattr(storage, "put", fails)
         with pytest.raises(StorageUnavailable):
@@ -130,7 +130,7 @@ def test_a_failed_attempt_to_add_an_image_again_still_deletes_its_original(
 
     call_command("reconcile")
 
-    assert left() == []
+    assert remaining_keys() == []
 
 
 @pytest.mark.usefixtures("any_storage")
@@ -139,10 +139,10 @@ def test_objects_of_a_deleted_image_that_fails_to_be_added_again_are_removed(
     monkeypatch: pytest.MonkeyPatch, carol: User, way: str
 ) -> None:
     add_picture(RED, Details(), None).image.delete()
-    assert left() == []
+    assert remaining_keys() == []
 
     def fail(*prepared: object) -> None:
-        assert len(left()) == 2
+        assert len(remaining_keys()) == 2
         raise WrongVectors("no vector")
 
     monkeypatch.setattr(adding_room, "staging", fail)
@@ -153,7 +153,7 @@ def test_objects_of_a_deleted_image_that_fails_to_be_added_again_are_removed(
     else:
         assert len(ingest([ITEM], again=True).failed) == 1
 
-    assert left() == []
+    assert remaining_keys() == []
     assert Tombstone.objects.filter(pk=RED_ID).exists()
 
 
@@ -167,7 +167,7 @@ def test_an_image_deleted_while_reconcile_makes_its_thumbnail_leaves_no_objects(
 
     reconcile(lambda finding: None, repair=True)
 
-    assert left() == []
+    assert remaining_keys() == []
     assert not OwedDeletion.objects.exists()
 
 
@@ -181,7 +181,7 @@ def test_an_image_deleted_while_ingestion_restores_its_objects_leaves_none(
 
     ingest([ITEM])
 
-    assert left() == []
+    assert remaining_keys() == []
     assert not Image.objects.exists()
     assert not OwedDeletion.objects.exists()
 
@@ -192,7 +192,7 @@ def test_copies_of_a_deleted_image_in_one_ingestion_are_added_once() -> None:
     report = ingest([Item(str(number), lambda: RED) for number in range(5)], again=True)
 
     assert (report.added, report.known) == (1, 4)
-    assert len(left()) == 2
+    assert len(remaining_keys()) == 2
 
 
 def test_interrupting_a_run_with_a_hanging_storage_leaves_a_pending_deletion(
@@ -228,7 +228,7 @@ def test_interrupting_a_run_with_a_hanging_storage_leaves_a_pending_deletion(
 
     assert OwedDeletion.objects.filter(pk=RED_ID).exists()
     call_command("reconcile")
-    assert left() == []
+    assert remaining_keys() == []
 
 
 @pytest.mark.usefixtures("any_storage")
@@ -263,9 +263,9 @@ def test_after_concurrent_changes_rows_and_objects_are_consistent(carol: User) -
 
     assert errors == []
     deleting_room.delete_pending()
-    assert bool(Image.objects.exists()) == (storage.original_key(RED_ID) in left())
+    assert bool(Image.objects.exists()) == (storage.original_key(RED_ID) in remaining_keys())
     delete_it()
-    assert left() == []
+    assert remaining_keys() == []
     assert not OwedDeletion.objects.exists()
     with connection.cursor() as cursor:
         # Of this database only: other test processes have their own.

@@ -58,13 +58,13 @@ def test_all_vectors_are_copied_once_and_each_partition_has_its_index() -> None:
 def test_changes_made_during_partitioning_are_kept() -> None:
     table = a_set()
 
-    def meanwhile(doing: str) -> None:
+    def change_rows(doing: str) -> None:
         if doing.startswith("Building"):
             Image.objects.bulk_create([an_image(20)])
             Image.objects.filter(pk=uuid.UUID(int=1)).update(embedding=unit(50))
             Image.objects.filter(pk=uuid.UUID(int=2)).delete()
 
-    assert divide(table, 2, meanwhile) is not None
+    assert divide(table, 2, change_rows) is not None
     assert rows() == [1, 3, 4, 5, 6, 7, 8, 9, 10, 20]
     changed = ImageVector.objects.get(image_id=uuid.UUID(int=1))
     assert changed.embedding == pytest.approx(unit(50), abs=1e-3)

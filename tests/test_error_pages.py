@@ -237,7 +237,7 @@ def test_the_sign_up_page_says_that_sign_up_is_switched_off(client: Client, sett
 
 
 @pytest.fixture
-def known(alice: User) -> dict[str, Any]:
+def parameter_values(alice: User) -> dict[str, Any]:
     """Values for the parameters of addresses."""
     image = stored_image("teal", tags=["sea"])
     saved = SavedSearch.objects.create(user=alice, name="sea", query="tag=sea", last_seen=image.created)
@@ -251,27 +251,29 @@ def known(alice: User) -> dict[str, Any]:
     }
 
 
-def addresses(patterns: list[Any], known: dict[str, Any], before: str = "/") -> Iterator[str]:
+def addresses(patterns: list[Any], parameter_values: dict[str, Any], before: str = "/") -> Iterator[str]:
     """All addresses of the site that these values can fill."""
     for one in patterns:
         if isinstance(one, URLResolver):
-            yield from addresses(one.url_patterns, known, before + str(one.pattern))
-        elif isinstance(one, URLPattern) and (written := _filled(before + str(one.pattern), known)):
+            yield from addresses(one.url_patterns, parameter_values, before + str(one.pattern))
+        elif isinstance(one, URLPattern) and (written := _filled(before + str(one.pattern), parameter_values)):
             yield written
 
 
-def _filled(route: str, known: dict[str, Any]) -> str:
+def _filled(route: str, parameter_values: dict[str, Any]) -> str:
     try:
-        filled = re.sub(r"<(?:\w+:)?(\w+)>|\{(\w+)\}", lambda part: str(known[part[1] or part[2]]), route)
+        filled = re.sub(r"<(?:\w+:)?(\w+)>|\{(\w+)\}", lambda part: str(parameter_values[part[1] or part[2]]), route)
     except KeyError:
         return ""
     return "" if re.search(r"[\^$()\\]", filled) else filled
 
 
-def test_head_requests_are_answered_like_get_requests(admin_client: Client, as_alice: Client, known: dict[str, Any]):
-    asked = set(addresses(get_resolver().url_patterns, known))
-    assert {"/", "/search", f"/images/{known['image_id']}/download", "/api/search", "/upload/"} <= asked
-    asked |= {"/healthz", "/api/search?q=red", f"/api/images/{known['image_id']}", "/search?like=x"}
+def test_head_requests_are_answered_like_get_requests(
+    admin_client: Client, as_alice: Client, parameter_values: dict[str, Any]
+):
+    asked = set(addresses(get_resolver().url_patterns, parameter_values))
+    assert {"/", "/search", f"/images/{parameter_values['image_id']}/download", "/api/search", "/upload/"} <= asked
+    asked |= {"/healthz", "/api/search?q=red", f"/api/images/{parameter_values['image_id']}", "/search?like=x"}
     # Django's login view, which redirects a user who is logged in, checks the method.
     for address in sorted(asked - {"/admin/login/"}):
         for person in (as_alice, admin_client):
@@ -281,14 +283,14 @@ def test_head_requests_are_answered_like_get_requests(admin_client: Client, as_a
             assert b"".join(headed) == b""
 
 
-def test_head_requests_of_downloads_return_the_length(client: Client, known: dict[str, Any]):
-    address = f"/images/{known['image_id']}/download"
+def test_head_requests_of_downloads_return_the_length(client: Client, parameter_values: dict[str, Any]):
+    address = f"/images/{parameter_values['image_id']}/download"
     length = len(b"".join(client.get(address).streaming_content))
     assert client.head(address)["Content-Length"] == str(length)
     assert client.head("/healthz")["Content-Length"] == str(len(client.get("/healthz").content))
 
 
-def test_a_head_request_does_not_mark_a_saved_search_as_seen(as_alice: Client, known: dict[str, Any]):
+def test_a_head_request_does_not_mark_a_saved_search_as_seen(as_alice: Client, parameter_values: dict[str, Any]):
     saved = SavedSearch.objects.get()
     as_alice.head(f"/saved/{saved.pk}/?since=2026-01-01T00:00:00Z")
     assert SavedSearch.objects.get().last_seen == saved.last_seen

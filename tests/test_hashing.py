@@ -16,7 +16,7 @@ OURS = ["search.accounts.password_hashing.PBKDF2"]
 
 
 @pytest.fixture
-def held(settings) -> Iterator[Callable[[], list[str]]]:
+def full_queue(settings) -> Iterator[Callable[[], list[str]]]:
     """The hashing thread is busy and its queue full; call it to let them finish."""
     settings.PASSWORD_HASHERS = OURS
     go_on, done = threading.Event(), []
@@ -55,14 +55,14 @@ def test_hashing_has_a_lower_priority_than_searches():
     assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) < password_hashing._NICE
 
 
-def test_a_login_beyond_the_queue_is_503_with_retry_after(held, client: Client, db):
+def test_a_login_beyond_the_queue_is_503_with_retry_after(full_queue, client: Client, db):
     answer = client.post("/accounts/login/", {"username": "alice", "password": "alice's secret"})
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
     assert "Many people are logging in at this moment." in answer.text
 
 
-def test_queued_requests_are_served_and_free_the_queue(held):
-    assert held() == ["True"] * password_hashing.AT_ONCE
+def test_queued_requests_are_served_and_free_the_queue(full_queue):
+    assert full_queue() == ["True"] * password_hashing.AT_ONCE
     assert [password_hashing.in_turn(lambda: "done") for _ in range(9)] == ["done"] * 9
 
 

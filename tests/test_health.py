@@ -16,7 +16,7 @@ KINDS = (WORDS, PICTURES)
 
 
 @pytest.fixture
-def models(monkeypatch: pytest.MonkeyPatch) -> None:
+def loaded_models(monkeypatch: pytest.MonkeyPatch) -> None:
     """The models are loaded."""
     embedding.picture_encoder()
     embedding.text_encoder()
@@ -62,7 +62,7 @@ def test_requests_by_ip_address_over_plain_http_are_answered(client: Client, set
     assert answer.json()["status"] in {"ok", "not ready"}
 
 
-@pytest.mark.usefixtures("models")
+@pytest.mark.usefixtures("loaded_models")
 @pytest.mark.django_db
 def test_it_is_ready_when_every_part_answers(client: Client) -> None:
     answer = client.get("/readyz")
@@ -106,7 +106,7 @@ def test_a_model_that_can_not_be_loaded_is_reported_with_the_reason(client: Clie
         assert "EMBEDDING_IMAGE_MODEL" in answer.json()[part]
 
 
-@pytest.mark.usefixtures("models", "database_down")
+@pytest.mark.usefixtures("loaded_models", "database_down")
 def test_a_database_that_is_down_is_reported(client: Client) -> None:
     answer = client.get("/readyz")
 
@@ -115,7 +115,7 @@ def test_a_database_that_is_down_is_reported(client: Client) -> None:
     assert answer.json()["storage"] == "ok"
 
 
-@pytest.mark.usefixtures("models")
+@pytest.mark.usefixtures("loaded_models")
 @pytest.mark.django_db
 def test_a_storage_that_can_not_be_read_is_reported(client: Client, settings: Any) -> None:
     Path(settings.MEDIA_ROOT).write_text("not a folder")

@@ -25,7 +25,7 @@ CONTAINS = {Hidden.WITH: {"red", "grey"}, Hidden.ONLY: {"grey"}, Hidden.NO: {"re
 
 
 @pytest.fixture(autouse=True)
-def _asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def _fixed_query_vector(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(query_vector, "text_vector", lambda words: a_vector(1))
 
 

@@ -51,7 +51,7 @@ def test_similar_images_are_shown_below_nearest_first(client: Client):
     assert 0 < similar.index(str(close.id)) < similar.index(str(far.id))
 
 
-def ways(page: str) -> dict[str, str]:
+def neighbour_links(page: str) -> dict[str, str]:
     """The ids of the previous and next image that the page links to, by `rel`."""
     found = re.findall(r'rel="(prev|next) nofollow" href="/images/([0-9a-f-]{36})/', page)
     return dict(found)
@@ -64,15 +64,15 @@ def test_the_page_links_to_its_neighbours_in_the_search(client: Client):
     assert len(found) == PER_PAGE
     assert str(images[0].pk) not in found + beyond
     page = client.get(f"/images/{found[0]}/?tag=sea").text
-    assert ways(page) == {"next": found[1]}
+    assert neighbour_links(page) == {"next": found[1]}
     assert f"1 of {PER_PAGE + 2}" in page
     assert 'href="/search?tag=sea"' in page
     # Across the end of a page of results, and back.
     page = client.get(f"/images/{found[-1]}/?tag=sea").text
-    assert ways(page) == {"prev": found[-2], "next": beyond[0]}
+    assert neighbour_links(page) == {"prev": found[-2], "next": beyond[0]}
     ahead = html.unescape(re.search(r'rel="next nofollow" href="([^"]+)"', page)[1])  # type: ignore[index]
     page = client.get(ahead).text
-    assert ways(page) == {"prev": found[-1], "next": beyond[1]}
+    assert neighbour_links(page) == {"prev": found[-1], "next": beyond[1]}
     assert f"{PER_PAGE + 1} of {PER_PAGE + 2}" in page
 
 
@@ -82,7 +82,9 @@ def test_without_a_search_the_neighbours_are_by_date_added(client: Client):
     newest = [str(image.pk) for image in find(SearchQuery()).images]
     for number, image_id in enumerate(newest):
         beside = {"prev": newest[number - 1] if number else None, "next": dict(enumerate(newest)).get(number + 1)}
-        assert ways(client.get(f"/images/{image_id}/").text) == {name: way for name, way in beside.items() if way}
+        assert neighbour_links(client.get(f"/images/{image_id}/").text) == {
+            name: way for name, way in beside.items() if way
+        }
 
 
 @pytest.mark.parametrize(
@@ -264,10 +266,10 @@ def test_a_narrow_strip_has_renditions(client: Client):
 def test_reporting_an_image_deleted_during_the_request_is_404(client: Client, monkeypatch: pytest.MonkeyPatch):
     image = an_image()
 
-    def deleted_meanwhile(*args: object) -> Image:
+    def deleted_after_lookup(*args: object) -> Image:
         found = visible_image(*args)
         Image.objects.filter(pk=image.pk).delete()
         return found
 
-    monkeypatch.setattr("search.views.reports.visible_image", deleted_meanwhile)
+    monkeypatch.setattr("search.views.reports.visible_image", deleted_after_lookup)
     assert client.post(f"/images/{image.id}/report/", {"reason": "broken"}).status_code == 404
