@@ -1,4 +1,4 @@
-"""Results that follow what is typed."""
+"""Search while typing."""
 
 import re
 from urllib.parse import parse_qs, urlsplit
@@ -10,7 +10,7 @@ from tests.browser.conftest import OpenPage
 
 
 def searches(page: Page) -> list[str]:
-    """Notes the words that are searched from now on without opening a page."""
+    """Record the words that are searched from now on without opening a page."""
     noted: list[str] = []
 
     def note(request: Request) -> None:
@@ -22,11 +22,11 @@ def searches(page: Page) -> list[str]:
 
 
 def found(page: Page, words: str) -> None:
-    """Waits for the results of these words."""
+    """Wait for the results of these words."""
     expect(page.locator("#found")).to_have_attribute("data-words", words)
 
 
-def test_results_follow_what_is_typed(open_page: OpenPage, collection: list[Image]):
+def test_results_follow_typing(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
     box = page.locator("#words")
     box.press_sequentially("red star")
@@ -42,7 +42,7 @@ def test_results_follow_what_is_typed(open_page: OpenPage, collection: list[Imag
     expect(page).to_have_url(re.compile(r"/$"))
 
 
-def test_typing_makes_one_entry_of_the_history(open_page: OpenPage, collection: list[Image]):
+def test_typing_makes_one_history_entry(open_page: OpenPage, collection: list[Image]):
     page = open_page("/accounts/login/")
     page.goto("/")
     box = page.locator("#words")
@@ -61,7 +61,7 @@ def test_typing_makes_one_entry_of_the_history(open_page: OpenPage, collection: 
     expect(page).to_have_url(re.compile("/accounts/login/"))
 
 
-def test_a_search_that_was_sent_can_be_gone_back_to(open_page: OpenPage, collection: list[Image]):
+def test_back_returns_to_a_submitted_search(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
     box = page.locator("#words")
     box.fill("red star")
@@ -74,7 +74,7 @@ def test_a_search_that_was_sent_can_be_gone_back_to(open_page: OpenPage, collect
     expect(page).to_have_title(re.compile("red star"))
 
 
-def test_a_search_whose_results_were_looked_at_can_be_gone_back_to(open_page: OpenPage, collection: list[Image]):
+def test_back_returns_to_a_search_whose_results_were_opened(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
     box = page.locator("#words")
     box.fill("red star")
@@ -91,11 +91,11 @@ def test_a_search_whose_results_were_looked_at_can_be_gone_back_to(open_page: Op
 
 
 def stop_the_clock(page: Page) -> None:
-    """However long this machine takes to type, no time passes in the page but what the test lets pass."""
+    """Time in the page passes only as the test advances it, however slowly this machine types."""
     page.clock.pause_at(page.evaluate("Date.now() / 1000 + 10"))
 
 
-def test_an_unchanged_question_is_not_sent_again(open_page: OpenPage, collection: list[Image]):
+def test_an_unchanged_query_is_not_sent_again(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
     page.clock.install()
     sent = searches(page)
@@ -112,7 +112,7 @@ def test_an_unchanged_question_is_not_sent_again(open_page: OpenPage, collection
     assert sent == ["red star"]
 
 
-def test_typing_on_cancels_the_earlier_answer(open_page: OpenPage, collection: list[Image]):
+def test_typing_cancels_the_previous_request(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
     held: list[Route] = []
 
@@ -133,7 +133,7 @@ def test_typing_on_cancels_the_earlier_answer(open_page: OpenPage, collection: l
     held[0].abort()
 
 
-def test_half_a_syllable_is_not_searched_but_the_last_one_is(open_page: OpenPage, collection: list[Image]):
+def test_a_syllable_is_searched_when_it_is_complete(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
     page.clock.install()
     sent = searches(page)
@@ -152,7 +152,7 @@ def test_half_a_syllable_is_not_searched_but_the_last_one_is(open_page: OpenPage
     assert sent == ["별"]
 
 
-def test_what_can_not_be_searched_is_said_in_the_page(open_page: OpenPage, collection: list[Image]):
+def test_an_invalid_search_is_reported_in_the_page(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
     box = page.locator("#words")
     box.evaluate("box => box.removeAttribute('maxlength')")
@@ -164,7 +164,7 @@ def test_what_can_not_be_searched_is_said_in_the_page(open_page: OpenPage, colle
     expect(page.get_by_role("alert").filter(has_text=re.compile("."))).to_have_count(0)
 
 
-def test_a_part_that_is_down_is_named_and_the_search_can_be_sent_again(open_page: OpenPage, collection: list[Image]):
+def test_an_outage_is_reported_and_the_search_can_be_repeated(open_page: OpenPage, collection: list[Image]):
     page = open_page("/", expected="503")
     body = "<main><h1>The database does not answer.</h1></main>"
     page.route("**/search?q=red", lambda route: route.fulfill(status=503, body=body))
@@ -177,14 +177,14 @@ def test_a_part_that_is_down_is_named_and_the_search_can_be_sent_again(open_page
     expect(page.locator("#failure")).to_be_empty()
 
 
-def test_a_connection_that_is_lost_is_told(open_page: OpenPage, collection: list[Image]):
+def test_a_lost_connection_is_reported(open_page: OpenPage, collection: list[Image]):
     page = open_page("/", expected="sendError|afterRequest|ERR_INTERNET_DISCONNECTED")
     page.context.set_offline(True)
     page.locator("#words").fill("red")
     expect(page.get_by_role("alert")).to_contain_text("The search does not answer.")
 
 
-def test_switching_the_language_keeps_what_was_typed(open_page: OpenPage, collection: list[Image]):
+def test_switching_the_language_keeps_the_typed_text(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
     page.locator("#words").fill("red star")
     found(page, "red star")

@@ -1,4 +1,4 @@
-"""Showing a picture, or giving the address of one, in addition to what is searched already."""
+"""Adding a picture to the search, by its file or its address."""
 
 import re
 from pathlib import Path
@@ -34,7 +34,7 @@ def asked(page: Page) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("script", [True, False])
-def test_the_address_of_a_picture_is_given(open_page: OpenPage, collection: list[Image], address: str, script: bool):
+def test_the_address_of_a_picture_is_entered(open_page: OpenPage, collection: list[Image], address: str, script: bool):
     page = open_page("/search?q=red+star&sort=newest", java_script_enabled=script)
     page.get_by_title("Search by a picture").click()
     page.get_by_label("Or give the address of a picture on the web").fill(address)
@@ -52,7 +52,7 @@ def test_a_pasted_address_is_searched_by(open_page: OpenPage, collection: list[I
     expect(page.locator("article").first).to_be_visible()
 
 
-def test_an_address_is_pasted_into_the_box_as_words(open_page: OpenPage, collection: list[Image], address: str):
+def test_an_address_pasted_into_the_search_box_is_text(open_page: OpenPage, collection: list[Image], address: str):
     page = open_page("/")
     page.locator("#words").focus()
     page.evaluate(PASTE, address)
@@ -60,7 +60,7 @@ def test_an_address_is_pasted_into_the_box_as_words(open_page: OpenPage, collect
     expect(page.locator("#address")).to_have_value("")
 
 
-def test_a_refused_address_can_be_mended(open_page: OpenPage, collection: list[Image], address: str):
+def test_a_refused_address_can_be_corrected(open_page: OpenPage, collection: list[Image], address: str):
     page = open_page("/search?q=red+star")
     page.evaluate(PASTE, "http://10.0.0.1/cat.jpg")
     expect(page.get_by_role("alert").first).to_have_text("There is no public web server at this address.")
@@ -73,7 +73,7 @@ def test_a_refused_address_can_be_mended(open_page: OpenPage, collection: list[I
     assert set(asked(page)) == {"q", "picture"}
 
 
-def test_a_picture_is_shown_besides_the_words(open_page: OpenPage, collection: list[Image], files: list[Path]):
+def test_a_picture_is_added_to_words(open_page: OpenPage, collection: list[Image], files: list[Path]):
     page = open_page("/search?q=red+star")
     page.set_input_files("#by-picture input[type=file]", files[0])
     page.wait_for_url(re.compile("picture="))
@@ -83,7 +83,7 @@ def test_a_picture_is_shown_besides_the_words(open_page: OpenPage, collection: l
     expect(page.get_by_role("img", name="The picture that is searched by")).to_have_count(2)
 
 
-def test_what_the_results_have_followed_meanwhile_is_what_is_searched(
+def test_a_picture_is_added_to_the_search_that_is_shown_now(
     open_page: OpenPage, collection: list[Image], files: list[Path]
 ):
     page = open_page("/search?q=red+star")

@@ -1,4 +1,4 @@
-"""Suggestions below the box, by keys and by the mouse, and left alone."""
+"""Suggestions below the search box, chosen by keyboard or mouse, or ignored."""
 
 from playwright.sync_api import Page, expect
 
@@ -11,9 +11,7 @@ def shown(page: Page) -> list[str]:
     return page.locator("#suggestions .suggestion-label").all_inner_texts()
 
 
-def test_suggestions_are_chosen_by_keys_or_the_mouse_or_left_alone(
-    open_page: OpenPage, collection: list[Image]
-) -> None:
+def test_suggestions_are_chosen_by_keyboard_or_mouse_or_ignored(open_page: OpenPage, collection: list[Image]) -> None:
     Image.objects.filter(pk=collection[0].pk).update(tags=["holiday", "two words"])
     Image.objects.filter(pk=collection[1].pk).update(tags=["holiday"])
     page = open_page("/")
@@ -24,7 +22,7 @@ def test_suggestions_are_chosen_by_keys_or_the_mouse_or_left_alone(
     box.focus()
     assert asked == []
 
-    # Left alone, Enter searches what was typed.
+    # Ignored: Enter searches the typed text.
     box.press_sequentially("hol")
     assert shown(page) == ["holiday"]
     expect(box).to_have_attribute("aria-expanded", "true")
@@ -32,7 +30,7 @@ def test_suggestions_are_chosen_by_keys_or_the_mouse_or_left_alone(
     expect(page.locator("#suggestions")).to_be_hidden()
     expect(page.locator("#found")).to_have_attribute("data-words", "hol")
 
-    # Down to the last and beyond it to the box again; Escape closes, and then leaves.
+    # Down past the last one and back to the box; Escape closes the list, and then leaves the box.
     box.press_sequentially("i")
     assert shown(page) == ["holiday"]
     box.press("ArrowDown")
@@ -50,7 +48,7 @@ def test_suggestions_are_chosen_by_keys_or_the_mouse_or_left_alone(
     expect(page.locator("#suggestions")).to_be_hidden()
     expect(box).to_be_focused()
 
-    # By the mouse, in front of what stands behind the cursor.
+    # By mouse, with text after the cursor.
     box.fill("wo sea")
     box.evaluate("node => { node.setSelectionRange(2, 2); node.dispatchEvent(new Event('input')); }")
     assert shown(page) == ["two words"]
