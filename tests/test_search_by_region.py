@@ -1,4 +1,4 @@
-"""Searching by what is in a part of an image."""
+"""Searching by a region of an image."""
 
 import re
 from io import BytesIO
@@ -35,7 +35,7 @@ def added(data: bytes) -> Image:
 
 
 def shown() -> PILImage.Image:
-    """The picture that was searched by last."""
+    """The last query picture."""
     return PILImage.open(BytesIO(bytes(QueryPicture.objects.latest("created").rendition))).convert("RGB")
 
 
@@ -45,7 +45,7 @@ def colour_of(picture: PILImage.Image) -> str:
     return min(named, key=lambda name: sum((a - b) ** 2 for a, b in zip(named[name], middle, strict=True)))
 
 
-def test_a_region_leads_to_an_address_that_can_be_sent(client: Client):
+def test_a_region_redirects_to_a_shareable_search(client: Client):
     image = added(encoded(corners((480, 320)), "PNG"))
     red, blue = (added(picture_bytes(colour, size=(96, 96))) for colour in ("red", "blue"))
     response = ask(client, image, left=0, top="0.75", width="0.25", height="0.25")
@@ -56,7 +56,7 @@ def test_a_region_leads_to_an_address_that_can_be_sent(client: Client):
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_the_region_is_what_was_asked_for_in_every_format(client: Client, format: str):
+def test_the_requested_region_is_cut_out_in_every_format(client: Client, format: str):
     image = added(photo(format, picture=corners((480, 320))))
     for colour, (x, y) in CORNERS.items():
         ask(client, image, left=0.75 * x, top=0.75 * y, width=0.25, height=0.25)
@@ -64,7 +64,7 @@ def test_the_region_is_what_was_asked_for_in_every_format(client: Client, format
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_the_region_lies_in_the_picture_as_it_is_seen(client: Client, orientation: int):
+def test_the_region_refers_to_the_upright_picture(client: Client, orientation: int):
     image = added(photo("JPEG", orientation, turned(corners((480, 320)), orientation)))
     for colour, (x, y) in CORNERS.items():
         ask(client, image, left=75 * x, top=75 * y, width=25, height=25, unit="percent")
@@ -73,7 +73,7 @@ def test_the_region_lies_in_the_picture_as_it_is_seen(client: Client, orientatio
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG"])
 def test_a_small_region_of_a_large_picture_keeps_its_pixels(client: Client, format: str):
-    # At 1/8, which is enough for the whole picture, the stripes would be grey.
+    # At 1/8 of its size, which is enough for the whole picture, the stripes would be grey.
     large = PILImage.new("RGB", (4000, 4000), "white")
     for x in range(1000, 1200, 8):
         large.paste("black", (x, 1000, x + 4, 1200))
@@ -84,17 +84,17 @@ def test_a_small_region_of_a_large_picture_keeps_its_pixels(client: Client, form
     assert lightest > 195
 
 
-def test_a_large_region_is_kept_small(client: Client):
+def test_a_large_region_is_scaled_down(client: Client):
     ask(client, added(picture_bytes(size=(2000, 1000))), **WHOLE)
     assert shown().size == (448, 224)
 
 
-def test_what_is_kept_tells_nothing_of_where_it_was_taken(client: Client):
+def test_a_stored_region_has_no_metadata(client: Client):
     ask(client, added(photo("JPEG", picture=corners((480, 320)))), **WHOLE)
     assert dict(shown().getexif()) == {}
 
 
-def test_the_same_region_is_the_same_search_and_another_another(client: Client):
+def test_the_same_region_is_the_same_search_and_another_is_not(client: Client):
     image, other = added(picture_bytes("red")), added(picture_bytes("blue"))
     first, again, third, fourth = (
         ask(client, one, **WHOLE | {"left": left, "width": 0.5})["Location"]
@@ -118,7 +118,7 @@ def test_the_same_region_is_the_same_search_and_another_another(client: Client):
     ],
     ids=str,
 )
-def test_a_number_that_is_none_is_told(client: Client, wrong: dict[str, str]):
+def test_an_invalid_number_is_reported(client: Client, wrong: dict[str, str]):
     response = ask(client, stored_image(), **WHOLE | wrong)
     assert response.status_code == 400
     assert 'class="errorlist"' in response.text
@@ -142,7 +142,7 @@ def test_a_number_that_is_none_is_told(client: Client, wrong: dict[str, str]):
     ],
     ids=str,
 )
-def test_a_region_that_is_empty_or_reaches_beyond_is_told(client: Client, wrong: dict[str, object]):
+def test_an_empty_region_or_one_outside_the_picture_is_refused(client: Client, wrong: dict[str, object]):
     response = ask(client, stored_image(), **WHOLE | wrong)
     assert response.status_code == 400
     assert "The region must lie in the picture, and have a width and a height." in response.text
@@ -160,7 +160,7 @@ def test_the_whole_of_a_tiny_picture_is_large_enough(client: Client):
     assert ask(client, added(picture_bytes(size=(3, 3))), **WHOLE).status_code == 302
 
 
-def test_what_was_cut_out_is_seen_no_longer_than_the_picture(client: Client, as_carol: Client):
+def test_a_cut_out_region_is_visible_as_long_as_its_picture(client: Client, as_carol: Client):
     image = stored_image()
     found = ask(client, image, **WHOLE)["Location"]
     copy = f"/search/picture/{found.partition('picture=')[2]}.webp"
@@ -176,7 +176,7 @@ def crops(page: str) -> list[str]:
     return re.findall(r'name="crop" value="([^"]+)"', page)
 
 
-def test_what_stands_out_of_a_picture_is_offered_to_be_searched_by(client: Client):
+def test_regions_that_stand_out_of_a_picture_are_offered(client: Client):
     image = added(encoded(corners((480, 320)), "PNG"))
     offered = crops(client.get(image.get_absolute_url()).text)
     found = set()
@@ -186,22 +186,22 @@ def test_what_stands_out_of_a_picture_is_offered_to_be_searched_by(client: Clien
     assert (len(offered), found) == (4, set(CORNERS))
 
 
-def test_of_a_wide_picture_the_windows_are_offered_that_searches_find_it_by(client: Client):
+def test_the_windows_of_a_wide_picture_are_offered(client: Client):
     image = an_image(width=1200, height=200, windows=[500, 0, 2500, 10_000, 6000, 0, 7666, 10_000])
     assert crops(client.get(image.get_absolute_url()).text) == ["5 0 20 100", "60 0 16.66 100"]
 
 
-def test_of_a_picture_of_one_colour_nothing_is_offered(client: Client):
+def test_for_a_picture_of_one_colour_no_region_is_offered(client: Client):
     assert crops(client.get(added(picture_bytes("red", size=(400, 300))).get_absolute_url()).text) == []
 
 
 @pytest.mark.parametrize("crop", ["", "x", "1 2 3", "0 0 0 0", "90 90 20 20", "nan nan nan nan"])
-def test_a_crop_that_is_none_is_told(client: Client, crop: str):
+def test_an_invalid_crop_is_refused(client: Client, crop: str):
     assert ask(client, stored_image(), crop=crop).status_code == 400
     assert not QueryPicture.objects.exists()
 
 
-def test_the_chip_says_what_the_picture_is_a_part_of(client: Client):
+def test_the_chip_names_the_picture_that_the_region_is_from(client: Client):
     image = add_picture(encoded(corners((480, 320)), "PNG"), Details(title="Flags & <corners>"), None).image
     address = ask(client, image, **WHOLE)["Location"]
     page = client.get(address).text
@@ -211,7 +211,7 @@ def test_the_chip_says_what_the_picture_is_a_part_of(client: Client):
     assert "A part of a picture" in client.get(address).text
 
 
-def test_regions_of_hidden_pictures_are_for_curators(client: Client, as_carol: Client):
+def test_regions_of_hidden_pictures_are_for_curators_only(client: Client, as_carol: Client):
     image = stored_image(hidden=True)
     assert ask(client, image, **WHOLE).status_code == 404
     assert ask(as_carol, image, **WHOLE).status_code == 302
@@ -225,9 +225,7 @@ def test_a_picture_without_its_original_is_not_found(client: Client):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_picture_that_is_deleted_while_its_region_is_embedded_is_not_found(
-    client: Client, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_picture_deleted_while_its_region_is_embedded_is_not_found(client: Client, monkeypatch: pytest.MonkeyPatch):
     image = stored_image()
 
     show = decoding.shown_region
@@ -241,7 +239,7 @@ def test_a_picture_that_is_deleted_while_its_region_is_embedded_is_not_found(
     assert not QueryPicture.objects.exists()
 
 
-def test_asking_for_the_address_of_the_form_leads_to_the_picture(client: Client):
+def test_a_get_request_for_the_form_leads_to_the_picture(client: Client):
     image = an_image()
     assert client.get(f"/images/{image.id}/region")["Location"] == f"/images/{image.id}/"
 
