@@ -1,6 +1,6 @@
-"""A database of every earlier version is brought to this one by `migrate`, with everything that people had in it.
+"""A database of every earlier version is upgraded by `migrate` without losing data.
 
-One database goes the whole way: at each step it gets what a person of that version could have put in.
+One database goes through all versions: at each step, rows of that version are added.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ KEPT = unicodedata.normalize("NFC", WRITTEN)
 
 
 class Inhabitant:
-    """Puts into a database, through the tables of one version, what its people would have."""
+    """Adds the rows that a database of one version could have."""
 
     def __init__(self, apps: Any, version: str) -> None:
         self.apps, self.version = apps, version
@@ -81,14 +81,14 @@ class Inhabitant:
         )
 
     def make(self, model: str, **values: Any) -> Any:
-        """Write a row, if this version has such rows, as it stands: the fields of today would correct it."""
+        """Write a row as it is, if this version has such rows; the current fields would normalise it."""
         try:
             table = self.apps.get_model("search", model)
         except LookupError:
             return None
         row = table(**values)
         row.save(force_insert=True)
-        if self.number < 9:  # texts were kept as they came
+        if self.number < 9:  # texts were stored unchanged
             texts = {name: value for name, value in values.items() if isinstance(value, str) and WRITTEN in value}
             columns = ", ".join(f"{name} = %s" for name in texts)
             with connection.cursor() as cursor:
@@ -110,7 +110,7 @@ class Inhabitant:
 
 @pytest.fixture
 def empty_database(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """A database of its own without tables, in place of the tests'."""
+    """A database without tables, in place of the test database."""
     usual = connection.settings_dict["NAME"]
     name = f"{usual}_upgraded"
     with django_db_blocker.unblock():
@@ -131,7 +131,7 @@ def empty_database(django_db_setup: None, django_db_blocker: Any) -> Iterator[No
 
 @pytest.fixture
 def inhabitants(empty_database: None) -> list[Inhabitant]:
-    """Of each version in turn, after whom the database was brought to the next; and the latest was reached."""
+    """Of each version in turn; after each, the database was migrated to the next, and finally to the latest."""
     executor = MigrationExecutor(connection)
     others = [node for node in executor.loader.graph.leaf_nodes() if node[0] != "search"]
     executor.migrate(others)
@@ -147,7 +147,7 @@ def inhabitants(empty_database: None) -> list[Inhabitant]:
     return inhabitants
 
 
-def test_everything_that_people_of_earlier_versions_had_is_there(inhabitants: list[Inhabitant]) -> None:
+def test_data_of_all_earlier_versions_survives_the_upgrade(inhabitants: list[Inhabitant]) -> None:
     require_migrated(now=True)
     assert len(inhabitants) >= 12
     for one in inhabitants:
@@ -170,11 +170,11 @@ def test_everything_that_people_of_earlier_versions_had_is_there(inhabitants: li
         saved = SavedSearch.objects.get(token=one.id("saved"))
         assert saved.name == KEPT
         assert ApiToken.objects.filter(digest=hashlib.sha256(one.version.encode()).hexdigest()).exists()
-    # What was deleted before deletions were remembered.
+    # Deleted before deletions were recorded.
     met = {one.id("gone") for one in inhabitants if 7 <= one.number < 12}
     assert met <= set(Tombstone.objects.values_list("pk", flat=True))
 
-    # And it is searched as any other.
+    # And it can be searched.
     pages = [find(SearchQuery.from_params({"q": [f'"{KEPT}"'], "page": [str(number)]})) for number in (1, 2)]
     assert {image.pk for page in pages for image in page.images} == {one.id("shown") for one in inhabitants}
     newest = find(SearchQuery.from_params({"tag": [inhabitants[0].version]})).images
