@@ -44,8 +44,8 @@ def test_a_killed_server_is_restarted_and_a_message_says_so(machine: Machine) ->
     machine.keeper.look()
 
     assert machine.starts == 1
-    [told] = machine.said
-    assert "was killed and restarted" in told
+    [message] = machine.said
+    assert "was killed and restarted" in message
 
 
 def test_a_server_that_does_not_start_is_retried_at_growing_intervals_and_the_reason_is_reported(
@@ -69,8 +69,8 @@ def test_a_server_stopped_by_an_operator_is_not_restarted(machine: Machine) -> N
     for _ in range(3):
         machine.keeper.look()
     assert not machine.starts
-    [told] = machine.said
-    assert "stopped in order" in told
+    [message] = machine.said
+    assert "stopped in order" in message
 
     machine.runs = True  # by a command
     machine.keeper.look()

@@ -83,8 +83,8 @@ class Process:
 
     def until(self, word: str, times: int = 1) -> None:
         seen = 0
-        for told in self.lines():
-            seen += told == word
+        for word_printed in self.lines():
+            seen += word_printed == word
             if seen == times:
                 return
         pytest.fail(f"The worker ended before it told {word!r} {times} times.")

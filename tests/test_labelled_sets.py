@@ -140,9 +140,9 @@ def test_invalid_lines_are_reported_by_number_and_the_others_are_read(tmp_path: 
     labelled = read(tmp_path, "a.csv", table)
     assert labelled.queries == {("sea", "en"): {"1.jpg": 0}}
     assert [where for where, _ in labelled.problems] == [f"a.csv line {number}" for number in range(3, 11)]
-    told = " ".join(reason for _, reason in labelled.problems)
+    message = " ".join(reason for _, reason in labelled.problems)
     for part in ("no query", "no picture", "no grade", "'good'", "'-1'", "'1.5'", "the grade 2", "1,001 characters"):
-        assert part in told, part
+        assert part in message, part
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_one_broken_entry_is_reported_and_the_others_are_read(tmp_path: Path, na
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "told"),
+    ("name", "text", "message"),
     [
         ("a.csv", "title,path\na,1.jpg\n", "`query`"),
         ("a.json", "{", "is not JSON"),
@@ -180,8 +180,8 @@ def test_one_broken_entry_is_reported_and_the_others_are_read(tmp_path: Path, na
         ("a.json", b"\xff\xfe\x00", "is not JSON"),
     ],
 )
-def test_other_files_are_refused_with_a_message(tmp_path: Path, name: str, text: str | bytes, told: str):
-    with pytest.raises(MetadataError, match=told):
+def test_other_files_are_refused_with_a_message(tmp_path: Path, name: str, text: str | bytes, message: str):
+    with pytest.raises(MetadataError, match=message):
         read(tmp_path, name, text)
 
 

@@ -68,11 +68,11 @@ def test_every_kind_of_limit_has_a_message():
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"),
+    ("seconds", "message"),
     [(1, "1 second."), (90, "90 seconds."), (91, "2 minutes."), (5401, "2 hours."), (86400, "24 h")],
 )
-def test_the_time_to_wait_is_never_rounded_down(seconds: int, told: str):
-    assert told in advice_of(TooMany("SETS", seconds))
+def test_the_time_to_wait_is_never_rounded_down(seconds: int, message: str):
+    assert message in advice_of(TooMany("SETS", seconds))
 
 
 # Addresses
@@ -125,7 +125,7 @@ def test_an_untrusted_proxy_is_logged_once(caplog: pytest.LogCaptureFixture):
 # Counters
 
 
-def refused(kind: str = "SETS", who: str = "a", times: int = 1, cost: int = 1) -> list[int]:
+def waits_of_refused(kind: str = "SETS", who: str = "a", times: int = 1, cost: int = 1) -> list[int]:
     """Return the seconds to wait of each refused try."""
     waits = []
     for _ in range(times):
@@ -138,12 +138,12 @@ def refused(kind: str = "SETS", who: str = "a", times: int = 1, cost: int = 1) -
 
 def test_refused_tries_do_not_count_against_longer_limits(settings):
     settings.LIMITS = {"SETS": (Rate(2, 60), Rate(5, 3600))}
-    assert all(50 < seconds <= 61 for seconds in refused(times=10)[:8])
+    assert all(50 < seconds <= 61 for seconds in waits_of_refused(times=10)[:8])
     # A minute later.
     Tally.objects.filter(until__lt=timezone.now() + dt.timedelta(minutes=2)).update(until=timezone.now())
-    assert len(refused(times=3)) == 1
+    assert len(waits_of_refused(times=3)) == 1
     Tally.objects.filter(until__lt=timezone.now() + dt.timedelta(minutes=2)).update(until=timezone.now())
-    (seconds,) = refused(times=2)
+    (seconds,) = waits_of_refused(times=2)
     assert seconds > 3000
 
 
@@ -164,20 +164,20 @@ def test_of_concurrent_tries_only_as_many_as_the_limit_pass(settings):
         thread.join()
     assert len(waits) == 7
     # Refused tries have used up nothing of the other limit.
-    assert [len(refused("ZIPS")) for _ in range(5)] == [0, 0, 0, 0, 1]
+    assert [len(waits_of_refused("ZIPS")) for _ in range(5)] == [0, 0, 0, 0, 1]
 
 
 def test_each_kind_and_each_caller_is_counted_separately(settings):
     settings.LIMITS = {"SETS": (Rate(1, 60),), "ZIPS": (Rate(1, 60),)}
-    assert not [*refused(who="a"), *refused(who="b"), *refused("ZIPS", who="a")]
-    assert refused(who="a")
+    assert not [*waits_of_refused(who="a"), *waits_of_refused(who="b"), *waits_of_refused("ZIPS", who="a")]
+    assert waits_of_refused(who="a")
 
 
 def test_a_count_that_is_given_back_does_not_count(settings):
     settings.LIMITS = {"SETS": (Rate(1, 60),)}
     for _ in range(3):
         count({"SETS": "a"}).give_back()
-    assert not refused()
+    assert not waits_of_refused()
 
 
 def test_neither_address_nor_name_is_stored(settings):
@@ -189,11 +189,11 @@ def test_neither_address_nor_name_is_stored(settings):
 def test_expired_counts_are_deleted(settings, monkeypatch: pytest.MonkeyPatch):
     settings.LIMITS = {"SETS": (Rate(9, 60),)}
     monkeypatch.setattr(sweeping, "EVERY", 0.0)
-    refused(who="old")
+    waits_of_refused(who="old")
     Tally.objects.update(until=timezone.now() - dt.timedelta(seconds=1))
     Session.objects.create(session_key="a" * 32, session_data="", expire_date=timezone.now() - dt.timedelta(days=1))
     Session.objects.create(session_key="b" * 32, session_data="", expire_date=timezone.now() + dt.timedelta(days=1))
-    refused(who="new")
+    waits_of_refused(who="new")
     assert Tally.objects.count() == 1
     assert [one.session_key for one in Session.objects.all()] == ["b" * 32]
 
@@ -213,7 +213,7 @@ def show_picture(client: Client) -> Any:
     return client.post("/search/picture", {"picture": picture_file()})
 
 
-def give_address(client: Client) -> Any:
+def send_address(client: Client) -> Any:
     return client.post("/search/address", {"url": "http://127.0.0.1/"})
 
 
@@ -261,7 +261,7 @@ def save(client: Client) -> Any:
         ("REPORTS", report),
         ("QUERY_PICTURES", show_picture),
         ("QUERY_PICTURES", show_picture_by_api),
-        ("QUERY_PICTURES", give_address),
+        ("QUERY_PICTURES", send_address),
         ("QUERY_PICTURES", draw_region),
         ("UPLOADS", upload),
         ("UPLOADS", add_by_api),
@@ -287,8 +287,8 @@ def test_too_many_requests_are_refused_with_the_time_to_wait(
         assert answer["Content-Type"] == "application/problem+json"
         assert answer.json()["type"].endswith("#too_many")
     korean = Client(headers={"accept-language": "ko"})
-    told = do(korean)
-    assert "다시 시도하세요" in (told.json()["detail"] if "json" in told["Content-Type"] else told.text)
+    message = do(korean)
+    assert "다시 시도하세요" in (message.json()["detail"] if "json" in message["Content-Type"] else message.text)
     # Another client.
     assert do(Client(REMOTE_ADDR="192.0.2.7")).status_code != 429
 

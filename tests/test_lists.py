@@ -22,7 +22,7 @@ def images() -> list[Image]:
     return [second, first, third]
 
 
-def ways(page: str) -> dict[str, str]:
+def links_by_kind(page: str) -> dict[str, str]:
     """The links of a picture's page, by their kind."""
     links = re.findall(r'<a class="stage-(?:tool|way) stage-(\w+)"[^>]*href="([^"]+)"', page)
     return {name: html.unescape(address) for name, address in links}
@@ -31,16 +31,16 @@ def ways(page: str) -> dict[str, str]:
 def titles_by_next_links(client: Client, start: str) -> list[str]:
     """The titles from the first picture of a list to the last, each with its position."""
     [address] = re.findall(r'<a class="tile-link" href="([^"]+)"', client.get(start).text)[:1]
-    told = []
+    positions = []
     while address:
         page = client.get(html.unescape(address)).text
         title = re.search(r'id="panel-title"[^>]*>\s*(?:<a[^>]*>)?([^<]+)', page)
         place = re.search(r'data-slot="position">([^<]*)<', page)
         assert title
         assert place
-        told.append(f"{title[1].strip()} {place[1].strip()}".strip())
-        address = ways(page).get("next", "")
-    return told
+        positions.append(f"{title[1].strip()} {place[1].strip()}".strip())
+        address = links_by_kind(page).get("next", "")
+    return positions
 
 
 def test_a_picture_page_follows_the_order_of_its_album(client: Client, images: list[Image]):
@@ -49,7 +49,7 @@ def test_a_picture_page_follows_the_order_of_its_album(client: Client, images: l
         change([image.pk], AddToAlbum(album))
     assert titles_by_next_links(client, album.get_absolute_url()) == ["hill 1 of 3", "shore 2 of 3", "town 3 of 3"]
     page = client.get(f"{images[2].get_absolute_url()}?in=album-{album.pk}").text
-    assert ways(page)["back"] == album.get_absolute_url()
+    assert links_by_kind(page)["back"] == album.get_absolute_url()
     assert "Back to Summer" in page
     change([images[1].pk], Hide())
     assert titles_by_next_links(client, album.get_absolute_url()) == ["hill 1 of 2", "town 2 of 2"]
@@ -86,15 +86,15 @@ def test_the_timeline_leads_from_the_newest_to_the_oldest_picture(client: Client
     for image, day in zip(images, (3, 1, 3), strict=True):
         Capture.objects.create(image=image, taken=wall(2024, 5, day), taken_from="camera")
     an_image("undated")
-    told = titles_by_next_links(client, "/timeline/")
-    assert sorted(told[:2]) == ["hill", "town"]
-    assert told[2:] == ["shore"]
+    positions = titles_by_next_links(client, "/timeline/")
+    assert sorted(positions[:2]) == ["hill", "town"]
+    assert positions[2:] == ["shore"]
     page = client.get(f"{images[1].get_absolute_url()}?in=timeline").text
-    assert ways(page)["back"] == "/timeline/?at=2024-05"
+    assert links_by_kind(page)["back"] == "/timeline/?at=2024-05"
 
 
 @pytest.mark.parametrize("mark", ["album-", "album-²", f"album-{'9' * 40}", "set-x", "timeline", "elsewhere", "\0"])
 def test_an_unknown_list_leads_to_the_pictures_added_before_and_after(client: Client, images: list[Image], mark: str):
     page = client.get(images[0].get_absolute_url(), {"in": mark})
     assert page.status_code == 200
-    assert set(ways(page.text)) == {"previous", "next"}
+    assert set(links_by_kind(page.text)) == {"previous", "next"}

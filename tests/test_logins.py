@@ -28,7 +28,7 @@ def _limits(settings):
     }
 
 
-def at(address: str) -> Client:
+def client_at(address: str) -> Client:
     return Client(REMOTE_ADDR=address)
 
 
@@ -41,66 +41,71 @@ def statuses(client: Client, times: int, **options: str) -> list[int]:
 
 
 def test_guesses_at_the_pages_and_at_the_admin_are_counted_together(alice: User):
-    assert [*statuses(at("192.0.2.1"), 2), *statuses(at("192.0.2.1"), 2, page=ADMIN)] == [200, 200, 200, 429]
-    answer = guess(at("192.0.2.1"))
+    assert [*statuses(client_at("192.0.2.1"), 2), *statuses(client_at("192.0.2.1"), 2, page=ADMIN)] == [
+        200,
+        200,
+        200,
+        429,
+    ]
+    answer = guess(client_at("192.0.2.1"))
     assert answer.status_code == 429
     assert 0 < int(answer["Retry-After"]) <= 61
     assert "There were too many wrong attempts to log in." in answer.text
 
 
 def test_a_refused_client_can_not_log_in_with_the_right_password_either(alice: User):
-    statuses(at("192.0.2.1"), 3)
-    assert guess(at("192.0.2.1"), RIGHT).status_code == 429
+    statuses(client_at("192.0.2.1"), 3)
+    assert guess(client_at("192.0.2.1"), RIGHT).status_code == 429
 
 
 def test_the_owner_logs_in_while_others_guess_from_another_address(alice: User):
-    statuses(at("192.0.2.1"), 20)
-    assert guess(at("192.0.2.2"), RIGHT).status_code == 302
+    statuses(client_at("192.0.2.1"), 20)
+    assert guess(client_at("192.0.2.2"), RIGHT).status_code == 302
 
 
 def test_spellings_of_one_name_are_counted_together(alice: User):
     names = ("alice", "Alice", "ALICE", "ａｌｉｃｅ")
-    assert [guess(at("192.0.2.1"), name=name).status_code for name in names] == [200, 200, 200, 429]
+    assert [guess(client_at("192.0.2.1"), name=name).status_code for name in names] == [200, 200, 200, 429]
 
 
 def test_one_address_can_not_try_many_names(alice: User):
-    assert [guess(at("192.0.2.1"), name=f"user{n}").status_code for n in range(7)] == [200] * 6 + [429]
-    assert guess(at("192.0.2.2"), name="user7").status_code == 200
+    assert [guess(client_at("192.0.2.1"), name=f"user{n}").status_code for n in range(7)] == [200] * 6 + [429]
+    assert guess(client_at("192.0.2.2"), name="user7").status_code == 200
 
 
 def test_successful_logins_are_not_counted(alice: User):
     for _ in range(8):
-        assert guess(at("192.0.2.1"), RIGHT).status_code == 302
+        assert guess(client_at("192.0.2.1"), RIGHT).status_code == 302
 
 
 def test_a_name_guessed_from_many_addresses_waits_a_minute_at_most(alice: User):
     for number in range(9):
-        guess(at(f"192.0.2.{number}"))
-    answer = guess(at("192.0.2.77"), RIGHT)
+        guess(client_at(f"192.0.2.{number}"))
+    answer = guess(client_at("192.0.2.77"), RIGHT)
     assert answer.status_code == 429
     assert int(answer["Retry-After"]) <= 61
 
 
 def test_the_owner_logs_in_from_a_known_browser_while_others_guess(alice: User):
-    known = at("198.51.100.1")
+    known = client_at("198.51.100.1")
     assert guess(known, RIGHT).status_code == 302
     known.post("/accounts/logout/")
     for number in range(12):
-        guess(at(f"192.0.2.{number}"))
+        guess(client_at(f"192.0.2.{number}"))
     assert guess(known, RIGHT).status_code == 302
 
 
 def test_the_owner_logs_in_from_a_known_browser_at_the_address_of_the_attacker(alice: User):
-    known = at("198.51.100.1")
+    known = client_at("198.51.100.1")
     assert guess(known, RIGHT).status_code == 302
     known.post("/accounts/logout/")
     for number in range(8):
-        guess(at("198.51.100.1"), name=f"user{number}")
+        guess(client_at("198.51.100.1"), name=f"user{number}")
     assert guess(known, RIGHT).status_code == 302
 
 
 def test_a_known_browser_has_the_same_number_of_guesses(alice: User):
-    known = at("198.51.100.1")
+    known = client_at("198.51.100.1")
     guess(known, RIGHT)
     known.post("/accounts/logout/")
     assert statuses(known, 4) == [200, 200, 200, 429]
@@ -108,11 +113,11 @@ def test_a_known_browser_has_the_same_number_of_guesses(alice: User):
 
 def test_a_browser_known_for_another_account_is_not_known(alice: User):
     User.objects.create_user("mallory", password=RIGHT)
-    known = at("198.51.100.1")
+    known = client_at("198.51.100.1")
     guess(known, RIGHT, name="mallory")
     known.post("/accounts/logout/")
     for number in range(9):
-        guess(at(f"192.0.2.{number}"))
+        guess(client_at(f"192.0.2.{number}"))
     assert guess(known, RIGHT).status_code == 429
 
 

@@ -31,7 +31,7 @@ class _CapturingHandler(logging.Handler):
 
     @property
     def access(self) -> list[dict[str, Any]]:
-        return [told for told in map(json.loads, self.said) if told["logger"] == "search.access"]
+        return [entry for entry in map(json.loads, self.said) if entry["logger"] == "search.access"]
 
 
 @pytest.fixture
@@ -62,11 +62,11 @@ def test_json_is_one_line_per_record_whatever_it_holds():
         said = Json().format(a_record("Not read: %s", NASTY, error=error))
     assert said.isascii()
     assert said.isprintable()
-    told = json.loads(said)
-    assert told["message"] == f"Not read: {NASTY}"
-    assert "ValueError" in told["exception"]
-    assert (told["level"], told["logger"], told["process"]) == ("WARNING", "search", os.getpid())
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", told["time"])
+    entry = json.loads(said)
+    assert entry["message"] == f"Not read: {NASTY}"
+    assert "ValueError" in entry["exception"]
+    assert (entry["level"], entry["logger"], entry["process"]) == ("WARNING", "search", os.getpid())
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", entry["time"])
 
 
 def test_a_message_can_not_forge_a_line_of_the_text_log():
@@ -134,10 +134,10 @@ def test_commands_log_in_the_configured_format(form):
     assert "chatter" not in ended.stderr
     assert ended.stderr.count("once") == 1
     if form == "json":
-        told = [json.loads(line) for line in ended.stderr.splitlines()]
-        assert [one["message"] for one in told] == ["two\nlines", "ours", "once", "Not caught", "Not caught"]
-        assert "ZeroDivisionError" in told[3]["exception"]
-        assert "the end" in told[4]["exception"]
+        entry = [json.loads(line) for line in ended.stderr.splitlines()]
+        assert [one["message"] for one in entry] == ["two\nlines", "ours", "once", "Not caught", "Not caught"]
+        assert "ZeroDivisionError" in entry[3]["exception"]
+        assert "the end" in entry[4]["exception"]
     else:
         assert ended.stderr.splitlines()[:2] == [
             next(line for line in ended.stderr.splitlines() if line.endswith("INFO search.x: two")), "    lines",
@@ -149,12 +149,12 @@ def test_commands_log_in_the_configured_format(form):
 
 def test_a_request_is_logged_without_its_query(client, log):
     answer = client.get("/search?q=my+secret+wish&tag=private")
-    [told] = log.access
-    assert {name: told[name] for name in ("method", "path", "view", "status", "level")} == {
+    [entry] = log.access
+    assert {name: entry[name] for name in ("method", "path", "view", "status", "level")} == {
         "method": "GET", "path": "/search", "view": "results", "status": 200, "level": "INFO",
     }  # fmt: skip
-    assert told["ms"] > 0
-    assert told["request_id"] == answer.headers["X-Request-ID"]
+    assert entry["ms"] > 0
+    assert entry["request_id"] == answer.headers["X-Request-ID"]
     assert not re.search("secret|private", "".join(log.said))
 
 
@@ -169,13 +169,13 @@ def test_a_request_is_logged_without_its_query(client, log):
 )
 def test_secret_parts_of_paths_are_not_logged(client, log, path, shown):
     client.get(path)
-    assert [told["path"] for told in log.access] == [shown]
+    assert [entry["path"] for entry in log.access] == [shown]
 
 
 def test_a_path_with_line_breaks_is_logged_as_one_line(client, log):
     client.get("/a%0d%0a2026-01-01T00:00:00.000Z%20ERROR%20root:%20made%20up")
     assert all("\n" not in line and "\r" not in line for line in log.said)
-    assert [told["status"] for told in log.access] == [404]
+    assert [entry["status"] for entry in log.access] == [404]
 
 
 def test_successful_health_checks_are_not_logged(client, log):
@@ -224,8 +224,8 @@ def test_a_server_error_shows_its_request_id_and_the_log_has_it(client, log, mon
     number = answer.headers["X-Request-ID"]
     assert answer.status_code == 500
     assert number in answer.content.decode()
-    written = [told for told in map(json.loads, log.said) if told["request_id"] == number]
-    assert any("ZeroDivisionError" in told.get("exception", "") for told in written)
+    written = [entry for entry in map(json.loads, log.said) if entry["request_id"] == number]
+    assert any("ZeroDivisionError" in entry.get("exception", "") for entry in written)
 
 
 def test_api_clients_get_the_request_id_too(client, monkeypatch):

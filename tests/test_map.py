@@ -38,7 +38,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vocabulary, "load_if_empty", lambda: 0)
 
 
-def themes(*names: str, each: int = 12) -> dict[str, list[Image]]:
+def themed_images(*names: str, each: int = 12) -> dict[str, list[Image]]:
     """Pictures of several themes; those of one theme are similar to each other."""
     made = {}
     for seed, name in enumerate(names):
@@ -75,18 +75,18 @@ def _last_arrival() -> int:
     return state().arrived
 
 
-def built(*options: str) -> str:
+def run_build_map(*options: str) -> str:
     out = StringIO()
     call_command("build_map", *options, stdout=out)
     return out.getvalue()
 
 
-def places() -> dict[uuid.UUID, tuple[float, float, int]]:
+def position_of_each() -> dict[uuid.UUID, tuple[float, float, int]]:
     rows = MapPosition.objects.filter(layout__is_current=True).values_list("image_id", "x", "y", "number")
     return {image_id: (x, y, number) for image_id, x, y, number in rows}
 
 
-def points_read(data: bytes) -> dict[uuid.UUID, tuple[float, float, int, int]]:
+def parse_points(data: bytes) -> dict[uuid.UUID, tuple[float, float, int, int]]:
     count = int.from_bytes(data[4:8], "big")
     assert data[:4] == b"MAP1"
     assert len(data) == 8 + points.POINT * count
@@ -100,9 +100,9 @@ def points_read(data: bytes) -> dict[uuid.UUID, tuple[float, float, int, int]]:
 
 def test_similar_pictures_form_groups_named_after_their_tags():
     VocabularyTag.objects.create(name="sea", english="sea", korean="바다")
-    there = themes("sea", "wood", "town", each=16)
-    assert "48 pictures are on the map" in built()
-    found = places()
+    there = themed_images("sea", "wood", "town", each=16)
+    assert "48 pictures are on the map" in run_build_map()
+    found = position_of_each()
     middles = {}
     for name, images in there.items():
         numbers = {found[one.pk][2] for one in images}
@@ -118,12 +118,12 @@ def test_similar_pictures_form_groups_named_after_their_tags():
 
 
 def test_a_new_layout_looks_like_the_one_before():
-    themes("sea", "wood", "town", each=16)
-    built()
-    before, old = places(), MapLayout.objects.get()
-    assert "0 new pictures" in built()
-    assert "48 pictures" in built("--again")
-    after = places()
+    themed_images("sea", "wood", "town", each=16)
+    run_build_map()
+    before, old = position_of_each(), MapLayout.objects.get()
+    assert "0 new pictures" in run_build_map()
+    assert "48 pictures" in run_build_map("--again")
+    after = position_of_each()
     assert MapLayout.objects.get() != old
     assert {group.layout_id for group in MapGroup.objects.all()} == {MapLayout.objects.get().pk}
     kept = [before[one][2] == after[one][2] for one in before]
@@ -136,32 +136,32 @@ def test_a_new_layout_looks_like_the_one_before():
 def test_few_or_equal_pictures_have_a_map(vectors: int):
     for number in range(vectors):
         an_image(seed=1 if vectors > 3 else number)
-    assert f"{vectors} pictures are on the map" in built()
-    assert all(np.isfinite(place).all() for place in places().values())
+    assert f"{vectors} pictures are on the map" in run_build_map()
+    assert all(np.isfinite(place).all() for place in position_of_each().values())
 
 
 def test_without_pictures_or_without_the_library_the_command_says_what_is_missing(monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(CommandError, match="embed_pending"):
-        built()
+        run_build_map()
     an_image(hidden=True)
     with pytest.raises(CommandError, match="embed_pending"):
-        built()
+        run_build_map()
     monkeypatch.setattr(layout, "find_spec", lambda name: None)
     with pytest.raises(CommandError, match=r"pip install -r requirements-map.txt"):
-        built()
+        run_build_map()
 
 
 def test_a_new_picture_is_placed_beside_similar_ones_and_nothing_else_moves():
-    there = themes("sea", "wood")
+    there = themed_images("sea", "wood")
     made = a_map(*there.values())
-    before = places()
+    before = position_of_each()
     new = an_image("more sea", vector=near(a_vector(0), 0.9, seed=7777))
     hidden = an_image("hidden", vector=near(a_vector(0), 0.9, seed=7778), hidden=True)
     MapLayout.objects.update(model=Image.objects.values_list("embedding_model", flat=True)[0])
     # A new picture becomes visible when its transaction ends, which does not happen in a test.
     _last_arrival()
-    assert "1 new pictures were put on the map." in built()
-    after = places()
+    assert "1 new pictures were put on the map." in run_build_map()
+    after = position_of_each()
     x, y, number = after.pop(new.pk)
     assert after == before
     assert number == 1
@@ -175,33 +175,33 @@ def test_a_new_picture_is_placed_beside_similar_ones_and_nothing_else_moves():
     hidden.save()
     _last_arrival()
     assert place_new() == 1
-    assert places()[hidden.pk][2] == 1
+    assert position_of_each()[hidden.pk][2] == 1
 
 
 def test_a_new_picture_is_placed_even_if_the_index_returns_no_placed_neighbour(monkeypatch):
-    there = themes("sea", "wood")
+    there = themed_images("sea", "wood")
     a_map(*there.values())
     new = an_image("more wood", vector=near(a_vector(1), 0.9, seed=7777))
     _last_arrival()
     short = {"hnsw.ef_search": 1, "hnsw.iterative_scan": "off"}
     monkeypatch.setattr(type(indexing), "scan_settings", lambda _self, _width: short)
     assert place_new() == 1
-    assert places()[new.pk][2] == 2
+    assert position_of_each()[new.pk][2] == 2
 
 
 def test_a_new_picture_between_two_groups_is_placed_in_one_of_them():
-    there = themes("sea", "wood")
+    there = themed_images("sea", "wood")
     a_map(*there.values())
     middle = a_vector(0) + a_vector(1)
     new = an_image(vector=middle / np.linalg.norm(middle))
     _last_arrival()
     place_new()
-    x, _y, number = places()[new.pk]
+    x, _y, number = position_of_each()[new.pk]
     assert abs(x - (-0.8 if number == 1 else 0.0)) < 0.02
 
 
 def test_a_new_layout_is_due_after_a_fifth_of_new_pictures_or_another_model():
-    there = themes("sea", "wood")
+    there = themed_images("sea", "wood")
     assert is_due()
     made = a_map(*there.values())
     assert is_due()  # laid out with another model
@@ -215,30 +215,30 @@ def test_a_new_layout_is_due_after_a_fifth_of_new_pictures_or_another_model():
 
 
 def test_without_the_library_new_pictures_are_placed_on_an_outdated_map(monkeypatch: pytest.MonkeyPatch):
-    a_map(*themes("sea").values())
+    a_map(*themed_images("sea").values())
     new = an_image(vector=near(a_vector(0), 0.9, seed=7777))
     _last_arrival()
     monkeypatch.setattr(layout, "find_spec", lambda name: None)
-    told = StringIO()
-    call_command("build_map", stdout=StringIO(), stderr=told)
-    assert "requirements-map.txt" in told.getvalue()
-    assert new.pk in places()
+    output = StringIO()
+    call_command("build_map", stdout=StringIO(), stderr=output)
+    assert "requirements-map.txt" in output.getvalue()
+    assert new.pk in position_of_each()
 
 
 def test_a_stopped_or_killed_layout_leaves_the_map_unchanged():
-    there = themes("sea", "wood")
+    there = themed_images("sea", "wood")
     a_map(*there.values())
-    before = places()
+    before = position_of_each()
     stop = threading.Event()
     stop.set()
     assert build(lambda doing: None, stop) is None
-    assert places() == before
+    assert position_of_each() == before
 
     # A process was killed while writing: its rows are not visible, and the next layout deletes them.
     left = MapLayout.objects.create(model="any", created=timezone.now() - dt.timedelta(hours=3))
     MapPosition.objects.create(layout=left, image=there["sea"][0], x=0, y=0, number=1)
-    assert places() == before
-    built("--again")
+    assert position_of_each() == before
+    run_build_map("--again")
     assert list(MapLayout.objects.values_list("is_current", flat=True)) == [True]
     assert MapPosition.objects.count() == 24
 
@@ -285,7 +285,7 @@ def test_a_group_of_two_themes_is_named_after_both_tags():
 
 
 def test_only_curators_see_the_map_unless_the_setting_allows_others(client: Client, as_carol: Client, settings: Any):
-    a_map(*themes("sea").values())
+    a_map(*themed_images("sea").values())
     for address in ADDRESSES:
         assert client.get(address).status_code == 404
         assert as_carol.get(address).status_code in (200, 302, 400)
@@ -299,7 +299,7 @@ def test_only_curators_see_the_map_unless_the_setting_allows_others(client: Clie
 
 
 def test_the_page_lists_the_groups_with_pictures_and_a_search_of_each(as_carol: Client):
-    there = themes("sea", "wood")
+    there = themed_images("sea", "wood")
     a_map(*there.values(), names=["sea", ""])
     Image.objects.filter(pk__in=[one.pk for one in there["wood"][1:]]).update(hidden=True)
     page = as_carol.get("/map/").text
@@ -321,12 +321,12 @@ def test_without_a_map_the_page_says_how_to_build_one(as_carol: Client):
 
 
 def test_the_points_hold_visible_pictures_only_and_are_cached_until_these_change(as_carol: Client, carol: Any):
-    there = themes("sea", "wood", each=3)
+    there = themed_images("sea", "wood", each=3)
     a_map(*there.values())
     dated = there["sea"][0]
     Capture.objects.update_or_create(image=dated, defaults={"taken": wall(1900, 1, 11), "taken_from": "exif"})
     answer = as_carol.get("/map/points")
-    found = points_read(answer.content)
+    found = parse_points(answer.content)
     assert found.keys() == {one.pk for some in there.values() for one in some}
     x, y, number, day = found[dated.pk]
     assert (round(x, 3), round(y, 3), number, day) == (-0.8, 0.5, 1, 10)
@@ -339,11 +339,11 @@ def test_the_points_hold_visible_pictures_only_and_are_cached_until_these_change
     curation.change([dated.pk], Hide(), by=carol)
     again = as_carol.get("/map/points", headers=tag)
     assert again.status_code == 200
-    assert dated.pk not in points_read(again.content)
+    assert dated.pk not in parse_points(again.content)
 
 
 def test_a_search_and_a_tag_highlight_points_by_ids_and_bands(as_carol: Client):
-    there = themes("sea", "wood", each=3)
+    there = themed_images("sea", "wood", each=3)
     a_map(*there.values())
     tagged = as_carol.get("/map/marks", {"tag": "sea"}).content
     assert (int.from_bytes(tagged[:4], "big"), int.from_bytes(tagged[4:8], "big")) == (3, 0)
@@ -360,12 +360,12 @@ def test_a_search_and_a_tag_highlight_points_by_ids_and_bands(as_carol: Client):
 
 
 def test_a_script_gets_details_of_visible_pictures_only(as_carol: Client):
-    there = themes("sea", each=3)["sea"]
+    there = themed_images("sea", each=3)["sea"]
     Image.objects.filter(pk=there[1].pk).update(hidden=True)
-    told = as_carol.get("/map/pictures", {"id": [str(one.pk) for one in there]}).json()["pictures"]
-    assert [one["title"] for one in told] == ["sea 0", "sea 2"]
-    assert told[0]["page"] == f"/images/{there[0].pk}/"
-    assert told[0]["thumbnail"]
+    output = as_carol.get("/map/pictures", {"id": [str(one.pk) for one in there]}).json()["pictures"]
+    assert [one["title"] for one in output] == ["sea 0", "sea 2"]
+    assert output[0]["page"] == f"/images/{there[0].pk}/"
+    assert output[0]["thumbnail"]
     for wrong in ({}, {"id": "x"}):
         assert as_carol.get("/map/pictures", wrong).status_code == 400
 
@@ -373,7 +373,7 @@ def test_a_script_gets_details_of_visible_pictures_only(as_carol: Client):
 def test_a_selection_of_points_is_shown_as_tiles_or_if_it_is_large_as_a_set(
     as_carol: Client, client: Client, settings: Any
 ):
-    there = themes("sea", each=3)["sea"]
+    there = themed_images("sea", each=3)["sea"]
     tiles = as_carol.post("/map/selection", {"id": [str(there[2].pk), str(there[0].pk)]}).text
     assert tiles.count("<article") == 2
     assert tiles.index("sea 2") < tiles.index("sea 0")
@@ -389,7 +389,7 @@ def test_a_selection_of_points_is_shown_as_tiles_or_if_it_is_large_as_a_set(
 
 
 def test_a_group_can_be_searched_by_words_and_changed_as_a_whole_by_curators(as_carol: Client, carol: Any):
-    there = themes("sea", "wood", each=4)
+    there = themed_images("sea", "wood", each=4)
     a_map(*there.values())
     answer = as_carol.get("/api/search", {"group": "2"}).json()
     assert {one["id"] for one in answer["results"]} == {str(one.pk) for one in there["wood"]}
@@ -404,7 +404,7 @@ def test_a_group_can_be_searched_by_words_and_changed_as_a_whole_by_curators(as_
 
 
 def test_a_deleted_picture_leaves_the_map():
-    there = themes("sea", each=3)["sea"]
+    there = themed_images("sea", each=3)["sea"]
     a_map(there)
     Image.objects.filter(pk=there[0].pk).delete()
     assert MapPosition.objects.count() == 2

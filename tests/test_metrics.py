@@ -222,11 +222,11 @@ def test_the_figures_of_the_collection_come_from_the_database():
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE search_image")
     found = scrape()
-    told = {name: value(found, f"imagesearch_{name}") for name in (
+    output = {name: value(found, f"imagesearch_{name}") for name in (
         "pictures_hidden", "pictures_pending", "pictures_failed", "pictures_of_other_models", "owed_deletions",
         "index_present", "index_valid", "index_being_built", "database_up",
     )}  # fmt: skip
-    assert told == {
+    assert output == {
         "pictures_hidden": 1, "pictures_pending": 2, "pictures_failed": 1, "pictures_of_other_models": 1,
         "owed_deletions": 1,
         "index_present": 1, "index_valid": 1, "index_being_built": 0, "database_up": 1,
@@ -356,7 +356,7 @@ WITHOUT_DATABASE = {
 
 def test_processes_share_their_counters_and_reuse_files_of_ended_ones(tmp_path):
     def run(*arguments: str) -> list[str]:
-        told = subprocess.run(
+        output = subprocess.run(
             [sys.executable, "-W", "ignore", "-c", SHARED, *arguments],
             cwd=project.BASE_DIR,
             env={**os.environ, **WITHOUT_DATABASE, "METRICS_TOKEN": TOKEN, "TMPDIR": str(tmp_path)},
@@ -364,11 +364,11 @@ def test_processes_share_their_counters_and_reuse_files_of_ended_ones(tmp_path):
             text=True,
             check=True,
         )
-        return told.stdout.splitlines()
+        return output.stdout.splitlines()
 
-    folder, *told = run()
+    folder, *output = run()
     # Each ended process had a request in progress; the next process in its slot continues its counters.
-    assert told == ["7.0 2.0", "7.0 1.0", "12.0 0.0 True"]
+    assert output == ["7.0 2.0", "7.0 1.0", "12.0 0.0 True"]
     assert [str(one) for one in tmp_path.iterdir()] == [folder]
     run("leaves")
     assert list(tmp_path.iterdir()) == [], "The folder of the one that was killed is gone, and that of the last."
@@ -392,13 +392,13 @@ def metric_names() -> set[str]:
     return described | {name for name, _labels in scrape() if name.startswith("imagesearch_")}
 
 
-def names_in(text: str) -> set[str]:
+def metric_names_in(text: str) -> set[str]:
     return set(re.findall(r"imagesearch_[a-z_]*[a-z]", text))
 
 
 @pytest.mark.parametrize("file", ["dashboard.json", "alerts.yml"])
 def test_the_example_dashboard_and_alerts_use_existing_metrics_only(file):
-    named = names_in((DOCS / "monitoring" / file).read_text())
+    named = metric_names_in((DOCS / "monitoring" / file).read_text())
     assert len(named) > 5
     assert named <= metric_names()
 
@@ -406,7 +406,7 @@ def test_the_example_dashboard_and_alerts_use_existing_metrics_only(file):
 def test_the_documentation_names_every_metric_and_no_other():
     text = (DOCS / "monitoring.md").read_text()
     families = {re.sub("_(bucket|sum|count)$", "", name) if "seconds_" in name else name for name in metric_names()}
-    assert names_in(text) == families
+    assert metric_names_in(text) == families
 
 
 def test_prometheus_and_grafana_can_read_the_examples():

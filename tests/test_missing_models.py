@@ -147,7 +147,7 @@ def test_a_name_that_the_hub_can_not_have_is_not_available(settings: Any, monkey
 # Compilation
 
 
-def ended(code: int, complaints: str) -> type:
+def ended_process(code: int, complaints: str) -> type:
     """A process that has ended with this code and output."""
 
     class Ended:
@@ -166,11 +166,11 @@ def ended(code: int, complaints: str) -> type:
 def test_readiness_reports_the_speed_of_compiled_models(client: Client) -> None:
     text_encoder()
 
-    told = client.get("/readyz").json()
+    reported = client.get("/readyz").json()
 
-    assert told["encoding of words"].startswith("compiled (")
-    assert "ms a query, where torch " in told["encoding of words"]
-    assert told["encoding of pictures"].startswith("compiled (")
+    assert reported["encoding of words"].startswith("compiled (")
+    assert "ms a query, where torch " in reported["encoding of words"]
+    assert reported["encoding of pictures"].startswith("compiled (")
 
 
 @pytest.mark.django_db
@@ -181,7 +181,9 @@ def test_readiness_says_why_models_are_not_compiled(
     settings.MODELS_DIR, settings.COMPILE_MODELS = tmp_path / "models", True
     monkeypatch.setattr(background_compiling, "_compiler", None)
     monkeypatch.setattr(
-        background_compiling.subprocess, "Popen", ended(1, "CommandError: [Errno 13]\nPermission denied: '/app/var'\n")
+        background_compiling.subprocess,
+        "Popen",
+        ended_process(1, "CommandError: [Errno 13]\nPermission denied: '/app/var'\n"),
     )
     forget_models()
     try:
@@ -190,9 +192,9 @@ def test_readiness_says_why_models_are_not_compiled(
         for thread in threading.enumerate():
             if thread.name == "model-compiling":
                 thread.join(60)
-        told = client.get("/readyz").json()["encoding of words"]
-        assert told.startswith("not compiled, which is slower and takes 350 MB more in each process: ")
-        assert told.endswith("CommandError: [Errno 13] Permission denied: '/app/var'")
+        reported = client.get("/readyz").json()["encoding of words"]
+        assert reported.startswith("not compiled, which is slower and takes 350 MB more in each process: ")
+        assert reported.endswith("CommandError: [Errno 13] Permission denied: '/app/var'")
 
         settings.COMPILE_MODELS = False
         assert encoding()["pictures"].endswith("COMPILE_MODELS is off")

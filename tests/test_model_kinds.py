@@ -59,7 +59,7 @@ def _float32(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     forget_models()
 
 
-def same(one: Vectors, other: Vectors) -> bool:
+def nearly_equal(one: Vectors, other: Vectors) -> bool:
     """Whether vectors are the same to numerical precision."""
     return one.shape == other.shape and bool(np.abs(one - other).max() < 1e-5)
 
@@ -80,8 +80,8 @@ def test_a_text_has_one_vector_alone_in_a_batch_and_compiled(
     tokenizer.save(str(tmp_path / "tokenizer.json"))
     compiled = CompiledTexts(tmp_path)
 
-    assert same(together, np.concatenate([encoder.encode_texts([text]) for text in TEXTS]))
-    assert same(together, compiled.encode_texts(TEXTS))
+    assert nearly_equal(together, np.concatenate([encoder.encode_texts([text]) for text in TEXTS]))
+    assert nearly_equal(together, compiled.encode_texts(TEXTS))
     assert (together @ together.T)[~np.eye(len(TEXTS), dtype=bool)].max() < 0.9999
 
 
@@ -99,9 +99,9 @@ def test_siglip_texts_are_padded_to_64_and_keep_the_attention_mask_of_the_tokeni
             wanted = model[0].model.get_text_features(**inputs).pooler_output.numpy()
         vectors[kind] = wanted / np.linalg.norm(wanted)
 
-        assert same(loading.torch_texts(str(folder_of(kind))).encode_texts(["red star"]), vectors[kind])
+        assert nearly_equal(loading.torch_texts(str(folder_of(kind))).encode_texts(["red star"]), vectors[kind])
 
-    assert not same(*vectors.values())
+    assert not nearly_equal(*vectors.values())
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -166,7 +166,7 @@ def test_words_are_encoded_again_after_a_change_of_the_tokenizer(
     try:
         forget_identities(), forget_models()
 
-        assert not same(text_vector("red star"), before)
+        assert not nearly_equal(text_vector("red star"), before)
         assert fingerprint_of(str(folder)) != known
         assert text_model() == name  # stored vectors of pictures stay valid
     finally:
@@ -177,7 +177,7 @@ def test_words_are_encoded_again_after_a_change_of_the_tokenizer(
 # Refused models
 
 
-def refused(load: Callable[[str], Any], folder: Path, reason: str) -> None:
+def expect_refusal(load: Callable[[str], Any], folder: Path, reason: str) -> None:
     with pytest.raises(ModelUnavailable, match=reason):
         load(str(folder))
 
@@ -186,8 +186,8 @@ def refused(load: Callable[[str], Any], folder: Path, reason: str) -> None:
 def test_a_model_without_a_shared_space_is_refused(tmp_path: Path, save_as: Callable[..., Path]) -> None:
     folder = save_as(tmp_path / "blip-2", *model_folders.blip_2())
 
-    refused(loading.torch_pictures, folder, "features of pictures that share no space with any words")
-    refused(loading.torch_texts, folder, "its vectors of words and of pictures are in different spaces")
+    expect_refusal(loading.torch_pictures, folder, "features of pictures that share no space with any words")
+    expect_refusal(loading.torch_texts, folder, "its vectors of words and of pictures are in different spaces")
 
 
 @pytest.mark.parametrize(
@@ -200,20 +200,20 @@ def test_download_models_warns_about_a_pair_without_a_shared_space(
 
     call_command("download_models")
 
-    told = capsys.readouterr()
-    assert told.out.count("on this machine") == 2
-    assert doubt in told.err
+    output = capsys.readouterr()
+    assert output.out.count("on this machine") == 2
+    assert doubt in output.err
 
 
 def test_an_image_model_without_text_is_refused(tmp_path: Path) -> None:
-    refused(loading.torch_pictures, as_downloaded(tmp_path / "dino", *model_folders.dino()), "share no space")
+    expect_refusal(loading.torch_pictures, as_downloaded(tmp_path / "dino", *model_folders.dino()), "share no space")
 
 
 def test_a_text_model_is_accepted_for_words_and_refused_for_pictures(tmp_path: Path) -> None:
     folder = words_folder(tmp_path / "words", 64)
 
     assert loading.torch_texts(str(folder)).dimensions == 64
-    refused(loading.torch_pictures, folder, "it sees no pictures")
+    expect_refusal(loading.torch_pictures, folder, "it sees no pictures")
 
 
 @pytest.mark.parametrize(
@@ -225,4 +225,4 @@ def test_a_model_with_missing_weights_is_refused(tmp_path: Path, missing: str) -
     del weights[missing]
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 
-    refused(loading.torch_pictures, folder, f"lack weights, which would be random: {missing}")
+    expect_refusal(loading.torch_pictures, folder, f"lack weights, which would be random: {missing}")

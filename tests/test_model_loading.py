@@ -225,12 +225,12 @@ def test_a_picture_of_one_pixel_and_a_text_of_a_thousand_characters_have_vectors
 
 
 def test_a_folder_without_a_model_is_reported_with_what_to_do(no_model: Path) -> None:
-    with pytest.raises(ModelUnavailable) as told:
+    with pytest.raises(ModelUnavailable) as errors_raised:
         text_encoder()
 
     for words in (str(no_model), "sentence-transformers", "EMBEDDING_IMAGE_MODEL", "EMBEDDING_TEXT_MODEL"):
-        assert words in str(told.value)
-    assert status()["words"] == str(told.value)
+        assert words in str(errors_raised.value)
+    assert status()["words"] == str(errors_raised.value)
     with pytest.raises(CommandError):
         call_command("download_models")
 
@@ -276,15 +276,16 @@ def test_a_failure_is_cached_and_retried_after_a_while(
 
 
 def test_a_cached_failure_keeps_no_reference_to_its_callers(no_model: Path) -> None:
-    told = []
+    errors_raised = []
     for _ in range(3):
         with pytest.raises(ModelUnavailable) as refused:
             text_encoder()
-        told.append(refused.value)
+        errors_raised.append(refused.value)
 
-    # One exception raised again and again gathers the frames, and with them the uploads, of all its requests.
-    assert len({id(error) for error in told}) == 3
-    assert len({str(error) for error in told}) == 1
+    # If one exception were raised repeatedly, it would collect the frames of all its requests, and with them the
+    # uploads.
+    assert len({id(error) for error in errors_raised}) == 3
+    assert len({str(error) for error in errors_raised}) == 1
 
 
 # The hub
@@ -292,7 +293,7 @@ def test_a_cached_failure_keeps_no_reference_to_its_callers(no_model: Path) -> N
 
 @contextmanager
 def silent_server() -> Iterator[int]:
-    """A port that takes connections and never answers."""
+    """A port that accepts connections and never responds."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen()
@@ -359,9 +360,9 @@ def test_an_unreachable_hub_is_reported_within_seconds(tmp_path: Path) -> None:
     with silent_server() as port:
         silent = process_that_loads_a_model(f"http://127.0.0.1:{port}", tmp_path / "one")
         closed = process_that_loads_a_model(f"http://127.0.0.1:{free_port()}", tmp_path / "other")
-        told = [process.communicate(timeout=120) for process in (silent, closed)]
+        errors_raised = [process.communicate(timeout=120) for process in (silent, closed)]
 
-    for words, errors in told:
+    for words, errors in errors_raised:
         seconds, _, message = words.partition(" ")
         assert seconds, errors
         assert float(seconds) < hub.HUB_PATIENCE + 10  # the hub's library would wait for minutes
@@ -401,8 +402,8 @@ def test_in_offline_mode_the_hub_is_not_asked(monkeypatch: pytest.MonkeyPatch) -
 # Precision
 
 
-class Disagreeing:
-    """Stands for a model whose bfloat16 vectors are not those that float32 gives: no real one at hand does that."""
+class DisagreeingModel:
+    """Replaces a model whose bfloat16 vectors differ from those in float32: no available real model has this."""
 
     def __init__(self, half: Sequence[float]) -> None:
         import torch
@@ -410,7 +411,7 @@ class Disagreeing:
         self.device = torch.device("cpu")
         self.half = half
 
-    def eval(self) -> "Disagreeing":
+    def eval(self) -> "DisagreeingModel":
         return self
 
     def __len__(self) -> int:
@@ -428,7 +429,7 @@ class Disagreeing:
 
 @pytest.fixture
 def bfloat16_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The processor multiplies bfloat16 itself; where this one doesn't, torch does it in software."""
+    """The processor multiplies bfloat16 natively; otherwise torch computes it in software."""
     from search.embedding import torch_encoders as encoders
 
     monkeypatch.setattr(encoders, "_has_bfloat16", lambda device: True)
@@ -441,8 +442,8 @@ def test_bfloat16_is_not_used_if_it_is_slower(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(encoders, "least_seconds", lambda ways, budget: {"float32": 1.0, "bfloat16": 41.0})
 
-    assert not encoders.SentencePictures(Disagreeing([1.0, 0.01])).half  # type: ignore[arg-type]
-    assert not encoders.SentenceTexts(Disagreeing([1.0, 0.01])).half  # type: ignore[arg-type]
+    assert not encoders.SentencePictures(DisagreeingModel([1.0, 0.01])).half  # type: ignore[arg-type]
+    assert not encoders.SentenceTexts(DisagreeingModel([1.0, 0.01])).half  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("bfloat16_hardware")
@@ -455,7 +456,7 @@ def test_bfloat16_is_used_if_it_agrees() -> None:
     encoder.half = True
     half = encoder.encode_pictures([RED])
 
-    assert SentencePictures(Disagreeing([1.0, 0.01])).half  # type: ignore[arg-type]
+    assert SentencePictures(DisagreeingModel([1.0, 0.01])).half  # type: ignore[arg-type]
     assert float((full * half).sum()) > 0.99
     assert not (full == half).all()
     assert np.linalg.norm(half, axis=1) == pytest.approx([1], abs=1e-5)
@@ -466,7 +467,7 @@ def test_bfloat16_is_used_if_it_agrees() -> None:
 def test_float32_is_kept_if_bfloat16_gives_other_vectors(half: list[float]) -> None:
     from search.embedding.torch_encoders import SentencePictures
 
-    encoder = SentencePictures(Disagreeing(half))  # type: ignore[arg-type]
+    encoder = SentencePictures(DisagreeingModel(half))  # type: ignore[arg-type]
 
     assert not encoder.half
     assert encoder.encode_pictures([RED])[0][0] == 1
@@ -483,7 +484,7 @@ def test_words_are_encoded_in_bfloat16_if_it_agrees_and_else_in_float32() -> Non
     encoder.half = True
 
     assert float((full * encoder.encode_texts(["red star"])).sum()) > 0.99
-    assert not SentenceTexts(Disagreeing([0.0, 1.0])).half  # type: ignore[arg-type]
+    assert not SentenceTexts(DisagreeingModel([0.0, 1.0])).half  # type: ignore[arg-type]
 
 
 def test_float32_is_kept_on_a_processor_without_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -491,10 +492,10 @@ def test_float32_is_kept_on_a_processor_without_bfloat16(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(encoders, "_has_bfloat16", lambda device: False)
 
-    assert not encoders.SentencePictures(Disagreeing([1.0, 0.0])).half  # type: ignore[arg-type]
+    assert not encoders.SentencePictures(DisagreeingModel([1.0, 0.0])).half  # type: ignore[arg-type]
 
 
-# Pictures that are cut ahead
+# Pictures cropped in advance
 
 
 def demo_pictures() -> Any:
@@ -516,7 +517,7 @@ def test_pictures_cropped_in_advance_have_the_vectors_of_the_library(
     assert encoder.window
     cut = [cut_out(picture, *encoder.window) for picture in drawings]
 
-    # The library is needed no more: neither to prepare pictures nor to encode them.
+    # The library is no longer needed, neither to prepare pictures nor to encode them.
     exact = encoder.exactly(drawings)
     monkeypatch.setattr(encoder.model, "encode", lambda *args, **options: pytest.fail("the library was asked"))
     vectors = encoder.encode_pictures(cut)
@@ -532,7 +533,7 @@ def test_the_library_prepares_pictures_if_cropping_in_advance_gives_other_vector
 ) -> None:
     from search.embedding.pixels import Window
 
-    # As if a newer library cut out another part than we do.
+    # As if a newer library cropped differently from our code.
     monkeypatch.setattr(Window, "cut", lambda window, picture: picture.resize((window.side,) * 2).rotate(90))
     with caplog.at_level("INFO", logger="search"):
         encoder = demo_pictures()
@@ -546,7 +547,7 @@ def test_the_library_prepares_pictures_if_cropping_in_advance_gives_other_vector
 def test_the_library_prepares_pictures_for_a_model_other_than_clip() -> None:
     from search.embedding.torch_encoders import SentencePictures
 
-    encoder = SentencePictures(Disagreeing([1.0, 0.0]))  # type: ignore[arg-type]
+    encoder = SentencePictures(DisagreeingModel([1.0, 0.0]))  # type: ignore[arg-type]
 
     assert encoder.window is None
 

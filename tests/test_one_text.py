@@ -34,11 +34,11 @@ def nfd(text: str) -> str:
 
 
 @pytest.fixture(autouse=True)
-def _asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def _text_vector(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(query_vector, "text_vector", lambda words: a_vector(1))
 
 
-def found(**filters: Any) -> list[str]:
+def titles_found(**filters: Any) -> list[str]:
     return [image.title for image in find(SearchQuery(filters=Filters.from_params(filters))).images]
 
 
@@ -92,7 +92,7 @@ def test_decomposed_text_is_stored_composed_and_found_in_either_form(
     image = Image.objects.get()
     assert (image.title, image.tags) == (TITLE, [TAG])
     for spelled in (TAG, nfd(TAG)):
-        assert found(tag=[spelled]) == [TITLE]
+        assert titles_found(tag=[spelled]) == [TITLE]
     for query in ('"zürich"', nfd('"zürich"'), '"제주도"', nfd('"제주도"')):
         assert [one.title for one in find(SearchQuery.from_params({"q": [query]})).images] == [TITLE], query
 
@@ -235,4 +235,4 @@ def test_only_stored_text_in_other_forms_is_rewritten(alice: User) -> None:
     assert (wrong.title, wrong.description, wrong.tags, wrong.licence) == (TITLE, "é\né", [TAG, "sea"], "CC BY")
     assert (Report.objects.get().details, SavedSearch.objects.get().name) == ("é", "é")
     assert ApiToken.objects.get().name == "\x07"
-    assert found(tag=[TAG]) == [TITLE]
+    assert titles_found(tag=[TAG]) == [TITLE]

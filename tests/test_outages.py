@@ -27,19 +27,19 @@ COLOURS = ("red", "green", "blue", "black", "white")
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def _short_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outages, "LOOK_EVERY", 0.01)
     monkeypatch.setattr(outages, "FULL_LOOK_EVERY", 0.01)
 
 
 def database_full() -> OperationalError:
-    told = 'could not extend file "base/5/16384": No space left on device\nHINT:  Check free disk space.'
-    error = OperationalError(told)
-    error.__cause__ = psycopg.errors.DiskFull(told)
+    message = 'could not extend file "base/5/16384": No space left on device\nHINT:  Check free disk space.'
+    error = OperationalError(message)
+    error.__cause__ = psycopg.errors.DiskFull(message)
     return error
 
 
-def gone() -> OperationalError:
+def connection_lost() -> OperationalError:
     return OperationalError("server closed the connection unexpectedly")
 
 
@@ -72,11 +72,14 @@ def run(*command: str) -> tuple[str, str]:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
-    ("error", "told"),
-    [(gone, "The database has gone away: server closed"), (database_full, "The disk of the database is full: could")],
+    ("error", "message"),
+    [
+        (connection_lost, "The database has gone away: server closed"),
+        (database_full, "The disk of the database is full: could"),
+    ],
 )
 def test_an_ingest_continues_after_an_outage_and_counts_all_added_pictures(
-    photos: Path, monkeypatch: pytest.MonkeyPatch, error: Callable[[], Exception], told: str
+    photos: Path, monkeypatch: pytest.MonkeyPatch, error: Callable[[], Exception], message: str
 ) -> None:
     monkeypatch.setattr(pipeline, "BATCH", 2)
     write, calls = Staging.write, []
@@ -91,7 +94,7 @@ def test_an_ingest_continues_after_an_outage_and_counts_all_added_pictures(
 
     out, complaints = run("ingest", str(photos))
 
-    assert told in complaints
+    assert message in complaints
     assert "5 added, 0 already here, 0 failed." in out
     assert Image.objects.count() == len(COLOURS)
 
@@ -164,7 +167,7 @@ def test_an_error_at_every_try_is_not_treated_as_an_outage(photos: Path, monkeyp
 
     def fails(*_args: Any, **_options: Any) -> None:
         tried.append(1)
-        raise gone()
+        raise connection_lost()
 
     monkeypatch.setattr("search.management.commands.ingest.ingest", fails)
 

@@ -93,9 +93,9 @@ def test_a_refusal_fits_api_clients_head_requests_and_the_language(busy: Served)
     )
     busy.clock.ahead += 2.1
 
-    told = read(program)
-    assert "Content-Type: application/problem+json" in told.head
-    assert json.loads(told.body)["status"] == 503
+    api_response = read(program)
+    assert "Content-Type: application/problem+json" in api_response.head
+    assert json.loads(api_response.body)["status"] == 503
     assert head.recv(65536).endswith(b"\r\n\r\n")
     for one in (korean, cookie):
         assert '<html lang="ko"' in read(one).body.decode()

@@ -66,7 +66,7 @@ def while_claimed(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int], 
 
 
 @pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def _short_polling(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(working, "POLL_SECONDS", 0.01)
     monkeypatch.setattr(working, "FIRST_WAIT", 0.01)
 

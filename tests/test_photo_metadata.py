@@ -47,7 +47,7 @@ LIGHTROOM = xmp_packet(
 )
 
 
-def said(data: bytes) -> PhotoMetadata:
+def metadata_of(data: bytes) -> PhotoMetadata:
     return read_file(data, recognised(data)).said
 
 
@@ -61,7 +61,7 @@ def test_camera_fields_are_read_in_each_format(format: str):
         t270="On the river",
         **CAMERA,
     )
-    found = said(a_photo(format, exif=block))
+    found = metadata_of(a_photo(format, exif=block))
     assert found.taken == wall(2014, 7, 3, 14, 22, 10, 123000)
     assert (found.offset, found.taken_from) == (540, TakenFrom.CAMERA)
     assert (found.camera, found.lens) == ("NIKON D90", "18-105mm f/3.5-5.6")
@@ -73,7 +73,7 @@ def test_camera_fields_are_read_in_each_format(format: str):
 
 @pytest.mark.parametrize("format", WITH_EXIF)
 def test_lightroom_metadata_is_read_in_each_format(format: str):
-    found = said(a_photo(format, xmp=LIGHTROOM))
+    found = metadata_of(a_photo(format, xmp=LIGHTROOM))
     assert (found.title, found.description) == ("Hafenfest", "Boote im Hafen <b>")
     assert found.keywords == ("hafen", "Boot klein")
     assert (found.author, found.licence, found.rating) == ("A. Author", "CC BY 4.0", 4)
@@ -102,7 +102,7 @@ def test_iptc_is_read_with_or_without_a_declared_encoding(encoding: str, mark: b
         (55, b"20140703"),
         (60, b"142210+0900"),
     )
-    found = said(jpeg_with_iptc(block))
+    found = metadata_of(jpeg_with_iptc(block))
     assert (found.title, found.description, found.author, found.licence) == ("Müller", "Straße", "É. Auteur", "© Köln")
     assert found.keywords == ("größe", "meer")
     assert (found.taken, found.offset) == (wall(2014, 7, 3, 14, 22, 10), 540)
@@ -114,7 +114,7 @@ def test_windows_tags_and_user_comments_are_read():
         t40091="제목\0".encode("utf-16-le"),
         e37510=b"UNICODE\0" + "사용자 설명".encode("utf-16-be"),
     )
-    found = said(a_photo(exif=block))
+    found = metadata_of(a_photo(exif=block))
     assert (found.keywords, found.title) == (("가족", "여행"), "제목")
     assert found.description == "사용자 설명"
 
@@ -130,8 +130,8 @@ def test_windows_tags_and_user_comments_are_read():
     ],
 )
 def test_comments_are_read_in_each_encoding_whatever_is_declared(comment: bytes):
-    assert said(a_photo(exif=exif_block(e37510=comment))).description == "日本語"
-    assert said(a_photo(exif=exif_block(e37510=b"\x01\x02\xff\xfe" * 9))).description == ""
+    assert metadata_of(a_photo(exif=exif_block(e37510=comment))).description == "日本語"
+    assert metadata_of(a_photo(exif=exif_block(e37510=b"\x01\x02\xff\xfe" * 9))).description == ""
 
 
 def test_utf_8_of_exif_3_is_read():
@@ -139,7 +139,7 @@ def test_utf_8_of_exif_3_is_read():
     text = "강가에서".encode() + b"\0"
     entry = struct.pack("<HHII", 270, 129, len(text), 26)
     block = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 1) + entry + bytes(4) + text
-    assert said(jpeg_with((0xE1, block))).description == "강가에서"
+    assert metadata_of(jpeg_with((0xE1, block))).description == "강가에서"
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 0, 1)])
@@ -151,14 +151,14 @@ def test_xmp_split_over_several_segments_is_read(order: tuple[int, ...]):
         head = name.encode() + struct.pack(">II", len(more), start)
         segments.append((0xE1, b"http://ns.adobe.com/xmp/extension/\0" + head + more[start : start + 60_000]))
     assert len(segments) == 4
-    assert said(jpeg_with(*(segments[one] for one in order))).description == "Far below"
+    assert metadata_of(jpeg_with(*(segments[one] for one in order))).description == "Far below"
     another = (0xE1, segments[1][1].replace(name.encode(), b"F" * 32))
-    assert said(jpeg_with(segments[0], another)).description == ""
+    assert metadata_of(jpeg_with(segments[0], another)).description == ""
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
 def test_a_description_is_read_as_utf_8_or_latin_1(encoding: str):
-    assert said(a_photo(exif=exif_block(t270="Am Fluß".encode(encoding)))).description == "Am Fluß"
+    assert metadata_of(a_photo(exif=exif_block(t270="Am Fluß".encode(encoding)))).description == "Am Fluß"
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32-le"])
@@ -202,10 +202,10 @@ def test_metadata_of_gif_and_jpeg_2000_is_read():
     trailer = bytes([1, *range(255, -1, -1), 0])
     gif = encoded(gradient(), "GIF")
     inside = gif[:-1] + b"!\xff\x0bXMP DataXMP" + LIGHTROOM + trailer + b";"
-    assert said(inside).title == "Hafenfest"
+    assert metadata_of(inside).title == "Hafenfest"
     box = bytes.fromhex("be7acfcb97a942e89c71999491e3afac") + LIGHTROOM
     jp2 = encoded(gradient(), "JP2") + (8 + len(box)).to_bytes(4, "big") + b"uuid" + box
-    assert said(jp2).rating == 4
+    assert metadata_of(jp2).rating == 4
     assert not read_file(jp2[:-10], "JP2").is_whole
 
 
@@ -238,12 +238,12 @@ def test_of_several_xmp_packets_in_a_heic_that_of_the_picture_is_read():
 
 
 def test_xmp_precedes_iptc_and_iptc_precedes_exif():
-    found = said(a_photo(exif=exif_block(t270="From EXIF", t315="Ada"), xmp=LIGHTROOM))
+    found = metadata_of(a_photo(exif=exif_block(t270="From EXIF", t315="Ada"), xmp=LIGHTROOM))
     assert (found.description, found.author) == ("Boote im Hafen <b>", "A. Author")
 
 
 def test_a_default_description_of_a_camera_is_ignored():
-    assert said(a_photo(exif=exif_block(t270="OLYMPUS DIGITAL CAMERA"))).description == ""
+    assert metadata_of(a_photo(exif=exif_block(t270="OLYMPUS DIGITAL CAMERA"))).description == ""
 
 
 def test_texts_are_composed_and_without_control_characters():
@@ -258,7 +258,7 @@ def test_text_chunks_of_a_png_are_read():
     texts.add_itxt("Title", "산")
     texts.add_text("Author", "Ada", zip=True)
     texts.add_text("Creation Time", "Wed, 4 May 2016 03:02:01 +0900")
-    found = said(encoded(gradient(), "PNG", pnginfo=texts))
+    found = metadata_of(encoded(gradient(), "PNG", pnginfo=texts))
     assert (found.title, found.author) == ("산", "Ada")
     assert (found.taken, found.offset) == (wall(2016, 5, 4, 3, 2, 1), 540)
 
@@ -280,7 +280,7 @@ def test_compressed_xmp_is_unpacked_up_to_the_limit_only():
     content = b"XML:com.adobe.xmp\0\1\0\0\0" + packed
     chunk = struct.pack(">I4s", len(content), b"iTXt") + content + bytes(4)
     plain = a_photo("PNG", exif=exif_block(t315="Ada"))
-    assert said(plain[:33] + chunk + plain[33:]).author == "Ada"
+    assert metadata_of(plain[:33] + chunk + plain[33:]).author == "Ada"
 
 
 # Dates
@@ -305,7 +305,7 @@ def test_compressed_xmp_is_unpacked_up_to_the_limit_only():
 )
 def test_an_invalid_date_is_ignored(text: str):
     assert parsed(text) is None
-    assert said(a_photo(exif=exif_block(taken=text or " "))).taken is None
+    assert metadata_of(a_photo(exif=exif_block(taken=text or " "))).taken is None
 
 
 @pytest.mark.parametrize(
@@ -355,12 +355,12 @@ def test_the_gps_time_gives_the_offset():
     exif = Image.Exif()
     exif.load(block)
     exif.get_ifd(0x8825).update({7: (5.0, 21.0, 40.0), 29: "2014:07:03"})
-    found = said(a_photo(exif=exif.tobytes()))
+    found = metadata_of(a_photo(exif=exif.tobytes()))
     assert (found.taken, found.offset) == (wall(2014, 7, 3, 14, 22, 10), 540)
 
 
 def test_alternative_exif_fields_of_cameras_are_read():
-    found = said(
+    found = metadata_of(
         a_photo(exif=exif_block(taken="2019:05:01 10:00:00", t18249=75, e37377=6.0, e42034=(18.0, 105.0, 3.5, 5.6)))
     )
     assert (found.rating, found.exposure, found.lens) == (4, 0.015625, "18-105mm f/3.5-5.6")
@@ -491,5 +491,5 @@ def test_facts_from_a_compromised_process_are_cleaned():
 
 
 def test_facts_are_unchanged_by_json():
-    found = said(a_photo(exif=exif_block(taken="2014:07:03 14:22:10", **CAMERA), xmp=LIGHTROOM))
+    found = metadata_of(a_photo(exif=exif_block(taken="2014:07:03 14:22:10", **CAMERA), xmp=LIGHTROOM))
     assert PhotoMetadata.from_facts(found.facts()) == found

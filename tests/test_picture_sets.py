@@ -25,7 +25,7 @@ def share(client: Client, images: list[Image]) -> str:
     return address
 
 
-def shown(client: Client, address: str) -> list[uuid.UUID]:
+def image_ids(client: Client, address: str) -> list[uuid.UUID]:
     return [uuid.UUID(key) for key in re.findall(r'data-image="([^"]+)"', client.get(address).text)]
 
 
@@ -34,7 +34,7 @@ def test_the_page_shows_these_pictures_in_this_order(client: Client):
     one, two, three = an_image("the first"), an_image("the second"), an_image("the third")
     an_image("the fourth")
     address = share(client, [three, one, two, one])
-    assert shown(client, address) == [three.id, one.id, two.id]
+    assert image_ids(client, address) == [three.id, one.id, two.id]
     page = client.get(address)
     assert page.text.index("the third") < page.text.index("the first") < page.text.index("the second")
     assert "the fourth" not in page.text
@@ -55,7 +55,7 @@ def test_the_page_says_how_many_pictures_are_gone(client: Client, as_carol: Clie
     two.hide()
     three.delete()
     for visitor in (client, as_carol):
-        assert shown(visitor, address) == [one.id]
+        assert image_ids(visitor, address) == [one.id]
         assert "2 pictures of this set are not here any more." in visitor.get(address).text
     one.delete()
     page = client.get(address)
@@ -67,9 +67,9 @@ def test_a_hidden_picture_returns_when_it_is_shown_again(client: Client):
     image = an_image()
     address = share(client, [image])
     image.hide()
-    assert shown(client, address) == []
+    assert image_ids(client, address) == []
     Image.objects.update(hidden=False)
-    assert shown(client, address) == [image.id]
+    assert image_ids(client, address) == [image.id]
 
 
 def test_only_public_pictures_are_stored(client: Client, as_carol: Client):

@@ -48,7 +48,7 @@ class CountingSource:
 
 
 @pytest.fixture(autouse=True)
-def _no_thread_stays() -> Iterator[None]:
+def _no_thread_left() -> Iterator[None]:
     yield
     for thread in threading.enumerate():
         if thread.name.startswith("ingest-"):
@@ -130,8 +130,8 @@ def test_all_addresses_of_a_picture_are_recorded() -> None:
 @pytest.mark.django_db
 def test_a_dry_run_counts_copies_as_known_in_any_order(small_batches: None) -> None:
     shelf, copies = CountingSource(20), CountingSource(20, version="2")
-    told = [ingest([*shelf, *copies], dry_run=True), ingest([*shelf, *copies])]
-    assert [(report.added, report.known) for report in told] == [(20, 20), (20, 20)]
+    results = [ingest([*shelf, *copies], dry_run=True), ingest([*shelf, *copies])]
+    assert [(report.added, report.known) for report in results] == [(20, 20), (20, 20)]
 
 
 @pytest.mark.django_db

@@ -341,6 +341,6 @@ def test_the_system_check_reports_coordinates_without_a_place():
     image = taken_at(*BUSAN)
     assert checks.places_are_known(None, databases=["default"]) == []
     Capture.objects.filter(pk=image.pk).update(is_placed=False)
-    (told,) = checks.places_are_known(None, databases=["default"])
-    assert told.hint is not None
-    assert "manage.py find_places" in told.hint
+    (warning,) = checks.places_are_known(None, databases=["default"])
+    assert warning.hint is not None
+    assert "manage.py find_places" in warning.hint

@@ -200,12 +200,12 @@ def test_a_hanging_model_is_reported_in_time_and_named_by_readiness(
 
 
 def test_requests_during_a_hang_are_refused_at_once(served: list[int], hanging: threading.Event) -> None:
-    told = []
+    raised = []
 
     def ask() -> None:
         with pytest.raises(ModelUnavailable) as failure:
             text_encoder().encode_texts(["red star"])
-        told.append(failure.type)
+        raised.append(failure.type)
 
     askers = [threading.Thread(target=ask) for _ in range(8)]
     for asker in askers:
@@ -213,7 +213,9 @@ def test_requests_during_a_hang_are_refused_at_once(served: list[int], hanging: 
     for asker in askers:
         asker.join(SOON)
 
-    assert sorted(one.__name__ for one in told) == ["Busy"] * 7 + ["ModelUnavailable"]  # the one whose encoding hangs
+    assert sorted(one.__name__ for one in raised) == ["Busy"] * 7 + [
+        "ModelUnavailable"
+    ]  # the one whose encoding hangs
     with pytest.raises(Busy):
         text_encoder().encode_texts(["blue star"])
 

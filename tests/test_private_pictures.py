@@ -34,7 +34,7 @@ SECRET = "zebrafinch"
 
 
 @pytest.fixture(autouse=True)
-def _asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def _text_vector(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(query_vector, "text_vector", lambda words: a_vector(1))
 
 
@@ -79,12 +79,12 @@ def test_no_address_discloses_a_private_picture_to_others(visibility: str, see: 
     assert SECRET in world.client("carol").get(f"/search?q={SECRET}+with:hidden&filters=open").text
     for role in (*see, *others):
         client = world.client(role)
-        told = {*addresses_that_disclose(world, client), *searches_that_disclose(world, client)}
+        disclosing = {*addresses_that_disclose(world, client), *searches_that_disclose(world, client)}
         if role in see:
-            assert {"image", "rendition", "download", "api:image", "album", "download-album"} <= told
-            assert {"/search?q", "/api/search?q", "/search?album", "/search?like", "/search?"} <= told
+            assert {"image", "rendition", "download", "api:image", "album", "download-album"} <= disclosing
+            assert {"/search?q", "/api/search?q", "/search?album", "/search?like", "/search?"} <= disclosing
         else:
-            assert told == set(), role
+            assert disclosing == set(), role
 
 
 def addresses_that_disclose(world: World, client: Client) -> Iterator[str]:

@@ -181,7 +181,7 @@ def test_the_command_exits_with_1_if_a_picture_failed(capsys: pytest.CaptureFixt
     with pytest.raises(SystemExit) as ended:
         call_command("reembed")
 
-    told = capsys.readouterr()
+    output = capsys.readouterr()
     assert ended.value.code == 1
-    assert "0 embedded again, 1 failed." in told.out
-    assert str(missing.id) in told.err
+    assert "0 embedded again, 1 failed." in output.out
+    assert str(missing.id) in output.err

@@ -42,29 +42,29 @@ def ingested_without_an_address(folder: Path, alice: Client) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("met", [uploaded, sent_to_the_api, ingested, ingested_without_an_address])
+@pytest.mark.parametrize("add", [uploaded, sent_to_the_api, ingested, ingested_without_an_address])
 @pytest.mark.parametrize("lost", [[ORIGINAL], [THUMBNAIL], [ORIGINAL, THUMBNAIL]])
 def test_missing_objects_are_restored(
-    as_alice: Client, tmp_path: Path, met: Callable[[Path, Client], None], lost: list[str]
+    as_alice: Client, tmp_path: Path, add: Callable[[Path, Client], None], lost: list[str]
 ) -> None:
-    met(tmp_path, as_alice)
+    add(tmp_path, as_alice)
     before = {key: storage.read(key) for key in (ORIGINAL, THUMBNAIL)}
     storage.delete(lost)
 
-    met(tmp_path, as_alice)
+    add(tmp_path, as_alice)
 
     assert {key: storage.read(key) for key in (ORIGINAL, THUMBNAIL)} == before
     assert Image.objects.count() == 1
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("met", [uploaded, ingested_without_an_address])
-def test_damaged_objects_are_replaced(as_alice: Client, tmp_path: Path, met: Callable[[Path, Client], None]) -> None:
-    met(tmp_path, as_alice)
+@pytest.mark.parametrize("add", [uploaded, ingested_without_an_address])
+def test_damaged_objects_are_replaced(as_alice: Client, tmp_path: Path, add: Callable[[Path, Client], None]) -> None:
+    add(tmp_path, as_alice)
     storage.put(ORIGINAL, RED[:50], "image/jpeg")
     storage.put(THUMBNAIL, b"", "image/webp")
 
-    met(tmp_path, as_alice)
+    add(tmp_path, as_alice)
 
     assert storage.read(ORIGINAL) == RED
     assert storage.read(THUMBNAIL)[8:12] == b"WEBP"
@@ -143,7 +143,7 @@ def moto(running_moto: Moto, settings: Any) -> Any:
 A, B = "s3://first/x.jpg", "s3://second/y.jpg"
 
 
-def met(place: str, *, in_place: bool) -> Report:
+def add(place: str, *, in_place: bool) -> Report:
     report = ingest(open_source([place], Choices(in_place=in_place)))
     assert report.failed == []
     return report
@@ -157,23 +157,23 @@ def location() -> str:
 def test_a_picture_found_in_place_at_another_address_keeps_its_location_while_the_object_exists(
     moto: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    met(A, in_place=True)
+    add(A, in_place=True)
 
-    assert met(B, in_place=True).known == 1
+    assert add(B, in_place=True).known == 1
 
     assert location() == A
     assert set(Origin.objects.values_list("address", flat=True)) == {A, B}
     monkeypatch.setattr("search.objects.other_buckets.read", lambda location: pytest.fail("read again"))
-    assert met(B, in_place=True).known == 1
+    assert add(B, in_place=True).known == 1
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("loss", ["gone", "exchanged", "bucket gone"])
-@pytest.mark.parametrize("met_before", [False, True])
-def test_the_new_address_is_recorded_if_the_old_object_is_gone(moto: Any, loss: str, met_before: bool) -> None:
-    met(A, in_place=True)
-    if met_before:
-        met(B, in_place=True)
+@pytest.mark.parametrize("known_before", [False, True])
+def test_the_new_address_is_recorded_if_the_old_object_is_gone(moto: Any, loss: str, known_before: bool) -> None:
+    add(A, in_place=True)
+    if known_before:
+        add(B, in_place=True)
     if loss == "exchanged":
         moto.put_object(Bucket="first", Key="x.jpg", Body=picture_bytes("blue", size=(640, 480)))
     else:
@@ -181,7 +181,7 @@ def test_the_new_address_is_recorded_if_the_old_object_is_gone(moto: Any, loss: 
     if loss == "bucket gone":
         moto.delete_bucket(Bucket="first")
     try:
-        met(B, in_place=True)
+        add(B, in_place=True)
     finally:
         moto.create_bucket(Bucket="first")
 
@@ -194,9 +194,9 @@ def test_the_new_address_is_recorded_if_the_old_object_is_gone(moto: Any, loss: 
 @pytest.mark.parametrize("place", [A, B])
 def test_ingested_without_in_place_it_is_copied(moto: Any, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "ASKED_FOR", 0)
-    met(A, in_place=True)
+    add(A, in_place=True)
 
-    met(place, in_place=False)
+    add(place, in_place=False)
 
     assert location() == ""
     assert storage.read(ORIGINAL) == RED
@@ -205,21 +205,21 @@ def test_ingested_without_in_place_it_is_copied(moto: Any, place: str, monkeypat
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("met_again", [uploaded, ingested])
+@pytest.mark.parametrize("add_again", [uploaded, ingested])
 def test_ingested_as_a_file_it_is_copied(
-    moto: Any, as_alice: Client, tmp_path: Path, met_again: Callable[[Path, Client], None]
+    moto: Any, as_alice: Client, tmp_path: Path, add_again: Callable[[Path, Client], None]
 ) -> None:
-    met(A, in_place=True)
-    met_again(tmp_path, as_alice)
+    add(A, in_place=True)
+    add_again(tmp_path, as_alice)
     assert location() == ""
     assert storage.read(ORIGINAL) == RED
 
 
 @pytest.mark.django_db
 def test_with_a_vector_of_another_model_it_is_copied_too(moto: Any) -> None:
-    met(A, in_place=True)
+    add(A, in_place=True)
     Image.objects.update(embedding_model="an older model")
-    met(A, in_place=False)
+    add(A, in_place=False)
     assert location() == ""
     assert storage.read(ORIGINAL) == RED
 
@@ -228,7 +228,7 @@ def test_with_a_vector_of_another_model_it_is_copied_too(moto: Any) -> None:
 def test_a_missing_original_of_ours_is_replaced_by_its_location_in_another_bucket(moto: Any) -> None:
     add_picture(RED, Details(), None)
     storage.delete([ORIGINAL])
-    assert met(A, in_place=True).restored == 1
+    assert add(A, in_place=True).restored == 1
     assert location() == A
     assert storage.read_original(Image.objects.get()) == RED
 

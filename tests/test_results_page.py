@@ -27,12 +27,12 @@ FOUND, MORE, FILTERS = ({"HX-Request": "true", "HX-Target": target} for target i
 
 
 @pytest.fixture(autouse=True)
-def _words_point_one_way(monkeypatch: pytest.MonkeyPatch) -> None:
+def _text_vector(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(query_vector, "text_vector", lambda words: WANTED)
 
 
 @pytest.fixture
-def measured(monkeypatch: pytest.MonkeyPatch) -> None:
+def calibrated(monkeypatch: pytest.MonkeyPatch) -> None:
     """Strong matches begin at 0.6, related ones at 0.4."""
     scale = Scale(mean=0.0, spread=0.1, strong=0.6, related=0.4)
     monkeypatch.setattr(query_vector, "scale_of", lambda vector, *, pictures, whole=False: scale)
@@ -55,14 +55,14 @@ def links(page: str, marker: str) -> list[str]:
     return [unescape(re.search(r'href="([^"]*)"', tag)[1]) for tag in tags]  # type: ignore[index]
 
 
-def asked(address: str) -> list[tuple[str, str]]:
+def parameters(address: str) -> list[tuple[str, str]]:
     return parse_qsl(urlsplit(address).query)
 
 
 # Bands
 
 
-def test_strong_matches_are_counted_and_weaker_ones_follow(client: Client, measured: None):
+def test_strong_matches_are_counted_and_weaker_ones_follow(client: Client, calibrated: None):
     images_at(0.7, 0.65, 0.5, 0.1)
     page = client.get("/search?q=x").text
     assert title(page) == "2 strong matches"
@@ -72,7 +72,7 @@ def test_strong_matches_are_counted_and_weaker_ones_follow(client: Client, measu
     assert re.findall(r'data-band="(\w+)"', after) == ["related", "weak"]
 
 
-def test_the_page_says_if_no_match_is_strong(client: Client, measured: None):
+def test_the_page_says_if_no_match_is_strong(client: Client, calibrated: None):
     images_at(0.5, 0.1)
     page = client.get("/search?q=x").text
     assert title(page) == "Nothing here matches well; the nearest are:"
@@ -80,7 +80,7 @@ def test_the_page_says_if_no_match_is_strong(client: Client, measured: None):
     assert len(re.findall("<article", page)) == 2
 
 
-def test_the_page_says_if_words_were_found_only_inside_longer_ones(client: Client, measured: None):
+def test_the_page_says_if_words_were_found_only_inside_longer_ones(client: Client, calibrated: None):
     images_at(0.1)
     an_image("해운대해수욕장", vector=near(WANTED, 0.1, seed=7))
     assert title(client.get("/search?q=해수욕장").text) == "Found inside longer words; the nearest follow:"
@@ -88,7 +88,7 @@ def test_the_page_says_if_words_were_found_only_inside_longer_ones(client: Clien
 
 
 def test_the_number_of_strong_matches_is_a_minimum_if_there_are_more_than_candidates(
-    client: Client, measured: None, monkeypatch: pytest.MonkeyPatch
+    client: Client, calibrated: None, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(candidates_module, "plan_for", lambda *counts: replace(SCAN, candidates=3))
     images_at(0.9, 0.85, 0.8, 0.75, 0.7)
@@ -102,7 +102,7 @@ def test_without_calibration_matches_are_not_rated(client: Client):
     assert "strong match" not in page
 
 
-def test_every_result_has_an_explanation(client: Client, measured: None):
+def test_every_result_has_an_explanation(client: Client, calibrated: None):
     images_at(0.7, 0.5, 0.1)
     page = client.get("/search?q=x").text
     explained = re.findall(r'id="about-[^"]*" popover>(.*?)</div>', page, re.DOTALL)
@@ -119,7 +119,7 @@ def test_a_result_found_by_its_words_says_so(client: Client):
     assert len(re.findall('class="by-words"', page)) == 1
 
 
-def test_weaker_matches_are_cut_to_two_rows_with_a_link_to_all(client: Client, measured: None):
+def test_weaker_matches_are_cut_to_two_rows_with_a_link_to_all(client: Client, calibrated: None):
     images_at(0.7, *(0.3 - number / 100 for number in range(30)))
     page = client.get("/search?q=x").text
     shown = len(re.findall("<article", page))
@@ -134,7 +134,7 @@ def test_weaker_matches_are_cut_to_two_rows_with_a_link_to_all(client: Client, m
     assert "min=any&amp;page=2" in added
 
 
-def test_weaker_matches_are_cut_on_the_page_where_strong_ones_end(client: Client, measured: None):
+def test_weaker_matches_are_cut_on_the_page_where_strong_ones_end(client: Client, calibrated: None):
     images_at(*(0.9 - number / 100 for number in range(24)), *(0.3 - number / 100 for number in range(20)))
     first = client.get("/search?q=x").text
     assert "data-unfolds" not in first
@@ -143,11 +143,11 @@ def test_weaker_matches_are_cut_on_the_page_where_strong_ones_end(client: Client
     page = client.get(later).text
     shown = len(re.findall("<article", page))
     assert f"Show {20 - shown} more" in page
-    assert [name for name, _ in asked(links(page, "data-unfolds")[0])] == ["q", "min", "page", "seen"]
+    assert [name for name, _ in parameters(links(page, "data-unfolds")[0])] == ["q", "min", "page", "seen"]
 
 
 @pytest.mark.parametrize("minimum", ["any", "related", "strong"])
-def test_with_a_minimum_in_the_address_no_matches_are_cut(client: Client, measured: None, minimum: str):
+def test_with_a_minimum_in_the_address_no_matches_are_cut(client: Client, calibrated: None, minimum: str):
     images_at(0.7, *(0.5 for _ in range(30)))
     page = client.get(f"/search?q=x&min={minimum}").text
     assert "data-unfolds" not in page
@@ -155,13 +155,13 @@ def test_with_a_minimum_in_the_address_no_matches_are_cut(client: Client, measur
     assert re.search(rf'<option value="{minimum}" selected', page)
 
 
-def test_strong_matches_are_larger_than_weaker_ones(client: Client, measured: None):
+def test_strong_matches_are_larger_than_weaker_ones(client: Client, calibrated: None):
     images_at(0.9, 0.8, 0.7, 0.2)
     looks = re.findall(r'<article class="tile a\d+ ?([\w-]*)', client.get("/search?q=x").text)
     assert looks == ["tile-strong"] * 3 + ["tile-quiet"]
 
 
-def test_without_a_strong_match_simpler_searches_are_suggested(client: Client, measured: None):
+def test_without_a_strong_match_simpler_searches_are_suggested(client: Client, calibrated: None):
     an_image("a lighthouse", vector=near(WANTED, 0.9), tags=["sea"])
     an_image("an old pier", vector=near(WANTED, 0.1), tags=["harbour"])
     for number in range(30):
@@ -169,7 +169,7 @@ def test_without_a_strong_match_simpler_searches_are_suggested(client: Client, m
     page = client.get("/search?q=x&tag=harbour").text
     assert title(page) == "Nothing here matches well; the nearest are:"
     assert re.search(r"Without the tag “harbour”\s*<span class=\"count\">1</span>", page)
-    assert [asked(address) for address in links(page, "?q=an%20old%20pier")] == [[("q", "an old pier")]]
+    assert [parameters(address) for address in links(page, "?q=an%20old%20pier")] == [[("q", "an old pier")]]
 
 
 def test_empty_fields_are_removed_from_the_address(client: Client, images: list[str]):
@@ -185,8 +185,8 @@ def test_every_result_offers_more_and_less_like_it_added_to_the_search(client: C
     image = an_image()
     page = client.get("/search?q=red")
     more, less = links(page.text, "more-like-this"), links(page.text, "less-like-this")
-    assert asked(more[0]) == [("q", "red"), ("like", str(image.id))]
-    assert asked(less[0]) == [("q", "red"), ("unlike", str(image.id))]
+    assert parameters(more[0]) == [("q", "red"), ("like", str(image.id))]
+    assert parameters(less[0]) == [("q", "red"), ("unlike", str(image.id))]
 
 
 def test_without_a_search_less_like_this_is_not_offered(client: Client):
@@ -232,7 +232,7 @@ def images() -> list[str]:
 
 
 @pytest.mark.parametrize("filters", ["", "&filters=open"], ids=["folded", "open"])
-def test_the_form_repeats_the_whole_search(client: Client, images: list[str], measured: None, filters: str):
+def test_the_form_repeats_the_whole_search(client: Client, images: list[str], calibrated: None, filters: str):
     address = (
         f'/search?q="picture"+-cloud&q_weight=1.5&like={images[0]}&like={images[1]}&like_weight=0.5&like_weight=2'
         f"&not=rain&not=snow&not_weight=1.25&not_weight=1&unlike={images[2]}&unlike_weight=0.25"
@@ -248,7 +248,7 @@ def test_the_form_repeats_the_whole_search(client: Client, images: list[str], me
 
 def test_every_part_has_a_link_that_removes_it(client: Client, images: list[str]):
     page = client.get(f"/search?q=red&like={images[0]}&not=rain&unlike={images[1]}&sort=fresh").text
-    removed = [asked(address) for address in links(page, "chip-remove")]
+    removed = [parameters(address) for address in links(page, "chip-remove")]
     everything = [("q", "red"), ("like", images[0]), ("not", "rain"), ("unlike", images[1]), ("sort", "fresh")]
     assert removed == [[other for other in everything if other != part] for part in everything[:4]]
 
@@ -330,7 +330,7 @@ def test_open_filters_stay_open_in_the_next_search_of_the_page(client: Client, i
 
 def test_an_active_filter_without_results_is_shown_and_can_be_removed(client: Client, images: list[str], alice):
     page = client.get("/search?q=x&tag=a&tag=b&licence=c&uploader=alice&described=no&size=huge").text
-    assert [asked(address)[-1] for address in links(page, "pill-active")]
+    assert [parameters(address)[-1] for address in links(page, "pill-active")]
     shown = re.findall(r'pill-active.*?<span dir="auto">(.*?)</span>', page, re.DOTALL)
     assert shown == ["a", "b", "Very large (over 12 MP)", "c", "alice", "Without a description"]
 
@@ -338,12 +338,12 @@ def test_an_active_filter_without_results_is_shown_and_can_be_removed(client: Cl
 def test_active_filters_are_removed_by_links(client: Client, images: list[str]):
     page = client.get("/search?q=x&tag=sea&colour=red&until=2999-12-31").text
     active = links(page, "pill-active")
-    assert [asked(address) for address in active] == [
+    assert [parameters(address) for address in active] == [
         [("q", "x"), ("colour", "red"), ("until", "2999-12-31")],
         [("q", "x"), ("tag", "sea"), ("until", "2999-12-31")],
         [("q", "x"), ("tag", "sea"), ("colour", "red")],
     ]
-    assert [asked(address) for address in links(page, "clear-filters")] == [[("q", "x")]]
+    assert [parameters(address) for address in links(page, "clear-filters")] == [[("q", "x")]]
 
 
 def test_filters_without_a_query_show_the_newest(client: Client, images: list[str]):
@@ -369,7 +369,7 @@ def test_the_page_suggests_the_search_without_a_filter_that_excludes_everything(
     assert re.search(r"5\s+pictures", page)
 
 
-def test_relaxed_searches_find_something(images: list[str], measured: None):
+def test_relaxed_searches_find_something(images: list[str], calibrated: None):
     query = SearchQuery.from_params({"q": ['"nowhere"'], "min": ["strong"], "format": ["PNG"]})
     assert relaxations(query) == []
     query = query.replace(filters=Filters(), minimum=Minimum.ANY)
@@ -386,7 +386,7 @@ def test_a_word_search_without_results_suggests_searching_by_meaning(client: Cli
     assert "By what pictures show, too" in page
 
 
-def test_a_search_without_strong_matches_suggests_weaker_ones(client: Client, measured: None):
+def test_a_search_without_strong_matches_suggests_weaker_ones(client: Client, calibrated: None):
     images_at(0.1)
     page = client.get("/search?q=x&min=strong").text
     assert title(page) == "Nothing was found"
@@ -411,7 +411,7 @@ def test_the_only_picture_has_no_similar_ones(client: Client):
 def test_an_uploaded_query_picture_is_added_to_the_search(client: Client):
     an_image()
     answer = client.post("/search/picture", {"picture": picture_file(), "q": "red", "tag": "sea", "page": "3"})
-    params = asked(answer["Location"])
+    params = parameters(answer["Location"])
     assert [name for name, _ in params] == ["q", "picture", "tag"]
 
 

@@ -130,21 +130,21 @@ def test_the_migration_keeps_permissions_and_leaves_existing_groups_alone(alice:
 # Own pictures
 
 
-def changed(client: Client, verb: str, *images: Image, **fields: Any) -> Any:
+def post_change(client: Client, verb: str, *images: Image, **fields: Any) -> Any:
     data = {"do": verb, "id": [image.pk for image in images], **fields}
     return client.post("/selection/change", data, headers={"Accept": "application/json"})
 
 
 def test_a_contributor_changes_own_pictures_only(alice: User, as_alice: Client):
     own, other = an_image("mine", uploader=alice), an_image("theirs")
-    answer = changed(as_alice, "tag", own, other, tags="sea").json()
+    answer = post_change(as_alice, "tag", own, other, tags="sea").json()
     assert answer["done"] == "1 picture was tagged. 1 is left as it is: somebody else has added it."
-    assert changed(as_alice, "edit", own, title="Shore").json()["count"] == 1
-    refused = changed(as_alice, "tag", other, tags="sea")
+    assert post_change(as_alice, "edit", own, title="Shore").json()["count"] == 1
+    refused = post_change(as_alice, "tag", other, tags="sea")
     assert refused.status_code == 403
     assert refused.json()["problem"] == "You can change only pictures that you have added yourself."
     for verb in ("hide", "show", "trash"):
-        assert changed(as_alice, verb, own).status_code == 403
+        assert post_change(as_alice, verb, own).status_code == 403
     own.refresh_from_db()
     other.refresh_from_db()
     assert (own.title, own.tags, own.hidden) == ("Shore", ["sea"], False)
@@ -153,7 +153,7 @@ def test_a_contributor_changes_own_pictures_only(alice: User, as_alice: Client):
 
 def test_a_contributor_undoes_own_changes_only(alice: User, as_alice: Client, carol: User):
     own = an_image("mine", uploader=alice)
-    mine = changed(as_alice, "tag", own, tags="sea").json()["undo"]
+    mine = post_change(as_alice, "tag", own, tags="sea").json()["undo"]
     theirs = change([own.pk], Tag(["boat"]), by=carol)
     assert as_alice.post("/selection/undo", {"revision": theirs.pk}).status_code == 403
     untagged = change([own.pk], Untag(["boat"]), by=carol)
@@ -165,14 +165,14 @@ def test_a_contributor_undoes_own_changes_only(alice: User, as_alice: Client, ca
 
 def test_a_change_of_a_picture_that_is_no_longer_theirs_can_not_be_undone(alice: User, as_alice: Client):
     own = an_image("mine", uploader=alice)
-    mine = changed(as_alice, "tag", own, tags="sea").json()["undo"]
+    mine = post_change(as_alice, "tag", own, tags="sea").json()["undo"]
     Image.objects.filter(pk=own.pk).update(uploader=None)
     assert as_alice.post("/selection/undo", {"revision": mine}).status_code == 403
 
 
 def test_a_hidden_picture_of_their_own_can_not_be_changed(alice: User, as_alice: Client):
     own = an_image("mine", uploader=alice, hidden=True)
-    assert changed(as_alice, "tag", own, tags="sea").status_code == 400
+    assert post_change(as_alice, "tag", own, tags="sea").status_code == 400
     assert as_alice.patch(f"/api/images/{own.pk}", {"title": "x"}, "application/json").status_code == 404
 
 

@@ -41,14 +41,14 @@ def ingest(*arguments: object, **options: object) -> tuple[str, str]:
     return out.getvalue(), complaints.getvalue()
 
 
-def last() -> Run:
+def last_run() -> Run:
     run = Run.objects.with_state().first()
     assert run
     return run
 
 
 def files(run: Run | None = None) -> list[tuple[str, str, str]]:
-    return [(one.kind, Path(one.name).name, one.reason) for one in (run or last()).files.all()]
+    return [(one.kind, Path(one.name).name, one.reason) for one in (run or last_run()).files.all()]
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def photos(tmp_path: Path) -> Path:
 
 def test_an_ingestion_run_records_user_time_place_and_counts(photos: Path):
     ingest(photos, photos / "gone.jpg", "--tag", "sea")
-    run = last()
+    run = last_run()
     assert (run.kind, run.door, run.by, run.state) == (Run.Kind.INGEST, Run.Door.COMMAND, None, Run.Outcome.DONE)
     assert (run.account, run.machine) == (getpass.getuser(), platform.node())
     assert run.places == [str(photos), str(photos / "gone.jpg")]
@@ -97,7 +97,7 @@ def test_a_second_run_counts_known_and_deleted_pictures(photos: Path):
     Tombstone.objects.create(image_id=image.pk)
     image.delete()
     ingest(photos)
-    run = last()
+    run = last_run()
     assert (run.added, run.known, run.deleted) == (0, 1, 1)
     assert ("deleted", "red.jpg", "The picture was deleted from the collection earlier.") in files()
 
@@ -106,27 +106,27 @@ def test_a_sidecar_is_not_listed_as_skipped(photos: Path):
     (photos / "red.xmp").write_text("<x/>")
     ingest(photos)
     assert "red.xmp" not in {name for _kind, name, _reason in files()}
-    assert last().left_alone == {".mov": 1, "": 1}
+    assert last_run().left_alone == {".mov": 1, "": 1}
 
 
 def test_a_run_of_a_killed_process_is_shown_as_interrupted(photos: Path):
     with Record() as record:
-        assert last().state == Run.RUNNING
+        assert last_run().state == Run.RUNNING
         Run.objects.filter(pk=record.key).update(noted=timezone.now() - 2 * SILENT_AFTER)
-        assert last().state == Run.INTERRUPTED
-    assert last().state == Run.Outcome.DONE
+        assert last_run().state == Run.INTERRUPTED
+    assert last_run().state == Run.Outcome.DONE
 
 
 def test_a_failed_run_records_the_error():
     with pytest.raises(ValueError, match="nowhere"), Record():
         raise ValueError("The bucket is nowhere.")
-    assert (last().state, last().problem) == (Run.Outcome.FAILED, "The bucket is nowhere.")
+    assert (last_run().state, last_run().problem) == (Run.Outcome.FAILED, "The bucket is nowhere.")
 
 
 def test_a_stopped_run_is_not_shown_as_done():
     with Record() as record:
         record.take(Report(stopped=True))
-    assert last().state == Run.Outcome.STOPPED
+    assert last_run().state == Run.Outcome.STOPPED
 
 
 def test_the_number_of_listed_files_is_bounded_and_counts_are_not(monkeypatch: pytest.MonkeyPatch):
@@ -138,7 +138,7 @@ def test_the_number_of_listed_files_is_bounded_and_counts_are_not(monkeypatch: p
             report.fail(f"{number}.jpg", "It is cut short.", refused=number % 2 == 0)
             report.leave_out(LeftOut(Why.LEFT, f"{number}.mov", "Not read."))
         record.noting()(report)
-    assert (last().refused, last().failed) == (3, 2)
+    assert (last_run().refused, last_run().failed) == (3, 2)
     assert [name for _kind, name, _reason in files()] == ["0.jpg", "0.mov", "1.jpg", "2.jpg"]
 
 
@@ -158,7 +158,7 @@ def test_the_rounds_of_a_watch_are_one_run_and_list_each_file_once():
             report.fail("a.jpg", "It is cut short.")
             record.take(report)
     assert Run.objects.count() == 1
-    assert (last().added, last().failed, len(files())) == (4, 2, 1)
+    assert (last_run().added, last_run().failed, len(files())) == (4, 2, 1)
 
 
 def test_a_try_repeated_after_an_outage_is_counted_once():
@@ -168,7 +168,7 @@ def test_a_try_repeated_after_an_outage_is_counted_once():
             report = Report(added=1)
             report.fail("a.jpg", "It is cut short.")
             record.take(report)
-    assert (Run.objects.count(), last().added, last().failed, len(files())) == (1, 1, 1, 1)
+    assert (Run.objects.count(), last_run().added, last_run().failed, len(files())) == (1, 1, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_every_command_over_all_pictures_leaves_a_record(command: str, kind: str
     an_image()
     with suppress(SystemExit):
         call_command(command, stdout=StringIO(), stderr=StringIO())
-    assert (last().kind, last().state) == (kind, Run.Outcome.DONE)
+    assert (last_run().kind, last_run().state) == (kind, Run.Outcome.DONE)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -194,7 +194,7 @@ def test_a_picture_that_could_not_be_embedded_is_listed_by_its_id():
     storage.delete([storage.original_key(lost.pk)])
     with pytest.raises(SystemExit):
         call_command("embed_pending", stdout=StringIO(), stderr=StringIO())
-    run = last()
+    run = last_run()
     assert (run.kind, run.added, run.failed) == (Run.Kind.EMBED, 1, 1)
     assert [name for _kind, name, _reason in files()] == [str(lost.pk)]
 
@@ -204,30 +204,30 @@ def test_a_picture_that_could_not_be_embedded_is_listed_by_its_id():
 
 def test_a_retry_tries_only_the_files_that_were_not_added(photos: Path):
     ingest(photos, "--tag", "sea")
-    failed = last()
+    failed = last_run()
     (photos / "short.jpg").write_bytes(picture_bytes("blue"))
     write_picture(photos / "new.jpg", "yellow")
     out, complaints = ingest(retry=failed.pk)
     assert out == f"Trying 2 files of run {failed.pk} again.\n1 added, 0 already here, 1 failed.\n"
     assert complaints == f"{photos}/empty.jpg: This file is empty.\n"
     assert Image.objects.get(pk__in=Image.objects.order_by("-created")[:1].values("pk")).tags == ["sea"]
-    run = last()
+    run = last_run()
     assert (run.retries_id, run.added, run.refused) == (failed.pk, 1, 1)
     assert run.options["tag"] == ["sea"]
 
 
 def test_a_retry_can_be_retried(photos: Path):
     ingest(photos)
-    ingest(retry=last().pk)
+    ingest(retry=last_run().pk)
     (photos / "empty.jpg").write_bytes(picture_bytes("blue"))
-    ingest(retry=last().pk)
-    assert (last().added, last().refused) == (1, 1)
+    ingest(retry=last_run().pk)
+    assert (last_run().added, last_run().refused) == (1, 1)
 
 
 def test_a_retry_reports_missing_files(photos: Path):
     ingest(photos)
     (photos / "short.jpg").unlink()
-    _out, complaints = ingest(retry=last().pk)
+    _out, complaints = ingest(retry=last_run().pk)
     assert f"{photos}/short.jpg: It is not there any more.\n" in complaints
 
 
@@ -237,37 +237,37 @@ def test_a_retry_reads_failed_members_of_archives(tmp_path: Path):
         zipped.writestr("red.jpg", picture_bytes("red"))
         zipped.writestr("bad.jpg", picture_bytes("blue", size=(640, 480))[:900])
     ingest(archive)
-    failed = last()
+    failed = last_run()
     with ZipFile(archive, "w") as zipped:
         zipped.writestr("bad.jpg", picture_bytes("blue"))
         zipped.writestr("other.jpg", picture_bytes("green"))
     ingest(retry=failed.pk)
-    assert (last().added, Image.objects.count()) == (1, 2)
+    assert (last_run().added, Image.objects.count()) == (1, 2)
 
 
 def test_a_retry_of_an_unfinished_run_reads_all_of_its_places(photos: Path):
     ingest(photos)
     Run.objects.update(outcome="", ended=None, noted=timezone.now() - 2 * SILENT_AFTER)
     write_picture(photos / "new.jpg", "yellow")
-    out, _complaints = ingest(retry=last().pk)
+    out, _complaints = ingest(retry=last_run().pk)
     assert "did not finish" in out
-    assert (last().added, last().known) == (1, 1)
+    assert (last_run().added, last_run().known) == (1, 1)
 
 
 def test_a_retry_reads_all_of_a_place_that_was_unavailable(tmp_path: Path):
     ingest(tmp_path / "away")
     write_picture(tmp_path / "away" / "red.jpg")
-    ingest(retry=last().pk)
-    assert last().added == 1
+    ingest(retry=last_run().pk)
+    assert last_run().added == 1
 
 
 def test_a_retry_reads_an_unavailable_place_and_nothing_new_elsewhere(photos: Path, tmp_path: Path):
     ingest(photos, tmp_path / "away")
-    failed = last()
+    failed = last_run()
     write_picture(tmp_path / "away" / "blue.jpg", "blue")
     write_picture(photos / "new.jpg", "yellow")
     ingest(retry=failed.pk)
-    assert (last().added, last().refused, Image.objects.count()) == (1, 2, 2)
+    assert (last_run().added, last_run().refused, Image.objects.count()) == (1, 2, 2)
 
 
 def test_a_retry_looks_for_files_of_a_table_that_were_missing(tmp_path: Path):
@@ -275,7 +275,7 @@ def test_a_retry_looks_for_files_of_a_table_that_were_missing(tmp_path: Path):
     table = tmp_path / "table.csv"
     table.write_text("path,title\nred.jpg,Red\nblue.jpg,Blue\n")
     ingest(tmp_path / "photos", metadata=table)
-    failed = last()
+    failed = last_run()
     assert failed.failed == 1
     write_picture(tmp_path / "photos" / "blue.jpg", "blue")
     write_picture(tmp_path / "photos" / "new.jpg", "yellow")
@@ -292,24 +292,24 @@ def test_a_retry_adds_a_deleted_picture_only_on_request(photos: Path):
     Tombstone.objects.create(image_id=image.pk)
     image.delete()
     ingest(photos)
-    run = last()
+    run = last_run()
     ingest(retry=run.pk)
-    assert last().added == 0
+    assert last_run().added == 0
     ingest(retry=run.pk, again=True)
-    assert last().added == 1
+    assert last_run().added == 1
 
 
 @pytest.mark.parametrize(
-    ("kind", "told"),
+    ("kind", "message"),
     [
         (Run.Kind.UPLOAD, "upload them again"),
         (Run.Kind.REEMBED, "manage.py reembed"),
         (Run.Kind.INGEST, "did not record what it read"),
     ],
 )
-def test_a_run_that_can_not_be_retried_says_what_to_do(kind: str, told: str):
+def test_a_run_that_can_not_be_retried_says_what_to_do(kind: str, message: str):
     run = Run.objects.create(kind=kind, outcome="done")
-    with pytest.raises(CommandError, match=told):
+    with pytest.raises(CommandError, match=message):
         ingest(retry=run.pk)
     with pytest.raises(CommandError, match="There is no run"):
         ingest(retry=run.pk + 1)
@@ -385,12 +385,12 @@ def test_a_killed_process_leaves_a_run_shown_as_interrupted(photos: Path, settin
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, env=environment) as process:
         assert process.stdout
         assert process.stdout.readline() == b"begun\n"
-        run = last()
+        run = last_run()
         began = run.noted
         while run.noted == began:
-            run = last()
+            run = last_run()
         assert run.state == Run.RUNNING
         process.send_signal(signal.SIGKILL)
         process.wait()
     Run.objects.update(noted=timezone.now() - SILENT_AFTER)
-    assert last().state == Run.INTERRUPTED
+    assert last_run().state == Run.INTERRUPTED

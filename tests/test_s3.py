@@ -56,7 +56,7 @@ def server(request: pytest.FixtureRequest, settings: Any) -> S3Server:
     return server
 
 
-def fetched(address: str) -> tuple[int, str, bytes]:
+def fetch(address: str) -> tuple[int, str, bytes]:
     """What a browser gets from an address: status, content type, body."""
     try:
         with urllib.request.urlopen(address, timeout=20) as answer:
@@ -154,7 +154,7 @@ def test_lists_show_thumbnails_at_addresses_that_any_browser_can_fetch(server: S
     page = client.get("/")
     assert address.replace("&", "&amp;") in page.content.decode()
     assert server.url in page.headers["Content-Security-Policy"]
-    status, content_type, body = fetched(address)
+    status, content_type, body = fetch(address)
     assert (status, content_type) == (200, "image/webp")
     assert body == server.content(storage.rendition_key(image.id, storage.THUMBNAIL))
 
@@ -207,7 +207,7 @@ def test_an_address_expires_after_the_configured_minutes(
     assert "max-age%3D120" in address
     monkeypatch.setattr(our_bucket.time, "time", lambda: now - 120)
     (earlier,) = storage.rendition_urls([image_id], storage.THUMBNAIL).values()
-    assert [fetched(one)[0] for one in (address, earlier)] == [200, 400]
+    assert [fetch(one)[0] for one in (address, earlier)] == [200, 400]
 
 
 @pytest.mark.usefixtures("rclone")
@@ -291,7 +291,7 @@ def test_objects_can_not_be_read_without_a_signature(rclone: Rclone) -> None:
     image = add_picture(picture_bytes("red"), Details(), None).image
 
     for key in rclone.stored():
-        status, _, body = fetched(f"{rclone.url}/{BUCKET}/{key}")
+        status, _, body = fetch(f"{rclone.url}/{BUCKET}/{key}")
         assert status in {400, 403}
         assert rclone.content(key) not in body
     assert storage.original_key(image.id) in rclone.stored()
@@ -302,7 +302,7 @@ def test_the_signature_of_a_thumbnail_is_not_valid_for_the_original(rclone: Rclo
     image = add_picture(picture_bytes("red"), Details(), None).image
     signature = urlsplit(thumbnail_urls([image])[str(image.id)]).query
 
-    assert fetched(f"{rclone.url}/{BUCKET}/{storage.original_key(image.id)}?{signature}")[0] == 403
+    assert fetch(f"{rclone.url}/{BUCKET}/{storage.original_key(image.id)}?{signature}")[0] == 403
 
 
 @pytest.mark.django_db
@@ -344,7 +344,7 @@ def test_an_address_is_valid_for_any_name_of_the_location(server: S3Server, sett
 
     address = storage.rendition_urls([image_id], storage.THUMBNAIL)[image_id]
 
-    assert fetched(address) == (200, "image/webp", b"of a thumbnail")
+    assert fetch(address) == (200, "image/webp", b"of a thumbnail")
     assert storage.read(key) == b"of a thumbnail"
 
 
@@ -499,7 +499,7 @@ def test_stored_objects_survive_a_kill_of_the_server(rclone: Rclone, client: Cli
     rclone.start()
 
     assert storage.read(storage.original_key(image.id)) == data
-    assert fetched(address)[0] == 200
+    assert fetch(address)[0] == 200
     assert client.get(f"/images/{image.id}/download").status_code == 200
 
 

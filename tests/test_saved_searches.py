@@ -29,7 +29,7 @@ SCALE = Scale(mean=0.1, spread=0.05, strong=0.5, related=0.3)
 
 
 @pytest.fixture
-def measured(monkeypatch) -> None:
+def calibrated(monkeypatch) -> None:
     """A collection large enough for calibration."""
     monkeypatch.setattr("search.retrieval.query_vector.scale_of", lambda vector, *, pictures, whole=False: SCALE)
 
@@ -51,7 +51,7 @@ def saved_by(user: User, query: str = "q=red+star", *, last_seen: dt.datetime | 
     return SavedSearch.objects.get(pk=saved.pk)
 
 
-def about(words: str, similarity: float, **fields) -> Image:
+def image_near(words: str, similarity: float, **fields) -> Image:
     return an_image(vector=near(text_vector(words), similarity), **fields)
 
 
@@ -63,48 +63,48 @@ def new(query: str, *, after: int = 0, limit: int = 10) -> list[Image]:
 
 
 class TestNewMatches:
-    def test_strong_and_related_pictures_since_then_are_new_with_the_newest_first(self, measured):
-        old = about("red star", 0.9)
-        told = state().arrived
-        strong = about("red star", 0.8)
-        related = about("red star", 0.4)
-        about("red star", 0.2)
-        about("red star", 0.9, hidden=True)
-        found = new("q=red+star", after=told)
+    def test_strong_and_related_pictures_since_then_are_new_with_the_newest_first(self, calibrated):
+        old = image_near("red star", 0.9)
+        last_arrival = state().arrived
+        strong = image_near("red star", 0.8)
+        related = image_near("red star", 0.4)
+        image_near("red star", 0.2)
+        image_near("red star", 0.9, hidden=True)
+        found = new("q=red+star", after=last_arrival)
         assert [image.id for image in found] == [related.id, strong.id]
         assert [image.band for image in found] == ["related", "strong"]
         assert [image.id for image in new("q=red+star")][-1] == old.id
         assert len(new("q=red+star", limit=1)) == 1
 
-    def test_only_strong_ones_are_new_if_the_search_asks_for_these(self, measured):
-        about("red star", 0.4)
-        strong = about("red star", 0.8)
+    def test_only_strong_ones_are_new_if_the_search_asks_for_these(self, calibrated):
+        image_near("red star", 0.4)
+        strong = image_near("red star", 0.8)
         assert [image.id for image in new("q=red+star&min=strong")] == [strong.id]
 
-    def test_pictures_that_contain_the_words_match_too(self, measured):
-        titled = about("red star", 0.0, title="The red star of the north")
+    def test_pictures_that_contain_the_words_match_too(self, calibrated):
+        titled = image_near("red star", 0.0, title="The red star of the north")
         for query in ("q=red+star", "q=red+star&min=strong", "q=red+star&mode=words"):
             assert [(image.id, image.band) for image in new(query)] == [(titled.id, "strong")]
 
-    def test_unwanted_pictures_do_not_match(self, measured):
-        about("red star", 0.6, title="plain")
+    def test_unwanted_pictures_do_not_match(self, calibrated):
+        image_near("red star", 0.6, title="plain")
         both = text_vector("red star") + text_vector("blue moon")
         an_image(vector=both / (both @ both) ** 0.5)
         assert [image.title for image in new("q=red+star&not=blue+moon")] == ["plain"]
         assert [image.title for image in new("q=-%22blue+moon%22")] == ["plain"]
 
-    def test_filters_apply(self, measured):
-        about("red star", 0.9, tags=["a"])
-        tagged = about("red star", 0.8, tags=["a", "b"])
+    def test_filters_apply(self, calibrated):
+        image_near("red star", 0.9, tags=["a"])
+        tagged = image_near("red star", 0.8, tags=["a", "b"])
         assert [image.id for image in new("q=red+star&tag=b")] == [tagged.id]
 
     def test_an_empty_search_matches_all_new_pictures(self):
         an_image("old")
-        told = state().arrived
+        last_arrival = state().arrived
         an_image("first")
         an_image("second")
         an_image("hidden", hidden=True)
-        assert [image.title for image in new("", after=told)] == ["second", "first"]
+        assert [image.title for image in new("", after=last_arrival)] == ["second", "first"]
 
     def test_filters_alone_match_all_new_pictures_that_pass(self):
         an_image("wide", width=900)
@@ -114,26 +114,26 @@ class TestNewMatches:
     def test_without_calibration_the_hundred_nearest_match(self, monkeypatch):
         monkeypatch.setattr("search.retrieval.search.NEAREST", 3)
         for similarity in (0.9, 0.8):
-            about("red star", similarity)
-        told = state().arrived
-        third = about("red star", 0.7)
-        about("red star", 0.6)
-        assert [image.id for image in new("q=red+star", after=told)] == [third.id]
+            image_near("red star", similarity)
+        last_arrival = state().arrived
+        third = image_near("red star", 0.7)
+        image_near("red star", 0.6)
+        assert [image.id for image in new("q=red+star", after=last_arrival)] == [third.id]
 
     def test_without_calibration_pictures_that_contain_the_words_match_too(self, monkeypatch):
         monkeypatch.setattr("search.retrieval.search.NEAREST", 1)
-        about("red star", 0.9)
-        told = state().arrived
-        titled = [about("red star", 0.1, title="A red star").id for _each in range(2)]
-        assert {image.id for image in new("q=red+star", after=told)} == set(titled)
+        image_near("red star", 0.9)
+        last_arrival = state().arrived
+        titled = [image_near("red star", 0.1, title="A red star").id for _each in range(2)]
+        assert {image.id for image in new("q=red+star", after=last_arrival)} == set(titled)
 
-    def test_a_picture_of_the_collection_is_not_similar_to_itself(self, measured):
+    def test_a_picture_of_the_collection_is_not_similar_to_itself(self, calibrated):
         image = an_image(vector=a_vector(1))
         like = an_image(vector=near(a_vector(1), 0.9))
         assert [image.id for image in new(f"like={image.id}")] == [like.id]
 
-    def test_very_many_pictures_are_examined_newest_first_and_none_is_lost(self, measured):
-        images = [about("red star", similarity) for similarity in (0.9, 0.9, 0.1, 0.1, 0.9)]
+    def test_very_many_pictures_are_examined_newest_first_and_none_is_lost(self, calibrated):
+        images = [image_near("red star", similarity) for similarity in (0.9, 0.9, 0.1, 0.1, 0.9)]
         window, found, looks = Window.since(0), [], 0
         while window:
             news = new_matches(SearchQuery("red star"), window, 10, looked_at=2)
@@ -245,12 +245,12 @@ class TestSaving:
 
 
 class TestTheList:
-    def test_it_shows_the_number_of_new_matches(self, as_alice: Client, alice: User, measured):
+    def test_it_shows_the_number_of_new_matches(self, as_alice: Client, alice: User, calibrated):
         saved_by(alice, "q=red+star")
         saved_by(alice, "")
         for _each in range(2):
-            about("red star", 0.8)
-        about("red star", 0.1)
+            image_near("red star", 0.8)
+        image_near("red star", 0.1)
         listed = {one.saved.query: one.new for one in as_alice.get("/saved/").context["searches"]}
         assert listed == {"q=red+star": 2, "": 3}
         assert "3 new" in as_alice.get("/saved/").text
@@ -279,7 +279,7 @@ class TestTheList:
     def test_it_explains_saved_searches_if_there_are_none(self, as_alice: Client):
         assert "You have none yet." in as_alice.get("/saved/").text
 
-    def test_each_search_takes_one_query(self, as_alice: Client, alice: User, measured, django_assert_num_queries):
+    def test_each_search_takes_one_query(self, as_alice: Client, alice: User, calibrated, django_assert_num_queries):
         for number in range(50):
             saved_by(alice, f"q=word{number}")
         an_image()
@@ -290,15 +290,15 @@ class TestTheList:
         assert len(page.context["searches"]) == 50
 
     def test_after_very_many_arrivals_it_counts_among_the_newest_and_says_so(
-        self, as_alice: Client, alice: User, measured, monkeypatch
+        self, as_alice: Client, alice: User, calibrated, monkeypatch
     ):
         monkeypatch.setattr("search.views.saved_searches.COUNTED_AMONG", 2)
         saved = saved_by(alice, "q=red+star")
-        about("red star", 0.9)
+        image_near("red star", 0.9)
         for _each in range(2):
-            about("red star", 0.1)
+            image_near("red star", 0.1)
         assert "Many pictures came" in as_alice.get("/saved/").text
-        about("red star", 0.9)
+        image_near("red star", 0.9)
         assert "1 or more new" in as_alice.get("/saved/").text
         assert len(as_alice.get(saved.get_absolute_url(), follow=True).context["images"]) == 2
         assert as_alice.get("/saved/").context["searches"][0].has_more is False
@@ -317,13 +317,13 @@ class TestSmartAlbums:
     def test_its_cover_is_its_current_best_result(self, as_alice: Client, as_bob: Client, alice: User):
         cover = reverse("saved-search-cover", args=[saved_by(alice).pk])
         assert as_alice.get(cover).status_code == 404
-        about("red star", 0.5)
-        best = about("red star", 0.9)
+        image_near("red star", 0.5)
+        best = image_near("red star", 0.9)
         assert as_alice.get(cover).headers["Location"] == reverse("rendition", args=[best.pk, 400])
         assert as_bob.get(cover).status_code == 404
 
     def test_a_search_whose_picture_is_gone_has_no_cover(self, as_alice: Client, alice: User):
-        about("red star", 0.9)
+        image_near("red star", 0.9)
         saved = saved_by(alice, f"like={uuid.uuid4()}")
         assert as_alice.get("/albums/").status_code == 200
         assert as_alice.get(reverse("saved-search-cover", args=[saved.pk])).status_code == 404
@@ -484,7 +484,7 @@ def test_anonymous_users_who_may_have_an_account_get_a_link_to_log_in_and_return
     client: Client, settings, sign_up: str, offered: int
 ):
     settings.SIGN_UP = sign_up
-    about("red star", 0.9)
+    image_near("red star", 0.9)
     page = client.get("/search?q=red+star").text
     ways = re.findall(r'href="(/accounts/login/[^"]*)" title="Log in to save this search"', page)
     assert ways == ["/accounts/login/?next=%2Fsearch%3Fq%3Dred%2Bstar"] * offered

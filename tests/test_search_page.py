@@ -25,7 +25,7 @@ def articles(page: str) -> list[tuple[str, str]]:
 
 
 @pytest.fixture(autouse=True)
-def _words_point_one_way(monkeypatch: pytest.MonkeyPatch) -> None:
+def _text_vector(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(query_vector, "text_vector", lambda words: a_vector(1))
 
 

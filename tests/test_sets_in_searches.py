@@ -24,7 +24,7 @@ ASKED = a_vector(1)
 
 
 @pytest.fixture(autouse=True)
-def walks(monkeypatch: pytest.MonkeyPatch) -> None:
+def use_index(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every query has this vector, and the index is used however few pictures there are."""
     monkeypatch.setattr(query_vector, "text_vector", lambda words: ASKED)
     monkeypatch.setattr(query_plan, "EXACT_BELOW", 0)

@@ -22,7 +22,7 @@ from search.retrieval.scope import Scope
 from tests.base import a_vector, an_image, near
 
 
-class Given(NamedTuple):
+class SqlValues(NamedTuple):
     names: tuple[str, ...] = ()
     day: dt.date | None = None
     ids: Any = None
@@ -32,9 +32,9 @@ class SqlMaker:
     """Builds SQL for the test, and records the values that it was given."""
 
     def __init__(self) -> None:
-        self.given: list[Given] = []
+        self.given: list[SqlValues] = []
 
-    def __call__(self, form: str, given: Given) -> sql_cache.Sql:
+    def __call__(self, form: str, given: SqlValues) -> sql_cache.Sql:
         self.given.append(given)
         if form == "nothing":
             raise EmptyResultSet
@@ -44,8 +44,8 @@ class SqlMaker:
 
 def test_the_sql_maker_gets_no_values_and_is_called_once_per_shape() -> None:
     make, today = SqlMaker(), dt.date(2026, 3, 31)
-    first = sql_cache.sql_of(make, "a", Given(("one", "two"), today))
-    second = sql_cache.sql_of(make, "a", Given(("three", "four"), dt.date(2026, 4, 1)))
+    first = sql_cache.sql_of(make, "a", SqlValues(("one", "two"), today))
+    second = sql_cache.sql_of(make, "a", SqlValues(("three", "four"), dt.date(2026, 4, 1)))
     assert first == ("a %s, %s, %s = %s", ["one", "two", today, "constant"])
     assert second == (first[0], ["three", "four", dt.date(2026, 4, 1), "constant"])
     (given,) = make.given
@@ -56,17 +56,17 @@ def test_the_sql_maker_gets_no_values_and_is_called_once_per_shape() -> None:
 @pytest.mark.parametrize(
     ("form", "given"),
     [
-        ("b", Given(("one", "two"))),
-        ("a", Given(("one",))),
-        ("a", Given()),
-        ("a", Given(("one", "two"), dt.date(2026, 3, 31))),
-        ("a", Given(("one", "two"), ids=[1])),
+        ("b", SqlValues(("one", "two"))),
+        ("a", SqlValues(("one",))),
+        ("a", SqlValues()),
+        ("a", SqlValues(("one", "two"), dt.date(2026, 3, 31))),
+        ("a", SqlValues(("one", "two"), ids=[1])),
     ],
     ids=["another form", "fewer values", "none", "one more condition", "a list"],
 )
-def test_another_shape_has_its_own_sql(form: str, given: Given) -> None:
+def test_another_shape_has_its_own_sql(form: str, given: SqlValues) -> None:
     make = SqlMaker()
-    sql_cache.sql_of(make, "a", Given(("one", "two")))
+    sql_cache.sql_of(make, "a", SqlValues(("one", "two")))
     sql_cache.sql_of(make, form, given)
     assert len(make.given) == 2
 
@@ -74,14 +74,14 @@ def test_another_shape_has_its_own_sql(form: str, given: Given) -> None:
 def test_a_list_is_one_value_of_any_length() -> None:
     make = SqlMaker()
     for ids in ([], [1], [1, 2, 3]):
-        sql_cache.sql_of(make, "a", Given(ids=ids))
+        sql_cache.sql_of(make, "a", SqlValues(ids=ids))
     assert len(make.given) == 1
 
 
 def test_an_empty_result_is_raised_each_time() -> None:
     for _ in range(2):
         with pytest.raises(EmptyResultSet):
-            sql_cache.sql_of(make_nothing, "nothing", Given())
+            sql_cache.sql_of(make_nothing, "nothing", SqlValues())
 
 
 make_nothing = SqlMaker()

@@ -97,8 +97,8 @@ def test_a_new_account_waits_for_approval_and_can_not_log_in(approval: None):
     assert "Your account waits for a curator" in answer.text
     assert "_auth_user_id" not in answer.client.session
     assert not User.objects.get().is_active
-    told = log_in()
-    assert "a curator may not have let you in yet" in told.text
+    answer_to_login = log_in()
+    assert "a curator may not have let you in yet" in answer_to_login.text
     # The same text as for an unknown account.
     assert "a curator may not have let you in yet" in log_in("nobody").text
 
@@ -310,9 +310,9 @@ def test_the_mail_server_is_parsed(monkeypatch: pytest.MonkeyPatch, written: str
 )
 def test_an_invalid_mail_server_stops_the_start(monkeypatch: pytest.MonkeyPatch, written: str):
     monkeypatch.setenv("X_MAIL", written)
-    with pytest.raises(ImproperlyConfigured, match="X_MAIL can't be read: write smtp") as told:
+    with pytest.raises(ImproperlyConfigured, match="X_MAIL can't be read: write smtp") as answer_to_login:
         mail_settings("X_MAIL")
-    assert "s3cret" not in str(told.value)
+    assert "s3cret" not in str(answer_to_login.value)
 
 
 def test_a_mail_server_needs_a_sender_address(monkeypatch: pytest.MonkeyPatch):

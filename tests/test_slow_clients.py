@@ -24,7 +24,7 @@ def chunked(data: bytes, size: int = 7000) -> bytes:
     return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in [*pieces, b""])
 
 
-def told(data: bytes) -> bytes:
+def digest(data: bytes) -> bytes:
     return f"{len(data)} {hashlib.sha256(data).hexdigest()}".encode()
 
 
@@ -118,7 +118,7 @@ def test_a_picture_over_a_phone_connection_gets_through(site: Served) -> None:
             site.clock.ahead += 19.5
         answer = read(phone)
 
-    assert answer.body == told(body)
+    assert answer.body == digest(body)
 
 
 def test_below_the_minimum_rate_the_time_runs_out() -> None:
@@ -137,7 +137,7 @@ def test_a_slow_body_occupies_no_thread(serve: Callable[..., Served]) -> None:  
     site.until(lambda: sum(one.state.name == "BODY" for one in site.front.connections) == 50)
 
     assert site.ask(get("/search")).status == 200
-    assert site.ask(get("/echo", "Content-Length: 3", method="POST", body=b"abc")).body == told(b"abc")
+    assert site.ask(get("/echo", "Content-Length: 3", method="POST", body=b"abc")).body == digest(b"abc")
     for one in slow:
         one.close()
 
@@ -160,7 +160,7 @@ def test_with_expect_100_continue_the_server_asks_for_a_wanted_body(site: Served
         assert polite.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         polite.sendall(body)
 
-        assert read(polite).body == told(body)
+        assert read(polite).body == digest(body)
     assert site.app.calls == ["/echo", "/echo"]
     site.until(lambda: site.front.kept == 0)
 
@@ -181,7 +181,7 @@ def test_the_bytes_after_a_body_are_the_next_request(site: Served, size: int, in
     body = bytes(range(256)) * (size // 256) + bytes(size % 256)
     head, sent = (CHUNKS, chunked(body)) if in_chunks else (f"Content-Length: {size}", body)
     with closing(site.connect(get("/echo", head, method="POST", body=sent) + get("/search"))) as made:
-        assert read(made).body == told(body)
+        assert read(made).body == digest(body)
         assert read(made).body == b"ok"
 
 
@@ -238,7 +238,7 @@ def test_if_the_temporary_folder_is_full_the_slowest_upload_is_aborted(site: Ser
 
     assert read(slow).status == 408
     quick.sendall(bytes(200_000))
-    assert read(quick).body == told(bytes(size))
+    assert read(quick).body == digest(bytes(size))
     slow.close()
     quick.close()
 

@@ -66,7 +66,7 @@ def at(server: Server, path: str, host: str = PUBLIC) -> str:
     return f"http://{host}:{server.port}{path}"
 
 
-def asked(server: Server) -> Counter[str]:
+def request_counts(server: Server) -> Counter[str]:
     return Counter(request.split()[1] for request in server.requests)
 
 
@@ -202,7 +202,7 @@ def test_a_second_run_downloads_only_what_failed(tmp_path: Path, server: Server)
     server.requests.clear()
     report = ingest(source(table))
     assert (report.added, report.known, report.failed) == (1, 2, [])
-    assert asked(server) == {"/green.jpg": 1}
+    assert request_counts(server) == {"/green.jpg": 1}
 
 
 # Downloads
@@ -228,7 +228,7 @@ def test_a_persistent_temporary_error_fails_after_all_retries(server: Server, pa
     server.answers["/a"] = answer(status="503 Busy")
     with pytest.raises(NotDownloaded, match="error 503"):
         Downloads(pause=pauses.append).get(at(server, "/a"), most_bytes=100)
-    assert asked(server) == {"/a": 4}
+    assert request_counts(server) == {"/a": 4}
     assert pauses == list(downloads.WAITS)
 
 
@@ -237,7 +237,7 @@ def test_permanent_errors_are_not_retried(server: Server, status: str):
     server.answers["/a"] = answer(status=status)
     with pytest.raises(NotDownloaded, match=f"error {status[:3]}"):
         get(at(server, "/a"))
-    assert asked(server) == {"/a": 1}
+    assert request_counts(server) == {"/a": 1}
 
 
 def test_retry_after_sets_the_time_to_wait(server: Server, pauses: list[float]):
@@ -262,7 +262,7 @@ def test_a_server_that_asks_for_hours_is_left_to_the_next_run(server: Server, pa
     server.answers["/a"] = answer(b"", "Retry-After: 7200", status="429 Too Many")
     with pytest.raises(NotDownloaded, match=r"asks to wait 7,200 s"):
         Downloads(pause=pauses.append).get(at(server, "/a"), most_bytes=100)
-    assert (asked(server), pauses) == ({"/a": 1}, [])
+    assert (request_counts(server), pauses) == ({"/a": 1}, [])
 
 
 def test_retry_after_may_be_a_date():
@@ -411,7 +411,7 @@ def test_a_server_is_asked_again_after_the_requested_time(
     now = time.monotonic
     monkeypatch.setattr(downloads.time, "monotonic", lambda: now() + 3601)
     assert downloading.get(at(server, "/a"), most_bytes=100) == b"there"
-    assert (asked(server), pauses) == ({"/a": 2}, [])
+    assert (request_counts(server), pauses) == ({"/a": 2}, [])
 
 
 def test_queued_downloads_do_not_ask_a_server_that_has_refused(server: Server):

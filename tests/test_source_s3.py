@@ -524,7 +524,7 @@ COLOURS = ("navy", "olive", "teal")
 
 
 @pytest.fixture
-def refusing(others: Any, running_moto: Moto, settings: Any) -> Iterator[dict[str, str]]:
+def unavailable(others: Any, running_moto: Moto, settings: Any) -> Iterator[dict[str, str]]:
     """Pending pictures in buckets that are now deleted, closed, unreachable or archived, and one of ours. Returns the
     expected reason of each, by its id."""
     reasons = {
@@ -561,7 +561,7 @@ def refusing(others: Any, running_moto: Moto, settings: Any) -> Iterator[dict[st
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("command", ["embed_pending", "reembed"])
 def test_pictures_of_unavailable_buckets_fail_and_all_others_get_vectors(
-    refusing: dict[str, str], command: str, monkeypatch: pytest.MonkeyPatch
+    unavailable: dict[str, str], command: str, monkeypatch: pytest.MonkeyPatch
 ):
     asked: Counter[str] = Counter()
     read = other_buckets.read
@@ -575,15 +575,17 @@ def test_pictures_of_unavailable_buckets_fail_and_all_others_get_vectors(
     assert Image.objects.exclude(embedding_model="").count() == len(COLOURS)
     assert f"{len(COLOURS)} embedded" in out.getvalue()
     assert "5 failed" in out.getvalue()
-    told = dict(line.partition(": ")[::2] for line in complaints.getvalue().splitlines() if line[:36] in refusing)
-    assert set(told) == set(refusing)
-    assert [image_id for image_id, reason in refusing.items() if reason not in told[image_id]] == []
+    reported = dict(
+        line.partition(": ")[::2] for line in complaints.getvalue().splitlines() if line[:36] in unavailable
+    )
+    assert set(reported) == set(unavailable)
+    assert [image_id for image_id, reason in unavailable.items() if reason not in reported[image_id]] == []
     assert set(asked.values()) == {1}
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_watching_worker_retries_a_bucket_that_is_available_again(
-    refusing: dict[str, str], settings: Any, others: Any, monkeypatch: pytest.MonkeyPatch
+    unavailable: dict[str, str], settings: Any, others: Any, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(worker_module, "RETRY_UNREACHABLE", 0.0)
     monkeypatch.setattr(worker_module, "POLL_SECONDS", 0.001)
@@ -598,11 +600,11 @@ def test_a_watching_worker_retries_a_bucket_that_is_available_again(
         elif worker.report.added > len(COLOURS):
             stop.set()
 
-    progress = {"told": 0}
+    progress = {"reported": 0}
 
     def give_up(report: Report) -> None:
-        progress["told"] += 1
-        if report.added > len(COLOURS) or progress["told"] > 500:
+        progress["reported"] += 1
+        if report.added > len(COLOURS) or progress["reported"] > 500:
             stop.set()
 
     worker = Worker(Pending(), stop=stop, progress=give_up)
@@ -660,7 +662,7 @@ def test_reconcile_reports_an_unavailable_bucket_and_continues(others: Any, sett
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_zip_download_leaves_out_pictures_of_unavailable_buckets(refusing: dict[str, str]):
+def test_a_zip_download_leaves_out_pictures_of_unavailable_buckets(unavailable: dict[str, str]):
     images = list(Image.objects.order_by("original_location").reverse())
     archive = zipfile.ZipFile(BytesIO(b"".join(zipped(images, {}, lambda image: ""))))
     assert len(archive.namelist()) == 1 + len(COLOURS)

@@ -25,7 +25,7 @@ def test_the_api_and_clients_of_other_servers_are_imported_at_first_use() -> Non
     blank = dict.fromkeys(("AWS_STORAGE_BUCKET_NAME", "AWS_S3_ENDPOINT_URL", "S3_PUBLIC_BASE_URL"), "")
     # Variables set to empty count as not set.
     database = {"DATABASE_URL": "postgres://nobody@localhost/none", "DEBUG": "on", "SECRET_KEY": "unused"}
-    told = subprocess.run(
+    ended = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", START],
         cwd=project.BASE_DIR,
         env={**os.environ, **blank, **database, "DJANGO_SETTINGS_MODULE": "imagesearch.settings"},
@@ -33,7 +33,7 @@ def test_the_api_and_clients_of_other_servers_are_imported_at_first_use() -> Non
         text=True,
         check=True,
     )
-    assert told.stdout.splitlines() == [
+    assert ended.stdout.splitlines() == [
         "before",
         "/search results",
         "after pages",

@@ -45,7 +45,7 @@ STATE, RUNS = "/admin/state/", "/admin/search/run/"
 
 
 @pytest.fixture(autouse=True)
-def _nothing_counted():
+def _no_searches_counted():
     searches._days.clear()
 
 
@@ -474,8 +474,10 @@ def test_a_run_can_be_retried_from_the_admin_if_its_files_are_reachable(monkeypa
     monkeypatch.setattr("search.concurrency.commands.start_command", lambda *command: started.append(command))
     away, here = a_run(places=["/nowhere/photos"]), a_run(places=[str(tmp_path / "*.jpg")])
     page = as_carol.get(f"{RUNS}{away.pk}/change/").content.decode()
-    told = "The files are on attic, in /nowhere/photos, which this server can&#x27;t see. Run there: manage.py ingest"
-    assert f"{told} --retry {away.pk}" in page
+    message = (
+        "The files are on attic, in /nowhere/photos, which this server can&#x27;t see. Run there: manage.py ingest"
+    )
+    assert f"{message} --retry {away.pk}" in page
     as_carol.post(f"{RUNS}{away.pk}/retry/")
     assert not started
     assert "Try again what was not added" in as_carol.get(f"{RUNS}{here.pk}/change/").content.decode()
@@ -486,7 +488,7 @@ def test_a_run_can_be_retried_from_the_admin_if_its_files_are_reachable(monkeypa
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "message"),
     [
         ({"kind": "upload"}, "came by upload"),
         ({"kind": "reembed"}, "manage.py reembed"),
@@ -494,9 +496,9 @@ def test_a_run_can_be_retried_from_the_admin_if_its_files_are_reachable(monkeypa
         ({"places": []}, "earlier version"),
     ],
 )
-def test_a_run_that_can_not_be_retried_says_why(as_carol: Client, fields: dict[str, Any], told: str):
+def test_a_run_that_can_not_be_retried_says_why(as_carol: Client, fields: dict[str, Any], message: str):
     run = a_run(**fields)
-    assert told in as_carol.get(f"{RUNS}{run.pk}/change/").content.decode()
+    assert message in as_carol.get(f"{RUNS}{run.pk}/change/").content.decode()
 
 
 def test_a_retry_from_the_admin_records_the_user(carol, tmp_path, monkeypatch):
@@ -517,15 +519,15 @@ def test_the_command_prints_the_same_as_json():
     an_image("A")
     checked_all()
     text, status = state("--json")
-    told = json.loads(text)
-    assert (told["status"], status) == ("well", 0)
-    assert told["sections"]["pictures"]["figures"]["pictures"] == 1
-    assert told["sections"]["pictures"]["measured"]
+    answer = json.loads(text)
+    assert (answer["status"], status) == ("well", 0)
+    assert answer["sections"]["pictures"]["figures"]["pictures"] == 1
+    assert answer["sections"]["pictures"]["measured"]
     Image.objects.update(embedding=None, embedding_model="", embedding_failure="It has no vector.")
     text, status = state("--json")
-    told = json.loads(text)
-    assert (told["status"], status) == ("needs somebody", 1)
-    assert told["needs_somebody"][0]["run"] == "manage.py embed_pending"
+    answer = json.loads(text)
+    assert (answer["status"], status) == ("needs somebody", 1)
+    assert answer["needs_somebody"][0]["run"] == "manage.py embed_pending"
     assert "NEEDS ATTENTION: Without a vector, since making it failed: 1\n  Run: manage.py embed_pending" in state()[0]
 
 

@@ -97,10 +97,10 @@ class Server:
             while True:
                 socket.create_connection(("127.0.0.1", self.port), timeout=30).close()
 
-    def until(self, told: str) -> None:
+    def until(self, text: str) -> None:
         """Wait until the log contains the text."""
         for _ in range(2400):
-            if told in self.log.read_text():
+            if text in self.log.read_text():
                 return
             assert self.process.poll() is None, self.log.read_text()
             time.sleep(0.01)

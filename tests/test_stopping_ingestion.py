@@ -34,19 +34,19 @@ def no_longer_than(seconds: float) -> Iterator[None]:
 
 
 @pytest.fixture
-def line() -> Iterator[Pipeline]:
+def open_pipeline() -> Iterator[Pipeline]:
     pipeline = Pipeline([], [], dry=True, enqueue=True)
     yield pipeline
     pipeline.close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_while_locks_are_held_stops_the_pipeline(line: Pipeline, number: int) -> None:
+def test_a_signal_while_locks_are_held_stops_the_pipeline(open_pipeline: Pipeline, number: int) -> None:
     # The main thread is in `Pipeline.finish`, where it spends most of the time if pictures are known.
-    with no_longer_than(10), stopping_in_order(line.stop):
-        with line._room._cond, line._file_bytes._changed, line._picture_bytes._changed:
+    with no_longer_than(10), stopping_in_order(open_pipeline.stop):
+        with open_pipeline._room._cond, open_pipeline._file_bytes._changed, open_pipeline._picture_bytes._changed:
             os.kill(os.getpid(), number)
-        assert line.is_stopping
+        assert open_pipeline.is_stopping
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -15,10 +15,10 @@ from tests.base import an_image
 pytestmark = pytest.mark.django_db
 
 
-def taken(image: Image, day: str, camera: str = "") -> None:
+def add_capture(image: Image, day: str, camera: str = "") -> None:
     source = Capture.TakenFrom.CAMERA
     moment = dt.datetime.fromisoformat(day)
-    Capture.objects.create(image=image, taken=moment, taken_from=source, camera=camera)
+    Capture.objects.create(image=image, add_capture=moment, taken_from=source, camera=camera)
 
 
 @pytest.fixture
@@ -29,9 +29,9 @@ def pictures() -> list[Image]:
         an_image("c", tags=["wholesale"]),
     ]
     hidden = an_image("d", tags=["holiday", "secret"], hidden=True)
-    taken(shown[0], "2023-12-31T23:59:59", "X100V")
-    taken(shown[1], "2024-01-01T00:00:00", "Canon EOS R5")
-    taken(hidden, "2019-01-01T00:00:00", "Spy")
+    add_capture(shown[0], "2023-12-31T23:59:59", "X100V")
+    add_capture(shown[1], "2024-01-01T00:00:00", "Canon EOS R5")
+    add_capture(hidden, "2019-01-01T00:00:00", "Spy")
     return [*shown, hidden]
 
 

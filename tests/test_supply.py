@@ -74,9 +74,11 @@ def test_a_line_without_hashes_or_version_is_refused(tmp_path):
 
 @pytest.mark.parametrize("file", ["Makefile", "Dockerfile"])
 def test_installation_checks_the_hashes(file):
-    told = (BASE / file).read_text().replace("--requirement", "-r").replace("$(LOCKED)", "--no-deps --require-hashes")
-    assert re.search(r"--no-deps --require-hashes -r requirements\.lock", told)
-    assert "-r requirements.txt" not in told
+    commands = (
+        (BASE / file).read_text().replace("--requirement", "-r").replace("$(LOCKED)", "--no-deps --require-hashes")
+    )
+    assert re.search(r"--no-deps --require-hashes -r requirements\.lock", commands)
+    assert "-r requirements.txt" not in commands
 
 
 # Licences

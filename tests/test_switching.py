@@ -120,8 +120,8 @@ def pictures() -> list[Image]:
 
 def test_a_prepared_model_changes_no_search_until_it_is_activated(pictures: list[Image]) -> None:
     own, before = active_model(), found_by("red")
-    told = switch_model(NEW)
-    assert "Prepared" in told
+    output = switch_model(NEW)
+    assert "Prepared" in output
     assert in_set(NEW) == in_set(own) == {"red", "lime", "blue"}
     table = current_set(NEW)
     assert table is not None
@@ -242,11 +242,11 @@ def test_an_upload_that_the_new_model_could_not_encode_is_encoded_later(
 def test_an_unreadable_picture_is_reported_and_does_not_stop_the_switch(pictures: list[Image]) -> None:
     lost = pictures[0]
     storage.delete([storage.original_key(lost.pk)])
-    told = switch_model(NEW)
-    assert str(lost.pk) in told
+    output = switch_model(NEW)
+    assert str(lost.pk) in output
     assert searched("red").found == 3
-    told = switch_model("--activate")
-    assert "1 pictures have no vector" in told
+    output = switch_model("--activate")
+    assert "1 pictures have no vector" in output
     lost.refresh_from_db()
     assert lost.is_pending
     assert searched("red").found == 2

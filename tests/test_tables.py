@@ -39,7 +39,7 @@ def test_unicode_tables_are_read_without_a_remark(photos: Path, text: str, encod
 
 
 @pytest.mark.parametrize(
-    ("text", "encoding", "told"),
+    ("text", "encoding", "encoding_name"),
     [
         (KOREAN, "cp949", "CP949 (Korean)"),
         ("path,title\na.jpg,똠방각하와 펲시콜라를 마시는 사람들\n", "cp949", "CP949 (Korean)"),
@@ -51,11 +51,11 @@ def test_unicode_tables_are_read_without_a_remark(photos: Path, text: str, encod
     ],
 )
 def test_other_encodings_are_read_with_a_remark_on_the_assumed_encoding(
-    photos: Path, text: str, encoding: str, told: str
+    photos: Path, text: str, encoding: str, encoding_name: str
 ):
     found, (remark,) = titles(photos, text.encode(encoding))
     assert found == {"a.jpg": text.split("\n")[1].split(",")[1]}
-    assert told in remark
+    assert encoding_name in remark
     assert "save it as UTF-8" in remark
 
 

@@ -48,8 +48,8 @@ def test_the_trash_shows_who_deleted_a_picture_and_how_long_it_stays(as_carol, c
     image = an_image("Gone boat", hidden=True)
     change([image.pk], Trash(), by=carol)
     page = as_carol.get(TRASH).content.decode()
-    for told in ("Gone boat", "carol", ">30<", "1 picture,", "Hidden"):
-        assert told in page
+    for word in ("Gone boat", "carol", ">30<", "1 picture,", "Hidden"):
+        assert word in page
 
 
 def test_restored_pictures_keep_everything(as_carol):
@@ -126,8 +126,8 @@ def test_the_history_shows_changes_with_samples_and_is_filtered_by_user(as_carol
     change([image.pk for image in images], Tag(["sea"]), by=carol, door="page", search="q=pizza")
     change([images[0].pk], Tag(["boat"]), by=alice)
     page = as_carol.get("/admin/search/revision/").content.decode()
-    for told in ("Tags added: sea", "Tags added: boat", "carol", "alice", "?q=pizza"):
-        assert told in page
+    for word in ("Tags added: sea", "Tags added: boat", "carol", "alice", "?q=pizza"):
+        assert word in page
     assert page.count('class="thumbnail"') == 5
     page = as_carol.get(f"/admin/search/revision/?by__id__exact={alice.pk}").content.decode()
     assert "Tags added: boat" in page

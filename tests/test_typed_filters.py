@@ -84,7 +84,7 @@ def test_a_typed_filter_with_an_invalid_value_is_searched_as_words_and_reported(
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def encoded_texts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The texts that the model encoded."""
     texts: list[str] = []
 
@@ -96,21 +96,21 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return texts
 
 
-def taken(title: str, when: dt.datetime | None = None, **captured: Any) -> Image:
+def image_taken(title: str, when: dt.datetime | None = None, **captured: Any) -> Image:
     fields = {name: captured.pop(name) for name in ("tags", "format", "uploader", "licence") if name in captured}
     image = an_image(title, **fields)
     source = captured.pop("taken_from", "camera") if when else ""
-    Capture.objects.create(image=image, taken=when, taken_from=source, **captured)
+    Capture.objects.create(image=image, image_taken=when, taken_from=source, **captured)
     return image
 
 
 @pytest.fixture
 def collection(db: None) -> None:
     ada = User.objects.create_user("Ada")
-    taken("summer", wall(2023, 7, 31, 23, 59, 59), camera="FUJIFILM X100V", rating=5, tags=["Holiday", "sea"])
-    taken("autumn", wall(2023, 9, 1), camera="Canon EOS R5", lens="RF35mm F1.8", rating=3, tags=["work"])
-    taken("guess", wall(2019, 1, 1), taken_from="name", format="HEIF", uploader=ada)
-    taken("read", camera="Apple iPhone 13", latitude=37.5, longitude=127.0, licence="CC0")
+    image_taken("summer", wall(2023, 7, 31, 23, 59, 59), camera="FUJIFILM X100V", rating=5, tags=["Holiday", "sea"])
+    image_taken("autumn", wall(2023, 9, 1), camera="Canon EOS R5", lens="RF35mm F1.8", rating=3, tags=["work"])
+    image_taken("guess", wall(2019, 1, 1), taken_from="name", format="HEIF", uploader=ada)
+    image_taken("read", camera="Apple iPhone 13", latitude=37.5, longitude=127.0, licence="CC0")
     an_image("", tags=["★"])
 
 
@@ -164,21 +164,23 @@ def found(words: str) -> set[str]:
         ("camera:_", set()),
     ],
 )
-def test_a_typed_filter_finds_pictures_alone_and_with_words(words: str, titles: set[str], asked: list[str]) -> None:
+def test_a_typed_filter_finds_pictures_alone_and_with_words(
+    words: str, titles: set[str], encoded_texts: list[str]
+) -> None:
     assert found(words) == titles
-    assert not asked
+    assert not encoded_texts
     assert found(f"red {words}") == titles
-    assert set(asked) == {"red"}
+    assert set(encoded_texts) == {"red"}
 
 
-@pytest.mark.usefixtures("collection", "asked")
+@pytest.mark.usefixtures("collection", "encoded_texts")
 def test_typed_filters_are_combined_with_ticked_ones() -> None:
     ticked = SearchQuery.from_params({"q": ["taken:2023"], "tag": ["sea"], "camera": ["FUJIFILM X100V"]})
     assert [image.title for image in find(ticked).images] == ["summer"]
     assert find(ticked.replace(words="taken:2019")).found == 0
 
 
-@pytest.mark.usefixtures("collection", "asked")
+@pytest.mark.usefixtures("collection", "encoded_texts")
 def test_each_typed_filter_can_be_removed(client: Client) -> None:
     query = SearchQuery(words='red camera:"EOS R5" taken:2023')
     page = client.get("/search", {"q": query.words}).content.decode()
@@ -188,13 +190,13 @@ def test_each_typed_filter_can_be_removed(client: Client) -> None:
     assert "active-filters" in page
 
 
-@pytest.mark.usefixtures("collection", "asked")
+@pytest.mark.usefixtures("collection", "encoded_texts")
 def test_without_results_the_search_without_a_typed_filter_is_suggested() -> None:
     ways = relaxations(SearchQuery(words="red taken:1950 tag:sea"))
     assert {way.query.words: way.found for way in ways} == {"red tag:sea": 1}
 
 
-@pytest.mark.usefixtures("asked")
+@pytest.mark.usefixtures("encoded_texts")
 def test_an_invalid_typed_filter_is_reported_on_the_page(client: Client, db: None) -> None:
     page = client.get("/search", {"q": "boat taken:<b>now"}).content.decode()
     assert "taken:&lt;b&gt;now</bdi>” is no filter" in page
@@ -206,7 +208,7 @@ def test_too_many_filters_are_refused(client: Client) -> None:
     assert answer.status_code == 400
 
 
-@pytest.mark.usefixtures("collection", "asked")
+@pytest.mark.usefixtures("collection", "encoded_texts")
 def test_only_curators_can_search_by_place(client: Client) -> None:
     for address in ("/search", "/api/search"):
         answer = client.get(address, {"q": "has:place"})

@@ -39,14 +39,14 @@ WRITTEN = unicodedata.normalize("NFD", "Zürich, 제주도")
 KEPT = unicodedata.normalize("NFC", WRITTEN)
 
 
-class Inhabitant:
+class VersionRows:
     """Adds the rows that a database of one version could have."""
 
     def __init__(self, apps: Any, version: str) -> None:
         self.apps, self.version = apps, version
         self.number = int(version[:4])
 
-    def move_in(self, user_id: int) -> None:
+    def add_rows(self, user_id: int) -> None:
         shown, hidden = self.image("shown", user_id), self.image("hidden", user_id, hidden=True)
         self.make("Report", image_id=shown.pk, reason="broken", details=WRITTEN)
         self.make("QueryPicture", id=self.id("query"), embedding=self.vector(), embedding_model="m", rendition=b"webp")
@@ -130,27 +130,27 @@ def empty_database(django_db_setup: None, django_db_blocker: Any) -> Iterator[No
 
 
 @pytest.fixture
-def inhabitants(empty_database: None) -> list[Inhabitant]:
+def upgraded_versions(empty_database: None) -> list[VersionRows]:
     """Of each version in turn; after each, the database was migrated to the next, and finally to the latest."""
     executor = MigrationExecutor(connection)
     others = [node for node in executor.loader.graph.leaf_nodes() if node[0] != "search"]
     executor.migrate(others)
     user_id = User.objects.create_user("alice", password="alice's secret").pk
     versions = sorted(name for app, name in executor.loader.disk_migrations if app == "search")
-    inhabitants = []
+    upgraded_versions = []
     for version in versions:
         executor = MigrationExecutor(connection)
         state = executor.migrate([("search", version)])
-        inhabitants.append(Inhabitant(state.apps, version))
-        inhabitants[-1].move_in(user_id)
+        upgraded_versions.append(VersionRows(state.apps, version))
+        upgraded_versions[-1].add_rows(user_id)
     call_command("migrate", verbosity=0)
-    return inhabitants
+    return upgraded_versions
 
 
-def test_data_of_all_earlier_versions_survives_the_upgrade(inhabitants: list[Inhabitant]) -> None:
+def test_data_of_all_earlier_versions_survives_the_upgrade(upgraded_versions: list[VersionRows]) -> None:
     require_migrated(now=True)
-    assert len(inhabitants) >= 12
-    for one in inhabitants:
+    assert len(upgraded_versions) >= 12
+    for one in upgraded_versions:
         shown, hidden = Image.objects.get(pk=one.id("shown")), Image.objects.get(pk=one.id("hidden"))
         assert (hidden.hidden, shown.hidden) == (True, False)
         for image, name in ((shown, "shown"), (hidden, "hidden")):
@@ -165,26 +165,26 @@ def test_data_of_all_earlier_versions_survives_the_upgrade(inhabitants: list[Inh
         assert not Arrival.objects.filter(pk=hidden.pk).exists()
         assert Report.objects.get(image=shown).details == KEPT
         assert QueryPicture.objects.filter(pk=one.id("query")).exists()
-    for one in [each for each in inhabitants if each.number >= 4]:
+    for one in [each for each in upgraded_versions if each.number >= 4]:
         assert PictureSet.objects.get(pk=one.id("set")).images == [one.id("shown"), one.id("hidden")]
         saved = SavedSearch.objects.get(token=one.id("saved"))
         assert saved.name == KEPT
         assert ApiToken.objects.filter(digest=hashlib.sha256(one.version.encode()).hexdigest()).exists()
     # Deleted before deletions were recorded.
-    met = {one.id("gone") for one in inhabitants if 7 <= one.number < 12}
+    met = {one.id("gone") for one in upgraded_versions if 7 <= one.number < 12}
     assert met <= set(Tombstone.objects.values_list("pk", flat=True))
 
     # And it can be searched.
     pages = [find(SearchQuery.from_params({"q": [f'"{KEPT}"'], "page": [str(number)]})) for number in (1, 2)]
-    assert {image.pk for page in pages for image in page.images} == {one.id("shown") for one in inhabitants}
-    newest = find(SearchQuery.from_params({"tag": [inhabitants[0].version]})).images
-    assert [image.pk for image in newest] == [inhabitants[0].id("shown")]
+    assert {image.pk for page in pages for image in page.images} == {one.id("shown") for one in upgraded_versions}
+    newest = find(SearchQuery.from_params({"tag": [upgraded_versions[0].version]})).images
+    assert [image.pk for image in newest] == [upgraded_versions[0].id("shown")]
     client = Client()
     assert client.login(username="alice", password="alice's secret")
     for path in (
         "/",
-        f"/images/{inhabitants[0].id('shown')}/",
+        f"/images/{upgraded_versions[0].id('shown')}/",
         "/saved/",
-        f"/search?like={inhabitants[3].id('shown')}",
+        f"/search?like={upgraded_versions[3].id('shown')}",
     ):
         assert client.get(path).status_code == 200

@@ -26,17 +26,17 @@ NEWEST = max(path.stem for path in Path(migrations.__file__).parent.glob("0*.py"
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def uncached(monkeypatch: pytest.MonkeyPatch) -> None:
     """The state of the database has not been cached yet."""
     monkeypatch.setattr(upgrades, "_fits_until", float("-inf"))
 
 
-def forget(name: str = NEWEST) -> None:
+def unrecord_migration(name: str = NEWEST) -> None:
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM django_migrations WHERE app = 'search' AND name = %s", [name])
 
 
-def note(name: str, app: str = "search") -> None:
+def record_migration(name: str, app: str = "search") -> None:
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO django_migrations (app, name, applied) VALUES (%s, %s, now())", [app, name])
 
@@ -50,9 +50,9 @@ def errors() -> list[tuple[str | None, str, str | None]]:
 
 
 @pytest.mark.django_db
-@pytest.mark.usefixtures("asked")
+@pytest.mark.usefixtures("uncached")
 def test_without_migrate_pages_get_503_with_the_command(client: Client) -> None:
-    forget()
+    unrecord_migration()
 
     for path in ("/", "/search?q=red", "/accounts/login/", "/admin/"):
         answer = client.get(path)
@@ -65,9 +65,9 @@ def test_without_migrate_pages_get_503_with_the_command(client: Client) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.usefixtures("asked")
+@pytest.mark.usefixtures("uncached")
 def test_without_migrate_the_api_readiness_and_check_report_it_too(client: Client) -> None:
-    forget()
+    unrecord_migration()
 
     for_programs = client.get("/api/search")
     ready = client.get("/readyz")
@@ -78,26 +78,26 @@ def test_without_migrate_the_api_readiness_and_check_report_it_too(client: Clien
     assert ready.json()["database"] == "ok"
     assert ready.json()["migrations"].endswith(f"lacks search.{NEWEST}. Run `manage.py migrate`.")
     assert client.get("/healthz").status_code == 200
-    [(number, told, hint)] = errors()
+    [(number, output, hint)] = errors()
     assert (number, hint) == ("search.E006", "Run `manage.py migrate`.")
-    assert NEWEST in told
+    assert NEWEST in output
 
 
 @pytest.mark.django_db
-@pytest.mark.usefixtures("asked")
+@pytest.mark.usefixtures("uncached")
 def test_a_migration_by_another_process_is_noticed_at_once(client: Client) -> None:
-    forget()
+    unrecord_migration()
     assert client.get("/").status_code == 503
 
-    note(NEWEST)
+    record_migration(NEWEST)
 
     assert client.get("/").status_code == 200
 
 
 @pytest.mark.django_db
-@pytest.mark.usefixtures("asked")
+@pytest.mark.usefixtures("uncached")
 def test_a_database_of_a_newer_version_is_reported(client: Client) -> None:
-    note("0999_from_the_future")
+    record_migration("0999_from_the_future")
 
     answer = client.get("/")
 
@@ -105,22 +105,22 @@ def test_a_database_of_a_newer_version_is_reported(client: Client) -> None:
     assert "newer version than this code: it has search.0999_from_the_future." in answer.content.decode()
     assert "newer version" in client.get("/readyz").json()["migrations"]
     assert [number for number, _told, _hint in errors()] == ["search.E006"]
-    told = StringIO()
-    call_command("migrate", stdout=StringIO(), stderr=told)
-    assert "does not know search.0999_from_the_future" in told.getvalue()
+    output = StringIO()
+    call_command("migrate", stdout=StringIO(), stderr=output)
+    assert "does not know search.0999_from_the_future" in output.getvalue()
 
 
 @pytest.mark.django_db
-@pytest.mark.usefixtures("asked")
+@pytest.mark.usefixtures("uncached")
 def test_a_removed_app_is_ignored(client: Client) -> None:
-    note("0001_initial", app="an_app_of_an_older_version")
+    record_migration("0001_initial", app="an_app_of_an_older_version")
 
     assert client.get("/").status_code == 200
     assert errors() == []
 
 
 @pytest.mark.django_db
-@pytest.mark.usefixtures("asked")
+@pytest.mark.usefixtures("uncached")
 def test_squashed_migrations_count_as_applied_if_the_originals_were(monkeypatch: pytest.MonkeyPatch) -> None:
     ours, _replaced, apps = upgrades._on_disk()
     olds = {("search", "0001_initial"), ("search", "0002_facets_and_words")}
@@ -128,17 +128,17 @@ def test_squashed_migrations_count_as_applied_if_the_originals_were(monkeypatch:
     monkeypatch.setattr(upgrades, "_on_disk", lambda: (ours - olds | {squashed}, {squashed: olds}, apps))
 
     assert upgrades.differences() == ([], [])
-    forget("0002_facets_and_words")
+    unrecord_migration("0002_facets_and_words")
     assert upgrades.differences() == (["search.0001_squashed_0002"], [])
 
 
 @pytest.mark.django_db
-@pytest.mark.usefixtures("asked")
+@pytest.mark.usefixtures("uncached")
 def test_the_state_of_a_migrated_database_is_cached_for_seconds(
     monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Callable[..., Any]
 ) -> None:
     upgrades.require_migrated()
-    forget()
+    unrecord_migration()
 
     with django_assert_num_queries(0):
         upgrades.require_migrated()
@@ -152,12 +152,12 @@ def test_the_state_of_a_migrated_database_is_cached_for_seconds(
 def test_a_database_error_is_explained_by_a_missing_migration() -> None:
     # During the seconds for which the state is cached.
     assert upgrades.left_out(ProgrammingError("no such column")) is None
-    forget()
+    unrecord_migration()
     assert isinstance(upgrades.left_out(ProgrammingError("no such column")), upgrades.NotMigrated)
     assert upgrades.left_out(ZeroDivisionError()) is None
 
 
-@pytest.mark.usefixtures("asked", "database_down")
+@pytest.mark.usefixtures("uncached", "database_down")
 def test_an_unreachable_database_is_reported_as_such_only(client: Client) -> None:
     client.raise_request_exception = False
 
@@ -170,7 +170,7 @@ def test_an_unreachable_database_is_reported_as_such_only(client: Client) -> Non
 
 
 @pytest.fixture
-def held(monkeypatch: pytest.MonkeyPatch, transactional_db: None) -> Iterator[Any]:
+def migration_lock(monkeypatch: pytest.MonkeyPatch, transactional_db: None) -> Iterator[Any]:
     """Another process is migrating: the cursor of its session."""
     monkeypatch.setattr(migrate, "POLL", 0.01)
     other = connection.copy()
@@ -193,30 +193,30 @@ class WaitingOutput(StringIO):
         return super().write(text)
 
 
-def test_a_second_migrate_waits_and_says_so(held: Any) -> None:
-    told = WaitingOutput()
-    second = in_another_thread(lambda: call_command("migrate", stdout=told))
-    assert told.waits.wait(30)
+def test_a_second_migrate_waits_and_says_so(migration_lock: Any) -> None:
+    output = WaitingOutput()
+    second = in_another_thread(lambda: call_command("migrate", stdout=output))
+    assert output.waits.wait(30)
     assert second.is_alive()
-    assert "Running migrations" not in told.getvalue()
+    assert "Running migrations" not in output.getvalue()
 
-    held.execute("SELECT pg_advisory_unlock(%s)", [migrate.LOCK])
+    migration_lock.execute("SELECT pg_advisory_unlock(%s)", [migrate.LOCK])
 
     second.join(30)
-    assert "No migrations to apply" in told.getvalue()
-    assert told.getvalue().count("waiting for it to end") == 1
+    assert "No migrations to apply" in output.getvalue()
+    assert output.getvalue().count("waiting for it to end") == 1
     # And the lock was released.
-    held.execute("SELECT pg_try_advisory_lock(%s)", [migrate.LOCK])
-    assert held.fetchone() == (True,)
+    migration_lock.execute("SELECT pg_try_advisory_lock(%s)", [migrate.LOCK])
+    assert migration_lock.fetchone() == (True,)
 
 
-def test_looking_at_migrations_does_not_wait(held: Any) -> None:
-    told = StringIO()
+def test_looking_at_migrations_does_not_wait(migration_lock: Any) -> None:
+    output = StringIO()
 
-    call_command("migrate", plan=True, stdout=told)
-    call_command("migrate", check_unapplied=True, stdout=told)
+    call_command("migrate", plan=True, stdout=output)
+    call_command("migrate", check_unapplied=True, stdout=output)
 
-    assert "waiting" not in told.getvalue()
+    assert "waiting" not in output.getvalue()
 
 
 @pytest.mark.django_db
@@ -247,7 +247,7 @@ def test_migrate_holds_a_lock_and_releases_it_on_error(monkeypatch: pytest.Monke
 
 @pytest.mark.django_db
 def test_migrate_is_not_blocked_by_the_check_that_requires_it() -> None:
-    forget()
+    unrecord_migration()
 
     call_command("migrate", fake=True, skip_checks=False, stdout=StringIO(), stderr=StringIO())
 

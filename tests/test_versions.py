@@ -49,7 +49,7 @@ def rated(rating: int = 0, title: str = "", keywords: Sequence[str] = (), colour
     return a_photo(colour=colour, exif=exif_block(taken="2014:07:03 14:22:10"), xmp=packet)
 
 
-def take(folder: Path, **options: Any) -> Report:
+def ingest_folder(folder: Path, **options: Any) -> Report:
     report = ingest(files_source([str(folder)]), **options)
     state()  # arrivals are numbered as at the end of a transaction
     return report
@@ -66,7 +66,7 @@ def photo(folder: Path) -> Path:
     """An ingested photo."""
     path = folder / "IMG_1.jpg"
     path.write_bytes(rated(keywords=["sea", "boat"], title="Harbour"))
-    take(folder)
+    ingest_folder(folder)
     return path
 
 
@@ -88,7 +88,7 @@ def one() -> Image:
 def test_a_file_that_is_rated_and_tagged_stays_one_picture(photo: Path, folder: Path, encoded: list[int]):
     before, arrived = one(), Arrival.objects.get().shown
     photo.write_bytes(rated(4, "Harbour at night", ["sea", "night"]))
-    report = take(folder)
+    report = ingest_folder(folder)
     assert (report.added, report.known, report.changed, report.failed) == (0, 1, 1, [])
     after = one()
     assert after.pk == content_id(photo.read_bytes()) != before.pk
@@ -102,7 +102,7 @@ def test_a_file_that_is_rated_and_tagged_stays_one_picture(photo: Path, folder: 
     assert storage.exists(storage.rendition_key(after.pk, storage.THUMBNAIL))
     assert not storage.exists(storage.original_key(before.pk))
     assert not OwedDeletion.objects.exists()
-    assert take(folder).changed == 0
+    assert ingest_folder(folder).changed == 0
 
 
 def test_edited_fields_are_kept_and_the_others_follow_the_file(photo: Path, folder: Path):
@@ -110,7 +110,7 @@ def test_edited_fields_are_kept_and_the_others_follow_the_file(photo: Path, fold
     Capture.objects.update(rating=2)
     note_edits([one().pk], ["title", "rating"])
     photo.write_bytes(rated(5, "Harbour at night", ["sea", "night"]))
-    take(folder)
+    ingest_folder(folder)
     image = one()
     assert (image.title, image.captured.rating, image.tags) == ("Our harbour", 2, ["sea", "night"])
     assert (image.hidden, image.author) == (True, "Ada")
@@ -120,15 +120,15 @@ def test_edited_fields_are_kept_and_the_others_follow_the_file(photo: Path, fold
 def test_a_title_of_a_table_is_kept_when_the_file_changes(folder: Path):
     path = folder / "IMG_1.jpg"
     path.write_bytes(rated(title="Harbour", keywords=["sea"]))
-    take(folder, tags=["2014"])
+    ingest_folder(folder, tags=["2014"])
     Image.objects.update(title="From the table")
     path.write_bytes(rated(3, title="Harbour at night", keywords=["boat"]))
-    take(folder)
+    ingest_folder(folder)
     assert (one().title, one().tags) == ("From the table", ["2014", "boat"])
 
 
 def test_links_to_the_former_id_and_references_to_the_picture_still_work(photo: Path, folder: Path, client: Client):
-    take_another(folder)
+    ingest_another(folder)
     before = Image.objects.get(title="Harbour")
     shared = PictureSet.keep([before.pk], None)
     Complaint(image=before, reason="broken").file()
@@ -137,7 +137,7 @@ def test_links_to_the_former_id_and_references_to_the_picture_still_work(photo: 
     kind = ContentType.objects.get_for_model(Image)
     LogEntry.objects.create(user=curator, content_type=kind, object_id=str(before.pk), action_flag=CHANGE)
     photo.write_bytes(rated(4, "Harbour"))
-    take(folder)
+    ingest_folder(folder)
     after = Image.objects.get(title="Harbour")
     assert after.pk != before.pk
     answer = client.get(reverse("image", args=[before.pk]), {"window": 1})
@@ -154,16 +154,16 @@ def test_links_to_the_former_id_and_references_to_the_picture_still_work(photo: 
     assert client.get(reverse("admin:search_image_change", args=[before.pk])).status_code == 200
 
 
-def take_another(folder: Path) -> None:
+def ingest_another(folder: Path) -> None:
     (folder / "another.jpg").write_bytes(rated(title="Another", colour="blue"))
-    take(folder)
+    ingest_folder(folder)
 
 
 def test_a_link_works_through_several_versions_and_back_to_the_first(photo: Path, folder: Path, client: Client):
     first, data = one().pk, photo.read_bytes()
     for rating in (1, 2):
         photo.write_bytes(rated(rating))
-        take(folder)
+        ingest_folder(folder)
     last = one().pk
     assert dict(FormerId.objects.values_list("pk", "image_id")) == {
         first: last,
@@ -171,7 +171,7 @@ def test_a_link_works_through_several_versions_and_back_to_the_first(photo: Path
     }
     assert FormerId.first([last]) == {last: first}  # the id that feeds have used
     photo.write_bytes(data)
-    take(folder)
+    ingest_folder(folder)
     assert one().pk == first
     assert client.get(reverse("image", args=[first])).status_code == 200
     assert client.get(reverse("image", args=[last]))["Location"] == reverse("image", args=[first])
@@ -185,7 +185,7 @@ def test_a_file_moved_and_rated_at_once_stays_one_picture(photo: Path, folder: P
     moved.parent.mkdir()
     photo.unlink()
     moved.write_bytes(rated(5, "Harbour at night", ["sea", "night"]))
-    report = take(folder)
+    report = ingest_folder(folder)
     assert (report.added, report.changed) == (0, 1)
     after = one()
     assert after.pk == content_id(moved.read_bytes())
@@ -196,14 +196,14 @@ def test_a_file_moved_and_rated_at_once_stays_one_picture(photo: Path, folder: P
 
 def test_a_rated_copy_is_a_separate_picture_while_the_first_exists_or_its_disk_is_missing(photo: Path, folder: Path):
     (folder / "copy.jpg").write_bytes(rated(5))
-    assert take(folder).added == 1
+    assert ingest_folder(folder).added == 1
     disk = folder / "disk"
     disk.mkdir()
     (disk / "IMG_2.jpg").write_bytes(rated(colour="blue"))
-    assert take(folder).added == 1
+    assert ingest_folder(folder).added == 1
     (disk / "IMG_2.jpg").unlink()
     (folder / "IMG_2.jpg").write_bytes(rated(5, colour="blue"))
-    assert take(folder).added == 1
+    assert ingest_folder(folder).added == 1
 
 
 def test_another_picture_at_the_address_is_encoded_and_replaces_the_first(
@@ -211,7 +211,7 @@ def test_another_picture_at_the_address_is_encoded_and_replaces_the_first(
 ):
     before = one()
     photo.write_bytes(rated(title="Harbour", colour="blue"))
-    report = take(folder)
+    report = ingest_folder(folder)
     assert (report.changed, report.added, encoded) == (1, 0, [1])
     after = one()
     assert after.pk == content_id(photo.read_bytes())
@@ -223,11 +223,11 @@ def test_another_picture_at_the_address_is_encoded_and_replaces_the_first(
 
 def test_a_version_still_at_another_address_stays_a_separate_picture(photo: Path, folder: Path, encoded: list[int]):
     (folder / "copy.jpg").write_bytes(photo.read_bytes())
-    take(folder)
+    ingest_folder(folder)
     Image.objects.update(title="Edited", hidden=True)
     note_edits([one().pk], ["title"])
     photo.write_bytes(rated(4, "Harbour"))
-    report = take(folder)
+    report = ingest_folder(folder)
     assert (report.added, report.changed) == (1, 0)
     rows = Image.objects.filter(title="Edited", hidden=True)
     assert {row.pk for row in rows} == {
@@ -240,10 +240,10 @@ def test_a_version_still_at_another_address_stays_a_separate_picture(photo: Path
 
 def test_two_copies_with_the_same_rating_become_one_picture_again(photo: Path, folder: Path):
     (folder / "copy.jpg").write_bytes(photo.read_bytes())
-    take(folder)
+    ingest_folder(folder)
     for name in ("IMG_1.jpg", "copy.jpg"):
         (folder / name).write_bytes(rated(4))
-    report = take(folder)
+    report = ingest_folder(folder)
     assert (report.changed, report.added, report.known) == (1, 0, 2)
     assert one().pk == content_id(rated(4))
 
@@ -251,15 +251,15 @@ def test_two_copies_with_the_same_rating_become_one_picture_again(photo: Path, f
 def test_two_copies_rated_one_after_the_other_become_one_picture(photo: Path, folder: Path):
     copy = folder / "copy.jpg"
     copy.write_bytes(photo.read_bytes())
-    take(folder)
+    ingest_folder(folder)
     before = one().pk
     photo.write_bytes(rated(4, "Harbour"))
-    take(folder)
+    ingest_folder(folder)
     Image.objects.filter(pk=before).update(author="Ada", hidden=True)
     note_edits([before], ["author"])
     Complaint(image_id=before, reason="broken").file()
     copy.write_bytes(photo.read_bytes())
-    report = take(folder)
+    report = ingest_folder(folder)
     assert (report.changed, report.known, report.added) == (1, 2, 0)
     image = one()
     assert (image.pk, image.author, image.hidden) == (content_id(photo.read_bytes()), "Ada", True)
@@ -272,10 +272,10 @@ def test_two_copies_rated_one_after_the_other_become_one_picture(photo: Path, fo
 def test_an_earlier_version_found_elsewhere_is_hidden_like_the_later_one(photo: Path, folder: Path):
     data = photo.read_bytes()
     photo.write_bytes(rated(4))
-    take(folder)
+    ingest_folder(folder)
     Image.objects.update(hidden=True)
     (folder / "backup.jpg").write_bytes(data)
-    assert take(folder).added == 1
+    assert ingest_folder(folder).added == 1
     assert list(Image.objects.values_list("hidden", flat=True)) == [True, True]
     assert not FormerId.objects.exists()
 
@@ -284,7 +284,7 @@ def test_renumbered_files_keep_their_metadata(folder: Path):
     colours = ["red", "blue", "lime", "white"]
     for number, colour in enumerate(colours):
         (folder / f"{number}.jpg").write_bytes(rated(colour=colour, title=colour))
-    take(folder)
+    ingest_folder(folder)
     for image in Image.objects.all():
         image.tags = [image.title]
         image.save()
@@ -292,7 +292,7 @@ def test_renumbered_files_keep_their_metadata(folder: Path):
         (folder / f"{number}.jpg").rename(folder / f"{number + 1}.jpg")
     # One of them was also edited at its new address.
     (folder / "1.jpg").write_bytes(rated(5, colour="black", title="black"))
-    report = take(folder)
+    report = ingest_folder(folder)
     assert (report.added, report.changed) == (1, 0)
     assert {image.title: image.tags for image in Image.objects.all()} == {
         **{colour: [colour] for colour in colours},
@@ -303,12 +303,12 @@ def test_renumbered_files_keep_their_metadata(folder: Path):
 def test_swapped_and_rated_files_are_distinguished_by_their_pixels(folder: Path):
     for name, colour in (("a.jpg", "red"), ("b.jpg", "blue")):
         (folder / name).write_bytes(rated(colour=colour))
-    take(folder)
+    ingest_folder(folder)
     for colour, name in (("blue", "a.jpg"), ("red", "b.jpg")):
         image = Image.objects.get(pk=content_id(rated(colour=colour)))
         Image.objects.filter(pk=image.pk).update(title=colour)
         (folder / name).write_bytes(rated(4, colour=colour))
-    assert take(folder).changed == 2
+    assert ingest_folder(folder).changed == 2
     found = {image.pk: image.title for image in Image.objects.all()}
     assert found == {content_id(rated(4, colour=colour)): colour for colour in ("red", "blue")}
 
@@ -316,21 +316,21 @@ def test_swapped_and_rated_files_are_distinguished_by_their_pixels(folder: Path)
 def test_the_backup_file_of_exiftool_is_not_ingested(photo: Path, folder: Path):
     photo.rename(folder / "IMG_1.jpg_original")
     photo.write_bytes(rated(4))
-    assert take(folder).changed == 1
+    assert ingest_folder(folder).changed == 1
     assert one().pk == content_id(rated(4))
 
 
 def test_a_deleted_picture_that_is_rated_stays_deleted_and_a_replacement_is_added(photo: Path, folder: Path):
     delete_images([one().pk])
     photo.write_bytes(rated(4))
-    report = take(folder)
+    report = ingest_folder(folder)
     assert (report.deleted, report.added, Image.objects.count()) == (1, 0, 0)
     assert Tombstone.objects.count() == 2
-    assert take(folder).deleted == 1
+    assert ingest_folder(folder).deleted == 1
     photo.write_bytes(rated(colour="blue"))
-    assert take(folder).added == 1
+    assert ingest_folder(folder).added == 1
     photo.write_bytes(rated(4))
-    assert take(folder, again=True).failed == []
+    assert ingest_folder(folder, again=True).failed == []
 
 
 def test_a_new_version_that_can_not_be_written_changes_nothing(
@@ -343,10 +343,10 @@ def test_a_new_version_that_can_not_be_written_changes_nothing(
     with monkeypatch.context() as broken:
         broken.setattr(version_rows, "write_captures", lambda *said: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            take(folder)
+            ingest_folder(folder)
     assert one().pk == before.pk
     assert storage.read(storage.original_key(before.pk)) == data
-    assert take(folder).changed == 1
+    assert ingest_folder(folder).changed == 1
 
 
 def test_a_changed_member_of_an_archive_stays_one_picture(tmp_path: Path, folder: Path):
@@ -365,7 +365,7 @@ def test_pictures_added_before_pixel_hashes_were_recorded_are_recognised(
 ):
     Capture.objects.all().delete()
     photo.write_bytes(rated(4))
-    assert (take(folder).changed, encoded, one().captured.rating) == (1, [], 4)
+    assert (ingest_folder(folder).changed, encoded, one().captured.rating) == (1, [], 4)
 
 
 def test_every_table_that_refers_to_an_image_follows_its_id():

@@ -75,14 +75,14 @@ def test_importing_an_export_changes_nothing():
 
 def test_a_row_may_use_any_name_of_a_tag_and_keeps_fields_without_a_column():
     VocabularyTag.objects.create(name="sea", korean="바다", phrase="the sea", aliases=["ocean"])
-    told = read("korean\tphrase\n바다\tthe blue sea\n", "tags.tsv")
-    assert (told.added, told.changed) == (0, 1)
+    report = read("korean\tphrase\n바다\tthe blue sea\n", "tags.tsv")
+    assert (report.added, report.changed) == (0, 1)
     sea = VocabularyTag.objects.get()
     assert (sea.name, sea.phrase, sea.aliases) == ("sea", "the blue sea", ["ocean"])
 
 
 def test_invalid_rows_are_reported_and_the_others_imported():
-    told = read(
+    report = read(
         "name,aliases,parent\n"
         "animal,,\n"
         "dog,hound,animal\n"
@@ -92,14 +92,14 @@ def test_invalid_rows_are_reported_and_the_others_imported():
         '"a, b",,\n'
         f"{'x' * 61},,\n"
     )
-    assert [where.rsplit(maxsplit=1)[1] for where, _why in told.problems] == ["4", "5", "7", "8", "6"]
+    assert [where.rsplit(maxsplit=1)[1] for where, _why in report.problems] == ["4", "5", "7", "8", "6"]
     assert set(VocabularyTag.objects.values_list("name", flat=True)) == {"animal", "dog", "cow"}
     assert VocabularyTag.objects.get(name="dog").parent.name == "animal"
 
 
 def test_an_import_makes_no_circular_hierarchy():
-    told = read("name,parent\na,b\nb,c\nc,a\nd,d\n")
-    assert len(told.problems) == 2
+    report = read("name,parent\na,b\nb,c\nc,a\nd,d\n")
+    assert len(report.problems) == 2
     for tag in VocabularyTag.objects.all():
         assert tag not in list(tag.wider())
 

@@ -30,7 +30,7 @@ def aged(path: Path) -> Path:
     return path
 
 
-def seen(watch: FolderWatch) -> list[str]:
+def next_names(watch: FolderWatch) -> list[str]:
     names = [Path(found.path).name for found in watch.look()]
     watch.settle()
     return names
@@ -44,41 +44,41 @@ def watch(tmp_path: Path) -> FolderWatch:
 
 def test_existing_files_are_taken_at_once_and_once(watch: FolderWatch, tmp_path: Path):
     aged(write_picture(tmp_path / "in" / "a.jpg"))
-    assert [seen(watch) for _ in range(3)] == [["a.jpg"], [], []]
+    assert [next_names(watch) for _ in range(3)] == [["a.jpg"], [], []]
 
 
 def test_a_new_file_is_taken_when_it_is_unchanged_between_two_rounds(watch: FolderWatch, tmp_path: Path):
     path = tmp_path / "in" / "a.jpg"
     data = picture_bytes(size=(200, 200))
     path.write_bytes(data[:500])
-    assert seen(watch) == []
+    assert next_names(watch) == []
     path.write_bytes(data)
-    assert seen(watch) == []
-    assert seen(watch) == ["a.jpg"]
-    assert seen(watch) == []
+    assert next_names(watch) == []
+    assert next_names(watch) == ["a.jpg"]
+    assert next_names(watch) == []
 
 
 def test_a_file_renamed_into_place_is_taken_at_once(watch: FolderWatch, tmp_path: Path):
     part = aged(write_picture(tmp_path / "in" / ".a.jpg.part"))
-    assert seen(watch) == []
+    assert next_names(watch) == []
     part.rename(tmp_path / "in" / "sub.jpg")
-    assert seen(watch) == ["sub.jpg"]
+    assert next_names(watch) == ["sub.jpg"]
 
 
 def test_a_file_that_changes_later_is_taken_again(watch: FolderWatch, tmp_path: Path):
     path = aged(write_picture(tmp_path / "in" / "a.jpg"))
-    assert seen(watch) == ["a.jpg"]
+    assert next_names(watch) == ["a.jpg"]
     aged(write_picture(path, "blue", size=(99, 99)))
-    assert seen(watch) == ["a.jpg"]
+    assert next_names(watch) == ["a.jpg"]
 
 
 def test_a_picture_is_taken_again_when_its_sidecar_changes(watch: FolderWatch, tmp_path: Path):
     aged(write_picture(tmp_path / "in" / "a.jpg"))
-    assert seen(watch) == ["a.jpg"]
+    assert next_names(watch) == ["a.jpg"]
     for text in ("<one/>", "<another/>"):
         (tmp_path / "in" / "a.jpg.xmp").write_text(text)
-        assert seen(watch) == ["a.jpg"]
-        assert seen(watch) == []
+        assert next_names(watch) == ["a.jpg"]
+        assert next_names(watch) == []
 
 
 def test_unsettled_files_are_returned_again(watch: FolderWatch, tmp_path: Path):
@@ -90,24 +90,26 @@ def test_unsettled_files_are_returned_again(watch: FolderWatch, tmp_path: Path):
 def test_new_folders_are_read_and_deleted_files_forgotten(watch: FolderWatch, tmp_path: Path):
     aged(write_picture(tmp_path / "in" / "new" / "a.jpg"))
     gone = write_picture(tmp_path / "in" / "b.jpg")
-    assert seen(watch) == ["a.jpg"]
+    assert next_names(watch) == ["a.jpg"]
     gone.unlink()
-    assert seen(watch) == []
+    assert next_names(watch) == []
 
 
 def test_a_missing_folder_is_reported_once_each_time(watch: FolderWatch, tmp_path: Path):
-    told = []
+    reported = []
     for is_there in (True, False, False, True, False):
         if is_there:
             (tmp_path / "in").mkdir(exist_ok=True)
         elif (tmp_path / "in").exists():
             (tmp_path / "in").rmdir()
         watch.look()
-        told.append([reason for _, reason in watch.problems])
-    assert told == [[], ["No such file or directory"], [], [], ["No such file or directory"]]
+        reported.append([reason for _, reason in watch.problems])
+    assert reported == [[], ["No such file or directory"], [], [], ["No such file or directory"]]
 
 
-def tried(watch: FolderWatch, *failed: str, reason: str = "No.", unread: bool = False) -> tuple[list[str], list[str]]:
+def run_round(
+    watch: FolderWatch, *failed: str, reason: str = "No.", unread: bool = False
+) -> tuple[list[str], list[str]]:
     """The files that a round returns, and the failed ones that are reported."""
     offered = {Path(found.path).name: found.path for found in watch.look()}
     failures = [(path, reason) for name, path in offered.items() if name in failed]
@@ -128,67 +130,67 @@ def test_an_unreadable_file_is_retried_after_a_while_and_reported_once(
     watch: FolderWatch, tmp_path: Path, clock: list[float]
 ):
     aged(write_picture(tmp_path / "in" / "a.jpg"))
-    assert tried(watch, "a.jpg", unread=True) == (["a.jpg"], ["a.jpg"])
-    assert tried(watch, "a.jpg", unread=True) == ([], [])
+    assert run_round(watch, "a.jpg", unread=True) == (["a.jpg"], ["a.jpg"])
+    assert run_round(watch, "a.jpg", unread=True) == ([], [])
     waits, before = [], clock[0]
     while len(waits) < 9:
         clock[0] += 5
-        offered, news = tried(watch, "a.jpg", unread=True)
+        offered, news = run_round(watch, "a.jpg", unread=True)
         assert news == []
         if offered:
             waits.append(clock[0] - before)
             before = clock[0]
     assert waits == [15, 30, 60, 120, 240, 480, 900, 900, 900]
     clock[0] += 900
-    assert tried(watch) == (["a.jpg"], [])
+    assert run_round(watch) == (["a.jpg"], [])
     clock[0] += 10_000
-    assert tried(watch) == ([], [])
+    assert run_round(watch) == ([], [])
 
 
 def test_another_reason_is_reported_again(watch: FolderWatch, tmp_path: Path, clock: list[float]):
     aged(write_picture(tmp_path / "in" / "a.jpg"))
-    tried(watch, "a.jpg", unread=True)
+    run_round(watch, "a.jpg", unread=True)
     clock[0] += 15
-    assert tried(watch, "a.jpg", reason="Another.", unread=True) == (["a.jpg"], ["a.jpg"])
+    assert run_round(watch, "a.jpg", reason="Another.", unread=True) == (["a.jpg"], ["a.jpg"])
 
 
 def test_a_file_that_is_no_picture_is_retried_only_after_a_change(
     watch: FolderWatch, tmp_path: Path, clock: list[float]
 ):
     path = aged(write_picture(tmp_path / "in" / "a.jpg"))
-    assert tried(watch, "a.jpg") == (["a.jpg"], ["a.jpg"])
+    assert run_round(watch, "a.jpg") == (["a.jpg"], ["a.jpg"])
     clock[0] += 10_000
-    assert tried(watch, "a.jpg") == ([], [])
+    assert run_round(watch, "a.jpg") == ([], [])
     # More data without a new size or time: it counts as settled when it is the same in two rounds.
     data = path.read_bytes()
     path.write_bytes(data[::-1])
     aged(path)
-    assert tried(watch, "a.jpg") == ([], [])
-    assert tried(watch, "a.jpg") == (["a.jpg"], [])
+    assert run_round(watch, "a.jpg") == ([], [])
+    assert run_round(watch, "a.jpg") == (["a.jpg"], [])
     # Another file in its place, with the same size and time.
     aged(write_picture(tmp_path / "in" / ".b.jpg"))
     (tmp_path / "in" / ".b.jpg").rename(path)
-    assert [tried(watch), tried(watch), tried(watch)] == [([], []), (["a.jpg"], []), ([], [])]
+    assert [run_round(watch), run_round(watch), run_round(watch)] == [([], []), (["a.jpg"], []), ([], [])]
 
 
 def test_a_file_with_changed_permissions_is_retried(watch: FolderWatch, tmp_path: Path, clock: list[float]):
     path = aged(write_picture(tmp_path / "in" / "a.jpg"))
     path.chmod(0)
-    assert tried(watch, "a.jpg", unread=True) == (["a.jpg"], ["a.jpg"])
+    assert run_round(watch, "a.jpg", unread=True) == (["a.jpg"], ["a.jpg"])
     path.chmod(0o644)
-    assert [tried(watch), tried(watch), tried(watch)] == [([], []), (["a.jpg"], []), ([], [])]
+    assert [run_round(watch), run_round(watch), run_round(watch)] == [([], []), (["a.jpg"], []), ([], [])]
 
 
 def test_unreadable_files_of_a_drive_are_retried_when_it_returns(
     watch: FolderWatch, tmp_path: Path, clock: list[float]
 ):
     aged(write_picture(tmp_path / "in" / "a.jpg"))
-    tried(watch, "a.jpg", unread=True)
+    run_round(watch, "a.jpg", unread=True)
     (tmp_path / "in").rename(tmp_path / "away")
     clock[0] += 100
-    assert tried(watch) == ([], [])
+    assert run_round(watch) == ([], [])
     (tmp_path / "away").rename(tmp_path / "in")
-    assert tried(watch) == (["a.jpg"], [])
+    assert run_round(watch) == (["a.jpg"], [])
 
 
 def test_a_file_without_a_suffix_is_read_again_when_its_permissions_change(
@@ -197,9 +199,9 @@ def test_a_file_without_a_suffix_is_read_again_when_its_permissions_change(
     path = aged(write_picture(tmp_path / "in" / "picture"))
     with monkeypatch.context() as closed:  # root could read it
         closed.setattr("search.ingestion.sources.files.head_of", lambda path: b"")
-        assert seen(watch) == []
+        assert next_names(watch) == []
     path.chmod(0o644 if path.stat().st_mode & 0o777 != 0o644 else 0o600)
-    assert seen(watch) == ["picture"]
+    assert next_names(watch) == ["picture"]
 
 
 def test_a_round_is_a_source(watch: FolderWatch, tmp_path: Path):

@@ -188,7 +188,7 @@ def vectors_of(image: Image) -> list[int]:
     return sorted(ImageVector.objects.filter(image=image).values_list("window_index", flat=True))
 
 
-def best(image: Image, text: str) -> tuple[int, float]:
+def nearest_window(image: Image, text: str) -> tuple[int, float]:
     """The window nearest to the words, and its similarity."""
     (query,) = text_encoder().encode_texts([text])
     rows = ImageVector.objects.filter(image=image).values_list("window_index", "embedding")
@@ -202,7 +202,7 @@ def test_a_star_at_the_left_of_a_panorama_is_found_by_its_window(panorama: bytes
     image = add_picture(panorama, Details(), None).image
     assert vectors_of(image) == [0, 1]
     for words in ("a red star", "빨간 별"):
-        number, score = best(image, words)
+        number, score = nearest_window(image, words)
         (query,) = text_encoder().encode_texts([words])
         assert number == 1
         assert score > float(query @ image.embedding) + 0.2
@@ -250,7 +250,7 @@ def test_windows_of_a_turned_picture_are_upright():
     box = image.window_box(1)
     assert box is not None
     assert covers(box, (200, 1200), (0, 40, 200, 240))
-    assert best(image, "a red star")[0] == 1
+    assert nearest_window(image, "a red star")[0] == 1
 
 
 @pytest.mark.django_db
@@ -262,7 +262,7 @@ def test_a_deleted_picture_leaves_no_windows(panorama: bytes):
 # Existing pictures
 
 
-def forgotten(data: bytes) -> Image:
+def image_without_windows(data: bytes) -> Image:
     """A picture as added by an earlier version."""
     image = add_picture(data, Details(), None).image
     ImageVector.objects.filter(image=image, window_index__gt=0).delete()
@@ -278,8 +278,8 @@ def problems() -> list[str]:
 def test_pictures_of_an_earlier_version_get_their_windows_and_stay_searchable(
     panorama: bytes, capsys: pytest.CaptureFixture[str]
 ):
-    image = forgotten(panorama)
-    upright = forgotten(pictures.encoded(full((300, 200)), "PNG"))
+    image = image_without_windows(panorama)
+    upright = image_without_windows(pictures.encoded(full((300, 200)), "PNG"))
     before = list(Image.objects.get(pk=image.pk).embedding)
     assert problems() == ["1 wide or tall pictures are found only by their middle."]
     assert Image.objects.searchable(active_model()).count() == 2
@@ -300,9 +300,9 @@ def test_pictures_of_an_earlier_version_get_their_windows_and_stay_searchable(
 def test_an_unreadable_picture_is_reported_and_does_not_block_others(
     panorama: bytes, capsys: pytest.CaptureFixture[str]
 ):
-    lost = forgotten(pictures.encoded(with_a_star(white((1000, 200)), 40, 0, 200), "PNG"))
+    lost = image_without_windows(pictures.encoded(with_a_star(white((1000, 200)), 40, 0, 200), "PNG"))
     storage.delete([storage.original_key(lost.pk)])
-    image = forgotten(panorama)
+    image = image_without_windows(panorama)
 
     with pytest.raises(SystemExit):
         call_command("embed_pending", windows=True)

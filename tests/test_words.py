@@ -84,12 +84,12 @@ TITLES = [
 
 
 @pytest.fixture(autouse=True)
-def _asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def _text_vector(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(query_vector, "text_vector", lambda words: UNWANTED if words == "unwanted" else ASKED)
 
 
 @pytest.fixture
-def measured(monkeypatch: pytest.MonkeyPatch) -> None:
+def calibrated(monkeypatch: pytest.MonkeyPatch) -> None:
     """Unrelated pictures score 0 with a spread of 0.1; related begins at 0.4 and strong at 0.6."""
     scale = Scale(mean=0.0, spread=0.1, strong=0.6, related=0.4)
     monkeypatch.setattr(query_vector, "scale_of", lambda vector, pictures, whole=False: scale)
@@ -576,11 +576,11 @@ def test_results_have_highlighted_words_and_escaped_titles(client: Client) -> No
 
 
 def harbours(count: int = 60) -> list[str]:
-    """Rows that hold a word, each further from what is asked and found by it worse: return their titles, best first.
+    """Make rows that contain a word; each is further from the query and ranked lower by the word. Return the titles,
+    best first.
 
-    The first is titled so, and the furthest; then some hold it in the title, the tags and the description, and the
-    last the beginning of it alone.
-    """
+    The first has the word as its title and is the furthest by vector; then come rows with the word in the title, the
+    tags and the description; the last only have a longer word that begins with it."""
     images = many_images(count)
     for number, image in enumerate(images):
         image.embedding = near(ASKED, -0.5 if number == 0 else 0.3 - number / 1000, seed=number + 100)
@@ -611,7 +611,7 @@ def test_a_word_search_is_ordered_by_its_rank_over_all_pages(few_candidates: Non
     assert found == [image.title for image in all_of(asked("harbour", mode=Mode.WORDS))]
 
 
-@pytest.mark.usefixtures("measured")
+@pytest.mark.usefixtures("calibrated")
 @pytest.mark.parametrize("by_words", [4, 200], ids=["more hold the word", "candidates"])
 def test_a_title_equal_to_the_query_comes_first_by_default_too(by_words: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(candidates_module, "MOST_BY_WORDS", by_words)
@@ -655,7 +655,7 @@ def test_equal_ranks_have_one_order_on_all_pages(few_candidates: None) -> None:
 # --- More matches than candidates ---
 
 
-@pytest.mark.usefixtures("measured")
+@pytest.mark.usefixtures("calibrated")
 def test_a_minimum_keeps_all_rows_that_contain_the_words() -> None:
     castles = many_images(399)
     for number, image in enumerate(castles):
@@ -673,7 +673,7 @@ def test_a_minimum_keeps_all_rows_that_contain_the_words() -> None:
     assert [image.by_words for image in by_default] == [True] * 399 + [False] * 60
 
 
-@pytest.mark.usefixtures("measured", "few_candidates")
+@pytest.mark.usefixtures("calibrated", "few_candidates")
 @pytest.mark.parametrize("sort", Sort)
 @pytest.mark.parametrize("mode", [Mode.BOTH, Mode.WORDS])
 def test_every_minimum_and_order_keeps_all_rows_that_contain_the_words(sort: Sort, mode: Mode) -> None:
@@ -692,7 +692,7 @@ def test_every_minimum_and_order_keeps_all_rows_that_contain_the_words(sort: Sor
         assert image.band == (Band.STRONG if whole else Band.RELATED if held else Band.WEAK)
 
 
-@pytest.mark.usefixtures("measured", "few_candidates")
+@pytest.mark.usefixtures("calibrated", "few_candidates")
 @pytest.mark.parametrize("sort", [Sort.SIMILARITY, Sort.OLDEST])
 def test_unwanted_pictures_beyond_the_candidates_are_excluded_too(sort: Sort) -> None:
     images = many_images(40)
@@ -708,7 +708,7 @@ def test_unwanted_pictures_beyond_the_candidates_are_excluded_too(sort: Sort) ->
         assert (image.band == Band.STRONG) == (int(image.title) % 2 == 0)
 
 
-@pytest.mark.usefixtures("measured", "few_candidates")
+@pytest.mark.usefixtures("calibrated", "few_candidates")
 def test_near_unwanted_pictures_beyond_the_candidates_are_excluded_too() -> None:
     wanted = (ASKED + UNWANTED) / 2**0.5
     for number in range(12):
@@ -720,7 +720,7 @@ def test_near_unwanted_pictures_beyond_the_candidates_are_excluded_too() -> None
     assert len(found) == 6
 
 
-@pytest.mark.usefixtures("measured", "few_candidates")
+@pytest.mark.usefixtures("calibrated", "few_candidates")
 def test_filters_the_api_and_pages_keep_all_rows_that_contain_the_words(client: Client) -> None:
     harbours()
     many_images(30, seed=8)

@@ -37,20 +37,20 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(params=["compiled", "as it is"])
-def how(request: pytest.FixtureRequest) -> str:
+def variant(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture(params=list(KINDS))
-def words(settings: Any, request: pytest.FixtureRequest, compiled: dict[str, Path], how: str) -> Iterator[Path]:
+def words(settings: Any, request: pytest.FixtureRequest, compiled: dict[str, Path], variant: str) -> Iterator[Path]:
     """Each kind of model, encoding words compiled and not compiled."""
     settings.EMBEDDING_TEXT_MODEL = str(KINDS[request.param])
-    settings.MODELS_DIR, settings.COMPILE_MODELS = compiled[request.param], how == "compiled"
-    if how == "compiled":
+    settings.MODELS_DIR, settings.COMPILE_MODELS = compiled[request.param], variant == "compiled"
+    if variant == "compiled":
         compile_texts()
     forget_models()
     cache.clear()
-    assert text_encoder().backend.startswith("openvino" if how == "compiled" else "torch")
+    assert text_encoder().backend.startswith("openvino" if variant == "compiled" else "torch")
     yield KINDS[request.param]
     forget_models()
 
@@ -112,7 +112,7 @@ def test_addresses_do_not_change_the_vectors_of_other_texts_in_the_batch(words: 
     assert web.requests == []
 
 
-@pytest.mark.parametrize("how", ["as it is"], indirect=True)
+@pytest.mark.parametrize("variant", ["as it is"], indirect=True)
 def test_special_tokens_and_long_texts_have_vectors(words: Path) -> None:
     texts = [
         "<|endoftext|> red <|startoftext|>",
@@ -130,7 +130,7 @@ def test_special_tokens_and_long_texts_have_vectors(words: Path) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("how", ["as it is"], indirect=True)
+@pytest.mark.parametrize("variant", ["as it is"], indirect=True)
 def test_searching_for_an_address_sends_no_request_and_a_bad_file_is_no_error(
     words: Path, client: Client, web: Server, tmp_path: Path
 ) -> None:
@@ -156,17 +156,17 @@ def test_pictures_are_encoded_as_pictures() -> None:
 
 
 @pytest.fixture
-def use(settings: Any) -> Iterator[Callable[[Path], None]]:
-    def use(folder: Path) -> None:
+def use_model(settings: Any) -> Iterator[Callable[[Path], None]]:
+    def use_model(folder: Path) -> None:
         settings.EMBEDDING_TEXT_MODEL, settings.COMPILE_MODELS = str(folder), False
         forget_models()
 
-    yield use
+    yield use_model
     forget_models()
 
 
 def test_a_model_that_accepts_only_strings_reads_them_as_words(
-    use: Callable[[Path], None], web: Server, tmp_path: Path
+    use_model: Callable[[Path], None], web: Server, tmp_path: Path
 ) -> None:
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import StaticEmbedding
@@ -177,7 +177,7 @@ def test_a_model_that_accepts_only_strings_reads_them_as_words(
     static.save(str(tmp_path / "static"))
     texts = [f"http://{PUBLIC}:{web.port}/x.jpg", str(write_picture(tmp_path / "red.jpg")), "red star"]
 
-    use(tmp_path / "static")
+    use_model(tmp_path / "static")
 
     vectors = text_encoder().encode_texts(texts)
     assert (vectors * (raw := static.encode(texts))).sum(axis=1) == pytest.approx(
@@ -212,7 +212,7 @@ def siglip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_siglip_encodes_addresses_as_words_and_equally_alone_and_in_a_batch(
-    use: Callable[[Path], None], siglip: Path, web: Server
+    use_model: Callable[[Path], None], siglip: Path, web: Server
 ) -> None:
     import torch
     from transformers import AutoTokenizer, SiglipModel
@@ -225,7 +225,7 @@ def test_siglip_encodes_addresses_as_words_and_equally_alone_and_in_a_batch(
         features = SiglipModel.from_pretrained(siglip).eval().get_text_features(**tokens)
         right = torch.nn.functional.normalize(getattr(features, "pooler_output", features), dim=-1).numpy()
 
-    use(siglip)
+    use_model(siglip)
 
     assert (text_encoder().encode_texts(texts) * right).sum(axis=1).min() > 0.999
     alone = np.stack([text_encoder().encode_texts([text])[0] for text in texts])
@@ -234,14 +234,14 @@ def test_siglip_encodes_addresses_as_words_and_equally_alone_and_in_a_batch(
 
 
 def test_a_tokenizer_without_a_limit_is_truncated_to_the_positions_of_the_model(
-    use: Callable[[Path], None], settings: Any, tmp_path: Path
+    use_model: Callable[[Path], None], settings: Any, tmp_path: Path
 ) -> None:
     settings.MODELS_DIR = tmp_path / "models"
     folder = shutil.copytree(demo.IMAGE_MODEL, tmp_path / "endless", copy_function=shutil.copyfile)
     written = json.loads((folder / "tokenizer_config.json").read_text())
     (folder / "tokenizer_config.json").write_text(json.dumps({**written, "model_max_length": 10**30}))
 
-    use(folder)
+    use_model(folder)
 
     assert text_encoder().encode_texts(["word " * 400, "red star"]).shape == (2, 512)
     compile_texts()

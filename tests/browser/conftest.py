@@ -46,7 +46,7 @@ def wait_until(page: Page, selector: str, condition: str) -> None:
     page.locator(selector).first.evaluate(f"node => new Promise(done => {{ const look = {look}; look(); }})")
 
 
-def with_its_scripts(page: Page) -> None:
+def delay_keys_until_loaded(page: Page) -> None:
     """Delay each key until the current page has loaded: its scripts handle the key, and a page reached by a key or a
     link has its address before its scripts."""
     press = page.keyboard.press
@@ -89,7 +89,7 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def answered(live_server) -> Iterator[None]:
+def responses_finished(live_server) -> Iterator[None]:
     """At the end, wait until the server has answered all requests of browsers.
 
     Browsers prefetch what they may show next; the tables are truncated after the test and must not be in use.
@@ -118,7 +118,7 @@ def answered(live_server) -> Iterator[None]:
 
 
 @pytest.fixture
-def open_page(chromium: Browser, live_server, answered: None) -> Iterator[OpenPage]:
+def open_page(chromium: Browser, live_server, responses_finished: None) -> Iterator[OpenPage]:
     """Opens pages; at the end, checks that none of them had an error in its console."""
     contexts: list[BrowserContext] = []
     problems: list[str] = []
@@ -138,7 +138,7 @@ def open_page(chromium: Browser, live_server, answered: None) -> Iterator[OpenPa
             session = as_user.cookies[django_settings.SESSION_COOKIE_NAME].value
             context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
         page = context.new_page()
-        with_its_scripts(page)
+        delay_keys_until_loaded(page)
         page.on("console", note)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.goto(path)

@@ -45,7 +45,7 @@ def test_a_page_that_failed_to_load_is_reported_and_retried_by_a_button(open_pag
     failing(page, "lost")
     scroll_on(page)
     expect(alert).to_have_text(UNREACHABLE)
-    for answer, told in (
+    for answer, message in (
         ({"status": 502, "body": "<h1>Bad Gateway</h1>"}, "The search can’t answer just now (error 502)."),
         ({"status": 200, "body": "<main>Log in to this network</main>"}, UNREACHABLE),
         ({"status": 503, "body": "<main><h1>The database does not answer.</h1></main>"}, "The database does not"),
@@ -53,7 +53,7 @@ def test_a_page_that_failed_to_load_is_reported_and_retried_by_a_button(open_pag
         page.unroute(NEXT)
         failing(page, "fulfilled", **answer)
         again.click()
-        expect(alert).to_contain_text(told)
+        expect(alert).to_contain_text(message)
     expect(page.locator("article")).to_have_count(24)
     expect(page.get_by_role("link", name="Next")).to_be_visible()
     page.unroute(NEXT)
@@ -179,10 +179,10 @@ def test_an_upload_without_a_valid_response_is_reported(open_page: OpenPage, as_
         ({"status": 403, "body": "<main><h1>This form has expired.</h1></main>"}, "This form has expired."),
         ({"status": 200, "body": "<p>Log in to this network</p>"}, "This picture could not be sent."),
     ]
-    for answer, told in answers:
+    for answer, message in answers:
         page.route("**/upload/", partial(fulfil, answer))
         send.click()
-        expect(outcomes.nth(1)).to_contain_text(told)
+        expect(outcomes.nth(1)).to_contain_text(message)
         page.unroute("**/upload/")
     page.route("**/upload/", lambda route: route.abort("connectionrefused"))
     send.click()

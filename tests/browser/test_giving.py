@@ -39,7 +39,7 @@ GIVE = """([kind, where, {data = {}, files = [], own = false}]) => {
 }"""
 
 
-def give(page: Page, kind: str, where: str = "body", **given: Any) -> bool:
+def paste_or_drop(page: Page, kind: str, where: str = "body", **given: Any) -> bool:
     """Paste or drop; return whether the page has handled it, rather than the browser."""
     taken: bool = page.evaluate(GIVE, [kind, where, given])
     return taken
@@ -79,13 +79,13 @@ def test_copied_text_with_a_picture_of_itself_is_searched_as_text(open_page: Ope
     page = open_page()
     cells = {"data": {"text/plain": "red\tstar\n", "text/html": EXCEL}, "files": [["image.png", "image/png"]]}
     # The search box handles it itself, as any text.
-    assert not give(page, "paste", "#words", **cells)
-    assert give(page, "paste", "body", **cells)
+    assert not paste_or_drop(page, "paste", "#words", **cells)
+    assert paste_or_drop(page, "paste", "body", **cells)
     expect(page.locator("#found")).to_have_attribute("data-words", "red star")
     expect(page).to_have_url(re.compile(r"/search\?q=red\+star$"))
-    assert give(page, "drop", "main", data={"text/plain": "blue\ncircle"})
+    assert paste_or_drop(page, "drop", "main", data={"text/plain": "blue\ncircle"})
     expect(page.locator("#found")).to_have_attribute("data-words", "blue circle")
-    assert not give(page, "dragover", "#words", data={"text/plain": "blue"})
+    assert not paste_or_drop(page, "dragover", "#words", data={"text/plain": "blue"})
 
 
 def test_a_picture_without_text_is_searched_even_if_the_box_has_the_focus(
@@ -95,7 +95,7 @@ def test_a_picture_without_text_is_searched_even_if_the_box_has_the_focus(
     page.route("**/search/picture", lambda route: route.fulfill(body="searched", content_type="text/plain"))
     page.locator("#words").focus()
     with page.expect_request("**/search/picture") as request:
-        assert give(page, "paste", "#words", files=[["notes.txt", "text/plain"], ["cat.png", "image/png"]])
+        assert paste_or_drop(page, "paste", "#words", files=[["notes.txt", "text/plain"], ["cat.png", "image/png"]])
     assert b'filename="cat.png"' in (request.value.post_data_buffer or b"")
 
 
@@ -104,9 +104,9 @@ def test_a_picture_with_only_an_address_is_searched_by_it(open_page: OpenPage, c
     page = open_page("/search?q=red+star")
     page.route("**/search/address", lambda route: route.fulfill(body="searched", content_type="text/plain"))
     dragged = {"text/uri-list": "https://a.example/page", "text/html": LINKED}
-    assert give(page, "dragover", "#words", data=dragged)
+    assert paste_or_drop(page, "dragover", "#words", data=dragged)
     with page.expect_request("**/search/address") as request:
-        assert give(page, "drop", "#words", data=dragged)
+        assert paste_or_drop(page, "drop", "#words", data=dragged)
     sent = parse_qs(request.value.post_data or "")
     assert (sent["url"], sent["q"]) == (["https://a.example/cat.jpg"], ["red star"])
 
@@ -114,23 +114,23 @@ def test_a_picture_with_only_an_address_is_searched_by_it(open_page: OpenPage, c
 def test_a_picture_in_a_data_url_is_sent_as_a_file(open_page: OpenPage, collection: list[Image]):
     pixels = base64.b64encode(picture_bytes(format="PNG")).decode()
     page = open_page()
-    give(page, "drop", data={"text/html": f'<img src="data:image/png;base64,{pixels}">'})
+    paste_or_drop(page, "drop", data={"text/html": f'<img src="data:image/png;base64,{pixels}">'})
     expect(page).to_have_url(re.compile(r"/search\?picture="))
 
 
 @pytest.mark.parametrize(
-    ("setting", "told"), [("off", "Searching by address is switched off here."), ("members", "Log in to search by")]
+    ("setting", "message"), [("off", "Searching by address is switched off here."), ("members", "Log in to search by")]
 )
 def test_if_searching_by_address_is_not_allowed_a_message_says_what_to_do(
-    open_page: OpenPage, collection: list[Image], settings, setting: str, told: str
+    open_page: OpenPage, collection: list[Image], settings, setting: str, message: str
 ):
     settings.SEARCH_BY_ADDRESS = setting
     page = open_page()
     for kind, data in (("drop", {"text/html": LINKED}), ("paste", {"text/plain": "https://a.example/cat.jpg"})):
-        give(page, kind, data=data)
-        expect(page.locator("#failure")).to_contain_text(told)
+        paste_or_drop(page, kind, data=data)
+        expect(page.locator("#failure")).to_contain_text(message)
     for unreachable in ("file:///home/a/cat.jpg", "blob:https://a.example/1", "data:image/png;base64,%%%"):
-        give(page, "drop", data={"text/uri-list": unreachable})
+        paste_or_drop(page, "drop", data={"text/uri-list": unreachable})
         expect(page.locator("#failure")).to_contain_text("Save it, then drop the file here.")
 
 
@@ -141,8 +141,8 @@ def test_a_picture_of_the_page_is_searched_if_dropped_on_the_box_and_ignored_els
     page = open_page("/search?q=red+star&page=2")
     link = page.locator("article .tile-link").first.evaluate("link => link.href")
     image = urlsplit(link).path.split("/")[2]
-    assert not give(page, "drop", "main", data={"text/uri-list": link}, own=True)
-    assert give(page, "drop", "#words", data={"text/uri-list": link})
+    assert not paste_or_drop(page, "drop", "main", data={"text/uri-list": link}, own=True)
+    assert paste_or_drop(page, "drop", "#words", data={"text/uri-list": link})
     expect(page).to_have_url(re.compile(rf"/search\?q=red\+star&like={image}$"))
 
 
@@ -169,7 +169,9 @@ def test_files_of_a_folder_are_added_and_pictures_without_a_file_refused_with_a_
         }"""
     )
     expect(page.locator(".card-name")).to_have_text(["a.png", "c.JPG", "d.heic"])
-    give(page, "drop", data={"text/html": LINKED})
+    paste_or_drop(page, "drop", data={"text/html": LINKED})
     expect(page.locator("#told")).to_have_text("Only files can be added. Save the picture, then drop the file.")
-    give(page, "paste", data={"text/plain": "words", "text/html": "words"}, files=[["image.png", "image/png"]])
+    paste_or_drop(
+        page, "paste", data={"text/plain": "words", "text/html": "words"}, files=[["image.png", "image/png"]]
+    )
     expect(page.locator(".card")).to_have_count(3)

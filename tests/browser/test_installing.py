@@ -15,7 +15,7 @@ PHONE = {"viewport": {"width": 390, "height": 844}}
 WITH_WORKER: dict[str, Any] = {"service_workers": "allow"}
 
 
-def controlled(page: Page) -> None:
+def wait_for_worker(page: Page) -> None:
     """Wait until the service worker has filled its cache and controls the page."""
     page.evaluate(
         """() => new Promise((done) => {
@@ -26,7 +26,7 @@ def controlled(page: Page) -> None:
     )
 
 
-def kept(page: Page) -> dict[str, list[str]]:
+def cached_addresses(page: Page) -> dict[str, list[str]]:
     """The addresses in each cache of this site."""
     found: dict[str, list[str]] = page.evaluate(
         """async () => Object.fromEntries(await Promise.all((await caches.keys()).map(async (name) => {
@@ -55,7 +55,7 @@ def share(page: Page, *files: Path) -> None:
 
 def test_offline_a_page_says_so(open_page: OpenPage, collection: list[Image]):
     page = open_page("/", expected="ERR_INTERNET_DISCONNECTED|ERR_FAILED", **WITH_WORKER)
-    controlled(page)
+    wait_for_worker(page)
     page.context.set_offline(True)
     page.goto(f"/images/{collection[0].id}/")
     expect(page.get_by_role("heading", level=1)).to_have_text("There is no connection")
@@ -68,18 +68,18 @@ def test_offline_a_page_says_so(open_page: OpenPage, collection: list[Image]):
 
 def test_only_static_files_and_the_offline_page_are_cached(open_page: OpenPage, collection: list[Image], as_alice):
     page = open_page("/", as_user=as_alice, **WITH_WORKER)
-    controlled(page)
+    wait_for_worker(page)
     for path in ("/search?q=red+star", f"/images/{collection[0].id}/", "/account/", "/saved/"):
         page.goto(path)
-    (addresses,) = kept(page).values()
+    (addresses,) = cached_addresses(page).values()
     assert addresses
     assert [one for one in addresses if not re.match("/static/|/offline/", one)] == []
 
 
 def test_the_cache_of_an_older_version_is_deleted(open_page: OpenPage, collection: list[Image], monkeypatch):
     page = open_page("/", **WITH_WORKER)
-    controlled(page)
-    (before,) = kept(page)
+    wait_for_worker(page)
+    (before,) = cached_addresses(page)
     page.evaluate("() => caches.open('another site')")
     script = installing._worker()
     monkeypatch.setattr(installing, "_worker", lambda: f"{script}\n// Newer.\n")
@@ -90,7 +90,7 @@ def test_the_cache_of_an_older_version_is_deleted(open_page: OpenPage, collectio
         }""",
         before,
     )
-    after = kept(page)
+    after = cached_addresses(page)
     assert len(after) == 2
     assert "another site" in after
 
@@ -98,7 +98,7 @@ def test_the_cache_of_an_older_version_is_deleted(open_page: OpenPage, collectio
 @pytest.mark.parametrize("screen", [{}, PHONE], ids=["desktop", "phone"])
 def test_a_shared_picture_is_searched_by(open_page: OpenPage, collection, files: list[Path], screen):
     page = open_page("/", **WITH_WORKER, **screen)
-    controlled(page)
+    wait_for_worker(page)
     share(page, *files)
     expect(page.locator("#shared img")).to_have_count(2)
     expect(page.get_by_text("The picture has not arrived.")).to_have_count(0)
@@ -106,12 +106,12 @@ def test_a_shared_picture_is_searched_by(open_page: OpenPage, collection, files:
     expect(page).to_have_url(re.compile(r"/search\?picture="))
     expect(page.locator("#found .tile").first).to_be_visible()
     # And is no longer on this device.
-    assert not [name for name in kept(page) if "shared" in name]
+    assert not [name for name in cached_addresses(page) if "shared" in name]
 
 
 def test_shared_pictures_are_added(open_page: OpenPage, collection, files: list[Path], as_alice):
     page = open_page("/", as_user=as_alice, **WITH_WORKER, **PHONE)
-    controlled(page)
+    wait_for_worker(page)
     share(page, *files)
     before = Image.objects.count()
     page.get_by_role("button", name="Add pictures").click()

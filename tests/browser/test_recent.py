@@ -21,7 +21,7 @@ def names(page: Page) -> list[str]:
     return panel(page).get_by_role("link").all_inner_texts()
 
 
-def remember(page: Page, *searches: str) -> None:
+def store_searches(page: Page, *searches: str) -> None:
     """Store these searches, the newest first."""
     page.evaluate("([name, searches]) => localStorage.setItem(name, JSON.stringify(searches))", [NAME, searches])
     page.reload()
@@ -41,7 +41,7 @@ def test_the_start_page_lists_recent_searches_newest_first(open_page: OpenPage, 
 
 def test_the_empty_search_box_lists_them_while_it_is_focused(open_page: OpenPage, collection: list[Image]):
     page = open_page(f"/search?like={collection[0].id}")
-    remember(page, "q=red+star", "q=sea")
+    store_searches(page, "q=red+star", "q=sea")
     expect(panel(page)).to_be_hidden()
     box = page.locator("#words")
     box.focus()
@@ -76,7 +76,7 @@ def test_a_query_picture_is_listed_with_its_thumbnail(open_page: OpenPage, colle
 
 def test_an_expired_query_picture_is_not_listed(open_page: OpenPage, collection: list[Image]):
     page = open_page()
-    remember(page, "picture=6f2a1f9e-1111-4222-8333-444455556666", "q=sea")
+    store_searches(page, "picture=6f2a1f9e-1111-4222-8333-444455556666", "q=sea")
     expect(panel(page).get_by_role("listitem")).to_have_count(1)
     assert names(page) == ["sea"]
 
@@ -95,7 +95,7 @@ def test_a_failed_search_is_not_stored(open_page: OpenPage, collection: list[Ima
 
 def test_at_most_twelve_are_stored(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
-    remember(page, *(f"q=word{number}" for number in range(12)))
+    store_searches(page, *(f"q=word{number}" for number in range(12)))
     page.goto("/search?q=red+star")
     page.goto("/")
     assert names(page) == ["red star", *(f"word{number}" for number in range(11))]
@@ -103,7 +103,7 @@ def test_at_most_twelve_are_stored(open_page: OpenPage, collection: list[Image])
 
 def test_each_can_be_removed_and_all_cleared(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
-    remember(page, "q=one", "q=two", "q=three")
+    store_searches(page, "q=one", "q=two", "q=three")
     panel(page).get_by_role("button", name="Forget “two”").press("Enter")
     assert names(page) == ["one", "three"]
     expect(panel(page).get_by_role("button", name="Forget “three”")).to_be_focused()
@@ -140,13 +140,13 @@ def test_searching_works_if_the_browser_forbids_local_storage(open_page: OpenPag
 
 def test_markup_in_words_is_escaped(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
-    remember(page, "q=%3Cimg+src%3Dx+onerror%3Dalert%281%29%3E", "q=%EB%B0%94%EB%8B%A4&not=%EB%B0%B0")
+    store_searches(page, "q=%3Cimg+src%3Dx+onerror%3Dalert%281%29%3E", "q=%EB%B0%94%EB%8B%A4&not=%EB%B0%B0")
     assert names(page) == ["<img src=x onerror=alert(1)>", "바다 −배"]
 
 
 def test_the_results_do_not_move_when_the_list_appears(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
-    remember(page, "q=sea")
+    store_searches(page, "q=sea")
     expect(panel(page)).to_be_visible()
     page.wait_for_load_state("networkidle")
     shift = page.evaluate(
@@ -162,7 +162,7 @@ def test_the_results_do_not_move_when_the_list_appears(open_page: OpenPage, coll
 
 def test_axe_finds_nothing_in_the_list(open_page: OpenPage, collection: list[Image]):
     page = open_page("/", viewport={"width": 390, "height": 844})
-    remember(page, *(f"q=a+longer+search+number+{number}" for number in range(8)), f"like={collection[0].id}")
+    store_searches(page, *(f"q=a+longer+search+number+{number}" for number in range(8)), f"like={collection[0].id}")
     assert violations(page) == []
     page.goto(f"/search?like={collection[0].id}")
     page.locator("#words").focus()

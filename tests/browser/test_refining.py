@@ -14,7 +14,7 @@ PHONE = {"width": 390, "height": 844}
 
 
 @pytest.fixture
-def measured(monkeypatch: pytest.MonkeyPatch) -> None:
+def calibrated(monkeypatch: pytest.MonkeyPatch) -> None:
     """Some images of the collection match strongly and some weakly."""
     scale = Scale(mean=0.0, spread=0.02, strong=0.04, related=0.0)
     monkeypatch.setattr(query_vector, "scale_of", lambda vector, *, pictures, whole=False: scale)
@@ -128,7 +128,7 @@ def test_without_results_simpler_searches_are_suggested(open_page: OpenPage, col
     expect(page.locator("article")).to_have_count(5)
 
 
-def test_the_heading_of_weaker_matches_appears_once(open_page: OpenPage, collection: list[Image], measured: None):
+def test_the_heading_of_weaker_matches_appears_once(open_page: OpenPage, collection: list[Image], calibrated: None):
     page = open_page("/search?q=red+star", viewport=PHONE)
     expect(page.get_by_role("heading", level=2)).to_have_text(re.compile(r"\d strong match"))
     shown = page.locator("article:visible")
@@ -145,7 +145,7 @@ def test_the_heading_of_weaker_matches_appears_once(open_page: OpenPage, collect
 
 @pytest.mark.parametrize("viewport", [PHONE, {"width": 1200, "height": 800}], ids=["phone", "desktop"])
 def test_the_lightbox_continues_beyond_the_first_rows_of_weaker_matches(
-    open_page: OpenPage, collection: list[Image], measured: None, viewport: dict[str, int]
+    open_page: OpenPage, collection: list[Image], calibrated: None, viewport: dict[str, int]
 ):
     page = open_page("/search?q=red+star", viewport=viewport)
     count = page.locator("article:visible").count()
@@ -161,20 +161,20 @@ def test_the_lightbox_continues_beyond_the_first_rows_of_weaker_matches(
 
 @pytest.mark.parametrize("viewport", [PHONE, {"width": 1200, "height": 800}], ids=["phone", "desktop"])
 def test_a_result_has_an_explanation(
-    open_page: OpenPage, collection: list[Image], measured: None, viewport: dict[str, int]
+    open_page: OpenPage, collection: list[Image], calibrated: None, viewport: dict[str, int]
 ):
     page = open_page("/search?q=red+star", viewport=viewport, has_touch=viewport is PHONE)
     page.get_by_role("button", name="About this result").nth(2).click()
-    said = page.locator(".about-result:popover-open")
-    expect(said).to_contain_text(re.compile("A (strong|related|weak) "))
-    expect(said).to_be_in_viewport(ratio=1)
-    expect(said.get_by_role("link", name="Less like this")).to_be_visible()
+    explanation = page.locator(".about-result:popover-open")
+    expect(explanation).to_contain_text(re.compile("A (strong|related|weak) "))
+    expect(explanation).to_be_in_viewport(ratio=1)
+    expect(explanation.get_by_role("link", name="Less like this")).to_be_visible()
     page.keyboard.press("Escape")
-    expect(said).to_have_count(0)
+    expect(explanation).to_have_count(0)
     expect(page.get_by_role("button", name="About this result").nth(2)).to_be_focused()
 
 
-def test_matches_can_be_limited_and_ordered(open_page: OpenPage, collection: list[Image], measured: None):
+def test_matches_can_be_limited_and_ordered(open_page: OpenPage, collection: list[Image], calibrated: None):
     page = open_page("/search?q=red+star")
     page.locator("#order-menu > summary").click()
     page.get_by_role("combobox", name="Which matches are shown").select_option("strong")
@@ -220,7 +220,7 @@ def test_a_picture_is_added_to_words(open_page: OpenPage, collection: list[Image
 
 
 def test_order_minimum_and_mode_are_all_visible_on_a_phone(
-    open_page: OpenPage, collection: list[Image], measured: None
+    open_page: OpenPage, collection: list[Image], calibrated: None
 ):
     page = open_page("/search?q=red+star", viewport=PHONE)
     page.locator("#order-menu > summary").click()

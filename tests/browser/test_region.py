@@ -39,7 +39,7 @@ def numbers(page: Page) -> list[float]:
     return [float(field.input_value()) for field in fields(page)]
 
 
-def outlined(page: Page) -> list[float]:
+def outline_position(page: Page) -> list[float]:
     """The position of the outline, in percent of the picture."""
     outer, inner = page.locator(".stage-picture").bounding_box(), page.locator(".region-outline").bounding_box()
     assert outer
@@ -54,7 +54,7 @@ def test_a_rectangle_is_drawn_on_the_picture_and_searched_by(open_page: OpenPage
     expect(page.locator(".region-outline")).to_be_hidden()
     drag(page, (2, 98), (32, 68))
     assert numbers(page) == pytest.approx([2, 68, 30, 30], abs=0.5)
-    assert outlined(page) == pytest.approx(numbers(page), abs=0.5)
+    assert outline_position(page) == pytest.approx(numbers(page), abs=0.5)
     page.locator(".region-go").click()
     page.wait_for_url(re.compile(r"/search\?picture=[0-9a-f-]{36}$"))
     expect(page.get_by_role("img", name="The picture that is searched by")).to_be_visible()
@@ -127,7 +127,7 @@ def test_the_form_can_be_used_by_keyboard_only(open_page: OpenPage, image: Image
     for value in (0, 0, 30, 30):
         page.keyboard.press("Tab")
         page.keyboard.type(str(value))
-    assert outlined(page) == pytest.approx([0, 0, 30, 30], abs=0.5)
+    assert outline_position(page) == pytest.approx([0, 0, 30, 30], abs=0.5)
     page.keyboard.press("Escape")
     expect(page.locator(".region-outline")).to_be_hidden()
     expect(page.locator("#region summary")).to_be_focused()
@@ -162,7 +162,7 @@ def test_the_outline_stays_in_place_when_the_window_is_resized(open_page: OpenPa
     drag(page, (10, 10), (60, 60))
     page.set_viewport_size({"width": 420, "height": 800})
     wait_until(page, ".region-overlay", "node.offsetWidth <= 420")
-    assert outlined(page) == pytest.approx([10, 10, 50, 50], abs=0.7)
+    assert outline_position(page) == pytest.approx([10, 10, 50, 50], abs=0.7)
 
 
 def test_without_javascript_the_numbers_can_be_entered(open_page: OpenPage, image: Image):

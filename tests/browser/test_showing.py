@@ -29,7 +29,7 @@ def address(web: Web, settings) -> str:
     return f"http://{server.host}:{server.port}/cat.jpg"
 
 
-def asked(page: Page) -> dict[str, list[str]]:
+def parameters(page: Page) -> dict[str, list[str]]:
     return parse_qs(urlsplit(page.url).query)
 
 
@@ -40,7 +40,7 @@ def test_the_address_of_a_picture_is_entered(open_page: OpenPage, collection: li
     page.get_by_label("Or give the address of a picture on the web").fill(address)
     page.locator("#by-address").get_by_role("button", name="Search").click()
     page.wait_for_url(re.compile("picture="))
-    assert asked(page) | {"picture": []} == {"q": ["red star"], "sort": ["newest"], "picture": []}
+    assert parameters(page) | {"picture": []} == {"q": ["red star"], "sort": ["newest"], "picture": []}
     expect(page.get_by_role("img", name="The picture that is searched by")).to_be_visible()
 
 
@@ -70,14 +70,14 @@ def test_a_refused_address_can_be_corrected(open_page: OpenPage, collection: lis
     field.fill(address)
     field.press("Enter")
     page.wait_for_url(re.compile("q=red"))
-    assert set(asked(page)) == {"q", "picture"}
+    assert set(parameters(page)) == {"q", "picture"}
 
 
 def test_a_picture_is_added_to_words(open_page: OpenPage, collection: list[Image], files: list[Path]):
     page = open_page("/search?q=red+star")
     page.set_input_files("#by-picture input[type=file]", files[0])
     page.wait_for_url(re.compile("picture="))
-    assert asked(page)["q"] == ["red star"]
+    assert parameters(page)["q"] == ["red star"]
     page.set_input_files("#by-picture input[type=file]", files[1])
     page.wait_for_url(re.compile("picture=.*picture="))
     expect(page.get_by_role("img", name="The picture that is searched by")).to_have_count(2)
@@ -90,4 +90,4 @@ def test_a_picture_is_added_to_the_search_that_is_shown_now(
     page.evaluate("history.pushState({}, '', '/search?q=blue&tag=sea')")
     page.set_input_files("#by-picture input[type=file]", files[0])
     page.wait_for_url(re.compile("picture="))
-    assert asked(page) | {"picture": []} == {"q": ["blue"], "tag": ["sea"], "picture": []}
+    assert parameters(page) | {"picture": []} == {"q": ["blue"], "tag": ["sea"], "picture": []}

@@ -6,7 +6,7 @@ from search.models import Image
 from tests.browser.conftest import OpenPage
 
 
-def shown(page: Page) -> list[str]:
+def suggestion_labels(page: Page) -> list[str]:
     expect(page.get_by_role("listbox", name="Suggestions")).to_be_visible()
     return page.locator("#suggestions .suggestion-label").all_inner_texts()
 
@@ -24,7 +24,7 @@ def test_suggestions_are_chosen_by_keyboard_or_mouse_or_ignored(open_page: OpenP
 
     # Ignored: Enter searches the typed text.
     box.press_sequentially("hol")
-    assert shown(page) == ["holiday"]
+    assert suggestion_labels(page) == ["holiday"]
     expect(box).to_have_attribute("aria-expanded", "true")
     box.press("Enter")
     expect(page.locator("#suggestions")).to_be_hidden()
@@ -32,7 +32,7 @@ def test_suggestions_are_chosen_by_keyboard_or_mouse_or_ignored(open_page: OpenP
 
     # Down past the last one and back to the box; Escape closes the list, and then leaves the box.
     box.press_sequentially("i")
-    assert shown(page) == ["holiday"]
+    assert suggestion_labels(page) == ["holiday"]
     box.press("ArrowDown")
     expect(page.locator("#suggestions [aria-selected=true]")).to_contain_text("2 pictures")
     expect(box).to_have_attribute("aria-activedescendant", "suggestion-1")
@@ -43,7 +43,7 @@ def test_suggestions_are_chosen_by_keyboard_or_mouse_or_ignored(open_page: OpenP
     expect(box).to_have_value("tag:holiday ")
     expect(page.locator("#found")).to_have_attribute("data-words", "tag:holiday")
     box.press_sequentially("two")
-    assert shown(page) == ["two words"]
+    assert suggestion_labels(page) == ["two words"]
     box.press("Escape")
     expect(page.locator("#suggestions")).to_be_hidden()
     expect(box).to_be_focused()
@@ -51,7 +51,7 @@ def test_suggestions_are_chosen_by_keyboard_or_mouse_or_ignored(open_page: OpenP
     # By mouse, with text after the cursor.
     box.fill("wo sea")
     box.evaluate("node => { node.setSelectionRange(2, 2); node.dispatchEvent(new Event('input')); }")
-    assert shown(page) == ["two words"]
+    assert suggestion_labels(page) == ["two words"]
     page.locator("#suggestions li").click()
     expect(box).to_have_value('tag:"two words" sea')
     expect(box).to_be_focused()
