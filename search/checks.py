@@ -18,7 +18,7 @@ from search import switching
 from search.curation.place_lookup import count_unplaced
 from search.embedding import active_model
 from search.models import Image, OwedDeletion
-from search.models.accepted import accepted_names
+from search.models.accepted_models import accepted_names
 from search.models.active_pair import environment, known_switch
 from search.monitoring import upgrades
 from search.objects import storage

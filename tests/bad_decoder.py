@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from search.imaging import decoder_process
-from search.imaging.tasks import TASKS, Answer
+from search.imaging.decoder_tasks import TASKS, Answer
 
 MARK = b"the decoder of the tests: "
 ABORT, CRASH, EXIT, HANG, SPIN, EAT, RAISE, LIE, NONSENSE = (

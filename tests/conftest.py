@@ -20,7 +20,7 @@ from django.test import Client, TransactionTestCase, override_settings
 from search import demo
 from search.completion.spelling import lexicon
 from search.completion.suggestions import vocabulary, with_places
-from search.concurrency import background, commands, timeouts
+from search.concurrency import background_threads, command_processes, timeouts
 from search.concurrency.timeouts import gate
 from search.embedding import active_model, forget_models, loading
 from search.embedding.compiled_store import is_decided
@@ -148,9 +148,9 @@ def _own_world(
     settings.MEDIA_ROOT = tmp_path / "media"
     monkeypatch.setattr(loading, "compile_in_background", lambda *model: None)
     # What a test deletes is gone when it looks, on a slow machine too.
-    monkeypatch.setattr(background, "WAITED_FOR", 60.0)
+    monkeypatch.setattr(background_threads, "WAITED_FOR", 60.0)
     # A command that the admin starts would work on the database of whoever runs the tests.
-    monkeypatch.setattr(commands, "start_command", lambda *command: None)
+    monkeypatch.setattr(command_processes, "start_command", lambda *command: None)
     # Nor does a slow machine make a storage one that doesn't answer: tests of that have their own patience.
     monkeypatch.setattr(timeouts, "TURN", 60.0)
     monkeypatch.setattr(timeouts, "STILL", 60.0)

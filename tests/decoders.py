@@ -6,8 +6,8 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from search.decoding.pool import pool
-from search.decoding.running import fatal_files
+from search.decoding.decoder_pool import pool
+from search.decoding.task_runner import fatal_files
 
 
 def marked(mark: bytes, colour: str = "navy") -> bytes:

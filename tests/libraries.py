@@ -22,5 +22,5 @@ pooled_by = _lazily("sentence_transformers.sentence_transformer.modules")
 safetensors = _lazily("safetensors.torch")
 
 # Modules of ours that need these.
-choosing = _lazily("search.embedding.backend_selection")
+choosing = _lazily("search.embedding.backend_and_precision_selection")
 compiled = _lazily("search.embedding.openvino_encoders")

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.http import QueryDict
 from django.test import Client
 
-from search.admin.comparing import Asked
+from search.admin.model_comparison import Asked
 from search.embedding import Loading, Pair, active_pair, forget
 from search.embedding.loading import once_of
 from search.model_comparison import pairs, side_by_side
@@ -159,7 +159,7 @@ def test_a_model_for_words_of_another_space_is_told(world: World, as_carol: Clie
 def test_a_set_that_is_dropped_in_this_very_moment_is_told(world: World, as_carol: Client, monkeypatch):
     assert current_set(OTHER)
     here = pairs.sets_here()
-    monkeypatch.setattr("search.admin.comparing.sets_here", lambda: here)
+    monkeypatch.setattr("search.admin.model_comparison.sets_here", lambda: here)
     drop_set(world.other)
     response = as_carol.get(PAGE, {"q": "sea"})
     assert response.status_code == 400

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from search.admin import filters, lists
+from search.admin import image_list_filters, model_admin_bases
 from search.models import Origin, Report
 from search.objects import storage
 from tests.admin_pages import IMAGES, titles
@@ -149,7 +149,7 @@ def test_tags_of_a_large_table_are_counted_over_a_sample(monkeypatch, as_carol):
         an_image(tags=["sea"], seed=number)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE search_image")
-    monkeypatch.setattr(filters, "SAMPLE", 299.9)
+    monkeypatch.setattr(image_list_filters, "SAMPLE", 299.9)
     tags = next(spec for spec in filters_of(as_carol.get(IMAGES)) if spec.parameter_name == "tag")
     assert tags.lookup_choices == [("sea", "sea (≈300)")]
     with CaptureQueriesContext(connection) as queries:
@@ -158,7 +158,7 @@ def test_tags_of_a_large_table_are_counted_over_a_sample(monkeypatch, as_carol):
 
 
 def test_a_long_list_is_counted_so_far_as_people_page(monkeypatch, as_carol):
-    monkeypatch.setattr(lists, "MOST_COUNTED", 3)
+    monkeypatch.setattr(model_admin_bases, "MOST_COUNTED", 3)
     for number in range(4):
         an_image(f"{number}")
     page = as_carol.get(IMAGES, {"q": "is:hidden"})

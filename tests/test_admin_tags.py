@@ -8,7 +8,7 @@ from django.test import Client
 from search import curation
 from search.models import Image, Revision, TagSuggestion, VocabularyTag
 from search.tagging.suggesting import suggest
-from search.tagging.tables import starting_rows
+from search.tagging.vocabulary_tables import starting_rows
 from tests.admin_pages import log_in_staff, said
 from tests.base import a_vector, an_image, near
 from tests.test_tag_suggestions import FISH, STAR, a_tag, calibrated, like, suggested

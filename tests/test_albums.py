@@ -27,8 +27,8 @@ from search.query import SearchQuery
 from search.query.filters import Filters
 from search.query.viewer import asked_by
 from search.retrieval import find, query_vector
-from search.retrieval.scope import Scope
-from search.state.retention import tidy
+from search.retrieval.search_scope import Scope
+from search.state.trash_and_history_retention import tidy
 from tests.base import a_vector, an_image, many_images, stored_image, write_picture
 
 pytestmark = pytest.mark.django_db

@@ -21,8 +21,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from search.api.openapi import api
 from search.api.parameters import SEARCH_PARAMETERS
-from search.api.site import api
 from search.models import ApiToken, Image
 from tests.base import an_image, an_unsaved_image
 

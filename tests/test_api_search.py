@@ -13,7 +13,7 @@ from django.utils import timezone
 from search.models import QueryPicture
 from search.objects import storage
 from search.query import SearchQuery
-from search.relevance.bands import Scale
+from search.relevance.band_thresholds import Scale
 from search.retrieval import PER_PAGE, find
 from tests.base import a_vector, an_image, near, picture_bytes, picture_file
 from tests.pictures import pixel_bomb

@@ -19,15 +19,15 @@ from search.indexing.query_plan import Plan
 from search.models import Calibration, Image
 from search.models.vector_values import Vector, Vectors
 from search.relevance import (
-    background,
-    bands,
+    background_calibration,
+    band_thresholds,
     calibrate,
     calibrate_if_due,
     calibrate_soon_if_due,
     calibration,
     is_due,
 )
-from search.relevance.bands import scale_of
+from search.relevance.band_thresholds import scale_of
 from search.relevance.bank_vectors import bank_vectors, queries
 from tests.base import a_vector, in_another_thread, locked_elsewhere, near, picture_file
 
@@ -186,7 +186,7 @@ def test_what_an_earlier_version_measured_is_used_until_it_is_measured_anew(sett
     fill(40)
     calibrate()
     Calibration.objects.update(text_model=settings.EMBEDDING_TEXT_MODEL)  # the folder alone
-    bands.look_again()
+    band_thresholds.look_again()
     assert scale_of(a_vector(1), pictures=0) is not None
     assert is_due()
 
@@ -206,7 +206,7 @@ def test_a_calibration_of_another_process_is_noticed():
     calibrate()
     before = scale_of(a_vector(1), pictures=1)
     Calibration.objects.update(measured=timezone.now(), pictures_match=0.123)
-    with mock.patch.object(bands.cache, "get", return_value=None):  # as when the time has passed
+    with mock.patch.object(band_thresholds.cache, "get", return_value=None):  # as when the time has passed
         after = scale_of(a_vector(1), pictures=1)
     assert before.strong != after.strong == pytest.approx(0.123, abs=0.1)
 
@@ -214,7 +214,7 @@ def test_a_calibration_of_another_process_is_noticed():
 def test_a_measurement_that_was_replaced_this_very_moment_is_missed_once_only():
     fill(40)
     calibrate()
-    bands.cache.set(bands._cache_key(), timezone.now())
+    band_thresholds.cache.set(band_thresholds._cache_key(), timezone.now())
     assert scale_of(a_vector(1), pictures=0) is None
     assert scale_of(a_vector(1), pictures=0) is not None
 
@@ -226,7 +226,7 @@ def test_a_search_asks_the_database_once_in_a_while_only(django_assert_num_queri
         scale_of(a_vector(1), pictures=0)
     with django_assert_num_queries(0):
         scale_of(a_vector(2), pictures=1)
-    bands.look_again()
+    band_thresholds.look_again()
     with django_assert_num_queries(1):
         scale_of(a_vector(3), pictures=0)
 
@@ -414,7 +414,7 @@ def test_an_upload_has_the_collection_measured_beside_it(as_alice: Client, setti
     settings.CALIBRATE_AFTER_UPLOADS = True
     fill(40)
     started = []
-    start = background.calibrate_soon_if_due
+    start = background_calibration.calibrate_soon_if_due
     monkeypatch.setattr("search.views.uploading.calibrate_soon_if_due", lambda: started.append(start()))
     assert as_alice.post("/upload/", {"pictures": [picture_file()]}).status_code == 200
     started[0].join()
@@ -434,7 +434,7 @@ def test_a_failure_beside_an_upload_is_logged_and_the_next_one_tries_again(setti
     settings.CALIBRATE_AFTER_UPLOADS = True
     failing = mock.Mock(side_effect=RuntimeError("broken"))
     with monkeypatch.context() as broken:
-        broken.setattr(background, "calibrate_if_due", failing)
+        broken.setattr(background_calibration, "calibrate_if_due", failing)
         calibrate_soon_if_due().join()
     assert "Not calibrated" in caplog.text
     fill(40)
@@ -444,7 +444,7 @@ def test_a_failure_beside_an_upload_is_logged_and_the_next_one_tries_again(setti
 
 def test_one_background_run_at_a_time(settings):
     settings.CALIBRATE_AFTER_UPLOADS = True
-    with background._running:
+    with background_calibration._running:
         assert calibrate_soon_if_due() is None
 
 

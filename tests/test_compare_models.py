@@ -22,7 +22,7 @@ from search.indexing.exact_search import nearest
 from search.model_comparison.pairs import sets_here
 from search.models import Image, ImageVector, Judgement, Origin
 from search.models.image import content_id
-from search.models.ingestion import origin_id
+from search.models.origins import origin_id
 from search.models.vector_sets import VectorTable, make_set
 from search.models.vector_values import Vector, Vectors, unit_vectors
 from tests.base import a_vector, an_image, near, picture_bytes

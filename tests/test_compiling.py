@@ -131,7 +131,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> None:
         (draft / "model.bin").write_bytes(b"weights")
         return Verdict("float32", "made for a test")
 
-    monkeypatch.setattr("search.embedding.backend_selection.chosen_texts", chosen_texts)
+    monkeypatch.setattr("search.embedding.backend_and_precision_selection.chosen_texts", chosen_texts)
 
 
 @pytest.fixture
@@ -142,8 +142,8 @@ def speeds(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     def least_seconds(ways: Mapping[str, Any], budget: float = 0) -> dict[str, float]:
         return {name: seconds.get(name, 1.0) for name in ways}
 
-    monkeypatch.setattr("search.embedding.backend_selection.sample_texts", lambda: sample_texts(24))
-    monkeypatch.setattr("search.embedding.backend_selection.least_seconds", least_seconds)
+    monkeypatch.setattr("search.embedding.backend_and_precision_selection.sample_texts", lambda: sample_texts(24))
+    monkeypatch.setattr("search.embedding.backend_and_precision_selection.least_seconds", least_seconds)
     monkeypatch.setattr("search.embedding.torch_encoders.least_seconds", least_seconds)
     monkeypatch.setattr("search.embedding.torch_encoders._has_bfloat16", lambda device: True)
     monkeypatch.setattr(hardware, "multiplies_bfloat16", lambda: True)
@@ -173,7 +173,9 @@ def test_a_way_that_does_not_agree_is_passed_over_and_the_reason_is_kept(
 ) -> None:
     speeds |= {"int8 with bfloat16": 0.3, "int8 with float32": 0.4, "bfloat16": 0.5}
     outcomes = iter([Agreement(0.99, 1.0), Agreement(1.0, 0.97), *[Agreement(1.0, 1.0)] * 4])
-    monkeypatch.setattr("search.embedding.backend_selection.agreement", lambda exact, other: next(outcomes))
+    monkeypatch.setattr(
+        "search.embedding.backend_and_precision_selection.agreement", lambda exact, other: next(outcomes)
+    )
 
     verdict = compile_texts()
 
@@ -248,7 +250,9 @@ def test_where_torch_is_clearly_the_fastest_it_is_used(fresh: Path, speeds: dict
 
 @pytest.mark.django_db
 def test_where_nothing_agrees_the_model_is_used_as_it_is(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("search.embedding.backend_selection.agreement", lambda exact, other: Agreement(0.5, 0.5))
+    monkeypatch.setattr(
+        "search.embedding.backend_and_precision_selection.agreement", lambda exact, other: Agreement(0.5, 0.5)
+    )
 
     verdict = compile_texts()
 

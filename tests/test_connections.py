@@ -17,7 +17,7 @@ from imagesearch.postgresql.breaker import DatabaseAway
 from imagesearch.postgresql.limits import bound_waits, shared
 from imagesearch.postgresql.pool import Pool
 from search.query import SearchQuery
-from search.retrieval.scope import Scope
+from search.retrieval.search_scope import Scope
 from tests.s3_servers import free_port
 
 

@@ -13,7 +13,7 @@ from search.models import Capture, Image
 from search.models.arrivals import state
 from search.query import Filters, Mode, SearchQuery, Sort
 from search.query.date_spans import month_of, year_of
-from search.relevance.bands import Scale
+from search.relevance.band_thresholds import Scale
 from search.retrieval import find, query_vector
 from search.retrieval.timeline import PER_PAGE
 from search.views.search_context import bars_of, span_label, years_of

@@ -16,9 +16,9 @@ from django.test import Client
 
 from search import decoding
 from search.curation.details import Details
-from search.decoding import running
-from search.decoding.pool import Pool, pool
-from search.decoding.processes import Decoder, Job
+from search.decoding import task_runner
+from search.decoding.decoder_pool import Pool, pool
+from search.decoding.decoder_supervision import Decoder, Job
 from search.imaging import ReadPicture, Reason, UnreadableImage
 from search.imaging import read_picture as read_here
 from search.ingestion import Item, add_picture, ingest
@@ -108,7 +108,7 @@ def test_a_file_that_its_decoder_does_not_survive_is_refused_and_the_next_one_is
 
 
 def test_a_decoder_that_hangs_is_ended(bad_decoder: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "SECONDS", 0.3)
+    monkeypatch.setattr(task_runner, "SECONDS", 0.3)
     error = refusal(marked(bad.HANG))
 
     assert (error.code, str(error)) == (
@@ -149,7 +149,7 @@ def test_a_file_that_broke_off_a_decoder_is_not_shown_to_another(
 ) -> None:
     data = marked(bad.ABORT)
     refusal(data)
-    monkeypatch.setattr(running, "budget", None)
+    monkeypatch.setattr(task_runner, "budget", None)
 
     assert refusal(data).code is Reason.BROKE_OFF
     assert refusal(BytesIO(data)).code is Reason.BROKE_OFF
@@ -305,7 +305,7 @@ def test_a_fork_has_decoders_of_its_own_and_leaves_those_of_its_parent_alone() -
 def test_no_decoder_outlives_its_parent() -> None:
     script = (
         "import os, sys; sys.path.insert(0, sys.argv[1]); import django; django.setup()\n"
-        "from search.decoding.pool import pool\n"
+        "from search.decoding.decoder_pool import pool\n"
         "with pool().borrowed() as decoder: print(decoder._process.pid, flush=True); os.kill(os.getpid(), 9)"
     )
     run = subprocess.run(

@@ -14,9 +14,9 @@ from django.test import Client
 from PIL import Image
 
 from search import decoding
-from search.decoding import Busy, running
+from search.decoding import Busy, task_runner
+from search.decoding.decoder_supervision import BASE
 from search.decoding.memory_budget import UNIT, MemoryBudget, _locked, budget, memory
-from search.decoding.processes import BASE
 from search.imaging import Reason, UnreadableImage, read_picture
 from search.imaging.thumbnails import cut_out
 from search.models import Image as ImageRow
@@ -37,7 +37,7 @@ def small_site(settings) -> int:
 @pytest.fixture
 def no_first_try(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every picture gets exactly what its header says."""
-    monkeypatch.setattr(running, "_FIRST", 0)
+    monkeypatch.setattr(task_runner, "_FIRST", 0)
 
 
 def refusal(data: bytes) -> UnreadableImage:
@@ -248,8 +248,8 @@ class Unread(BytesIO):
 @pytest.fixture
 def busy_site(monkeypatch: pytest.MonkeyPatch, small_site: int) -> Iterator[None]:
     """All memory is taken, and nobody has patience."""
-    monkeypatch.setattr(running, "PATIENCE", 0.0)
-    monkeypatch.setattr(running._bounded, "is_set", lambda: True)
+    monkeypatch.setattr(task_runner, "PATIENCE", 0.0)
+    monkeypatch.setattr(task_runner._bounded, "is_set", lambda: True)
     with budget().taken(memory()):
         yield
 

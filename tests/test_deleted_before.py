@@ -66,7 +66,7 @@ def test_the_next_ingest_of_its_folder_tells_how_many_were_deleted_and_adds_none
 ) -> None:
     run(folder)
     deleted_by(as_carol, "red", "blue")
-    monkeypatch.setattr("search.ingestion.sources.files.read_within", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr("search.ingestion.sources.local_files.read_within", lambda *_: pytest.fail("read again"))
 
     for _ in range(2):
         assert run(folder) == ["0 added, 1 already here, 2 deleted earlier, 0 failed.", HINT]

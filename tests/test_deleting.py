@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
 
-from search.concurrency import background
+from search.concurrency import background_threads
 from search.curation.details import Details
 from search.ingestion import add_picture, delete_pending
 from search.models import Image, OwedDeletion, Report
@@ -273,7 +273,7 @@ def test_a_deletion_that_another_process_works_on_is_left_to_it(deletions: list[
 @pytest.fixture
 def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[uuid.UUID]]:
     """The storage answers nobody until the test has ended; the keys of what it was asked to delete."""
-    monkeypatch.setattr(background, "WAITED_FOR", 0.05)
+    monkeypatch.setattr(background_threads, "WAITED_FOR", 0.05)
     asked: list[uuid.UUID] = []
     goes_on = threading.Event()
 
@@ -333,7 +333,7 @@ def test_what_is_asked_for_while_it_is_done_is_done_after_that(fails: bool) -> N
         if fails:
             raise ZeroDivisionError
 
-    errand = background.Background(work, "an errand")
+    errand = background_threads.Background(work, "an errand")
     first = a_thread(errand.soon)
     begun.wait(30)
     second = a_thread(errand.soon)
@@ -354,7 +354,7 @@ def test_work_that_fails_is_logged_and_done_again_when_it_is_asked_for_again(cap
         done.append(None)
         raise ZeroDivisionError
 
-    errand = background.Background(work, "an errand")
+    errand = background_threads.Background(work, "an errand")
     errand.soon()
     errand.soon()
 
@@ -380,7 +380,7 @@ def test_what_is_done_each_so_many_seconds_is_tried_again_whatever_it_raises(cap
             again.set()
         raise ZeroDivisionError
 
-    stop = background.keep_doing(work, 0.001, "an errand", "It could not be done")
+    stop = background_threads.keep_doing(work, 0.001, "an errand", "It could not be done")
     assert again.wait(30)
     stop.set()
     assert "It could not be done" in caplog.text

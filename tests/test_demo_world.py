@@ -27,7 +27,7 @@ from search.demo import (
 )
 from search.demo.collection import COLUMNS
 from search.demo.scenes import COLOURS, SHAPES, is_unseen, pairs, random_scene, random_statement
-from search.demo.trainer.figures import Gallery, copies_found, encode, hang_gallery, precision_by_language
+from search.demo.trainer.model_evaluation import Gallery, copies_found, encode, hang_gallery, precision_by_language
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

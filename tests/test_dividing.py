@@ -5,7 +5,7 @@ import uuid
 import pytest
 
 from search.indexing import partitioning
-from search.indexing.building import State, index_state, lock_index, unlock_index
+from search.indexing.index_building import State, index_state, lock_index, unlock_index
 from search.indexing.partitioning import divide, parts_for
 from search.models import Image, ImageVector, VectorSet
 from search.models.vector_sets import VectorTable, current_set, make_set

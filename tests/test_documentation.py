@@ -11,9 +11,9 @@ import yaml
 from django.core.management import get_commands, load_command_class
 
 from search.checks import OLDEST_PGVECTOR
-from search.ingestion.metadata import table_details
-from search.models.queries import KEPT
-from supply.settings import SOURCES, Read, files, parts, read_by
+from search.ingestion.metadata_tables import table_details
+from search.models.query_pictures import KEPT
+from supply.settings_pages import SOURCES, Read, files, parts, read_by
 
 ROOT = Path(__file__).resolve().parent.parent
 READMES = ["README.md", "README.ko.md"]

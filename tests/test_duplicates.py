@@ -23,16 +23,16 @@ from search.curation import Trash, change, undo
 from search.duplicates import keypoint_matching, neighbourhoods
 from search.duplicates.alterations import burst
 from search.duplicates.cell_comparison import cell_means, cells_match
+from search.duplicates.duplicate_thresholds import LIKE_ENOUGH, MOST_BITS, NEAR_ENOUGH, RESEMBLES
 from search.duplicates.groups import pending_groups
 from search.duplicates.merging import Kept, keep, suggested
 from search.duplicates.pair_classification import Candidate, Judge, Seen
-from search.duplicates.pictures import seen
-from search.duplicates.thresholds import LIKE_ENOUGH, MOST_BITS, NEAR_ENOUGH, RESEMBLES
+from search.duplicates.thumbnail_features import seen
 from search.duplicates.workers import Ended, Workers
 from search.embedding import active_model
 from search.imaging.perceptual_hash import bits_apart, perceptual_hash
 from search.imaging.thumbnails import compared, greys, thumbnail
-from search.ingestion.fingerprints import hand_over_pairs, write_fingerprints
+from search.ingestion.fingerprints_of_changed_files import hand_over_pairs, write_fingerprints
 from search.models import Capture, DuplicatePair, Fingerprint, Image, Revision, Trashed
 from search.models.vector_sets import current_set
 from search.objects import storage

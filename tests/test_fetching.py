@@ -15,7 +15,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from search.fetching import RefusedAddress, fetch, fetch_picture
-from search.fetching.addresses import LONGEST, is_public
+from search.fetching.url_validation import LONGEST, is_public
 from tests.base import picture_bytes
 from tests.web_servers import ALSO_PUBLIC, PRIVATE, PUBLIC, Server, Web, answer, certificate, leading_to, tls_with, web
 

@@ -13,8 +13,8 @@ from django.conf import settings as django_settings
 from django.db import connection
 
 from search.embedding import active_model
-from search.indexing import building
-from search.indexing.building import State
+from search.indexing import index_building
+from search.indexing.index_building import State
 from search.models import Image, ImageVector, VectorSet
 from search.models.vector_sets import VectorTable, current_set, forget_sets
 from tests.base import active_set, many_images
@@ -27,7 +27,7 @@ OTHER = "another model"
 @pytest.fixture(autouse=True)
 def _sets_afterwards() -> Iterator[None]:
     yield
-    building.build_index(active_set())
+    index_building.build_index(active_set())
     drop_set(OTHER)
 
 
@@ -82,7 +82,7 @@ def test_images_of_every_model_have_their_vectors_searched_afterwards(capfd: pyt
     assert fill() == 60
     assert (rows(active_model()), rows(OTHER)) == (40, 20)
     for model in (active_model(), OTHER):
-        assert building.index_state(set_of(model)) is State.THERE
+        assert index_building.index_state(set_of(model)) is State.THERE
     image = Image.objects.filter(embedding_model=OTHER).first()
     assert image
     row = ImageVector.objects.get(image=image)
@@ -142,7 +142,7 @@ def test_one_that_was_killed_goes_on_and_does_not_begin_anew(moment: str, others
 
     assert fill() == 60 - there
     assert ImageVector.objects.count() == 60
-    assert building.index_state(active_set()) is State.THERE
+    assert index_building.index_state(active_set()) is State.THERE
 
 
 def test_vectors_that_came_meanwhile_are_left_as_they_are() -> None:

@@ -16,7 +16,7 @@ from search.models import Image
 from search.models.vector_sets import current_set, index_name
 from search.models.vector_values import Vector
 from search.query import Filters, Kind, Minimum, NoSuchQuery, Part, SearchQuery, Sort
-from search.relevance.bands import Scale
+from search.relevance.band_thresholds import Scale
 from search.retrieval import (
     PER_PAGE,
     candidate_cache,

@@ -7,7 +7,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from search.curation import Trash, change
-from search.facets import counts
+from search.facets import filter_counts
 from search.indexing import query_plan
 from search.models import Image
 from search.query import BadQuery, SearchQuery
@@ -16,7 +16,7 @@ from search.query.parser import parse_text
 from search.query.saved import save_search
 from search.retrieval import find, query_vector
 from search.retrieval.results import PER_PAGE
-from search.retrieval.scope import Scope
+from search.retrieval.search_scope import Scope
 from tests.base import a_vector, an_image, many_images, near
 
 pytestmark = pytest.mark.django_db
@@ -121,7 +121,7 @@ def test_facets_count_the_hidden_pictures_that_are_found(two: tuple[Image, Image
 
 
 def test_counts_are_never_of_a_moment_before(two: tuple[Image, Image], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counts, "CACHED_FROM", 0)
+    monkeypatch.setattr(filter_counts, "CACHED_FROM", 0)
     query = SearchQuery(filters=Filters(hidden=Hidden.ONLY))
     assert Scope(query).counts.total == 1
     an_image("another", hidden=True)

@@ -22,7 +22,7 @@ from search.curation import (
     delete_album,
     undo,
 )
-from search.curation.captures import note_edits
+from search.curation.metadata_import import note_edits
 from search.ingestion.metadata_rereading import edited_fields
 from search.models import Album, Capture, Edit, Image, Revision, Trashed
 from tests.base import an_image, in_another_thread, many_images

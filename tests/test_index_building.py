@@ -15,10 +15,10 @@ from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 
-from imagesearch.machine import core_count
+from imagesearch.memory_and_cores import core_count
 from search.embedding import active_model
-from search.indexing import building
-from search.indexing.building import State
+from search.indexing import index_building
+from search.indexing.index_building import State
 from search.indexing.query_plan import index_scan, planned
 from search.ingestion import Pending, Report, Worker, files_source, ingest
 from search.ingestion.pipeline import index_during_load
@@ -32,19 +32,19 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def index_state() -> State:
-    return building.index_state(active_set())
+    return index_building.index_state(active_set())
 
 
 def build_index() -> None:
-    building.build_index(active_set())
+    index_building.build_index(active_set())
 
 
 def drop_index() -> None:
-    building.drop_index(active_set())
+    index_building.drop_index(active_set())
 
 
 def rebuild_index() -> bool:
-    return building.rebuild_index(active_set())
+    return index_building.rebuild_index(active_set())
 
 
 @pytest.fixture(autouse=True)
@@ -111,7 +111,7 @@ def test_an_ingest_whose_index_can_not_be_built_says_so_and_what_to_do(
 ) -> None:
     full = OperationalError("could not extend file: No space left on device")
     with monkeypatch.context() as disk:
-        disk.setattr(building, "_create", mock.Mock(side_effect=full))
+        disk.setattr(index_building, "_create", mock.Mock(side_effect=full))
         with pytest.raises(CommandError, match=r"The database failed: .*No space left.*\nWhat was written stays"):
             call_command("ingest", str(photos), stdout=StringIO())
     assert Image.objects.count() == 40
@@ -191,7 +191,7 @@ def test_an_index_that_somebody_else_builds_is_left_to_them(photos: Path) -> Non
 
 def test_where_workers_can_not_share_memory_the_index_is_built_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     many_images(20)
-    create, workers = building._create, []
+    create, workers = index_building._create, []
 
     def fails_once(leaf: str, dimensions: int) -> None:
         with connection.cursor() as cursor:
@@ -202,7 +202,7 @@ def test_where_workers_can_not_share_memory_the_index_is_built_by_one(monkeypatc
         create(leaf, dimensions)
 
     drop_index()
-    monkeypatch.setattr(building, "_create", fails_once)
+    monkeypatch.setattr(index_building, "_create", fails_once)
     build_index()
 
     assert workers == [str(core_count() - 1), "0"]
@@ -210,7 +210,7 @@ def test_where_workers_can_not_share_memory_the_index_is_built_by_one(monkeypatc
 
 
 def test_in_a_container_the_index_is_built_with_half_of_its_memory_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
-    create, memory = building._create, []
+    create, memory = index_building._create, []
 
     def look(leaf: str, dimensions: int) -> None:
         with connection.cursor() as cursor:
@@ -218,9 +218,9 @@ def test_in_a_container_the_index_is_built_with_half_of_its_memory_at_most(monke
             memory.append(cursor.fetchone()[0])
         create(leaf, dimensions)
 
-    monkeypatch.setattr(building, "memory_bytes", lambda: 100 << 20)
+    monkeypatch.setattr(index_building, "memory_bytes", lambda: 100 << 20)
     drop_index()
-    monkeypatch.setattr(building, "_create", look)
+    monkeypatch.setattr(index_building, "_create", look)
     build_index()
 
     assert memory == ["50MB"]
@@ -229,7 +229,7 @@ def test_in_a_container_the_index_is_built_with_half_of_its_memory_at_most(monke
 def test_with_hardly_any_memory_the_index_is_built_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     many_images(20)
     drop_index()
-    monkeypatch.setattr(building, "memory_bytes", lambda: 1 << 16)
+    monkeypatch.setattr(index_building, "memory_bytes", lambda: 1 << 16)
 
     build_index()
 
@@ -276,7 +276,7 @@ def test_a_rebuild_that_is_killed_leaves_one_whole_index_and_is_made_good(
     many_images(500)
     with_index = nearest()
     with monkeypatch.context() as killed:
-        killed.setattr(building, step, mock.Mock(side_effect=KeyboardInterrupt))
+        killed.setattr(index_building, step, mock.Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             rebuild_index()
 
@@ -294,11 +294,11 @@ def test_what_a_rebuild_had_made_when_it_was_killed_is_not_made_again(
 ) -> None:
     many_images(20)
     with monkeypatch.context() as killed:
-        killed.setattr(building, step, mock.Mock(side_effect=KeyboardInterrupt))
+        killed.setattr(index_building, step, mock.Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             rebuild_index()
     made = oid_of(f"{the_index()}_ccnew")
-    monkeypatch.setattr(building, "_create_as", mock.Mock(side_effect=AssertionError))
+    monkeypatch.setattr(index_building, "_create_as", mock.Mock(side_effect=AssertionError))
 
     if by == "load":
         drop_index()
@@ -324,7 +324,7 @@ def test_a_rebuild_that_is_killed_says_nothing_of_the_index_that_is_still_there(
     with connection.cursor() as cursor:
         cursor.execute(f"ALTER INDEX {the_index()} SET (m = 8)")
     with (
-        mock.patch.object(building, "_replace", side_effect=KeyboardInterrupt),
+        mock.patch.object(index_building, "_replace", side_effect=KeyboardInterrupt),
         pytest.raises(KeyboardInterrupt),
     ):
         rebuild_index()
@@ -378,7 +378,7 @@ def test_a_build_that_somebody_ends_is_not_begun_again() -> None:
 
     drop_index()
     with (
-        mock.patch.object(building, "_create", side_effect=canceled) as create,
+        mock.patch.object(index_building, "_create", side_effect=canceled) as create,
         pytest.raises(OperationalError, match="canceling"),
     ):
         build_index()
@@ -511,16 +511,16 @@ def test_a_load_whose_set_does_not_exist_yet_leaves_its_index_out_when_it_does(f
         cursor.execute("SELECT make_vector_set(%s, 512)", [other_model])
     table = current_set(other_model)
     assert table
-    assert building.index_state(table) is State.THERE
+    assert index_building.index_state(table) is State.THERE
 
     load.rows_come(10)
-    assert building.index_state(table) is State.MISSING
+    assert index_building.index_state(table) is State.MISSING
     load.finish()
     load.let_go()
 
     assert told == ["Postponing the vector index until the end", "Building the index of 0 vectors"]
-    assert building.index_state(table) is State.THERE
-    assert not building.is_under_way(table)
+    assert index_building.index_state(table) is State.THERE
+    assert not index_building.is_under_way(table)
 
 
 def test_of_a_divided_set_each_table_gets_its_index_and_what_is_built_stays(other_model: str) -> None:
@@ -531,17 +531,17 @@ def test_of_a_divided_set_each_table_gets_its_index_and_what_is_built_stays(othe
     built = [oid_of(index_name(leaf)) for leaf in table.leaves]
     with connection.cursor() as cursor:
         cursor.execute(f"DROP INDEX {index_name(table.leaves[1])}")
-    assert building.index_state(table) is State.MISSING
+    assert index_building.index_state(table) is State.MISSING
 
-    building.build_index(table)
-    assert building.index_state(table) is State.THERE
+    index_building.build_index(table)
+    assert index_building.index_state(table) is State.THERE
     again = [oid_of(index_name(leaf)) for leaf in table.leaves]
     assert (again[0], again[2]) == (built[0], built[2])
 
-    assert building.rebuild_index(table)
+    assert index_building.rebuild_index(table)
     assert not {oid_of(index_name(leaf)) for leaf in table.leaves} & set(again)
-    building.drop_index(table)
-    assert building.index_state(table) is State.MISSING
+    index_building.drop_index(table)
+    assert index_building.index_state(table) is State.MISSING
 
 
 def test_an_index_is_the_same_whoever_makes_it(other_model: str) -> None:

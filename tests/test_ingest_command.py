@@ -16,8 +16,8 @@ from django.core.management import CommandError, call_command
 from search import decoding, embedding
 from search.imaging import read_picture
 from search.ingestion import files_source, ingest
-from search.ingestion.pipeline import run as pipeline
-from search.ingestion.sources import files
+from search.ingestion.pipeline import coordinator as pipeline
+from search.ingestion.sources import local_files
 from search.models import Image, OwedDeletion
 from search.models.image import content_id
 from search.objects import storage
@@ -165,7 +165,7 @@ def test_a_file_for_which_there_is_no_memory_fails_alone(photos: Path, monkeypat
             return super().read(size)
 
     opened = open
-    monkeypatch.setattr(files, "open", lambda path, mode: Tight(opened(path, mode).detach()), raising=False)
+    monkeypatch.setattr(local_files, "open", lambda path, mode: Tight(opened(path, mode).detach()), raising=False)
     out, complaints, _ = run(photos)
     assert out == "4 added, 0 already here, 1 failed.\n"
     assert "0.jpg: There is not enough memory to read it." in complaints
@@ -176,8 +176,8 @@ def test_a_file_that_grows_while_it_is_read_is_read_to_the_limit(
 ):
     settings.INGEST_MAX_MB = 1
     (photos / "0.jpg").write_bytes(bytes(3_000_000))
-    monkeypatch.setattr(files.os, "fstat", lambda number: (photos / "1.jpg").stat())
-    monkeypatch.setattr(files, "expected", lambda size: 0)
+    monkeypatch.setattr(local_files.os, "fstat", lambda number: (photos / "1.jpg").stat())
+    monkeypatch.setattr(local_files, "expected", lambda size: 0)
     out, complaints, _ = run(photos)
     assert out == "4 added, 0 already here, 1 failed.\n"
     assert "0.jpg: This file has 1.1 MB; the limit is 1." in complaints
@@ -256,8 +256,8 @@ def test_killed_at_any_point_and_run_again_it_ends_as_if_never_killed(tmp_path: 
         "from django.conf import settings\n"
         "from search.objects import storage\n"
         "from search.ingestion import files_source, ingest\n"
-        "from search.ingestion.pipeline import run, steps\n"
-        "run.BATCH = steps.BATCH = 8\n"
+        "from search.ingestion.pipeline import coordinator, steps\n"
+        "coordinator.BATCH = steps.BATCH = 8\n"
         "steps.UNDER_WAY = 16\n"
         "original, left = storage.put, [int(sys.argv[2])]\n"
         "def put(*arguments):\n"

@@ -25,7 +25,7 @@ BATCH = 4
 # claimed.
 WORKER = f"""
 import sys, time, django; django.setup()
-from search.ingestion import Pending, Worker, worker as worker_module
+from search.ingestion import Pending, Worker, pending_vector_worker
 from tests.test_killed_workers import colour_vector
 hold_from, batches = int(sys.argv[1]), 0
 def tell(*words): print(*words, flush=True)
@@ -38,7 +38,7 @@ class Encoder:
             tell("holds", len(pictures))
             sys.stdin.read()
         return [colour_vector(picture.getpixel((0, 0))) for picture in pictures]
-worker_module.picture_encoder, worker_module.POLL_SECONDS = Encoder, 0.05
+pending_vector_worker.picture_encoder, pending_vector_worker.POLL_SECONDS = Encoder, 0.05
 worker = Worker(Pending(), batch={BATCH}, progress=lambda report: tell("has", report.added))
 worker.work()
 tell("ends", worker.report.added, len(worker.report.failed))

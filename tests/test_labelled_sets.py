@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from search.ingestion.tables import MetadataError
+from search.ingestion.table_formats import MetadataError
 from search.model_comparison.labelled import Labelled, read_labelled
 
 Queries = dict[tuple[str, str], dict[str, int]]

@@ -21,10 +21,10 @@ from imagesearch.environment import secret
 from imagesearch.request_bodies import BodyWanted
 from search.ingestion import ingest
 from search.ingestion.items import Item
-from search.metrics import figures
+from search.metrics import database_metrics
 from search.metrics.requests import Requests
 from search.models import OwedDeletion, Run
-from search.models.runs import SILENT_AFTER
+from search.models.run_log import SILENT_AFTER
 from tests.base import an_image, pending_image, picture_bytes, picture_file, the_index
 
 pytestmark = pytest.mark.django_db
@@ -35,12 +35,12 @@ TOKEN = "a-token-of-32-characters-or-more-12"
 @pytest.fixture(autouse=True)
 def _with_metrics(settings: Any) -> None:
     settings.METRICS_TOKEN = TOKEN
-    figures.forget()
+    database_metrics.forget()
 
 
 def scrape(client: Client | None = None, token: str = TOKEN) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     """Return the value of each series, by its name and labels."""
-    figures.forget()
+    database_metrics.forget()
     answer = (client or Client()).get("/metrics", headers={"Authorization": f"Bearer {token}"})
     assert answer.status_code == 200
     assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
@@ -189,7 +189,7 @@ def test_figures_of_the_server_process_are_reported(monkeypatch):
     said = {"connections": 7, "kept_bytes": 100, "cut_off": 2,
             "lanes": {"search": {"active": 3, "waiting": 4, "done": 9, "refused": 5}}}  # fmt: skip
     before = scrape()
-    monkeypatch.setattr("search.metrics.processes._server_status", lambda: said)
+    monkeypatch.setattr("search.metrics.shared_counters._server_status", lambda: said)
     scrape()
     after = scrape()
     assert value(after, "imagesearch_server_connections") == 7
@@ -248,8 +248,8 @@ def test_the_database_is_queried_once_for_several_scrapes(client, django_assert_
 
 
 def test_a_database_too_busy_to_count_is_reported_as_up(monkeypatch):
-    monkeypatch.setattr(figures, "_LAST_RUN", "SELECT pg_sleep(9)")
-    monkeypatch.setattr(figures, "_PATIENCE", "50ms")
+    monkeypatch.setattr(database_metrics, "_LAST_RUN", "SELECT pg_sleep(9)")
+    monkeypatch.setattr(database_metrics, "_PATIENCE", "50ms")
     found = scrape()
     assert value(found, "imagesearch_database_up") == 1
     assert ("imagesearch_pictures", frozenset()) not in found
@@ -282,7 +282,7 @@ def test_an_ingestion_run_is_reported_when_it_has_ended():
 
 @pytest.mark.django_db(transaction=True)
 def test_a_run_in_progress_is_distinguished_from_a_killed_one(monkeypatch):
-    monkeypatch.setattr("search.ingestion.runs.NOTED_EVERY", 0)
+    monkeypatch.setattr("search.ingestion.run_recording.NOTED_EVERY", 0)
     seen: list[dict[Any, float]] = []
     ingest([an_item("red.jpg", picture_bytes("red"))], progress=lambda report: seen.append(scrape()))
     assert [value(found, "imagesearch_ingest_last_run_state", state="running") for found in seen] == [1] * len(seen)
@@ -307,22 +307,22 @@ def test_a_dry_run_is_not_recorded():
 
 SHARED = """
 import os, sys, types, django; django.setup()
-from search.metrics import processes
-from search.monitoring import recording
-processes.PLACES = (os.environ["TMPDIR"],)
-processes.share()
-print(processes.folder())
+from search.metrics import shared_counters
+from search.monitoring import event_counters
+shared_counters.PLACES = (os.environ["TMPDIR"],)
+shared_counters.share()
+print(shared_counters.folder())
 
 def worker(requests):
     one = types.SimpleNamespace()
-    processes.give_slot(one)
+    shared_counters.give_slot(one)
     pid = os.fork()
     if not pid:
-        processes.take_slot(one)
-        recording.request_began()
+        shared_counters.take_slot(one)
+        event_counters.request_began()
         for _ in range(requests):
-            recording.request_began()
-            recording.request_ended("search", "GET", 200, 0.01)
+            event_counters.request_began()
+            event_counters.request_ended("search", "GET", 200, 0.01)
         os._exit(0)
     os.waitpid(pid, 0)
     return one
@@ -337,13 +337,13 @@ def told():
 
 first, second = worker(3), worker(4)
 print(*told())
-processes.free_slot(first)
+shared_counters.free_slot(first)
 print(*told())
 third = worker(5)
-processes.free_slot(second); processes.free_slot(third)
-print(*told(), len(os.listdir(processes.folder())) <= 8)
+shared_counters.free_slot(second); shared_counters.free_slot(third)
+print(*told(), len(os.listdir(shared_counters.folder())) <= 8)
 if sys.argv[1:] == ["leaves"]:
-    processes.leave()
+    shared_counters.leave()
 """
 
 WITHOUT_DATABASE = {

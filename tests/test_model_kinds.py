@@ -15,7 +15,7 @@ from search.embedding import ModelUnavailable, forget_models, loading, text_mode
 from search.embedding.acceptance_samples import drawing
 from search.embedding.compiled_metadata import About
 from search.embedding.identity import fingerprint_of, forget_identities
-from search.imaging import cut_out, tasks
+from search.imaging import cut_out, decoder_tasks
 from search.models.vector_values import Vectors
 from tests import model_folders
 from tests.model_folders import as_downloaded, clip_folder, saved, words_folder
@@ -137,7 +137,7 @@ def test_the_middle_of_a_wide_picture_is_an_extra_window_if_the_model_squeezes_p
     data = BytesIO()
     PILImage.effect_noise((256, 128), 90).convert("RGB").save(data, "PNG")
 
-    facts, _ = tasks.picture(
+    facts, _ = decoder_tasks.picture(
         data.getvalue(),
         10**9,
         max_pixels=10**6,

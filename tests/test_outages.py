@@ -14,7 +14,7 @@ from django.db import OperationalError, connection
 from django.test import Client
 
 from search.ingestion import pending
-from search.ingestion.pipeline import run as pipeline
+from search.ingestion.pipeline import coordinator as pipeline
 from search.ingestion.pipeline.rows import Staging
 from search.management import outages
 from search.models import Image, OwedDeletion

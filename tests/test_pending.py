@@ -19,7 +19,7 @@ from search.curation.details import Details
 from search.embedding import Picture, active_model, picture_encoder
 from search.imaging import read_picture
 from search.ingestion import Pending, Worker, add_picture
-from search.ingestion import worker as working
+from search.ingestion import pending_vector_worker as working
 from search.ingestion.pending import claim
 from search.models import Image, Report
 from search.models.image import content_id

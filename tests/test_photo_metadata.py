@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from search.imaging import recognised
 from search.metadata import PhotoMetadata, TakenFrom, from_name, from_takeout, from_xmp, merged, read_file
 from search.metadata.dates import parsed, typed
-from search.metadata.sidecars import Neighbours
+from search.metadata.sidecar_names import Neighbours
 from tests.pictures import encoded, gradient, photo
 from tests.raw_files import raw
 from tests.written import (

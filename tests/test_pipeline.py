@@ -12,9 +12,9 @@ from django.db import connection
 from search.curation.details import Details
 from search.embedding import ModelUnavailable
 from search.ingestion import Item, Report, Unavailable, adding, files_source, ingest
-from search.ingestion.pipeline import run as pipeline
+from search.ingestion.pipeline import coordinator as pipeline
 from search.ingestion.pipeline import steps
-from search.ingestion.pipeline.stages import Allowance, Ended
+from search.ingestion.pipeline.stage_threads import Allowance, Ended
 from search.models import Image, Origin, OwedDeletion
 from search.models.image import content_id
 from search.models.vector_values import WrongVectors

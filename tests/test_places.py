@@ -13,22 +13,22 @@ from django.utils.translation import override
 
 from search import checks
 from search.completion import suggest
-from search.curation.captures import note_edits, write_captures
+from search.curation.metadata_import import note_edits, write_captures
 from search.curation.place_lookup import count_unplaced
 from search.facets import facets_of
 from search.ingestion.edits_kept import copy_edits
 from search.metadata import PhotoMetadata
 from search.models import Capture, Image, Place
+from search.places.coastlines import is_land
 from search.places.countries import country_name, country_named
-from search.places.drawing import HEIGHT, WIDTH, map_around
-from search.places.outline import is_land
+from search.places.location_map import HEIGHT, WIDTH, map_around
 from search.places.towns import towns
 from search.query import BadQuery, SearchQuery
 from search.query.filters import Filters, read_kilometres
 from search.query.nearby import around
 from search.query.typed_filters import NAMES
 from search.retrieval import find
-from search.retrieval.scope import Scope
+from search.retrieval.search_scope import Scope
 from tests.base import an_image, many_images
 
 BUSAN, SEOUL, YEONGWOL, PARIS = (35.1587, 129.1604), (37.4979, 127.0276), (37.18, 128.46), (48.8584, 2.2945)

@@ -24,7 +24,7 @@ from search.query import NoSuchQuery, SearchQuery
 from search.query.saved import save_search
 from search.query.viewer import asked_by
 from search.retrieval import find, query_vector, similar_images
-from search.retrieval.scope import Scope
+from search.retrieval.search_scope import Scope
 from tests.base import a_vector, an_image, many_images, near, picture_bytes, picture_file, stored_image
 from tests.test_every_address import World
 
@@ -151,9 +151,9 @@ def test_the_timeline_shows_private_pictures_to_permitted_users_only(alice: User
 def test_counts_are_cached_separately_for_users_with_private_pictures(
     alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
 ):
-    from search.facets import counts
+    from search.facets import filter_counts
 
-    monkeypatch.setattr(counts, "CACHED_FROM", 0)
+    monkeypatch.setattr(filter_counts, "CACHED_FROM", 0)
     an_image("boat", tags=["sea"])
     private(alice)
 

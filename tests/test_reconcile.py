@@ -147,7 +147,7 @@ def test_a_missing_original_is_reported_with_its_source(any_storage: str, tmp_pa
 def test_a_marked_picture_is_read_again_by_the_next_run_whatever_the_limit_of_requests(
     moto: Moto, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("search.ingestion.pipeline.run.ASKED_FOR", 0)
+    monkeypatch.setattr("search.ingestion.pipeline.coordinator.ASKED_FOR", 0)
     path = write_picture(tmp_path / "a.jpg", "green", size=(640, 480))
     ingest(open_source([str(path)]))
     image = Image.objects.get()

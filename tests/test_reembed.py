@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from search.curation.details import Details
 from search.embedding import ModelUnavailable, Picture, active_model, picture_encoder
 from search.imaging import read_picture
-from search.ingestion import Report, add_picture, reembed, stale_images, worker
+from search.ingestion import Report, add_picture, pending_vector_worker, reembed, stale_images
 from search.models import Image
 from search.models.vector_values import Vectors
 from search.objects import storage
@@ -115,7 +115,7 @@ def test_unreadable_pictures_are_reported_and_do_not_stop_the_run() -> None:
 
 def test_it_works_in_batches_and_reports_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = CountingEncoder()
-    monkeypatch.setattr(worker, "picture_encoder", lambda: encoder)
+    monkeypatch.setattr(pending_vector_worker, "picture_encoder", lambda: encoder)
     for _ in range(5):
         stale()
     seen: list[int] = []
@@ -135,7 +135,7 @@ def test_a_stopped_run_is_continued_by_the_next(monkeypatch: pytest.MonkeyPatch)
     for _ in range(5):
         stale()
     encoder = CountingEncoder(fail_after=1)
-    monkeypatch.setattr(worker, "picture_encoder", lambda: encoder)
+    monkeypatch.setattr(pending_vector_worker, "picture_encoder", lambda: encoder)
     with pytest.raises(KeyboardInterrupt):
         reembed(batch=2)
     assert stale_images() == 3

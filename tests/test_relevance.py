@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from search.models.vector_values import Vector, Vectors
-from search.relevance.bands import Band, LoadedCalibration, Scale, Thresholds, centre_and_spread, highest_of
-from search.relevance.thresholds import measure, nearest_other
+from search.relevance.band_thresholds import Band, LoadedCalibration, Scale, Thresholds, centre_and_spread, highest_of
+from search.relevance.threshold_derivation import measure, nearest_other
 from search.retrieval.query_vector import Direction, QueryVector
-from search.retrieval.ranking import PENALTY, Judge
+from search.retrieval.ranking_and_bands import PENALTY, Judge
 from tests.base import a_vector
 
 SCALE = Scale(mean=0.2, spread=0.02, strong=0.3, related=0.275)

@@ -9,8 +9,8 @@ from django.test import override_settings
 
 from search import demo
 from search.demo import LANGUAGES
+from search.relevance.band_evaluation import CHANGES, Verdict, drawn_world, judge
 from search.relevance.bank_vectors import bank_vectors
-from search.relevance.evaluation import CHANGES, Verdict, drawn_world, judge
 from tests.base import write_picture
 
 PROMISED = 0.9

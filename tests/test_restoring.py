@@ -10,7 +10,7 @@ from django.test import Client
 
 from search.curation.details import Details
 from search.ingestion import Choices, DeletedPicture, Item, Report, add_picture, ingest, open_source
-from search.ingestion.pipeline import run
+from search.ingestion.pipeline import coordinator
 from search.models import Image, Origin, OwedDeletion
 from search.models.image import content_id
 from search.objects import storage
@@ -193,7 +193,7 @@ def test_the_new_address_is_recorded_if_the_old_object_is_gone(moto: Any, loss: 
 @pytest.mark.django_db
 @pytest.mark.parametrize("place", [A, B])
 def test_ingested_without_in_place_it_is_copied(moto: Any, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "ASKED_FOR", 0)
+    monkeypatch.setattr(coordinator, "ASKED_FOR", 0)
     add(A, in_place=True)
 
     add(place, in_place=False)
@@ -241,7 +241,7 @@ def test_existence_is_checked_for_few_objects_of_a_bucket_and_for_all_files(
         Item(str(number), lambda number=number: picture_bytes(f"#0000{number:02x}"), address=str(number), version="1")
         for number in range(6)
     ]
-    monkeypatch.setattr(run, "ASKED_FOR", 2)
+    monkeypatch.setattr(coordinator, "ASKED_FOR", 2)
     sizes, asked = storage.size_of, []
 
     def noted(key: str) -> int | None:

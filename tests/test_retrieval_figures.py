@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from search.indexing.exact_ranks import Chunk, ranks
-from search.model_comparison.metrics import FIGURES, Graded, compared, query_figures
+from search.model_comparison.ranking_metrics import FIGURES, Graded, compared, query_figures
 from search.model_comparison.side_by_side import kendall_tau_b
 from search.models.vector_values import Vectors
 

@@ -19,15 +19,15 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
-from search.ingestion import Report, runs
+from search.ingestion import Report, run_recording
 from search.ingestion.report import LeftOut, Why
-from search.ingestion.runs import Record
+from search.ingestion.run_recording import Record
 from search.management.commands.ingest import LEFT_ALONE
-from search.management.watching import _Rounds
+from search.management.ingest_watch import _Rounds
 from search.models import Image, Run, RunFile, Tombstone
-from search.models.runs import SILENT_AFTER
+from search.models.run_log import SILENT_AFTER
 from search.objects import storage
-from search.state import retention
+from search.state import trash_and_history_retention
 from tests.base import an_image, pending_image, picture_bytes, picture_file, stored_image, write_picture
 
 pytestmark = pytest.mark.django_db
@@ -130,8 +130,8 @@ def test_a_stopped_run_is_not_shown_as_done():
 
 
 def test_the_number_of_listed_files_is_bounded_and_counts_are_not(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(runs, "MOST_NAMED", 3)
-    monkeypatch.setattr(runs, "MOST_OTHERS_NAMED", 1)
+    monkeypatch.setattr(run_recording, "MOST_NAMED", 3)
+    monkeypatch.setattr(run_recording, "MOST_OTHERS_NAMED", 1)
     report = Report()
     with Record() as record:
         for number in range(5):
@@ -363,7 +363,7 @@ def test_old_runs_are_deleted_with_their_files(settings):
     old, young, running = (Run.objects.create(outcome=outcome) for outcome in ("done", "done", ""))
     RunFile.objects.create(run=old, kind="failed", name="a.jpg", reason="It is cut short.")
     Run.objects.filter(pk__in=[old.pk, running.pk]).update(started=timezone.now() - timedelta(days=8))
-    retention.tidy()
+    trash_and_history_retention.tidy()
     assert set(Run.objects.all()) == {young, running}
     assert not RunFile.objects.exists()
 
@@ -373,8 +373,8 @@ def test_a_killed_process_leaves_a_run_shown_as_interrupted(photos: Path, settin
     """SIGKILL to a process that reports to be alive."""
     script = (
         "import django; django.setup()\n"
-        "from search.ingestion import runs; runs.NOTED_EVERY = 0.05\n"
-        "with runs.Record():\n    print('begun', flush=True); import time; time.sleep(600)"
+        "from search.ingestion import run_recording; run_recording.NOTED_EVERY = 0.05\n"
+        "with run_recording.Record():\n    print('begun', flush=True); import time; time.sleep(600)"
     )
     environment = {
         **os.environ,

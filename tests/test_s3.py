@@ -22,7 +22,7 @@ from django.test import Client
 from search.curation.details import Details
 from search.ingestion import add_picture
 from search.models import Image, OwedDeletion
-from search.objects import other_buckets, our_bucket, storage
+from search.objects import other_buckets, our_bucket, presigned_urls, storage
 from search.objects.renditions import thumbnail_urls
 from search.objects.storage import MissingObject, StorageUnavailable
 from tests.base import an_image, picture_bytes, picture_file, stored_image
@@ -161,8 +161,8 @@ def test_lists_show_thumbnails_at_addresses_that_any_browser_can_fetch(server: S
 
 def signed_by_another_process(image_id: uuid.UUID) -> str:
     """The address of a thumbnail as made by a newly started worker."""
-    our_bucket._signed.cache_clear()
-    our_bucket.address_before.cache_clear()
+    presigned_urls.signed.cache_clear()
+    presigned_urls.address_before.cache_clear()
     another = our_bucket.Bucket(**settings_module.STORAGES["default"]["OPTIONS"])
     return another.signed_addresses([storage.rendition_key(image_id, storage.THUMBNAIL)])[0]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from search.imaging import COLOUR_NAMES
 from search.models import Image
 from search.query import BadQuery, Filters, Kind, Minimum, Mode, NoSuchQuery, Part, SearchQuery, Sort
-from search.query.parts import MAX_PARTS
+from search.query.query_parts import MAX_PARTS
 from search.text.normalization import normalised_text
 
 texts = st.text(max_size=60).map(normalised_text)

@@ -7,8 +7,8 @@ import psutil
 import pytest
 from django.db import connection
 
-from imagesearch import machine
-from imagesearch.server_settings import forget_server_settings, server_settings, write_server_settings
+from imagesearch import memory_and_cores
+from imagesearch.embedded_postgres_settings import forget_server_settings, server_settings, write_server_settings
 
 MB = 1 << 20
 GB = 1 << 30
@@ -74,8 +74,8 @@ class ControlGroups:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder
         self.membership = folder / "own"
-        monkeypatch.setattr(machine, "_CGROUPS", folder)
-        monkeypatch.setattr(machine, "_OWN_CGROUPS", self.membership)
+        monkeypatch.setattr(memory_and_cores, "_CGROUPS", folder)
+        monkeypatch.setattr(memory_and_cores, "_OWN_CGROUPS", self.membership)
 
     def limit(self, path: str, text: str) -> None:
         file = self.folder / path
@@ -85,10 +85,10 @@ class ControlGroups:
 
 @pytest.fixture
 def groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ControlGroups]:
-    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda _process: set(range(8)), raising=False)
-    machine.core_count.cache_clear()
+    monkeypatch.setattr(memory_and_cores.os, "sched_getaffinity", lambda _process: set(range(8)), raising=False)
+    memory_and_cores.core_count.cache_clear()
     yield ControlGroups(tmp_path, monkeypatch)
-    machine.core_count.cache_clear()
+    memory_and_cores.core_count.cache_clear()
 
 
 def test_limits_of_parent_groups_apply_too(groups: ControlGroups) -> None:
@@ -97,8 +97,8 @@ def test_limits_of_parent_groups_apply_too(groups: ControlGroups) -> None:
     groups.limit("services.slice/memory.max", str(300 * MB))
     groups.limit("services.slice/cpu.max", "250000 100000")
 
-    assert machine.memory_bytes() == 300 * MB
-    assert machine.core_count() == 2
+    assert memory_and_cores.memory_bytes() == 300 * MB
+    assert memory_and_cores.core_count() == 2
 
 
 def test_limits_of_cgroups_v1_in_a_container_apply(groups: ControlGroups) -> None:
@@ -108,10 +108,10 @@ def test_limits_of_cgroups_v1_in_a_container_apply(groups: ControlGroups) -> Non
     groups.limit("cpu,cpuacct/cpu.cfs_quota_us", "50000")
     groups.limit("cpu,cpuacct/cpu.cfs_period_us", "100000")
 
-    assert machine.memory_bytes() == 200 * MB
-    assert machine.core_count() == 1
+    assert memory_and_cores.memory_bytes() == 200 * MB
+    assert memory_and_cores.core_count() == 1
 
 
 def test_without_limits_the_resources_of_the_machine_apply(groups: ControlGroups) -> None:
-    assert machine.memory_bytes() == psutil.virtual_memory().total
-    assert machine.core_count() == 8
+    assert memory_and_cores.memory_bytes() == psutil.virtual_memory().total
+    assert memory_and_cores.core_count() == 8

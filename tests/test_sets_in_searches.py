@@ -103,7 +103,7 @@ def test_a_picture_with_vectors_of_two_models_is_found_by_that_of_the_active_one
 def test_a_row_that_still_names_the_previous_model_is_compared_by_the_new_set(exact_below: int, monkeypatch) -> None:
     """Right after a switch: the new vector is in its set and is copied into the row in the background."""
     monkeypatch.setattr(query_plan, "EXACT_BELOW", exact_below)
-    for module in ("search.models.querysets", "search.models.accepted", "search.retrieval.scope"):
+    for module in ("search.models.querysets", "search.models.accepted_models", "search.retrieval.search_scope"):
         monkeypatch.setattr(f"{module}.accepted_names", lambda model: (model, "the model before"))
     an_image("copied", vector=near(ASKED, 0.6))
     waiting = an_image("not copied yet", vector=ASKED, embedding_model="the model before")

@@ -17,8 +17,8 @@ from search.retrieval import candidate_sql, query_vector
 from search.retrieval.candidates import CandidateSearch
 from search.retrieval.images_by_id import shown_images
 from search.retrieval.query_vector import query_vector_of
-from search.retrieval.ranking import Candidate
-from search.retrieval.scope import Scope
+from search.retrieval.ranking_and_bands import Candidate
+from search.retrieval.search_scope import Scope
 from tests.base import a_vector, an_image, near
 
 
@@ -192,12 +192,12 @@ def test_after_a_switch_of_models_the_same_search_reads_the_new_vectors(
     an_image("of the next model", vector=TOWARDS, embedding_model="the next model")
     query = SearchQuery(words="red")
     assert {one.id for one in candidates(query)} <= {image.id for image in collection.values()}
-    for module in ("query_vector", "scope"):
+    for module in ("query_vector", "search_scope"):
         monkeypatch.setattr(f"search.retrieval.{module}.active_model", lambda: "the next model")
     (found,) = candidates(query)
     assert found.id == Image.objects.get(title="of the next model").pk
     assert found.similarity == pytest.approx(1, abs=1e-3)
-    for module in ("query_vector", "scope"):
+    for module in ("query_vector", "search_scope"):
         monkeypatch.setattr(f"search.retrieval.{module}.active_model", lambda: before)
     assert found.id not in {one.id for one in candidates(query)}
 

@@ -14,9 +14,9 @@ from django.urls import get_script_prefix, set_script_prefix
 from django.utils import timezone
 from django.utils.translation import get_language, override
 
-from imagesearch.exposure import is_exposed
-from imagesearch.exposure import sign_up as read_sign_up
 from imagesearch.mail import mail_settings, sender
+from imagesearch.sign_up_policy import is_exposed
+from imagesearch.sign_up_policy import sign_up as read_sign_up
 from search.accounts import mailing
 from search.models import SignUp
 from search.models.sign_ups import FORGOTTEN_AFTER
@@ -33,7 +33,7 @@ def _mail(settings, monkeypatch: pytest.MonkeyPatch):
     """Mails are sent at once, within the transaction of the test."""
     settings.SENDS_MAIL = True
     monkeypatch.setattr(mailing, "later", lambda work: work())
-    monkeypatch.setattr("search.views.passwords.later", lambda work: work())
+    monkeypatch.setattr("search.views.password_reset.later", lambda work: work())
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from search.ingestion import FolderWatch, open_source
-from search.ingestion.sources import Listed, files
-from search.ingestion.sources.names import not_read
+from search.ingestion.sources import Listed, local_files
+from search.ingestion.sources.file_names import not_read
 from tests.base import picture_bytes
 
 JPEG = picture_bytes(size=(16, 16))
@@ -95,7 +95,7 @@ def test_a_raw_file_is_skipped_if_the_camera_stored_a_picture_too(tmp_path: Path
     "jpg tif TIFF bmp dib jp2 j2k jpf jpx dng nef cr2 cr3 arw raf orf RW2".split(),  # noqa: SIM905
 )
 def test_files_with_these_suffixes_are_listed_unread(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(files, "head_of", None)
+    monkeypatch.setattr(local_files, "head_of", None)
     assert len(list(source(folder(tmp_path, {f"a.{suffix}": b""})))) == 1
 
 
@@ -103,7 +103,7 @@ def test_files_with_these_suffixes_are_listed_unread(tmp_path: Path, suffix: str
 def test_files_with_suffixes_of_other_kinds_are_not_opened(
     tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(files, "head_of", None)
+    monkeypatch.setattr(local_files, "head_of", None)
     assert list(source(folder(tmp_path, {f"a.{suffix}": JPEG}))) == []
 
 
@@ -132,8 +132,8 @@ def test_a_watched_folder_is_opened_once_and_again_when_a_file_changes(
     for name in ("a", "b"):
         os.utime(root / name, (1_700_000_000, 1_700_000_000))
     looked_into = []
-    head_of = files.head_of
-    monkeypatch.setattr(files, "head_of", lambda path: looked_into.append(path[-1]) or head_of(path))
+    head_of = local_files.head_of
+    monkeypatch.setattr(local_files, "head_of", lambda path: looked_into.append(path[-1]) or head_of(path))
     watch = FolderWatch([str(root)])
     assert [found.path[-1] for found in watch.look()] == ["a"]
     assert watch.not_read == {"without a suffix": 1}

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from search.curation.captures import captioned, of_sidecars
+from search.curation.metadata_import import captioned, of_sidecars
 from search.ingestion import Choices, Item, Unavailable, ingest, open_source, read_metadata
 from search.ingestion.sources import Listed, tars
 from search.metadata import PhotoMetadata

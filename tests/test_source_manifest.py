@@ -19,7 +19,7 @@ from search.curation.details import Details
 from search.fetching import NotDownloaded, downloads
 from search.fetching.downloads import Downloads
 from search.ingestion import Choices, Unavailable, ingest, open_source
-from search.ingestion.sources import Listed, manifest
+from search.ingestion.sources import Listed, url_tables
 from search.models import Image
 from tests.base import picture_bytes
 from tests.web_servers import PRIVATE, PUBLIC, Server, Web, answer, leading_to, web
@@ -150,7 +150,7 @@ def test_the_unsplash_archive_is_accepted_unchanged(tmp_path: Path, server: Serv
     ],
 )
 def test_unsplash_is_asked_for_the_needed_width(written: str, width: int, expected: str):
-    assert manifest._as_wide(written, width) == expected
+    assert url_tables._as_wide(written, width) == expected
 
 
 ROW = {"title": "Sea", "description": "blue", "author": "Ada", "licence": "CC0", "source_link": "https://a.example/1"}
@@ -533,7 +533,7 @@ def test_whatever_is_written_for_an_address_is_downloaded_or_refused(text: str, 
         mock.patch.object(downloads._Backend, "_looked_up", return_value=[]),
         pytest.raises(Unavailable),
     ):
-        manifest._read(loads, start + text, width=1600)
+        url_tables._read(loads, start + text, width=1600)
 
 
 @pytest.mark.parametrize("location", ["http://[::1", "http://a b/", "http://x:99999/", "//", "http://\xff\xfe/"])

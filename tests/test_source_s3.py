@@ -32,7 +32,7 @@ from search.ingestion import (
     read_metadata,
     reembed,
 )
-from search.ingestion import worker as worker_module
+from search.ingestion import pending_vector_worker as worker_module
 from search.ingestion.sources import s3
 from search.models import Capture, Image
 from search.models.image import content_id

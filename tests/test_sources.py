@@ -8,7 +8,7 @@ import pytest
 
 from search.curation.details import Details
 from search.ingestion import Choices, open_source
-from search.ingestion.sources import files
+from search.ingestion.sources import local_files
 from tests.base import write_picture
 
 
@@ -130,7 +130,7 @@ def test_the_number_of_files_is_known_before_the_first_is_read(tmp_path: Path):
 def test_very_many_files_are_listed_while_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     for number in range(5):
         write_picture(tmp_path / f"{number}.jpg")
-    monkeypatch.setattr(files, "AHEAD", 3)
+    monkeypatch.setattr(local_files, "AHEAD", 3)
     source = open_source([str(tmp_path)])
     assert (source.total, len(source)) == (None, 0)
     assert [Path(item.name).name for item in source] == ["0.jpg", "1.jpg", "2.jpg", "3.jpg", "4.jpg"]

@@ -29,13 +29,13 @@ from search.models import (
     Trashed,
     UnansweredWords,
 )
-from search.models.runs import SILENT_AFTER
+from search.models.run_log import SILENT_AFTER
 from search.objects import storage
 from search.query import Mode, SearchQuery
 from search.retrieval import find
-from search.state import outliers, periodic_checks, registry, searches
+from search.state import outliers, periodic_checks, registry, search_statistics
+from search.state.all_sections import sections
 from search.state.growth_plot import plot_of
-from search.state.sections import sections
 from tests.admin_pages import IMAGES, log_in_staff, rows, said, titles
 from tests.base import a_vector, an_image, many_images, near, stored_image
 
@@ -46,7 +46,7 @@ STATE, RUNS = "/admin/state/", "/admin/search/run/"
 
 @pytest.fixture(autouse=True)
 def _no_searches_counted():
-    searches._days.clear()
+    search_statistics._days.clear()
 
 
 def figures() -> dict[str, Any]:
@@ -229,7 +229,7 @@ def test_reconcile_counts_as_a_storage_check_and_is_recorded_as_a_run():
 
 def test_files_are_repaired_in_the_background_for_users_who_may_delete(monkeypatch, client: Client):
     started: list[tuple[str, ...]] = []
-    monkeypatch.setattr("search.concurrency.commands.start_command", lambda *command: started.append(command))
+    monkeypatch.setattr("search.concurrency.command_processes.start_command", lambda *command: started.append(command))
     dora = log_in_staff(client, "change_image")
     assert client.post(f"{STATE}look/", {"repair": "1"}).status_code == 403
     client.logout()
@@ -242,7 +242,7 @@ def test_files_are_repaired_in_the_background_for_users_who_may_delete(monkeypat
 
 def test_checking_now_counts_at_once_and_starts_slow_checks_in_the_background(monkeypatch, as_carol: Client):
     started: list[tuple[str, ...]] = []
-    monkeypatch.setattr("search.concurrency.commands.start_command", lambda *command: started.append(command))
+    monkeypatch.setattr("search.concurrency.command_processes.start_command", lambda *command: started.append(command))
     an_image()
     response = as_carol.post(f"{STATE}look/", follow=True)
     assert figures()["pictures"] == 1
@@ -314,7 +314,7 @@ def test_without_an_interval_only_quick_checks_run(settings, monkeypatch):
 
 def searched(words: str) -> None:
     query = SearchQuery(words=words)
-    with searches.counted(query) as timed:
+    with search_statistics.counted(query) as timed:
         timed.results = find(query)
 
 
@@ -325,7 +325,7 @@ def test_searches_are_counted_by_day_and_no_query_is_stored(client: Client):
     client.get("/")
     client.get(reverse("api:search"), {"q": "mountain"})
     client.get("/search", {"q": "is:untagged"})
-    searches.write()
+    search_statistics.write()
     day = SearchDay.objects.get()
     assert (day.searches, day.unmeasured, day.nothing_strong) == (3, 1, 0)
     assert 0 < day.slowest <= day.seconds
@@ -338,15 +338,15 @@ def test_queries_without_strong_matches_are_stored_if_the_setting_allows_it(sett
     an_image("harbour")
     for words in ("hippo", "hippopotamus", "hippopotamus", "harbour"):
         query = SearchQuery(words=words, mode=Mode.WORDS)
-        with searches.counted(query) as timed:
+        with search_statistics.counted(query) as timed:
             timed.results = find(query)
-    searches.write()
+    search_statistics.write()
     assert list(UnansweredWords.objects.values_list("words", "count")) == [("hippopotamus", 2)]
     page = as_carol.get(STATE).content.decode()
     assert '<a href="/search?q=hippopotamus" dir="auto">hippopotamus</a>' in page
     settings.KEEP_UNANSWERED = False
     assert "hippopotamus" not in as_carol.get(STATE).content.decode()
-    searches.forget_some()
+    search_statistics.forget_some()
     assert not UnansweredWords.objects.exists()
 
 
@@ -358,12 +358,12 @@ def test_counts_that_could_not_be_written_are_written_the_next_time(monkeypatch)
         raise RuntimeError
 
     with monkeypatch.context() as patched:
-        patched.setattr(searches, "_write", broken)
+        patched.setattr(search_statistics, "_write", broken)
         with pytest.raises(RuntimeError):
-            searches.write()
+            search_statistics.write()
     searched("harbour")
-    searches.write()
-    searches.write()
+    search_statistics.write()
+    search_statistics.write()
     assert SearchDay.objects.get().searches == 2
 
 
@@ -471,7 +471,7 @@ def test_the_page_of_a_run_lists_its_files_by_kind_and_as_a_table(as_carol: Clie
 
 def test_a_run_can_be_retried_from_the_admin_if_its_files_are_reachable(monkeypatch, as_carol, carol, tmp_path):
     started: list[tuple[str, ...]] = []
-    monkeypatch.setattr("search.concurrency.commands.start_command", lambda *command: started.append(command))
+    monkeypatch.setattr("search.concurrency.command_processes.start_command", lambda *command: started.append(command))
     away, here = a_run(places=["/nowhere/photos"]), a_run(places=[str(tmp_path / "*.jpg")])
     page = as_carol.get(f"{RUNS}{away.pk}/change/").content.decode()
     message = (

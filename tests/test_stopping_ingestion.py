@@ -14,7 +14,7 @@ from django.core.management.base import OutputWrapper
 
 from search.ingestion.pipeline.steps import Pipeline
 from search.ingestion.pipeline.stopping import Stop, stopping_in_order
-from search.management.embedding import stopped_by_signals
+from search.management.embedding_commands import stopped_by_signals
 
 
 @contextmanager

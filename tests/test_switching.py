@@ -18,13 +18,13 @@ from django.test import Client
 from search import embedding, switching
 from search.curation.details import Details
 from search.embedding import Pair, active_model, active_pair, loading
-from search.indexing.building import State as Index
-from search.indexing.building import index_state
+from search.indexing.index_building import State as Index
+from search.indexing.index_building import index_state
 from search.ingestion import Pending, Worker
 from search.ingestion.adding import add_picture
 from search.models import Calibration, Image, ImageVector, ModelSwitch, QueryPicture, QueryVector, VectorSet
 from search.models import active_pair as chosen
-from search.models.accepted import accepted_names
+from search.models.accepted_models import accepted_names
 from search.models.vector_sets import current_set, drop_set, forget_sets, table_of
 from search.models.vector_values import Vectors, unit_vectors
 from search.objects import storage
@@ -32,7 +32,7 @@ from search.query import Kind, Mode, Part, SearchQuery
 from search.query.query_pictures import picture_vector, remember_picture
 from search.retrieval import find
 from search.retrieval.results import ResultPage
-from search.switching import copying, forgetting, preparing
+from search.switching import forgetting, preparing, vector_copying
 from search.web.middleware import OneChoice
 from tests.base import in_another_thread, picture_bytes, stored_image
 
@@ -67,7 +67,7 @@ def colours_for(monkeypatch: pytest.MonkeyPatch, *models: tuple[str, str]) -> It
     """Have these models, each a kind and a name, encode colours, load at once, and remove them afterwards."""
     monkeypatch.setattr(chosen, "LOOK_EVERY", 0.0)
     monkeypatch.setattr(preparing, "_have_compiled", lambda pair: None)
-    for module in (copying, forgetting):
+    for module in (vector_copying, forgetting):
         monkeypatch.setattr(module, "NOTICED", 0.0)
     chosen.forget_choice(look=True)
     own = active_model()

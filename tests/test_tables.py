@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from search.ingestion import Choices, MetadataError, open_source, read_metadata
-from search.ingestion.encodings import encoding_of
+from search.ingestion.table_encodings import encoding_of
 from tests.base import write_picture
 
 KOREAN = "path,title,tags\na.jpg,제주도의 바다,여행\n"

@@ -14,12 +14,12 @@ from search.embedding import active_model, text_model
 from search.ingestion.suggestions_of_changed_files import forget_suggestions, hand_over_suggestions
 from search.models import Calibration, Image, ImageVector, Revision, TagSuggestion, TagVector, VocabularyTag
 from search.models.vector_values import Vector
-from search.relevance.bands import look_again
-from search.tagging import background, decisions
-from search.tagging.decisions import accept, pending, reject, take_back, waiting
+from search.relevance.band_thresholds import look_again
+from search.tagging import background_suggesting, suggestion_decisions
 from search.tagging.evaluating import evaluate
 from search.tagging.suggesting import is_due, suggest
-from search.tagging.thresholds import Measure, threshold
+from search.tagging.suggestion_decisions import accept, pending, reject, take_back, waiting
+from search.tagging.suggestion_threshold import Measure, threshold
 from tests.base import a_vector, active_set, an_image, near
 
 pytestmark = pytest.mark.django_db
@@ -350,12 +350,12 @@ def test_a_decision_during_a_run_is_not_lost(star, carol, monkeypatch):
 
 def test_a_server_encodes_and_compares_what_is_new(star, monkeypatch):
     like(STAR, 0.5)
-    monkeypatch.setattr(background, "status", lambda: {"words": "ready"})
+    monkeypatch.setattr(background_suggesting, "status", lambda: {"words": "ready"})
     VocabularyTag.objects.create(name="fish", phrase="a fish")
-    assert background.suggest_what_is_due()
+    assert background_suggesting.suggest_what_is_due()
     assert TagVector.objects.count() == 2
     assert len(suggested(star)) == 1
-    assert not background.suggest_what_is_due()
+    assert not background_suggesting.suggest_what_is_due()
 
 
 def test_the_command_loads_a_vocabulary_if_there_is_none_and_says_what_is_missing(capsys, monkeypatch):
@@ -374,5 +374,5 @@ def test_the_command_loads_a_vocabulary_if_there_is_none_and_says_what_is_missin
 
 
 def test_retuning_a_tag_without_comparisons_does_nothing(star):
-    decisions.retune(star)
+    suggestion_decisions.retune(star)
     assert TagVector.objects.get().threshold is None

@@ -13,7 +13,7 @@ from search.query import SearchQuery
 from search.query.filters import Filters
 from search.query.tag_names import forget_names
 from search.retrieval import find
-from search.retrieval.scope import Scope
+from search.retrieval.search_scope import Scope
 from tests.admin_pages import titles
 from tests.base import an_image
 

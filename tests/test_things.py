@@ -10,12 +10,12 @@ from django.test.utils import CaptureQueriesContext
 
 from search import demo
 from search.embedding import text_vector
+from search.example_searches import example_queries, shown_things
+from search.example_searches.measuring import is_due, measure, measure_if_due
 from search.models import Image, Private, Thing, ThingSet
 from search.query import SearchQuery
 from search.relevance import Band, calibrate
 from search.retrieval import find
-from search.things import example_queries, shown_things
-from search.things.measuring import is_due, measure, measure_if_due
 from tests.base import a_vector, an_image, many_images, near
 
 pytestmark = pytest.mark.django_db

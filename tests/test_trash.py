@@ -13,7 +13,7 @@ from search.curation import Tag, Trash, change
 from search.models import Edit, Image, OwedDeletion, Report, Revision, Trashed
 from search.objects import storage
 from search.objects.deletion import deleted_before
-from search.state import retention
+from search.state import trash_and_history_retention
 from tests.admin_pages import act, log_in_staff, said
 from tests.base import an_image, many_images, picture_bytes, picture_file, stored_image, write_picture
 
@@ -186,15 +186,15 @@ def test_deleting_one_picture_puts_it_into_the_trash(as_carol, carol):
 
 def test_old_trash_is_deleted_permanently_and_old_history_too(settings, monkeypatch):
     settings.TRASH_DAYS, settings.HISTORY_DAYS = 30, 7
-    monkeypatch.setattr(retention, "_AT_ONCE", 1)
-    monkeypatch.setattr(retention, "_EDITS_AT_ONCE", 1)
+    monkeypatch.setattr(trash_and_history_retention, "_AT_ONCE", 1)
+    monkeypatch.setattr(trash_and_history_retention, "_EDITS_AT_ONCE", 1)
     old, older, young = an_image("Old"), an_image("Older"), an_image("Young")
     trashed(old, days_ago=30.5)
     trashed(older, days_ago=40)
     trashed(young, days_ago=29.5)
     Revision.objects.update(created=timezone.now() - dt.timedelta(days=8))
     recent = change([an_image().pk], Tag(["sea"]))
-    retention.tidy()
+    trash_and_history_retention.tidy()
     assert set(Image.objects.values_list("title", flat=True)) == {"Young", ""}
     assert list(Revision.objects.all()) == [recent]
     assert Edit.objects.count() == 1

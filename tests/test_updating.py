@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError
 from django.utils import timezone
 
-from search.curation.captures import note_edits
+from search.curation.metadata_import import note_edits
 from search.models import Capture, Image, Origin
 from search.models.image import content_id
 from tests.test_ingest_command import run

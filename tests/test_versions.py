@@ -13,7 +13,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from search.curation.captures import note_edits
+from search.curation.metadata_import import note_edits
 from search.ingestion import Report, files_source, ingest, open_source
 from search.models import (
     Arrival,

@@ -12,7 +12,7 @@ from search.embedding import text_encoder
 from search.models import Image, TagVector, VocabularyTag
 from search.models.vector_values import WrongVectors
 from search.tagging import vocabulary
-from search.tagging.tables import read_vocabulary, starting_rows, write_vocabulary
+from search.tagging.vocabulary_tables import read_vocabulary, starting_rows, write_vocabulary
 from tests.base import an_image
 
 pytestmark = pytest.mark.django_db

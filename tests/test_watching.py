@@ -17,7 +17,7 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
 from search.ingestion import FolderWatch, watched_source
-from search.management import watching
+from search.management import ingest_watch
 from search.models import Image
 from search.objects.storage import StorageUnavailable
 from tests.base import picture_bytes, write_picture
@@ -198,7 +198,7 @@ def test_a_file_without_a_suffix_is_read_again_when_its_permissions_change(
 ):
     path = aged(write_picture(tmp_path / "in" / "picture"))
     with monkeypatch.context() as closed:  # root could read it
-        closed.setattr("search.ingestion.sources.files.head_of", lambda path: b"")
+        closed.setattr("search.ingestion.sources.local_files.head_of", lambda path: b"")
         assert next_names(watch) == []
     path.chmod(0o644 if path.stat().st_mode & 0o777 != 0o644 else 0o600)
     assert next_names(watch) == ["picture"]
@@ -230,7 +230,9 @@ def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tu
     (tmp_path / "in").mkdir(exist_ok=True)
 
     def run(*steps: Callable[[], object], options: tuple[str, ...] = ()) -> tuple[str, str]:
-        monkeypatch.setattr(watching, "stopped_by_signals", lambda complaints: nullcontext(_ScriptedPauses(*steps)))
+        monkeypatch.setattr(
+            ingest_watch, "stopped_by_signals", lambda complaints: nullcontext(_ScriptedPauses(*steps))
+        )
         out, complaints = StringIO(), StringIO()
         call_command("ingest", str(tmp_path / "in"), "--watch", *options, stdout=out, stderr=complaints)
         return out.getvalue(), complaints.getvalue()
@@ -275,7 +277,7 @@ def test_the_command_retries_unreadable_files_and_reports_them_once(
             raise OSError(errno.EIO, "Input/output error")
         return data
 
-    monkeypatch.setattr("search.ingestion.sources.files.read_within", reading)
+    monkeypatch.setattr("search.ingestion.sources.local_files.read_within", reading)
 
     def later() -> None:
         clock[0] += 1000
@@ -324,13 +326,13 @@ def test_the_command_waits_for_an_unavailable_storage_or_database(
     tmp_path: Path, running: Callable[..., tuple[str, str]], monkeypatch: pytest.MonkeyPatch, error: type[Exception]
 ):
     aged(write_picture(tmp_path / "in" / "a.jpg"))
-    ingest = watching.ingest
+    ingest = ingest_watch.ingest
 
     def away(*arguments: object, **options: object) -> None:
-        monkeypatch.setattr(watching, "ingest", ingest)
+        monkeypatch.setattr(ingest_watch, "ingest", ingest)
         raise error("It is away.\n")
 
-    monkeypatch.setattr(watching, "ingest", away)
+    monkeypatch.setattr(ingest_watch, "ingest", away)
     _, complaints = running(lambda: None)
     assert complaints == "It is away. Trying again.\n"
     assert Image.objects.count() == 1
@@ -343,10 +345,10 @@ def test_a_database_failure_during_calibration_does_not_end_the_command(
     aged(write_picture(tmp_path / "in" / "a.jpg"))
 
     def away(*streams: object) -> None:
-        monkeypatch.setattr(watching, "calibrate_after", lambda *streams: None)
+        monkeypatch.setattr(ingest_watch, "calibrate_after", lambda *streams: None)
         raise OperationalError("It is away.\n")
 
-    monkeypatch.setattr(watching, "calibrate_after", away)
+    monkeypatch.setattr(ingest_watch, "calibrate_after", away)
     out, complaints = running(lambda: aged(write_picture(tmp_path / "in" / "b.jpg", "blue")))
     assert complaints == "It is away. Trying again.\n"
     assert out.splitlines()[1:] == 2 * ["1 added, 0 already here, 0 failed."]

@@ -16,7 +16,7 @@ from search.demo.drawing import draw
 from search.demo.scenes import Scene
 from search.embedding import Picture, active_model, picture_encoder, text_encoder
 from search.imaging import UNIT, Box, is_wide
-from search.imaging.windows import MOST, is_middle, windows_of
+from search.imaging.wide_picture_windows import MOST, is_middle, windows_of
 from search.ingestion import add_picture
 from search.models import Image, ImageVector
 from search.objects import storage

@@ -15,7 +15,7 @@ from search.models.arrivals import state
 from search.models.vector_sets import current_set, forget_sets
 from search.models.vector_values import Vector
 from search.query import Filters, Minimum, SearchQuery, Sort
-from search.relevance.bands import Scale
+from search.relevance.band_thresholds import Scale
 from search.retrieval import PER_PAGE, find, query_vector, similar_images
 from search.retrieval.candidate_cache import forget_candidates
 from search.retrieval.new_matches import Window, new_matches

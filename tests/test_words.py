@@ -23,7 +23,7 @@ from search.models import Image, ImageWords
 from search.query import Filters, Minimum, Mode, SearchQuery, Sort
 from search.query.parser import parse_text
 from search.relevance import Band
-from search.relevance.bands import Scale
+from search.relevance.band_thresholds import Scale
 from search.retrieval import candidates as candidates_module
 from search.retrieval import find, query_vector
 from search.retrieval.highlighting import marks

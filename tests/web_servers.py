@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from search.fetching import addresses
+from search.fetching import url_validation
 
 Answer = bytes | Callable[[socket.socket], None]
 PUBLIC, ALSO_PUBLIC, PRIVATE = "127.0.0.1", "127.0.0.3", "127.0.0.2"
@@ -117,8 +117,10 @@ class Web:
         self.names: dict[str, list[str] | Iterator[list[str]]] = {}
         self.asked: list[str] = []
         self._real_resolver = socket.getaddrinfo
-        is_public = addresses.is_public
-        monkeypatch.setattr(addresses, "is_public", lambda one: str(one) in {PUBLIC, ALSO_PUBLIC} or is_public(one))
+        is_public = url_validation.is_public
+        monkeypatch.setattr(
+            url_validation, "is_public", lambda one: str(one) in {PUBLIC, ALSO_PUBLIC} or is_public(one)
+        )
         monkeypatch.setattr(socket, "getaddrinfo", self._resolve)
         self._monkeypatch = monkeypatch
 
@@ -129,7 +131,7 @@ class Web:
         return server
 
     def allow(self, port: int) -> None:
-        self._monkeypatch.setattr(addresses, "PORTS", addresses.PORTS | {port})
+        self._monkeypatch.setattr(url_validation, "PORTS", url_validation.PORTS | {port})
 
     def _resolve(self, host: str, port: int, *args: Any, **options: Any) -> list[Any]:
         if host not in self.names:

@@ -17,15 +17,15 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from search.admin import pictures
+from search.admin import picture_html
+from search.admin.concurrent_edits import busy
 from search.admin.duplicate_facts import Fact, facts_of
 from search.admin.image_actions import digest
-from search.admin.shared import busy
 from search.admin.undoing import with_undo
 from search.duplicates.decisions import part, settle
 from search.duplicates.groups import MOST_SHOWN, Group, pending_groups
 from search.duplicates.merging import Kept, Merging, Suggested, keep, suggested
-from search.http.keys import uuid_of
+from search.http.id_parsing import uuid_of
 from search.models import DuplicatePair, Fingerprint, Image
 from search.models.conflicts import is_conflict, retried
 from search.objects import storage
@@ -105,14 +105,14 @@ def exact_view(request: HttpRequest) -> HttpResponse:
             return back
         messages.warning(request, _("Other pictures than before are the same now: look again."))
     sample = list(Image.objects.for_lists().filter(pk__in=[group.ids[0] for group in groups[:SAMPLES]]))
-    pictures.with_thumbnails(sample)
+    picture_html.with_thumbnails(sample)
     context = {
         **admin.site.each_context(request),
         "title": _("Settle all exact copies"),
         "count": len(groups),
         "going": len(ids) - len(groups),
         "digest": digest(ids),
-        "samples": [pictures.thumbnail(image) for image in sample],
+        "samples": [picture_html.thumbnail(image) for image in sample],
         "more": len(groups) - len(sample),
         "keeps_trash": bool(settings.TRASH_DAYS),
     }
@@ -217,7 +217,7 @@ def _images(ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Image]:
 
 def _shown(groups: Sequence[Group]) -> list[ShownGroup]:
     images = _images([one for group in groups for one in group.ids[:MOST_SHOWN]])
-    pictures.with_thumbnails(list(images.values()))
+    picture_html.with_thumbnails(list(images.values()))
     shown = []
     for group in groups:
         own = [images[one] for one in group.ids[:MOST_SHOWN] if one in images]

@@ -14,8 +14,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from search.admin import pictures
-from search.admin.lists import BoundedPaginator, ReadOnly, SturdyList
+from search.admin import picture_html
+from search.admin.model_admin_bases import BoundedPaginator, ReadOnly, SturdyList
 from search.admin.undoing import undo_button, undo_view
 from search.curation import is_of_deletion
 from search.models import Album, Capture, Edit, Image, Revision
@@ -53,7 +53,7 @@ def sampled(revisions: Sequence[int]) -> dict[int, list[Image]]:
         )
         rows = cursor.fetchall()
     images = Image.objects.for_lists().in_bulk({image_id for _revision, image_id in rows})
-    pictures.with_thumbnails(list(images.values()))
+    picture_html.with_thumbnails(list(images.values()))
     found: defaultdict[int, list[Image]] = defaultdict(list)
     for revision, image_id in rows:
         if image_id in images:
@@ -98,14 +98,14 @@ class RevisionAdmin(ReadOnly):
     ) -> HttpResponse:
         """The page of one revision: the changes of each of its pictures."""
         edits = list(obj.edits.select_related("image").defer("image__embedding")[:SHOWN])
-        pictures.with_thumbnails([edit.image for edit in edits])
+        picture_html.with_thumbnails([edit.image for edit in edits])
         context |= {
             "title": describe(obj),
             "subtitle": None,
             "opts": self.opts,
             "revision": obj,
             "found_by": _found_by(obj),
-            "rows": [(edit, pictures.thumbnail(edit.image), changes_of(edit)) for edit in edits],
+            "rows": [(edit, picture_html.thumbnail(edit.image), changes_of(edit)) for edit in edits],
             "more": 0 if is_of_deletion(obj) else max(0, obj.count - len(edits)),
             "button": _button(obj, request.user),
         }
@@ -118,7 +118,7 @@ class RevisionAdmin(ReadOnly):
     @admin.display(description=gettext_lazy("pictures"))
     def samples(self, revision: Revision) -> SafeString:
         images: list[Image] = revision.samples  # type: ignore[attr-defined]
-        each = format_html_join("", "{}", ((pictures.thumbnail(image),) for image in images))
+        each = format_html_join("", "{}", ((picture_html.thumbnail(image),) for image in images))
         return format_html('<span class="samples">{}</span>', each)
 
     @admin.display(description=gettext_lazy("number"), ordering="count")
@@ -127,11 +127,11 @@ class RevisionAdmin(ReadOnly):
 
     @admin.display(description=gettext_lazy("who"), empty_value="–")
     def who(self, revision: Revision) -> SafeString | None:
-        return pictures.person(revision.by)
+        return picture_html.person(revision.by)
 
     @admin.display(description=gettext_lazy("when"), ordering="pk")
     def when(self, revision: Revision) -> str:
-        return pictures.moment(revision.created)
+        return picture_html.moment(revision.created)
 
     @admin.display(description=gettext_lazy("found by"))
     def where(self, revision: Revision) -> SafeString | str:

@@ -9,10 +9,10 @@ from django.db import OperationalError, transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 
+from search.admin.concurrent_edits import busy
 from search.admin.forms import ImageForm
-from search.admin.shared import busy
 from search.curation import recorded
-from search.curation.captures import note_edits
+from search.curation.metadata_import import note_edits
 from search.http.methods import require_POST
 from search.models import Image, Revision
 from search.models.conflicts import is_conflict, locked, retried

@@ -13,8 +13,8 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy, ngettext
 
 from search.accounts.mailing import send
-from search.admin import pictures
-from search.admin.lists import BoundedPaginator, Sturdy
+from search.admin import picture_html
+from search.admin.model_admin_bases import BoundedPaginator, Sturdy
 from search.models import SignUp
 
 
@@ -85,4 +85,4 @@ class SignUpAdmin(Sturdy):
 
     @admin.display(description=gettext_lazy("created"), ordering="created")
     def signed_up(self, sign_up: SignUp) -> str:
-        return pictures.moment(sign_up.created)
+        return picture_html.moment(sign_up.created)

@@ -25,17 +25,17 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from search.admin import pictures
-from search.admin.shared import busy
+from search.admin import picture_html
+from search.admin.concurrent_edits import busy
 from search.admin.undoing import FORM, with_undo
-from search.curation.changes import skipped_message
+from search.curation.change_kinds import skipped_message
 from search.embedding import active_model, text_model
-from search.http.keys import uuid_of
+from search.http.id_parsing import uuid_of
 from search.http.methods import require_http_methods
 from search.models import TagSuggestion, TagVector, VocabularyTag
 from search.models.conflicts import is_conflict, retried
-from search.tagging.decisions import accept, reject, take_back, waiting
 from search.tagging.overview import waiting_by_tag
+from search.tagging.suggestion_decisions import accept, reject, take_back, waiting
 
 A_ROW = 6
 SIZES = (60, 120, 480)
@@ -84,7 +84,7 @@ def suggestions_view(request: HttpRequest, pk: int) -> HttpResponse:
     page = Paginator(_rows(tag, kind), size).get_page(request.GET.get("page"))
     shown = list(page.object_list)
     images = [one.image for one in shown]
-    pictures.with_thumbnails(images)
+    picture_html.with_thumbnails(images)
     context = {
         **admin.site.each_context(request),
         "title": _("Suggestions for “%(tag)s”") % {"tag": tag.name},

@@ -16,24 +16,24 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from search.admin.lists import Sturdy
-from search.admin.shared import busy
+from search.admin.concurrent_edits import busy
+from search.admin.model_admin_bases import Sturdy
 from search.admin.tag_suggestions import is_compared, may_decide, suggestions_view, take_back_view
 from search.admin.undoing import with_undo
 from search.curation.details import clean_tags
 from search.http.body_limits import LARGEST_TABLE
 from search.http.methods import require_http_methods, require_safe
-from search.ingestion.tables import MetadataError
+from search.ingestion.table_formats import MetadataError
 from search.models import Revision, TagSuggestion, VocabularyTag
 from search.models.conflicts import is_conflict, retried
 from search.models.tagging import LONGEST_TAG, MOST_ALIASES
 from search.query.tag_names import forget_names, read_names
 from search.state import registry
 from search.tagging import overview
-from search.tagging.decisions import pending
 from search.tagging.renaming_and_merging import merge, rename
-from search.tagging.tables import read_vocabulary, write_vocabulary
+from search.tagging.suggestion_decisions import pending
 from search.tagging.vocabulary import load_starting
+from search.tagging.vocabulary_tables import read_vocabulary, write_vocabulary
 from search.text.normalization import normalised_text
 
 if TYPE_CHECKING:

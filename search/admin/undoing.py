@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from search.admin.shared import busy
+from search.admin.concurrent_edits import busy
 from search.curation import Undone, is_of_deletion, undo
 from search.models import Revision
 from search.models.conflicts import is_conflict, retried

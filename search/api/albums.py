@@ -7,9 +7,9 @@ from django.urls import reverse
 from django.utils.translation import gettext_noop
 from ninja import Field, Router
 
-from search.api.answers import images_in_lists
 from search.api.authentication import Session, Token, anybody
 from search.api.schemas import AlbumDetails, AlbumOut, AlbumsAnswer, problems
+from search.api.serializers import images_in_lists
 from search.models import Album
 from search.models.albums import AlbumVisibility
 from search.views.albums import ALBUMS_PER_PAGE, PER_PAGE, Listed, images_of, with_covers

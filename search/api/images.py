@@ -13,16 +13,16 @@ from django.utils.translation import gettext_noop
 from ninja import Router, Status
 
 from search import curation
-from search.api.answers import image_details
 from search.api.authentication import Session, Token, anybody, may_upload, refuse_without_role
 from search.api.errors import wrong_fields
 from search.api.parameters import Json, form
-from search.api.receiving import refuse_other_bodies, refuse_wrong_fields
 from search.api.schemas import Changes, ImageDetails, problems
+from search.api.serializers import image_details
+from search.api.upload_validation import refuse_other_bodies, refuse_wrong_fields
 from search.curation import Change, Describe, Retag, ShowTo
-from search.curation.captures import UPLOADED, UPLOADED_WITH_CAPTIONS
-from search.curation.changes import MOST_TAGS
+from search.curation.change_kinds import MOST_TAGS
 from search.curation.details import Details
+from search.curation.metadata_import import UPLOADED, UPLOADED_WITH_CAPTIONS
 from search.http.forms import LONGEST_TAGS, UploadForm
 from search.http.problems import Problem
 from search.ingestion import DeletedPicture

@@ -5,16 +5,16 @@ from django.urls import reverse
 from django.utils.translation import gettext_noop
 from ninja import Router, Status
 
-from search.api.answers import search_answer, search_url
 from search.api.authentication import Session, Token, anybody
 from search.api.parameters import SEARCH_PARAMETERS, form
-from search.api.receiving import checked_file, refuse_other_bodies, refuse_wrong_fields
 from search.api.schemas import QueryPictureOut, SearchAnswer, problems
+from search.api.serializers import search_answer, search_url
+from search.api.upload_validation import checked_file, refuse_other_bodies, refuse_wrong_fields
 from search.http.forms import PictureForm
 from search.limits.searches import count_search
 from search.query import Kind, Part, SearchQuery, remember_picture
 from search.retrieval import find
-from search.state.searches import counted
+from search.state.search_statistics import counted
 from search.views.images import refuse_hidden, refuse_places
 
 router = Router(tags=["search"], auth=[Token(), Session(), anybody])

@@ -19,7 +19,7 @@ from django.db import connection
 
 from search.backup.copying import original_of, read_and_hash
 from search.backup.manifest import BackupError, Manifest, sha256_of
-from search.backup.objects import OBJECTS, Known, Listed, ListWriter, remove_unnamed
+from search.backup.object_lists import OBJECTS, Known, Listed, ListWriter, remove_unnamed
 from search.backup.programs import programs, rows_of, run, where
 from search.backup.targets import Target
 from search.models import Image

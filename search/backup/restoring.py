@@ -16,7 +16,7 @@ from django.db import connection, transaction
 
 from search.backup.copying import Damaged, read_and_verify, store
 from search.backup.manifest import BackupError, Manifest, read_manifest, sha256_of
-from search.backup.objects import Listed, listed
+from search.backup.object_lists import Listed, listed
 from search.backup.programs import programs, rows_of, run, where
 from search.backup.targets import Target
 from search.ingestion import delete_pending

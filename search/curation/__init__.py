@@ -6,7 +6,7 @@ admin), `undo`.
 
 from search.curation.album_deletion import delete_album, deleted_albums, is_of_deletion
 from search.curation.bulk_changes import change
-from search.curation.changes import (
+from search.curation.change_kinds import (
     AddToAlbum,
     Change,
     Describe,

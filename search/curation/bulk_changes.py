@@ -10,7 +10,7 @@ from django.db import OperationalError, transaction
 from django.db.models import QuerySet
 
 from search.curation.admin_log import log_deletions, log_revision
-from search.curation.changes import Change, Restore, Trash
+from search.curation.change_kinds import Change, Restore, Trash
 from search.curation.place_lookup import place_pictures
 from search.curation.snapshots import lock, marked_edited
 from search.curation.tag_decisions import update_suggestions

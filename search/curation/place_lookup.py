@@ -7,7 +7,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from search.models import Place
-from search.places.names import folded, korean, korean_region, region_names, town_names
+from search.places.town_names import folded, korean, korean_region, region_names, town_names
 from search.places.towns import Located, towns
 
 BATCH = 2_000

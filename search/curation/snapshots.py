@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from search.curation.captures import CAPTIONS, EDITED_WITH
+from search.curation.metadata_import import CAPTIONS, EDITED_WITH
 from search.models import Capture, Image, Trashed
 from search.models.albums import Visibility, albums_of
 from search.models.conflicts import locked_values

@@ -5,8 +5,7 @@ A library may crash, hang or take all memory over a malicious file, so a process
 `read_picture`, `prepared_picture`, `picture_for_model`, `written_in`.
 """
 
-from search.decoding.errors import Busy, NoDecoder
-from search.decoding.pictures import (
+from search.decoding.decoder_client import (
     MODEL_SIDE,
     Compared,
     FileMetadata,
@@ -27,8 +26,9 @@ from search.decoding.pictures import (
     written_in,
     written_in_many,
 )
-from search.decoding.processes import Source, size_of
-from search.decoding.running import bound_waiting, decode
+from search.decoding.decoder_supervision import Source, size_of
+from search.decoding.errors import Busy, NoDecoder
+from search.decoding.task_runner import bound_waiting, decode
 
 __all__ = [
     "MODEL_SIDE",

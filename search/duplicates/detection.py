@@ -12,10 +12,10 @@ from typing import Any
 from django.db import connection, transaction
 
 from search.duplicates import keypoint_matching as points
+from search.duplicates.duplicate_thresholds import NEAR_ENOUGH, RESEMBLES, SIMILAR
 from search.duplicates.hash_index import Hashes
 from search.duplicates.pair_classification import Candidate, Judge, Verdict
-from search.duplicates.pictures import MOST_AT_ONCE, SeenCache
-from search.duplicates.thresholds import NEAR_ENOUGH, RESEMBLES, SIMILAR
+from search.duplicates.thumbnail_features import MOST_AT_ONCE, SeenCache
 from search.indexing.query_plan import joined_index_scan, planned
 from search.models import Capture, DuplicatePair
 from search.models.vector_sets import VectorTable

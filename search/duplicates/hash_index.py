@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from django.db import connection
 
-from search.duplicates.thresholds import MOST_BITS
+from search.duplicates.duplicate_thresholds import MOST_BITS
 
 
 class Hashes:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from django.db import connection, transaction
 
-from search.indexing.building import build_index, drop_index, lock_index, unlock_index
+from search.indexing.index_building import build_index, drop_index, lock_index, unlock_index
 from search.models import VectorSet
 from search.models.vector_sets import REMEMBERED, VectorTable, drop_set, forget_sets, make_set, table_of
 

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from search.models import Image, ModelSwitch, VectorSet
-from search.models.accepted import accepted_names
+from search.models.accepted_models import accepted_names
 from search.models.vector_sets import VectorTable
 
 # Only images of the set's own model: those of other accepted ones have their vectors in the set alone.

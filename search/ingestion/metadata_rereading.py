@@ -10,12 +10,12 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection, transaction
 
-from imagesearch.machine import core_count
-from search.curation.captures import CAPTIONS, OfFile, captioned_image, hash_of, write_captions, write_captures
-from search.ingestion.originals import Original, Reader
+from imagesearch.memory_and_cores import core_count
+from search.curation.metadata_import import CAPTIONS, OfFile, captioned_image, hash_of, write_captions, write_captures
+from search.ingestion.metadata_of_originals import Original, Reader
 from search.ingestion.report import Progress, Report
-from search.ingestion.sources.files import sidecar_reader, sidecars_of_files
 from search.ingestion.sources.listing import Findings
+from search.ingestion.sources.local_files import sidecar_reader, sidecars_of_files
 from search.metadata import READER, PhotoMetadata
 from search.models import Capture, Image, Origin
 

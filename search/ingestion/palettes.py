@@ -12,9 +12,9 @@ from typing import NamedTuple
 from django.db import connection, transaction
 
 from search import decoding
-from search.concurrency.background import keep_doing
+from search.concurrency.background_threads import keep_doing
 from search.imaging import Colours, UnreadableImage
-from search.imaging.swatches import READER
+from search.imaging.colour_extraction import READER
 from search.models import Palette
 from search.objects import storage
 

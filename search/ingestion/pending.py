@@ -17,7 +17,7 @@ from search.embedding import active_model, require_stored
 from search.ingestion.pipeline.window_vectors import Encoded, flat, write_windows
 from search.ingestion.vectors_of_other_models import block_switch
 from search.models import Image
-from search.models.accepted import accepted_names
+from search.models.accepted_models import accepted_names
 from search.models.active_pair import Choice
 from search.models.querysets import ImageQuerySet
 

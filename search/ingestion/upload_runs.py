@@ -10,15 +10,15 @@ from django.db import Error, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from search.curation.captures import Written
 from search.curation.details import Details
+from search.curation.metadata_import import Written
 from search.decoding import Busy
 from search.http.forms import check_size
 from search.imaging import Reason, UnreadableImage
 from search.ingestion import Added, DeletedPicture
 from search.ingestion.report import MOST_OTHERS_NAMED
-from search.ingestion.runs import LONGEST_NAME, LONGEST_REASON
-from search.ingestion.sources.names import storable
+from search.ingestion.run_recording import LONGEST_NAME, LONGEST_REASON
+from search.ingestion.sources.file_names import storable
 from search.ingestion.uploads import add_or_restore
 from search.models import Run, RunFile
 

@@ -16,10 +16,10 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from search.curation.captures import write_captures
-from search.imaging.palette import palette_colour
+from search.curation.metadata_import import write_captures
+from search.imaging.named_colours import palette_colour
 from search.ingestion.edits_kept import copy_edits, copy_to_new_version
-from search.ingestion.fingerprints import hand_over_pairs, write_fingerprints
+from search.ingestion.fingerprints_of_changed_files import hand_over_pairs, write_fingerprints
 from search.ingestion.metadata_rereading import edited_fields
 from search.ingestion.palettes import write_palettes
 from search.ingestion.pipeline.rows import Staging, settle_models, write_further

@@ -9,8 +9,8 @@ from django.conf import settings
 from django.db import connection
 
 from search import decoding
-from search.curation.captures import CAPTIONS, OfFile, Written, as_kept, merged_metadata
 from search.curation.details import Details, clean_tags
+from search.curation.metadata_import import CAPTIONS, OfFile, Written, as_kept, merged_metadata
 from search.decoding import Window
 from search.embedding import active_model
 from search.imaging import UnreadableImage
@@ -18,7 +18,7 @@ from search.ingestion.items import Item
 from search.ingestion.sources.still_there import ExistenceCheck
 from search.metadata import PhotoMetadata, TakenFrom
 from search.models import Capture, Image, Origin
-from search.models.accepted import accepted_names
+from search.models.accepted_models import accepted_names
 from search.objects import storage
 
 

@@ -4,7 +4,16 @@ May import the rooms above it in docs/architecture.md. Verbs: `build`, `place_ne
 for browsers.
 """
 
-from search.mapping.building import HOW_TO_INSTALL, Built, NotEnough, NotInstalled, build, can_build, has_map, is_due
+from search.mapping.map_building import (
+    HOW_TO_INSTALL,
+    Built,
+    NotEnough,
+    NotInstalled,
+    build,
+    can_build,
+    has_map,
+    is_due,
+)
 from search.mapping.new_pictures import keep_placing, place_new
 
 __all__ = [

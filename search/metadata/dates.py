@@ -4,7 +4,7 @@ import datetime as dt
 import re
 from typing import Any, NamedTuple
 
-from search.metadata.fields import FARTHEST_OFFSET
+from search.metadata.photo_metadata import FARTHEST_OFFSET
 
 _OLDEST = 1826
 """The year of the first photograph: scans of old photos carry their dates."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from search.containers import tiff
 from search.metadata.dates import Moment, parsed, with_offset
-from search.metadata.fields import PhotoMetadata, TakenFrom
+from search.metadata.photo_metadata import PhotoMetadata, TakenFrom
 from search.text.untrusted import decoded, is_blank
 
 _PREFIX = b"Exif\0\0"

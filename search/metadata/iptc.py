@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 from search.metadata.dates import parsed
-from search.metadata.fields import PhotoMetadata, TakenFrom
+from search.metadata.photo_metadata import PhotoMetadata, TakenFrom
 from search.text.untrusted import decoded
 
 _MOST = 2_000

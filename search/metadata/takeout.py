@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from search.metadata.dates import of_timestamp
-from search.metadata.fields import PhotoMetadata, TakenFrom
+from search.metadata.photo_metadata import PhotoMetadata, TakenFrom
 
 
 def is_takeout(said: Mapping[str, Any]) -> bool:

@@ -10,7 +10,7 @@ from defusedxml.ElementTree import fromstring
 from search.metadata.dates import parsed, with_offset
 from search.metadata.exif import STALE, named, power
 from search.metadata.exif import stars as of_percent
-from search.metadata.fields import PhotoMetadata, TakenFrom, number
+from search.metadata.photo_metadata import PhotoMetadata, TakenFrom, number
 from search.text.untrusted import is_blank
 
 LONGEST_XMP = 1_000_000

@@ -20,7 +20,7 @@ from search.models.vector_sets import VectorTable
 from search.models.vector_values import Vector
 from search.query import BadQuery, Kind, Part, SearchQuery, full_text
 from search.retrieval.query_vector import Direction, QueryVector, images_in
-from search.retrieval.ranking import Candidate, ranked
+from search.retrieval.ranking_and_bands import Candidate, ranked
 from search.text.normalization import normalised_text
 
 SHOWN = 24

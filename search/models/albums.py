@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from search.models.texts import LineField, ProseField
+from search.models.text_fields import LineField, ProseField
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User

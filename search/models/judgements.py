@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import pgettext_lazy
 
 from search.models.image import Image, content_id
-from search.models.texts import LineField
+from search.models.text_fields import LineField
 
 
 class Judgement(models.Model):

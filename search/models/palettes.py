@@ -6,7 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
-from search.imaging.swatches import COLOUR_NAMES, Swatch
+from search.imaging.colour_extraction import COLOUR_NAMES, Swatch
 from search.models.image import Image
 
 
@@ -27,7 +27,8 @@ class Palette(models.Model):
     names = ArrayField(models.CharField(max_length=13), default=list, db_default=[], editable=False)
     # Name, "#rrggbb" and percent of each, largest first; empty if not analysed yet.
     swatches = models.JSONField(default=list, db_default=[], editable=False)
-    # Version of the analysis (search.imaging.swatches.READER); 0: pending, UNREADABLE: its thumbnail couldn't be read.
+    # Version of the analysis (search.imaging.colour_extraction.READER); 0: pending, UNREADABLE: its thumbnail
+    # couldn't be read.
     reader = models.SmallIntegerField(default=0, db_default=0, editable=False)
 
     class Meta:

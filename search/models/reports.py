@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from search.models.conflicts import locked
 from search.models.history import Revision
 from search.models.image import Image
-from search.models.texts import ProseField
+from search.models.text_fields import ProseField
 
 MOST_PENDING = 20
 """Unresolved reports of one picture; more would tell the curators nothing new."""

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from pgvector.django import HalfVectorField
 
 from search.models.image import Image
-from search.models.texts import LineField, TagsField
+from search.models.text_fields import LineField, TagsField
 
 LONGEST_TAG = 60
 LONGEST_PHRASE = 200
@@ -137,7 +137,7 @@ class TagVector(models.Model):
     Pictures with arrival numbers up to `compared` were compared, with the calibration of `calibrated`; 0 means that
     all are compared again. There are suggestions down to the similarity `reached`; those from `threshold` on, which
     people's decisions adjust, are shown. `strong`, `related` and `spread` are from the calibration
-    (`search.tagging.thresholds`).
+    (`search.tagging.suggestion_threshold`).
     """
 
     tag = models.ForeignKey(VocabularyTag, on_delete=models.CASCADE, related_name="vectors")

@@ -20,7 +20,7 @@ from django.db import Error, connection, transaction
 from django.db.models.signals import pre_delete
 from django.dispatch import receiver
 
-from search.concurrency.background import Background, keep_doing
+from search.concurrency.background_threads import Background, keep_doing
 from search.models import Image, OwedDeletion, Tombstone
 from search.objects import storage
 

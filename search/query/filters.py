@@ -19,7 +19,7 @@ from search.query.errors import BadQuery
 from search.query.filter_values import Either, Excluded, FilterValues, Mine, Named, No, Yes
 from search.query.map_groups import in_group
 from search.query.nearby import FARTHEST, USUAL, near
-from search.query.parts import Params, read_id
+from search.query.query_parts import Params, read_id
 from search.query.tag_names import tag_names
 from search.query.viewer import asker
 from search.text.normalization import normalised_text

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from search.query.errors import BadQuery
 from search.query.filters import Filters
 from search.query.parser import ParsedText, parse_text, without_filter
-from search.query.parts import (
+from search.query.query_parts import (
     MAX_PARTS,
     Kind,
     Params,

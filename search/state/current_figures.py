@@ -11,11 +11,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
-from search.metrics.figures import MOST_COUNTED
+from search.metrics.database_metrics import MOST_COUNTED
 from search.models import Image, OwedDeletion, Run, SearchDay
 from search.objects.storage import are_files
 from search.relevance.due import MEASURE, is_unmeasured
-from search.state.figures import IMAGES, Figure, Known, Section
+from search.state.figures_and_sections import IMAGES, Figure, Known, Section
 
 PENDING_FOR = dt.timedelta(hours=1)
 """Time after which a pending vector counts as a problem."""
@@ -109,7 +109,7 @@ def searches(known: Known) -> Section:
 
 
 def _by(kinds: str) -> str:
-    """Return a readable form of `searches.kind_of`."""
+    """Return a readable form of `search_statistics.kind_of`."""
     names = {
         "words": pgettext("searched by", "words"),
         "picture": pgettext("searched by", "a picture"),

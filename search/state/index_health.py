@@ -8,12 +8,12 @@ import numpy.typing as npt
 from django.db import connection
 
 from search.embedding import ModelUnavailable, active_model
-from search.indexing.building import is_under_way, left_over, many_dead
+from search.indexing.index_building import is_under_way, left_over, many_dead
 from search.indexing.partitioning import parts_for
 from search.indexing.query_plan import SCAN, Plan, plan_for, planned
 from search.indexing.repairing import Differences, differences, unused_sets
 from search.models import Image
-from search.models.accepted import accepted_names
+from search.models.accepted_models import accepted_names
 from search.models.hnsw import indexing
 from search.models.vector_sets import VectorTable, current_set, index_name, left_tables
 from search.models.vector_values import Vector, Vectors

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy
 
 from search.embedding import active_model
 from search.state import registry
-from search.state.figures import IMAGES, Figure, Known, Section, found_in, looked
+from search.state.figures_and_sections import IMAGES, Figure, Known, Section, found_in, looked
 
 
 def pictures(known: Known) -> Section:

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 
 from search.ingestion import Finding, Problem, Reconciled, Report, reconcile
 from search.ingestion.report import LeftOut, Why
-from search.ingestion.runs import Origin, Record
+from search.ingestion.run_recording import Origin, Record
 from search.models import LostObject, Run
 
 MOST_KEPT = 100_000

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from django.db import connection, transaction
 
-from search.indexing.building import State, index_state
+from search.indexing.index_building import State, index_state
 from search.models import ModelSwitch, VectorSet
 from search.models.active_pair import Named
+from search.models.advisory_locks import now
 from search.models.arrivals import state as arrived
-from search.models.database import now
 from search.models.vector_sets import VectorTable, current_set, forget_sets
 from search.switching.errors import Refused
-from search.switching.rows import active, following, kept, put_active, put_kept, put_next, require_counting, save
+from search.switching.switch_row import active, following, kept, put_active, put_kept, put_next, require_counting, save
 
 PREPARE, GO_ON = "manage.py switch_model NEW_IMAGE_MODEL [NEW_TEXT_MODEL]", "manage.py switch_model --activate"
 

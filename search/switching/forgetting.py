@@ -8,11 +8,11 @@ from django.db import transaction
 from search.embedding import active_pair, forget_compiled, identity_of
 from search.models import Calibration, Image, ModelSwitch, QueryVector, ThingSet, VectorSet
 from search.models.active_pair import NOTICED, Named, environment
-from search.models.switches import ONLY
+from search.models.model_switch import ONLY
 from search.models.vector_sets import drop_left_tables, drop_set, forget_sets, table_of
 from search.query.query_pictures import forget_vectors_by
 from search.switching.errors import Refused
-from search.switching.rows import active, following, kept, put_kept, put_next, save
+from search.switching.switch_row import active, following, kept, put_kept, put_next, save
 
 
 def abort() -> Named:

@@ -19,17 +19,17 @@ from search.embedding import (
     identity_of,
     require_fit,
 )
-from search.indexing.building import State, build_index, drop_index, index_state, lock_index, unlock_index
+from search.indexing.index_building import State, build_index, drop_index, index_state, lock_index, unlock_index
 from search.ingestion import Progress, Report, Worker
 from search.ingestion.vectors_of_other_models import MissingVectors
 from search.models import ModelSwitch, VectorSet
 from search.models.active_pair import Named, environment, one_choice
-from search.models.database import now
+from search.models.advisory_locks import now
 from search.models.vector_sets import VectorTable, current_set, forget_sets, make_set
 from search.query.query_pictures import embed_kept_pictures
 from search.relevance import CalibrationReport, calibrate, calibrate_if_due
 from search.switching.errors import Refused
-from search.switching.rows import (
+from search.switching.switch_row import (
     active,
     choice_of,
     counts,

@@ -18,14 +18,14 @@ from django.db.models import Exists, OuterRef
 from search.embedding import active_model, text_model
 from search.indexing.exact_search import vectors_of
 from search.models import Arrival, Image, TagSuggestion, TagVector, VocabularyTag
+from search.models.advisory_locks import try_lock
 from search.models.arrivals import state
-from search.models.database import try_lock
 from search.models.vector_sets import VectorTable, current_set
 from search.models.vector_values import Vectors
 from search.query.tag_names import Names, read_names
-from search.relevance.bands import measurements, scale_of
-from search.relevance.thresholds import understood
-from search.tagging.thresholds import Measure, threshold
+from search.relevance.band_thresholds import measurements, scale_of
+from search.relevance.threshold_derivation import understood
+from search.tagging.suggestion_threshold import Measure, threshold
 from search.tagging.vocabulary import MEASURED, as_matrix, kept_vectors
 
 BATCH = 4_000

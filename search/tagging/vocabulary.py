@@ -16,7 +16,7 @@ from search.models import TagVector, VocabularyTag
 from search.models.conflicts import retried
 from search.models.tagging import lock_vocabulary, names_taken
 from search.models.vector_values import Vectors, WrongVectors
-from search.tagging.tables import starting_rows
+from search.tagging.vocabulary_tables import starting_rows
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from search.accounts.roles import may_add
 from search.http.methods import require_POST, require_safe
 from search.models import Image, PictureSet, WorkingSet
-from search.models.selections import MOST as MOST_IN_A_SET
+from search.models.picture_sets import MOST as MOST_IN_A_SET
 from search.query import SearchQuery
 from search.query.selection import images_in_order
 from search.views.errors import error_page

@@ -20,8 +20,8 @@ from django.utils.translation import ngettext
 
 from search import curation
 from search.curation import AddToAlbum
-from search.curation.changes import skipped_message
-from search.http.keys import row_id
+from search.curation.change_kinds import skipped_message
+from search.http.id_parsing import row_id
 from search.http.methods import require_http_methods, require_safe
 from search.models import Revision, WorkingSet
 from search.models.conflicts import is_conflict, retried

@@ -20,11 +20,11 @@ from search.http.forms import RegionForm, ReportForm
 from search.http.methods import require_safe
 from search.imaging import UnreadableImage
 from search.models import Album, Image, Origin, Private, Trashed
-from search.models.accepted import accepted_names
+from search.models.accepted_models import accepted_names
 from search.models.albums import Visibility, may_keep_albums
 from search.models.privacy import tell_visibility
 from search.objects import renditions, storage
-from search.objects.downloads import clean_copy, file_stem
+from search.objects.download_copies import clean_copy, file_stem
 from search.query import BadQuery, SearchQuery, crops_of
 from search.retrieval import similar_images
 from search.tagging.of_picture import rejected_of, suggestions_of

@@ -18,7 +18,7 @@ from search.http.methods import require_http_methods, require_safe
 from search.limits.searches import count_search
 from search.mapping import points
 from search.models import Image, MapLayout
-from search.models.selections import MOST
+from search.models.picture_sets import MOST
 from search.objects.renditions import thumbnail_urls
 from search.query import BadQuery, Filters, Minimum, NoSuchQuery, SearchQuery
 from search.query.map_groups import label_of

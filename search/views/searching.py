@@ -17,6 +17,7 @@ from django.views.decorators.cache import cache_control
 
 from search.decoding import Source
 from search.duplicates.folded_results import fold
+from search.example_searches import example_queries, shown_things
 from search.facets import facets_of
 from search.fetching import RefusedAddress, fetch_picture, may_search_by_address
 from search.http.forms import PictureForm, check_size
@@ -27,9 +28,8 @@ from search.models import QueryPicture
 from search.query import BadQuery, Kind, NoSuchQuery, Part, SearchQuery, remember_picture
 from search.query.viewer import asker
 from search.retrieval import PER_PAGE, ResultPage, find
-from search.retrieval.scope import Scope
-from search.state.searches import counted
-from search.things import example_queries, shown_things
+from search.retrieval.search_scope import Scope
+from search.state.search_statistics import counted
 from search.views.images import (
     may_see_hidden,
     may_see_places,

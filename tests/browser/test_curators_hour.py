@@ -14,9 +14,9 @@ from playwright.sync_api import expect
 
 from search.demo.collection import METADATA, draw_collection
 from search.models import DuplicatePair, Image, Report, Revision, Trashed, VocabularyTag
-from search.relevance.bands import look_again
-from search.tagging.decisions import waiting
+from search.relevance.band_thresholds import look_again
 from search.tagging.suggesting import suggest
+from search.tagging.suggestion_decisions import waiting
 from search.tagging.vocabulary import encode_missing
 from tests.browser.conftest import OpenPage
 from tests.browser.test_every_page import violations

@@ -9,7 +9,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from search.curation import AddToAlbum, change
-from search.curation.captures import write_captures
+from search.curation.metadata_import import write_captures
+from search.example_searches.measuring import measure
 from search.metadata import PhotoMetadata
 from search.models import (
     Album,
@@ -21,7 +22,6 @@ from search.models import (
     VocabularyTag,
     WorkingSet,
 )
-from search.things.measuring import measure
 from tests.browser.conftest import OpenPage
 
 

@@ -13,7 +13,7 @@ from tests.base import picture_bytes
 from tests.browser.conftest import OpenPage
 
 READ = """async (given) => {
-    const { readGiven } = await import("/static/js/given.js");
+    const { readGiven } = await import("/static/js/dropped_content.js");
     return given.map(({ data = {}, files = [] }) => {
         const carrier = new DataTransfer();
         for (const [kind, value] of Object.entries(data)) carrier.setData(kind, value);

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from search.models import Image
-from search.views import installing
+from search.views import installed_app
 from tests.browser.conftest import OpenPage
 
 PHONE = {"viewport": {"width": 390, "height": 844}}
@@ -81,8 +81,8 @@ def test_the_cache_of_an_older_version_is_deleted(open_page: OpenPage, collectio
     wait_for_worker(page)
     (before,) = cached_addresses(page)
     page.evaluate("() => caches.open('another site')")
-    script = installing._worker()
-    monkeypatch.setattr(installing, "_worker", lambda: f"{script}\n// Newer.\n")
+    script = installed_app._worker()
+    monkeypatch.setattr(installed_app, "_worker", lambda: f"{script}\n// Newer.\n")
     page.evaluate(
         """async (before) => {
             await (await navigator.serviceWorker.ready).update();

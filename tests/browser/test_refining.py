@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from search.models import Image
-from search.relevance.bands import Scale
+from search.relevance.band_thresholds import Scale
 from search.retrieval import query_vector
 from tests.browser.conftest import OpenPage
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from search.example_searches.measuring import measure
 from search.models import Image
-from search.things.measuring import measure
 from tests.browser.conftest import OpenPage
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from search.management.base import CollectionCommand
-from search.management.embedding import as_command_errors, stopped_by_signals
+from search.management.embedding_commands import as_command_errors, stopped_by_signals
 from search.mapping import HOW_TO_INSTALL, NotEnough, NotInstalled, build, can_build, has_map, is_due, place_new
 
 _EACH = 15.0

@@ -10,9 +10,9 @@ from django.core.management.base import CommandError
 
 from search.decoding import NoDecoder
 from search.embedding import ModelUnavailable, Pair, active_pair, identity_of
-from search.ingestion.tables import MetadataError
+from search.ingestion.table_formats import MetadataError
 from search.management.base import CollectionCommand
-from search.management.comparison import TimedLines, as_json, lines_of, print_problems
+from search.management.comparison_output import TimedLines, as_json, lines_of, print_problems
 from search.model_comparison.comparing import Comparison, NothingToMeasure, compare_files, compare_sets
 from search.model_comparison.judgements import labelled_by_curators, write_judgements
 from search.model_comparison.labelled import Labelled, read_labelled

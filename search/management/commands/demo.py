@@ -21,9 +21,9 @@ from django.utils.http import urlencode
 from imagesearch.environment import listening_address
 from search import demo
 from search.embedding import ModelUnavailable, is_demo_model, models_available
+from search.example_searches import example_queries
+from search.example_searches.measuring import measure_if_due
 from search.models import Image
-from search.things import example_queries
-from search.things.measuring import measure_if_due
 
 
 class Command(BaseCommand):

@@ -10,12 +10,12 @@ from django.core.management.base import CommandError
 from search import switching
 from search.embedding import ModelUnavailable, active_model, forget_unused
 from search.ingestion import Pending, PendingWindows, Progress, Report, Worker
+from search.ingestion.pending_vector_worker import RETRY_UNREACHABLE
 from search.ingestion.pipeline.steps import BATCH
-from search.ingestion.runs import Record
-from search.ingestion.worker import RETRY_UNREACHABLE
+from search.ingestion.run_recording import Record
 from search.management.base import CollectionCommand, at_least_one
 from search.management.calibrating import calibrate_after
-from search.management.embedding import as_command_errors, stopped_by_signals, summarise
+from search.management.embedding_commands import as_command_errors, stopped_by_signals, summarise
 from search.management.progress import LINE_EVERY, progress_of
 from search.models import Image, Run
 

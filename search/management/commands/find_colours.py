@@ -7,9 +7,9 @@ from typing import Any
 
 from search.ingestion.palettes import count_unread, read_again, read_some
 from search.ingestion.report import Report
-from search.ingestion.runs import Record
+from search.ingestion.run_recording import Record
 from search.management.base import CollectionCommand, at_least_one
-from search.management.embedding import as_command_errors, stopped_by_signals, summarise
+from search.management.embedding_commands import as_command_errors, stopped_by_signals, summarise
 from search.management.progress import progress_of
 from search.models import Palette, Run
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from search.curation.place_lookup import count_unplaced, place_again, place_some
 from search.ingestion.report import Report
-from search.ingestion.runs import Record
+from search.ingestion.run_recording import Record
 from search.management.base import CollectionCommand
-from search.management.embedding import as_command_errors, stopped_by_signals, summarise
+from search.management.embedding_commands import as_command_errors, stopped_by_signals, summarise
 from search.management.progress import progress_of
 from search.models import Run
 

@@ -8,7 +8,7 @@ from django.db import connection
 from django.template.defaultfilters import filesizeformat
 
 from search.embedding import active_model
-from search.indexing.building import rebuild_index, vacuum
+from search.indexing.index_building import rebuild_index, vacuum
 from search.indexing.partitioning import divide, parts_for
 from search.indexing.repairing import repair, unused_sets
 from search.management.base import CollectionCommand

@@ -12,7 +12,7 @@ from search.curation.details import clean_tags
 from search.decoding import NoDecoder
 from search.embedding import ModelUnavailable
 from search.ingestion import Choices, Metadata, MetadataError, Report, Rules, ingest, open_source, read_metadata
-from search.ingestion.albums import ALBUMS, AlbumCollector, titled
+from search.ingestion.album_assignment import ALBUMS, AlbumCollector, titled
 from search.ingestion.pruning import Listing, NotPruned, Place
 from search.ingestion.report import LeftOut, Why
 from search.ingestion.retrying import (
@@ -24,15 +24,15 @@ from search.ingestion.retrying import (
     places_to_keep,
     retry_of,
 )
-from search.ingestion.runs import Origin, Record
+from search.ingestion.run_recording import Origin, Record
 from search.ingestion.sources import Listed
 from search.management.base import CollectionCommand
 from search.management.calibrating import calibrate_after
-from search.management.console_output import print_not_applied, print_not_read, print_report
 from search.management.ingest_arguments import add_arguments
+from search.management.ingest_output import print_not_applied, print_not_read, print_report
+from search.management.ingest_prune import prune
+from search.management.ingest_watch import watch
 from search.management.progress import progress_of
-from search.management.pruning import prune
-from search.management.watching import watch
 from search.models import Run
 from search.models.albums import LONGEST_TITLE
 from search.objects.storage import StorageUnavailable

@@ -5,11 +5,11 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from search.curation.captures import read_again
+from search.curation.metadata_import import read_again
 from search.ingestion.metadata_rereading import Rereading, count_unread
-from search.ingestion.runs import Record
+from search.ingestion.run_recording import Record
 from search.management.base import CollectionCommand, at_least_one
-from search.management.embedding import as_command_errors, stopped_by_signals, summarise
+from search.management.embedding_commands import as_command_errors, stopped_by_signals, summarise
 from search.management.progress import progress_of
 from search.models import Run
 

@@ -11,7 +11,7 @@ from django.core.management.base import CommandError
 
 from search.ingestion import Finding, Problem, Reconciled, delete_pending
 from search.ingestion.reconciling import OLD_AFTER
-from search.ingestion.runs import Origin
+from search.ingestion.run_recording import Origin
 from search.management.base import CollectionCommand
 from search.models import Run
 from search.objects.storage import StorageUnavailable

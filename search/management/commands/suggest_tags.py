@@ -8,7 +8,7 @@ from django.core.management.base import CommandError
 from search.embedding import ModelUnavailable
 from search.ingestion import Report
 from search.management.base import CollectionCommand
-from search.management.embedding import stopped_by_signals
+from search.management.embedding_commands import stopped_by_signals
 from search.management.progress import progress_of
 from search.models import Image
 from search.relevance import calibrate_if_due

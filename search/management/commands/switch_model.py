@@ -10,11 +10,11 @@ from search import switching
 from search.embedding import Pair
 from search.ingestion import Pending, Report, Worker
 from search.management.base import CollectionCommand
-from search.management.embedding import as_command_errors, stopped_by_signals
+from search.management.embedding_commands import as_command_errors, stopped_by_signals
 from search.management.progress import progress_of
-from search.management.switching import print_state
+from search.management.switch_output import print_state
 from search.models import Image
-from search.switching import activating, copying, preparing
+from search.switching import activating, preparing, vector_copying
 
 
 class Command(CollectionCommand):
@@ -86,7 +86,7 @@ class Command(CollectionCommand):
 
     def _activate(self) -> None:
         with stopped_by_signals(self.stderr) as stop:
-            if not copying.is_left():
+            if not vector_copying.is_left():
                 named = activating.require_prepared()
                 if not self._caught_up(named, stop):
                     return
@@ -122,11 +122,11 @@ class Command(CollectionCommand):
 
     def _settle(self, stop: threading.Event) -> None:
         """Copy the new vectors into the pictures' rows, and embed pictures that were added meanwhile."""
-        if copying.is_left():
+        if vector_copying.is_left():
             self._say("Copying the vectors into the pictures' rows, in the background of searches ...")
-            with progress_of(copying.left(), self.stdout) as progress:
+            with progress_of(vector_copying.left(), self.stdout) as progress:
                 switching.copy_vectors(stop, progress)
-        if stop.is_set() and copying.is_left():
+        if stop.is_set() and vector_copying.is_left():
             self._say("Stopped. `manage.py switch_model --activate` resumes copying, as `embed_pending` does.")
             return
         pending = Image.objects.pending().filter(embedding_failure="").count()

@@ -7,11 +7,11 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from search.ingestion.tables import MetadataError
+from search.ingestion.table_formats import MetadataError
 from search.management.base import CollectionCommand
 from search.models import VocabularyTag
-from search.tagging.tables import read_vocabulary, write_vocabulary
 from search.tagging.vocabulary import load_starting
+from search.tagging.vocabulary_tables import read_vocabulary, write_vocabulary
 
 
 class Command(CollectionCommand):
