@@ -45,7 +45,7 @@ else:
 
 registry.count(
     "suggestions",
-    gettext_lazy("Suggestions waiting"),
+    gettext_lazy("Pending suggestions"),
     lambda: pending(TagSuggestion.objects.all()).count(),
     "admin:search_vocabularytag_changelist",
 )
@@ -64,11 +64,11 @@ class AliasesField(forms.CharField):
         names = [normalised_text(name) for name in super().clean(value).split(",")]
         if too_long := [name for name in names if len(name) > LONGEST_TAG]:
             raise ValidationError(
-                _("A tag has at most %(limit)s characters: “%(tag)s…” is longer.")
+                _("A tag can have at most %(limit)s characters; “%(tag)s…” is longer.")
                 % {"limit": LONGEST_TAG, "tag": too_long[0][:30]}
             )
         if len({name.casefold() for name in names if name}) > MOST_ALIASES:
-            raise ValidationError(_("A tag has at most %(limit)s aliases.") % {"limit": MOST_ALIASES})
+            raise ValidationError(_("A tag can have at most %(limit)s aliases.") % {"limit": MOST_ALIASES})
         return clean_tags(names)
 
     def has_changed(self, initial: Any, data: Any) -> bool:
@@ -80,7 +80,7 @@ class TagForm(_TagForm):
         label=gettext_lazy("Aliases"),
         required=False,
         widget=admin.widgets.AdminTextInputWidget,
-        help_text=gettext_lazy("Other names by which it is found, separated by commas."),
+        help_text=gettext_lazy("Other names of this tag, separated by commas."),
     )
 
     class Meta:
@@ -95,7 +95,7 @@ class MergeForm(forms.Form):
         label=gettext_lazy("Merge into"),
         max_length=LONGEST_TAG,
         widget=forms.TextInput(attrs={"list": "known-tags", "class": "vTextField", "autocomplete": "off"}),
-        help_text=gettext_lazy("Any name of the tag that stays."),
+        help_text=gettext_lazy("Any name of the tag to keep."),
     )
 
     def __init__(self, *args: Any, tag: VocabularyTag, **options: Any) -> None:
@@ -117,8 +117,8 @@ class TableForm(forms.Form):
         label=gettext_lazy("Table"),
         widget=forms.FileInput(attrs={"accept": ".csv,.tsv,.jsonl"}),
         help_text=gettext_lazy(
-            "CSV, TSV or JSON Lines with any of the columns name, english, korean, phrase, aliases and parent. Tags "
-            "that are known are changed, and those that the table lacks stay."
+            "CSV, TSV or JSON Lines with any of the columns name, english, korean, phrase, aliases and "
+            "parent. Existing tags are updated; tags missing from the table are kept."
         ),
     )
 
@@ -177,7 +177,7 @@ class TagAdmin(Sturdy):
             "words": words,
             "sort": sort,
             "sorts": {
-                "waiting": _("Suggestions waiting"),
+                "waiting": _("Pending suggestions"),
                 "pictures": _("Pictures"),
                 "name": _("Name"),
             },
@@ -232,7 +232,9 @@ class TagAdmin(Sturdy):
 
 
 def _renamed(revision: Revision) -> str:
-    text = ngettext("%(count)s picture has the new name.", "%(count)s pictures have the new name.", revision.count)
+    text = ngettext(
+        "The tag was renamed in %(count)s picture.", "The tag was renamed in %(count)s pictures.", revision.count
+    )
     return text % {"count": f"{revision.count:,}"}
 
 
@@ -244,7 +246,7 @@ def _started(request: HttpRequest) -> HttpResponse:
     count = load_starting()
     forget_names()
     text = ngettext("%(count)s tag was added.", "%(count)s tags were added.", count) % {"count": f"{count:,}"}
-    following = _("Suggestions follow within some minutes.")
+    following = _("Suggestions appear within a few minutes.")
     messages.success(request, f"{text} {following}")
     return redirect("admin:search_vocabularytag_changelist")
 
@@ -263,7 +265,7 @@ def _imported(request: HttpRequest, model_admin: TagAdmin) -> HttpResponse:
             form.add_error("table", str(error))
         else:
             forget_names()
-            text = _("%(added)s tags were added, and %(changed)s changed.")
+            text = _("%(added)s tags were added and %(changed)s were changed.")
             messages.success(request, text % {"added": imported.added, "changed": imported.changed})
             for where, why in imported.problems[:MOST_PROBLEMS]:
                 messages.warning(request, f"{where}: {why}")
@@ -309,7 +311,7 @@ def _merged(request: HttpRequest, pk: int, model_admin: TagAdmin) -> HttpRespons
                 raise
             messages.error(request, busy())
         else:
-            text = _("“%(tag)s” is a name of “%(into)s” now.") % {"tag": tag.name, "into": into.name}
+            text = _("“%(tag)s” is now a name of “%(into)s”.") % {"tag": tag.name, "into": into.name}
             if revision.pk:
                 text += " " + _renamed(revision)
             messages.success(request, with_undo(text, revision))

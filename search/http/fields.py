@@ -27,11 +27,11 @@ class TagsField(forms.CharField):
         tags = [normalised_text(tag) for tag in text.split(",")]
         if too_long := [tag for tag in tags if len(tag) > LONGEST_TAG]:
             raise forms.ValidationError(
-                _("A tag has at most %(limit)s characters: “%(tag)s…” is longer.")
+                _("A tag can have at most %(limit)s characters; “%(tag)s…” is longer.")
                 % {"limit": LONGEST_TAG, "tag": too_long[0][:30]}
             )
         if len({tag.casefold() for tag in tags if tag}) > MOST_TAGS:
-            raise forms.ValidationError(_("A picture has at most %(limit)s tags.") % {"limit": MOST_TAGS})
+            raise forms.ValidationError(_("A picture can have at most %(limit)s tags.") % {"limit": MOST_TAGS})
         return clean_tags(text)
 
     def has_changed(self, initial: Any, data: Any) -> bool:

@@ -38,7 +38,7 @@ class Private(models.Model):
     image = models.OneToOneField(
         "search.Image", primary_key=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="private"
     )
-    visibility = models.CharField(_("who sees it"), max_length=7, choices=Visibility, editable=False)
+    visibility = models.CharField(_("visible to"), max_length=7, choices=Visibility, editable=False)
     hidden = models.BooleanField(editable=False)
 
     objects = PrivateQuerySet.as_manager()

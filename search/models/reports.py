@@ -42,7 +42,7 @@ class Report(models.Model):
         related_name="reports",
     )
     created = models.DateTimeField(_("created"), db_default=Now(), editable=False)
-    resolved = models.DateTimeField(_("resolved"), null=True, blank=True, editable=False)
+    resolved = models.DateTimeField(_("resolved on"), null=True, blank=True, editable=False)
     resolver = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("resolved by"),

@@ -17,7 +17,7 @@ def pictures(known: Known) -> Section:
             Figure("hidden", _("Hidden"), found_in(found, "hidden"), IMAGES, "hidden=yes"),
             Figure("bytes", _("Size of the originals"), found_in(found, "bytes"), IMAGES, "o=-5", unit="bytes"),
             Figure("trashed", _("In the trash"), found_in(found, "trashed"), "admin:search_trashed_changelist"),
-            Figure("deleted", _("Deleted for good, and kept out"), found_in(found, "deleted")),
+            Figure("deleted", _("Deleted permanently and blocked"), found_in(found, "deleted")),
         ]
         active = active_model()
         for model, count in found_in(found, "models") or []:
@@ -28,7 +28,7 @@ def pictures(known: Known) -> Section:
         figures.append(
             Figure(
                 "other_models",
-                _("Found by no search: their vectors are of another model"),
+                _("Not searchable: vectors of another model"),
                 other,
                 is_wrong=bool(other),
                 fix="manage.py reembed",
@@ -45,7 +45,7 @@ def lacking(known: Known) -> Section:
         "title": _("Without a title"),
         "description": _("Without a description"),
         "date": _("Without a date taken"),
-        "windows": _("Wide or tall, and found by their middle alone"),
+        "windows": _("Wide or tall pictures of which only the centre can be found"),
     }
 
     def make(found: Any) -> list[Figure]:
@@ -54,7 +54,7 @@ def lacking(known: Known) -> Section:
             for name, label in labels.items()
         ]
 
-    return looked("lacking", gettext_lazy("What is lacking"), "counts", known, make)
+    return looked("lacking", gettext_lazy("Missing details"), "counts", known, make)
 
 
 def deciding(known: Known) -> Section:
@@ -75,30 +75,28 @@ def deciding(known: Known) -> Section:
                 "not_compared",
                 _("Not compared yet"),
                 found_in(found, "not_compared"),
-                note=_("whoever runs this site does that: %(command)s") % {"command": "manage.py find_duplicates"},
+                note=_("run by the site administrator: %(command)s") % {"command": "manage.py find_duplicates"},
             )
         )
         figures.append(
-            Figure(
-                "reported", _("Pictures that were reported"), found_in(found, "reported"), IMAGES, "reported=pending"
-            )
+            Figure("reported", _("Reported pictures"), found_in(found, "reported"), IMAGES, "reported=pending")
         )
         return figures + [
             Figure(one.name, one.label, found_in(found, "extra", one.name), one.view, one.query)
             for one in registry.counts.values()
         ]
 
-    return looked("deciding", gettext_lazy("What waits for somebody to decide"), "counts", known, make)
+    return looked("deciding", gettext_lazy("Pending decisions"), "counts", known, make)
 
 
 def storage(known: Known) -> Section:
     labels = (
-        ("original missing", _("Originals missing"), "lacks=original"),
-        ("original damaged", _("Originals damaged"), "lacks=original"),
-        ("thumbnail missing", _("Thumbnails missing"), "lacks=thumbnail"),
-        ("original out of reach", _("Originals that stay where nothing answers"), ""),
-        ("no row", _("Files of no picture"), ""),
-        ("never finished", _("Files never finished"), ""),
+        ("original missing", _("Missing originals"), "lacks=original"),
+        ("original damaged", _("Damaged originals"), "lacks=original"),
+        ("thumbnail missing", _("Missing thumbnails"), "lacks=thumbnail"),
+        ("original out of reach", _("Originals in unreachable storage"), ""),
+        ("no row", _("Files that belong to no picture"), ""),
+        ("never finished", _("Incomplete files"), ""),
     )
 
     def make(found: Any) -> list[Figure]:
@@ -111,8 +109,8 @@ def storage(known: Known) -> Section:
             )
         not_asked = found_in(found, "not_asked")
         if not_asked:
-            note = _("each takes a request: %(command)s asks") % {"command": "manage.py reconcile"}
-            figures.append(Figure("not_asked", _("Originals elsewhere, not looked for"), not_asked, note=note))
+            note = _("each needs a request: run %(command)s to check them") % {"command": "manage.py reconcile"}
+            figures.append(Figure("not_asked", _("Originals elsewhere, not checked"), not_asked, note=note))
         return figures
 
     return looked("storage", gettext_lazy("Files"), "storage", known, make)
@@ -120,19 +118,19 @@ def storage(known: Known) -> Section:
 
 def index(known: Known) -> Section:
     def make(found: Any) -> list[Figure]:
-        every = _("every vector is read") if _is_scanned(found) else ""
+        every = _("every vector is scanned") if _is_scanned(found) else ""
         figures = [
-            Figure("index_bytes", _("Size of the index"), found_in(found, "index", "size"), unit="bytes"),
+            Figure("index_bytes", _("Index size"), found_in(found, "index", "size"), unit="bytes"),
             Figure(
                 "pictures_recall",
-                _("Of the nearest 24, a search by a picture shows"),
+                _("Recall of the nearest 24, search by picture"),
                 1.0 if every else found_in(found, "pictures_recall"),
                 unit="share",
                 note=every,
             ),
             Figure(
                 "words_recall",
-                _("Of the nearest 24, a search by words shows"),
+                _("Recall of the nearest 24, search by text"),
                 1.0 if every else found_in(found, "words_recall"),
                 unit="share",
                 note=every,
@@ -142,7 +140,7 @@ def index(known: Known) -> Section:
             figures.append(Figure(f"advice {number}", reason, command, is_wrong=True, fix=command))
         return figures
 
-    return looked("index", gettext_lazy("The index of the vectors"), "index", known, make)
+    return looked("index", gettext_lazy("Vector index"), "index", known, make)
 
 
 def _is_scanned(found: Any) -> bool:
@@ -153,12 +151,12 @@ def _is_scanned(found: Any) -> bool:
 def outliers(known: Known) -> Section:
     def make(found: Any) -> list[Figure]:
         left = found_in(found, "left")
-        note = _("%(left)s pictures are still to be looked at") % {"left": f"{left:,}"} if left else ""
-        too_few = _("too few pictures to tell") if found and found["fence"] is None else ""
+        note = _("%(left)s pictures are not checked yet") % {"left": f"{left:,}"} if left else ""
+        too_few = _("not enough pictures") if found and found["fence"] is None else ""
         value = None if too_few else found_in(found, "outliers")
         return [
-            Figure("outliers", _("Far from all others"), value, IMAGES, "outliers=yes", note or too_few),
-            Figure("outliers_measured", _("Pictures looked at"), found_in(found, "measured")),
+            Figure("outliers", _("Unlike all others"), value, IMAGES, "outliers=yes", note or too_few),
+            Figure("outliers_measured", _("Checked pictures"), found_in(found, "measured")),
         ]
 
     return looked("outliers", gettext_lazy("Outliers"), "outliers", known, make)
