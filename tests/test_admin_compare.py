@@ -59,7 +59,7 @@ def test_both_models_lists_stand_side_by_side_nearest_first(world: World, as_car
     page = response.content.decode()
     assert OTHER in page
     assert "It has vectors of 30 pictures." in page
-    assert f"{response.context['found'].overlap} of 24 pictures stand in both lists." in page
+    assert f"{response.context['found'].overlap} of 24 pictures are in both lists." in page
     assert "Kendall" in page
 
 
@@ -138,15 +138,15 @@ def test_one_model_that_can_not_be_used_leaves_the_other_list(world: World, as_c
     monkeypatch.setattr(side_by_side, "text_vector_of", refuse)
     response = as_carol.get(PAGE, {"q": "sea"})
     assert [len(found) for found in lists(response)] == [24, 0]
-    assert "This model is being loaded" in response.content.decode()
+    assert "This model is still loading" in response.content.decode()
     blind = as_carol.get(PAGE, {"q": "sea", "blind": "1"}).content.decode()
-    assert "can&#x27;t be used just now" in blind or "can't be used just now" in blind
+    assert "is not available right now" in blind
 
 
 def test_a_set_whose_words_nobody_can_read_is_told(world: World, as_carol: Client, monkeypatch):
     monkeypatch.setattr(pairs, "pair_of", lambda model: None if model == OTHER else active_pair())
     page = as_carol.get(PAGE, {"q": "sea"}).content.decode()
-    assert f"Which model for words belongs to {OTHER} is not known" in page
+    assert f"The text model that belongs to {OTHER} is not known" in page
 
 
 def test_a_model_for_words_of_another_space_is_told(world: World, as_carol: Client, monkeypatch):
@@ -163,7 +163,7 @@ def test_a_set_that_is_dropped_in_this_very_moment_is_told(world: World, as_caro
     drop_set(world.other)
     response = as_carol.get(PAGE, {"q": "sea"})
     assert response.status_code == 400
-    assert "There is no such set of vectors here any more" in response.content.decode()
+    assert "This set of vectors no longer exists" in response.content.decode()
 
 
 def test_one_model_alone_is_nothing_to_compare(as_carol: Client):
@@ -177,9 +177,9 @@ def test_one_model_alone_is_nothing_to_compare(as_carol: Client):
     ("asked", "told"),
     [
         ({"q": "x" * 1_001}, "1,001 characters"),
-        ({"q": "sea", "first": "99"}, "There is no such set"),
-        ({"q": "sea", "second": "a"}, "There is no such set"),
-        ({"q": "-sea"}, "Write what the pictures should show"),
+        ({"q": "sea", "first": "99"}, "This set of vectors no longer exists"),
+        ({"q": "sea", "second": "a"}, "This set of vectors no longer exists"),
+        ({"q": "-sea"}, "Describe what the pictures should show"),
         ({"like": "mistyped"}, "is not known"),
         ({"like": str(uuid.UUID(int=1))}, "hidden or deleted"),
     ],

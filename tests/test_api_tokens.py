@@ -77,7 +77,7 @@ def test_nobody_has_more_than_so_many(as_alice: Client, alice: User):
 
 def test_a_revoked_token_opens_nothing(as_alice: Client, token: str):
     response = as_alice.post(f"{PAGE}{ApiToken.objects.get().pk}/revoke", follow=True)
-    assert "“laptop” is revoked" in response.text
+    assert "“laptop” was revoked" in response.text
     assert bearing(token).get("/api/search").status_code == 401
 
 

@@ -55,7 +55,7 @@ def test_an_address_that_takes_no_pictures_refuses_a_large_body_unread(client: C
     answer = announce(client, reverse(name), 4_000_000)
 
     assert answer.status_code == 413
-    assert "What was sent is too large." in answer.content.decode()
+    assert "The data you sent is too large." in answer.content.decode()
     assert "At most 2.6" in answer.content.decode()
 
 
@@ -171,7 +171,7 @@ def test_a_full_temporary_folder_is_told_and_leaves_nothing(
 
     assert answer.status_code == 503
     assert answer["Retry-After"]
-    assert "There is no room here just now for what you send." in answer.content.decode()
+    assert "There is not enough disk space for this upload." in answer.content.decode()
     assert list(temporary_folder.iterdir()) == []
     assert not Image.objects.exists()
 

@@ -425,7 +425,7 @@ def test_the_page_tells_when_and_with_what_a_picture_was_taken(client, shown):
 def test_a_guessed_date_is_told_as_one(client):
     image = an_image()
     Capture.objects.create(image=image, taken=wall(2023, 7, 14), taken_from="name")
-    assert "about July 14, 2023 (from the name of its file)" in client.get(image.get_absolute_url()).content.decode()
+    assert "about July 14, 2023 (from the file name)" in client.get(image.get_absolute_url()).content.decode()
 
 
 def test_the_api_tells_the_same(client, shown):
@@ -520,7 +520,7 @@ def test_a_curator_dates_a_picture_of_which_nothing_was_read(as_carol):
 def test_a_place_needs_both_its_numbers(as_carol, shown):
     page = reverse("admin:search_image_change", args=[shown.pk])
     answer = as_carol.post(page, posted(from_camera(shown), longitude=""))
-    assert "A place has a latitude and a longitude." in answer.content.decode()
+    assert "A location needs both a latitude and a longitude." in answer.content.decode()
 
 
 def test_curators_find_pictures_by_year_camera_and_place(as_carol, shown):

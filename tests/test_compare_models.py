@@ -264,7 +264,7 @@ def test_one_query_is_shown_side_by_side(world: World):
         (["own.csv", "--images", "."], "Name one or two by --model"),
         (["--judgements", "--images", ".", "--model", "a"], "leave out --images"),
         (["--judgements", "--model", OTHER, OTHER], "the curators' judgements"),
-        (["--query", "", "--model", OTHER, OTHER], "Write what the pictures should show"),
+        (["--query", "", "--model", OTHER, OTHER], "Describe what the pictures should show"),
         (["--query", "x" * 2_000, "--model", OTHER, OTHER], "2,000 characters"),
         (["--export", "no/folder/a.csv"], "no/folder/a.csv: No such file"),
     ],

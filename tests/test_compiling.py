@@ -617,7 +617,7 @@ def test_who_would_wait_too_long_for_a_model_that_is_being_loaded_is_told_so(mon
 @pytest.mark.django_db
 @pytest.mark.parametrize(("path", "kind"), [("/search", "text/html"), ("/api/search", "application/problem+json")])
 @pytest.mark.parametrize(
-    ("reason", "told"), [(Busy, "Many people are searching at this moment."), (Loading, "The search is starting.")]
+    ("reason", "told"), [(Busy, "Too many people are searching right now."), (Loading, "Search is starting.")]
 )
 def test_a_search_that_would_wait_too_long_is_told_when_to_come_again(
     client: Client, monkeypatch: pytest.MonkeyPatch, path: str, kind: str, reason: type[Busy], told: str

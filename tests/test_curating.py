@@ -50,7 +50,7 @@ def test_what_is_selected_is_tagged_at_once_and_the_change_can_be_undone(
     (revision,) = Revision.objects.all()
     assert (revision.by, revision.door, revision.search, revision.count) == (carol, "page", "q=boat", 2)
     undone = as_carol.post(UNDO, {"revision": told["undo"]}, headers=JSON).json()
-    assert undone["done"] == "2 pictures are as they were before."
+    assert undone["done"] == "2 pictures were reverted."
     assert set(map(tuple, tags().values())) == {("sea",)}
 
 
@@ -72,12 +72,12 @@ def test_of_a_form_that_showed_what_was_there_what_was_changed_in_it_is_set_and_
     as_carol: Client,
 ) -> None:
     image = an_image("A", author="Ada", licence="CC0")
-    Image.objects.update(licence="changed meanwhile")
+    Image.objects.update(licence="list has changed")
     fields = {"title": "A", "author": "", "licence": "CC0"}
     do(as_carol, "edit", image, **fields, **{f"shown-{name}": value for name, value in fields.items() if value},
        **{"shown-author": "Ada"})  # fmt: skip
     image.refresh_from_db()
-    assert (image.title, image.author, image.licence) == ("A", "", "changed meanwhile")
+    assert (image.title, image.author, image.licence) == ("A", "", "list has changed")
 
 
 @pytest.mark.parametrize("verb", ["hide", "trash"])
@@ -112,7 +112,7 @@ def test_one_picture_is_hidden_shown_and_deleted_without_a_question(as_carol: Cl
 def test_what_is_deleted_for_good_is_asked_about_even_alone(as_carol: Client, sea: list[Image], settings: Any) -> None:
     settings.TRASH_DAYS = 0
     asked = do(as_carol, "trash", sea[0]).json()
-    assert "for good" in asked["question"]
+    assert "permanently" in asked["question"]
     assert Image.objects.count() == 3
 
 
@@ -130,9 +130,9 @@ def test_without_a_script_the_answer_is_a_page_with_the_way_to_undo(as_carol: Cl
     answer = as_carol.post(CHANGE, {"do": "hide", "set": kept[1], "next": "/search?q=tag:sea"}, follow=True)
     assert answer.redirect_chain == [("/search?q=tag:sea", 302)]
     revision = Revision.objects.get()
-    assert "3 pictures are hidden now." in answer.text
+    assert "3 pictures are now hidden." in answer.text
     assert f'name="revision" value="{revision.pk}"' in answer.text
-    assert "are as they were before" in said(as_carol.post(UNDO, {"revision": revision.pk}, follow=True))
+    assert "were reverted" in said(as_carol.post(UNDO, {"revision": revision.pk}, follow=True))
 
 
 def test_a_later_change_of_the_same_field_is_kept_and_named(
@@ -142,7 +142,7 @@ def test_a_later_change_of_the_same_field_is_kept_and_named(
     log_in_staff(client, "change_image")
     do(client, "tag", sea[0], tags="later")
     undone = as_carol.post(UNDO, {"revision": told["undo"]}, headers=JSON).json()["done"]
-    assert undone == "2 pictures are as they were before. 1 was changed again by dora and is left so."
+    assert undone == "2 pictures were reverted. 1 picture was skipped, because dora changed it later."
     assert tags()["A"] == ["sea", "x", "later"]
 
 
@@ -249,16 +249,16 @@ def test_what_others_have_done_is_undone_by_who_may_change_pictures_alone(
 @pytest.mark.parametrize(
     ("fields", "problem"),
     [
-        ({"do": "odd"}, "no such change"),
-        ({"do": ""}, "no such change"),
-        ({"do": "tag", "tags": " , "}, "Write a tag first"),
+        ({"do": "odd"}, "This change does not exist"),
+        ({"do": ""}, "This change does not exist"),
+        ({"do": "tag", "tags": " , "}, "Enter a tag first"),
         ({"do": "tag", "tags": "x" * 61}, "at most 60"),
-        ({"do": "edit"}, "Fill in what is to be changed"),
+        ({"do": "edit"}, "Fill in what you want to change"),
         ({"do": "edit", "source_link": "javascript:alert(1)"}, "Source link: "),
         ({"do": "edit", "title": "x" * 301}, "300"),
-        ({"do": "hide", "set": "odd"}, "Begin anew"),
-        ({"do": "hide", "set": str(uuid.uuid4())}, "Begin anew"),
-        ({"do": "hide", "id": "odd"}, "named wrongly"),
+        ({"do": "hide", "set": "odd"}, "Start again"),
+        ({"do": "hide", "set": str(uuid.uuid4())}, "Start again"),
+        ({"do": "hide", "id": "odd"}, "One of the pictures is unknown"),
         ({"do": "hide", "id": []}, "Choose at least one"),
         ({"do": "hide", "id": str(uuid.uuid4())}, "None of these pictures"),
     ],

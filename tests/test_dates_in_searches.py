@@ -276,7 +276,7 @@ def test_an_address_that_names_no_place_shows_the_timeline_from_its_end(client: 
 def test_without_any_date_it_says_so_and_to_curators_what_reads_them(client: Client, as_carol: Client) -> None:
     taken("one", None)
     page = client.get("/timeline/").content.decode()
-    assert "Of no picture here" in page
+    assert "The date taken is not known" in page
     assert "read_metadata" not in page
     assert "read_metadata" in as_carol.get("/timeline/").content.decode()
     assert "/search?dated=unknown" in page

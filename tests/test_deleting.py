@@ -308,10 +308,10 @@ def test_a_curator_is_told_that_files_are_still_there(as_carol: Client, hanging:
     if how == "one":
         page = reverse("admin:search_image_delete", args=[images[0].pk])
         answer = as_carol.post(page, {"post": "yes"}, follow=True)
-        told = "1 picture is deleted. The files of 1 picture are still being removed from the storage."
+        told = "1 picture was deleted permanently. The files of 1 picture are still being removed from the storage."
     else:
         answer = act(as_carol, "delete_selected", *images, post="yes")
-        told = "3 pictures are deleted. The files of 3 pictures are still being removed from the storage."
+        told = "3 pictures were deleted permanently. The files of 3 pictures are still being removed from the storage."
 
     assert told in said(answer)
     assert "removed with the next deletion, or by manage.py reconcile." in said(answer)

@@ -185,7 +185,7 @@ def test_a_search_that_can_not_be_run_any_more_is_an_empty_feed_that_says_so(cli
     image.delete()
     feed = read(client, saved)
     assert titles(feed) == []
-    assert "can't be searched by" in text(feed, "subtitle")
+    assert "can't search by this picture" in text(feed, "subtitle")
 
 
 def test_it_holds_fifty_entries_at_most(client: Client, saved: SavedSearch):

@@ -22,8 +22,8 @@ from tests.web_servers import ALSO_PUBLIC, PRIVATE, PUBLIC, Server, Web, answer,
 __all__ = ["web"]
 
 NOT_PUBLIC = "There is no public web server at this address."
-BROKEN = "The server of this address does not answer, or breaks off."
-INSECURE = "A secure connection to the server of this address is not possible."
+BROKEN = "The server of this address does not respond, or closes the connection."
+INSECURE = "No secure connection could be made to the server of this address."
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n"
 PICTURE = picture_bytes()
 
@@ -132,7 +132,7 @@ def test_redirects_are_followed_three_times(web: Web):
         "/-1": leading_to("/0"),
     }
     assert fetch_picture(at(server, "/0")) == PICTURE
-    assert refusal(at(server, "/-1")) == "This address leads on to another one more than 3 times."
+    assert refusal(at(server, "/-1")) == "This address redirects more than 3 times."
     assert len(server.requests) == 8
 
 
@@ -164,29 +164,29 @@ def test_https_is_verified_by_the_name_that_was_asked_for(
 
 @pytest.mark.parametrize("url", ["", "   ", "\n"])
 def test_no_address_is_told(url: str):
-    assert refusal(url) == "Write the address of a picture."
+    assert refusal(url) == "Enter the address of a picture."
 
 
 def test_a_giant_address_is_told_its_length():
     assert (
-        refusal("http://a.test/" + "x" * LONGEST) == "This address has 2,014 characters; at most 2,000 are possible."
+        refusal("http://a.test/" + "x" * LONGEST) == "This address has 2,014 characters; the limit is 2,000."
     )
 
 
 @pytest.mark.parametrize("url", OTHER_KINDS.split())
 def test_only_http_and_https_are_asked(url: str):
-    assert refusal(url) == "Only addresses that begin with http:// or https:// can be searched by."
+    assert refusal(url) == "You can only search by addresses that begin with http:// or https://."
 
 
 @pytest.mark.parametrize("url", ["http://ann:secret@a.test/", "http://ann@a.test/", "https://:secret@a.test/"])
 def test_no_password_is_passed_on(url: str):
-    assert refusal(url) == "An address with a user name or password in it can't be searched by."
+    assert refusal(url) == "You can't search by an address that contains a user name or a password."
 
 
 @pytest.mark.parametrize("port", [1, 22, 25, 6379, 5432, 9200, 65535])
 def test_only_ports_of_web_servers_are_asked(port: int):
     for url in (f"http://a.test:{port}/", f"https://[2606:4700::1]:{port}/", f"http://{PRIVATE}:{port}/"):
-        assert refusal(url) == "Pictures are fetched from these ports only: 80, 443, 8080, 8443."
+        assert refusal(url) == "Pictures can only be fetched from these ports: 80, 443, 8080, 8443."
 
 
 @pytest.mark.parametrize("host", ["", "a b", *NO_HOSTS.split()])
@@ -204,7 +204,7 @@ def test_what_no_address_can_hold_is_not_valid(url: str):
 
 def test_a_backslash_does_not_hide_the_host(web: Web):
     web.names["b.test"] = [PRIVATE]
-    assert refusal("http://a.test\\@b.test/") == "An address with a user name or password in it can't be searched by."
+    assert refusal("http://a.test\\@b.test/") == "You can't search by an address that contains a user name or a password."
 
 
 # Where an address may lead
@@ -285,14 +285,14 @@ def test_every_redirect_is_checked_anew(web: Web):
         (f"http://{PRIVATE}/", NOT_PUBLIC),
         ("http://169.254.169.254/latest/meta-data/", NOT_PUBLIC),
         ("//[::1]/", NOT_PUBLIC),
-        ("file:///etc/passwd", "Only addresses that begin with http:// or https:// can be searched by."),
-        ("ftp://a.test/", "Only addresses that begin with http:// or https:// can be searched by."),
-        ("http://ann:secret@a.test/", "An address with a user name or password in it can't be searched by."),
+        ("file:///etc/passwd", "You can only search by addresses that begin with http:// or https://."),
+        ("ftp://a.test/", "You can only search by addresses that begin with http:// or https://."),
+        ("http://ann:secret@a.test/", "You can't search by an address that contains a user name or a password."),
         ("http://2130706433/", "This is not a valid address."),
-        ("http://[::1", "This address leads on to another one that is not valid."),
-        ("http://a.test:22/", "Pictures are fetched from these ports only"),
+        ("http://[::1", "This address redirects to an address that is not valid."),
+        ("http://a.test:22/", "Pictures can only be fetched from these ports"),
         ("http://\xff/", "not valid"),
-        ("", "The server of this address answers with the error 302."),
+        ("", "The server of this address returned the error 302."),
     ],
 )
 def test_a_redirect_may_lead_only_where_an_address_may(web: Web, location: str, told: str):
@@ -306,20 +306,20 @@ def test_a_redirect_may_lead_only_where_an_address_may(web: Web, location: str, 
 @pytest.mark.parametrize("status", ["404 Not Found", "500 Oops", "204 No Content", "206 Part", "304 Same"])
 def test_an_error_is_told_with_its_number(web: Web, status: str):
     server = web.server({"/": answer(PICTURE if status[0] != "3" else b"", status=status)})
-    assert refusal(at(server, "/")) == f"The server of this address answers with the error {status[:3]}."
+    assert refusal(at(server, "/")) == f"The server of this address returned the error {status[:3]}."
 
 
 @pytest.mark.parametrize("kind", ["text/html; charset=utf-8", "application/octet-stream", "video/mp4", "", "x" * 9000])
 def test_what_is_not_called_a_picture_is_not_read(web: Web, kind: str):
     server = web.server({"/": answer(PICTURE, kind=kind)})
-    assert refusal(at(server, "/")).startswith("This is not the address of a picture, but of a page or file.")
+    assert refusal(at(server, "/")).startswith("This is the address of a page or a file, not of a picture.")
 
 
 def test_a_picture_over_the_limit_is_refused_before_it_is_read(web: Web, settings):
     settings.UPLOAD_MAX_MB = 1
     head = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: 1000001\r\n\r\n"
     server = web.server({"/": head, "/most": answer(bytes(1_000_000))})
-    assert refusal(at(server, "/")) == "The picture at this address has more than 1 MB."
+    assert refusal(at(server, "/")) == "The picture at this address is larger than 1 MB."
     assert len(fetch_picture(at(server, "/most"))) == 1_000_000
 
 
@@ -332,7 +332,7 @@ def test_an_endless_body_is_read_up_to_the_limit(web: Web, settings):
             connection.sendall(bytes(65536))
 
     server = web.server({"/": pour})
-    assert refusal(at(server, "/")) == "The picture at this address has more than 1 MB."
+    assert refusal(at(server, "/")) == "The picture at this address is larger than 1 MB."
 
 
 def test_a_body_that_is_cut_short_is_told(web: Web):
@@ -388,7 +388,7 @@ def test_a_slow_server_has_its_seconds_in_all(web: Web, monkeypatch: pytest.Monk
     server = web.server()
     server.answers["/"] = server.slowly(data, start)
     began = time.monotonic()
-    assert refusal(at(server, "/")) == "The server of this address takes longer than 0.4 seconds."
+    assert refusal(at(server, "/")) == "The server of this address did not respond within 0.4 seconds."
     assert time.monotonic() - began < 15  # it would send for minutes
 
 
@@ -400,7 +400,7 @@ def test_redirects_share_the_seconds(web: Web, monkeypatch: pytest.MonkeyPatch):
         return lambda connection: server.ended.wait(0.2) or connection.sendall(leading_to(path))
 
     server.answers |= {"/0": later("/1"), "/1": later("/2"), "/2": later("/3"), "/3": answer(PICTURE)}
-    assert refusal(at(server, "/0")) == "The server of this address takes longer than 0.5 seconds."
+    assert refusal(at(server, "/0")) == "The server of this address did not respond within 0.5 seconds."
 
 
 def test_a_silent_handshake_has_its_seconds(web: Web, monkeypatch: pytest.MonkeyPatch):
@@ -408,7 +408,7 @@ def test_a_silent_handshake_has_its_seconds(web: Web, monkeypatch: pytest.Monkey
     with socket.create_server((PUBLIC, 0)) as listener:  # nobody takes the connection
         port = listener.getsockname()[1]
         web.allow(port)
-        assert refusal(f"https://{PUBLIC}:{port}/") == "The server of this address takes longer than 0.3 seconds."
+        assert refusal(f"https://{PUBLIC}:{port}/") == "The server of this address did not respond within 0.3 seconds."
 
 
 def test_a_resolver_that_does_not_answer_has_the_same_words(monkeypatch: pytest.MonkeyPatch):
@@ -432,7 +432,7 @@ def test_only_so_many_are_fetched_at_once(web: Web):
         fetching = [people.submit(fetch_picture, at(server, "/hold")) for _ in range(4)]
         for _ in fetching:
             assert arrived.acquire(timeout=30)
-        assert refusal(at(server, "/")) == "Too many pictures are being fetched just now. Try again in a moment."
+        assert refusal(at(server, "/")) == "Too many pictures are being fetched right now. Try again in a moment."
         go_on.set()
         assert [one.result() for one in fetching] == [PICTURE] * 4
     assert fetch_picture(at(server, "/")) == PICTURE

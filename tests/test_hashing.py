@@ -58,7 +58,7 @@ def test_hashing_steps_back_behind_searches():
 def test_one_more_than_may_wait_is_told_to_come_again(held, client: Client, db):
     answer = client.post("/accounts/login/", {"username": "alice", "password": "alice's secret"})
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
-    assert "Many people are logging in at this moment." in answer.text
+    assert "Too many people are logging in right now." in answer.text
 
 
 def test_those_who_wait_get_their_turn_and_leave_room(held):

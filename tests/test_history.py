@@ -259,7 +259,7 @@ def test_thousands_are_changed_and_put_back_in_a_few_statements(ada, monkeypatch
 
 
 def test_a_picture_in_the_trash_is_hidden_whoever_shows_it_and_comes_back_as_it_was(ada):
-    shown, hidden = an_image("Shown"), an_image("Hidden", hidden=True)
+    shown, hidden = an_image("Visible"), an_image("Hidden", hidden=True)
     keys = [shown.pk, hidden.pk]
     made = change(keys, Trash(), by=ada)
     assert set(Trashed.objects.values_list("image", "by", "was_hidden")) == {

@@ -129,7 +129,7 @@ def test_an_unknown_image_is_a_short_page(client: Client):
     ):
         response = client.get(address)
         assert response.status_code == 404
-        assert "There is nothing here." in response.text
+        assert "This page does not exist." in response.text
 
 
 def test_a_hidden_image_is_there_for_curators_alone(client: Client, as_alice: Client, as_carol: Client):

@@ -94,7 +94,7 @@ def test_unreadable_files_are_reported_with_the_reason_and_stop_nothing(photos: 
     out, complaints, status = run(photos, photos / "gone.jpg")
     assert out == "5 added, 0 already here, 4 failed.\n"
     assert status == 1
-    for name, reason in [("broken", "cut short"), ("empty", "empty"), ("text", "not a picture"), ("gone", "no such")]:
+    for name, reason in [("broken", "incomplete"), ("empty", "empty"), ("text", "not a picture"), ("gone", "no such")]:
         assert any(name in line and reason in line for line in complaints.splitlines()), complaints
 
 

@@ -84,7 +84,7 @@ def test_below_a_path_everything_stays_there(client: Client, below_a_path: str):
 
 
 @pytest.mark.parametrize(
-    ("language", "words"), [("en", "There is no connection"), ("ko", 'lang="ko"'), ("x", "<html")]
+    ("language", "words"), [("en", "You are offline"), ("ko", 'lang="ko"'), ("x", "<html")]
 )
 def test_the_worker_keeps_the_offline_page_with_its_files_alone(client: Client, language: str, words: str):
     site, _script = worker(client, language)
@@ -120,7 +120,7 @@ def test_what_is_shared_without_the_worker_is_asked_for_once_more(settings):
     large = picture_file(data=picture_bytes() + bytes(4_000_000))
     answer = client.post("/share/", {"picture": large}, headers={"Origin": "https://evil.example"})
     assert answer.status_code == 403
-    assert "has not arrived" in answer.text
+    assert "did not arrive" in answer.text
     assert 'action="/search/picture"' in answer.text
 
 

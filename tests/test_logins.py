@@ -45,7 +45,7 @@ def test_guesses_at_the_pages_and_at_the_admin_are_one_count(alice: User):
     answer = guess(at("192.0.2.1"))
     assert answer.status_code == 429
     assert 0 < int(answer["Retry-After"]) <= 61
-    assert "There were too many wrong attempts to log in." in answer.text
+    assert "Too many failed login attempts." in answer.text
 
 
 def test_the_right_password_is_not_tried_either_by_who_is_refused(alice: User):

@@ -209,7 +209,7 @@ def test_an_upload_into_a_full_media_folder_is_told_so_and_leaves_nothing(
 
     monkeypatch.setattr(storage.LocalStorage, "_save", full_after_the_original)
 
-    assert "There is no room here just now for what you send." in uploads()
+    assert "There is not enough disk space for this upload." in uploads()
     assert not Image.objects.exists()
     assert not OwedDeletion.objects.exists()
     assert files_below(Path(settings.MEDIA_ROOT)) == []
@@ -221,7 +221,7 @@ def test_an_upload_into_a_full_database_is_told_so_and_the_next_one_is_whole(
 ) -> None:
     with monkeypatch.context() as while_full:
         while_full.setattr(Staging, "write", failing(1, database_full, Staging.write))
-        assert "There is no room here just now for what you send." in uploads()
+        assert "There is not enough disk space for this upload." in uploads()
     assert not Image.objects.exists()
     assert files_below(Path(settings.MEDIA_ROOT)) == []
 

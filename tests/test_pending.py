@@ -486,7 +486,7 @@ def test_the_page_of_a_picture_that_waits_says_so(client: Client) -> None:
 def test_searching_by_a_picture_that_waits_is_refused_in_words(client: Client, parameter: str) -> None:
     response = client.get("/search", {parameter: str(pending_image().pk)})
     assert response.status_code == 404
-    assert "no vector is there yet" in response.content.decode()
+    assert "does not have a vector yet" in response.content.decode()
 
 
 def test_it_is_among_the_newest_but_no_neighbour_of_another(client: Client) -> None:
@@ -507,7 +507,7 @@ def test_curators_see_which_pictures_wait_and_how_many(as_carol: Client) -> None
     image = pending_image(title="Waits")
     an_image("Found")
     page = as_carol.get(IMAGES)
-    assert "waits for its vector" in page.content.decode()
+    assert "waiting for its vector" in page.content.decode()
     assert "None yet (1)" in page.content.decode()
     assert titles(as_carol.get(IMAGES, {"model": "none"})) == {"Waits"}
     assert "embed_pending" in as_carol.get(f"{IMAGES}{image.pk}/change/").content.decode()

@@ -301,7 +301,7 @@ def test_a_raw_file_with_a_thumbnail_alone_is_refused_in_words(kind: str) -> Non
 
     error = refusal(raw(kind, thumbnail, sensor=(6000, 4000)))
     assert error.code is Reason.NO_FULL_SIZE
-    assert "holds no full-size picture" in str(error)
+    assert "contains no full-size picture" in str(error)
 
 
 @pytest.mark.parametrize("kind", RAW_KINDS)

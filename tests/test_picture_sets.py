@@ -56,11 +56,11 @@ def test_the_page_tells_how_many_are_gone(client: Client, as_carol: Client):
     three.delete()
     for visitor in (client, as_carol):
         assert shown(visitor, address) == [one.id]
-        assert "2 pictures of this set are not here any more." in visitor.get(address).text
+        assert "2 pictures of this set no longer exist." in visitor.get(address).text
     one.delete()
     page = client.get(address)
     assert page.status_code == 200
-    assert "None of the pictures of this set is here any more." in page.text
+    assert "None of the pictures in this set exist any longer." in page.text
 
 
 def test_a_picture_that_is_shown_again_is_back(client: Client):
@@ -82,10 +82,10 @@ def test_only_pictures_that_everybody_may_see_are_kept(client: Client, as_carol:
 def test_an_album_is_made_of_a_set(client: Client, as_alice: Client, alice):
     images = [an_image("first"), an_image("second")]
     address = share(client, images[::-1])
-    assert "Make an album of them" not in client.get(address).text
+    assert "Create an album from them" not in client.get(address).text
 
     page = as_alice.get(address).text
-    form = page[page.index("Make an album of them") :].partition("</form>")[0]
+    form = page[page.index("Create an album from them") :].partition("</form>")[0]
     fields: dict[str, list[str]] = {}
     for name, value in re.findall(r'name="(.+?)" value="(.+?)"', form):
         fields.setdefault(name, []).append(value)

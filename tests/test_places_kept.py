@@ -204,7 +204,7 @@ def test_nobody_guesses_a_place_by_searching(shown, client, as_alice, address):
             answer = visitor.get(f"{address}?{asked}")
             assert answer.status_code == 400, probe
             assert f"/images/{shown.pk}" not in answer.content.decode()
-            answers.add("Only curators can search by place here." in answer.content.decode())
+            answers.add("Only curators can search by location here." in answer.content.decode())
             panel = visitor.get(
                 f"{address}?{asked}&filters=open", headers={"HX-Request": "true", "HX-Target": "filters-panel"}
             )
@@ -264,4 +264,4 @@ def test_what_is_near_a_hidden_picture_is_told_to_nobody(shown, client, settings
     for image_id in (shown.pk, uuid.uuid4()):
         answer = client.get(f"/api/search?near={image_id}")
         assert answer.status_code == 400
-        assert "Where this picture was taken is not known." in answer.content.decode()
+        assert "The location of this picture is unknown." in answer.content.decode()

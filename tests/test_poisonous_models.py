@@ -324,7 +324,7 @@ def test_a_picture_that_waits_is_marked_with_the_reason_until_it_has_its_vector(
 
     image.refresh_from_db()
     assert (image.embedding_model, image.embedding_failure) == (active_model(), "")
-    assert "its vector failed" not in as_carol.get("/admin/search/image/").content.decode()
+    assert "embedding failed" not in as_carol.get("/admin/search/image/").content.decode()
 
 
 # Made of poison

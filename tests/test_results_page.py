@@ -75,7 +75,7 @@ def test_strong_matches_are_counted_and_weaker_ones_stand_below(client: Client, 
 def test_where_nothing_is_strong_the_page_says_so(client: Client, measured: None):
     images_at(0.5, 0.1)
     page = client.get("/search?q=x").text
-    assert title(page) == "Nothing here matches well; the nearest are:"
+    assert title(page) == "There are no good matches. The nearest pictures are:"
     assert "Weaker matches</h3>" not in page
     assert len(re.findall("<article", page)) == 2
 
@@ -83,8 +83,8 @@ def test_where_nothing_is_strong_the_page_says_so(client: Client, measured: None
 def test_words_that_are_found_inside_longer_ones_are_told_where_nothing_is_strong(client: Client, measured: None):
     images_at(0.1)
     an_image("해운대해수욕장", vector=near(WANTED, 0.1, seed=7))
-    assert title(client.get("/search?q=해수욕장").text) == "Found inside longer words; the nearest follow:"
-    assert title(client.get("/search?q=바다").text) == "Nothing here matches well; the nearest are:"
+    assert title(client.get("/search?q=해수욕장").text) == "Found inside longer words; the nearest pictures follow:"
+    assert title(client.get("/search?q=바다").text) == "There are no good matches. The nearest pictures are:"
 
 
 def test_more_strong_ones_than_were_looked_at_are_told_as_the_least(
@@ -109,7 +109,7 @@ def test_every_result_explains_itself(client: Client, measured: None):
     for text, beginning in zip(explained, ("A strong match:", "A related picture:", "A weak match:"), strict=True):
         assert beginning in text
     assert "Similarity 0.70." in " ".join(explained[0].split())
-    assert "begin at 0.60, related ones at 0.40" in " ".join(explained[0].split())
+    assert "start at 0.60, related ones at 0.40" in " ".join(explained[0].split())
 
 
 def test_a_result_found_by_its_words_says_so(client: Client):
@@ -167,7 +167,7 @@ def test_where_nothing_matches_well_words_and_a_filter_less_help(client: Client,
     for number in range(30):
         an_image(vector=near(WANTED, 0.05, seed=number + 50), tags=["harbour"])
     page = client.get("/search?q=x&tag=harbour").text
-    assert title(page) == "Nothing here matches well; the nearest are:"
+    assert title(page) == "There are no good matches. The nearest pictures are:"
     assert re.search(r"Without the tag “harbour”\s*<span class=\"count\">1</span>", page)
     assert [asked(address) for address in links(page, "?q=an%20old%20pier")] == [[("q", "an old pier")]]
 
@@ -354,7 +354,7 @@ def test_filters_without_a_query_show_the_newest(client: Client, images: list[st
 
 def test_where_only_less_of_something_is_asked_the_newest_come_first(client: Client, images: list[str]):
     page = client.get("/search?q=-cat").text
-    assert title(page) == "5 pictures, newest first; what is like “cat” comes later"
+    assert title(page) == "5 pictures, newest first; pictures similar to “cat” come later"
     assert "Nearest first" not in page
 
 
@@ -363,7 +363,7 @@ def test_where_only_less_of_something_is_asked_the_newest_come_first(client: Cli
 
 def test_a_filter_too_many_is_told_with_what_there_would_be_without_it(client: Client, images: list[str]):
     page = client.get("/search?q=x&tag=sea&tag=never&format=JPEG").text
-    assert title(page) == "Nothing was found"
+    assert title(page) == "No pictures found"
     assert "Without the tag “never”" in page
     assert "Without the tag “sea”" not in page
     assert re.search(r"5\s+pictures", page)
@@ -383,13 +383,13 @@ def test_ways_out_ask_for_less_and_find_something(images: list[str], measured: N
 
 def test_nothing_by_words_alone_leads_to_what_pictures_show(client: Client, images: list[str]):
     page = client.get("/search?q=nowhere&mode=words").text
-    assert "By what pictures show, too" in page
+    assert "Search by what pictures show, too" in page
 
 
 def test_no_strong_match_alone_leads_to_weaker_ones(client: Client, measured: None):
     images_at(0.1)
     page = client.get("/search?q=x&min=strong").text
-    assert title(page) == "Nothing was found"
+    assert title(page) == "No pictures found"
     assert "Weaker matches too" in page
 
 
@@ -401,8 +401,8 @@ def test_an_empty_collection_is_told_how_to_fill_itself(client: Client):
 def test_the_only_picture_has_no_other_like_it(client: Client):
     image = an_image()
     page = client.get(f"/search?like={image.id}").text
-    assert title(page) == "Nothing was found"
-    assert "There is no other picture yet." in page
+    assert title(page) == "No pictures found"
+    assert "There are no other pictures yet." in page
 
 
 # A picture beside other parts

@@ -85,7 +85,7 @@ def test_a_run_of_ingestion_says_who_when_from_where_and_what_became_of_the_file
         ),
         ("left", "film.mov", "Not read: .mov."),
         ("refused", "empty.jpg", "This file is empty."),
-        ("refused", "short.jpg", "This picture is cut short: the end of the file is missing."),
+        ("refused", "short.jpg", "This picture is incomplete: the end of the file is missing."),
     ]
 
 

@@ -466,7 +466,7 @@ def test_an_upload_that_the_storage_refuses_leaves_nothing_behind(
     answer = as_alice.post("/upload/", {"pictures": [picture_file()]})
 
     assert answer.status_code == 503
-    assert "The place where the pictures are kept does not answer." in answer.content.decode()
+    assert "The picture storage does not respond." in answer.content.decode()
     assert not Image.objects.exists()
     assert rclone.stored() == []
 
@@ -483,7 +483,7 @@ def test_without_the_server_lists_are_there_and_what_needs_objects_answers_503(
         for path in (f"/images/{image.id}/1600.webp", f"/images/{image.id}/download"):
             answer = as_alice.get(path)
             assert answer.status_code == 503
-            assert "The place where the pictures are kept does not answer." in answer.content.decode()
+            assert "The picture storage does not respond." in answer.content.decode()
             assert answer.headers["Retry-After"]
         assert as_alice.post("/upload/", {"pictures": [picture_file()]}).status_code == 503
         assert Image.objects.count() == 1

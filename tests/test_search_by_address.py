@@ -60,9 +60,9 @@ def test_the_picture_is_added_to_what_is_searched_already(client: Client, web: W
     ("present", "told", "status"),
     [
         ({"q": "x" * 1001}, "Your search has 1,001 characters", 400),
-        ({"picture": "mistyped"}, "The picture in this address is not known.", 404),
+        ({"picture": "mistyped"}, "The picture in this address is unknown.", 404),
         ({"not": [str(number) for number in range(12)]}, "more than 12 parts", 400),
-        ({"sort": "odd"}, "“odd” is not known as “sort”.", 400),
+        ({"sort": "odd"}, "“odd” is not a value of “sort”.", 400),
     ],
 )
 def test_a_present_search_that_is_wrong_is_told(client: Client, web: Web, present: dict, told: str, status: int):
@@ -74,8 +74,8 @@ def test_a_present_search_that_is_wrong_is_told(client: Client, web: Web, presen
 @pytest.mark.parametrize(
     ("url", "told"),
     [
-        ("", "Write the address of a picture."),
-        ("cat.jpg", "Only addresses that begin with http:// or https://"),
+        ("", "Enter the address of a picture."),
+        ("cat.jpg", "You can only search by addresses that begin with http:// or https://"),
         (f"http://{PRIVATE}/", "There is no public web server at this address."),
         ("http://a.test/\0", "This is not a valid address."),
     ],
@@ -100,7 +100,7 @@ def test_bytes_that_are_no_picture_are_told(client: Client, web: Web, data: byte
 def test_without_an_address_one_is_asked_for(client: Client):
     response = client.post("/search/address")
     assert response.status_code == 400
-    assert "Write the address of a picture." in response.text
+    assert "Enter the address of a picture." in response.text
 
 
 def test_asking_for_the_address_again_after_a_refusal_leads_to_the_search(client: Client):
@@ -126,8 +126,8 @@ def test_those_who_may_not_are_told_and_see_no_form(
         assert give(person, address).status_code == (302 if may else 403)
         assert ('id="by-address"' in person.get("/").text) is may
     refused = give(client, address).text
-    assert ("Log in to search by an address." in refused) is (setting == "members")
-    assert ("Searching by address is switched off here." in refused) is (setting == "off")
+    assert ("Log in to search by address." in refused) is (setting == "members")
+    assert ("Search by address is disabled on this site." in refused) is (setting == "off")
 
 
 @pytest.mark.parametrize(

@@ -169,7 +169,7 @@ def test_without_the_storage_nothing_is_sent_but_503(client: Client, settings):
     settings.MEDIA_ROOT.write_text("not a folder")
     response = client.post(DOWNLOAD, {"id": [image.id for image in images]})
     assert response.status_code == 503
-    assert "The place where the pictures are kept does not answer." in response.text
+    assert "The picture storage does not respond." in response.text
 
 
 class Flickering:
@@ -191,7 +191,7 @@ def test_a_storage_that_fails_on_the_way_costs_the_pictures_it_fails_for(client:
     monkeypatch.setattr(storage, "read", Flickering([images[0], images[2]]))
     archive = download(client, images)
     assert pictures(archive) == ["n0.jpg", "n2.jpg"]
-    problem = "The place where the pictures are kept did not answer."
+    problem = "The picture storage did not respond."
     assert [row["problem"] for row in table(archive)] == ["", problem, "", problem]
 
 
@@ -234,7 +234,7 @@ class TestWhatIsRefused:
     def test_nothing_that_is_there(self, client: Client, address: str):
         response = client.post(address, {"id": [uuid.uuid4(), an_image(hidden=True).id]})
         assert response.status_code == 404
-        assert "None of these pictures is here any more." in response.text
+        assert "None of these pictures exist any longer." in response.text
 
     @pytest.mark.parametrize("form", [{}, {"id": []}, {"ids": "1"}])
     def test_nothing_chosen(self, client: Client, address: str, form: dict[str, Any]):
@@ -246,7 +246,7 @@ class TestWhatIsRefused:
     def test_what_is_no_id(self, client: Client, address: str, value: str):
         response = client.post(address, {"id": [an_image().id, value]})
         assert response.status_code == 400
-        assert "named wrongly" in response.text
+        assert "One of the pictures is unknown" in response.text
 
     def test_too_many(self, client: Client, address: str):
         response = client.post(address, {"id": [uuid.UUID(int=number) for number in range(501)]})

@@ -47,7 +47,7 @@ def test_a_stranger_is_told_nothing_at_any_address(world: World, client: Client)
 
 def test_what_leads_in_leads_in(world: World, client: Client):
     page = client.get("/accounts/login/")
-    assert "What is here is for people with an account." in page.text
+    assert "This page requires an account." in page.text
     assert "Timeline" not in page.text
     assert 'name="q"' not in page.text
     assert client.get("/").headers["Location"] == "/accounts/login/?next=/"

@@ -50,7 +50,7 @@ def test_a_head_that_does_not_come_to_its_end_is_answered_408(site: Served) -> N
 
     assert answer.status == 408
     assert "Connection: close" in answer.head
-    assert "came too slowly" in answer.body.decode()
+    assert "sent the data too slowly" in answer.body.decode()
     assert site.app.calls == []
 
 
@@ -223,7 +223,7 @@ def test_a_full_temporary_folder_is_told(site: Served, monkeypatch: pytest.Monke
     answer = site.ask(get("/echo", "Content-Length: 300000", method="POST", body=bytes(300_000)))
 
     assert answer.status == 503
-    assert "There is no room here just now for what you send." in answer.body.decode()
+    assert "There is not enough disk space for this upload." in answer.body.decode()
     assert site.front.kept == 0
 
 

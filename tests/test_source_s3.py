@@ -668,7 +668,7 @@ def test_a_download_of_many_leaves_out_what_a_bucket_refuses(refusing: dict[str,
     images = list(Image.objects.order_by("original_location").reverse())
     archive = zipfile.ZipFile(BytesIO(b"".join(zipped(images, {}, lambda image: ""))))
     assert len(archive.namelist()) == 1 + len(COLOURS)
-    assert archive.read("pictures.csv").decode().count("did not answer") == 5
+    assert archive.read("pictures.csv").decode().count("did not respond") == 5
 
 
 @pytest.mark.django_db

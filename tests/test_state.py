@@ -247,7 +247,7 @@ def test_looking_now_counts_at_once_and_starts_what_takes_long(monkeypatch, as_c
     response = as_carol.post(f"{STATE}look/", follow=True)
     assert figures()["pictures"] == 1
     assert started == [("state", "--check", "storage", "index", "outliers", "--quiet")]
-    assert "Counted just now" in said(response)
+    assert "Counts are up to date" in said(response)
 
 
 # Outliers
@@ -271,7 +271,7 @@ def test_of_few_pictures_nothing_is_called_an_outlier():
     many_images(20)
     periodic_checks.look("outliers")
     assert figures()["outliers"] is None
-    assert "too few pictures to tell" in state()[0]
+    assert "not enough pictures" in state()[0]
 
 
 def test_what_one_look_does_not_come_to_the_next_one_does(monkeypatch):
@@ -466,7 +466,7 @@ def test_the_page_of_a_run_lists_its_files_by_kind_and_as_a_table(as_carol: Clie
     for number in (10**8, 10**30):
         assert as_carol.get(f"{RUNS}{number}/change/").status_code == 302
         assert as_carol.post(f"{RUNS}{number}/retry/").status_code == 302
-    assert "There is no run" in said(as_carol.get(f"{RUNS}{run.pk + 1}/files.csv", follow=True))
+    assert "no longer exists" in said(as_carol.get(f"{RUNS}{run.pk + 1}/files.csv", follow=True))
 
 
 def test_a_run_is_tried_again_from_the_admin_where_its_files_are_in_reach(monkeypatch, as_carol, carol, tmp_path):
@@ -478,19 +478,19 @@ def test_a_run_is_tried_again_from_the_admin_where_its_files_are_in_reach(monkey
     assert f"{told} --retry {away.pk}" in page
     as_carol.post(f"{RUNS}{away.pk}/retry/")
     assert not started
-    assert "Try again what was not added" in as_carol.get(f"{RUNS}{here.pk}/change/").content.decode()
+    assert "Retry the files that were not added" in as_carol.get(f"{RUNS}{here.pk}/change/").content.decode()
     response = as_carol.post(f"{RUNS}{here.pk}/retry/", follow=True)
     assert started == [("ingest", "--retry", str(here.pk), "--asked-by", str(carol.pk))]
-    assert f"Run {here.pk} is tried again." in said(response)
+    assert f"Run {here.pk} is being retried." in said(response)
     assert as_carol.get(f"{RUNS}{here.pk}/retry/").status_code == 405
 
 
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({"kind": "upload"}, "came by upload"),
+        ({"kind": "upload"}, "were uploaded"),
         ({"kind": "reembed"}, "manage.py reembed"),
-        ({"outcome": ""}, "still under way"),
+        ({"outcome": ""}, "still in progress"),
         ({"places": []}, "earlier version"),
     ],
 )
@@ -526,7 +526,7 @@ def test_the_command_tells_the_same_to_programs():
     told = json.loads(text)
     assert (told["status"], status) == ("needs somebody", 1)
     assert told["needs_somebody"][0]["run"] == "manage.py embed_pending"
-    assert "NEEDS ATTENTION: Without a vector, since making it failed: 1\n  Run: manage.py embed_pending" in state()[0]
+    assert "NEEDS ATTENTION: Without a vector, because embedding failed: 1\n  Run: manage.py embed_pending" in state()[0]
 
 
 def test_the_command_is_silent_where_all_is_well_and_that_is_wanted():

@@ -197,7 +197,7 @@ def test_a_way_out_of_finding_nothing_is_without_what_was_typed() -> None:
 @pytest.mark.usefixtures("asked")
 def test_what_is_no_filter_is_told_on_the_page(client: Client, db: None) -> None:
     page = client.get("/search", {"q": "boat taken:<b>now"}).content.decode()
-    assert "taken:&lt;b&gt;now</bdi>” is no filter" in page
+    assert "taken:&lt;b&gt;now</bdi>” is not a known filter" in page
 
 
 @pytest.mark.django_db

@@ -161,7 +161,7 @@ def test_an_error_of_the_database_is_explained_by_a_migration_that_lacks() -> No
 def test_of_a_database_that_does_not_answer_nothing_else_is_told(client: Client) -> None:
     client.raise_request_exception = False
 
-    assert "The database does not answer." in client.get("/").content.decode()
+    assert "The database does not respond." in client.get("/").content.decode()
     assert client.get("/readyz").json()["migrations"] == "not known"
     assert client.get("/nothing").status_code == 404
 

@@ -327,7 +327,7 @@ def test_the_page_of_a_picture_outlines_the_window_that_its_address_names(client
     image = an_image("A panorama", width=1200, height=200, windows=[500, 0, 2500, 10_000])
     outlined = client.get(f"{image.get_absolute_url()}?window=1").text
     assert 'x="5.0" y="0.0" width="20.0" height="100.0"' in outlined
-    assert "The outlined part fits the search best." in outlined
+    assert "The outlined part matches the search best." in outlined
     headers = {"HX-Request": "true", "HX-Target": "panel"}
     in_light_box = client.get(f"{image.get_absolute_url()}?window=1", headers=headers).text
     assert 'x="5.0" y="0.0" width="20.0" height="100.0"' in in_light_box

@@ -122,7 +122,7 @@ class RunAdmin(ReadOnly):
         }
         return TemplateResponse(request, "admin/search/run/change_form.html", context)
 
-    @admin.display(description=gettext_lazy("change"), ordering="pk")
+    @admin.display(description=gettext_lazy("type"), ordering="pk")
     def what(self, run: Run) -> str:
         return f"{run.get_kind_display()} {run.pk}"
 

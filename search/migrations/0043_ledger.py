@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
             name='RunFile',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('failed', 'failed'), ('refused', 'rejected'), ('deleted', 'deleted before'), ('left', 'skipped')], editable=False, max_length=8, verbose_name='change')),
+                ('kind', models.CharField(choices=[('failed', 'failed'), ('refused', 'rejected'), ('deleted', 'deleted before'), ('left', 'skipped')], editable=False, max_length=8, verbose_name='type')),
                 ('name', models.TextField(editable=False, verbose_name='name')),
                 ('address', models.TextField(blank=True, default='', editable=False)),
                 ('reason', models.TextField(editable=False, verbose_name='reason')),
@@ -72,7 +72,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='run',
             name='kind',
-            field=models.CharField(choices=[('ingest', 'Ingestion'), ('upload', 'Upload'), ('embed_pending', 'Computing pending vectors'), ('reembed', 'Recomputing vectors'), ('find_duplicates', 'Searching for duplicates'), ('read_metadata', 'Reading metadata'), ('find_places', 'Looking up places'), ('reconcile', 'Checking the storage')], default='ingest', editable=False, max_length=16, verbose_name='change'),
+            field=models.CharField(choices=[('ingest', 'Ingestion'), ('upload', 'Upload'), ('embed_pending', 'Computing pending vectors'), ('reembed', 'Recomputing vectors'), ('find_duplicates', 'Searching for duplicates'), ('read_metadata', 'Reading metadata'), ('find_places', 'Looking up places'), ('reconcile', 'Checking the storage')], default='ingest', editable=False, max_length=16, verbose_name='type'),
         ),
         migrations.AddField(
             model_name='run',

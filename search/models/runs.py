@@ -64,7 +64,7 @@ class Run(models.Model):
     RUNNING: ClassVar = "running"
     INTERRUPTED: ClassVar = "interrupted"
 
-    kind = models.CharField(_("change"), max_length=16, choices=Kind, default=Kind.INGEST, editable=False)
+    kind = models.CharField(_("type"), max_length=16, choices=Kind, default=Kind.INGEST, editable=False)
     door = models.CharField(_("source"), max_length=10, choices=Door, default=Door.COMMAND, editable=False)
     by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -144,7 +144,7 @@ class RunFile(models.Model):
     run = models.ForeignKey(
         Run, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="files"
     )
-    kind = models.CharField(_("change"), max_length=8, choices=Kind, editable=False)
+    kind = models.CharField(_("type"), max_length=8, choices=Kind, editable=False)
     name = models.TextField(_("name"), editable=False)
     # Its address as in origins; "" for uploads and the like.
     address = models.TextField(blank=True, default="", editable=False)

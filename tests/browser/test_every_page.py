@@ -203,7 +203,7 @@ def test_a_page_that_is_not_there_leads_on_by_the_box(
     open_page: OpenPage, collection: list[Image], size: dict[str, int]
 ):
     page = open_page("/no/such/page/", viewport=size)
-    expect(page.get_by_role("heading", name="There is nothing here.")).to_be_in_viewport()
+    expect(page.get_by_role("heading", name="This page does not exist.")).to_be_in_viewport()
     page.keyboard.press("/")
     page.keyboard.type("red star")
     page.keyboard.press("Enter")
@@ -281,7 +281,7 @@ def test_a_report_is_sent_from_the_page_of_the_picture(open_page: OpenPage, coll
     page.get_by_title("Report this picture").click()
     page.get_by_label("Broken or empty").check()
     page.get_by_role("button", name="Send report").click()
-    expect(page.locator(".message")).to_have_text("Thank you. A curator will look at this picture.")
+    expect(page.locator(".message")).to_have_text("Thank you. A curator will review this picture.")
     assert image.reports.get().reason == "broken"
 
 

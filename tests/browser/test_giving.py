@@ -119,7 +119,7 @@ def test_a_picture_that_is_written_out_in_its_address_is_sent_as_a_file(open_pag
 
 
 @pytest.mark.parametrize(
-    ("setting", "told"), [("off", "Searching by address is switched off here."), ("members", "Log in to search by")]
+    ("setting", "told"), [("off", "Search by address is disabled on this site."), ("members", "Log in to search by")]
 )
 def test_where_addresses_are_not_taken_a_sentence_says_what_to_do(
     open_page: OpenPage, collection: list[Image], settings, setting: str, told: str

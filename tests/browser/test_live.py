@@ -166,11 +166,11 @@ def test_what_can_not_be_searched_is_said_in_the_page(open_page: OpenPage, colle
 
 def test_a_part_that_is_down_is_named_and_the_search_can_be_sent_again(open_page: OpenPage, collection: list[Image]):
     page = open_page("/", expected="503")
-    body = "<main><h1>The database does not answer.</h1></main>"
+    body = "<main><h1>The database does not respond.</h1></main>"
     page.route("**/search?q=red", lambda route: route.fulfill(status=503, body=body))
     box = page.locator("#words")
     box.fill("red")
-    expect(page.get_by_role("alert")).to_have_text("The database does not answer.")
+    expect(page.get_by_role("alert")).to_have_text("The database does not respond.")
     page.unroute("**/search?q=red")
     box.press("Enter")
     found(page, "red")
@@ -181,7 +181,7 @@ def test_a_connection_that_is_lost_is_told(open_page: OpenPage, collection: list
     page = open_page("/", expected="sendError|afterRequest|ERR_INTERNET_DISCONNECTED")
     page.context.set_offline(True)
     page.locator("#words").fill("red")
-    expect(page.get_by_role("alert")).to_contain_text("The search does not answer.")
+    expect(page.get_by_role("alert")).to_contain_text("The search does not respond.")
 
 
 def test_switching_the_language_keeps_what_was_typed(open_page: OpenPage, collection: list[Image]):

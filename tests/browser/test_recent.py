@@ -106,9 +106,9 @@ def test_at_most_twelve_are_kept(open_page: OpenPage, collection: list[Image]):
 def test_each_can_be_removed_and_all_cleared(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
     remember(page, "q=one", "q=two", "q=three")
-    panel(page).get_by_role("button", name="Forget “two”").press("Enter")
+    panel(page).get_by_role("button", name="Remove “two”").press("Enter")
     assert names(page) == ["one", "three"]
-    expect(panel(page).get_by_role("button", name="Forget “three”")).to_be_focused()
+    expect(panel(page).get_by_role("button", name="Remove “three”")).to_be_focused()
     page.reload()
     assert names(page) == ["one", "three"]
     panel(page).get_by_role("button", name="Clear").click()

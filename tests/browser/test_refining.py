@@ -117,7 +117,7 @@ def test_filters_that_are_looked_at_alone_change_no_search(open_page: OpenPage, 
 def test_less_of_some_words_is_asked_in_the_panel(open_page: OpenPage, collection: list[Image]):
     page = open_page("/search?q=red+star")
     page.locator("#filters > summary").click()
-    page.get_by_role("textbox", name="Words of which there should be less").fill("blue sky")
+    page.get_by_role("textbox", name="What the results should show less of").fill("blue sky")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(r"not=blue\+sky"))
     expect(page.locator(".chip-less")).to_contain_text("blue sky")
@@ -125,7 +125,7 @@ def test_less_of_some_words_is_asked_in_the_panel(open_page: OpenPage, collectio
 
 def test_a_dead_end_has_ways_out(open_page: OpenPage, collection: list[Image]):
     page = open_page("/search?q=red+star&tag=sea&tag=nowhere")
-    expect(page.get_by_role("heading", level=2)).to_have_text("Nothing was found")
+    expect(page.get_by_role("heading", level=2)).to_have_text("No pictures found")
     page.get_by_role("link", name="Without the tag “nowhere”").click()
     expect(page.locator("article")).to_have_count(5)
 
@@ -179,10 +179,10 @@ def test_a_result_explains_itself_when_asked(
 def test_the_matches_can_be_cut_and_ordered(open_page: OpenPage, collection: list[Image], measured: None):
     page = open_page("/search?q=red+star")
     page.locator("#order-menu > summary").click()
-    page.get_by_role("combobox", name="Which matches are shown").select_option("strong")
+    page.get_by_role("combobox", name="Matches to show").select_option("strong")
     expect(page).to_have_url(re.compile("min=strong"))
     expect(page.locator("article:not([data-band=strong])")).to_have_count(0)
-    page.get_by_role("combobox", name="Order").select_option("oldest")
+    page.get_by_role("combobox", name="Sort by").select_option("oldest")
     expect(page).to_have_url(re.compile("min=strong&sort=oldest"))
     shown = tile_ids(page)
     assert shown == [str(image.id) for image in collection if str(image.id) in shown]
@@ -199,7 +199,7 @@ def test_without_a_script_the_form_asks_for_all_of_it(open_page: OpenPage, colle
     page.get_by_role("checkbox", name=re.compile("Portrait")).check()
     page.get_by_role("radio", name=re.compile("Without a description")).check()
     page.locator("#order-menu > summary").click()
-    page.get_by_role("combobox", name="Order").select_option("newest")
+    page.get_by_role("combobox", name="Sort by").select_option("newest")
     page.locator(".filters-panel").get_by_role("button", name="Apply").click()
     page.get_by_role("button", name="Filters").click()
     expect(page.get_by_role("checkbox", name=re.compile("Portrait"))).to_be_checked()

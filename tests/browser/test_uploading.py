@@ -102,7 +102,7 @@ def test_they_go_into_a_new_album_at_once(open_page: OpenPage, as_alice: Client,
     page.locator("[name=album]").select_option("new")
     page.get_by_label("Title of the new album").fill("The trip")
     send(page).click()
-    expect(page.locator("#told")).to_have_text("2 pictures were put into the album.")
+    expect(page.locator("#told")).to_have_text("2 pictures were added to the album.")
     # What comes later goes into the same.
     expect(page.locator("[name=album]")).to_have_value(str(Album.objects.get(owner=alice).pk))
     assert Album.objects.get().entries.count() == 2
@@ -162,9 +162,9 @@ def test_what_is_written_in_a_file_is_offered_and_the_person_decides(open_page: 
     expect(card.locator(".card-name")).to_have_text("Hafen")
     unfold(card)
     expect(card.get_by_label("Title")).to_have_value("Hafen")
-    expect(card).to_contain_text("Written in the file: Title, Description, Tags of this picture")
+    expect(card).to_contain_text("Found in the file: Title, Description, Tags of this picture")
     card.get_by_label("Title").fill("The harbour")
-    card.get_by_role("button", name="Empty these").click()
+    card.get_by_role("button", name="Clear these fields").click()
     expect(card.get_by_label("Title")).to_have_value("The harbour")
     expect(card.get_by_label("Description")).to_have_value("")
     card.get_by_label("Tags of this picture").fill("port")
@@ -225,7 +225,7 @@ def test_somebody_logged_out_meanwhile_is_told(open_page: OpenPage, as_alice, fi
     choose(page, files[0])
     page.context.clear_cookies(name="sessionid")
     send(page).click()
-    expect(page.locator(".card")).to_contain_text("You are not logged in any more.")
+    expect(page.locator(".card")).to_contain_text("You are no longer logged in.")
     assert not Image.objects.exists()
 
 
@@ -240,6 +240,6 @@ def test_without_a_script_all_files_go_in_one_form(open_page: OpenPage, as_alice
     assert [image.title for image in Image.objects.all()] == ["From the trip"] * 2
     assert Album.objects.get().entries.count() == 2
     page.get_by_role("link", name="Tag them").click()
-    page.get_by_label("Tags for all of them").fill("sea")
-    page.get_by_role("button", name="Add the tags").click()
+    page.get_by_label("Tags for all pictures").fill("sea")
+    page.get_by_role("button", name="Add tags").click()
     assert Image.objects.filter(tags=["sea"]).count() == 2
