@@ -165,7 +165,7 @@ def wide_pictures_are_seen_whole() -> list[CheckMessage]:
         return []
     return [
         checks.Info(
-            f"{count:,} wide or tall pictures are found only by their middle.",
+            f"{count:,} wide or tall pictures can only be found by their centre.",
             hint="Run `manage.py embed_pending --windows`, on any number of machines. It reads their originals.",
             id="search.I013",
         )

@@ -613,12 +613,12 @@ def test_ingestion_puts_all_that_it_meets_into_an_album(tmp_path, capsys):
     write_picture(tmp_path / "red.jpg", "red")
     write_picture(tmp_path / "blue.jpg", "blue")
     call_command("ingest", str(tmp_path), "--album", " The  sea ", "--enqueue")
-    assert "Album The sea: 2 put into it." in capsys.readouterr().out
+    assert "Album The sea: 2 added." in capsys.readouterr().out
     album = Album.objects.get()
     assert (album.title, album.owner, album.visibility) == ("The sea", None, Visibility.PUBLIC)
     write_picture(tmp_path / "green.jpg", "green")
     call_command("ingest", str(tmp_path), "--album", "The sea", "--enqueue")
-    assert "Album The sea: 1 put into it." in capsys.readouterr().out
+    assert "Album The sea: 1 added." in capsys.readouterr().out
     assert len(titles(album)) == 3
     assert Revision.objects.filter(kind="album", door="command", search="ingest --album The sea").count() == 2
     call_command("ingest", str(tmp_path), "--album", "Dry", "--dry-run")
@@ -647,7 +647,7 @@ def test_albums_of_googles_export_become_albums(tmp_path, capsys):
         if told:
             (tmp_path / folder / "metadata.json").write_text(json.dumps(told))
     call_command("ingest", str(tmp_path), "--albums", "takeout", "--enqueue")
-    assert "Album Old ones: 1 put into it." in capsys.readouterr().out
+    assert "Album Old ones: 1 added." in capsys.readouterr().out
     assert set(Album.objects.values_list("title", "description")) == {("Trip & sea", "With Ann"), ("Old ones", "")}
     assert AlbumImage.objects.count() == 2
     with zipfile.ZipFile(tmp_path / "takeout.zip", "w") as archive:

@@ -233,7 +233,7 @@ def test_the_next_backup_copies_what_is_new_and_one_that_was_killed_goes_on(
 
     monkeypatch.setattr(making, "COPIERS", 1)
     monkeypatch.setattr(targets._Folder, "write_from", killed_after_four)
-    with pytest.raises(CommandError, match="Run the same command again to go on"):
+    with pytest.raises(CommandError, match="Run the same command again to resume"):
         run("backup", str(target))
     with pytest.raises(CommandError, match="There is no backup in"):
         run("restore", str(target), "--check")

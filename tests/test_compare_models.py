@@ -259,9 +259,9 @@ def test_one_query_is_shown_side_by_side(world: World):
         (["none.csv"], "none.csv can't be read"),
         (["own.csv", "--model", "a/stranger"], "no vectors of a/stranger here"),
         (["own.csv", "--model", "a", "b", "c"], "one name, or two"),
-        (["own.csv", "--model", "a", "--model", "b", "--model", "c"], "twice at most"),
+        (["own.csv", "--model", "a", "--model", "b", "--model", "c"], "at most twice"),
         (["own.csv", "--images", "nowhere", "--model", "a"], "nowhere is no folder"),
-        (["own.csv", "--images", "."], "Name one or two by --model"),
+        (["own.csv", "--images", "."], "Name one or two models"),
         (["--judgements", "--images", ".", "--model", "a"], "leave out --images"),
         (["--judgements", "--model", OTHER, OTHER], "the curators' judgements"),
         (["--query", "", "--model", OTHER, OTHER], "Describe what the pictures should show"),
@@ -317,7 +317,7 @@ def test_what_curators_judged_is_a_labelled_set_and_a_table(world: World, carol,
     assert values(told, "second", "all together")["nDCG@10"] == 1
     assert told["judged@10"]["second"] == pytest.approx((1 + 1 + 1) / 20, abs=0.06)
     out, _ = run("--judgements", "--model", OTHER, OTHER)
-    assert "are judged. What nobody has judged counts as not fitting" in out
+    assert "are judged. Results without a judgement count as not fitting" in out
 
     out, _ = run("--export", str(tmp_path / "judged.csv"))
     assert "3 judgements written" in out

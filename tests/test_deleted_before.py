@@ -31,7 +31,7 @@ def no_trash(settings) -> None:
 
 COLOURS = ("red", "green", "blue")
 PICTURES = {colour: picture_bytes(colour, format="PNG") for colour in COLOURS}
-HINT = "What was deleted from the collection is not added again, except with --again."
+HINT = "Pictures deleted from the collection are only added again with --again."
 
 
 @pytest.fixture

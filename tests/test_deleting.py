@@ -37,7 +37,7 @@ def storage_down(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]
     with monkeypatch.context() as down:
 
         def refuse(keys: Iterable[str]) -> None:
-            raise StorageUnavailable("The object storage does not answer: refused")
+            raise StorageUnavailable("The object storage does not respond: refused")
 
         down.setattr(storage, "delete", refuse)
         yield down.undo
@@ -164,7 +164,7 @@ def test_reconcile_settles_what_is_owed_and_tells_of_how_many(
 ) -> None:
     for image in (stored_image(), stored_image()):
         image.delete()
-    with pytest.raises(CommandError, match="does not answer"):
+    with pytest.raises(CommandError, match="does not respond"):
         call_command("reconcile")
     storage_down()
 
@@ -280,7 +280,7 @@ def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[uuid.UUID]]:
     def hang(keys: Iterable[str]) -> None:
         asked.append(uuid.UUID(next(iter(keys))[-36:]))
         goes_on.wait(60)
-        raise StorageUnavailable("The object storage does not answer: timed out")
+        raise StorageUnavailable("The object storage does not respond: timed out")
 
     monkeypatch.setattr(storage, "delete", hang)
     yield asked

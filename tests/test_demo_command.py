@@ -238,7 +238,7 @@ def test_with_no_hub_in_reach_the_demo_model_is_noted_and_taken(
         call_command("demo", port=free_port())
 
     assert (again.value.program, again.value.arguments) == (sys.executable, [sys.executable, *sys.argv])
-    assert "the Hugging Face hub does not answer" in capsys.readouterr().out
+    assert "the Hugging Face hub does not respond" in capsys.readouterr().out
     # What the next process reads, with and without the blank lines of a copied `.env`.
     for blank in ({}, {"EMBEDDING_IMAGE_MODEL": "", "EMBEDDING_TEXT_MODEL": ""}):
         made = configured(DATA_DIR=str(tmp_path / "var"), **blank)
@@ -269,7 +269,7 @@ def test_what_is_told_before_the_process_is_replaced_gets_out(tmp_path: Path) ->
     )
 
     # It came back with the demo model, and went on as far as the database that is not there.
-    assert "the Hugging Face hub does not answer" in told.stdout
+    assert "the Hugging Face hub does not respond" in told.stdout
     assert told.stdout.count("using the small demo model") == 1
     assert "Preparing the database" in told.stdout
     assert told.returncode != 0

@@ -206,7 +206,7 @@ def test_words_of_other_dimensions_than_pictures_are_refused_and_told(use: Any, 
     answers = [as_alice.get("/search", {"q": "red star"}), as_alice.post("/upload/", {"pictures": [picture_file()]})]
 
     assert told["status"] == "not ready"
-    assert "768 dimensions for words, and the pictures' of" in told["model for words"]
+    assert "768 dimensions for texts, and the pictures' of" in told["model for words"]
     assert [answer.status_code for answer in answers] == [503, 503]
     assert all("they don't share one space" in html.unescape(answer.content.decode()) for answer in answers)
     assert not Image.objects.exists()
@@ -221,7 +221,7 @@ def test_words_are_refused_by_the_vectors_that_are_stored_where_the_other_model_
     use(512, 768)
 
     assert "they don't share one space" in ready(as_alice)["model for words"]
-    with pytest.raises(ModelUnavailable, match="768 dimensions for words"):
+    with pytest.raises(ModelUnavailable, match="768 dimensions for texts"):
         text_vector("red star")
 
 

@@ -376,7 +376,7 @@ def test_the_lock_of_a_socket_is_removed_when_its_server_is_dead(
     [
         ("base/5/1", 0o000, r"base/5/1 can't be read and written by its owner\. Run: chmod -R u\+rwX "),
         ("base/5/1", 0o400, r"base/5/1 can't be read and written"),
-        ("machine.conf", 0o000, r"does not start: could not open .*All that it said is in"),
+        ("machine.conf", 0o000, r"does not start: could not open .*The full log is in"),
     ],
 )
 def test_a_folder_that_postgresql_can_not_use_is_told_in_a_line_with_what_to_run(

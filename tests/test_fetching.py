@@ -168,9 +168,7 @@ def test_no_address_is_told(url: str):
 
 
 def test_a_giant_address_is_told_its_length():
-    assert (
-        refusal("http://a.test/" + "x" * LONGEST) == "This address has 2,014 characters; the limit is 2,000."
-    )
+    assert refusal("http://a.test/" + "x" * LONGEST) == "This address has 2,014 characters; the limit is 2,000."
 
 
 @pytest.mark.parametrize("url", OTHER_KINDS.split())
@@ -204,7 +202,9 @@ def test_what_no_address_can_hold_is_not_valid(url: str):
 
 def test_a_backslash_does_not_hide_the_host(web: Web):
     web.names["b.test"] = [PRIVATE]
-    assert refusal("http://a.test\\@b.test/") == "You can't search by an address that contains a user name or a password."
+    assert (
+        refusal("http://a.test\\@b.test/") == "You can't search by an address that contains a user name or a password."
+    )
 
 
 # Where an address may lead

@@ -83,9 +83,7 @@ def test_below_a_path_everything_stays_there(client: Client, below_a_path: str):
     assert [one for one in addresses if not one.startswith(below_a_path)] == []
 
 
-@pytest.mark.parametrize(
-    ("language", "words"), [("en", "You are offline"), ("ko", 'lang="ko"'), ("x", "<html")]
-)
+@pytest.mark.parametrize(("language", "words"), [("en", "You are offline"), ("ko", 'lang="ko"'), ("x", "<html")])
 def test_the_worker_keeps_the_offline_page_with_its_files_alone(client: Client, language: str, words: str):
     site, _script = worker(client, language)
     page = client.get(site["offline"]).text

@@ -68,7 +68,7 @@ def test_one_that_an_operator_stops_is_left_so_until_somebody_starts_it(machine:
         machine.keeper.look()
     assert not machine.starts
     [told] = machine.said
-    assert "stopped in order" in told
+    assert "was shut down" in told
 
     machine.runs = True  # by a command
     machine.keeper.look()

@@ -186,12 +186,12 @@ def refused(load: Callable[[str], Any], folder: Path, reason: str) -> None:
 def test_a_model_whose_towers_share_no_space_is_refused(tmp_path: Path, save_as: Callable[..., Path]) -> None:
     folder = save_as(tmp_path / "blip-2", *model_folders.blip_2())
 
-    refused(loading.torch_pictures, folder, "features of pictures that share no space with any words")
-    refused(loading.torch_texts, folder, "its vectors of words and of pictures are in different spaces")
+    refused(loading.torch_pictures, folder, "its picture features do not share a space with texts")
+    refused(loading.torch_texts, folder, "its vectors of texts and of pictures are in different spaces")
 
 
 @pytest.mark.parametrize(
-    ("dimensions", "doubt"), [(512, "were hardly trained for one space"), (64, "64 dimensions for words")]
+    ("dimensions", "doubt"), [(512, "were probably not trained for one space"), (64, "64 dimensions for texts")]
 )
 def test_models_of_a_pair_that_hardly_belong_together_are_told_when_they_are_downloaded(
     settings: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], dimensions: int, doubt: str
@@ -213,7 +213,7 @@ def test_a_model_that_reads_alone_is_taken_for_words_and_refused_for_pictures(tm
     folder = words_folder(tmp_path / "words", 64)
 
     assert loading.torch_texts(str(folder)).dimensions == 64
-    refused(loading.torch_pictures, folder, "it sees no pictures")
+    refused(loading.torch_pictures, folder, "it does not encode pictures")
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,10 @@ def run(*command: str) -> tuple[str, str]:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     ("error", "told"),
-    [(gone, "The database has gone away: server closed"), (database_full, "The disk of the database is full: could")],
+    [
+        (gone, "The connection to the database was lost: server closed"),
+        (database_full, "The disk of the database is full: could"),
+    ],
 )
 def test_an_ingest_goes_on_after_an_outage_and_counts_all_that_it_has_added(
     photos: Path, monkeypatch: pytest.MonkeyPatch, error: Callable[[], Exception], told: str

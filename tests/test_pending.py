@@ -405,7 +405,7 @@ def test_watching_it_waits_for_a_storage_that_is_away(settings: Any, monkeypatch
     def reading(key: str, size: int = 0) -> bytes:
         if away:
             away.pop()
-            raise storage.StorageUnavailable("The object storage does not answer.")
+            raise storage.StorageUnavailable("The object storage does not respond.")
         return read(key, size)
 
     monkeypatch.setattr(storage, "read", reading)

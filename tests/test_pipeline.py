@@ -264,7 +264,7 @@ def test_what_a_source_has_offered_is_searchable_while_it_waits_for_more() -> No
 @pytest.mark.django_db
 def test_items_that_can_not_be_had_are_told_and_stop_nothing() -> None:
     def gone() -> bytes:
-        raise Unavailable("It is not there any more.")
+        raise Unavailable("It no longer exists.")
 
     def unreadable() -> bytes:
         raise PermissionError(13, "Permission denied")
@@ -272,7 +272,7 @@ def test_items_that_can_not_be_had_are_told_and_stop_nothing() -> None:
     report = ingest([Item("one", gone), Item("two", unreadable), Shelf(1).item(0)])
 
     assert report.added == 1
-    assert sorted(report.failed) == [("one", "It is not there any more."), ("two", "Permission denied")]
+    assert sorted(report.failed) == [("one", "It no longer exists."), ("two", "Permission denied")]
 
 
 # Copies

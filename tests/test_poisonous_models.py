@@ -251,7 +251,7 @@ def test_a_process_of_a_server_whose_model_hangs_for_good_ends_itself(
 def test_a_command_waits_longer_and_is_told_at_last(hanging: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guarded_encoders, "COMMANDS_WAIT", 0.2)
 
-    with pytest.raises(ModelUnavailable, match=r"has not answered for 0\.2 seconds"):
+    with pytest.raises(ModelUnavailable, match=r"has not responded for 0\.2 seconds"):
         picture_encoder().encode_pictures([None])  # type: ignore[list-item]
 
 

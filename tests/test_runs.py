@@ -228,7 +228,7 @@ def test_a_retry_names_what_is_not_there_any_more(photos: Path):
     ingest(photos)
     (photos / "short.jpg").unlink()
     _out, complaints = ingest(retry=last().pk)
-    assert f"{photos}/short.jpg: It is not there any more.\n" in complaints
+    assert f"{photos}/short.jpg: It no longer exists.\n" in complaints
 
 
 def test_a_retry_looks_into_archives_for_the_members_that_failed(tmp_path: Path):
@@ -316,9 +316,9 @@ def test_what_can_not_be_tried_again_is_told_with_what_can_be_done(kind: str, to
 
 
 def test_a_retry_takes_how_from_its_run_and_refuses_to_be_told_otherwise(photos: Path):
-    with pytest.raises(CommandError, match="goes with"):
+    with pytest.raises(CommandError, match="combine it only with"):
         ingest(photos, retry=1)
-    with pytest.raises(CommandError, match="goes with"):
+    with pytest.raises(CommandError, match="combine it only with"):
         ingest(retry=1, tag=["sea"])
     with pytest.raises(CommandError, match="--retry RUN"):
         ingest()

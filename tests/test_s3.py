@@ -561,7 +561,7 @@ def test_a_deletion_while_the_server_is_down_is_owed_until_reconcile_settles_it(
         image.delete()
         assert not Image.objects.exists()
         assert OwedDeletion.objects.get().pk == image_id
-        with pytest.raises(CommandError, match="does not answer"):
+        with pytest.raises(CommandError, match="does not respond"):
             call_command("reconcile")
         assert OwedDeletion.objects.exists()
     finally:
@@ -583,4 +583,4 @@ def test_readiness_names_the_storage_when_it_is_down(settings: Any, rclone: Rclo
     answer = client.get("/readyz")
 
     assert answer.status_code == 503
-    assert answer.json()["storage"] == "StorageUnavailable: does not answer"
+    assert answer.json()["storage"] == "StorageUnavailable: does not respond"

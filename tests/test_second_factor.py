@@ -191,7 +191,7 @@ def test_an_operator_removes_it(carol: User, key: str, capsys: pytest.CaptureFix
     assert not second_factor.has_one(carol)
     call_command("remove_second_factor", "carol")
     assert capsys.readouterr().out.splitlines() == [
-        "carol logs in with the password alone now.",
+        "carol can now log in with the password only.",
         "carol has no two-factor login.",
     ]
     with pytest.raises(CommandError, match="no account “nobody”"):

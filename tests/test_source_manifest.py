@@ -183,7 +183,7 @@ def test_what_is_wrong_with_a_table_is_told(tmp_path: Path, server: Server):
     found = open_source([str(tmp_path / name) for name in ("m.csv", "paths.csv", "broken.jsonl")])
     assert len(list(found)) == 1
     assert [problem.partition(":")[0] for _, problem in found.problems] == [
-        "This line names no address.",
+        "This line contains no address.",
         "paths.csv",
         "broken.jsonl line 1 is not JSON",
     ]
@@ -197,7 +197,7 @@ def test_a_second_run_downloads_only_what_failed(tmp_path: Path, server: Server)
     table.write_text("url\n" + "".join(f"{at(server, f'/{colour}.jpg')}\n" for colour in PICTURES))
     server.answers["/green.jpg"] = answer(status="404 Not Found")
     report = ingest(source(table))
-    assert (report.added, [reason for _, reason in report.failed]) == (2, ["The server answers with the error 404."])
+    assert (report.added, [reason for _, reason in report.failed]) == (2, ["The server returned the error 404."])
     server.answers["/green.jpg"] = answer(PICTURES["green"])
     server.requests.clear()
     report = ingest(source(table))

@@ -168,8 +168,8 @@ def test_a_server_that_is_away_is_told(settings: Any, others: Any, running_moto:
     use_s3(settings, running_moto, AWS_S3_ENDPOINT_URL="http://127.0.0.1:9")
     source = open_source([f"s3://{OTHER}/photos"])
     assert list(source) == []
-    assert "does not answer" in source.problems[0][1]
-    with pytest.raises(Unavailable, match="does not answer"):
+    assert "does not respond" in source.problems[0][1]
+    with pytest.raises(Unavailable, match="does not respond"):
         items[0].read()
 
 
@@ -289,7 +289,7 @@ def test_the_command_adds_in_place(others: Any):
 
 
 def test_the_command_refuses_to_leave_files_in_place():
-    with pytest.raises(CommandError, match="s3:// alone"):
+    with pytest.raises(CommandError, match="only for s3://"):
         call_command("ingest", ".", "--in-place")
 
 
@@ -532,8 +532,8 @@ def refusing(others: Any, running_moto: Moto, settings: Any) -> Iterator[dict[st
     reasons = {
         "gone": "There is no such bucket.",
         "closed": "The object storage denies access.",
-        "silent": "does not answer",
-        "archive": "It lies in an archive of the object storage",
+        "silent": "does not respond",
+        "archive": "It is in an archive tier of the object storage",
         "odd": "Invalid endpoint",
     }
     for number, name in enumerate(reasons):

@@ -176,7 +176,7 @@ def test_vectors_of_another_model_need_somebody():
     assert wrong()["other_models"] == "manage.py reembed"
 
 
-def test_a_picture_that_waits_for_long_or_failed_needs_somebody():
+def test_a_picture_that_waits_for_long_or_failed_needs_attention():
     image = an_image("A")
     Image.objects.filter(pk=image.pk).update(embedding=None, embedding_model="")
     assert (figures()["pending"], figures()["poisoned"]) == (1, 0)
@@ -370,7 +370,7 @@ def test_what_could_not_be_written_is_counted_the_next_time(monkeypatch):
 # Runs
 
 
-def test_a_run_that_broke_off_needs_somebody_and_says_what_to_run():
+def test_a_run_that_broke_off_needs_attention_and_says_what_to_run():
     looked_at_all()
     run = Run.objects.create(noted=timezone.now() - 2 * SILENT_AFTER, places=["/photos"])
     assert figures()["run ingest"] == Run.INTERRUPTED
@@ -524,9 +524,11 @@ def test_the_command_tells_the_same_to_programs():
     Image.objects.update(embedding=None, embedding_model="", embedding_failure="It has no vector.")
     text, status = state("--json")
     told = json.loads(text)
-    assert (told["status"], status) == ("needs somebody", 1)
-    assert told["needs_somebody"][0]["run"] == "manage.py embed_pending"
-    assert "NEEDS ATTENTION: Without a vector, because embedding failed: 1\n  Run: manage.py embed_pending" in state()[0]
+    assert (told["status"], status) == ("needs attention", 1)
+    assert told["needs_attention"][0]["run"] == "manage.py embed_pending"
+    assert (
+        "NEEDS ATTENTION: Without a vector, because embedding failed: 1\n  Run: manage.py embed_pending" in state()[0]
+    )
 
 
 def test_the_command_is_silent_where_all_is_well_and_that_is_wanted():
@@ -542,7 +544,7 @@ def test_the_command_looks_anew_at_what_is_named(option: str):
     assert set(Measurement.objects.values_list("name", flat=True)) == {"counts"}
 
 
-def test_a_storage_that_does_not_answer_needs_somebody(settings, monkeypatch):
+def test_a_storage_that_does_not_answer_needs_attention(settings, monkeypatch):
     looked_at_all()
 
     def away() -> None:

@@ -104,7 +104,7 @@ def test_paths_may_be_written_as_windows_writes_them(photos: Path):
 
 def test_a_line_is_told_by_its_number_in_the_file(photos: Path):
     (photos / "m.csv").write_text("sep=;\n;\npath;title\n;nothing\n")
-    assert read_metadata(photos / "m.csv", []).problems == [("m.csv line 4", "This line names no path.")]
+    assert read_metadata(photos / "m.csv", []).problems == [("m.csv line 4", "This line contains no path.")]
 
 
 def test_a_table_of_addresses_is_read_alike(tmp_path: Path):

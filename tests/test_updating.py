@@ -147,7 +147,7 @@ def test_captions_that_are_not_wanted_are_not_read_beside_either(photos: Path):
 
 
 def test_it_is_not_for_a_folder_that_is_watched(photos: Path):
-    with pytest.raises(CommandError, match="they can't go with --watch"):
+    with pytest.raises(CommandError, match="they can't be combined with --watch"):
         run(photos, "--update-details", "--watch")
 
 

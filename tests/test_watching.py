@@ -248,7 +248,7 @@ def test_the_command_adds_what_is_there_and_what_comes_and_tells_of_rounds_with_
         options=("--tag", "new"),
     )
     assert out.splitlines() == [
-        "Watching. Ctrl-C ends it.",
+        "Watching. Stop with Ctrl-C.",
         "1 added, 0 already here, 0 failed.",
         "1 added, 0 already here, 0 failed.",
         "0 added, 0 already here, 1 failed.",
@@ -280,7 +280,7 @@ def test_the_command_reads_again_what_it_could_not_and_tells_of_it_once(
 
     assert complaints == f"{tmp_path}/in/a.jpg: Input/output error\n"
     assert out.splitlines() == [
-        "Watching. Ctrl-C ends it.",
+        "Watching. Stop with Ctrl-C.",
         "1 added, 0 already here, 1 failed.",
         "1 added, 0 already here, 0 failed.",
     ]
@@ -298,7 +298,7 @@ def test_the_command_counts_what_is_not_read_once_and_keeps_the_rules(
         (tmp_path / "in" / "e.mov").touch,
         options=("--exclude", "drafts", "--metadata", str(tmp_path / "in" / "m.csv")),
     )
-    assert out.splitlines() == ["Watching. Ctrl-C ends it.", "Not read: 2 .mov.", "Not read: 1 .mov."]
+    assert out.splitlines() == ["Watching. Stop with Ctrl-C.", "Not read: 2 .mov.", "Not read: 1 .mov."]
 
 
 @pytest.mark.django_db
@@ -357,7 +357,7 @@ def test_a_model_that_is_missing_ends_it(tmp_path: Path, running: Callable[..., 
 
 @pytest.mark.parametrize("others", [["--limit", "3"], ["--every", "2"], ["--dry-run"]])
 def test_it_takes_every_picture(tmp_path: Path, others: list[str]):
-    with pytest.raises(CommandError, match="takes every picture"):
+    with pytest.raises(CommandError, match="adds every picture"):
         call_command("ingest", str(tmp_path), "--watch", *others)
 
 

@@ -281,7 +281,7 @@ def test_what_an_earlier_version_has_added_is_owed_its_windows_and_gets_them_and
     image = forgotten(panorama)
     upright = forgotten(pictures.encoded(full((300, 200)), "PNG"))
     before = list(Image.objects.get(pk=image.pk).embedding)
-    assert told() == ["1 wide or tall pictures are found only by their middle."]
+    assert told() == ["1 wide or tall pictures can only be found by their centre."]
     assert Image.objects.searchable(active_model()).count() == 2
 
     call_command("embed_pending", windows=True)

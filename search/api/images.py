@@ -43,22 +43,22 @@ def _text(column: str, description: str) -> Json:
 
 
 _DETAILS: dict[str, Json] = {
-    "title": _text("title", "What to call it."),
-    "description": _text("description", "What there is to say of it."),
+    "title": _text("title", "The title."),
+    "description": _text("description", "The description."),
     "author": _text("author", "Who made it."),
-    "licence": _text("licence", "On what terms it may be used, such as CC BY 4.0."),
-    "source_link": {**_text("source_link", "Where it comes from, an http or https address."), "format": "uri"},
+    "licence": _text("licence", "The licence, such as CC BY 4.0."),
+    "source_link": {**_text("source_link", "The source, an http or https address."), "format": "uri"},
     "visibility": {
         "type": "string",
         "enum": list(Visibility.values),
         "default": str(Visibility.PUBLIC),
-        "description": "Who sees it: you and curators, everybody with an account, or everybody.",
+        "description": "Who can see it: you and curators, everyone with an account, or everyone.",
     },
     "tags": {"type": "string", "maxLength": LONGEST_TAGS, "description": "Separated by commas."},
 }
 _READ_CAPTIONS: Json = {
     "type": "boolean",
-    "description": "Whether to fill what is left empty with what is written in the file. Default: no.",
+    "description": "Whether to fill empty fields with the details stored in the file. Default: no.",
 }
 
 

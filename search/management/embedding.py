@@ -46,7 +46,7 @@ def as_command_errors() -> Iterator[None]:
     except (ModelUnavailable, StorageUnavailable, NoDecoder) as error:
         raise CommandError(str(error)) from error
     except KeyboardInterrupt:
-        raise CommandError("Stopped. What was written stays; run the same command again to resume.") from None
+        raise CommandError("Stopped. Finished work is kept; run the same command again to resume.") from None
 
 
 def summarise(report: Report, out: OutputWrapper, complaints: OutputWrapper, done: str) -> None:

@@ -53,7 +53,7 @@ ENCODING_NOW = Gauge(
 )
 STORAGE_FAILURES = Counter(
     "imagesearch_storage_failures",
-    "Requests that the object storage refused or did not answer.",
+    "Requests that the object storage refused or did not respond to.",
     ["where"],
     registry=OWN,
 )

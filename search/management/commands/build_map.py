@@ -36,7 +36,7 @@ class Command(CollectionCommand):
             except (NotEnough, NotInstalled) as problem:
                 raise CommandError(str(problem)) from problem
         if built is None:
-            raise CommandError("Stopped. The map is as it was.")
+            raise CommandError("Stopped. The map is unchanged.")
         self.stdout.write(f"{built.pictures:,} pictures are on the map, in {built.groups:,} groups.")
 
     def _is_due(self) -> bool:

@@ -22,7 +22,7 @@ class Command(CollectionCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         pair = active_pair()
-        self.stdout.write(f"{pair.image} for pictures, {pair.text} for words")
+        self.stdout.write(f"{pair.image} for pictures, {pair.text} for texts")
         try:
             for line in evaluate(options["pictures"]):
                 self.stdout.write(line)
