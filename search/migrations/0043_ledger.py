@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
             name='RunFile',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('failed', 'failed'), ('refused', 'rejected'), ('deleted', 'deleted before'), ('left', 'skipped')], editable=False, max_length=8, verbose_name='type')),
+                ('kind', models.CharField(choices=[('failed', 'failed'), ('refused', 'rejected'), ('deleted', 'deleted earlier'), ('left', 'skipped')], editable=False, max_length=8, verbose_name='type')),
                 ('name', models.TextField(editable=False, verbose_name='name')),
                 ('address', models.TextField(blank=True, default='', editable=False)),
                 ('reason', models.TextField(editable=False, verbose_name='reason')),
@@ -137,7 +137,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='run',
             name='deleted',
-            field=models.PositiveBigIntegerField(default=0, verbose_name='deleted before'),
+            field=models.PositiveBigIntegerField(default=0, verbose_name='deleted earlier'),
         ),
         migrations.AlterField(
             model_name='run',

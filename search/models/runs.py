@@ -97,7 +97,7 @@ class Run(models.Model):
     updated = models.PositiveBigIntegerField(_("changed details"), default=0)
     restored = models.PositiveBigIntegerField(_("files restored"), default=0)
     trashed = models.PositiveBigIntegerField(_("in the trash"), default=0)
-    deleted = models.PositiveBigIntegerField(_("deleted before"), default=0)
+    deleted = models.PositiveBigIntegerField(_("deleted earlier"), default=0)
     refused = models.PositiveBigIntegerField(_("rejected"), default=0)
     failed = models.PositiveBigIntegerField(_("failed"), default=0)
     # By file extension, such as ".mov"; "" for hidden and excluded files, recycle bins and the like.
@@ -138,7 +138,7 @@ class RunFile(models.Model):
     class Kind(models.TextChoices):
         FAILED = "failed", _("failed")
         REFUSED = "refused", _("rejected")
-        DELETED = "deleted", _("deleted before")
+        DELETED = "deleted", _("deleted earlier")
         LEFT = "left", _("skipped")
 
     run = models.ForeignKey(
