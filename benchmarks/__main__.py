@@ -100,6 +100,7 @@ def say(progress: str) -> None:
 
 def compare(world: worlds.World, extent: Extent) -> str:
     from benchmarks import curating, filters, ingestion, search_page, serving  # noqa: PLC0415 - after the settings
+    from benchmarks.copies import copies  # noqa: PLC0415
     from benchmarks.plain import PlainLoop  # noqa: PLC0415
     from benchmarks.rclip import Rclip, Unavailable  # noqa: PLC0415
     from benchmarks.summary import summary  # noqa: PLC0415
@@ -146,6 +147,7 @@ def compare(world: worlds.World, extent: Extent) -> str:
         served.table(),
         filtered,
         timelines,
+        copies(photos(world.cache, LARGE, extent.ingested), LARGE),
     ]
     say("Curating ...")
     tables.append(curating.compare(extent.rows[-1]))
