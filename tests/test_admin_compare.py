@@ -71,7 +71,7 @@ def test_a_picture_says_where_it_stands_in_the_other_list(world: World, as_carol
     left = response.context["sides"][0]["results"]
     assert [left[0]["sign"], left[1]["one"].image, left[1]["kind"]] == ["=", only, "alone"]
     moved = next(result for result in left if result["kind"] in {"up", "down"})
-    assert moved["words"] == f"place {moved['one'].other_place} in the other list"
+    assert moved["words"] == f"rank {moved['one'].other_place} in the other list"
 
 
 def test_a_search_is_read_as_in_the_box(world: World, as_carol: Client):
@@ -146,7 +146,7 @@ def test_one_model_that_can_not_be_used_leaves_the_other_list(world: World, as_c
 def test_a_set_whose_words_nobody_can_read_is_told(world: World, as_carol: Client, monkeypatch):
     monkeypatch.setattr(pairs, "pair_of", lambda model: None if model == OTHER else active_pair())
     page = as_carol.get(PAGE, {"q": "sea"}).content.decode()
-    assert f"The text model that belongs to {OTHER} is not known" in page
+    assert f"The text model that belongs to {OTHER} is unknown" in page
 
 
 def test_a_model_for_words_of_another_space_is_told(world: World, as_carol: Client, monkeypatch):
@@ -180,7 +180,7 @@ def test_one_model_alone_is_nothing_to_compare(as_carol: Client):
         ({"q": "sea", "first": "99"}, "This set of vectors no longer exists"),
         ({"q": "sea", "second": "a"}, "This set of vectors no longer exists"),
         ({"q": "-sea"}, "Describe what the pictures should show"),
-        ({"like": "mistyped"}, "is not known"),
+        ({"like": "mistyped"}, "The picture in this address is unknown"),
         ({"like": str(uuid.UUID(int=1))}, "hidden or deleted"),
     ],
 )

@@ -69,7 +69,7 @@ def test_nobody_has_more_than_so_many(as_alice: Client, alice: User):
         ApiToken.issue(alice, f"number {number}")
     response = as_alice.post(PAGE, {"name": "one more"})
     assert response.status_code == 400
-    assert f"You have {MOST_TOKENS} tokens" in response.text
+    assert f"the limit of {MOST_TOKENS} tokens" in response.text
     with pytest.raises(TooManyTokens):
         ApiToken.issue(alice, "another")
     assert ApiToken.objects.count() == MOST_TOKENS

@@ -140,7 +140,7 @@ def test_of_a_body_in_chunks_no_size_is_made_up(settings: Any, path: str) -> Non
     answer = b"".join(application(environ, lambda status, headers: told.append(status)))
 
     assert told == ["413 Request Entity Too Large"]
-    assert b"What was sent is too large." in answer
+    assert b"The data you sent is too large." in answer
     assert b"This file has" not in answer
 
 

@@ -260,7 +260,7 @@ def test_one_query_is_shown_side_by_side(world: World):
         (["own.csv", "--model", "a/stranger"], "no vectors of a/stranger here"),
         (["own.csv", "--model", "a", "b", "c"], "one name, or two"),
         (["own.csv", "--model", "a", "--model", "b", "--model", "c"], "at most twice"),
-        (["own.csv", "--images", "nowhere", "--model", "a"], "nowhere is no folder"),
+        (["own.csv", "--images", "nowhere", "--model", "a"], "nowhere is not a folder"),
         (["own.csv", "--images", "."], "Name one or two models"),
         (["--judgements", "--images", ".", "--model", "a"], "leave out --images"),
         (["--judgements", "--model", OTHER, OTHER], "the curators' judgements"),

@@ -110,7 +110,7 @@ def test_details_come_from_a_table_and_tags_from_the_command_line(photos: Path):
     (photos / "m.csv").write_text("path,title,tags\n0.jpg,Red,red\n9.jpg,Gone,\n")
     _, complaints, status = run(photos, "--metadata", photos / "m.csv", "--tag", "plain", "--tag", "red")
     assert status == 1
-    assert "9.jpg: Named in the metadata, but not there." in complaints
+    assert "9.jpg: Named in the metadata, but missing." in complaints
     image = Image.objects.get(title="Red")
     assert image.tags == ["red", "plain"]
     assert Image.objects.filter(title="", tags=["plain", "red"]).count() == 4
@@ -189,7 +189,7 @@ def test_what_a_table_says_of_members_of_an_archive_is_taken(photos: Path, tmp_p
     (tmp_path / "m.csv").write_text("Path;Title\r\na.zip\\deep\\0.jpg;Red\r\ngone.jpg;Gone\r\n")
     _, complaints, status = run(tmp_path / "a.zip", "--metadata", tmp_path / "m.csv")
     assert Image.objects.get().title == "Red"
-    assert complaints == "gone.jpg: Named in the metadata, but not there.\n"
+    assert complaints == "gone.jpg: Named in the metadata, but missing.\n"
     assert status == 1
 
 

@@ -206,7 +206,7 @@ def test_models_of_a_pair_that_hardly_belong_together_are_told_when_they_are_dow
 
 
 def test_a_model_that_sees_alone_is_refused(tmp_path: Path) -> None:
-    refused(loading.torch_pictures, as_downloaded(tmp_path / "dino", *model_folders.dino()), "share no space")
+    refused(loading.torch_pictures, as_downloaded(tmp_path / "dino", *model_folders.dino()), "do not share a space")
 
 
 def test_a_model_that_reads_alone_is_taken_for_words_and_refused_for_pictures(tmp_path: Path) -> None:

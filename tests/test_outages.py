@@ -179,7 +179,7 @@ def test_what_fails_each_time_is_no_outage(photos: Path, monkeypatch: pytest.Mon
 def test_a_bucket_that_refuses_by_quota_is_full() -> None:
     refusal = ClientError({"Error": {"Code": "QuotaExceeded"}, "ResponseMetadata": {"HTTPStatusCode": 403}}, "Put")
 
-    with pytest.raises(storage.StorageFull, match="takes no more") as raised, storage.translated():
+    with pytest.raises(storage.StorageFull, match="is full") as raised, storage.translated():
         raise refusal
     assert no_room(raised.value)
 

@@ -177,7 +177,7 @@ def test_what_is_sent_is_answered_without_a_place(shown, client, as_alice, as_ca
             assert not told(visitor.post(address, form, follow=True)), address
         refused = visitor.post(reverse("save-search"), {"query": "town=Busan"})
         assert refused.status_code == 400
-        assert "A search by place can&#x27;t be saved." in refused.content.decode()
+        assert "A search by location can&#x27;t be saved." in refused.content.decode()
         for address in ("search-by-picture", "read-picture", "api:search-picture", "upload"):
             data = BytesIO(a_secret_photo(colour="blue"))
             data.name = "photo.jpg"

@@ -99,7 +99,7 @@ def test_while_nothing_is_measured_nothing_is_said_of_matches(client: Client):
     images_at(0.7, 0.1)
     page = client.get("/search?q=x").text
     assert title(page) == "2 pictures, nearest first"
-    assert "strong match" not in page
+    assert "A strong match" not in page
 
 
 def test_every_result_explains_itself(client: Client, measured: None):

@@ -187,7 +187,7 @@ class TestSaving:
             saved_by(alice, f"q=word{number}")
         response = as_alice.post("/saved/save", {"query": "q=one+more"})
         assert response.status_code == 400
-        assert f"You have {MOST_SAVED} saved searches" in response.text
+        assert f"the limit of {MOST_SAVED} saved searches" in response.text
         assert as_alice.post("/saved/save", {"query": "q=word0"}).status_code == 302
 
     def test_strangers_are_asked_to_log_in_and_come_back_to_the_results(self, client: Client):

@@ -166,7 +166,7 @@ def test_unwanted_words_may_be_as_long_as_the_wanted():
     ("params", "words"),
     [
         ({"format": ["XCF"]}, "“XCF” is not a value of “format”. Possible values: JPEG"),
-        ({"colour": ["ultraviolet"]}, "“ultraviolet” is not known"),
+        ({"colour": ["ultraviolet"]}, "“ultraviolet” is not a value of"),
         ({"since": ["yesterday"]}, "“yesterday” is not a date"),
         ({"since": ["2026-02-02"], "until": ["2026-02-01"]}, "is after its last day"),
         ({"mode": ["magic"]}, "Possible values: both, meaning, words"),

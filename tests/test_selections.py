@@ -251,7 +251,7 @@ class TestWhatIsRefused:
     def test_too_many(self, client: Client, address: str):
         response = client.post(address, {"id": [uuid.UUID(int=number) for number in range(501)]})
         assert response.status_code == 400
-        assert "at most 500" in response.text
+        assert "the limit is 500" in response.text
 
     def test_the_same_picture_counts_once(self, client: Client, address: str):
         response = client.post(address, {"id": [stored_image().id] * 501})

@@ -280,7 +280,7 @@ def test_an_answer_that_breaks_off_is_asked_for_again(server: Server):
 def test_a_server_that_dawdles_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(downloads, "SECONDS", 0.1)
     server.answers["/a"] = server.slowly(b"x", b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-    with pytest.raises(NotDownloaded, match="not answer in time"):
+    with pytest.raises(NotDownloaded, match="not respond in time"):
         get(at(server, "/a"))
 
 

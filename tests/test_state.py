@@ -474,7 +474,7 @@ def test_a_run_is_tried_again_from_the_admin_where_its_files_are_in_reach(monkey
     monkeypatch.setattr("search.concurrency.commands.start_command", lambda *command: started.append(command))
     away, here = a_run(places=["/nowhere/photos"]), a_run(places=[str(tmp_path / "*.jpg")])
     page = as_carol.get(f"{RUNS}{away.pk}/change/").content.decode()
-    told = "The files are on attic, in /nowhere/photos, which this server can&#x27;t see. Run there: manage.py ingest"
+    told = "The files are on attic, in /nowhere/photos, which this server can&#x27;t access. Run this command there: manage.py ingest"
     assert f"{told} --retry {away.pk}" in page
     as_carol.post(f"{RUNS}{away.pk}/retry/")
     assert not started

@@ -362,7 +362,7 @@ def test_who_changes_the_environment_afterwards_spoke_last(pictures: list[Image]
     settings.EMBEDDING_TEXT_MODEL = NEW_WORDS
     assert active_pair() == Pair(NEW, NEW_WORDS)
     assert "The environment was" in switch_model()
-    with pytest.raises(CommandError, match="the environment counts"):
+    with pytest.raises(CommandError, match="the environment takes precedence"):
         switch_model("--back")
 
 

@@ -177,4 +177,4 @@ def test_words_that_a_model_knows_nothing_of_are_told_and_are_no_error(
     answer = client.get("/search", {"q": "🐶"})
 
     assert answer.status_code == 503
-    assert "has no vector for these words" in answer.content.decode()
+    assert "has no vector for this text" in answer.content.decode()

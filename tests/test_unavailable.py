@@ -275,7 +275,7 @@ def test_without_the_storage_lists_are_there_and_pictures_answer_503(as_alice: C
 def test_a_command_without_a_database_tells_so_in_a_line(command: str, tmp_path: Path) -> None:
     arguments = {"ingest": [str(write_picture(tmp_path / "red.png", format="PNG"))], "forget_deletions": ["--all"]}
 
-    with pytest.raises(CommandError, match=r"(?s)^The database failed: .*\nWhat was written stays; run the same"):
+    with pytest.raises(CommandError, match=r"(?s)^The database failed: .*\nFinished work is kept; run the same"):
         call_command(command, *arguments.get(command, []), stdout=StringIO(), stderr=StringIO())
 
 

@@ -362,5 +362,5 @@ def test_it_takes_every_picture(tmp_path: Path, others: list[str]):
 
 
 def test_it_is_for_folders(tmp_path: Path):
-    with pytest.raises(CommandError, match="is none"):
+    with pytest.raises(CommandError, match="is not a folder"):
         call_command("ingest", str(write_picture(tmp_path / "a.jpg")), "--watch")

@@ -77,7 +77,9 @@ def test_of_more_than_the_bar_takes_curators_are_led_to_all(
     page = open_page("/map/", as_user=as_carol)
     expect(page.locator("#map[data-ready]")).to_be_visible()
     draw_around(page, -0.8, 0.5)
-    expect(page.locator("#map-picked")).to_contain_text("You selected 10 pictures by drawing. The first 3 are shown here.")
+    expect(page.locator("#map-picked")).to_contain_text(
+        "You selected 10 pictures by drawing. The first 3 are shown here."
+    )
     expect(page.locator("#found article")).to_have_count(3)
     page.get_by_role("button", name="Change all of them").click()
     expect(page.locator("h1")).to_have_text("Change 10 pictures")
