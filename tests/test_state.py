@@ -474,8 +474,8 @@ def test_a_run_is_tried_again_from_the_admin_where_its_files_are_in_reach(monkey
     monkeypatch.setattr("search.concurrency.commands.start_command", lambda *command: started.append(command))
     away, here = a_run(places=["/nowhere/photos"]), a_run(places=[str(tmp_path / "*.jpg")])
     page = as_carol.get(f"{RUNS}{away.pk}/change/").content.decode()
-    told = "The files are on attic, in /nowhere/photos, which this server can&#x27;t access. Run this command there: manage.py ingest"
-    assert f"{told} --retry {away.pk}" in page
+    told = "The files are on attic, in /nowhere/photos, which this server can&#x27;t access. Run this command there:"
+    assert f"{told} manage.py ingest --retry {away.pk}" in page
     as_carol.post(f"{RUNS}{away.pk}/retry/")
     assert not started
     assert "Retry the files that were not added" in as_carol.get(f"{RUNS}{here.pk}/change/").content.decode()
