@@ -112,7 +112,7 @@ def test_no_more_than_the_nearest_are_listed_and_the_list_says_so(
         ({"q": "pizza", "mode": "odd"}, "Possible values: both, meaning, words"),
         ({"q": "-" + " -".join(f"w{number}" for number in range(40))}, "parts"),
         ({"q": " ".join(f"tag:t{number}" for number in range(40))}, "parts"),
-        ({"q": "x" * 1500}, "1,000 can be searched"),
+        ({"q": "x" * 1500}, "the limit is 1,000"),
         ({"q": "x" * 2500}, "too long"),
         ({"q": "pizza", "set": str(uuid.uuid4())}, "There is no such filter or page."),
     ],

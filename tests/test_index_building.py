@@ -112,7 +112,7 @@ def test_an_ingest_whose_index_can_not_be_built_says_so_and_what_to_do(
     full = OperationalError("could not extend file: No space left on device")
     with monkeypatch.context() as disk:
         disk.setattr(building, "_create", mock.Mock(side_effect=full))
-        with pytest.raises(CommandError, match=r"The database failed: .*No space left.*\nWhat was written stays"):
+        with pytest.raises(CommandError, match=r"The database failed: .*No space left.*\nFinished work is kept"):
             call_command("ingest", str(photos), stdout=StringIO())
     assert Image.objects.count() == 40
 
