@@ -72,7 +72,7 @@ messages: $(VENV)/.installed-dev ## collect and compile the translations (needs 
 	$(BIN)/python manage.py compilemessages -l ko
 
 docs: $(VENV)/.installed ## docs/settings.md in both languages and .env.example, of the code and docs/settings.toml
-	$(BIN)/python -m supply.settings
+	$(BIN)/python -m supply.settings_pages
 
 lock: $(SUPPLY)/.installed ## pin all that is installed, with hashes: after a change of requirements*.txt (UPGRADE=yes)
 	$(COMPILE) requirements.txt --output-file requirements.lock

@@ -10,7 +10,7 @@ from gunicorn.http import message
 
 from imagesearch.environment import listening_address, whole_number
 from imagesearch.logs import GunicornLogger
-from imagesearch.machine import core_count
+from imagesearch.memory_and_cores import core_count
 from imagesearch.worker import KILLED_AFTER, Worker, hold_signals, leave_worker
 
 # Almost nothing allocated before the fork is garbage, and collecting takes 0.1 to 0.3 s.
@@ -49,7 +49,7 @@ def when_ready(server: Any) -> None:
     """Load once, in the parent, what the workers share in memory; no first search waits for it."""
     from imagesearch.postgresql.limits import bound_waits, share_connections  # noqa: PLC0415
     from search.embedding import load_before_forking  # noqa: PLC0415
-    from search.metrics import processes  # noqa: PLC0415
+    from search.metrics import shared_counters  # noqa: PLC0415
     from search.models.active_pair import look_before_forking  # noqa: PLC0415
     from search.web.preloading import load_pages  # noqa: PLC0415
 
@@ -58,36 +58,36 @@ def when_ready(server: Any) -> None:
         load_pages()
         server.num_workers = share_connections(server.num_workers)
 
-    processes.share()
+    shared_counters.share()
     look_before_forking()
     load_before_forking(meanwhile=meanwhile)
 
 
 def pre_fork(server: Any, worker: Any) -> None:
     """Collect garbage from now on, but not in shared memory: that would copy its pages for each worker."""
-    from search.metrics import processes  # noqa: PLC0415
+    from search.metrics import shared_counters  # noqa: PLC0415
 
     gc.freeze()
     gc.enable()
-    processes.give_slot(worker)
+    shared_counters.give_slot(worker)
     hold_signals()
 
 
 def post_worker_init(worker: Any) -> None:
     """Load the rest in the background before the first search, and start the background work."""
     from search.embedding import follow_switches, start_serving  # noqa: PLC0415
+    from search.example_searches.measuring import keep_measuring  # noqa: PLC0415
     from search.ingestion.palettes import keep_reading  # noqa: PLC0415
     from search.mapping.new_pictures import keep_placing  # noqa: PLC0415
-    from search.metrics import processes  # noqa: PLC0415
+    from search.metrics import shared_counters  # noqa: PLC0415
     from search.objects.deletion import keep_deleting_pending  # noqa: PLC0415
     from search.relevance.due import measure_soon_if_never  # noqa: PLC0415
     from search.state.periodic_checks import keep_checking  # noqa: PLC0415
-    from search.state.retention import keep_tidy  # noqa: PLC0415
-    from search.state.searches import keep_writing  # noqa: PLC0415
-    from search.tagging.background import keep_suggesting  # noqa: PLC0415
-    from search.things.measuring import keep_measuring  # noqa: PLC0415
+    from search.state.search_statistics import keep_writing  # noqa: PLC0415
+    from search.state.trash_and_history_retention import keep_tidy  # noqa: PLC0415
+    from search.tagging.background_suggesting import keep_suggesting  # noqa: PLC0415
 
-    processes.take_slot(worker)
+    shared_counters.take_slot(worker)
     follow_switches()
     start_serving()
     measure_soon_if_never()
@@ -102,18 +102,18 @@ def post_worker_init(worker: Any) -> None:
 
 
 def worker_exit(server: Any, worker: Any) -> None:
-    if searches := sys.modules.get("search.state.searches"):
+    if searches := sys.modules.get("search.state.search_statistics"):
         with suppress(Exception):  # a stop waits for nothing
             searches.write()
     leave_worker(worker)
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    from search.metrics import processes  # noqa: PLC0415
+    from search.metrics import shared_counters  # noqa: PLC0415
 
-    processes.free_slot(worker)
+    shared_counters.free_slot(worker)
 
 
 def on_exit(server: Any) -> None:
-    if processes := sys.modules.get("search.metrics.processes"):  # not where the start failed
-        processes.leave()
+    if shared_counters := sys.modules.get("search.metrics.shared_counters"):  # not where the start failed
+        shared_counters.leave()

@@ -67,7 +67,7 @@ def fill(rows: int, photos: Path) -> dict[str, Any]:
     """Make a collection of `rows` pictures, each with a thumbnail and a hash."""
     from django.core.files.storage import default_storage  # noqa: PLC0415
 
-    from search.ingestion.fingerprints import write_fingerprints  # noqa: PLC0415
+    from search.ingestion.fingerprints_of_changed_files import write_fingerprints  # noqa: PLC0415
     from search.objects import storage  # noqa: PLC0415
 
     filled = _Copies().fill(rows)

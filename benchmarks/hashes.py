@@ -30,10 +30,10 @@ def measure(files: list[Path]) -> tuple[float, float, float]:
     """Return the median milliseconds a photo: without a hash, added by the hash, and of encoding."""
     from PIL import Image  # noqa: PLC0415
 
-    from search.decoding.pictures import MODEL_SIDE  # noqa: PLC0415
+    from search.decoding.decoder_client import MODEL_SIDE  # noqa: PLC0415
     from search.embedding import picture_encoder  # noqa: PLC0415
+    from search.imaging.decoder_tasks import picture  # noqa: PLC0415
     from search.imaging.perceptual_hash import perceptual_hash  # noqa: PLC0415
-    from search.imaging.tasks import picture  # noqa: PLC0415
     from search.objects import storage  # noqa: PLC0415 - after make_world
 
     longest = storage.THUMBNAIL

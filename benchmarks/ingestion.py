@@ -24,7 +24,7 @@ from benchmarks.world import FILLER, World
 from search.embedding import Picture, picture_encoder
 from search.ingestion import files_source, ingest
 from search.ingestion.adding import read_for_model
-from search.ingestion.pipeline.stages import Stage
+from search.ingestion.pipeline.stage_threads import Stage
 from search.ingestion.pipeline.steps import BATCH, UNDER_WAY
 
 Arm: TypeAlias = Callable[[Sequence[Path]], object]

@@ -86,13 +86,13 @@ def _ingest(paths: Sequence[Path], *, captions: bool = True) -> None:
 
 
 def _ingest_unread(paths: Sequence[Path]) -> None:
-    from search.decoding import FileMetadata, pictures  # noqa: PLC0415 - after make_world
+    from search.decoding import FileMetadata, decoder_client  # noqa: PLC0415 - after make_world
     from search.metadata import PhotoMetadata  # noqa: PLC0415
 
     nothing = FileMetadata(PhotoMetadata(), PhotoMetadata())
     with (
-        mock.patch.object(pictures, "_KEPT", [one for one in pictures._KEPT if one != "written"]),
-        mock.patch.object(pictures, "_said", return_value=nothing),
+        mock.patch.object(decoder_client, "_KEPT", [one for one in decoder_client._KEPT if one != "written"]),
+        mock.patch.object(decoder_client, "_said", return_value=nothing),
         mock.patch("search.ingestion.pipeline.rows.write_captures"),
     ):
         _ingest(paths, captions=False)
@@ -113,7 +113,7 @@ def _read_again(count: int) -> None:
 
 
 def _timed(work: Callable[[], None], count: int) -> Turn:
-    from search.decoding.pool import pool  # noqa: PLC0415 - after make_world
+    from search.decoding.decoder_pool import pool  # noqa: PLC0415 - after make_world
 
     database = _postmaster()
     start, used, served = time.perf_counter(), _own_time(), _of_tree(database)

@@ -24,7 +24,7 @@ def work(rows: int) -> dict[str, Any]:
     from django.conf import settings  # noqa: PLC0415
 
     from benchmarks.edits_worker import Worker, processor_time  # noqa: PLC0415
-    from search.ingestion import Report, runs  # noqa: PLC0415
+    from search.ingestion import Report, run_recording  # noqa: PLC0415
     from search.models import Run, SearchDay  # noqa: PLC0415
     from search.state.periodic_checks import CHECKS, keep  # noqa: PLC0415
 
@@ -44,7 +44,7 @@ def work(rows: int) -> dict[str, Any]:
         made, seconds = timed(CHECKS[name].take)
         keep(name, made, seconds)
         found["looks"][name] = seconds
-    record = runs.Record(Run.Kind.INGEST, runs.Origin(places=["/photos"]))
+    record = run_recording.Record(Run.Kind.INGEST, run_recording.Origin(places=["/photos"]))
     report = Report(added=rows)
     for number in range(_LEFT_OUT):
         report.fail(f"/photos/{number}.jpg", "This picture is incomplete: the end of the file is missing.")

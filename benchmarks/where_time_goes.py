@@ -17,8 +17,8 @@ from django.test import Client
 from benchmarks.ingestion import forget
 from benchmarks.report import table
 from search.curation.details import Details
-from search.decoding.pictures import MODEL_SIDE
-from search.imaging import tasks
+from search.decoding.decoder_client import MODEL_SIDE
+from search.imaging import decoder_tasks
 from search.ingestion.adding import embed, prepare, window_for_models
 from search.ingestion.pipeline.rows import known, staging
 from search.ingestion.pipeline.steps import BATCH
@@ -42,7 +42,7 @@ _OF_A_DECODER = {
     "cut_out": "pixels for the model",
     "read_file": "metadata",
 }
-"""Names in `search.imaging.tasks`."""
+"""Names in `search.imaging.decoder_tasks`."""
 _OF_A_PAGE = {
     "search.retrieval.query_vector.text_vector": "encode",
     "jinja2.Template.render": "render",
@@ -96,7 +96,7 @@ def profile_ingestion(paths: Sequence[Path]) -> str:
             _one_batch(paths[:BATCH], ours)
         forget()
     ours.seconds["describe"] = ours.seconds.pop("prepare") - ours.seconds["ask the decoder process"]
-    names = {f"search.imaging.tasks.{name}": step for name, step in _OF_A_DECODER.items()}
+    names = {f"search.imaging.decoder_tasks.{name}": step for name, step in _OF_A_DECODER.items()}
     with decoder.step("all"), decoder.on(names):
         for path in paths[:BATCH]:
             _in_a_decoder(path.read_bytes())
@@ -137,7 +137,7 @@ def _one_batch(paths: Sequence[Path], watch: Stopwatch) -> None:
 
 def _in_a_decoder(data: bytes) -> None:
     """Do what a decoder process does for a new picture."""
-    tasks.picture(
+    decoder_tasks.picture(
         data,
         _MEMORY,
         max_pixels=settings.UPLOAD_MAX_MEGAPIXELS * 1_000_000,

@@ -37,12 +37,12 @@ from imagesearch.environment import (
     web_origins,
     whole_number,
 )
-from imagesearch.exposure import ACCESS, LOOPBACK, default_sign_up, sign_up
 from imagesearch.logs import log_uncaught
-from imagesearch.machine import memory_bytes
 from imagesearch.mail import mail_settings, sender
+from imagesearch.memory_and_cores import memory_bytes
 from imagesearch.rate_settings import networks, rates
 from imagesearch.s3_sources import STYLES, s3_sources
+from imagesearch.sign_up_policy import ACCESS, LOOPBACK, default_sign_up, sign_up
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 read_env_file(BASE_DIR / ".env")

@@ -8,5 +8,5 @@ class SearchConfig(AppConfig):
 
     def ready(self) -> None:
         from search import checks  # noqa: F401, PLC0415 - registers the system checks
-        from search.accounts import passwords, roles  # noqa: F401, PLC0415 - connects signal handlers
+        from search.accounts import roles, session_revocation  # noqa: F401, PLC0415 - connects signal handlers
         from search.objects import deletion  # noqa: F401, PLC0415 - connects signal handlers

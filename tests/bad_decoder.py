@@ -1,4 +1,4 @@
-"""A decoder process that misbehaves for files with a mark in them, as one with a bug does. The files are harmless."""
+"""A decoder process that misbehaves for files with a marker in them, as a buggy one would. The files are harmless."""
 
 import ctypes
 import os
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from search.imaging import decoder_process
-from search.imaging.tasks import TASKS, Answer
+from search.imaging.decoder_tasks import TASKS, Answer
 
 MARK = b"the decoder of the tests: "
 ABORT, CRASH, EXIT, HANG, SPIN, EAT, RAISE, LIE, NONSENSE = (

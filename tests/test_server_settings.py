@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL gets its share of the machine: of a small one, a large one and a container."""
+"""Settings of the embedded PostgreSQL for small machines, large machines and containers."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,8 +7,8 @@ import psutil
 import pytest
 from django.db import connection
 
-from imagesearch import machine
-from imagesearch.server_settings import forget_server_settings, server_settings, write_server_settings
+from imagesearch import memory_and_cores
+from imagesearch.embedded_postgres_settings import forget_server_settings, server_settings, write_server_settings
 
 MB = 1 << 20
 GB = 1 << 30
@@ -20,7 +20,7 @@ def settings_for(**facts: int | None) -> dict[str, str]:
     )  # type: ignore[arg-type]
 
 
-def test_a_machine_of_half_a_gigabyte_keeps_what_postgresql_takes_by_itself() -> None:
+def test_a_machine_of_half_a_gigabyte_keeps_the_defaults_of_postgresql() -> None:
     settings = settings_for(memory=512 * MB, cores=1, data=10 * GB, disk=2 * GB)
 
     assert settings["shared_buffers"] == "128MB"
@@ -40,11 +40,11 @@ def test_many_cores_leave_workers_for_others() -> None:
 
 
 @pytest.mark.parametrize(("shared_memory", "kind"), [(64 * MB, "sysv"), (8 * GB, None), (None, None)])
-def test_workers_share_memory_elsewhere_in_a_container(shared_memory: int | None, kind: str | None) -> None:
+def test_in_a_container_with_little_shared_memory_sysv_is_used(shared_memory: int | None, kind: str | None) -> None:
     assert settings_for(shared_memory=shared_memory).get("dynamic_shared_memory_type") == kind
 
 
-def test_a_data_folder_of_before_gets_the_settings_once_and_what_was_configured_stays(tmp_path: Path) -> None:
+def test_an_existing_data_folder_gets_the_settings_once_and_keeps_its_configuration(tmp_path: Path) -> None:
     conf = tmp_path / "postgresql.conf"
     conf.write_text("# mine\nshared_buffers = 128MB\n")
 
@@ -58,7 +58,7 @@ def test_a_data_folder_of_before_gets_the_settings_once_and_what_was_configured_
 
 
 @pytest.mark.django_db
-def test_the_server_runs_with_them() -> None:
+def test_the_server_runs_with_these_settings() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT name, setting FROM pg_settings WHERE sourcefile LIKE '%machine.conf'")
         settings = dict(cursor.fetchall())
@@ -74,8 +74,8 @@ class ControlGroups:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder
         self.membership = folder / "own"
-        monkeypatch.setattr(machine, "_CGROUPS", folder)
-        monkeypatch.setattr(machine, "_OWN_CGROUPS", self.membership)
+        monkeypatch.setattr(memory_and_cores, "_CGROUPS", folder)
+        monkeypatch.setattr(memory_and_cores, "_OWN_CGROUPS", self.membership)
 
     def limit(self, path: str, text: str) -> None:
         file = self.folder / path
@@ -85,33 +85,33 @@ class ControlGroups:
 
 @pytest.fixture
 def groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ControlGroups]:
-    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda _process: set(range(8)), raising=False)
-    machine.core_count.cache_clear()
+    monkeypatch.setattr(memory_and_cores.os, "sched_getaffinity", lambda _process: set(range(8)), raising=False)
+    memory_and_cores.core_count.cache_clear()
     yield ControlGroups(tmp_path, monkeypatch)
-    machine.core_count.cache_clear()
+    memory_and_cores.core_count.cache_clear()
 
 
-def test_the_limits_of_the_groups_around_count_too(groups: ControlGroups) -> None:
+def test_limits_of_parent_groups_apply_too(groups: ControlGroups) -> None:
     groups.membership.write_text("0::/services.slice/search.service\n")
     groups.limit("services.slice/search.service/memory.max", "max")
     groups.limit("services.slice/memory.max", str(300 * MB))
     groups.limit("services.slice/cpu.max", "250000 100000")
 
-    assert machine.memory_bytes() == 300 * MB
-    assert machine.core_count() == 2
+    assert memory_and_cores.memory_bytes() == 300 * MB
+    assert memory_and_cores.core_count() == 2
 
 
-def test_the_limits_of_a_container_with_older_groups_count(groups: ControlGroups) -> None:
-    # Its path is the one outside, of which the container sees the end only.
+def test_limits_of_cgroups_v1_in_a_container_apply(groups: ControlGroups) -> None:
+    # The path is the one of the host, of which the container sees only the end.
     groups.membership.write_text("5:memory:/docker/1234\n4:cpu,cpuacct:/docker/1234\n0::/\n")
     groups.limit("memory/memory.limit_in_bytes", str(200 * MB))
     groups.limit("cpu,cpuacct/cpu.cfs_quota_us", "50000")
     groups.limit("cpu,cpuacct/cpu.cfs_period_us", "100000")
 
-    assert machine.memory_bytes() == 200 * MB
-    assert machine.core_count() == 1
+    assert memory_and_cores.memory_bytes() == 200 * MB
+    assert memory_and_cores.core_count() == 1
 
 
-def test_without_limits_the_machine_counts(groups: ControlGroups) -> None:
-    assert machine.memory_bytes() == psutil.virtual_memory().total
-    assert machine.core_count() == 8
+def test_without_limits_the_resources_of_the_machine_apply(groups: ControlGroups) -> None:
+    assert memory_and_cores.memory_bytes() == psutil.virtual_memory().total
+    assert memory_and_cores.core_count() == 8

@@ -3,6 +3,6 @@
 May import any room but `web` and management; `imagesearch.admin` has the site. Importing it registers the lists.
 """
 
-from search.admin import accounts, history, images, reports, runs, sign_ups, tags, trash
+from search.admin import accounts, history, images, reports, run_log, sign_ups, tags, trash
 
-__all__ = ["accounts", "history", "images", "reports", "runs", "sign_ups", "tags", "trash"]
+__all__ = ["accounts", "history", "images", "reports", "run_log", "sign_ups", "tags", "trash"]

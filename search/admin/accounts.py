@@ -21,7 +21,7 @@ from search.accounts import roles
 from search.accounts.forms import PasswordAlone
 from search.accounts.roles import ROLES
 from search.admin.forms import AccountForm, GroupForm
-from search.admin.lists import Sturdy, log_changes
+from search.admin.model_admin_bases import Sturdy, log_changes
 from search.models import Album, Image, Report
 from search.models.conflicts import locked
 

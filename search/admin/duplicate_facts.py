@@ -7,7 +7,7 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from search.admin import pictures
+from search.admin import picture_html
 from search.models import Image
 
 _NOTHING = "–"
@@ -42,7 +42,7 @@ def _facts(image: Image) -> list[Fact]:
         Fact(_("format"), image.get_format_display()),
         Fact(_("size"), filesizeformat(image.byte_size)),
         Fact(_("date taken"), _taken(image)),
-        Fact(_("added"), pictures.moment(image.created)),
+        Fact(_("added"), picture_html.moment(image.created)),
         Fact(_("title"), image.title or _NOTHING),
         Fact(_("tags"), ", ".join(image.tags) or _NOTHING),
         Fact(_("description"), image.description[:200] or _NOTHING),

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -14,12 +13,13 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from search.admin import pictures
-from search.admin.lists import BoundedPaginator, ReadOnly, SturdyList
+from search.admin import picture_html
+from search.admin.model_admin_bases import ReadOnly, SturdyList
 from search.admin.undoing import undo_button, undo_view
 from search.curation import is_of_deletion
 from search.models import Album, Capture, Edit, Image, Revision
 from search.models.albums import Visibility
+from search.models.sql_statements import fetch_all
 
 SAMPLES = 4
 SHOWN = 100
@@ -45,15 +45,13 @@ class RevisionList(SturdyList):
 
 def sampled(revisions: Sequence[int]) -> dict[int, list[Image]]:
     """Return a few pictures of each of these revisions, with thumbnails."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT given.id, sample.image_id FROM unnest(%s::bigint[]) AS given (id) CROSS JOIN LATERAL"
-            " (SELECT image_id FROM search_edit WHERE revision_id = given.id ORDER BY image_id LIMIT %s) AS sample",
-            [list(revisions), SAMPLES],
-        )
-        rows = cursor.fetchall()
+    rows = fetch_all(
+        "SELECT given.id, sample.image_id FROM unnest(%s::bigint[]) AS given (id) CROSS JOIN LATERAL"
+        " (SELECT image_id FROM search_edit WHERE revision_id = given.id ORDER BY image_id LIMIT %s) AS sample",
+        [list(revisions), SAMPLES],
+    )
     images = Image.objects.for_lists().in_bulk({image_id for _revision, image_id in rows})
-    pictures.with_thumbnails(list(images.values()))
+    picture_html.with_thumbnails(list(images.values()))
     found: defaultdict[int, list[Image]] = defaultdict(list)
     for revision, image_id in rows:
         if image_id in images:
@@ -63,10 +61,6 @@ def sampled(revisions: Sequence[int]) -> dict[int, list[Image]]:
 
 @admin.register(Revision)
 class RevisionAdmin(ReadOnly):
-    paginator = BoundedPaginator
-    list_per_page = 50
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER
     actions = None
     search_fields = ("by__username", "search")
     search_help_text = gettext_lazy("A user name, or the text of the search that found the pictures.")
@@ -98,14 +92,14 @@ class RevisionAdmin(ReadOnly):
     ) -> HttpResponse:
         """The page of one revision: the changes of each of its pictures."""
         edits = list(obj.edits.select_related("image").defer("image__embedding")[:SHOWN])
-        pictures.with_thumbnails([edit.image for edit in edits])
+        picture_html.with_thumbnails([edit.image for edit in edits])
         context |= {
             "title": describe(obj),
             "subtitle": None,
             "opts": self.opts,
             "revision": obj,
             "found_by": _found_by(obj),
-            "rows": [(edit, pictures.thumbnail(edit.image), changes_of(edit)) for edit in edits],
+            "rows": [(edit, picture_html.thumbnail(edit.image), changes_of(edit)) for edit in edits],
             "more": 0 if is_of_deletion(obj) else max(0, obj.count - len(edits)),
             "button": _button(obj, request.user),
         }
@@ -118,7 +112,7 @@ class RevisionAdmin(ReadOnly):
     @admin.display(description=gettext_lazy("pictures"))
     def samples(self, revision: Revision) -> SafeString:
         images: list[Image] = revision.samples  # type: ignore[attr-defined]
-        each = format_html_join("", "{}", ((pictures.thumbnail(image),) for image in images))
+        each = format_html_join("", "{}", ((picture_html.thumbnail(image),) for image in images))
         return format_html('<span class="samples">{}</span>', each)
 
     @admin.display(description=gettext_lazy("pictures changed"), ordering="count")
@@ -127,11 +121,11 @@ class RevisionAdmin(ReadOnly):
 
     @admin.display(description=gettext_lazy("user"), empty_value="–")
     def who(self, revision: Revision) -> SafeString | None:
-        return pictures.person(revision.by)
+        return picture_html.person(revision.by)
 
     @admin.display(description=gettext_lazy("date"), ordering="pk")
     def when(self, revision: Revision) -> str:
-        return pictures.moment(revision.created)
+        return picture_html.moment(revision.created)
 
     @admin.display(description=gettext_lazy("search"))
     def where(self, revision: Revision) -> SafeString | str:

@@ -15,11 +15,11 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from search.admin.lists import Sturdy
+from search.admin.model_admin_bases import Sturdy
 from search.admin.undoing import with_undo
 from search.curation import Change, Hide, Show, Tag, Trash, Untag, change
-from search.curation.changes import skipped_message
-from search.http.fields import TagsField
+from search.curation.change_kinds import skipped_message
+from search.http.form_fields import TagsField
 from search.models import Image, OwedDeletion, Revision
 from search.models.conflicts import locked_values
 

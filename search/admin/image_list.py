@@ -9,8 +9,8 @@ from django.contrib.admin.views.main import ORDER_VAR
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, QueryDict
 
-from search.admin import pictures, searching
-from search.admin.lists import MOST_COUNTED, SturdyList
+from search.admin import picture_html, searching
+from search.admin.model_admin_bases import MOST_COUNTED, SturdyList
 from search.admin.pasting import note_of_the_set
 from search.models import Image, Origin, Report
 
@@ -43,7 +43,7 @@ class ImageList(SturdyList):
         """Load the rows of one page, with what takes one query for all of them."""
         super().get_results(request)
         images = self.result_list = list(self.result_list)
-        pictures.with_thumbnails(images)
+        picture_html.with_thumbnails(images)
         beside = _beside([image.pk for image in images])
         ranked = self.found.ranked if self.found else {}
         may_edit = self.model_admin.has_change_permission(request)

@@ -21,21 +21,30 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from search.admin import comparing, duplicates, history, image_actions, in_place, pasting, pictures, searching
-from search.admin.captures import CameraFilter, CaptureInline, PlaceFilter, TakenFilter
-from search.admin.filters import HiddenFilter, ModelFilter, ReportedFilter, TagFilter, UploaderFilter
+from search.admin import (
+    duplicates,
+    history,
+    image_actions,
+    in_place,
+    model_comparison,
+    pasting,
+    picture_html,
+    searching,
+)
+from search.admin.capture_metadata import CameraFilter, CaptureInline, PlaceFilter, TakenFilter
 from search.admin.forms import ImageForm, TagActionForm, UserSelect
 from search.admin.image_list import VIEW, ImageList, next_in_list, view_links
-from search.admin.list_filters import LackingFilter, MatchesFilter, ModeFilter, OutlierFilter
-from search.admin.lists import LONGEST_QUERY_STRING, BoundedPaginator, Sturdy, SturdyList, image_ids
+from search.admin.image_list_filters import HiddenFilter, ModelFilter, ReportedFilter, TagFilter, UploaderFilter
+from search.admin.image_list_search_filters import LackingFilter, MatchesFilter, ModeFilter, OutlierFilter
+from search.admin.model_admin_bases import LONGEST_QUERY_STRING, LongList, SturdyList, image_ids
 from search.admin.pasting import SetFilter
 from search.admin.undoing import with_undo
 from search.curation import Trash, change, record_since
-from search.curation.captures import CAPTIONS, note_edits
+from search.curation.metadata_import import CAPTIONS, note_edits
 from search.curation.snapshots import current
 from search.embedding import active_model
 from search.models import Image, Origin, Report, Revision
-from search.models.accepted import accepted_names
+from search.models.accepted_models import accepted_names
 from search.query.palettes import palette_of
 from search.views.places import PlaceShown
 
@@ -48,7 +57,7 @@ TAGS_IN_LIST = 5
 
 
 @admin.register(Image)
-class ImageAdmin(Sturdy):
+class ImageAdmin(LongList):
     form = ImageForm
     inlines = (CaptureInline,)
     action_form = TagActionForm
@@ -59,10 +68,6 @@ class ImageAdmin(Sturdy):
         image_actions.remove_tags,
         image_actions.delete_selected,
     )
-    paginator = BoundedPaginator
-    list_per_page = 50
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER
     list_select_related = ("uploader", "capture__place")
     list_display = (
         "preview",
@@ -143,13 +148,13 @@ class ImageAdmin(Sturdy):
         view = self.admin_site.admin_view
         in_place_view = partial(in_place.in_place_view, model_admin=self)
         return [
-            path("compare/", view(comparing.compare_view), name="search_image_compare"),
+            path("compare/", view(model_comparison.compare_view), name="search_image_compare"),
             path("duplicates/", view(duplicates.duplicates_view), name="search_image_duplicates"),
             path("duplicates/exact/", view(duplicates.exact_view), name="search_image_duplicates_exact"),
             path("paste/", view(partial(pasting.paste_view, model_admin=self)), name="search_image_paste"),
             path("<uuid:image_id>/in-place/", view(in_place_view), name="search_image_in_place"),
-            path("compare/judge/", view(comparing.judge_view), name="search_image_judge"),
-            path("compare/judgements.csv", view(comparing.judgements_view), name="search_image_judgements"),
+            path("compare/judge/", view(model_comparison.judge_view), name="search_image_judge"),
+            path("compare/judgements.csv", view(model_comparison.judgements_view), name="search_image_judgements"),
             *super().get_urls(),
         ]
 
@@ -263,11 +268,11 @@ class ImageAdmin(Sturdy):
     ) -> tuple[list[Any], dict[Any, int], set[str], list[str]]:
         """Return the first pictures and how many more; deleting a picture includes its reports."""
         images = list(objs[:NAMED_BEFORE_DELETION])
-        pictures.with_thumbnails(images)
+        picture_html.with_thumbnails(images)
         named: list[Any] = [
             format_html(
                 '{} <a href="{}">{}</a>',
-                pictures.thumbnail(image),
+                picture_html.thumbnail(image),
                 reverse("admin:search_image_change", args=[image.pk]),
                 image,
             )
@@ -283,11 +288,11 @@ class ImageAdmin(Sturdy):
 
     @admin.display(description=gettext_lazy("picture"))
     def preview(self, image: Image) -> SafeString:
-        return pictures.thumbnail(image)
+        return picture_html.thumbnail(image)
 
     @admin.display(description=gettext_lazy("title"), ordering="title")
     def name(self, image: Image) -> SafeString:
-        return pictures.editable(image, "title", format_html("<bdi>{}</bdi>", image.name))
+        return picture_html.editable(image, "title", format_html("<bdi>{}</bdi>", image.name))
 
     @admin.display(description=gettext_lazy("similarity"), empty_value="")
     def similarity(self, image: Image) -> SafeString | str | None:
@@ -299,7 +304,7 @@ class ImageAdmin(Sturdy):
 
     @admin.display(description=gettext_lazy("visibility"))
     def visibility(self, image: Image) -> SafeString:
-        return pictures.visibility(image)
+        return picture_html.visibility(image)
 
     @admin.display(description=gettext_lazy("tags"))
     def tag_links(self, image: Image) -> SafeString:
@@ -310,7 +315,7 @@ class ImageAdmin(Sturdy):
         )
         more = len(image.tags) - TAGS_IN_LIST
         shown = format_html("{} +{}", links, more) if more > 0 else links
-        return pictures.editable(image, "tags", format_html("<span data-slot>{}</span>", shown))
+        return picture_html.editable(image, "tags", format_html("<span data-slot>{}</span>", shown))
 
     @admin.display(description=gettext_lazy("file"), ordering="byte_size")
     def measures(self, image: Image) -> SafeString:
@@ -331,7 +336,7 @@ class ImageAdmin(Sturdy):
 
     @admin.display(description=gettext_lazy("created"), ordering="created")
     def added(self, image: Image) -> str:
-        return pictures.moment(image.created)
+        return picture_html.moment(image.created)
 
     @admin.display(description=gettext_lazy("uploaded by"), empty_value="")
     def uploader_link(self, image: Image) -> SafeString | None:
@@ -372,7 +377,7 @@ class ImageAdmin(Sturdy):
 
     @admin.display(description=gettext_lazy("picture"))
     def large_picture(self, image: Image) -> SafeString:
-        return pictures.large(image)
+        return picture_html.large(image)
 
     @admin.display(description=gettext_lazy("colours"))
     def swatch(self, image: Image) -> SafeString:

@@ -14,7 +14,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from search.admin.filters import Choices, Filter
+from search.admin.image_list_filters import Choices, Filter
 from search.admin.searching import note_of_pasted, read_pasted
 from search.http.methods import require_http_methods
 from search.models import Image, WorkingSet

@@ -18,9 +18,9 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from search.admin import pictures
-from search.admin.filters import StateFilter
-from search.admin.lists import BoundedPaginator, Sturdy, SturdyList, image_ids, log_changes
+from search.admin import picture_html
+from search.admin.image_list_filters import StateFilter
+from search.admin.model_admin_bases import LongList, SturdyList, image_ids, log_changes
 from search.admin.undoing import with_undo
 from search.models import Image, Report, Revision
 
@@ -33,7 +33,7 @@ class ReportList(SturdyList):
         """Load the rows of one page, with what takes one query for all of them."""
         super().get_results(request)
         reports = self.result_list = list(self.result_list)
-        pictures.with_thumbnails([report.image for report in reports])
+        picture_html.with_thumbnails([report.image for report in reports])
         waiting = Counter(
             Report.objects.filter(resolved=None, image__in=[report.image_id for report in reports]).values_list(
                 "image", flat=True
@@ -46,11 +46,7 @@ class ReportList(SturdyList):
 
 
 @admin.register(Report)
-class ReportAdmin(Sturdy):
-    paginator = BoundedPaginator
-    list_per_page = 50
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER
+class ReportAdmin(LongList):
     list_select_related = ("image", "reporter", "resolver")
     list_display = ("preview", "what", "picture", "reported_by", "reported", "others", "decision")
     list_display_links = ("what",)
@@ -197,7 +193,7 @@ class ReportAdmin(Sturdy):
 
     @admin.display(description=gettext_lazy("picture"))
     def preview(self, report: Report) -> SafeString:
-        return format_html('<a href="{}">{}</a>', _address(report.image), pictures.thumbnail(report.image))
+        return format_html('<a href="{}">{}</a>', _address(report.image), picture_html.thumbnail(report.image))
 
     @admin.display(description=gettext_lazy("report"), ordering="reason")
     def what(self, report: Report) -> SafeString:
@@ -207,7 +203,7 @@ class ReportAdmin(Sturdy):
     @admin.display(description=gettext_lazy("title"), ordering="image__title")
     def picture(self, report: Report) -> SafeString:
         link = format_html('<a dir="auto" href="{}">{}</a>', _address(report.image), report.image.name)
-        badge = pictures.visibility(report.image) if report.image.hidden else ""
+        badge = picture_html.visibility(report.image) if report.image.hidden else ""
         return format_html("{} {}", link, badge)
 
     @admin.display(description=gettext_lazy("reported by"), ordering="reporter__username")
@@ -216,7 +212,7 @@ class ReportAdmin(Sturdy):
 
     @admin.display(description=gettext_lazy("created"), ordering="created")
     def reported(self, report: Report) -> str:
-        return pictures.moment(report.created)
+        return picture_html.moment(report.created)
 
     @admin.display(description=gettext_lazy("other reports"), empty_value="")
     def others(self, report: Report) -> SafeString | None:
@@ -232,7 +228,7 @@ class ReportAdmin(Sturdy):
 
     @admin.display(description=gettext_lazy("picture"))
     def large_picture(self, report: Report) -> SafeString:
-        return pictures.large(report.image)
+        return picture_html.large(report.image)
 
     @admin.display(description=gettext_lazy("other pending reports"))
     def others_of_picture(self, report: Report) -> SafeString | str:

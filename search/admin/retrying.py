@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
-from search.concurrency import commands
+from search.concurrency import command_processes
 from search.ingestion.retrying import TRIED
 from search.ingestion.sources.opening import before_magic
 from search.models import Run
@@ -76,9 +76,9 @@ def retry_view(request: HttpRequest, pk: int) -> HttpResponse:
         messages.error(request, reason)
         return redirect("admin:search_run_change", run.pk)
     try:
-        commands.start_command("ingest", "--retry", str(run.pk), "--asked-by", str(request.user.pk))
+        command_processes.start_command("ingest", "--retry", str(run.pk), "--asked-by", str(request.user.pk))
     except OSError as error:
-        messages.error(request, _("The retry could not be started: %(reason)s") % {"reason": error})
+        messages.error(request, _("The command could not be started: %(reason)s") % {"reason": error})
         return redirect("admin:search_run_change", run.pk)
     messages.success(
         request, _("Run %(number)s is being retried. The new run appears here in a few seconds.") % {"number": run.pk}

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from search.admin.lists import ID, ImpossibleSearch
+from search.admin.model_admin_bases import ID, ImpossibleSearch
 from search.embedding import ModelUnavailable
 from search.models import FormerId, Image, Origin
 from search.models.querysets import ImageQuerySet
@@ -20,7 +20,7 @@ from search.query import BadQuery, Filters, Minimum, SearchQuery
 from search.query.filters import Hidden
 from search.relevance import Band
 from search.retrieval.all_results import MOST_LISTED, best_of, with_hidden
-from search.retrieval.scope import Scope
+from search.retrieval.search_scope import Scope
 from search.text.normalization import composed
 
 NAMED_MISSING = 10

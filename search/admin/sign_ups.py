@@ -13,16 +13,13 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy, ngettext
 
 from search.accounts.mailing import send
-from search.admin import pictures
-from search.admin.lists import BoundedPaginator, Sturdy
+from search.admin import picture_html
+from search.admin.model_admin_bases import LongList
 from search.models import SignUp
 
 
 @admin.register(SignUp)
-class SignUpAdmin(Sturdy):
-    paginator = BoundedPaginator
-    list_per_page = 50
-    show_full_result_count = False
+class SignUpAdmin(LongList):
     list_display = ("name", "email", "signed_up")
     list_display_links = None
     search_fields = ("user__username", "user__email")
@@ -85,4 +82,4 @@ class SignUpAdmin(Sturdy):
 
     @admin.display(description=gettext_lazy("created"), ordering="created")
     def signed_up(self, sign_up: SignUp) -> str:
-        return pictures.moment(sign_up.created)
+        return picture_html.moment(sign_up.created)

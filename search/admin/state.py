@@ -12,14 +12,14 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
-from search.admin.runs import state_name
-from search.concurrency import commands
+from search.admin.run_log import state_name
+from search.concurrency import command_processes
 from search.models import Run
-from search.state.figures import Figure
+from search.state.all_sections import sections
+from search.state.figures_and_sections import Figure
 from search.state.growth_plot import plot_of
 from search.state.periodic_checks import count_again, look
-from search.state.searches import most_unanswered, write
-from search.state.sections import sections
+from search.state.search_statistics import most_unanswered, write
 
 WORDS_SHOWN = 100
 _RUN_STATES = {Run.RUNNING, Run.INTERRUPTED, *Run.Outcome.values}
@@ -73,14 +73,14 @@ def look_view(request: HttpRequest) -> HttpResponse:
         if "repair" in request.POST:
             if not request.user.has_perm("search.delete_image"):  # objects without a row are deleted
                 raise PermissionDenied
-            commands.start_command("reconcile", *_REPAIRS["reconcile"], "--asked-by", str(request.user.pk))
+            command_processes.start_command("reconcile", *_REPAIRS["reconcile"], "--asked-by", str(request.user.pk))
             text = _("The files are being repaired. Progress is shown under Runs, and the result here.")
         else:
             look("counts")
-            commands.start_command("state", "--check", "storage", "index", "outliers", "--quiet")
+            command_processes.start_command("state", "--check", "storage", "index", "outliers", "--quiet")
             text = _("Counts are up to date. Files, index and outliers are being checked, and appear here in a while.")
     except OSError as error:
-        messages.error(request, _("The retry could not be started: %(reason)s") % {"reason": error})
+        messages.error(request, _("The command could not be started: %(reason)s") % {"reason": error})
     else:
         messages.success(request, text)
     return redirect("admin:state")

@@ -19,13 +19,13 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from search.admin import pictures
+from search.admin import picture_html
 from search.admin.image_actions import digest, has_changed, warn_of_files
-from search.admin.lists import BoundedPaginator, ReadOnly, SturdyList
+from search.admin.model_admin_bases import ReadOnly, SturdyList
 from search.admin.undoing import FORM, with_undo
 from search.curation import Restore, change
 from search.models import Revision, Trashed
-from search.state.retention import bytes_in, delete_for_good
+from search.state.trash_and_history_retention import bytes_in, delete_for_good
 
 SAMPLES = 20
 
@@ -34,15 +34,12 @@ class TrashList(SturdyList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         trashed = self.result_list = list(self.result_list)
-        pictures.with_thumbnails([one.image for one in trashed])
+        picture_html.with_thumbnails([one.image for one in trashed])
 
 
 @admin.register(Trashed)
 class TrashedAdmin(ReadOnly):
-    paginator = BoundedPaginator
     list_per_page = 100
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER
     list_select_related = ("image", "by")
     list_display = ("preview", "name", "who", "when", "left", "size", "restoring")
     list_display_links = None
@@ -136,7 +133,7 @@ class TrashedAdmin(ReadOnly):
     def _asked(self, request: HttpRequest, ids: list[Any], *, empties: bool = False) -> HttpResponse:
         rows = Trashed.objects.filter(image__pk__any_of=ids)
         sample = [one.image for one in rows.select_related("image").defer("image__embedding")[:SAMPLES]]
-        pictures.with_thumbnails(sample)
+        picture_html.with_thumbnails(sample)
         context = {
             **self.admin_site.each_context(request),
             "title": _("Delete permanently"),
@@ -147,7 +144,7 @@ class TrashedAdmin(ReadOnly):
             "ids": [] if empties or request.POST.get("select_across") == "1" else ids,
             "first": ids[0],
             "empties": empties,
-            "samples": [pictures.thumbnail(image) for image in sample],
+            "samples": [picture_html.thumbnail(image) for image in sample],
             "more": len(ids) - len(sample),
         }
         return TemplateResponse(request, "admin/search/trashed/delete_for_good.html", context)
@@ -165,20 +162,20 @@ class TrashedAdmin(ReadOnly):
 
     @admin.display(description=gettext_lazy("picture"))
     def preview(self, trashed: Trashed) -> SafeString:
-        return pictures.thumbnail(trashed.image)
+        return picture_html.thumbnail(trashed.image)
 
     @admin.display(description=gettext_lazy("title"), ordering="image__title")
     def name(self, trashed: Trashed) -> SafeString:
-        hidden = pictures.visibility(trashed.image) if trashed.was_hidden else ""
+        hidden = picture_html.visibility(trashed.image) if trashed.was_hidden else ""
         return format_html("<bdi>{}</bdi> {}", trashed.image.name, hidden)
 
     @admin.display(description=gettext_lazy("user"), empty_value="–")
     def who(self, trashed: Trashed) -> SafeString | None:
-        return pictures.person(trashed.by)
+        return picture_html.person(trashed.by)
 
     @admin.display(description=gettext_lazy("date"), ordering="created")
     def when(self, trashed: Trashed) -> str:
-        return pictures.moment(trashed.created)
+        return picture_html.moment(trashed.created)
 
     @admin.display(description=gettext_lazy("days left"), ordering="created")
     def left(self, trashed: Trashed) -> str:

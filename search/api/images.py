@@ -13,16 +13,16 @@ from django.utils.translation import gettext_noop
 from ninja import Router, Status
 
 from search import curation
-from search.api.answers import image_details
 from search.api.authentication import Session, Token, anybody, may_upload, refuse_without_role
 from search.api.errors import wrong_fields
 from search.api.parameters import Json, form
-from search.api.receiving import refuse_other_bodies, refuse_wrong_fields
 from search.api.schemas import Changes, ImageDetails, problems
+from search.api.serializers import image_details
+from search.api.upload_validation import refuse_other_bodies, refuse_wrong_fields
 from search.curation import Change, Describe, Retag, ShowTo
-from search.curation.captures import UPLOADED, UPLOADED_WITH_CAPTIONS
-from search.curation.changes import MOST_TAGS
+from search.curation.change_kinds import MOST_TAGS
 from search.curation.details import Details
+from search.curation.metadata_import import UPLOADED, UPLOADED_WITH_CAPTIONS
 from search.http.forms import LONGEST_TAGS, UploadForm
 from search.http.problems import Problem
 from search.ingestion import DeletedPicture
@@ -73,7 +73,6 @@ _READ_CAPTIONS: Json = {
     openapi_extra={"security": [{}]},
 )
 def image(request: HttpRequest, image_id: uuid.UUID) -> ImageDetails:
-    """All that is known of an image. Hidden ones are there for curators alone."""
     return image_details(request, visible_image(request, image_id))
 
 
@@ -96,7 +95,6 @@ def image(request: HttpRequest, image_id: uuid.UUID) -> ImageDetails:
     },
 )
 def add_image(request: HttpRequest, response: HttpResponse) -> Status[ImageDetails]:
-    """Add one picture to the collection; searches find it at once."""
     refuse_without_role(request)
     refuse_other_bodies(request)
     files = request.FILES.getlist("picture")
@@ -139,7 +137,6 @@ def add_image(request: HttpRequest, response: HttpResponse) -> Status[ImageDetai
     response={200: ImageDetails, **problems(403, 404, 409, 422)},
 )
 def change_image(request: HttpRequest, image_id: uuid.UUID, sent: Changes) -> ImageDetails:
-    """Curators change any image, others those that they have added. What is changed can be undone as on the pages."""
     there = visible_image(request, image_id)
     if not may_edit(request, there):
         problem = _("You can only change pictures that you have added.")

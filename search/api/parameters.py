@@ -12,7 +12,7 @@ from search.models import Image
 from search.query import Minimum, Mode, Sort
 from search.query.filters import MOST_GROUP, STARS, TOGETHER, Certainty, Hidden
 from search.query.nearby import FARTHEST
-from search.query.parts import LEAST_WEIGHT, MOST_WEIGHT
+from search.query.query_parts import LEAST_WEIGHT, MOST_WEIGHT
 
 Json: TypeAlias = dict[str, Any]
 

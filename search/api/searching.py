@@ -5,17 +5,17 @@ from django.urls import reverse
 from django.utils.translation import gettext_noop
 from ninja import Router, Status
 
-from search.api.answers import search_answer, search_url
 from search.api.authentication import Session, Token, anybody
 from search.api.parameters import SEARCH_PARAMETERS, form
-from search.api.receiving import checked_file, refuse_other_bodies, refuse_wrong_fields
 from search.api.schemas import QueryPictureOut, SearchAnswer, problems
+from search.api.serializers import search_answer, search_url
+from search.api.upload_validation import checked_file, refuse_other_bodies, refuse_wrong_fields
 from search.http.forms import PictureForm
 from search.limits.searches import count_search
 from search.query import Kind, Part, SearchQuery, remember_picture
 from search.retrieval import find
-from search.state.searches import counted
-from search.views.images import refuse_hidden, refuse_places
+from search.state.search_statistics import counted
+from search.views.images import refuse_query
 
 router = Router(tags=["search"], auth=[Token(), Session(), anybody])
 
@@ -33,10 +33,8 @@ router = Router(tags=["search"], auth=[Token(), Session(), anybody])
     openapi_extra={"parameters": SEARCH_PARAMETERS, "security": [{}]},
 )
 def search(request: HttpRequest) -> SearchAnswer:
-    """Every part is optional, and they combine; with none at all the newest images are answered."""
     query = SearchQuery.from_params(request.GET)
-    refuse_places(request, query)
-    refuse_hidden(request, query)
+    refuse_query(request, query)
     count_search(request, query.texts)
     with counted(query) as search_under_way:
         search_under_way.results = find(query)
@@ -53,7 +51,6 @@ def search(request: HttpRequest) -> SearchAnswer:
     openapi_extra={"requestBody": form(), "security": [{}]},
 )
 def send_query_picture(request: HttpRequest) -> Status[QueryPictureOut]:
-    """The picture does not become part of the collection. The same picture gets the same token."""
     refuse_other_bodies(request)
     shown = PictureForm(request.POST, request.FILES)
     refuse_wrong_fields(shown)

@@ -1,5 +1,5 @@
 """URL patterns of the API."""
 
-from search.api.site import api
+from search.api.openapi import api
 
 urlpatterns, app_name, namespace = api.urls

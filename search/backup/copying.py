@@ -11,9 +11,9 @@ from typing import IO
 from django.core.files import File
 from django.core.files.storage import default_storage
 
-from search.backup.objects import OBJECTS, Listed
+from search.backup.object_lists import OBJECTS, Listed
 from search.backup.targets import BLOCK, IN_MEMORY, Target
-from search.containers.formats import recognised
+from search.containers.accepted_formats import recognised
 from search.imaging import FORMATS, UnreadableImage
 from search.models.image import id_of_hash
 from search.objects.inventory import ORIGINALS

@@ -6,7 +6,7 @@ admin), `undo`.
 
 from search.curation.album_deletion import delete_album, deleted_albums, is_of_deletion
 from search.curation.bulk_changes import change
-from search.curation.changes import (
+from search.curation.change_kinds import (
     AddToAlbum,
     Change,
     Describe,
@@ -22,14 +22,13 @@ from search.curation.changes import (
 )
 from search.curation.revisions import record_since, recorded
 from search.curation.tag_renaming import retag
-from search.curation.undo import Kept, Undone, undo
+from search.curation.undo import Undone, undo
 
 __all__ = [
     "AddToAlbum",
     "Change",
     "Describe",
     "Hide",
-    "Kept",
     "RemoveFromAlbum",
     "Restore",
     "Retag",

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 
 from search.metadata import PhotoMetadata
-from search.metadata.fields import NOTHING
+from search.metadata.photo_metadata import NOTHING
 from search.models.image import Image, web_link
 from search.text.normalization import composed, normalised_text
 

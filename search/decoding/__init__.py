@@ -5,9 +5,7 @@ A library may crash, hang or take all memory over a malicious file, so a process
 `read_picture`, `prepared_picture`, `picture_for_model`, `written_in`.
 """
 
-from search.decoding.errors import Busy, NoDecoder
-from search.decoding.pictures import (
-    MODEL_SIDE,
+from search.decoding.decoder_client import (
     Compared,
     FileMetadata,
     Prepared,
@@ -27,11 +25,11 @@ from search.decoding.pictures import (
     written_in,
     written_in_many,
 )
-from search.decoding.processes import Source, size_of
-from search.decoding.running import bound_waiting, decode
+from search.decoding.decoder_supervision import Source, size_of
+from search.decoding.errors import Busy, NoDecoder
+from search.decoding.task_runner import bound_waiting
 
 __all__ = [
-    "MODEL_SIDE",
     "Busy",
     "Compared",
     "FileMetadata",
@@ -44,7 +42,6 @@ __all__ = [
     "bound_waiting",
     "colours_of_picture",
     "compared_in_many",
-    "decode",
     "hash_of_picture",
     "picture_for_model",
     "prepared_picture",

@@ -6,8 +6,7 @@ import random
 from collections.abc import Callable
 from typing import Literal, get_args
 
-from search.demo.scenes import Statement
-from search.demo.words import (
+from search.demo.caption_vocabulary import (
     CHINESE,
     ENGLISH,
     FRENCH,
@@ -18,6 +17,7 @@ from search.demo.words import (
     AsianWords,
     EuropeanWords,
 )
+from search.demo.scenes import Statement
 
 Language = Literal["en", "ko", "ja", "de", "fr", "es", "zh"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from imagesearch.machine import core_count
+from imagesearch.memory_and_cores import core_count
 from search.demo.captions import caption
 from search.demo.drawing import draw
 from search.demo.scenes import COLOURS, SHAPES, Scene, Statement, random_scene

@@ -16,9 +16,9 @@ from PIL import Image
 from search.duplicates import keypoint_matching
 from search.duplicates.alterations import ALTERATIONS, Picture, burst
 from search.duplicates.detection import NEAREST
+from search.duplicates.duplicate_thresholds import is_same_by_hash
 from search.duplicates.pair_classification import Candidate, Judge
-from search.duplicates.pictures import seen
-from search.duplicates.thresholds import is_same_by_hash
+from search.duplicates.thumbnail_features import seen
 from search.embedding import picture_encoder
 from search.imaging.perceptual_hash import perceptual_hash
 from search.imaging.thumbnails import greys, thumbnail

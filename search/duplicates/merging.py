@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from search.curation.admin_log import log_deletions
 from search.curation.bulk_changes import AT_ONCE, put, record
-from search.curation.changes import MOST_TAGS
+from search.curation.change_kinds import MOST_TAGS
 from search.curation.snapshots import lock, marked_edited
 from search.duplicates.decisions import settle_around
 from search.models import Capture, Image, Revision
@@ -91,14 +91,14 @@ class Merging:
     is_partial: bool = False
 
 
-def keep(groups: Sequence[Kept], *, by: Any, door: str = Revision.Door.ADMIN) -> Merging:
+def keep(groups: Sequence[Kept], *, by: Any) -> Merging:
     """Keep one picture of each group, merge the others' metadata into it, move these to the trash, and settle the
     group.
 
     A group whose keeper is gone or in the trash is skipped. Raises the lock errors of `search.models.conflicts` if the
     first groups are locked.
     """
-    merging = Merging(Revision(kind=Revision.Kind.MERGE, by=by, door=door))
+    merging = Merging(Revision(kind=Revision.Kind.MERGE, by=by, door=Revision.Door.ADMIN))
     for some in _portions(groups):
         try:
             with transaction.atomic():

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from search.duplicates.cell_comparison import Small, cell_means, cells_match
+from search.duplicates.duplicate_thresholds import MOST_MISSES, is_burst, is_same_by_hash, may_be_same
 from search.duplicates.keypoint_matching import Match, Points, match
-from search.duplicates.thresholds import MOST_MISSES, is_burst, is_same_by_hash, may_be_same
 from search.imaging.perceptual_hash import bits_apart
 
 _UNKNOWN = Match(0, None)

@@ -10,7 +10,7 @@ def compile_pictures(name: str = "") -> Verdict:
     """Compile the image model, unless that was done. Raises ModelUnavailable, and OSError for a full disk."""
 
     def make(draft: Path) -> Verdict:
-        from search.embedding.backend_selection import chosen_pictures  # noqa: PLC0415 - imports torch
+        from search.embedding.backend_and_precision_selection import chosen_pictures  # noqa: PLC0415 - imports torch
 
         return chosen_pictures(draft, name)
 
@@ -21,7 +21,7 @@ def compile_texts(name: str = "") -> Verdict:
     """Compile the text model, unless that was done. Raises ModelUnavailable, and OSError for a full disk."""
 
     def make(draft: Path) -> Verdict:
-        from search.embedding.backend_selection import chosen_texts  # noqa: PLC0415 - imports torch
+        from search.embedding.backend_and_precision_selection import chosen_texts  # noqa: PLC0415 - imports torch
 
         return chosen_texts(draft, name)
 

@@ -16,7 +16,7 @@ class Downloaded(NamedTuple):
 
 def download_models() -> Downloaded:
     """Download both models and run them once. Raises ModelUnavailable."""
-    from search.embedding.pair_checks import LEAST_ALIKE, share_alike  # noqa: PLC0415 - imports torch
+    from search.embedding.text_tower_agreement import LEAST_ALIKE, share_alike  # noqa: PLC0415 - imports torch
 
     pair, pictures, texts = active_pair(), torch_pictures(), torch_texts()
     if pictures.dimensions != texts.dimensions:

@@ -6,7 +6,7 @@ import threading
 from functools import cache
 from pathlib import Path
 
-from imagesearch.machine import core_count
+from imagesearch.memory_and_cores import core_count
 
 _CPUINFO = Path("/proc/cpuinfo")
 _DISTINCTIVE = {

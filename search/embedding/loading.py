@@ -210,14 +210,14 @@ def _use_compiled(kind: str, name: str) -> None:
 
 def torch_pictures(name: str = "") -> "SentencePictures":
     """Load an image model, by default the active one, uncompiled. Raises ModelUnavailable."""
-    from search.embedding import towers  # noqa: PLC0415 - imports torch
+    from search.embedding import common_space_checks  # noqa: PLC0415 - imports torch
     from search.embedding.torch_encoders import SentencePictures  # noqa: PLC0415
 
     name = name or active_pair().image
     model = load_model(name)
 
     def opened() -> SentencePictures:
-        towers.require_image_tower(model)
+        common_space_checks.require_image_tower(model)
         return SentencePictures(model)
 
     return _opened(name, opened)
@@ -225,14 +225,14 @@ def torch_pictures(name: str = "") -> "SentencePictures":
 
 def torch_texts(name: str = "") -> "SentenceTexts":
     """Load a text model, by default the active one, uncompiled. Raises ModelUnavailable."""
-    from search.embedding import towers  # noqa: PLC0415 - imports torch
+    from search.embedding import common_space_checks  # noqa: PLC0415 - imports torch
     from search.embedding.torch_encoders import SentenceTexts  # noqa: PLC0415
 
     name = name or active_pair().text
     model = load_model(name)
 
     def opened() -> SentenceTexts:
-        towers.require_text_tower(model)
+        common_space_checks.require_text_tower(model)
         return SentenceTexts(model)
 
     return _opened(name, opened)

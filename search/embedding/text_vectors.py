@@ -10,7 +10,7 @@ from search.embedding.errors import ModelUnavailable
 from search.embedding.identity import active_model, active_pair, fingerprint_of
 from search.embedding.loading import text_encoder
 from search.models.vector_values import Vector, WrongVectors
-from search.monitoring import recording
+from search.monitoring import event_counters
 from search.text.normalization import normalised_text
 
 MAX_TEXT_LENGTH = 1000
@@ -24,14 +24,14 @@ def text_vector(text: str) -> Vector:
     text = normalised_text(text)
     key = _cache_key(text)
     remembered = cache.get(key)
-    recording.looked_up("query vectors", found=remembered is not None)
+    event_counters.looked_up("query vectors", found=remembered is not None)
     if remembered is not None:
         require_fit()
         return np.frombuffer(remembered, dtype=np.float32)
     try:
         encoder = text_encoder()
         require_fit()
-        with recording.encoding("words"):
+        with event_counters.encoding("words"):
             vector: Vector = encoder.encode_texts([text])[0]
     except WrongVectors as error:  # such as a model without a vector for unknown words
         raise ModelUnavailable(f"{active_pair().text} has no vector for this text. {error}") from error

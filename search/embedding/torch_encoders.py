@@ -14,7 +14,7 @@ import transformers
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Transformer
 
-from search.embedding import hardware, towers
+from search.embedding import common_space_checks, hardware
 from search.embedding.acceptance_samples import drawing, sample_texts
 from search.embedding.acceptance_test import agreement
 from search.embedding.backend_timing import least_seconds
@@ -40,7 +40,7 @@ def open_model(name: str, *, local_files_only: bool) -> SentenceTransformer:
     logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
     device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     torch.set_num_threads(hardware.threads())
-    with towers.all_weights_required():
+    with common_space_checks.all_weights_required():
         model = SentenceTransformer(name, device=device, local_files_only=local_files_only)
     _bound_texts(model)
     return model

@@ -11,7 +11,7 @@ from django.db.models import F
 from django.utils.translation import get_language, gettext_lazy, ngettext, pgettext
 from django.utils.translation import gettext as _
 
-from search.facets.counts import MOST_VALUES, Counts
+from search.facets.filter_counts import MOST_VALUES, Counts
 from search.models import Image, Place
 from search.places.countries import country_name
 from search.query.filters import STARS, Certainty, Filters

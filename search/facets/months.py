@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from django.db.models import F, Func, Value
 
-from search.facets.counts import Counts
-from search.models.captures import WallTimeField
+from search.facets.filter_counts import Counts
+from search.models.capture_metadata import WallTimeField
 from search.query.date_spans import Span, month_of, year_of
 
 MOST_BARS = 240

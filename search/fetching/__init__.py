@@ -4,6 +4,6 @@ Imports `imaging`. Verbs: `fetch_picture` (one, with strict limits), `downloads.
 """
 
 from search.fetching.errors import NotDownloaded, RefusedAddress
-from search.fetching.searching import fetch_picture, may_search_by_address
+from search.fetching.search_by_url import fetch_picture, may_search_by_address
 
 __all__ = ["NotDownloaded", "RefusedAddress", "fetch_picture", "may_search_by_address"]

@@ -9,8 +9,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 from httpcore2 import ConnectError, ConnectTimeout, NetworkBackend, NetworkStream, ReadTimeout, SyncBackend
 
-from search.fetching.addresses import public_addresses
 from search.fetching.errors import RefusedAddress
+from search.fetching.url_validation import public_addresses
 
 
 class Deadline:

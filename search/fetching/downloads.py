@@ -24,7 +24,7 @@ from httpcore2 import (
     TimeoutException,
 )
 
-from search.fetching import addresses
+from search.fetching import url_validation
 from search.fetching.connections import Deadline, connected
 from search.fetching.errors import NotDownloaded, RefusedAddress
 from search.fetching.responses import body_within, header
@@ -186,7 +186,7 @@ class Downloads:
 def _parsed(address: str, base: httpx2.URL | None = None) -> httpx2.URL:
     try:
         url = base.join(address) if base else httpx2.URL(address)
-        is_valid = addresses.is_host(url.raw_host.decode("ascii")) and (url.port is None or 0 < url.port < 65_536)
+        is_valid = url_validation.is_host(url.raw_host.decode("ascii")) and (url.port is None or 0 < url.port < 65_536)
     except (httpx2.InvalidURL, UnicodeError, ValueError):
         raise NotDownloaded(f"{_short(address)} is not a valid address.") from None
     if url.scheme not in {"http", "https"} or not url.host:
@@ -258,7 +258,9 @@ class _Backend(NetworkBackend):
         except (OSError, UnicodeError) as error:
             raise ConnectError(f"{host} can't be looked up: {error}") from error
         found = list(dict.fromkeys(str(entry[4][0]) for entry in entries))
-        if not self._private_addresses and not all(addresses.is_public(ipaddress.ip_address(one)) for one in found):
+        if not self._private_addresses and not all(
+            url_validation.is_public(ipaddress.ip_address(one)) for one in found
+        ):
             raise NotDownloaded(
                 f"{host} is in a private network. If you trust the table, use --allow-private-addresses."
             )

@@ -7,10 +7,10 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from httpcore2 import URL, ConnectionPool, NetworkError, ProtocolError, Response, TimeoutException
 
-from search.fetching.addresses import checked_address
 from search.fetching.connections import Deadline, PublicBackend
 from search.fetching.errors import RefusedAddress
 from search.fetching.responses import body_within, header
+from search.fetching.url_validation import checked_address
 
 SECONDS = 5.0
 """Time limit for everything: name resolution, connection, redirects, the last byte."""

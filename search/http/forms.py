@@ -11,10 +11,10 @@ from django.utils.translation import gettext_lazy
 
 from search.curation.details import clean_tags
 from search.imaging import EXTENSIONS, FORMATS, too_many_bytes
-from search.metadata.fields import LONGEST_KEYWORD, MOST_KEYWORDS
+from search.metadata.photo_metadata import LONGEST_KEYWORD, MOST_KEYWORDS
 from search.models import ApiToken, Image, Private, Report
 from search.models.albums import LONGEST_TITLE, Visibility
-from search.models.texts import LineInput
+from search.models.text_fields import LineInput
 from search.query.regions import LEAST_SIDE, Region
 
 # Extensions too: many systems have no MIME type for newer formats and RAW.

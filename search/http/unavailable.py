@@ -17,7 +17,7 @@ from search.limits import TooMany
 from search.limits.messages import advice_of, problem_of
 from search.models.conflicts import is_conflict, is_overtaken
 from search.models.vector_values import WrongVectors
-from search.monitoring import recording, upgrades
+from search.monitoring import event_counters, upgrades
 from search.objects.disk_full import no_room
 from search.objects.storage import StorageUnavailable
 
@@ -120,7 +120,7 @@ def unavailable_page(request: HttpRequest, error: Exception) -> HttpResponse | N
     else:
         return None
     logger.error("503 for %s: %s", path_of(request), error)
-    recording.unavailable(part)
+    event_counters.unavailable(part)
     if is_for_programs(request):
         return Problem(503, problem, advice, f"no_{part}", headers=retry).to_response()
     is_for_people = part in {"time", "disk"}

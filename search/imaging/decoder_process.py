@@ -17,9 +17,9 @@ from typing import Any, BinaryIO
 import PIL.Image
 
 from search.containers.errors import NeedsMemory, UnreadableImage
+from search.imaging.decoder_tasks import TASKS
 from search.imaging.decoders import ready_decoders
 from search.imaging.sandbox import confine
-from search.imaging.tasks import TASKS
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _LARGE_BLOCK = 4 << 20

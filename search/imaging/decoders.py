@@ -19,12 +19,12 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from search.containers import jpeg2000, png, tiff
+from search.containers import jpeg2000, png_chunks, tiff
+from search.containers.accepted_formats import webp_canvas
 from search.containers.errors import Reason, UnreadableImage, too_many_pixels
-from search.containers.formats import webp_canvas
-from search.containers.items import primary
-from search.imaging.colours import scale_png_transparency
-from search.imaging.exif import orientation_in
+from search.containers.heif_items import primary
+from search.imaging.exif_orientation import orientation_in
+from search.imaging.srgb_conversion import scale_png_transparency
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def prepared(data: bytes, format: str, max_pixels: int) -> Source:
             # The WebP decoder allocates the whole canvas, twice, when opened.
             _refuse_canvas(*webp_canvas(data), max_pixels)
         case "PNG":
-            plain = png.plain(data)
+            plain = png_chunks.plain(data)
             return Source(format, plain.data, profile=plain.profile)
         case "TIFF":
             page = tiff.first_page(data, max_pixels)

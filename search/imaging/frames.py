@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from PIL import Image, ImageFile
 
-from search.containers.gif import frame_extents
+from search.containers.gif_frames import frame_extents
 
 _MOST_FRAMES = 120
 _MOST_PIXELS = 50_000_000

@@ -11,8 +11,8 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from search.containers import tiff
-from search.containers.formats import webp_canvas
-from search.containers.gif import frame_extents
+from search.containers.accepted_formats import webp_canvas
+from search.containers.gif_frames import frame_extents
 from search.imaging.decoders import Source
 from search.imaging.thumbnails import WIDEST
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from search.imaging.windows import UNIT, Box
+from search.imaging.wide_picture_windows import UNIT, Box
 
 _SIDES = (0.45, 0.6, 0.8)
 """Sides of the candidate squares, in fractions of the shorter side."""

@@ -6,7 +6,7 @@ from io import BytesIO
 
 from PIL import Image, ImageChops, ImageOps
 
-from search.containers.formats import FORMATS
+from search.containers.accepted_formats import FORMATS
 
 _STAND_IN = 16
 _SAMPLE = 96

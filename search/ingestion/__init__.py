@@ -6,16 +6,16 @@ May import the rooms above it in docs/architecture.md. Verbs: `add_picture`, `in
 
 from search.curation.details import Details
 from search.ingestion.adding import Added, DeletedPicture, add_picture
-from search.ingestion.items import Item, Source, Unavailable
-from search.ingestion.metadata import Metadata, read_metadata
+from search.ingestion.items import Item, Unavailable
+from search.ingestion.metadata_tables import Metadata, read_metadata
 from search.ingestion.pending import Pending, PendingWindows
-from search.ingestion.pipeline.run import ingest
+from search.ingestion.pending_vector_worker import LOST_DATABASE, Worker
+from search.ingestion.pipeline.coordinator import ingest
 from search.ingestion.reconciling import reconcile
 from search.ingestion.reembedding import reembed, stale_images
 from search.ingestion.report import Finding, Problem, Progress, Reconciled, Report
 from search.ingestion.sources import Choices, FolderWatch, Rules, files_source, open_source, watched_source
-from search.ingestion.tables import MetadataError
-from search.ingestion.worker import LOST_DATABASE, Worker
+from search.ingestion.table_formats import MetadataError
 from search.objects.deletion import delete_pending
 
 __all__ = [
@@ -36,7 +36,6 @@ __all__ = [
     "Reconciled",
     "Report",
     "Rules",
-    "Source",
     "Unavailable",
     "Worker",
     "add_picture",

@@ -11,14 +11,22 @@ from django.db import Error, transaction
 from django.utils.translation import gettext as _
 
 from search import decoding
-from search.curation.captures import UPLOADED, OfFile, Written, captioned, fields_stated, hash_of, merged_metadata
 from search.curation.details import Details, clean_tags
+from search.curation.metadata_import import (
+    UPLOADED,
+    OfFile,
+    Written,
+    captioned,
+    fields_stated,
+    hash_of,
+    merged_metadata,
+)
 from search.decoding import Seen, Source, Window, size_of
 from search.embedding import ModelUnavailable, active_model, other_picture_encoder, picture_encoder, require_fit
 from search.imaging import FORMATS
+from search.ingestion.missing_object_repair import known_rows, note_moved, restore
 from search.ingestion.pipeline.rows import known, staging
 from search.ingestion.pipeline.window_vectors import Encoded, encode_seen
-from search.ingestion.repair import known_rows, note_moved, restore
 from search.models import Image, Private
 from search.models.active_pair import Choice, Named, chosen, one_choice
 from search.models.albums import Visibility

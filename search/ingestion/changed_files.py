@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from django.db import Error
 
-from search.curation.captures import Written
+from search.curation.metadata_import import Written
 from search.ingestion.pipeline.rows import Staging
 from search.ingestion.pipeline.steps import Job
 from search.ingestion.report import Report

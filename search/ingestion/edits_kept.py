@@ -2,7 +2,7 @@
 
 import uuid
 
-from search.curation.captures import CAPTIONS, EDITED_WITH, note_edits
+from search.curation.metadata_import import CAPTIONS, EDITED_WITH, note_edits
 from search.curation.place_lookup import place_pictures
 from search.ingestion.metadata_rereading import edited_fields
 from search.models import Capture, Image, Private, Trashed

@@ -17,14 +17,14 @@ from django.db.models import Q
 from django.utils import timezone
 
 from search.ingestion.items import Item
-from search.ingestion.sources.names import storable
+from search.ingestion.sources.file_names import storable
 from search.ingestion.sources.still_there import ExistenceCheck, empty_folder, is_in_archive
 from search.ingestion.sources.tars import is_tar
 from search.ingestion.sources.zips import is_zip
 from search.ingestion.unicode_names import Spellings
 from search.models import Image, Origin, ProposedRemoval
 from search.models.image import content_id
-from search.models.ingestion import origin_id
+from search.models.origins import origin_id
 from search.objects import other_buckets
 from search.objects.deletion import delete_images, delete_pending_or_log
 

@@ -13,14 +13,14 @@ from typing import TypeAlias, TypeVar
 
 from django.utils import timezone
 
-from imagesearch.machine import core_count
+from imagesearch.memory_and_cores import core_count
 from search.imaging import UnreadableImage
-from search.ingestion.repair import Known, known_rows, note_moved, restore
+from search.ingestion.missing_object_repair import Known, known_rows, note_moved, restore
 from search.ingestion.report import Finding, Problem, Reconciled
 from search.ingestion.seen_before import mark_for_reading
 from search.models import Image, Origin, OwedDeletion, PictureSet, QueryPicture
 from search.models.image import content_id
-from search.models.ingestion import origin_id
+from search.models.origins import origin_id
 from search.objects import inventory, other_buckets, storage
 from search.objects.deletion import delete_orphan, deletions_blocked
 from search.objects.inventory import ORIGINALS, PLACES, RENDITIONS, SHARDS, THUMBNAILS, Stored

@@ -4,11 +4,11 @@ import threading
 
 from search.embedding import active_model
 from search.ingestion.pending import Stale
+from search.ingestion.pending_vector_worker import Worker
 from search.ingestion.pipeline.steps import BATCH
 from search.ingestion.report import Progress, Report
-from search.ingestion.worker import Worker
 from search.models import Image
-from search.models.accepted import accepted_names
+from search.models.accepted_models import accepted_names
 
 
 def stale_images() -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from search.ingestion.items import Item
-from search.ingestion.metadata import Metadata, read_metadata
+from search.ingestion.metadata_tables import Metadata, read_metadata
 from search.ingestion.sources import Choices, Listed, Rules, open_source
 from search.ingestion.sources.listing import Findings
 from search.ingestion.sources.opening import is_container

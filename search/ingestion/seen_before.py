@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from search.embedding import active_model
 from search.ingestion.items import Item
 from search.models import Image, Origin, Tombstone
-from search.models.accepted import accepted_names
-from search.models.ingestion import origin_id
+from search.models.accepted_models import accepted_names
+from search.models.origins import origin_id
 
 _UNSURE = 600
 """Tolerance in seconds between reading a picture and recording it, and between two clocks."""

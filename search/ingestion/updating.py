@@ -10,8 +10,8 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from search import decoding
-from search.curation.captures import CAPTIONS, EDITED_WITH, as_kept, fields_stated, hash_of, of_sidecars
 from search.curation.details import Details, clean_tags
+from search.curation.metadata_import import CAPTIONS, EDITED_WITH, as_kept, fields_stated, hash_of, of_sidecars
 from search.curation.place_lookup import place_pictures
 from search.curation.revisions import record_since
 from search.curation.snapshots import current
@@ -19,7 +19,7 @@ from search.imaging import UnreadableImage
 from search.ingestion.items import Item
 from search.ingestion.metadata_rereading import edited_fields
 from search.metadata import PhotoMetadata, merged
-from search.metadata.fields import NOTHING
+from search.metadata.photo_metadata import NOTHING
 from search.models import Capture, Image, Revision
 
 _COLUMNS = {

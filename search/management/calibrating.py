@@ -5,9 +5,9 @@ that users are offered.
 from django.core.management.base import OutputWrapper
 
 from search.embedding import ModelUnavailable
+from search.example_searches.measuring import measure_if_due
 from search.relevance import calibrate_if_due
-from search.relevance.bands import measurements
-from search.things.measuring import measure_if_due
+from search.relevance.band_thresholds import measurements
 
 EXAMPLES = 3
 """Example searches printed for each language."""

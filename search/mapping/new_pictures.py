@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from django.db import connection, transaction
 
-from search.concurrency.background import keep_doing
+from search.concurrency.background_threads import keep_doing
 from search.embedding import active_model
 from search.indexing.query_plan import Plan, joined_index_scan, planned, set_local
-from search.mapping.building import write_positions
+from search.mapping.map_building import write_positions
 from search.models import Arrival, MapLayout
-from search.models.database import try_lock
+from search.models.advisory_locks import try_lock
 from search.models.vector_sets import VectorTable, current_set
 
 PLACE_EACH = 60.0

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
-from search.metadata.fields import PhotoMetadata
+from search.metadata.photo_metadata import PhotoMetadata
 
 
 def in_zone(

@@ -1,5 +1,5 @@
 """Metrics for Prometheus at /metrics, and an access log line per request.
 
-May import the rooms above it in docs/architecture.md. Verbs: `exposition.metrics`, `processes.share` and `note`; the
-middleware `requests.Requests`.
+May import the rooms above it in docs/architecture.md. Verbs: `exposition.metrics`, `shared_counters.share` and `note`;
+the middleware `requests.Requests`.
 """

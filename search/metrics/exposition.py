@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 
 from search.http.methods import require_safe
-from search.metrics import processes
+from search.metrics import shared_counters
 
 
 def may_read(request: HttpRequest) -> bool:
@@ -37,17 +37,17 @@ def metrics(request: HttpRequest) -> HttpResponse:
     from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4  # noqa: PLC0415
     from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415
 
-    from search.metrics import figures  # noqa: PLC0415
+    from search.metrics import database_metrics  # noqa: PLC0415
     from search.monitoring import instruments  # noqa: PLC0415
 
-    processes.note()
+    shared_counters.note()
     registry = CollectorRegistry()
-    if shared := processes.folder():
+    if shared := shared_counters.folder():
         MultiProcessCollector(registry, shared)  # type: ignore[no-untyped-call]
     else:
         registry.register(instruments.OWN)
-    registry.register(figures.Figures())
-    registry.register(figures.Build(_version()))
+    registry.register(database_metrics.Figures())
+    registry.register(database_metrics.Build(_version()))
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponseBase
 from imagesearch.logs import current_request
 from imagesearch.request_bodies import BodyWanted
 from search.http.paths import path_of
-from search.monitoring import recording
+from search.monitoring import event_counters
 
 logger = logging.getLogger("search.access")
 
@@ -32,7 +32,7 @@ class Requests:
         number = _number_of(request)
         said = current_request.set(number)
         request.number = number  # type: ignore[attr-defined]
-        recording.request_began()
+        event_counters.request_began()
         status: int | None = 500  # for exceptions that Django does not handle, as SystemExit
         try:
             response = self.get_response(request)
@@ -45,7 +45,7 @@ class Requests:
         finally:
             seconds = time.perf_counter() - began
             view, method = view_of(request), request.method if request.method in _METHODS else "OTHER"
-            recording.request_ended(view, method, status, seconds)
+            event_counters.request_ended(view, method, status, seconds)
             if status is not None:
                 _log(request, view, status, seconds)
             current_request.reset(said)

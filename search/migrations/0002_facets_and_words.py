@@ -10,7 +10,7 @@ import search.models.image
 from django.conf import settings
 from django.db import migrations, models
 
-from search.imaging.palette import palette_colour
+from search.imaging.named_colours import palette_colour
 
 # array_to_string is not immutable for elements of every type; for text it is.
 WORDS = """

@@ -7,7 +7,7 @@ changes, since it enters the index of the vectors anew.
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import search.models.texts
+import search.models.text_fields
 from django.db import migrations
 
 from search.text.normalization import composed, normalised_text
@@ -76,42 +76,42 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='apitoken',
             name='name',
-            field=search.models.texts.LineField(help_text='Where you will use it, to recognise it later when you revoke tokens.', max_length=100, verbose_name='name'),
+            field=search.models.text_fields.LineField(help_text='Where you will use it, to recognise it later when you revoke tokens.', max_length=100, verbose_name='name'),
         ),
         migrations.AlterField(
             model_name='image',
             name='author',
-            field=search.models.texts.LineField(blank=True, max_length=300, verbose_name='author'),
+            field=search.models.text_fields.LineField(blank=True, max_length=300, verbose_name='author'),
         ),
         migrations.AlterField(
             model_name='image',
             name='description',
-            field=search.models.texts.ProseField(blank=True, max_length=5000, verbose_name='description'),
+            field=search.models.text_fields.ProseField(blank=True, max_length=5000, verbose_name='description'),
         ),
         migrations.AlterField(
             model_name='image',
             name='licence',
-            field=search.models.texts.LineField(blank=True, max_length=300, verbose_name='licence'),
+            field=search.models.text_fields.LineField(blank=True, max_length=300, verbose_name='licence'),
         ),
         migrations.AlterField(
             model_name='image',
             name='tags',
-            field=search.models.texts.TagsField(base_field=search.models.texts.LineField(max_length=60), blank=True, default=list, help_text='Separated by commas.', size=50, verbose_name='tags'),
+            field=search.models.text_fields.TagsField(base_field=search.models.text_fields.LineField(max_length=60), blank=True, default=list, help_text='Separated by commas.', size=50, verbose_name='tags'),
         ),
         migrations.AlterField(
             model_name='image',
             name='title',
-            field=search.models.texts.LineField(blank=True, max_length=300, verbose_name='title'),
+            field=search.models.text_fields.LineField(blank=True, max_length=300, verbose_name='title'),
         ),
         migrations.AlterField(
             model_name='report',
             name='details',
-            field=search.models.texts.ProseField(blank=True, max_length=1000, verbose_name='details'),
+            field=search.models.text_fields.ProseField(blank=True, max_length=1000, verbose_name='details'),
         ),
         migrations.AlterField(
             model_name='savedsearch',
             name='name',
-            field=search.models.texts.LineField(max_length=200, verbose_name='name'),
+            field=search.models.text_fields.LineField(max_length=200, verbose_name='name'),
         ),
         migrations.RunPython(normalise, migrations.RunPython.noop),
     ]

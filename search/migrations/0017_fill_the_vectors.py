@@ -13,8 +13,8 @@ from typing import Any
 
 from django.db import DatabaseError, InterfaceError, migrations
 
-from imagesearch.machine import core_count
-from search.indexing.building import is_here, with_resources, without_limits
+from imagesearch.memory_and_cores import core_count
+from search.indexing.index_building import is_here, with_resources, without_limits
 
 PAGES = 500
 """Pages of the table of images, 4 MB, that are copied in one transaction. Writers wait for its end."""

@@ -5,7 +5,7 @@ import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
-import search.models.texts
+import search.models.text_fields
 
 
 class Migration(migrations.Migration):
@@ -20,8 +20,8 @@ class Migration(migrations.Migration):
             name="Judgement",
             fields=[
                 ("id", models.UUIDField(editable=False, primary_key=True, serialize=False)),
-                ("query", search.models.texts.LineField(max_length=1000)),
-                ("language", search.models.texts.LineField(blank=True, max_length=35)),
+                ("query", search.models.text_fields.LineField(max_length=1000)),
+                ("language", search.models.text_fields.LineField(blank=True, max_length=35)),
                 ("grade", models.PositiveSmallIntegerField(choices=[(0, 'Does not fit'), (1, 'Fits partly'), (2, "Fits")])),
                 ("judged", models.DateTimeField(default=django.utils.timezone.now)),
                 (

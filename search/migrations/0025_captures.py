@@ -5,8 +5,8 @@
 
 import django.contrib.postgres.fields
 import django.db.models.deletion
-import search.models.captures
-import search.models.texts
+import search.models.capture_metadata
+import search.models.text_fields
 from django.db import migrations, models
 
 # Deleted with its image by the database, as the words of a picture are.
@@ -29,11 +29,11 @@ class Migration(migrations.Migration):
                 ('image', models.OneToOneField(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, primary_key=True, related_name='capture', serialize=False, to='search.image')),
                 ('reader', models.SmallIntegerField(db_default=0, default=0, editable=False)),
                 ('edited', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=20), db_default=[], default=list, editable=False, size=None)),
-                ('taken', search.models.captures.WallTimeField(blank=True, null=True, verbose_name='date taken')),
+                ('taken', search.models.capture_metadata.WallTimeField(blank=True, null=True, verbose_name='date taken')),
                 ('taken_offset', models.SmallIntegerField(blank=True, help_text='In minutes; empty if unknown.', null=True, verbose_name='UTC offset')),
                 ('taken_from', models.CharField(blank=True, choices=[('person', 'a curator'), ('table', 'a table'), ('sidecar', 'a sidecar file'), ('camera', 'the camera'), ('name', 'the file name'), ('file', 'the file date')], db_default='', default='', editable=False, max_length=8, verbose_name='source of the date')),
-                ('camera', search.models.texts.LineField(blank=True, db_default='', default='', max_length=150, verbose_name='camera')),
-                ('lens', search.models.texts.LineField(blank=True, db_default='', default='', max_length=150, verbose_name='lens')),
+                ('camera', search.models.text_fields.LineField(blank=True, db_default='', default='', max_length=150, verbose_name='camera')),
+                ('lens', search.models.text_fields.LineField(blank=True, db_default='', default='', max_length=150, verbose_name='lens')),
                 ('focal_length', models.FloatField(editable=False, null=True, verbose_name='focal length')),
                 ('aperture', models.FloatField(editable=False, null=True, verbose_name='aperture')),
                 ('exposure', models.FloatField(editable=False, null=True, verbose_name='exposure')),

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import migrations, transaction
 
-from search.indexing.building import without_limits
+from search.indexing.index_building import without_limits
 
 BATCH = 1_000
 """Images whose words are written in one transaction."""

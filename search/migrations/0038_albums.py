@@ -2,7 +2,7 @@
 
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import search.models.texts
+import search.models.text_fields
 from django.conf import settings
 from django.db import migrations, models
 
@@ -54,8 +54,8 @@ class Migration(migrations.Migration):
             name='Album',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('title', search.models.texts.LineField(max_length=200, verbose_name='title')),
-                ('description', search.models.texts.ProseField(blank=True, max_length=5000, verbose_name='description')),
+                ('title', search.models.text_fields.LineField(max_length=200, verbose_name='title')),
+                ('description', search.models.text_fields.ProseField(blank=True, max_length=5000, verbose_name='description')),
                 ('visibility', models.CharField(choices=[('own', 'only me and curators'), ('members', 'everyone with an account'), ('public', 'everyone')], db_default='own', default='own', max_length=7, verbose_name='visible to')),
                 ('created', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='created')),
                 ('updated', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='updated')),

@@ -3,7 +3,7 @@
 import django.db.models.functions.datetime
 import django.db.models.functions.text
 import pgvector.django.halfvec
-import search.models.texts
+import search.models.text_fields
 from django.conf import settings
 from django.db import migrations, models
 
@@ -45,11 +45,11 @@ class Migration(migrations.Migration):
             name='VocabularyTag',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', search.models.texts.LineField(help_text='Tags that pictures can have.', max_length=60, verbose_name='tag')),
-                ('english', search.models.texts.LineField(blank=True, max_length=60, verbose_name='English name')),
-                ('korean', search.models.texts.LineField(blank=True, max_length=60, verbose_name='Korean name')),
-                ('phrase', search.models.texts.LineField(blank=True, help_text='What such a picture shows, for example “a photo of a dog”. A tag without a phrase is never suggested.', max_length=200, verbose_name='phrase for the model')),
-                ('aliases', search.models.texts.TagsField(base_field=search.models.texts.LineField(max_length=60), blank=True, default=list, help_text='Other names of this tag, separated by commas.', size=50, verbose_name='aliases')),
+                ('name', search.models.text_fields.LineField(help_text='Tags that pictures can have.', max_length=60, verbose_name='tag')),
+                ('english', search.models.text_fields.LineField(blank=True, max_length=60, verbose_name='English name')),
+                ('korean', search.models.text_fields.LineField(blank=True, max_length=60, verbose_name='Korean name')),
+                ('phrase', search.models.text_fields.LineField(blank=True, help_text='What such a picture shows, for example “a photo of a dog”. A tag without a phrase is never suggested.', max_length=200, verbose_name='phrase for the model')),
+                ('aliases', search.models.text_fields.TagsField(base_field=search.models.text_fields.LineField(max_length=60), blank=True, default=list, help_text='Other names of this tag, separated by commas.', size=50, verbose_name='aliases')),
                 ('parent', models.ForeignKey(blank=True, help_text='A broader tag. Filtering by it also finds the pictures with this tag.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='children', to='search.vocabularytag', verbose_name='parent tag')),
             ],
             options={
@@ -65,7 +65,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('model', models.CharField(max_length=300)),
                 ('text_model', models.CharField(max_length=1000)),
-                ('phrase', search.models.texts.LineField(max_length=200)),
+                ('phrase', search.models.text_fields.LineField(max_length=200)),
                 ('embedding', pgvector.django.halfvec.HalfVectorField()),
                 ('compared', models.BigIntegerField(db_default=0, default=0)),
                 ('calibrated', models.DateTimeField(null=True)),

@@ -3,7 +3,7 @@ import django.db.models.deletion
 import django.db.models.functions.datetime
 from django.db import migrations, models
 
-import search.models.texts
+import search.models.text_fields
 
 
 class Migration(migrations.Migration):
@@ -32,8 +32,8 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("language", models.CharField(max_length=10)),
                 ("position", models.PositiveSmallIntegerField()),
-                ("words", search.models.texts.LineField(max_length=80)),
-                ("borne", search.models.texts.LineField(blank=True, db_default="", default="", max_length=80)),
+                ("words", search.models.text_fields.LineField(max_length=80)),
+                ("borne", search.models.text_fields.LineField(blank=True, db_default="", default="", max_length=80)),
                 ("images", django.contrib.postgres.fields.ArrayField(base_field=models.UUIDField(), size=None)),
                 (
                     "of",

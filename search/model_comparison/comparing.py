@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from imagesearch.machine import core_count
+from imagesearch.memory_and_cores import core_count
 from search.decoding import NoDecoder, Seen
 from search.embedding import Pair, encoders_of, forget
 from search.imaging import UnreadableImage
@@ -18,8 +18,8 @@ from search.indexing.exact_search import chunks, common_pictures, vectors_of
 from search.ingestion.adding import read_for_model
 from search.ingestion.pipeline.window_vectors import encode_seen
 from search.model_comparison.labelled import Labelled
-from search.model_comparison.metrics import DEPTH, Floats, Graded, Verdict, compared, query_figures
 from search.model_comparison.pairs import ComparedSet, require_dimensions
+from search.model_comparison.ranking_metrics import DEPTH, Floats, Graded, Verdict, compared, query_figures
 from search.model_comparison.resolving import in_collection, in_folders
 from search.models import Image
 from search.models.vector_values import Vectors

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from search.embedding import MAX_TEXT_LENGTH
-from search.ingestion.tables import MetadataError, Row, table_rows
-from search.model_comparison.captions import FORMS, captions_of, json_captions, token_captions
+from search.ingestion.table_formats import MetadataError, Row, table_rows
+from search.model_comparison.caption_datasets import FORMS, captions_of, json_captions, token_captions
 from search.text.normalization import composed, normalised_text
 
 MOST_GRADE = 100

@@ -59,7 +59,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """The database row: see `search.models.switches`."""
+    """The database row: see `search.models.model_switch`."""
 
     active: Named
     environment: Pair

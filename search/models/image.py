@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Collection, Sequence
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
-from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.core.validators import URLValidator
@@ -17,21 +16,22 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from pgvector.django import HalfVectorField
 
-from search.imaging.palette import PALETTE, palette_colour
-from search.imaging.windows import MOST as MOST_WINDOWS
-from search.imaging.windows import Box
-from search.models import lookups  # noqa: F401 - registers the lookup that `hide_all` uses
+from search.imaging.named_colours import PALETTE, palette_colour
+from search.imaging.wide_picture_windows import MOST as MOST_WINDOWS
+from search.imaging.wide_picture_windows import Box
+from search.models import any_of_lookup  # noqa: F401 - registers the lookup that `hide_all` uses
 from search.models.editing import Row, note, write
 from search.models.history import Revision
 from search.models.querysets import WINDOWS_PENDING, ImageQuerySet
-from search.models.texts import LineField, ProseField, TagsField
+from search.models.references import user_key
+from search.models.text_fields import LineField, ProseField, TagsField
 
 if TYPE_CHECKING:
-    from search.curation.captures import OfFile
-    from search.imaging.swatches import Swatch
+    from search.curation.metadata_import import OfFile
+    from search.imaging.colour_extraction import Swatch
     from search.ingestion.pipeline.window_vectors import Encoded
     from search.metadata import PhotoMetadata
-    from search.models.captures import Capture
+    from search.models.capture_metadata import Capture
     from search.models.palettes import Palette
     from search.models.vector_values import Vector
 
@@ -143,13 +143,10 @@ class Image(models.Model):
         size=50,
         help_text=_("Separated by commas."),
     )
-    uploader = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("uploaded by"),
-        on_delete=models.SET_NULL,
-        null=True,
-        blank=True,
+    uploader = user_key(
+        _("uploaded by"),
         related_name="images",
+        blank=True,
         db_index=False,  # only a partial one: see `image_of_uploader`
     )
     hidden = models.BooleanField(
@@ -195,8 +192,8 @@ class Image(models.Model):
         output_field=models.BooleanField(),
         db_persist=True,
     )
-    # The edges of its windows (`search.imaging.windows`): left, top, right and bottom of each in fractions of the
-    # upright picture, concatenated. None: not computed yet; pending for a wide or tall picture.
+    # The edges of its windows (`search.imaging.wide_picture_windows`): left, top, right and bottom of each in
+    # fractions of the upright picture, concatenated. None: not computed yet; pending for a wide or tall picture.
     windows = ArrayField(models.SmallIntegerField(), null=True, editable=False)
     # A data: URI of the picture at 16 pixels, displayed until the thumbnail has loaded.
     placeholder = models.TextField(_("placeholder"), editable=False)

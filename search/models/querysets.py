@@ -10,8 +10,8 @@ from django.db.models.functions import Greatest, Least
 from django.db.models.lookups import GreaterThan
 from pgvector.django import CosineDistance
 
-from search.imaging.windows import WIDE
-from search.models.accepted import accepted_names
+from search.imaging.wide_picture_windows import WIDE
+from search.models.accepted_models import accepted_names
 from search.models.hnsw import indexing
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from search.models.arrivals import Arrival
-from search.models.queries import QueryPicture
-from search.models.texts import LineField
+from search.models.query_pictures import QueryPicture
+from search.models.text_fields import LineField
 
 LONGEST_NAME = 200
 LONGEST_QUERY = 20_000

@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from search.models.texts import LineField
+from search.models.text_fields import LineField
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from search.models.image import Image
-from search.models.ingestion import FormerId
+from search.models.origins import FormerId
 
 FORGOTTEN_AFTER = dt.timedelta(days=7)
 MOST_MISSING = 100

@@ -1,24 +1,17 @@
-"""Our bucket: one client for all threads, requests with time limits, and presigned URLs that are the same in all
-processes.
+"""Our bucket: one client for all threads, and requests with time limits. `presigned_urls` signs its URLs for browsers.
 
 Imported with the first object: botocore takes 0.1 s, which is not needed if pictures are files.
 """
 
-import datetime as dt
 import json
 import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
-from functools import lru_cache
 from io import BytesIO
-from typing import IO, Any, NamedTuple, TypeVar
-from urllib.parse import parse_qs, urlsplit
+from typing import IO, Any, TypeVar
+from urllib.parse import urlsplit
 
-import boto3
-from botocore.auth import SIGV4_TIMESTAMP, S3SigV4QueryAuth
-from botocore.awsrequest import AWSRequest
-from botocore.config import Config
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import (
     BotoCoreError,
@@ -34,6 +27,7 @@ from django.core.files.base import File
 from storages.backends.s3 import S3Storage
 
 from search.concurrency.timeouts import TimedOut, gate
+from search.objects.presigned_urls import Signing, address_before, signed
 from search.objects.s3_connections import use_interruptible_connections
 
 T = TypeVar("T")
@@ -141,7 +135,7 @@ class Bucket(S3Storage):  # type: ignore[misc]
         BotoCoreError and NoAnswer."""
         before, region = address_before(self._signing_for())
         own, (since, seconds) = self._present_keys(), self.validity()
-        return [_signed(before + key, region, own, since, seconds) for key in keys]
+        return [signed(before + key, region, own, since, seconds) for key in keys]
 
     @staticmethod
     def validity() -> tuple[int, int]:
@@ -179,58 +173,6 @@ class Bucket(S3Storage):  # type: ignore[misc]
                 self._look_again = time.monotonic() + _WITHOUT_KEYS
             return frozen
 
-    def _signing_for(self) -> "Signing":
+    def _signing_for(self) -> Signing:
         config = json.dumps(settings.S3_CLIENT, sort_keys=True)
         return Signing(self.bucket_name, self.location.strip("/"), self.endpoint_url, self.region_name, config)
-
-
-class Signing(NamedTuple):
-    """The parameters of presigned URLs."""
-
-    bucket: str
-    folder: str
-    endpoint: str | None
-    region: str | None
-    config: str
-
-
-@lru_cache(maxsize=8)
-def address_before(signing: Signing) -> tuple[str, str]:
-    """Return the part of boto3's URLs before the key, which may have the bucket in the host, and the region to sign
-    for. Sends no request. Raises BotoCoreError for an invalid bucket name."""
-    client = boto3.session.Session().client(
-        "s3",
-        region_name=signing.region,
-        endpoint_url=signing.endpoint or None,
-        config=Config(**json.loads(signing.config)),
-        aws_access_key_id="any",
-        aws_secret_access_key="any",  # noqa: S106 - signs nothing that is used
-    )
-    key = "/".join(filter(None, [signing.folder, "key"]))
-    address = urlsplit(client.generate_presigned_url("get_object", Params={"Bucket": signing.bucket, "Key": key}))
-    region = parse_qs(address.query)["X-Amz-Credential"][0].split("/")[2]
-    return f"{address.scheme}://{address.netloc}{address.path.removesuffix('key')}", region
-
-
-class _FromMoment(S3SigV4QueryAuth):  # type: ignore[misc]
-    """Signs with a past time that all processes agree on, so that a picture keeps its URL for a while, and browsers
-    cache it."""
-
-    def __init__(self, keys: ReadOnlyCredentials, region: str, since: int, seconds: int) -> None:
-        super().__init__(keys, "s3", region, expires=seconds)
-        self._since = dt.datetime.fromtimestamp(since, dt.UTC).strftime(SIGV4_TIMESTAMP)
-
-    def _modify_request_before_signing(self, request: AWSRequest) -> None:
-        # Everything signed takes the time from here, where `add_auth` has just put the current one.
-        request.context["timestamp"] = self._since
-        super()._modify_request_before_signing(request)
-
-
-@lru_cache(maxsize=20_000)
-def _signed(address: str, region: str, keys: ReadOnlyCredentials, since: int, seconds: int) -> str:
-    # The content of an image never changes, but who may see it does.
-    kept = {"response-cache-control": f"private, max-age={seconds}, immutable"}
-    request = AWSRequest("GET", address, params=kept)
-    _FromMoment(keys, region, since, seconds).add_auth(request)
-    url: str = request.url
-    return url

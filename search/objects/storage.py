@@ -18,8 +18,8 @@ from django.core.files.storage import FileSystemStorage, default_storage
 from search import decoding
 from search.concurrency.timeouts import Gate, NoAnswer, gate
 from search.models.image import content_id
-from search.models.ingestion import origin_id
-from search.monitoring import recording
+from search.models.origins import origin_id
+from search.monitoring import event_counters
 from search.objects import other_buckets
 from search.objects.disk_full import DISK_FULL, NoRoom, is_bucket_full, media_full
 
@@ -115,7 +115,7 @@ def translated() -> Iterator[None]:
         with _translated():
             yield
     except StorageUnavailable:
-        recording.storage_failed("own")
+        event_counters.storage_failed("own")
         raise
 
 
@@ -164,7 +164,7 @@ def _translated_elsewhere(location: str) -> Iterator[None]:
         with _translated():
             yield
     except StorageUnavailable as error:
-        recording.storage_failed("elsewhere")
+        event_counters.storage_failed("elsewhere")
         cause = error.__cause__
         assert isinstance(cause, Exception)
         reason = other_buckets.reason_of(cause, other_buckets.split(location)[0])

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from search.imaging import UnreadableImage
 from search.models import Capture, Image, Place
 from search.objects import other_buckets
-from search.objects.downloads import clean_copy, file_stem
+from search.objects.download_copies import clean_copy, file_stem
 from search.objects.storage import MissingObject, StorageUnavailable, UnreachableOriginal
 
 TABLE = "pictures.csv"

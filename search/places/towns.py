@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from search.places import EARTH
-from search.places.outline import is_land
+from search.places.coastlines import is_land
 
 NEAR = 25.0
 """Kilometres up to which a place is named by a town, also at sea."""

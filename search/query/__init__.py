@@ -7,8 +7,8 @@ Its SQL is that of filters, its vectors those of query pictures. Imports `text`,
 
 from search.query.errors import BadQuery, NoSuchQuery
 from search.query.filters import Filters
-from search.query.parts import MAX_PARTS, Kind, Part
 from search.query.query import Minimum, Mode, SearchQuery, Sort
+from search.query.query_parts import MAX_PARTS, Kind, Part
 from search.query.query_pictures import remember_picture
 from search.query.regions import Region, crops_of, remember_region
 

@@ -3,7 +3,7 @@
 from django.utils.translation import gettext as _
 
 from search.imaging import PALETTE
-from search.imaging.swatches import MOSTLY_OF
+from search.imaging.colour_extraction import MOSTLY_OF
 
 
 def palette_labels() -> dict[str, str]:

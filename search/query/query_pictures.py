@@ -19,7 +19,7 @@ from search.models import Image, QueryPicture, QueryVector
 from search.models.active_pair import Choice, known_switch, one_choice
 from search.models.image import content_id
 from search.models.vector_values import Vector, WrongVectors
-from search.monitoring import recording
+from search.monitoring import event_counters
 from search.objects import storage
 from search.query.errors import NoSuchQuery
 
@@ -60,7 +60,7 @@ def remember(source: Source, shown: Callable[[], Shown], *, part_of: Image | Non
     token = content_id(settings.SECRET_KEY.encode(), source)
     kept = QueryPicture.kept().filter(pk=token, embedding_model=active_model())
     is_known = bool(kept.update(created=timezone.now()))
-    recording.looked_up("query pictures", found=is_known)
+    event_counters.looked_up("query pictures", found=is_known)
     if is_known:
         return token
     seen = shown()
@@ -172,6 +172,6 @@ def _may_come_back(model: str) -> bool:
 def _encoded(picture: Picture) -> Vector:
     encoder = picture_encoder()
     require_fit()
-    with recording.encoding("pictures"):
+    with event_counters.encoding("pictures"):
         vector: Vector = encoder.encode_pictures([picture])[0]
     return vector

@@ -15,7 +15,7 @@ from search.decoding import Shown
 from search.embedding import picture_encoder
 from search.imaging import ROUNDING, Box, touched_pixels
 from search.imaging.salient_regions import salient_squares
-from search.imaging.windows import is_middle
+from search.imaging.wide_picture_windows import is_middle
 from search.models import Image
 from search.objects import storage
 from search.query.query_pictures import LONGEST, remember

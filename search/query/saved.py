@@ -12,8 +12,8 @@ from search.models import QueryPicture, SavedSearch
 from search.models.arrivals import state
 from search.models.saved_searches import LONGEST_NAME, LONGEST_QUERY
 from search.query.errors import BadQuery, NoSuchQuery
-from search.query.parts import Kind
 from search.query.query import SearchQuery
+from search.query.query_parts import Kind
 from search.query.viewer import asker
 from search.text.normalization import normalised_text
 

@@ -10,7 +10,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from search.models import FormerId, Image
-from search.models.selections import MOST
+from search.models.picture_sets import MOST
 
 
 class BadSelection(Exception):

@@ -17,12 +17,13 @@ from search.embedding import active_model, text_model, text_models
 from search.indexing.query_plan import EXACT_BELOW, SCAN, Plan, plan_for, planned
 from search.models import Calibration, Image, ImageVector
 from search.models.active_pair import one_choice
-from search.models.database import now, trying_lock
+from search.models.advisory_locks import trying_lock
+from search.models.sql_statements import now
 from search.models.vector_sets import current_set
 from search.models.vector_values import Vector, Vectors
-from search.relevance.bands import Thresholds, look_again, measurements
+from search.relevance.band_thresholds import Thresholds, look_again, measurements
 from search.relevance.bank_vectors import bank_vectors
-from search.relevance.thresholds import SAME_PICTURE, different, measure, nearest_other, picture_thresholds
+from search.relevance.threshold_derivation import SAME_PICTURE, different, measure, nearest_other, picture_thresholds
 
 logger = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from django.db import DatabaseError, connection
 
 from search.embedding import active_model, status
 from search.models import Image
-from search.relevance.background import in_background
-from search.relevance.bands import measurements
+from search.relevance.background_calibration import in_background
+from search.relevance.band_thresholds import measurements
 from search.relevance.calibration import LEAST, calibrate_if_due
 
 UNMEASURED = "Thresholds have not been measured with these models: results are not marked as strong or weak."

@@ -8,8 +8,8 @@ from search.models import Image
 from search.query.filters import Hidden
 from search.query.query import Minimum, Mode, SearchQuery
 from search.retrieval.results import part_of
-from search.retrieval.scope import Scope
 from search.retrieval.search import Search
+from search.retrieval.search_scope import Scope
 
 MOST_LISTED = 1_000
 """Number of nearest results listed: further ones resemble nothing in the query."""

@@ -6,7 +6,7 @@ from django.db.models import Case, Expression, FloatField, Min, OuterRef, QueryS
 from django.db.models.functions import Least
 from pgvector.django import CosineDistance
 
-from search.imaging.windows import is_wide
+from search.imaging.wide_picture_windows import is_wide
 from search.models import Image, ImageVector
 from search.models.querysets import WIDE_OR_TALL
 from search.models.vector_values import Vector

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search.embedding import active_model, text_model
-from search.monitoring import recording
+from search.monitoring import event_counters
 from search.query.query import SearchQuery
 from search.query.viewer import asker
-from search.retrieval.ranking import Candidate
+from search.retrieval.ranking_and_bands import Candidate
 
 CACHED_FOR = 600
 """Seconds before an entry expires."""
@@ -52,7 +52,7 @@ def cached_candidates(query: SearchQuery) -> CachedCandidates | None:
     with _lock:
         made, entry = _cache.get(_key(query, query.seen), (0.0, None))
     is_kept = entry is not None and time.monotonic() - made < CACHED_FOR
-    recording.looked_up("candidates", found=is_kept)
+    event_counters.looked_up("candidates", found=is_kept)
     return entry if is_kept else None
 
 

@@ -19,7 +19,7 @@ from search.query.conditions import Conditions
 from search.query.query import Sort
 from search.retrieval.best_windows import distance_from_elsewhere, distance_to
 from search.retrieval.query_vector import QueryVector
-from search.retrieval.ranking import Candidate
+from search.retrieval.ranking_and_bands import Candidate
 
 _SQL = """
 SELECT search_image.id, {date}, {columns}

@@ -18,8 +18,8 @@ from search.query.query import SearchQuery, Sort
 from search.retrieval.best_windows import MOST_VECTORS
 from search.retrieval.candidate_sql import candidates_of, statement
 from search.retrieval.query_vector import QueryVector
-from search.retrieval.ranking import Candidate
-from search.retrieval.scope import Scope
+from search.retrieval.ranking_and_bands import Candidate
+from search.retrieval.search_scope import Scope
 
 MOST_BY_WORDS = 200
 """Maximum number of candidates found by full text."""

@@ -15,9 +15,9 @@ from search.indexing.query_plan import BY_WORDS, SCAN, Plan, planned
 from search.models import Image
 from search.models.querysets import ImageQuerySet
 from search.query import full_text
-from search.relevance.bands import Band
+from search.relevance.band_thresholds import Band
 from search.retrieval.candidates import CandidateSearch, settled
-from search.retrieval.ranking import Candidate, Judge
+from search.retrieval.ranking_and_bands import Candidate, Judge
 from search.retrieval.results import Segment
 
 

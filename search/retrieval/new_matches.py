@@ -16,12 +16,12 @@ from search.models import Arrival, Image
 from search.models.arrivals import state
 from search.query import full_text
 from search.query.query import Minimum, SearchQuery
-from search.relevance.bands import Band
+from search.relevance.band_thresholds import Band
 from search.retrieval.best_windows import set_windows
 from search.retrieval.query_vector import query_vector_of
-from search.retrieval.ranking import Candidate, band_by_words, ranked
-from search.retrieval.scope import Scope
+from search.retrieval.ranking_and_bands import Candidate, band_by_words, ranked
 from search.retrieval.search import best_candidates
+from search.retrieval.search_scope import Scope
 
 MOST_CHECKED = 50_000
 """Arrivals checked at once: a quarter of a second."""

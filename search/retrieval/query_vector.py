@@ -17,10 +17,10 @@ from search.models.vector_sets import VectorTable, current_set
 from search.models.vector_values import Vector, as_text
 from search.query.errors import BadQuery, NoSuchQuery
 from search.query.filter_values import Either, Mine, Yes, visible
-from search.query.parts import Kind, Part
 from search.query.query import SearchQuery
+from search.query.query_parts import Kind, Part
 from search.query.query_pictures import picture_vector
-from search.relevance.bands import Scale, scale_of
+from search.relevance.band_thresholds import Scale, scale_of
 from search.retrieval.best_windows import distance_to
 
 

@@ -7,12 +7,12 @@ from itertools import groupby
 
 from django.utils.functional import cached_property
 
-from search.facets.counts import Counts
 from search.facets.facets import Facet, facets_of
+from search.facets.filter_counts import Counts
 from search.models import Image
 from search.models.arrivals import State
 from search.query.query import SearchQuery
-from search.relevance.bands import Band, Scale
+from search.relevance.band_thresholds import Band, Scale
 
 PER_PAGE = 24
 

@@ -13,16 +13,16 @@ from search.models import Image
 from search.models.querysets import ImageQuerySet
 from search.models.vector_sets import current_set
 from search.query.query import Minimum, SearchQuery, Sort
-from search.relevance.bands import Band, Scale
+from search.relevance.band_thresholds import Band, Scale
 from search.retrieval.best_windows import set_windows
 from search.retrieval.candidate_cache import CachedCandidates, cache_candidates, cached_candidates
 from search.retrieval.candidates import CandidateSearch, by_date, dates
 from search.retrieval.full_scan import FullScan
 from search.retrieval.images_by_id import shown_images
 from search.retrieval.query_vector import Direction, QueryVector, query_vector_of
-from search.retrieval.ranking import Candidate, ranked
+from search.retrieval.ranking_and_bands import Candidate, ranked
 from search.retrieval.results import PER_PAGE, ResultPage, Segment, part_of, places_in
-from search.retrieval.scope import Scope
+from search.retrieval.search_scope import Scope
 
 NEAREST = 100
 """Number of nearest results that count as matches while the collection is not calibrated."""

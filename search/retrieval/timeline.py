@@ -10,7 +10,7 @@ from typing import Self
 from django.core.cache import cache
 from django.db.models import Count, Q, QuerySet
 
-from search.facets.counts import CACHED_FOR
+from search.facets.filter_counts import CACHED_FOR
 from search.facets.months import month_of_taking
 from search.models import Capture, Image, Private
 from search.models.arrivals import state

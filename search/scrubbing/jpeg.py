@@ -4,7 +4,7 @@ import re
 import struct
 from collections.abc import Iterator
 
-from search.imaging.exif import exif_of, orientation_in
+from search.imaging.exif_orientation import exif_of, orientation_in
 from search.scrubbing.container import Malformed, whole_profile
 
 _SOI, _EOI, _SOS, _DNL = 0xD8, 0xD9, 0xDA, 0xDC

@@ -4,8 +4,8 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-from search.containers.png import unpacked_profile
-from search.imaging.exif import exif_of, orientation_in
+from search.containers.png_chunks import unpacked_profile
+from search.imaging.exif_orientation import exif_of, orientation_in
 from search.scrubbing.container import Malformed, whole_profile
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"

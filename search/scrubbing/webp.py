@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Iterator
 
-from search.imaging.exif import exif_of, orientation_in
+from search.imaging.exif_orientation import exif_of, orientation_in
 from search.scrubbing.container import Malformed, whole_profile
 
 _ANIMATION, _XMP, _EXIF, _ALPHA, _PROFILE = 0x02, 0x04, 0x08, 0x10, 0x20

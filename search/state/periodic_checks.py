@@ -17,11 +17,11 @@ from django.db import Error
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from search.concurrency.background import keep_doing
+from search.concurrency.background_threads import keep_doing
 from search.embedding import Busy, ModelUnavailable
 from search.models import Measurement
 from search.objects.storage import StorageUnavailable
-from search.state.counts import count_all
+from search.state.collection_counts import count_all
 from search.state.index_health import index_health
 from search.state.outliers import find_outliers
 from search.state.storage_check import check_storage

@@ -8,11 +8,11 @@ from django.db import transaction
 from search.embedding import active_pair, forget_compiled, identity_of
 from search.models import Calibration, Image, ModelSwitch, QueryVector, ThingSet, VectorSet
 from search.models.active_pair import NOTICED, Named, environment
-from search.models.switches import ONLY
+from search.models.model_switch import ONLY
 from search.models.vector_sets import drop_left_tables, drop_set, forget_sets, table_of
 from search.query.query_pictures import forget_vectors_by
 from search.switching.errors import Refused
-from search.switching.rows import active, following, kept, put_kept, put_next, save
+from search.switching.switch_row import active, following, kept, put_kept, put_next, save
 
 
 def abort() -> Named:
@@ -82,7 +82,7 @@ def _require_unused(row: ModelSwitch | None, model: str, named: list[Named]) -> 
     only_words = bool(named) and model == in_use
     if row and row.uncopied:
         raise Refused(
-            "The last switch has not finished, and needs it: `manage.py switch_model --activate` goes on with it."
+            "The last switch has not finished, and needs it: `manage.py switch_model --activate` continues it."
         )
     if row and (other := following(row)) and other.model == model and not only_words:
         raise Refused(f"{model} is being prepared: `manage.py switch_model --abort` ends that.")

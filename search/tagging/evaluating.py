@@ -12,11 +12,11 @@ from search.demo.drawing import draw
 from search.demo.scenes import BACKGROUNDS, COLOURS, SHAPES, Scene, Statement, pairs, random_scene
 from search.embedding import picture_encoder, text_encoder
 from search.models.vector_values import Vector, Vectors
-from search.relevance.bands import LoadedCalibration
+from search.relevance.band_evaluation import Collection, measure_all
+from search.relevance.band_thresholds import LoadedCalibration
 from search.relevance.bank_vectors import bank_vectors
-from search.relevance.evaluation import Collection, measure_all
-from search.tagging.tables import starting_rows
-from search.tagging.thresholds import Measure, threshold
+from search.tagging.suggestion_threshold import Measure, threshold
+from search.tagging.vocabulary_tables import starting_rows
 
 LONG_SIDE = 240
 _AT_ONCE = 64

@@ -4,8 +4,8 @@ import uuid
 
 from search.embedding import active_model, text_model
 from search.models import TagSuggestion, TagVector
-from search.tagging.decisions import pending
-from search.tagging.thresholds import Measure
+from search.tagging.suggestion_decisions import pending
+from search.tagging.suggestion_threshold import Measure
 
 MOST = 20
 

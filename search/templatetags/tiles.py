@@ -19,7 +19,7 @@ from search.models.privacy import tell_visibility
 from search.objects import storage
 from search.objects.renditions import addresses, thumbnail_urls
 from search.query import MAX_PARTS, SearchQuery
-from search.relevance.bands import Scale
+from search.relevance.band_thresholds import Scale
 from search.rendering.jinja_engine import rendered
 from search.retrieval.highlighting import marks
 

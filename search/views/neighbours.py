@@ -17,7 +17,7 @@ from search.models.querysets import ImageQuerySet
 from search.models.vector_values import WrongVectors
 from search.query import MAX_PARTS, BadQuery, SearchQuery
 from search.retrieval import ResultPage, find
-from search.retrieval.scope import Scope
+from search.retrieval.search_scope import Scope
 
 
 @dataclass(frozen=True)

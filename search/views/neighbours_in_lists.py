@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from search.http.keys import row_id, uuid_of
+from search.http.id_parsing import row_id, uuid_of
 from search.models import Album, AlbumImage, Image, PictureSet
 from search.query.selection import images_in_order
 from search.retrieval.timeline import in_time

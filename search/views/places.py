@@ -8,8 +8,8 @@ from django.utils.translation import get_language
 
 from search.facets import place_label
 from search.models import Capture, Place
-from search.places.drawing import Map, map_around
-from search.places.names import korean, town_names
+from search.places.location_map import Map, map_around
+from search.places.town_names import korean, town_names
 from search.places.towns import Located, Town
 from search.query import SearchQuery, Sort
 from search.query.filters import Filters

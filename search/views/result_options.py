@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from search.facets import Choice, Facet
-from search.facets.counts import Counts
+from search.facets.filter_counts import Counts
 from search.query import Minimum, Mode, SearchQuery, Sort
 from search.retrieval import ResultPage
 

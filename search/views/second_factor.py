@@ -12,7 +12,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 
 from search.accounts import second_factor
 from search.accounts.forms import OwnPasswordForm, SetUpForm
-from search.accounts.passwords import end_other_sessions
+from search.accounts.session_revocation import end_other_sessions
 from search.http.methods import require_http_methods
 
 _KEY = "second_factor_key"

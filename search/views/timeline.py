@@ -15,7 +15,7 @@ from search.http.methods import require_safe
 from search.query import SearchQuery
 from search.query.date_spans import month_of, year_of
 from search.query.filters import Certainty, Filters
-from search.retrieval.scope import Scope
+from search.retrieval.search_scope import Scope
 from search.retrieval.timeline import Place, months_with_pictures, read_month, taken_up_to
 from search.views.images import may_see_hidden
 from search.views.neighbours_in_lists import TIMELINE, lead_on

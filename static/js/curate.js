@@ -1,8 +1,8 @@
 // Curators change pictures where they are shown: the selection, the enlarged or focused picture, or that of the page.
 // Hiding or deleting several needs a confirmation; everything can be undone.
 
-import { pressed } from "./pressed.js";
-import { idInAddress } from "./shown_large.js";
+import { pressed } from "./shortcut_key.js";
+import { idInAddress } from "./lightbox_address.js";
 import { tileOf, tiles } from "./tiles.js";
 
 const dialog = document.getElementById("curate");

@@ -1,6 +1,6 @@
 // Keyboard: arrows move through the results, "s" searches for similar ones, "?" lists the keys, Escape leaves the box.
 
-import { pressed } from "./pressed.js";
+import { pressed } from "./shortcut_key.js";
 import { linkOf, tiles } from "./tiles.js";
 
 const help = document.getElementById("keys-help");

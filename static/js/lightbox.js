@@ -1,6 +1,6 @@
 // Opens a result in the lightbox instead of its page. Its code is loaded shortly before it is needed.
 
-import { idInAddress, pushToAddress, replaceInAddress } from "./shown_large.js";
+import { idInAddress, pushToAddress, replaceInAddress } from "./lightbox_address.js";
 
 const dialog = document.getElementById("lightbox");
 const FROM = "article.tile .tile-link";

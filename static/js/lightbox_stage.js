@@ -1,8 +1,8 @@
 // A result on the stage, with links to the next and previous one: its picture at once, from its tile, and the panel as
 // soon as it is loaded from its page.
 
-import { onMoreFailed } from "./more.js";
-import { clearAddress, idInAddress, leaveAddress, replaceInAddress } from "./shown_large.js";
+import { onMoreFailed } from "./infinite_scroll.js";
+import { clearAddress, idInAddress, leaveAddress, replaceInAddress } from "./lightbox_address.js";
 import { Stage } from "./stage.js";
 import { factsOf, firstNumber, foundInAll, hasMore, linkOf, loadMore, onResults, tileOf, tiles, titleOf } from "./tiles.js";
 

@@ -6,7 +6,7 @@ import { drawerOf } from "./map_draw.js";
 import { Card, Labels, Pictures, Thumbnails } from "./map_pictures.js";
 import { Grid, idAt, readMarks, readPoints } from "./map_points.js";
 import { moveByHand, View, ZOOM_STEP } from "./map_view.js";
-import { selectAll } from "./select.js";
+import { selectAll } from "./selection.js";
 
 const map = document.getElementById("map");
 const canvas = map.querySelector("canvas");

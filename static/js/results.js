@@ -1,7 +1,7 @@
 // Working with results: selecting, enlarging and keyboard navigation.
 
-import "./more.js";
-import "./select.js";
+import "./infinite_scroll.js";
+import "./selection.js";
 import "./lightbox.js";
 import "./keys.js";
 import { onResults } from "./tiles.js";

@@ -1,7 +1,7 @@
 // Shared by the page of a picture and the lightbox: zoom, full screen, slide show, search by a region, copy link.
 
 import { copyLink } from "./copy.js";
-import { pressed } from "./pressed.js";
+import { pressed } from "./shortcut_key.js";
 import { attachRegion } from "./region.js";
 import { onSwipe } from "./swipe.js";
 import { Zoom } from "./zoom.js";

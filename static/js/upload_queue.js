@@ -1,6 +1,6 @@
 // Uploads cards, a few at a time; can be paused and resumed.
 
-import { headingOf } from "./failing.js";
+import { headingOf } from "./request_errors.js";
 import { words } from "./upload_card.js";
 
 // Milliseconds without progress, and for the server to answer, before an upload counts as failed.

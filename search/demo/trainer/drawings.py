@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from search.demo.scenes import PLACES, Scene
-from search.demo.trainer.samples import PIXELS, PLACE, Attributes, attributes_of, draw_all, seen_scenes, spots
+from search.demo.trainer.training_data import PIXELS, PLACE, Attributes, attributes_of, draw_all, seen_scenes, spots
 
 PATCH = 24  # pixels, the cells that drawing.py puts shapes into
 

@@ -8,7 +8,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search.demo.trainer.samples import PIXELS
+from search.demo.trainer.training_data import PIXELS
 
 if TYPE_CHECKING:
     from torch import nn

@@ -23,11 +23,11 @@ from transformers import (
 )  # fmt: skip
 
 from search.demo import IMAGE_MODEL, TEXT_MODEL
-from search.demo.trainer import figures
+from search.demo.trainer import model_evaluation
 from search.demo.trainer.drawings import PATCH, Drawings
-from search.demo.trainer.samples import CLASSES, NOTHING, PIXELS, sample_captions, sensible_captions
 from search.demo.trainer.saving import save_image_model, save_text_model
 from search.demo.trainer.tokenizer import MAX_TOKENS, SPECIAL, learn_tokenizer, wrap_tokenizer
+from search.demo.trainer.training_data import CLASSES, NOTHING, PIXELS, sample_captions, sensible_captions
 
 VISION_WIDTH = 128
 _FIGURES = Path(__file__).parent / "figures.json"
@@ -237,16 +237,16 @@ class Training:
 
 def measure(image_folder: Path, text_folder: Path) -> dict[str, Any]:
     """Return precision@10 by language and mean cosines, measured on the saved folders."""
-    images, texts = figures.load(image_folder), figures.load(text_folder)
-    gallery = figures.hang_gallery(images, seed=77)
-    true, unrelated = figures.mean_cosines(texts, gallery)
+    images, texts = model_evaluation.load(image_folder), model_evaluation.load(text_folder)
+    gallery = model_evaluation.hang_gallery(images, seed=77)
+    true, unrelated = model_evaluation.mean_cosines(texts, gallery)
     return {
         "pictures_ranked": len(gallery.scenes),
-        "precision_at_10_unseen": figures.precision_by_language(texts, gallery, unseen=True),
-        "precision_at_10_seen": figures.precision_by_language(texts, gallery, unseen=False),
+        "precision_at_10_unseen": model_evaluation.precision_by_language(texts, gallery, unseen=True),
+        "precision_at_10_seen": model_evaluation.precision_by_language(texts, gallery, unseen=False),
         "mean_cosine_true": round(true, 3),
         "mean_cosine_unrelated": round(unrelated, 3),
-        "half_size_copies_found": round(figures.copies_found(images, gallery), 3),
+        "half_size_copies_found": round(model_evaluation.copies_found(images, gallery), 3),
     }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from django.db import connection
 
 from search.embedding import active_model
-from search.indexing.building import State, build_index, drop_index, index_state, lock_index, unlock_index
+from search.indexing.index_building import State, build_index, drop_index, index_state, lock_index, unlock_index
 from search.models import Image, ImageVector, VectorSet
 from search.models.vector_sets import VectorTable, current_set
 

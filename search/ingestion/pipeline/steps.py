@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import TypeAlias
 
-from imagesearch.machine import core_count
-from search.curation.captures import Written
+from imagesearch.memory_and_cores import core_count
+from search.curation.metadata_import import Written
 from search.imaging import Reason, UnreadableImage, memory_guarded
 from search.ingestion.adding import Prepared, embed, prepare, window_for_models
 from search.ingestion.items import Item, Unavailable
-from search.ingestion.pipeline.stages import Allowance, Stage
-from search.ingestion.repair import Known, Restored, is_whole, restore
+from search.ingestion.missing_object_repair import Known, Restored, is_whole, restore
+from search.ingestion.pipeline.stage_threads import Allowance, Stage
 from search.ingestion.seen_before import origin_of
 from search.ingestion.updating import ChangedSidecars, changed_sidecars
 from search.ingestion.versions import Before, Change, change_of

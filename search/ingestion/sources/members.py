@@ -3,8 +3,7 @@
 from collections.abc import Callable
 
 from search.ingestion.sources.exclusions import NO_MEDIA, Rules
-from search.ingestion.sources.listing import Findings
-from search.ingestion.sources.names import (
+from search.ingestion.sources.file_names import (
     REDUNDANT,
     is_of_another_kind,
     is_picture_name,
@@ -12,6 +11,7 @@ from search.ingestion.sources.names import (
     parts_of,
     suffix_of,
 )
+from search.ingestion.sources.listing import Findings
 from search.ingestion.sources.sniffing import is_picture
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from search.curation.details import Details
-from search.ingestion.sources.files import Found, Walk, files
 from search.ingestion.sources.listing import Findings, Listed, Listing
-from search.ingestion.sources.manifest import address_listing, is_table, manifest
+from search.ingestion.sources.local_files import Found, Walk, files
 from search.ingestion.sources.options import AS_USUAL, Choices
 from search.ingestion.sources.tars import is_tar, tar_listing
+from search.ingestion.sources.url_tables import address_listing, is_table, manifest
 from search.ingestion.sources.zips import is_zip, zip_listing
 from search.ingestion.unicode_names import Spellings
 

@@ -15,13 +15,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
 from search.ingestion.items import Item, Unavailable
+from search.ingestion.sources.byte_limits import expected, most_bytes, no_memory, refuse_if_large
 from search.ingestion.sources.exclusions import Rules
+from search.ingestion.sources.file_names import redundant_raws, storable
 from search.ingestion.sources.listing import Findings, Listing
 from search.ingestion.sources.members import Members
-from search.ingestion.sources.names import redundant_raws, storable
 from search.ingestion.sources.options import Choices
 from search.ingestion.sources.sidecars import Sidecars, read_sidecars
-from search.ingestion.sources.sizes import expected, most_bytes, no_memory, refuse_if_large
 from search.ingestion.sources.sniffing import HEAD
 from search.metadata import LONGEST_SIDECAR
 from search.objects import other_buckets

@@ -8,10 +8,10 @@ from contextlib import suppress
 from typing import Any
 
 from search.ingestion.items import Unavailable
+from search.ingestion.sources.file_names import kind_of
 from search.ingestion.sources.listing import Findings
-from search.ingestion.sources.names import kind_of
 from search.metadata import LONGEST_SIDECAR
-from search.metadata.sidecars import Neighbours
+from search.metadata.sidecar_names import Neighbours
 
 _KEPT = 64
 """Number of folders whose names are cached."""

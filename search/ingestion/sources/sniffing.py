@@ -1,6 +1,6 @@
 """Detect pictures by their first bytes, for files without a picture's name."""
 
-from search.containers.formats import recognised
+from search.containers.accepted_formats import recognised
 from search.imaging import UnreadableImage
 
 HEAD = 4096

@@ -7,11 +7,11 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from search.ingestion.sources.files import version_of
-from search.ingestion.sources.names import storable
+from search.ingestion.sources.file_names import storable
+from search.ingestion.sources.local_files import version_of
 from search.ingestion.sources.tars import is_tar, versions_in_tar
 from search.ingestion.sources.zips import is_zip, versions_in_zip
-from search.models.ingestion import origin_id
+from search.models.origins import origin_id
 from search.objects import other_buckets, storage
 
 _KEPT = 8

@@ -10,16 +10,16 @@ from functools import partial
 from typing import IO
 
 from search.ingestion.items import Item, Unavailable, no_folder, no_sidecars
-from search.ingestion.sources.captions import may_be_caption, remarks_on, sample_of
-from search.ingestion.sources.files import version_of
+from search.ingestion.sources.byte_limits import expected, most_bytes, no_memory, refuse_if_large
+from search.ingestion.sources.file_names import is_of_another_kind, plain_name, redundant_raws, storable, suffix_of
 from search.ingestion.sources.listing import Findings, Listing
+from search.ingestion.sources.local_files import version_of
 from search.ingestion.sources.members import Members
-from search.ingestion.sources.names import is_of_another_kind, plain_name, redundant_raws, storable, suffix_of
+from search.ingestion.sources.multi_part_archives import GoogleTar, Part, Parts, folder_of, is_of_google
 from search.ingestion.sources.options import Choices
-from search.ingestion.sources.parts import GoogleTar, Part, Parts, folder_of, is_of_google
 from search.ingestion.sources.sidecars import Sidecars, read_sidecars
-from search.ingestion.sources.sizes import expected, most_bytes, no_memory, refuse_if_large
 from search.ingestion.sources.sniffing import HEAD
+from search.ingestion.sources.tar_sidecars import may_be_caption, remarks_on, sample_of
 from search.ingestion.sources.tar_streams import DAMAGED, Damaged, members, opened
 
 HELD_BYTES = 256 * 1024 * 1024

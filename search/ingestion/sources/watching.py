@@ -9,8 +9,8 @@ from pathlib import Path
 
 from search.curation.details import Details
 from search.ingestion.sources.exclusions import USUAL, Rules
-from search.ingestion.sources.files import Found, Walk, items_of, sidecars_of_files, version_of
 from search.ingestion.sources.listing import Findings, Listed, Listing
+from search.ingestion.sources.local_files import Found, Walk, items_of, sidecars_of_files, version_of
 from search.ingestion.sources.sidecars import last_changed
 
 AT_REST = 10.0

@@ -13,16 +13,16 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 
 from search.ingestion.items import Item, Unavailable
-from search.ingestion.sources.files import version_of
+from search.ingestion.sources.byte_limits import expected, read_within
+from search.ingestion.sources.file_names import is_picture_name, plain_name, redundant_raws, storable
 from search.ingestion.sources.listing import Findings, Listing
-from search.ingestion.sources.manifest import UNSPLASH_PHOTOS, table_listing
+from search.ingestion.sources.local_files import version_of
 from search.ingestion.sources.members import Members
-from search.ingestion.sources.names import is_picture_name, plain_name, redundant_raws, storable
+from search.ingestion.sources.multi_part_archives import Part, Parts, folder_of
 from search.ingestion.sources.options import Choices
-from search.ingestion.sources.parts import Part, Parts, folder_of
 from search.ingestion.sources.sidecars import Sidecars, read_sidecars
-from search.ingestion.sources.sizes import expected, read_within
 from search.ingestion.sources.sniffing import HEAD
+from search.ingestion.sources.url_tables import UNSPLASH_PHOTOS, table_listing
 from search.metadata import LONGEST_SIDECAR
 
 if TYPE_CHECKING:

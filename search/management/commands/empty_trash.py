@@ -6,12 +6,12 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from search.curation.album_deletion import delete_old_albums
-from search.ingestion.runs import forget_some_runs
+from search.ingestion.run_recording import forget_some_runs
 from search.management.base import CollectionCommand
 from search.management.commands.forget_deletions import days
 from search.models import Trashed
 from search.objects.deletion import delete_pending_or_log
-from search.state import retention
+from search.state import trash_and_history_retention
 
 
 class Command(CollectionCommand):
@@ -32,12 +32,12 @@ class Command(CollectionCommand):
         chosen = (
             Trashed.objects.all()
             if options["all"]
-            else retention.expired()
+            else trash_and_history_retention.expired()
             if age is None
-            else retention.older_than(age)
+            else trash_and_history_retention.older_than(age)
         )
-        deleted = retention.delete_for_good(chosen)
-        retention.forget_history()
+        deleted = trash_and_history_retention.delete_for_good(chosen)
+        trash_and_history_retention.forget_history()
         while forget_some_runs() or delete_old_albums():
             pass
         delete_pending_or_log()

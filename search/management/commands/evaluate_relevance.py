@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from search.embedding import ModelUnavailable, active_model
 from search.imaging import UnreadableImage
-from search.relevance.evaluation import drawn_world, evaluate, photo_world
+from search.relevance.band_evaluation import drawn_world, evaluate, photo_world
 
 
 def _share(text: str) -> float:

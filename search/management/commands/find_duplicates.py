@@ -14,14 +14,13 @@ from search.duplicates import keypoint_matching
 from search.duplicates.detection import Comparing, Found
 from search.duplicates.hash_index import Hashes
 from search.duplicates.neighbourhoods import batches
-from search.duplicates.pictures import hashed, without_fingerprint
+from search.duplicates.thumbnail_features import hashed, without_fingerprint
 from search.duplicates.workers import Ended, Workers
 from search.embedding import active_model
 from search.ingestion import Progress, Report
-from search.ingestion.fingerprints import compare_again, write_fingerprints
-from search.ingestion.runs import Record
+from search.ingestion.fingerprints_of_changed_files import compare_again, write_fingerprints
 from search.management.base import CollectionCommand, at_least_one
-from search.management.embedding import as_command_errors, stopped_by_signals
+from search.management.embedding_commands import recorded_work
 from search.management.outages import GO_ON
 from search.management.progress import progress_of
 from search.models import Fingerprint, Image, Run
@@ -57,7 +56,7 @@ class Command(CollectionCommand):
         self.report, self.found = Report(), Found()
         if options["again"]:
             compare_again()
-        with as_command_errors(), Record(Run.Kind.DUPLICATES) as record, stopped_by_signals(self.stderr) as stop:
+        with recorded_work(Run.Kind.DUPLICATES, self.stderr) as (record, stop):
             record.take(self.report)
             self._hash(options["jobs"], stop)
             table = current_set(active_model())

@@ -12,7 +12,7 @@ from search.curation.details import clean_tags
 from search.decoding import NoDecoder
 from search.embedding import ModelUnavailable
 from search.ingestion import Choices, Metadata, MetadataError, Report, Rules, ingest, open_source, read_metadata
-from search.ingestion.albums import ALBUMS, AlbumCollector, titled
+from search.ingestion.album_assignment import ALBUMS, AlbumCollector, titled
 from search.ingestion.pruning import Listing, NotPruned, Place
 from search.ingestion.report import LeftOut, Why
 from search.ingestion.retrying import (
@@ -24,15 +24,15 @@ from search.ingestion.retrying import (
     places_to_keep,
     retry_of,
 )
-from search.ingestion.runs import Origin, Record
+from search.ingestion.run_recording import Origin, Record
 from search.ingestion.sources import Listed
-from search.management.base import CollectionCommand
+from search.management.base import CollectionCommand, command_errors
 from search.management.calibrating import calibrate_after
-from search.management.console_output import print_not_applied, print_not_read, print_report
 from search.management.ingest_arguments import add_arguments
+from search.management.ingest_output import print_not_applied, print_not_read, print_report
+from search.management.ingest_prune import prune
+from search.management.ingest_watch import watch
 from search.management.progress import progress_of
-from search.management.pruning import prune
-from search.management.watching import watch
 from search.models import Run
 from search.models.albums import LONGEST_TITLE
 from search.objects.storage import StorageUnavailable
@@ -144,10 +144,8 @@ class Command(CollectionCommand):
             raise CommandError(
                 "--retry takes all other options from that run: combine it only with --again and --dry-run."
             )
-        try:
+        with command_errors(NotRetried, MetadataError):
             retry = retry_of(options["retry"], again=options["again"])
-        except (NotRetried, MetadataError) as error:
-            raise CommandError(str(error)) from error
         if not retry.takes_all and not retry.files:
             self.stdout.write(f"Run {retry.run.pk} has no files to retry.")
             return
@@ -290,18 +288,14 @@ class Command(CollectionCommand):
 
     def _places(self, options: dict[str, Any]) -> list[Place]:
         """Return the places that --prune checks for removed files."""
-        try:
+        with command_errors(NotPruned):
             return [Place.of(path) for path in options["paths"]] if options["prune"] else []
-        except NotPruned as error:
-            raise CommandError(str(error)) from error
 
     def _metadata(self, table: Path | None, roots: list[Path]) -> Metadata:
         if table is None:
             return Metadata()
-        try:
+        with command_errors(MetadataError):
             return read_metadata(table, roots)
-        except MetadataError as error:
-            raise CommandError(str(error)) from error
 
 
 def _user(key: int | None) -> Any:

@@ -10,9 +10,9 @@ from django.utils import translation
 
 from search.management.base import CollectionCommand
 from search.objects import storage
-from search.state.figures import Figure, Section
+from search.state.all_sections import sections
+from search.state.figures_and_sections import Figure, Section
 from search.state.periodic_checks import CHECKS, look
-from search.state.sections import sections
 
 WRONG, UNKNOWN = 1, 2
 """Exit statuses: something needs attention; nothing known does, but not everything was checked."""

@@ -1,0 +1,161 @@
+"""Read metadata tables row by row: TSV, CSV and JSON lines, also as saved by Excel."""
+
+import csv
+import json
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from io import TextIOWrapper
+from typing import IO, Any, TypeAlias
+
+from search.ingestion.table_encodings import encoding_of, remark_on
+
+Row: TypeAlias = Mapping[str, Any]
+Opened: TypeAlias = Callable[[], IO[bytes]]
+BadRow: TypeAlias = Callable[[str, str], None]
+"""Called with the position of an unreadable row and the reason; reading continues."""
+
+LONGEST_FIELD = 1_000_000
+"""Characters per field. Python's own limit is a seventh of it, and some descriptions are longer."""
+_SEPARATORS = {"tsv": "\t;,|", "csv": ",;\t|"}
+"""Candidate separators, in order: the first by which the header has a needed column is used."""
+
+
+class MetadataError(Exception):
+    """A table can't be read. The message says where and why."""
+
+
+def table_rows(
+    opened: Opened,
+    name: str,
+    kind: str,
+    needed: Collection[str],
+    remarks: Callable[[str], None] = lambda remark: None,
+    on_bad_row: BadRow | None = None,
+) -> Iterator[tuple[str, Row]]:
+    """Yield (position, row) of a table called `name` in any encoding; `opened` opens it from its start, each time.
+
+    `kind` is "jsonl", "tsv" or "csv". Column names are in lower case; one of `needed` must exist. A guessed encoding
+    is reported to `remarks`. An unreadable row is passed to `on_bad_row` and skipped, or raises without it. Raises
+    MetadataError.
+    """
+    try:
+        with opened() as file:
+            encoding = encoding_of(file)
+        text = TextIOWrapper(opened(), encoding=encoding, errors="replace" if on_bad_row else "strict", newline="")
+    except OSError as error:
+        raise MetadataError(f"{name} can't be read: {error}") from error
+    remark = remark_on(encoding)
+    with text:
+        try:
+            yield from rows_of(text, name, kind, needed, on_bad_row)
+        except MetadataError as error:
+            raise MetadataError(f"{error} {remark}".rstrip()) from error
+    if remark:
+        remarks(remark)
+
+
+def rows_of(
+    file: IO[str], name: str, kind: str, needed: Collection[str], on_bad_row: BadRow | None = None
+) -> Iterator[tuple[str, Row]]:
+    """Yield (position, row) of a table called `name`; see `table_rows`. Raises MetadataError."""
+    try:
+        yield from (
+            _json_lines(file, name, on_bad_row)
+            if kind == "jsonl"
+            else _separated(file, name, kind, needed, on_bad_row)
+        )
+    except (OSError, UnicodeError, csv.Error) as error:
+        raise MetadataError(f"{name} can't be read: {error}") from error
+
+
+def _separated(
+    file: IO[str], name: str, kind: str, needed: Collection[str], on_bad_row: BadRow | None
+) -> Iterator[tuple[str, Row]]:
+    csv.field_size_limit(LONGEST_FIELD)
+    separators, passed, first = _SEPARATORS[kind], 1, file.readline()
+    # Skip Excel's separator hint and empty lines above the table.
+    while first and (not first.strip(" ;,\t\r\n") or first.lower().startswith("sep=")):
+        if first.lower().startswith("sep=") and first[4:5].strip("\r\n"):
+            separators = first[4]
+        passed, first = passed + 1, file.readline()
+    for separator in separators:
+        header = [_column(one) for one in next(csv.reader([first], delimiter=separator), [])]
+        if set(needed) & set(header):
+            break
+    else:
+        columns = " or ".join(f"`{column}`" for column in needed)
+        raise MetadataError(f"{name}: the first line must name the columns, {columns} among them.")
+    lines = _Lines(file, passed)
+    reader = csv.DictReader(lines, header, delimiter=separator)
+    while True:
+        lines.begin_row()
+        try:
+            row = next(reader, None)
+            if row is None:
+                return
+            if lines.have_ended and on_bad_row:
+                raise csv.Error("a quotation mark is never closed")
+        except csv.Error as error:
+            if on_bad_row is None:
+                raise
+            lines.go_back()
+            on_bad_row(f"{name} line {lines.number}", f"This row can't be read: {error}")
+            continue
+        yield f"{name} line {lines.number}", row
+
+
+class _Lines:
+    """Lines of a table. `have_ended` says that a row reached the end of the file: an open quotation mark swallows all
+    lines."""
+
+    def __init__(self, file: IO[str], passed: int) -> None:
+        self._file, self._again = file, deque[str]()
+        self._of_row: list[str] = []
+        self.number, self.have_ended = passed, False
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._again.popleft() if self._again else self._file.readline()
+        if not line:
+            self.have_ended = True
+            raise StopIteration
+        self.number += 1
+        self._of_row.append(line)
+        return line
+
+    def begin_row(self) -> None:
+        self._of_row, self.have_ended = [], False
+
+    def go_back(self) -> None:
+        """Read the lines after the first of this row again, as rows of their own."""
+        again = self._of_row[1:]
+        self._again.extendleft(reversed(again))
+        self.number -= len(again)
+
+
+def _column(name: str) -> str:
+    return "_".join(name.strip("\ufeff \t").lower().replace("-", " ").split())
+
+
+def _json_lines(lines: Iterable[str], name: str, on_bad_row: BadRow | None) -> Iterator[tuple[str, Row]]:
+    for number, line in enumerate(lines, start=1):
+        where = f"{name} line {number}"
+        try:
+            if line.strip():
+                yield where, _json_object(line, where)
+        except MetadataError as error:
+            if on_bad_row is None:
+                raise
+            on_bad_row(where, str(error))
+
+
+def _json_object(line: str, where: str) -> Row:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise MetadataError(f"{where} is not JSON: {error}") from error
+    if not isinstance(row, dict):
+        raise MetadataError(f"{where} is not a JSON object.")
+    return {_column(column): value for column, value in row.items()}

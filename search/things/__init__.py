@@ -1,8 +1,0 @@
-"""Example searches: texts that were measured to have strong matches in this collection, each with a picture.
-
-May import the rooms above it in docs/architecture.md. Verbs: `shown_things`, `example_queries`; `measuring.measure`.
-"""
-
-from search.things.showing import ShownThing, example_queries, shown_things
-
-__all__ = ["ShownThing", "example_queries", "shown_things"]
