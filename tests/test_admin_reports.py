@@ -191,7 +191,7 @@ def test_reports_are_reopened_in_bulk(as_carol, carol):
 def test_the_second_curator_sees_who_resolved_the_report_first(as_carol, alice):
     report = a_report()
     report.resolve(alice)
-    assert "alice has resolved this report already" in said(as_carol.post(resolve(report), follow=True))
+    assert "alice has already resolved this report" in said(as_carol.post(resolve(report), follow=True))
     report.refresh_from_db()
     assert report.resolver == alice
 
@@ -271,7 +271,7 @@ def test_the_overview_links_to_all_pending_work(as_carol, client):
         TagSuggestion.objects.create(tag=tag, image=an_image(), similarity=0.5)
     DuplicatePair.objects.create(first=an_image(), second=an_image(), kind="same")
     page = as_carol.get("/admin/").content.decode()
-    for told in ("1 group of duplicates waiting", "2 suggested tags wait", ">History<", ">Trash<", ">State<"):
+    for told in ("1 group of duplicates waiting", "2 suggested tags waiting", ">History<", ">Trash<", ">State<"):
         assert told in page
     log_in_staff(client, "view_report")
     assert "Duplicates" not in client.get("/admin/").content.decode()

@@ -108,7 +108,7 @@ def test_the_list_is_limited_to_the_nearest_and_says_so(as_carol: Client, monkey
         ({"q": "pizza", "mode": "odd"}, "Possible values: both, meaning, words"),
         ({"q": "-" + " -".join(f"w{number}" for number in range(40))}, "parts"),
         ({"q": " ".join(f"tag:t{number}" for number in range(40))}, "parts"),
-        ({"q": "x" * 1500}, "1,000 can be searched"),
+        ({"q": "x" * 1500}, "the limit is 1,000"),
         ({"q": "x" * 2500}, "too long"),
         ({"q": "pizza", "set": str(uuid.uuid4())}, "There is no such filter or page."),
     ],

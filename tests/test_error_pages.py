@@ -77,7 +77,7 @@ def test_a_proxy_that_changes_the_host_is_not_reported_as_a_missing_cookie(
     assert f"This form was sent from {origin}, which is not an address of this site." in told(answer)
     assert "your browser and its cookies are not the cause" in told(answer)
     assert way in told(answer)
-    assert f"what reached this server is for http://{host}" in told(answer)
+    assert f"the request that reached this server is for http://{host}" in told(answer)
     assert f"set CSRF_TRUSTED_ORIGINS={origin}." in told(answer)
 
 

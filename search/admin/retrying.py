@@ -78,7 +78,7 @@ def retry_view(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         command_processes.start_command("ingest", "--retry", str(run.pk), "--asked-by", str(request.user.pk))
     except OSError as error:
-        messages.error(request, _("The retry could not be started: %(reason)s") % {"reason": error})
+        messages.error(request, _("The command could not be started: %(reason)s") % {"reason": error})
         return redirect("admin:search_run_change", run.pk)
     messages.success(
         request, _("Run %(number)s is being retried. The new run appears here in a few seconds.") % {"number": run.pk}

@@ -80,7 +80,7 @@ def look_view(request: HttpRequest) -> HttpResponse:
             command_processes.start_command("state", "--check", "storage", "index", "outliers", "--quiet")
             text = _("Counts are up to date. Files, index and outliers are being checked, and appear here in a while.")
     except OSError as error:
-        messages.error(request, _("The retry could not be started: %(reason)s") % {"reason": error})
+        messages.error(request, _("The command could not be started: %(reason)s") % {"reason": error})
     else:
         messages.success(request, text)
     return redirect("admin:state")
