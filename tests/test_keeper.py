@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL that was killed is started again, and one that was stopped is left alone."""
+"""The supervisor restarts the embedded PostgreSQL if it was killed, and leaves it alone if an operator stopped it."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from imagesearch.postgres_supervisor import Supervisor, stopped_in_order
 
 
 class Machine:
-    """One where a server may run, and what its keeper says."""
+    """A simulated PostgreSQL server, with the messages of its supervisor."""
 
     def __init__(self) -> None:
         self.runs, self.in_order, self.starts, self.failures = True, False, 0, 0
@@ -35,7 +35,7 @@ def machine() -> Machine:
     return Machine()
 
 
-def test_a_server_that_was_killed_is_started_again_and_that_is_told(machine: Machine) -> None:
+def test_a_killed_server_is_restarted_and_a_message_says_so(machine: Machine) -> None:
     machine.keeper.look()
     assert not machine.starts
 
@@ -44,11 +44,13 @@ def test_a_server_that_was_killed_is_started_again_and_that_is_told(machine: Mac
     machine.keeper.look()
 
     assert machine.starts == 1
-    [told] = machine.said
-    assert "was killed and restarted" in told
+    [message] = machine.said
+    assert "was killed and restarted" in message
 
 
-def test_one_that_does_not_start_is_tried_with_growing_pauses_and_told_why(machine: Machine) -> None:
+def test_a_server_that_does_not_start_is_retried_at_growing_intervals_and_the_reason_is_reported(
+    machine: Machine,
+) -> None:
     machine.runs, machine.failures = False, 9
     pauses = []
     for _ in range(9):
@@ -62,13 +64,13 @@ def test_one_that_does_not_start_is_tried_with_growing_pauses_and_told_why(machi
     assert machine.keeper._pause == postgres_supervisor.LOOK_EVERY
 
 
-def test_one_that_an_operator_stops_is_left_so_until_somebody_starts_it(machine: Machine) -> None:
+def test_a_server_stopped_by_an_operator_is_not_restarted(machine: Machine) -> None:
     machine.runs, machine.in_order = False, True
     for _ in range(3):
         machine.keeper.look()
     assert not machine.starts
-    [told] = machine.said
-    assert "stopped in order" in told
+    [message] = machine.said
+    assert "stopped in order" in message
 
     machine.runs = True  # by a command
     machine.keeper.look()
@@ -80,7 +82,7 @@ def test_one_that_an_operator_stops_is_left_so_until_somebody_starts_it(machine:
 @pytest.mark.parametrize(
     ("state", "in_order"), [("shut down", True), ("in production", False), ("in crash recovery", False)]
 )
-def test_how_a_server_ended_is_read_from_its_data(tmp_path: Path, state: str, in_order: bool) -> None:
+def test_how_the_server_ended_is_read_from_pg_controldata(tmp_path: Path, state: str, in_order: bool) -> None:
     program = tmp_path / "pg_controldata"
     program.write_text(f"#!/bin/sh\necho 'pg_control version number: 1800'\necho 'Database cluster state: {state}'\n")
     program.chmod(0o755)

@@ -1,4 +1,5 @@
-"""Four processes share the pictures that wait; two are killed with claims in their hands: nothing is lost or twice."""
+"""Four worker processes share the pending pictures; two are killed while they hold claims: no vector is lost or made
+twice."""
 
 import os
 import subprocess
@@ -19,8 +20,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 PICTURES = 60
 BATCH = 4
 
-# The encoder stands in for a model, which would take each process seconds to load: a picture's colour is its vector.
-# It holds for ever from the batch on that is named first, and says so: whoever reads it knows what it has claimed.
+# The encoder replaces a model, which would take seconds to load in each process: a picture's vector is its colour.
+# From batch `hold_from` on it blocks forever and prints that it does, so that the test knows what the worker has
+# claimed.
 WORKER = f"""
 import sys, time, django; django.setup()
 from search.ingestion import Pending, Worker, pending_vector_worker
@@ -45,7 +47,7 @@ NEVER = 10**6
 
 
 def colour_vector(colour: tuple[int, ...]) -> Vector:
-    """A unit vector that tells the colour of a picture."""
+    """A unit vector that encodes the colour of a picture."""
     vector = np.zeros(512, dtype=np.float32)
     vector[:3] = colour[:3]
     vector[3] = 50
@@ -54,7 +56,7 @@ def colour_vector(colour: tuple[int, ...]) -> Vector:
 
 
 class Process:
-    """A worker of its own; `given` is how many vectors it has told of."""
+    """A worker in a process of its own; `given` counts the vectors it has reported."""
 
     def __init__(self, media: str, *, hold_from: int = NEVER) -> None:
         environment = {
@@ -81,8 +83,8 @@ class Process:
 
     def until(self, word: str, times: int = 1) -> None:
         seen = 0
-        for told in self.lines():
-            seen += told == word
+        for word_printed in self.lines():
+            seen += word_printed == word
             if seen == times:
                 return
         pytest.fail(f"The worker ended before it told {word!r} {times} times.")
@@ -94,14 +96,14 @@ class Process:
 
 @pytest.fixture
 def colours() -> dict[object, tuple[int, int, int]]:
-    """The colours of the pictures that wait, by their ids."""
+    """The colours of the pending pictures, by their ids."""
     colours = [(4 * number, 255 - 4 * number, 128) for number in range(PICTURES)]
     return {pending_image(colour).pk: colour for colour in colours}  # type: ignore[arg-type]
 
 
-def test_four_workers_of_which_two_are_killed_give_every_picture_its_vector_once(colours, settings):
+def test_four_workers_of_which_two_are_killed_compute_every_vector_once(colours, settings):
     media = str(settings.MEDIA_ROOT)
-    # Each gives one batch its vectors, then has two claimed when it is killed.
+    # Each computes one batch, then has claimed two pictures when it is killed.
     killed = [Process(media, hold_from=2) for _ in range(2)]
     steady: list[Process] = []
     try:

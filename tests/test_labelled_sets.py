@@ -1,4 +1,4 @@
-"""Labelled sets, in the forms in which they are published and in which people write their own."""
+"""Labelled sets, in the published formats and in tables that users write."""
 
 import json
 from pathlib import Path
@@ -61,18 +61,18 @@ SPLITS = (
         ("flickr_annotations_30k.csv", SPLITS),
     ],
 )
-def test_captions_are_read_as_they_are_published(tmp_path: Path, name: str, text: str):
+def test_published_caption_files_are_read(tmp_path: Path, name: str, text: str):
     labelled = read(tmp_path, name, text)
     assert labelled.queries == DOG
     assert labelled.problems == []
 
 
 @pytest.mark.parametrize(("name", "text"), [("splits.json", KARPATHY), ("splits.csv", SPLITS)])
-def test_one_part_of_a_set_is_read_alone(tmp_path: Path, name: str, text: str):
+def test_one_split_of_a_set_is_read_alone(tmp_path: Path, name: str, text: str):
     assert list(read(tmp_path, name, text, split="val").queries) == [("A cat .", "en")]
 
 
-def test_captions_in_many_languages_are_queries_in_each(tmp_path: Path):
+def test_captions_in_several_languages_are_queries_in_each(tmp_path: Path):
     lines = [
         {
             "image/key": "0001",
@@ -111,28 +111,28 @@ OWN = "query,language,path,grade\n바다,ko,1.jpg,2\n바다,KO,b/2.jpg,0\nsea,en
         ),
     ],
 )
-def test_a_table_of_ones_own_has_grades(tmp_path: Path, name: str, text: bytes):
+def test_a_user_table_has_grades(tmp_path: Path, name: str, text: bytes):
     labelled = read(tmp_path, name, text)
     assert labelled.queries == {("바다", "ko"): {"1.jpg": 2, "b/2.jpg": 0}, ("sea", "en"): {"1.jpg": 1}}
 
 
-def test_a_language_is_told_for_those_that_name_none(tmp_path: Path):
+def test_the_given_language_applies_to_captions_without_one(tmp_path: Path):
     table = "query,path\nmar,1.jpg\n"
     assert list(read(tmp_path, "a.csv", table, language="es").queries) == [("mar", "es")]
     assert list(read(tmp_path, "a.csv", table).queries) == [("mar", "")]
     assert list(read(tmp_path, "a.token", "1.jpg#0\tHund\n", language="de").queries) == [("Hund", "de")]
 
 
-def test_words_are_compared_as_searches_compare_them(tmp_path: Path):
+def test_queries_are_normalised_as_in_searches(tmp_path: Path):
     text = "query,language,path\n  제주도   바다,ko,가.jpg\n제주도 바다,ko,b.jpg\n"
     labelled = read(tmp_path, "a.csv", text)
     assert labelled.queries == {("제주도 바다", "ko"): {"가.jpg": 1, "b.jpg": 1}}
 
 
-# What is wrong
+# Errors
 
 
-def test_what_a_line_lacks_is_told_by_its_number_and_the_others_are_read(tmp_path: Path):
+def test_invalid_lines_are_reported_by_number_and_the_others_are_read(tmp_path: Path):
     table = (
         "query,language,path,grade\nsea,en,1.jpg,2\n,en,1.jpg,1\nsea,en,,1\nsea,en,2.jpg,\nsea,en,2.jpg,good\n"
         "sea,en,2.jpg,-1\nsea,en,2.jpg,1.5\nsea,en,1.jpg,0\n" + "x" * 1_001 + ",en,1.jpg,1\n"
@@ -140,15 +140,15 @@ def test_what_a_line_lacks_is_told_by_its_number_and_the_others_are_read(tmp_pat
     labelled = read(tmp_path, "a.csv", table)
     assert labelled.queries == {("sea", "en"): {"1.jpg": 0}}
     assert [where for where, _ in labelled.problems] == [f"a.csv line {number}" for number in range(3, 11)]
-    told = " ".join(reason for _, reason in labelled.problems)
+    message = " ".join(reason for _, reason in labelled.problems)
     for part in ("no query", "no picture", "no grade", "'good'", "'-1'", "'1.5'", "the grade 2", "1,001 characters"):
-        assert part in told, part
+        assert part in message, part
 
 
 @pytest.mark.parametrize(
     ("name", "text", "where"),
     [
-        # As the published file has it: two lines lack their second separator.
+        # As in the published file: two lines lack their second separator.
         ("results.csv", RESULTS + "2199200615.jpg| 4   A dog runs\n", "results.csv line 5"),
         ("a.token", TOKEN + "no caption\n", "a.token line 4"),
         ("a.jsonl", '{"query": "a", "path": "1.jpg"}\n{"query": \n', "a.jsonl line 2"),
@@ -162,16 +162,14 @@ def test_what_a_line_lacks_is_told_by_its_number_and_the_others_are_read(tmp_pat
         ("a.csv", SPLITS.replace('"[""A cat .""]"', "[A cat"), "a.csv line 3"),
     ],
 )
-def test_one_broken_piece_of_a_set_is_told_and_costs_the_others_nothing(
-    tmp_path: Path, name: str, text: str, where: str
-):
+def test_one_broken_entry_is_reported_and_the_others_are_read(tmp_path: Path, name: str, text: str, where: str):
     labelled = read(tmp_path, name, text)
     assert labelled.queries
     assert [place for place, _ in labelled.problems] == [where]
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "told"),
+    ("name", "text", "message"),
     [
         ("a.csv", "title,path\na,1.jpg\n", "`query`"),
         ("a.json", "{", "is not JSON"),
@@ -182,12 +180,12 @@ def test_one_broken_piece_of_a_set_is_told_and_costs_the_others_nothing(
         ("a.json", b"\xff\xfe\x00", "is not JSON"),
     ],
 )
-def test_what_is_no_labelled_set_is_refused_in_words(tmp_path: Path, name: str, text: str | bytes, told: str):
-    with pytest.raises(MetadataError, match=told):
+def test_other_files_are_refused_with_a_message(tmp_path: Path, name: str, text: str | bytes, message: str):
+    with pytest.raises(MetadataError, match=message):
         read(tmp_path, name, text)
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path: Path):
+def test_a_missing_file_is_reported(tmp_path: Path):
     for name in ("none.csv", "none.json", "none.token"):
         with pytest.raises(MetadataError, match=f"{name} can't be read"):
             read_labelled(tmp_path / name)

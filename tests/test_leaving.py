@@ -1,4 +1,4 @@
-"""What `ingest` leaves alone in a folder, an archive and a bucket's keys: recycle bins, previews, what is hidden."""
+"""What `ingest` skips in a folder, an archive and a bucket: recycle bins, previews, hidden files."""
 
 import os
 import tarfile
@@ -100,7 +100,7 @@ def names(root: Path, listed: Listed) -> set[str]:
     [folder, a_zip, lambda path: a_zip(path, "\\"), a_tar],
     ids=["folder", "zip", "zip of Windows", "tar"],
 )
-def test_recycle_bins_previews_and_what_is_hidden_are_left_alone(tmp_path: Path, made: Callable[[Path], Path]):
+def test_recycle_bins_previews_and_hidden_files_are_skipped(tmp_path: Path, made: Callable[[Path], Path]):
     root = made(tmp_path)
     listed = source(root)
     assert names(root, listed) == set(TAKEN)
@@ -110,27 +110,29 @@ def test_recycle_bins_previews_and_what_is_hidden_are_left_alone(tmp_path: Path,
 
 
 @pytest.mark.parametrize("made", [folder, a_zip, a_tar], ids=["folder", "zip", "tar"])
-def test_all_of_it_is_taken_if_asked_for_but_what_is_no_picture_anyway(tmp_path: Path, made: Callable[[Path], Path]):
+def test_include_hidden_takes_them_all_except_files_that_are_never_pictures(
+    tmp_path: Path, made: Callable[[Path], Path]
+):
     root = made(tmp_path)
     never = {"._x.jpg", "__MACOSX/x.jpg"}
     taken = {name for name in names(root, source(root, include_hidden=True)) if not name.endswith(".nomedia")}
     assert taken == {*LEFT_ALONE, *TAKEN} - never
 
 
-def test_a_glob_does_not_lead_into_what_is_left_alone(tmp_path: Path):
+def test_a_glob_does_not_match_in_skipped_folders(tmp_path: Path):
     root = folder(tmp_path)
     assert names(root, source(f"{root}/**/*.jpg")) == set(TAKEN)
     assert "@Recycle/x.jpg" in names(root, source(f"{root}/**/*.jpg", include_hidden=True))
 
 
-def test_folders_on_the_way_to_what_was_named_are_meant_whatever_they_are_called(tmp_path: Path):
+def test_parent_folders_of_a_named_path_are_never_skipped(tmp_path: Path):
     picture = write_picture(tmp_path / ".archive" / "#recycle" / "2019" / "a.jpg")
     for place in (picture.parent, picture, f"{picture.parent}/*.jpg"):
         assert len(list(source(place))) == 1
 
 
 @pytest.mark.parametrize("name", ["#recycle", "@eaDir", "Previews.lrdata", "with-mark"])
-def test_a_recycle_bin_that_a_shell_has_named_is_told_and_left(tmp_path: Path, name: str):
+def test_a_recycle_bin_from_a_shell_glob_is_reported_and_skipped(tmp_path: Path, name: str):
     write_picture(tmp_path / name / "x.jpg")
     (tmp_path / "with-mark").mkdir(exist_ok=True)
     (tmp_path / "with-mark" / ".nomedia").touch()
@@ -143,7 +145,7 @@ def test_a_recycle_bin_that_a_shell_has_named_is_told_and_left(tmp_path: Path, n
 
 
 @pytest.mark.parametrize("name", ["Family.photoslibrary", "Family.PhotosLibrary"])
-def test_of_a_library_that_is_named_only_the_originals_are_taken(tmp_path: Path, name: str):
+def test_only_the_originals_of_a_named_photo_library_are_taken(tmp_path: Path, name: str):
     for part in ("originals/0/a.jpg", "resources/derivatives/a_1.jpeg", "b.jpg"):
         write_picture(tmp_path / name / part)
     assert [Path(item.name).name for item in source(tmp_path / name)] == ["a.jpg"]
@@ -166,7 +168,7 @@ def test_of_a_library_that_is_named_only_the_originals_are_taken(tmp_path: Path,
     ],
 )
 @pytest.mark.parametrize("kind", ["folder", "zip"])
-def test_what_the_person_excludes_is_left_out(tmp_path: Path, globs: list[str], left: set[str], kind: str):
+def test_excluded_files_are_skipped(tmp_path: Path, globs: list[str], left: set[str], kind: str):
     all_of_them = {"a.jpg", "b.PNG", "trips/2019/c.jpg", "trips/2019/d.png", "other/2019/e.jpg", "f(1).jpg"}
     root = tmp_path / ("in" if kind == "folder" else "in.zip")
     if kind == "folder":
@@ -179,7 +181,7 @@ def test_what_the_person_excludes_is_left_out(tmp_path: Path, globs: list[str], 
     assert names(root, source(root, exclude=tuple(globs))) == all_of_them - left
 
 
-def test_an_excluded_path_may_be_written_in_full_or_from_where_one_stands(
+def test_an_excluded_path_may_be_absolute_or_relative_to_the_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     for name in ("in/a/1.jpg", "in/b/2.jpg"):
@@ -196,7 +198,7 @@ def test_an_excluded_archive_is_not_opened(tmp_path: Path):
     assert (list(listed), listed.problems) == ([], [])
 
 
-def test_a_watched_folder_is_watched_by_the_same_rules(tmp_path: Path):
+def test_a_watched_folder_follows_the_same_rules(tmp_path: Path):
     for name in ("a.jpg", "#recycle/x.jpg", ".hidden/y.jpg", "drafts/z.jpg"):
         os.utime(write_picture(tmp_path / name), (1_700_000_000, 1_700_000_000))
 
@@ -208,7 +210,7 @@ def test_a_watched_folder_is_watched_by_the_same_rules(tmp_path: Path):
     assert seen(Rules(include_hidden=True)) == ["x.jpg", "y.jpg", "a.jpg", "z.jpg"]
 
 
-def test_the_pictures_that_we_keep_are_not_taken_for_new_ones(tmp_path: Path, settings: Any):
+def test_our_own_renditions_are_not_ingested(tmp_path: Path, settings: Any):
     settings.MEDIA_ROOT = tmp_path / "var" / "media"
     write_picture(tmp_path / "var" / "media" / "renditions" / "400" / "ab" / "abc.webp", format="WEBP")
     write_picture(tmp_path / "var" / "a.jpg")

@@ -1,4 +1,4 @@
-"""What is done too often is answered by 429, with when to come again; counted for all processes, by who asks."""
+"""Rate limits: too many requests get 429 with Retry-After; counted across processes, by user or address."""
 
 import datetime as dt
 import threading
@@ -41,7 +41,7 @@ PROXIES = networks("NOT_SET", ("10.0.0.0/8", "127.0.0.1", "fd00::/8"))
         ("off", ()),
     ],
 )
-def test_a_limit_reads_as_it_is_written(monkeypatch: pytest.MonkeyPatch, written: str, meant: Any):
+def test_limits_are_parsed(monkeypatch: pytest.MonkeyPatch, written: str, meant: Any):
     monkeypatch.setenv(KEY, written)
     assert rates(KEY, default="7/hour") == meant
 
@@ -49,30 +49,30 @@ def test_a_limit_reads_as_it_is_written(monkeypatch: pytest.MonkeyPatch, written
 @pytest.mark.parametrize(
     "written", ["10", "10/week", "-1/minute", "0/minute", "1/0 minutes", "ten/minute", "1/minute,"]
 )
-def test_a_limit_that_is_none_stops_the_start(monkeypatch: pytest.MonkeyPatch, written: str):
+def test_an_invalid_limit_stops_the_start(monkeypatch: pytest.MonkeyPatch, written: str):
     monkeypatch.setenv(KEY, written)
     with pytest.raises(ImproperlyConfigured, match=rf"{KEY} is .*write limits such as"):
         rates(KEY, default="7/hour")
 
 
 @pytest.mark.parametrize("written", ["proxy.example.org", "10.0.0.1/8", "10.0.0.300"])
-def test_a_proxy_that_is_no_address_stops_the_start(monkeypatch: pytest.MonkeyPatch, written: str):
+def test_an_invalid_proxy_address_stops_the_start(monkeypatch: pytest.MonkeyPatch, written: str):
     monkeypatch.setenv(KEY, written)
     with pytest.raises(ImproperlyConfigured, match=rf"{KEY} is .*write addresses or networks"):
         networks(KEY)
 
 
-def test_all_kinds_have_words_for_people():
+def test_every_kind_of_limit_has_a_message():
     for kind in configured.LIMITS:
         assert problem_of(TooMany(kind, 5))
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"),
+    ("seconds", "message"),
     [(1, "1 second."), (90, "90 seconds."), (91, "2 minutes."), (5401, "2 hours."), (86400, "24 h")],
 )
-def test_when_to_come_again_is_never_told_too_early(seconds: int, told: str):
-    assert told in advice_of(TooMany("SETS", seconds))
+def test_the_time_to_wait_is_never_rounded_down(seconds: int, message: str):
+    assert message in advice_of(TooMany("SETS", seconds))
 
 
 # Addresses
@@ -82,9 +82,9 @@ def test_when_to_come_again_is_never_told_too_early(seconds: int, told: str):
     ("peer", "forwarded", "counted"),
     [
         ("192.0.2.1", "", "192.0.2.1"),
-        ("192.0.2.1", "198.51.100.7", "192.0.2.1"),  # no proxy of ours
+        ("192.0.2.1", "198.51.100.7", "192.0.2.1"),  # not a trusted proxy
         ("10.0.0.1", "198.51.100.7", "198.51.100.7"),
-        ("10.0.0.1", "1.1.1.1, 198.51.100.7", "198.51.100.7"),  # what stands before it anybody could have written
+        ("10.0.0.1", "1.1.1.1, 198.51.100.7", "198.51.100.7"),  # anyone could have written the addresses before it
         ("10.0.0.1", "198.51.100.7, 10.2.3.4", "198.51.100.7"),
         ("10.0.0.1", "10.9.9.9", "10.9.9.9"),
         ("10.0.0.1", "", "10.0.0.1"),
@@ -98,23 +98,23 @@ def test_when_to_come_again_is_never_told_too_early(seconds: int, told: str):
         ("::ffff:10.0.0.1", "::ffff:198.51.100.7", "198.51.100.7"),
         ("::1", "198.51.100.7", "::1"),
         ("fd00::5", "198.51.100.7", "198.51.100.7"),
-        ("", "198.51.100.7", "198.51.100.7"),  # a Unix socket, whose other end is a proxy
+        ("", "198.51.100.7", "198.51.100.7"),  # a Unix socket, whose peer is a proxy
         ("", "", "unknown"),
     ],
 )
-def test_proxies_that_are_trusted_say_who_asks(settings, peer: str, forwarded: str, counted: str):
+def test_trusted_proxies_forward_the_client_address(settings, peer: str, forwarded: str, counted: str):
     settings.TRUSTED_PROXIES = PROXIES
     headers = {"HTTP_X_FORWARDED_FOR": forwarded} if forwarded else {}
     assert address_of(RequestFactory().get("/", REMOTE_ADDR=peer, **headers)) == counted
 
 
-def test_nobody_is_trusted_by_default():
+def test_no_proxy_is_trusted_by_default():
     assert (
         address_of(RequestFactory().get("/", REMOTE_ADDR="127.0.0.1", HTTP_X_FORWARDED_FOR="8.8.8.8")) == "127.0.0.1"
     )
 
 
-def test_a_proxy_that_is_not_named_is_told_of_once(caplog: pytest.LogCaptureFixture):
+def test_an_untrusted_proxy_is_logged_once(caplog: pytest.LogCaptureFixture):
     for _ in range(3):
         address_of(RequestFactory().get("/", REMOTE_ADDR="172.18.0.77", HTTP_X_FORWARDED_FOR="198.51.100.7"))
     address_of(RequestFactory().get("/", REMOTE_ADDR="8.8.4.4", HTTP_X_FORWARDED_FOR="198.51.100.7"))
@@ -122,11 +122,11 @@ def test_a_proxy_that_is_not_named_is_told_of_once(caplog: pytest.LogCaptureFixt
     assert "172.18.0.77" in caplog.text
 
 
-# Counts
+# Counters
 
 
-def refused(kind: str = "SETS", who: str = "a", times: int = 1, cost: int = 1) -> list[int]:
-    """Return the seconds that each try which was refused has to wait."""
+def waits_of_refused(kind: str = "SETS", who: str = "a", times: int = 1, cost: int = 1) -> list[int]:
+    """Return the seconds to wait of each refused try."""
     waits = []
     for _ in range(times):
         try:
@@ -136,19 +136,19 @@ def refused(kind: str = "SETS", who: str = "a", times: int = 1, cost: int = 1) -
     return waits
 
 
-def test_what_is_refused_does_not_count_for_longer_limits(settings):
+def test_refused_tries_do_not_count_against_longer_limits(settings):
     settings.LIMITS = {"SETS": (Rate(2, 60), Rate(5, 3600))}
-    assert all(50 < seconds <= 61 for seconds in refused(times=10)[:8])
-    # A minute later
+    assert all(50 < seconds <= 61 for seconds in waits_of_refused(times=10)[:8])
+    # A minute later.
     Tally.objects.filter(until__lt=timezone.now() + dt.timedelta(minutes=2)).update(until=timezone.now())
-    assert len(refused(times=3)) == 1
+    assert len(waits_of_refused(times=3)) == 1
     Tally.objects.filter(until__lt=timezone.now() + dt.timedelta(minutes=2)).update(until=timezone.now())
-    (seconds,) = refused(times=2)
+    (seconds,) = waits_of_refused(times=2)
     assert seconds > 3000
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_many_at_once_no_more_pass_than_may(settings):
+def test_of_concurrent_tries_only_as_many_as_the_limit_pass(settings):
     settings.LIMITS = {"SETS": (Rate(5, 60),), "ZIPS": (Rate(9, 60),)}
     start, waits = threading.Barrier(12), []
 
@@ -163,37 +163,37 @@ def test_of_many_at_once_no_more_pass_than_may(settings):
     for thread in threads:
         thread.join()
     assert len(waits) == 7
-    # What was refused has used up nothing of the other.
-    assert [len(refused("ZIPS")) for _ in range(5)] == [0, 0, 0, 0, 1]
+    # Refused tries have used up nothing of the other limit.
+    assert [len(waits_of_refused("ZIPS")) for _ in range(5)] == [0, 0, 0, 0, 1]
 
 
-def test_each_is_counted_alone(settings):
+def test_each_kind_and_each_caller_is_counted_separately(settings):
     settings.LIMITS = {"SETS": (Rate(1, 60),), "ZIPS": (Rate(1, 60),)}
-    assert not [*refused(who="a"), *refused(who="b"), *refused("ZIPS", who="a")]
-    assert refused(who="a")
+    assert not [*waits_of_refused(who="a"), *waits_of_refused(who="b"), *waits_of_refused("ZIPS", who="a")]
+    assert waits_of_refused(who="a")
 
 
-def test_what_is_given_back_was_not_done(settings):
+def test_a_count_that_is_given_back_does_not_count(settings):
     settings.LIMITS = {"SETS": (Rate(1, 60),)}
     for _ in range(3):
         count({"SETS": "a"}).give_back()
-    assert not refused()
+    assert not waits_of_refused()
 
 
-def test_no_address_and_no_name_is_kept(settings):
+def test_neither_address_nor_name_is_stored(settings):
     settings.LIMITS = {"SETS": (Rate(1, 60),)}
     count({"SETS": "address 192.0.2.1"})
     assert set(Tally.objects.values().get()) == {"id", "count", "until"}
 
 
-def test_what_is_over_is_swept_away(settings, monkeypatch: pytest.MonkeyPatch):
+def test_expired_counts_are_deleted(settings, monkeypatch: pytest.MonkeyPatch):
     settings.LIMITS = {"SETS": (Rate(9, 60),)}
     monkeypatch.setattr(sweeping, "EVERY", 0.0)
-    refused(who="old")
+    waits_of_refused(who="old")
     Tally.objects.update(until=timezone.now() - dt.timedelta(seconds=1))
     Session.objects.create(session_key="a" * 32, session_data="", expire_date=timezone.now() - dt.timedelta(days=1))
     Session.objects.create(session_key="b" * 32, session_data="", expire_date=timezone.now() + dt.timedelta(days=1))
-    refused(who="new")
+    waits_of_refused(who="new")
     assert Tally.objects.count() == 1
     assert [one.session_key for one in Session.objects.all()] == ["b" * 32]
 
@@ -213,7 +213,7 @@ def show_picture(client: Client) -> Any:
     return client.post("/search/picture", {"picture": picture_file()})
 
 
-def give_address(client: Client) -> Any:
+def send_address(client: Client) -> Any:
     return client.post("/search/address", {"url": "http://127.0.0.1/"})
 
 
@@ -222,7 +222,7 @@ def draw_region(client: Client) -> Any:
     return client.post(f"/images/{stored_image().id}/region", sides)
 
 
-def show_picture_by_program(client: Client) -> Any:
+def show_picture_by_api(client: Client) -> Any:
     return client.post("/api/search/picture", {"picture": picture_file()})
 
 
@@ -230,7 +230,7 @@ def upload(client: Client) -> Any:
     return client.post("/upload/", {"pictures": picture_file()})
 
 
-def add_by_program(client: Client) -> Any:
+def add_by_api(client: Client) -> Any:
     return client.post("/api/images", {"picture": picture_file()})
 
 
@@ -238,15 +238,15 @@ def sign_up(client: Client) -> Any:
     return client.post("/accounts/sign-up/", {"username": "bob"})
 
 
-def forget(client: Client) -> Any:
+def reset_password(client: Client) -> Any:
     return client.post("/accounts/reset/", {"email": "a@example.org"})
 
 
-def take_zip(client: Client) -> Any:
+def download_zip(client: Client) -> Any:
     return client.post("/selection/download", {"id": str(an_image().id)})
 
 
-def take_file(client: Client) -> Any:
+def download_file(client: Client) -> Any:
     return client.get(f"/images/{stored_image().id}/download")
 
 
@@ -260,19 +260,19 @@ def save(client: Client) -> Any:
         ("SETS", share),
         ("REPORTS", report),
         ("QUERY_PICTURES", show_picture),
-        ("QUERY_PICTURES", show_picture_by_program),
-        ("QUERY_PICTURES", give_address),
+        ("QUERY_PICTURES", show_picture_by_api),
+        ("QUERY_PICTURES", send_address),
         ("QUERY_PICTURES", draw_region),
         ("UPLOADS", upload),
-        ("UPLOADS", add_by_program),
+        ("UPLOADS", add_by_api),
         ("SIGN_UPS", sign_up),
-        ("PASSWORDS", forget),
-        ("ZIPS", take_zip),
-        ("DOWNLOADS", take_file),
+        ("PASSWORDS", reset_password),
+        ("ZIPS", download_zip),
+        ("DOWNLOADS", download_file),
         ("SAVED_SEARCHES", save),
     ],
 )
-def test_what_is_done_too_often_is_told_with_when_to_come_again(
+def test_too_many_requests_are_refused_with_the_time_to_wait(
     client: Client, settings, kind: str, do: Callable[[Client], Any]
 ):
     settings.LIMITS = {kind: (Rate(1, 60),)}
@@ -287,20 +287,20 @@ def test_what_is_done_too_often_is_told_with_when_to_come_again(
         assert answer["Content-Type"] == "application/problem+json"
         assert answer.json()["type"].endswith("#too_many")
     korean = Client(headers={"accept-language": "ko"})
-    told = do(korean)
-    assert "다시 시도하세요" in (told.json()["detail"] if "json" in told["Content-Type"] else told.text)
-    # Somebody else
+    message = do(korean)
+    assert "다시 시도하세요" in (message.json()["detail"] if "json" in message["Content-Type"] else message.text)
+    # Another client.
     assert do(Client(REMOTE_ADDR="192.0.2.7")).status_code != 429
 
 
-def test_pages_are_looked_at_as_often_as_one_likes(client: Client, settings):
+def test_reading_pages_is_not_limited(client: Client, settings):
     settings.LIMITS = dict.fromkeys(configured.LIMITS, (Rate(1, 60),))
     image = an_image()
     for address in ("/", f"/images/{image.id}/", f"/images/{image.id}/report/", "/accounts/login/", "/robots.txt"):
         assert [client.get(address).status_code for _ in range(3)] == [200] * 3
 
 
-def test_what_is_asked_again_with_its_body_is_counted_once(client: Client, settings):
+def test_a_request_repeated_with_its_body_is_counted_once(client: Client, settings):
     settings.LIMITS = {"SETS": (Rate(1, 60),)}
     assert share(client).status_code == 302
     client.defaults[LOOKED_AT] = True
@@ -309,19 +309,19 @@ def test_what_is_asked_again_with_its_body_is_counted_once(client: Client, setti
     assert share(client).status_code == 429
 
 
-def test_the_people_who_curate_are_not_counted(as_carol: Client, settings):
+def test_curators_are_not_counted(as_carol: Client, settings):
     settings.LIMITS = {"REPORTS": (Rate(1, 60),)}
     assert [report(as_carol).status_code for _ in range(3)] == [302] * 3
 
 
-def test_whoever_is_logged_in_is_counted_wherever_they_are(as_alice: Client, settings):
+def test_logged_in_users_are_counted_by_account_at_any_address(as_alice: Client, settings):
     settings.LIMITS = {"SETS": (Rate(1, 60),)}
     assert share(as_alice).status_code == 302
     as_alice.defaults["REMOTE_ADDR"] = "192.0.2.7"
     assert share(as_alice).status_code == 429
 
 
-def test_wrong_tokens_are_counted_and_right_ones_always_taken(client: Client, settings, alice):
+def test_wrong_tokens_are_counted_and_valid_ones_always_accepted(client: Client, settings, alice):
     settings.LIMITS = {"TOKENS": (Rate(2, 60),)}
     _token, secret = ApiToken.issue(alice, "script")
 
@@ -337,7 +337,7 @@ STRANGER = "198.51.100.7"
 
 
 @pytest.mark.parametrize("address", ["/search", "/api/search"])
-def test_new_words_of_strangers_are_counted_and_remembered_ones_are_not(settings, address: str):
+def test_new_queries_of_anonymous_users_are_counted_and_cached_ones_are_not(settings, address: str):
     settings.LIMITS = {"SEARCHES": (Rate(2, 60),)}
     stranger = Client(REMOTE_ADDR=STRANGER)
 
@@ -347,10 +347,10 @@ def test_new_words_of_strangers_are_counted_and_remembered_ones_are_not(settings
     assert [ask("red star"), ask("red star"), ask("blue star -red"), ask("red star")] == [200] * 4
     assert ask("green star") == 429
     assert ask("red star") == 200
-    assert ask("") == (302 if address == "/search" else 200)  # to the address without what says nothing
+    assert ask("") == (302 if address == "/search" else 200)  # redirected to the address without empty parameters
 
 
-def test_searches_of_members_and_of_this_machine_are_not_counted(as_alice: Client, client: Client, settings):
+def test_searches_of_members_and_of_localhost_are_not_counted(as_alice: Client, client: Client, settings):
     settings.LIMITS = {"SEARCHES": (Rate(1, 60),)}
     as_alice.defaults["REMOTE_ADDR"] = STRANGER
     for person in (as_alice, client):
@@ -360,7 +360,7 @@ def test_searches_of_members_and_of_this_machine_are_not_counted(as_alice: Clien
 # Rows
 
 
-def test_a_picture_is_reported_so_often_and_no_more_rows_are_made(client: Client):
+def test_the_number_of_pending_reports_of_a_picture_is_bounded(client: Client):
     image = an_image()
     for _ in range(MOST_PENDING + 2):
         assert client.post(f"/images/{image.id}/report/", {"reason": "broken"}).status_code == 302
@@ -370,7 +370,7 @@ def test_a_picture_is_reported_so_often_and_no_more_rows_are_made(client: Client
     assert Report.objects.filter(resolved=None).count() == 1
 
 
-def test_of_the_pictures_searched_by_the_newest_are_kept(settings):
+def test_only_the_newest_query_pictures_are_kept(settings):
     settings.QUERY_PICTURES_KEPT = 3
     client = Client()
     for colour in ("red", "blue", "green", "yellow", "white"):

@@ -1,4 +1,4 @@
-"""Where the web server listens, by which names it is reached, and what who comes by another name is told."""
+"""The address that the web server listens on, its host names, and what requests for another host name get."""
 
 import gc
 import runpy
@@ -18,7 +18,7 @@ from tests.s3_servers import configured, free_port
 
 
 def configuration() -> dict[str, Any]:
-    """What gunicorn.conf.py says, but that garbage is looked for still."""
+    """The settings of gunicorn.conf.py, with garbage collection left on."""
     try:
         return runpy.run_path(str(project.BASE_DIR / "gunicorn.conf.py"))
     finally:
@@ -50,25 +50,27 @@ def test_the_server_listens_on_any_kind_of_address(
 @pytest.mark.parametrize(
     ("name", "value"), [("HOST", "http://localhost"), ("HOST", "localhost:80"), ("HOST", "a b"), ("PORT", "eighty")]
 )
-def test_a_wrong_address_stops_gunicorn_in_one_line(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_an_invalid_address_stops_gunicorn_with_one_line(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
     monkeypatch.setenv(name, value)
 
     with pytest.raises(SystemExit, match=rf"^Configuration error: {name} is '{value}': "):
         configuration()
 
 
-def test_a_strangers_header_does_not_say_where_the_site_stands() -> None:
+def test_a_client_header_does_not_set_the_script_name() -> None:
     config = Config()
     config.set("forwarder_headers", configuration()["forwarder_headers"])
     sent = b"GET / HTTP/1.1\r\nHost: localhost\r\nSCRIPT_NAME: /evil\r\nPATH_INFO: /admin/\r\n\r\n"
 
-    # From an address that gunicorn believes by default, as a proxy's.
+    # From an address that gunicorn trusts by default, as a proxy's.
     parsed = next(RequestParser(config, iter([sent]), ("127.0.0.1", 50000)))
 
     assert parsed.headers == [("HOST", "localhost")]
 
 
-def test_the_demo_tells_an_address_that_this_machine_does_not_have(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_demo_reports_an_address_that_this_machine_does_not_have(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOST", "192.0.2.9")
     with pytest.raises(CommandError, match=r"Nothing can listen on 192\.0\.2\.9, port \d+ .*make demo PORT="):
         call_command("demo", port=free_port())
@@ -90,12 +92,12 @@ def test_the_demo_tells_an_address_that_this_machine_does_not_have(monkeypatch: 
         ("2001:db8::7", ["[2001:db8::7]"]),
     ],
 )
-def test_the_address_that_it_listens_on_is_one_of_its_names(host: str, names: list[str]) -> None:
+def test_the_listening_address_is_an_allowed_host(host: str, names: list[str]) -> None:
     assert configured(HOST=host, ALLOWED_HOSTS="")["ALLOWED_HOSTS"] == ["localhost", "127.0.0.1", "[::1]", *names]
     assert configured(HOST=host, ALLOWED_HOSTS="a.example.org")["ALLOWED_HOSTS"] == ["a.example.org"]
 
 
-def test_ipv6_addresses_are_names_with_and_without_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ipv6_hosts_are_allowed_with_and_without_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NAMES", "::1, [2001:DB8::7], 0:0:0:0:0:0:0:2")
     assert host_names("NAMES", []) == ["[::1]", "[2001:db8::7]", "[::2]"]
 
@@ -104,7 +106,7 @@ def test_ipv6_addresses_are_names_with_and_without_brackets(monkeypatch: pytest.
         host_names("NAMES", [])
 
 
-def test_who_comes_by_another_name_is_told_the_setting(client: Client, settings: Any) -> None:
+def test_a_request_for_another_host_name_gets_the_setting_to_change(client: Client, settings: Any) -> None:
     settings.ALLOWED_HOSTS = ["pictures.example.org"]
     strange = {"host": "<b>.example.org:8000"}
 

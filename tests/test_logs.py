@@ -1,4 +1,4 @@
-"""Logs: a line a record, as text or JSON, without what people search for."""
+"""Logs: one line per record, as text or JSON, without search queries."""
 
 import json
 import logging
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 FORMS = {"text": Lines, "json": Json}
 
 
-class _Kept(logging.Handler):
+class _CapturingHandler(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
         self.said: list[str] = []
@@ -31,14 +31,14 @@ class _Kept(logging.Handler):
 
     @property
     def access(self) -> list[dict[str, Any]]:
-        return [told for told in map(json.loads, self.said) if told["logger"] == "search.access"]
+        return [entry for entry in map(json.loads, self.said) if entry["logger"] == "search.access"]
 
 
 @pytest.fixture
-def log(settings: Any) -> Iterator[_Kept]:
-    """All that is logged, as JSON."""
+def log(settings: Any) -> Iterator[_CapturingHandler]:
+    """All log records, as JSON."""
     settings.ACCESS_LOG = True
-    kept = _Kept()
+    kept = _CapturingHandler()
     logging.getLogger().addHandler(kept)
     yield kept
     logging.getLogger().removeHandler(kept)
@@ -55,21 +55,21 @@ def a_record(said: str, *args: object, name: str = "search", error: BaseExceptio
 NASTY = "a\nb\r2026-01-01T00:00:00.000Z ERROR root: made up\x1b[31m\x00\x85\u2028\u2029\udcff"
 
 
-def test_json_is_one_line_an_object_whatever_is_in_it():
+def test_json_is_one_line_per_record_whatever_it_holds():
     try:
         raise ValueError(NASTY)
     except ValueError as error:
         said = Json().format(a_record("Not read: %s", NASTY, error=error))
     assert said.isascii()
     assert said.isprintable()
-    told = json.loads(said)
-    assert told["message"] == f"Not read: {NASTY}"
-    assert "ValueError" in told["exception"]
-    assert (told["level"], told["logger"], told["process"]) == ("WARNING", "search", os.getpid())
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", told["time"])
+    entry = json.loads(said)
+    assert entry["message"] == f"Not read: {NASTY}"
+    assert "ValueError" in entry["exception"]
+    assert (entry["level"], entry["logger"], entry["process"]) == ("WARNING", "search", os.getpid())
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", entry["time"])
 
 
-def test_nobody_writes_a_line_of_their_own_into_the_text():
+def test_a_message_can_not_forge_a_line_of_the_text_log():
     try:
         raise ValueError(NASTY)
     except ValueError as error:
@@ -89,14 +89,14 @@ def test_nobody_writes_a_line_of_their_own_into_the_text():
         ("django.request", "Not Found: /search?q=my+secret"),
     ],
 )
-def test_what_libraries_write_of_addresses_loses_what_was_searched_for(form, logger, said):
+def test_addresses_in_messages_of_libraries_lose_the_query(form, logger, said):
     line = FORMS[form]().format(a_record(said, name=logger))
     assert "/search" in line
     assert "secret" not in line
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_gunicorn_writes_in_the_same_form(form, monkeypatch, capsys):
+def test_gunicorn_logs_in_the_same_format(form, monkeypatch, capsys):
     monkeypatch.setenv("LOG_FORMAT", form)
     error_log = logging.getLogger("gunicorn.error")
     before = error_log.handlers[:]
@@ -114,7 +114,7 @@ def test_gunicorn_writes_in_the_same_form(form, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_commands_write_in_the_form_that_is_set_and_end_with_it(form):
+def test_commands_log_in_the_configured_format(form):
     script = (
         "import django; django.setup(); import logging, threading, warnings\n"
         "logging.getLogger('search.x').info('two\\nlines'); logging.getLogger('imagesearch').info('ours')\n"
@@ -134,10 +134,10 @@ def test_commands_write_in_the_form_that_is_set_and_end_with_it(form):
     assert "chatter" not in ended.stderr
     assert ended.stderr.count("once") == 1
     if form == "json":
-        told = [json.loads(line) for line in ended.stderr.splitlines()]
-        assert [one["message"] for one in told] == ["two\nlines", "ours", "once", "Not caught", "Not caught"]
-        assert "ZeroDivisionError" in told[3]["exception"]
-        assert "the end" in told[4]["exception"]
+        entry = [json.loads(line) for line in ended.stderr.splitlines()]
+        assert [one["message"] for one in entry] == ["two\nlines", "ours", "once", "Not caught", "Not caught"]
+        assert "ZeroDivisionError" in entry[3]["exception"]
+        assert "the end" in entry[4]["exception"]
     else:
         assert ended.stderr.splitlines()[:2] == [
             next(line for line in ended.stderr.splitlines() if line.endswith("INFO search.x: two")), "    lines",
@@ -147,14 +147,14 @@ def test_commands_write_in_the_form_that_is_set_and_end_with_it(form):
 # Requests
 
 
-def test_a_request_is_a_line_without_what_was_searched_for(client, log):
+def test_a_request_is_logged_without_its_query(client, log):
     answer = client.get("/search?q=my+secret+wish&tag=private")
-    [told] = log.access
-    assert {name: told[name] for name in ("method", "path", "view", "status", "level")} == {
+    [entry] = log.access
+    assert {name: entry[name] for name in ("method", "path", "view", "status", "level")} == {
         "method": "GET", "path": "/search", "view": "results", "status": 200, "level": "INFO",
     }  # fmt: skip
-    assert told["ms"] > 0
-    assert told["request_id"] == answer.headers["X-Request-ID"]
+    assert entry["ms"] > 0
+    assert entry["request_id"] == answer.headers["X-Request-ID"]
     assert not re.search("secret|private", "".join(log.said))
 
 
@@ -167,32 +167,32 @@ def test_a_request_is_a_line_without_what_was_searched_for(client, log):
         ("/search/picture/0b9f1c9e-3d0b-4d0a-9d57-5a4d0f6c2a11.webp", "/search/picture/....webp"),
     ],
 )
-def test_what_opens_something_to_whoever_knows_it_is_not_written_down(client, log, path, shown):
+def test_secret_parts_of_paths_are_not_logged(client, log, path, shown):
     client.get(path)
-    assert [told["path"] for told in log.access] == [shown]
+    assert [entry["path"] for entry in log.access] == [shown]
 
 
-def test_a_path_with_the_end_of_a_line_in_it_is_one_line(client, log):
+def test_a_path_with_line_breaks_is_logged_as_one_line(client, log):
     client.get("/a%0d%0a2026-01-01T00:00:00.000Z%20ERROR%20root:%20made%20up")
     assert all("\n" not in line and "\r" not in line for line in log.said)
-    assert [told["status"] for told in log.access] == [404]
+    assert [entry["status"] for entry in log.access] == [404]
 
 
-def test_checks_of_a_load_balancer_are_left_out_while_all_is_well(client, log):
+def test_successful_health_checks_are_not_logged(client, log):
     client.get("/healthz")
     assert not log.access
 
 
-def test_no_line_is_written_where_none_is_wanted(client, log, settings):
+def test_the_access_log_can_be_switched_off(client, log, settings):
     settings.ACCESS_LOG = False
     assert client.get("/").headers["X-Request-ID"]
     assert not log.access
 
 
-# The number of a request
+# Request ids
 
 
-def test_a_request_has_a_number_of_ours_whatever_a_stranger_says(client):
+def test_a_request_gets_its_own_id_whatever_the_client_sends(client):
     one, other = (client.get("/healthz", headers={"X-Request-ID": "chosen-by-me"}) for _ in range(2))
     assert re.fullmatch("[0-9a-f]{32}", one.headers["X-Request-ID"])
     assert one.headers["X-Request-ID"] != other.headers["X-Request-ID"]
@@ -211,24 +211,24 @@ def test_a_request_has_a_number_of_ours_whatever_a_stranger_says(client):
         ("", False),
     ],
 )
-def test_where_a_proxy_is_trusted_its_number_is_taken_if_it_is_one(client, settings, given, is_taken):
+def test_an_id_from_a_trusted_proxy_is_used_if_it_is_valid(client, settings, given, is_taken):
     settings.REQUEST_ID_FROM_PROXY = True
     answer = client.get("/healthz", headers={"X-Request-ID": given})
     assert (answer.headers["X-Request-ID"] == given) is is_taken
 
 
-def test_an_error_of_ours_names_its_request_and_so_does_the_log(client, log, monkeypatch):
+def test_a_server_error_shows_its_request_id_and_the_log_has_it(client, log, monkeypatch):
     client.raise_request_exception = False
     monkeypatch.setattr("search.views.searching.find", lambda query: 1 / 0)
     answer = client.get("/search?q=circle")
     number = answer.headers["X-Request-ID"]
     assert answer.status_code == 500
     assert number in answer.content.decode()
-    written = [told for told in map(json.loads, log.said) if told["request_id"] == number]
-    assert any("ZeroDivisionError" in told.get("exception", "") for told in written)
+    written = [entry for entry in map(json.loads, log.said) if entry["request_id"] == number]
+    assert any("ZeroDivisionError" in entry.get("exception", "") for entry in written)
 
 
-def test_programs_are_told_the_number_too(client, monkeypatch):
+def test_api_clients_get_the_request_id_too(client, monkeypatch):
     client.raise_request_exception = False
     monkeypatch.setattr("search.api.searching.find", lambda *args, **more: 1 / 0)
     answer = client.get("/api/search?q=circle")
@@ -236,6 +236,6 @@ def test_programs_are_told_the_number_too(client, monkeypatch):
     assert answer.headers["X-Request-ID"] in answer.json()["detail"]
 
 
-def test_the_number_ends_with_its_request(client):
+def test_the_request_id_is_cleared_after_the_request(client):
     client.get("/healthz")
     assert current_request.get() == ""

@@ -1,4 +1,4 @@
-"""The map: what is alike lies together, what is new is put beside it, and nobody sees what they may not."""
+"""The map: similar pictures are close together, new ones are placed beside them, and users see only what they may."""
 
 import base64
 import datetime as dt
@@ -34,12 +34,12 @@ ADDRESSES = ["/map/", "/map/points", "/map/marks?q=sea", "/map/pictures", "/map/
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(layout, "ROUNDS", (60, 60))
-    # 400 phrases would be encoded.
+    # It would encode 400 phrases.
     monkeypatch.setattr(vocabulary, "load_if_empty", lambda: 0)
 
 
-def themes(*names: str, each: int = 12) -> dict[str, list[Image]]:
-    """Pictures of some themes, each near to others of its own."""
+def themed_images(*names: str, each: int = 12) -> dict[str, list[Image]]:
+    """Pictures of several themes; those of one theme are similar to each other."""
     made = {}
     for seed, name in enumerate(names):
         some = [
@@ -53,7 +53,7 @@ def themes(*names: str, each: int = 12) -> dict[str, list[Image]]:
 
 
 def a_map(*groups: Sequence[Image], names: Sequence[str] = ("sea", "wood", "town")) -> MapLayout:
-    """A map on which groups lie far from each other, and the pictures of each close together."""
+    """A map with groups far from each other; the pictures of a group are close together."""
     made = MapLayout.objects.create(
         model="any", is_current=True, laid_out=sum(map(len, groups)), placed_up_to=_last_arrival()
     )
@@ -75,18 +75,18 @@ def _last_arrival() -> int:
     return state().arrived
 
 
-def built(*options: str) -> str:
+def run_build_map(*options: str) -> str:
     out = StringIO()
     call_command("build_map", *options, stdout=out)
     return out.getvalue()
 
 
-def places() -> dict[uuid.UUID, tuple[float, float, int]]:
+def position_of_each() -> dict[uuid.UUID, tuple[float, float, int]]:
     rows = MapPosition.objects.filter(layout__is_current=True).values_list("image_id", "x", "y", "number")
     return {image_id: (x, y, number) for image_id, x, y, number in rows}
 
 
-def points_read(data: bytes) -> dict[uuid.UUID, tuple[float, float, int, int]]:
+def parse_points(data: bytes) -> dict[uuid.UUID, tuple[float, float, int, int]]:
     count = int.from_bytes(data[4:8], "big")
     assert data[:4] == b"MAP1"
     assert len(data) == 8 + points.POINT * count
@@ -98,11 +98,11 @@ def points_read(data: bytes) -> dict[uuid.UUID, tuple[float, float, int, int]]:
     }
 
 
-def test_pictures_that_are_alike_lie_together_in_groups_that_are_called_by_their_tags():
+def test_similar_pictures_form_groups_named_after_their_tags():
     VocabularyTag.objects.create(name="sea", english="sea", korean="바다")
-    there = themes("sea", "wood", "town", each=16)
-    assert "48 pictures are on the map" in built()
-    found = places()
+    there = themed_images("sea", "wood", "town", each=16)
+    assert "48 pictures are on the map" in run_build_map()
+    found = position_of_each()
     middles = {}
     for name, images in there.items():
         numbers = {found[one.pk][2] for one in images}
@@ -117,13 +117,13 @@ def test_pictures_that_are_alike_lie_together_in_groups_that_are_called_by_their
     assert all(abs(x) <= 1 and abs(y) <= 1 for x, y, _number in found.values())
 
 
-def test_a_map_that_is_drawn_anew_looks_like_the_one_before():
-    themes("sea", "wood", "town", each=16)
-    built()
-    before, old = places(), MapLayout.objects.get()
-    assert "0 new pictures" in built()
-    assert "48 pictures" in built("--again")
-    after = places()
+def test_a_new_layout_looks_like_the_one_before():
+    themed_images("sea", "wood", "town", each=16)
+    run_build_map()
+    before, old = position_of_each(), MapLayout.objects.get()
+    assert "0 new pictures" in run_build_map()
+    assert "48 pictures" in run_build_map("--again")
+    after = position_of_each()
     assert MapLayout.objects.get() != old
     assert {group.layout_id for group in MapGroup.objects.all()} == {MapLayout.objects.get().pk}
     kept = [before[one][2] == after[one][2] for one in before]
@@ -133,35 +133,35 @@ def test_a_map_that_is_drawn_anew_looks_like_the_one_before():
 
 
 @pytest.mark.parametrize("vectors", [1, 2, 3, 14])
-def test_few_pictures_and_equal_ones_have_a_map(vectors: int):
+def test_few_or_equal_pictures_have_a_map(vectors: int):
     for number in range(vectors):
         an_image(seed=1 if vectors > 3 else number)
-    assert f"{vectors} pictures are on the map" in built()
-    assert all(np.isfinite(place).all() for place in places().values())
+    assert f"{vectors} pictures are on the map" in run_build_map()
+    assert all(np.isfinite(place).all() for place in position_of_each().values())
 
 
 def test_without_pictures_or_without_the_library_the_command_says_what_is_missing(monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(CommandError, match="embed_pending"):
-        built()
+        run_build_map()
     an_image(hidden=True)
     with pytest.raises(CommandError, match="embed_pending"):
-        built()
+        run_build_map()
     monkeypatch.setattr(layout, "find_spec", lambda name: None)
     with pytest.raises(CommandError, match=r"pip install -r requirements-map.txt"):
-        built()
+        run_build_map()
 
 
-def test_what_is_new_is_put_beside_what_it_is_like_and_nothing_else_moves():
-    there = themes("sea", "wood")
+def test_a_new_picture_is_placed_beside_similar_ones_and_nothing_else_moves():
+    there = themed_images("sea", "wood")
     made = a_map(*there.values())
-    before = places()
+    before = position_of_each()
     new = an_image("more sea", vector=near(a_vector(0), 0.9, seed=7777))
     hidden = an_image("hidden", vector=near(a_vector(0), 0.9, seed=7778), hidden=True)
     MapLayout.objects.update(model=Image.objects.values_list("embedding_model", flat=True)[0])
-    # What is shown comes to be seen at the end of its transaction, which a test's never reaches.
+    # A new picture becomes visible when its transaction ends, which does not happen in a test.
     _last_arrival()
-    assert "1 new pictures were put on the map." in built()
-    after = places()
+    assert "1 new pictures were put on the map." in run_build_map()
+    after = position_of_each()
     x, y, number = after.pop(new.pk)
     assert after == before
     assert number == 1
@@ -175,36 +175,36 @@ def test_what_is_new_is_put_beside_what_it_is_like_and_nothing_else_moves():
     hidden.save()
     _last_arrival()
     assert place_new() == 1
-    assert places()[hidden.pk][2] == 1
+    assert position_of_each()[hidden.pk][2] == 1
 
 
-def test_a_new_picture_is_placed_where_the_walk_of_the_index_ends_before_anything_that_has_a_place(monkeypatch):
-    there = themes("sea", "wood")
+def test_a_new_picture_is_placed_even_if_the_index_returns_no_placed_neighbour(monkeypatch):
+    there = themed_images("sea", "wood")
     a_map(*there.values())
     new = an_image("more wood", vector=near(a_vector(1), 0.9, seed=7777))
     _last_arrival()
     short = {"hnsw.ef_search": 1, "hnsw.iterative_scan": "off"}
     monkeypatch.setattr(type(indexing), "scan_settings", lambda _self, _width: short)
     assert place_new() == 1
-    assert places()[new.pk][2] == 2
+    assert position_of_each()[new.pk][2] == 2
 
 
-def test_a_new_picture_between_two_groups_is_put_into_one_of_them():
-    there = themes("sea", "wood")
+def test_a_new_picture_between_two_groups_is_placed_in_one_of_them():
+    there = themed_images("sea", "wood")
     a_map(*there.values())
     middle = a_vector(0) + a_vector(1)
     new = an_image(vector=middle / np.linalg.norm(middle))
     _last_arrival()
     place_new()
-    x, _y, number = places()[new.pk]
+    x, _y, number = position_of_each()[new.pk]
     assert abs(x - (-0.8 if number == 1 else 0.0)) < 0.02
 
 
-def test_the_whole_is_due_once_a_fifth_was_only_put_beside_others_or_the_model_is_another():
-    there = themes("sea", "wood")
+def test_a_new_layout_is_due_after_a_fifth_of_new_pictures_or_another_model():
+    there = themed_images("sea", "wood")
     assert is_due()
     made = a_map(*there.values())
-    assert is_due()  # by another model
+    assert is_due()  # laid out with another model
     MapLayout.objects.update(model=Image.objects.values_list("embedding_model", flat=True)[0])
     assert not is_due()
     for number in range(6):
@@ -214,42 +214,42 @@ def test_the_whole_is_due_once_a_fifth_was_only_put_beside_others_or_the_model_i
     assert is_due()
 
 
-def test_where_the_library_is_missing_new_pictures_are_put_on_a_map_that_is_due(monkeypatch: pytest.MonkeyPatch):
-    a_map(*themes("sea").values())
+def test_without_the_library_new_pictures_are_placed_on_an_outdated_map(monkeypatch: pytest.MonkeyPatch):
+    a_map(*themed_images("sea").values())
     new = an_image(vector=near(a_vector(0), 0.9, seed=7777))
     _last_arrival()
     monkeypatch.setattr(layout, "find_spec", lambda name: None)
-    told = StringIO()
-    call_command("build_map", stdout=StringIO(), stderr=told)
-    assert "requirements-map.txt" in told.getvalue()
-    assert new.pk in places()
+    output = StringIO()
+    call_command("build_map", stdout=StringIO(), stderr=output)
+    assert "requirements-map.txt" in output.getvalue()
+    assert new.pk in position_of_each()
 
 
-def test_stopped_or_killed_on_the_way_it_leaves_the_map_as_it_was():
-    there = themes("sea", "wood")
+def test_a_stopped_or_killed_layout_leaves_the_map_unchanged():
+    there = themed_images("sea", "wood")
     a_map(*there.values())
-    before = places()
+    before = position_of_each()
     stop = threading.Event()
     stop.set()
     assert build(lambda doing: None, stop) is None
-    assert places() == before
+    assert position_of_each() == before
 
-    # Somebody was killed while writing: that is seen by nobody, and deleted by the next one.
+    # A process was killed while writing: its rows are not visible, and the next layout deletes them.
     left = MapLayout.objects.create(model="any", created=timezone.now() - dt.timedelta(hours=3))
     MapPosition.objects.create(layout=left, image=there["sea"][0], x=0, y=0, number=1)
-    assert places() == before
-    built("--again")
+    assert position_of_each() == before
+    run_build_map("--again")
     assert list(MapLayout.objects.values_list("is_current", flat=True)) == [True]
     assert MapPosition.objects.count() == 24
 
 
-def test_groups_are_the_hills_of_the_map_and_all_belongs_to_one():
+def test_groups_are_density_peaks_and_every_picture_belongs_to_one():
     rng = np.random.default_rng(2)
     middles = np.array([(-0.7, -0.7), (0.7, -0.6), (0.0, 0.7)])
     which = np.repeat([0, 1, 2], [60, 40, 20])
     positions = np.clip(middles[which] + rng.normal(scale=0.04, size=(120, 2)), -1, 1)
     labels, tops = grouped(positions)
-    # The largest first. A hill may be told apart from a part of itself, but never be one with another.
+    # The largest first. One peak may be split into two groups, but two peaks are never joined.
     assert [set(which[labels == group]) for group in range(len(tops))] == [
         {int(which[labels == group][0])} for group in range(len(tops))
     ]
@@ -260,7 +260,7 @@ def test_groups_are_the_hills_of_the_map_and_all_belongs_to_one():
         assert np.linalg.norm(top - middles[which[labels == group][0]]) < 0.3
 
 
-def test_groups_that_nobody_has_tagged_are_called_by_what_the_model_sees(monkeypatch: pytest.MonkeyPatch):
+def test_groups_without_tags_are_named_by_the_model(monkeypatch: pytest.MonkeyPatch):
     tags = [
         VocabularyTag(name=name, english=name, korean=korean) for name, korean in (("sea", "바다"), ("fog", "안개"))
     ]
@@ -274,7 +274,7 @@ def test_groups_that_nobody_has_tagged_are_called_by_what_the_model_sees(monkeyp
     assert second.name != "sea"
 
 
-def test_a_group_of_two_things_is_called_by_both_of_their_tags():
+def test_a_group_of_two_themes_is_named_after_both_tags():
     VocabularyTag.objects.create(name="wood", english="wood", korean="숲")
     both = [an_image(tags=["sea" if number % 2 else "wood", "seen everywhere"]) for number in range(10)]
     others = [an_image(tags=["town", "seen everywhere"]) for _ in range(30)]
@@ -284,8 +284,8 @@ def test_a_group_of_two_things_is_called_by_both_of_their_tags():
     assert names == [Name("town"), Name("sea, wood", "sea, 숲")]
 
 
-def test_nobody_but_curators_sees_the_map_unless_the_setting_says_so(client: Client, as_carol: Client, settings: Any):
-    a_map(*themes("sea").values())
+def test_only_curators_see_the_map_unless_the_setting_allows_others(client: Client, as_carol: Client, settings: Any):
+    a_map(*themed_images("sea").values())
     for address in ADDRESSES:
         assert client.get(address).status_code == 404
         assert as_carol.get(address).status_code in (200, 302, 400)
@@ -298,8 +298,8 @@ def test_nobody_but_curators_sees_the_map_unless_the_setting_says_so(client: Cli
     assert 'href="/map/"' in client.get("/").text
 
 
-def test_the_page_lists_the_groups_with_pictures_of_each_and_a_search_for_them(as_carol: Client):
-    there = themes("sea", "wood")
+def test_the_page_lists_the_groups_with_pictures_and_a_search_of_each(as_carol: Client):
+    there = themed_images("sea", "wood")
     a_map(*there.values(), names=["sea", ""])
     Image.objects.filter(pk__in=[one.pk for one in there["wood"][1:]]).update(hidden=True)
     page = as_carol.get("/map/").text
@@ -314,21 +314,19 @@ def test_the_page_lists_the_groups_with_pictures_of_each_and_a_search_for_them(a
     assert "sea 0" not in found
 
 
-def test_where_there_is_no_map_the_page_says_how_to_have_one(as_carol: Client):
+def test_without_a_map_the_page_says_how_to_build_one(as_carol: Client):
     page = as_carol.get("/map/").text
     assert "manage.py build_map" in page
     assert len(as_carol.get("/map/points").content) == 8
 
 
-def test_the_points_hold_what_everybody_may_see_and_are_fetched_again_only_when_that_changes(
-    as_carol: Client, carol: Any
-):
-    there = themes("sea", "wood", each=3)
+def test_the_points_hold_visible_pictures_only_and_are_cached_until_these_change(as_carol: Client, carol: Any):
+    there = themed_images("sea", "wood", each=3)
     a_map(*there.values())
     dated = there["sea"][0]
     Capture.objects.update_or_create(image=dated, defaults={"taken": wall(1900, 1, 11), "taken_from": "exif"})
     answer = as_carol.get("/map/points")
-    found = points_read(answer.content)
+    found = parse_points(answer.content)
     assert found.keys() == {one.pk for some in there.values() for one in some}
     x, y, number, day = found[dated.pk]
     assert (round(x, 3), round(y, 3), number, day) == (-0.8, 0.5, 1, 10)
@@ -341,11 +339,11 @@ def test_the_points_hold_what_everybody_may_see_and_are_fetched_again_only_when_
     curation.change([dated.pk], Hide(), by=carol)
     again = as_carol.get("/map/points", headers=tag)
     assert again.status_code == 200
-    assert dated.pk not in points_read(again.content)
+    assert dated.pk not in parse_points(again.content)
 
 
-def test_a_search_and_a_tag_are_coloured_by_ids_in_bands(as_carol: Client):
-    there = themes("sea", "wood", each=3)
+def test_a_search_and_a_tag_highlight_points_by_ids_and_bands(as_carol: Client):
+    there = themed_images("sea", "wood", each=3)
     a_map(*there.values())
     tagged = as_carol.get("/map/marks", {"tag": "sea"}).content
     assert (int.from_bytes(tagged[:4], "big"), int.from_bytes(tagged[4:8], "big")) == (3, 0)
@@ -361,21 +359,21 @@ def test_a_search_and_a_tag_are_coloured_by_ids_in_bands(as_carol: Client):
         assert answer.json()["problem"]
 
 
-def test_a_script_is_told_of_pictures_that_may_be_seen(as_carol: Client):
-    there = themes("sea", each=3)["sea"]
+def test_a_script_gets_details_of_visible_pictures_only(as_carol: Client):
+    there = themed_images("sea", each=3)["sea"]
     Image.objects.filter(pk=there[1].pk).update(hidden=True)
-    told = as_carol.get("/map/pictures", {"id": [str(one.pk) for one in there]}).json()["pictures"]
-    assert [one["title"] for one in told] == ["sea 0", "sea 2"]
-    assert told[0]["page"] == f"/images/{there[0].pk}/"
-    assert told[0]["thumbnail"]
+    output = as_carol.get("/map/pictures", {"id": [str(one.pk) for one in there]}).json()["pictures"]
+    assert [one["title"] for one in output] == ["sea 0", "sea 2"]
+    assert output[0]["page"] == f"/images/{there[0].pk}/"
+    assert output[0]["thumbnail"]
     for wrong in ({}, {"id": "x"}):
         assert as_carol.get("/map/pictures", wrong).status_code == 400
 
 
-def test_what_was_picked_comes_as_tiles_and_more_than_the_bar_takes_as_a_set_to_change(
+def test_a_selection_of_points_is_shown_as_tiles_or_if_it_is_large_as_a_set(
     as_carol: Client, client: Client, settings: Any
 ):
-    there = themes("sea", each=3)["sea"]
+    there = themed_images("sea", each=3)["sea"]
     tiles = as_carol.post("/map/selection", {"id": [str(there[2].pk), str(there[0].pk)]}).text
     assert tiles.count("<article") == 2
     assert tiles.index("sea 2") < tiles.index("sea 0")
@@ -390,8 +388,8 @@ def test_what_was_picked_comes_as_tiles_and_more_than_the_bar_takes_as_a_set_to_
     assert client.post("/map/selection", {"packed": packed}).status_code == 404
 
 
-def test_a_group_can_be_searched_within_by_words_and_by_curators_changed_as_a_whole(as_carol: Client, carol: Any):
-    there = themes("sea", "wood", each=4)
+def test_a_group_can_be_searched_by_words_and_changed_as_a_whole_by_curators(as_carol: Client, carol: Any):
+    there = themed_images("sea", "wood", each=4)
     a_map(*there.values())
     answer = as_carol.get("/api/search", {"group": "2"}).json()
     assert {one["id"] for one in answer["results"]} == {str(one.pk) for one in there["wood"]}
@@ -405,8 +403,8 @@ def test_a_group_can_be_searched_within_by_words_and_by_curators_changed_as_a_wh
     assert "can&#x27;t be saved" in refused.text or "can’t be saved" in refused.text
 
 
-def test_a_picture_that_is_deleted_leaves_the_map():
-    there = themes("sea", each=3)["sea"]
+def test_a_deleted_picture_leaves_the_map():
+    there = themed_images("sea", each=3)["sea"]
     a_map(there)
     Image.objects.filter(pk=there[0].pk).delete()
     assert MapPosition.objects.count() == 2

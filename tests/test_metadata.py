@@ -1,4 +1,4 @@
-"""A table of what is known of the pictures."""
+"""Tables of metadata for ingested pictures."""
 
 import json
 from pathlib import Path
@@ -51,16 +51,16 @@ def test_json_lines_may_list_tags(photos: Path):
     )
 
 
-def test_paths_may_be_relative_to_the_folder_that_is_ingested(photos: Path, tmp_path_factory):
+def test_paths_may_be_relative_to_the_ingested_folder(photos: Path, tmp_path_factory):
     elsewhere = table(tmp_path_factory.mktemp("tables"), "m.csv", "path,title\nc.jpg,C\n")
     assert list(read_metadata(elsewhere, [photos / "sub"]).details) == [photos / "sub/c.jpg"]
 
 
-def test_a_file_that_is_not_there_is_reported(photos: Path):
+def test_a_missing_file_is_reported(photos: Path):
     assert read_metadata(table(photos, "m.csv", "path,title\ngone.jpg,X\n"), []).missing == ["gone.jpg"]
 
 
-def test_what_can_not_be_kept_is_cut_or_left_out_and_told(photos: Path):
+def test_invalid_values_are_cut_or_left_out_and_reported(photos: Path):
     text = f"path\ttitle\tsource_link\na.jpg\t{'x' * 301}\tjavascript:alert(1)\n"
     metadata = read_metadata(table(photos, "m.tsv", text), [])
     details = metadata.details[photos / "a.jpg"]
@@ -78,23 +78,23 @@ def test_what_can_not_be_kept_is_cut_or_left_out_and_told(photos: Path):
         ("m.xlsx", "path\n"),
     ],
 )
-def test_a_table_that_can_not_be_read_says_where(photos: Path, name: str, text: str):
+def test_the_error_of_an_unreadable_table_names_it(photos: Path, name: str, text: str):
     with pytest.raises(MetadataError, match=name):
         read_metadata(table(photos, name, text), [])
 
 
-def test_a_table_that_is_no_text_is_refused(photos: Path):
+def test_a_table_that_is_not_text_is_refused(photos: Path):
     (photos / "m.csv").write_bytes(b"path\xff\xfe")
     with pytest.raises(MetadataError, match="can't be read"):
         read_metadata(photos / "m.csv", [])
 
 
-def test_a_line_without_a_path_is_told(photos: Path):
+def test_a_row_without_a_path_is_reported(photos: Path):
     metadata = read_metadata(table(photos, "m.csv", "path,title\n,X\na\0.jpg,Y\n"), [])
     assert len(metadata.problems) == 2
 
 
-def test_half_a_surrogate_pair_and_an_endless_path_stop_nothing(photos: Path):
+def test_half_a_surrogate_pair_and_an_overlong_path_are_no_errors(photos: Path):
     lines = [{"path": "a.jpg", "title": "cut \ud83d"}, {"path": "x" * 300}]
     metadata = read_metadata(table(photos, "m.jsonl", "\n".join(json.dumps(line) for line in lines)), [])
     assert metadata.details[photos / "a.jpg"].title == "cut"

@@ -1,4 +1,4 @@
-"""What Prometheus reads at /metrics, and who may."""
+"""The metrics that Prometheus reads at /metrics, and access to them."""
 
 import json
 import os
@@ -59,36 +59,36 @@ def difference(before: dict[Any, float], after: dict[Any, float], name: str, **l
     return value(after, name, **labels) - value(before, name, **labels)
 
 
-# Who may read them
+# Access
 
 
 @pytest.mark.parametrize(
     "header", [None, "", "Bearer", "Bearer ", "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN}x"]
 )
-def test_who_has_no_token_finds_no_such_page(client, header):
+def test_without_the_token_the_page_is_not_found(client, header):
     answer = client.get("/metrics", headers={"Authorization": header} if header is not None else {})
     assert answer.status_code == 404
     assert b"imagesearch_" not in answer.content
 
 
-def test_nobody_reads_them_where_no_token_is_set(client, settings):
+def test_without_a_configured_token_the_page_is_not_found(client, settings):
     settings.METRICS_TOKEN = ""
     for header in ("Bearer ", "Bearer", "Bearer  "):
         assert client.get("/metrics", headers={"Authorization": header}).status_code == 404
 
 
-def test_whoever_has_it_comes_by_any_name_and_over_plain_http(client, settings):
+def test_with_the_token_any_host_name_and_plain_http_are_accepted(client, settings):
     settings.SECURE_SSL_REDIRECT = True
     answer = client.get("/metrics", headers={"Authorization": f"bearer {TOKEN}", "Host": "10.0.0.7:8000"})
     assert answer.status_code == 200
     assert "no-store" in answer.headers["Cache-Control"]
 
 
-def test_they_are_only_read(client):
+def test_metrics_are_read_only(client):
     assert client.post("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 405
 
 
-def test_a_token_that_can_be_guessed_stops_the_start_without_being_repeated(monkeypatch):
+def test_a_weak_token_stops_the_start_and_is_not_repeated_in_the_error(monkeypatch):
     for token in ("short", "with spaces in it and long enough for it"):
         monkeypatch.setenv("METRICS_TOKEN", token)
         with pytest.raises(ImproperlyConfigured, match="METRICS_TOKEN must have 32") as refusal:
@@ -110,10 +110,10 @@ def test_requests_are_counted_by_view_method_and_status(client):
     assert difference(before, after, total, view="image", method="GET", status="404") == 1
     assert difference(before, after, total, view="search-by-picture", method="POST", status="302") == 1
     assert difference(before, after, "imagesearch_request_duration_seconds_count", view="results") == 1
-    assert value(after, "imagesearch_requests_in_progress") == 1  # the one that asks
+    assert value(after, "imagesearch_requests_in_progress") == 1  # the request for /metrics itself
 
 
-def test_nothing_that_a_stranger_makes_up_becomes_a_label(client):
+def test_no_input_of_a_client_becomes_a_label(client):
     made_up = "zzz-never-seen"
     for path in (
         f"/{made_up}",
@@ -131,7 +131,7 @@ def test_nothing_that_a_stranger_makes_up_becomes_a_label(client):
     assert value(found, "imagesearch_requests_total", view="none", method="OTHER", status="404") >= 1
 
 
-def test_an_error_of_ours_is_counted_and_leaves_nothing_in_progress(client, monkeypatch):
+def test_a_server_error_is_counted_and_leaves_no_request_in_progress(client, monkeypatch):
     client.raise_request_exception = False
     monkeypatch.setattr("search.views.searching.find", lambda query: 1 / 0)
     before = scrape()
@@ -141,7 +141,7 @@ def test_an_error_of_ours_is_counted_and_leaves_nothing_in_progress(client, monk
     assert value(after, "imagesearch_requests_in_progress") == 1
 
 
-def test_a_request_that_is_asked_again_with_its_body_is_counted_once(rf, caplog):
+def test_a_request_repeated_with_its_body_is_counted_once(rf, caplog):
     def ask_for_the_body(request: Any) -> Any:
         raise BodyWanted
 
@@ -154,14 +154,14 @@ def test_a_request_that_is_asked_again_with_its_body_is_counted_once(rf, caplog)
     assert "/upload/" not in caplog.text
 
 
-def test_what_is_missing_is_counted_by_its_part(client, no_model):
+def test_an_unavailable_part_is_counted_by_its_name(client, no_model):
     before = scrape()
     assert client.get("/search?q=circle").status_code == 503
     after = scrape()
     assert difference(before, after, "imagesearch_unavailable_total", part="model") == 1
 
 
-def test_encodings_and_what_is_remembered_are_counted(client):
+def test_encodings_and_cache_lookups_are_counted(client):
     before = scrape()
     for _ in range(3):
         client.get("/search?q=three+green+stars")
@@ -177,7 +177,7 @@ def test_encodings_and_what_is_remembered_are_counted(client):
     assert value(after, "imagesearch_models_loaded", kind="words", compiled="yes") == 1
 
 
-def test_failures_of_the_storage_are_counted(client, settings):
+def test_storage_failures_are_counted(client, settings):
     before = scrape()
     settings.MEDIA_ROOT.parent.mkdir(exist_ok=True)
     settings.MEDIA_ROOT.write_text("not a folder")
@@ -185,7 +185,7 @@ def test_failures_of_the_storage_are_counted(client, settings):
     assert difference(before, scrape(), "imagesearch_storage_failures_total", where="own") == 1
 
 
-def test_what_the_server_says_of_itself_is_told(monkeypatch):
+def test_figures_of_the_server_process_are_reported(monkeypatch):
     said = {"connections": 7, "kept_bytes": 100, "cut_off": 2,
             "lanes": {"search": {"active": 3, "waiting": 4, "done": 9, "refused": 5}}}  # fmt: skip
     before = scrape()
@@ -198,7 +198,7 @@ def test_what_the_server_says_of_itself_is_told(monkeypatch):
     assert difference(before, after, "imagesearch_requests_refused_total", reason="too slow") == 2
 
 
-def test_what_cannot_be_counted_hinders_no_request(client, monkeypatch):
+def test_a_failure_to_count_does_not_fail_the_request(client, monkeypatch):
     def no_room(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
@@ -212,7 +212,7 @@ def test_what_cannot_be_counted_hinders_no_request(client, monkeypatch):
 # The collection
 
 
-def test_the_collection_is_told_as_the_database_knows_it():
+def test_the_figures_of_the_collection_come_from_the_database():
     an_image()
     an_image(hidden=True)
     an_image(embedding_model="another/model")
@@ -222,11 +222,11 @@ def test_the_collection_is_told_as_the_database_knows_it():
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE search_image")
     found = scrape()
-    told = {name: value(found, f"imagesearch_{name}") for name in (
+    output = {name: value(found, f"imagesearch_{name}") for name in (
         "pictures_hidden", "pictures_pending", "pictures_failed", "pictures_of_other_models", "owed_deletions",
         "index_present", "index_valid", "index_being_built", "database_up",
     )}  # fmt: skip
-    assert told == {
+    assert output == {
         "pictures_hidden": 1, "pictures_pending": 2, "pictures_failed": 1, "pictures_of_other_models": 1,
         "owed_deletions": 1,
         "index_present": 1, "index_valid": 1, "index_being_built": 0, "database_up": 1,
@@ -235,19 +235,19 @@ def test_the_collection_is_told_as_the_database_knows_it():
     assert value(found, "imagesearch_database_bytes") > value(found, "imagesearch_table_bytes") > 0
 
 
-def test_an_index_that_is_missing_is_told():
+def test_a_missing_index_is_reported():
     with connection.cursor() as cursor:
         cursor.execute(f"DROP INDEX {the_index()}")
     assert value(scrape(), "imagesearch_index_present") == 0
 
 
-def test_the_database_is_asked_once_for_many_readers(client, django_assert_num_queries):
+def test_the_database_is_queried_once_for_several_scrapes(client, django_assert_num_queries):
     scrape(client)
     with django_assert_num_queries(0):
         client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
 
 
-def test_a_database_that_is_too_busy_to_count_is_not_away(monkeypatch):
+def test_a_database_too_busy_to_count_is_reported_as_up(monkeypatch):
     monkeypatch.setattr(database_metrics, "_LAST_RUN", "SELECT pg_sleep(9)")
     monkeypatch.setattr(database_metrics, "_PATIENCE", "50ms")
     found = scrape()
@@ -256,7 +256,7 @@ def test_a_database_that_is_too_busy_to_count_is_not_away(monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_without_the_database_the_rest_is_told(database_down):
+def test_without_the_database_the_other_metrics_are_reported(database_down):
     found = scrape()
     assert value(found, "imagesearch_database_up") == 0
     assert value(found, "imagesearch_processes") == 1
@@ -271,7 +271,7 @@ def an_item(name: str, data: bytes) -> Item:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_run_of_ingestion_is_told_when_it_has_ended():
+def test_an_ingestion_run_is_reported_when_it_has_ended():
     ingest([an_item("red.jpg", picture_bytes("red")), an_item("none.jpg", b"no picture")])
     found = scrape()
     pictures = "imagesearch_ingest_last_run_pictures"
@@ -281,7 +281,7 @@ def test_a_run_of_ingestion_is_told_when_it_has_ended():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_run_that_is_under_way_is_told_from_one_that_was_killed(monkeypatch):
+def test_a_run_in_progress_is_distinguished_from_a_killed_one(monkeypatch):
     monkeypatch.setattr("search.ingestion.run_recording.NOTED_EVERY", 0)
     seen: list[dict[Any, float]] = []
     ingest([an_item("red.jpg", picture_bytes("red"))], progress=lambda report: seen.append(scrape()))
@@ -291,14 +291,14 @@ def test_a_run_that_is_under_way_is_told_from_one_that_was_killed(monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_run_that_fails_is_told_as_failed(no_model):
+def test_a_failed_run_is_reported_as_failed(no_model):
     with pytest.raises(Exception, match="model"):
         ingest([an_item("red.jpg", picture_bytes("red"))])
     assert value(scrape(), "imagesearch_ingest_last_run_state", state="failed") == 1
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_dry_run_is_no_run():
+def test_a_dry_run_is_not_recorded():
     ingest([an_item("red.jpg", picture_bytes("red"))], dry_run=True)
     assert not Run.objects.exists()
 
@@ -354,9 +354,9 @@ WITHOUT_DATABASE = {
 }
 
 
-def test_processes_share_what_they_count_and_leave_no_more_files_than_there_were_processes_at_once(tmp_path):
+def test_processes_share_their_counters_and_reuse_files_of_ended_ones(tmp_path):
     def run(*arguments: str) -> list[str]:
-        told = subprocess.run(
+        output = subprocess.run(
             [sys.executable, "-W", "ignore", "-c", SHARED, *arguments],
             cwd=project.BASE_DIR,
             env={**os.environ, **WITHOUT_DATABASE, "METRICS_TOKEN": TOKEN, "TMPDIR": str(tmp_path)},
@@ -364,23 +364,23 @@ def test_processes_share_what_they_count_and_leave_no_more_files_than_there_were
             text=True,
             check=True,
         )
-        return told.stdout.splitlines()
+        return output.stdout.splitlines()
 
-    folder, *told = run()
-    # Each that ended had a request in progress; whoever takes over its slot goes on with its counters.
-    assert told == ["7.0 2.0", "7.0 1.0", "12.0 0.0 True"]
+    folder, *output = run()
+    # Each ended process had a request in progress; the next process in its slot continues its counters.
+    assert output == ["7.0 2.0", "7.0 1.0", "12.0 0.0 True"]
     assert [str(one) for one in tmp_path.iterdir()] == [folder]
     run("leaves")
     assert list(tmp_path.iterdir()) == [], "The folder of the one that was killed is gone, and that of the last."
 
 
-# What is written about them
+# Documentation
 
 DOCS = project.BASE_DIR / "docs"
 
 
-def names_told() -> set[str]:
-    """All names of series that there may be, of histograms too."""
+def metric_names() -> set[str]:
+    """The names of all series, those of histograms included."""
     from search.monitoring import instruments
 
     described = {
@@ -392,24 +392,24 @@ def names_told() -> set[str]:
     return described | {name for name, _labels in scrape() if name.startswith("imagesearch_")}
 
 
-def names_in(text: str) -> set[str]:
+def metric_names_in(text: str) -> set[str]:
     return set(re.findall(r"imagesearch_[a-z_]*[a-z]", text))
 
 
 @pytest.mark.parametrize("file", ["dashboard.json", "alerts.yml"])
-def test_every_metric_of_the_examples_is_there(file):
-    named = names_in((DOCS / "monitoring" / file).read_text())
+def test_the_example_dashboard_and_alerts_use_existing_metrics_only(file):
+    named = metric_names_in((DOCS / "monitoring" / file).read_text())
     assert len(named) > 5
-    assert named <= names_told()
+    assert named <= metric_names()
 
 
-def test_the_page_names_every_metric_and_no_other():
+def test_the_documentation_names_every_metric_and_no_other():
     text = (DOCS / "monitoring.md").read_text()
-    families = {re.sub("_(bucket|sum|count)$", "", name) if "seconds_" in name else name for name in names_told()}
-    assert names_in(text) == families
+    families = {re.sub("_(bucket|sum|count)$", "", name) if "seconds_" in name else name for name in metric_names()}
+    assert metric_names_in(text) == families
 
 
-def test_the_examples_are_what_prometheus_and_grafana_read():
+def test_prometheus_and_grafana_can_read_the_examples():
     dashboard = json.loads((DOCS / "monitoring" / "dashboard.json").read_text())
     assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"]) > 10
     for rule in yaml.safe_load((DOCS / "monitoring" / "alerts.yml").read_text())["groups"][0]["rules"]:

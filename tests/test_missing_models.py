@@ -1,5 +1,4 @@
-"""A folder of a model that is not there, or only half: the site starts, is browsed and curated, and says what to do
-about it."""
+"""A missing or incomplete model folder: the site starts, pages and curation work, and errors say what to do."""
 
 import shutil
 import threading
@@ -40,8 +39,8 @@ def empty(folder: Path) -> Path:
     return folder / "empty"
 
 
-def half_there(folder: Path) -> Path:
-    """As a cache of the hub whose large files were not kept: links that lead nowhere."""
+def incomplete(folder: Path) -> Path:
+    """As in a cache of the hub that lost its large files: dangling links."""
     half = shutil.copytree(demo.TEXT_MODEL, folder / "half", copy_function=shutil.copyfile)
     (half / "model.safetensors").unlink()
     for name in ("model.safetensors", "tokenizer.json", "config.json"):
@@ -55,9 +54,9 @@ def a_file(folder: Path) -> Path:
     return folder / "file"
 
 
-@pytest.fixture(params=[missing, empty, half_there, a_file])
+@pytest.fixture(params=[missing, empty, incomplete, a_file])
 def broken(settings: Any, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
-    """Both models are such a folder, and nothing is compiled of them."""
+    """Both models are such a folder, and nothing is compiled."""
     folder: Path = request.param(tmp_path)
     settings.EMBEDDING_IMAGE_MODEL = settings.EMBEDDING_TEXT_MODEL = str(folder)
     forget_models()
@@ -69,7 +68,7 @@ def broken(settings: Any, request: pytest.FixtureRequest, tmp_path: Path) -> Ite
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("broken")
-def test_the_site_starts_and_is_browsed_and_curated(client: Client, as_carol: Client) -> None:
+def test_the_site_starts_and_browsing_and_curation_work(client: Client, as_carol: Client) -> None:
     image = stored_image(title="holiday", vector=a_vector(1), embedding_model="somebody/a-model")
     load_before_forking()  # as the server does
     call_command("check")
@@ -82,7 +81,7 @@ def test_the_site_starts_and_is_browsed_and_curated(client: Client, as_carol: Cl
 
 
 @pytest.mark.django_db
-def test_what_needs_a_model_answers_503_with_words(client: Client, as_carol: Client, broken: Path) -> None:
+def test_requests_that_need_a_model_get_503_with_the_reason(client: Client, as_carol: Client, broken: Path) -> None:
     an_image("holiday")
     asked = [client.get("/search", {"q": "red star"}), client.post("/search/picture", {"picture": picture_file()})]
     for answer in asked:
@@ -99,7 +98,7 @@ def test_what_needs_a_model_answers_503_with_words(client: Client, as_carol: Cli
 
 
 @pytest.mark.django_db
-def test_readiness_says_which_and_what_to_do(client: Client, broken: Path) -> None:
+def test_readiness_names_the_broken_model_and_the_fix(client: Client, broken: Path) -> None:
     client.get("/readyz")
     for thread in threading.enumerate():
         if thread.name == "model-loading":
@@ -113,7 +112,7 @@ def test_readiness_says_which_and_what_to_do(client: Client, broken: Path) -> No
 
 
 @pytest.mark.django_db
-def test_a_folder_that_is_whole_again_is_used_and_its_rows_are_found(
+def test_a_repaired_folder_is_used_again_and_its_rows_are_found(
     client: Client, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     an_image("holiday", vector=a_vector(1))
@@ -139,17 +138,17 @@ def test_a_folder_that_is_whole_again_is_used_and_its_rows_are_found(
         forget_models()
 
 
-def test_a_name_that_no_hub_can_have_is_not_at_hand(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_that_the_hub_can_not_have_is_not_available(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "hub_in_reach", lambda: False)
     settings.EMBEDDING_IMAGE_MODEL = "/no/such/folder"
     assert not models_available()
 
 
-# Whether it is compiled
+# Compilation
 
 
-def ended(code: int, complaints: str) -> type:
-    """A process that ended so."""
+def ended_process(code: int, complaints: str) -> type:
+    """A process that has ended with this code and output."""
 
     class Ended:
         returncode = code
@@ -164,25 +163,27 @@ def ended(code: int, complaints: str) -> type:
 
 
 @pytest.mark.django_db
-def test_it_is_told_how_fast_what_is_compiled_encodes(client: Client) -> None:
+def test_readiness_reports_the_speed_of_compiled_models(client: Client) -> None:
     text_encoder()
 
-    told = client.get("/readyz").json()
+    reported = client.get("/readyz").json()
 
-    assert told["encoding of words"].startswith("compiled (")
-    assert "ms a query, where torch " in told["encoding of words"]
-    assert told["encoding of pictures"].startswith("compiled (")
+    assert reported["encoding of words"].startswith("compiled (")
+    assert "ms a query, where torch " in reported["encoding of words"]
+    assert reported["encoding of pictures"].startswith("compiled (")
 
 
 @pytest.mark.django_db
-def test_it_is_told_why_models_are_not_compiled(
+def test_readiness_says_why_models_are_not_compiled(
     client: Client, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.undo()  # of what keeps other tests from compiling
+    monkeypatch.undo()  # of the patch that keeps tests from compiling
     settings.MODELS_DIR, settings.COMPILE_MODELS = tmp_path / "models", True
     monkeypatch.setattr(background_compiling, "_compiler", None)
     monkeypatch.setattr(
-        background_compiling.subprocess, "Popen", ended(1, "CommandError: [Errno 13]\nPermission denied: '/app/var'\n")
+        background_compiling.subprocess,
+        "Popen",
+        ended_process(1, "CommandError: [Errno 13]\nPermission denied: '/app/var'\n"),
     )
     forget_models()
     try:
@@ -191,9 +192,9 @@ def test_it_is_told_why_models_are_not_compiled(
         for thread in threading.enumerate():
             if thread.name == "model-compiling":
                 thread.join(60)
-        told = client.get("/readyz").json()["encoding of words"]
-        assert told.startswith("not compiled, which is slower and takes 350 MB more in each process: ")
-        assert told.endswith("CommandError: [Errno 13] Permission denied: '/app/var'")
+        reported = client.get("/readyz").json()["encoding of words"]
+        assert reported.startswith("not compiled, which is slower and takes 350 MB more in each process: ")
+        assert reported.endswith("CommandError: [Errno 13] Permission denied: '/app/var'")
 
         settings.COMPILE_MODELS = False
         assert encoding()["pictures"].endswith("COMPILE_MODELS is off")

@@ -1,4 +1,4 @@
-"""Models that are no CLIP: which are used, that a text has one vector whatever computes it, and which are refused."""
+"""Models other than CLIP: which are supported, equal vectors of a text from every backend, and which are refused."""
 
 from collections.abc import Callable, Iterator
 from io import BytesIO
@@ -42,7 +42,7 @@ def folder_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
         if kind not in made:
             torch.manual_seed(5)
             model, processor = KINDS[kind]()
-            with torch.no_grad():  # as they are made, all texts look nearly alike to some
+            with torch.no_grad():  # with initial weights, some kinds give nearly equal vectors for all texts
                 for weights in model.parameters():
                     weights.mul_(5 if weights.dim() > 1 else 1)
             made[kind] = saved(base / kind.replace(" ", "-"), model, processor)
@@ -53,13 +53,13 @@ def folder_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
 
 @pytest.fixture(autouse=True)
 def _float32(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The processor has no bfloat16, in which vectors agree a little less."""
+    """The processor has no bfloat16, in which vectors differ slightly more."""
     monkeypatch.setattr("search.embedding.torch_encoders._has_bfloat16", lambda device: False)
     yield
     forget_models()
 
 
-def same(one: Vectors, other: Vectors) -> bool:
+def nearly_equal(one: Vectors, other: Vectors) -> bool:
     """Whether vectors are the same to numerical precision."""
     return one.shape == other.shape and bool(np.abs(one - other).max() < 1e-5)
 
@@ -80,12 +80,12 @@ def test_a_text_has_one_vector_alone_in_a_batch_and_compiled(
     tokenizer.save(str(tmp_path / "tokenizer.json"))
     compiled = CompiledTexts(tmp_path)
 
-    assert same(together, np.concatenate([encoder.encode_texts([text]) for text in TEXTS]))
-    assert same(together, compiled.encode_texts(TEXTS))
+    assert nearly_equal(together, np.concatenate([encoder.encode_texts([text]) for text in TEXTS]))
+    assert nearly_equal(together, compiled.encode_texts(TEXTS))
     assert (together @ together.T)[~np.eye(len(TEXTS), dtype=bool)].max() < 0.9999
 
 
-def test_texts_of_siglip_are_padded_to_64_and_keep_the_mask_that_the_tokenizer_gives(
+def test_siglip_texts_are_padded_to_64_and_keep_the_attention_mask_of_the_tokenizer(
     folder_of: Callable[[str], Path],
 ) -> None:
     import torch
@@ -99,13 +99,13 @@ def test_texts_of_siglip_are_padded_to_64_and_keep_the_mask_that_the_tokenizer_g
             wanted = model[0].model.get_text_features(**inputs).pooler_output.numpy()
         vectors[kind] = wanted / np.linalg.norm(wanted)
 
-        assert same(loading.torch_texts(str(folder_of(kind))).encode_texts(["red star"]), vectors[kind])
+        assert nearly_equal(loading.torch_texts(str(folder_of(kind))).encode_texts(["red star"]), vectors[kind])
 
-    assert not same(*vectors.values())
+    assert not nearly_equal(*vectors.values())
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_pictures_are_cut_ahead_and_have_the_vectors_that_the_library_gives(
+def test_pictures_cropped_in_advance_have_the_vectors_of_the_library(
     folder_of: Callable[[str], Path], tmp_path: Path, kind: str
 ) -> None:
     from search.embedding.openvino_encoders import CompiledPictures, save
@@ -131,7 +131,7 @@ def test_pictures_are_cut_ahead_and_have_the_vectors_that_the_library_gives(
 
 
 @pytest.mark.parametrize(("shortest", "squeezed"), [(32, False), (0, True)])
-def test_the_middle_of_a_wide_picture_is_a_window_of_its_own_where_the_whole_is_squeezed(
+def test_the_middle_of_a_wide_picture_is_an_extra_window_if_the_model_squeezes_pictures(
     shortest: int, squeezed: bool
 ) -> None:
     data = BytesIO()
@@ -152,7 +152,7 @@ def test_the_middle_of_a_wide_picture_is_a_window_of_its_own_where_the_whole_is_
 
 
 @pytest.mark.django_db
-def test_with_other_files_of_the_tokenizer_words_are_encoded_anew(
+def test_words_are_encoded_again_after_a_change_of_the_tokenizer(
     settings: Any, folder_of: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = folder_of("SigLIP")
@@ -166,65 +166,63 @@ def test_with_other_files_of_the_tokenizer_words_are_encoded_anew(
     try:
         forget_identities(), forget_models()
 
-        assert not same(text_vector("red star"), before)
+        assert not nearly_equal(text_vector("red star"), before)
         assert fingerprint_of(str(folder)) != known
-        assert text_model() == name  # pictures have the vectors that they had
+        assert text_model() == name  # stored vectors of pictures stay valid
     finally:
         config.write_text(kept)
         forget_identities()
 
 
-# What is refused
+# Refused models
 
 
-def refused(load: Callable[[str], Any], folder: Path, reason: str) -> None:
+def expect_refusal(load: Callable[[str], Any], folder: Path, reason: str) -> None:
     with pytest.raises(ModelUnavailable, match=reason):
         load(str(folder))
 
 
 @pytest.mark.parametrize("save_as", [as_downloaded, saved])
-def test_a_model_whose_towers_share_no_space_is_refused(tmp_path: Path, save_as: Callable[..., Path]) -> None:
+def test_a_model_without_a_shared_space_is_refused(tmp_path: Path, save_as: Callable[..., Path]) -> None:
     folder = save_as(tmp_path / "blip-2", *model_folders.blip_2())
 
-    refused(loading.torch_pictures, folder, "features of pictures that share no space with any words")
-    refused(loading.torch_texts, folder, "its vectors of words and of pictures are in different spaces")
+    expect_refusal(loading.torch_pictures, folder, "features of pictures that share no space with any words")
+    expect_refusal(loading.torch_texts, folder, "its vectors of words and of pictures are in different spaces")
 
 
 @pytest.mark.parametrize(
     ("dimensions", "doubt"), [(512, "were hardly trained for one space"), (64, "64 dimensions for words")]
 )
-def test_models_of_a_pair_that_hardly_belong_together_are_told_when_they_are_downloaded(
+def test_download_models_warns_about_a_pair_without_a_shared_space(
     settings: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], dimensions: int, doubt: str
 ) -> None:
     settings.EMBEDDING_TEXT_MODEL = str(words_folder(tmp_path / "words", dimensions))
 
     call_command("download_models")
 
-    told = capsys.readouterr()
-    assert told.out.count("on this machine") == 2
-    assert doubt in told.err
+    output = capsys.readouterr()
+    assert output.out.count("on this machine") == 2
+    assert doubt in output.err
 
 
-def test_a_model_that_sees_alone_is_refused(tmp_path: Path) -> None:
-    refused(loading.torch_pictures, as_downloaded(tmp_path / "dino", *model_folders.dino()), "share no space")
+def test_an_image_model_without_text_is_refused(tmp_path: Path) -> None:
+    expect_refusal(loading.torch_pictures, as_downloaded(tmp_path / "dino", *model_folders.dino()), "share no space")
 
 
-def test_a_model_that_reads_alone_is_taken_for_words_and_refused_for_pictures(tmp_path: Path) -> None:
+def test_a_text_model_is_accepted_for_words_and_refused_for_pictures(tmp_path: Path) -> None:
     folder = words_folder(tmp_path / "words", 64)
 
     assert loading.torch_texts(str(folder)).dimensions == 64
-    refused(loading.torch_pictures, folder, "it sees no pictures")
+    expect_refusal(loading.torch_pictures, folder, "it sees no pictures")
 
 
 @pytest.mark.parametrize(
     "missing", ["visual_projection.weight", "text_projection.weight", "vision_model.post_layernorm.bias"]
 )
-def test_a_model_that_lacks_weights_of_its_towers_is_refused_since_they_would_be_random(
-    tmp_path: Path, missing: str
-) -> None:
+def test_a_model_with_missing_weights_is_refused(tmp_path: Path, missing: str) -> None:
     folder = clip_folder(tmp_path / "clip", 64)
     weights = load_file(folder / "model.safetensors")
     del weights[missing]
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 
-    refused(loading.torch_pictures, folder, f"lack weights, which would be random: {missing}")
+    expect_refusal(loading.torch_pictures, folder, f"lack weights, which would be random: {missing}")

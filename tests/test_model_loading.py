@@ -1,4 +1,4 @@
-"""Models are loaded late, once, and what can't be loaded is told in seconds with what to do."""
+"""Models are loaded late and once; a failure to load is reported within seconds, with what to do."""
 
 import os
 import shutil
@@ -44,7 +44,7 @@ RED = PILImage.new("RGB", (64, 48), "red")
 
 @pytest.fixture
 def unloaded(settings: Any) -> Iterator[None]:
-    """No model is loaded yet, nor is one compiled, and the next test has its own."""
+    """No model is loaded or compiled yet, and the next test loads its own."""
     settings.COMPILE_MODELS = False
     forget_models()
     yield
@@ -52,7 +52,7 @@ def unloaded(settings: Any) -> Iterator[None]:
 
 
 class Clock:
-    """`time`, as far as the loading asks it."""
+    """The part of `time` that loading uses."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -70,7 +70,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the models that were loaded, load by load."""
+    """The names of the loaded models, in order."""
     loaded: list[str] = []
     load_model = loading.load_model
 
@@ -83,7 +83,7 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def without_database(folder: Path) -> dict[str, str]:
-    """Variables with which a process starts that needs neither a database nor the models of this machine."""
+    """Environment of a process that needs neither a database nor this machine's models."""
     return {
         "DATABASE_URL": "postgres://nobody@localhost/none",
         "DATA_DIR": str(folder),
@@ -95,7 +95,7 @@ def without_database(folder: Path) -> dict[str, str]:
     }
 
 
-# Late
+# Late loading
 
 
 IMPORTED = """
@@ -112,7 +112,7 @@ print("heavy:", *sorted(heavy))
 @pytest.mark.parametrize(
     "work", ["resolve('/')", "call_command('check')", "call_command('makemigrations', check=True, dry_run=True)"]
 )
-def test_what_needs_no_vector_starts_without_torch(tmp_path: Path, work: str) -> None:
+def test_commands_without_vectors_start_without_torch(tmp_path: Path, work: str) -> None:
     ended = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", IMPORTED.format(work=work)],
         check=False,
@@ -128,7 +128,7 @@ def test_what_needs_no_vector_starts_without_torch(tmp_path: Path, work: str) ->
 
 
 @pytest.mark.usefixtures("unloaded")
-def test_a_model_waits_until_a_vector_is_needed(loads: list[str]) -> None:
+def test_a_model_is_loaded_when_the_first_vector_is_needed(loads: list[str]) -> None:
     assert status() == {"pictures": "waiting", "words": "waiting"}
 
     text_encoder()
@@ -137,11 +137,11 @@ def test_a_model_waits_until_a_vector_is_needed(loads: list[str]) -> None:
     assert loads == [str(demo.TEXT_MODEL)]
 
 
-# Once
+# Loading once
 
 
 @pytest.mark.usefixtures("unloaded")
-def test_threads_that_ask_at_once_get_the_one_model_that_is_loaded(loads: list[str]) -> None:
+def test_concurrent_callers_get_the_same_model(loads: list[str]) -> None:
     together = threading.Barrier(8)
 
     def ask(number: int) -> object:
@@ -156,7 +156,7 @@ def test_threads_that_ask_at_once_get_the_one_model_that_is_loaded(loads: list[s
 
 
 @pytest.mark.usefixtures("unloaded")
-def test_it_says_loading_while_it_loads(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_status_is_loading_while_a_model_loads(monkeypatch: pytest.MonkeyPatch) -> None:
     go_on, begun = threading.Event(), threading.Event()
     load_model = loading.load_model
 
@@ -177,7 +177,7 @@ def test_it_says_loading_while_it_loads(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.usefixtures("unloaded")
-def test_warming_up_loads_the_model_for_words_in_the_background() -> None:
+def test_warming_up_loads_the_text_model_in_the_background() -> None:
     warm_up()
     for thread in threading.enumerate():
         if thread.name == "model-loading":
@@ -186,7 +186,7 @@ def test_warming_up_loads_the_model_for_words_in_the_background() -> None:
     assert status() == {"pictures": "waiting", "words": "ready"}
 
 
-def test_threads_that_encode_at_once_get_the_vectors_of_their_own_texts() -> None:
+def test_concurrent_callers_get_the_vectors_of_their_own_texts() -> None:
     texts = ["red star", "blue circle", "three green squares", "노란 별", "a yellow heart at the top"] * 4
     alone = [text_encoder().encode_texts([text])[0] for text in texts]
 
@@ -196,10 +196,10 @@ def test_threads_that_encode_at_once_get_the_vectors_of_their_own_texts() -> Non
     assert np.allclose(alone, together, atol=1e-5)
 
 
-# What they give
+# Vectors
 
 
-def test_vectors_come_in_the_order_given_whatever_the_batch() -> None:
+def test_vectors_keep_the_given_order_whatever_the_batch() -> None:
     colours = ["red", "green", "blue", "white", "black"] * 8
     pictures = [PILImage.new("RGB", (64 + number, 48), colour) for number, colour in enumerate(colours)]
 
@@ -211,7 +211,7 @@ def test_vectors_come_in_the_order_given_whatever_the_batch() -> None:
         assert vectors[number] @ picture_encoder().encode_pictures([pictures[number]])[0] > 0.999
 
 
-def test_nothing_in_gives_nothing_out() -> None:
+def test_an_empty_input_gives_an_empty_output() -> None:
     assert picture_encoder().encode_pictures([]).shape == (0, 512)
     assert text_encoder().encode_texts([]).shape == (0, 512)
 
@@ -224,13 +224,13 @@ def test_a_picture_of_one_pixel_and_a_text_of_a_thousand_characters_have_vectors
 # Failures
 
 
-def test_a_folder_that_is_no_model_is_told_with_what_to_do(no_model: Path) -> None:
-    with pytest.raises(ModelUnavailable) as told:
+def test_a_folder_without_a_model_is_reported_with_what_to_do(no_model: Path) -> None:
+    with pytest.raises(ModelUnavailable) as errors_raised:
         text_encoder()
 
     for words in (str(no_model), "sentence-transformers", "EMBEDDING_IMAGE_MODEL", "EMBEDDING_TEXT_MODEL"):
-        assert words in str(told.value)
-    assert status()["words"] == str(told.value)
+        assert words in str(errors_raised.value)
+    assert status()["words"] == str(errors_raised.value)
     with pytest.raises(CommandError):
         call_command("download_models")
 
@@ -247,14 +247,14 @@ def test_a_model_with_a_broken_file_is_unavailable(settings: Any, tmp_path: Path
 
 
 @pytest.mark.usefixtures("unloaded")
-def test_a_model_of_words_that_shall_see_pictures_is_unavailable(settings: Any) -> None:
+def test_a_text_model_configured_for_pictures_is_unavailable(settings: Any) -> None:
     settings.EMBEDDING_IMAGE_MODEL = str(demo.TEXT_MODEL)
 
     with pytest.raises(ModelUnavailable, match="EMBEDDING_IMAGE_MODEL"):
         picture_encoder()
 
 
-def test_a_failure_is_remembered_and_tried_again_after_a_while(
+def test_a_failure_is_cached_and_retried_after_a_while(
     no_model: Path,
     settings: Any,
     clock: Clock,
@@ -275,16 +275,17 @@ def test_a_failure_is_remembered_and_tried_again_after_a_while(
     assert status()["words"] == "ready"
 
 
-def test_a_remembered_failure_holds_on_to_no_one_who_asked(no_model: Path) -> None:
-    told = []
+def test_a_cached_failure_keeps_no_reference_to_its_callers(no_model: Path) -> None:
+    errors_raised = []
     for _ in range(3):
         with pytest.raises(ModelUnavailable) as refused:
             text_encoder()
-        told.append(refused.value)
+        errors_raised.append(refused.value)
 
-    # One exception raised again and again gathers the frames, and with them the uploads, of all its requests.
-    assert len({id(error) for error in told}) == 3
-    assert len({str(error) for error in told}) == 1
+    # If one exception were raised repeatedly, it would collect the frames of all its requests, and with them the
+    # uploads.
+    assert len({id(error) for error in errors_raised}) == 3
+    assert len({str(error) for error in errors_raised}) == 1
 
 
 # The hub
@@ -292,7 +293,7 @@ def test_a_remembered_failure_holds_on_to_no_one_who_asked(no_model: Path) -> No
 
 @contextmanager
 def silent_server() -> Iterator[int]:
-    """A port that takes connections and never answers."""
+    """A port that accepts connections and never responds."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen()
@@ -331,7 +332,7 @@ print("ends", flush=True)
 """
 
 
-def test_a_command_ends_after_what_it_has_in_hand_of_a_compiled_model_and_not_beneath_it(tmp_path: Path) -> None:
+def test_a_command_waits_for_the_use_of_a_compiled_model_before_it_exits(tmp_path: Path) -> None:
     ended = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", ENDS],
         cwd=project.BASE_DIR,
@@ -343,7 +344,7 @@ def test_a_command_ends_after_what_it_has_in_hand_of_a_compiled_model_and_not_be
     assert (ended.returncode, ended.stdout.splitlines()) == (0, ["ends", "used somebody/some-model"]), ended.stderr
 
 
-def asked_for_a_model(hub: str, folder: Path) -> subprocess.Popen[str]:
+def process_that_loads_a_model(hub: str, folder: Path) -> subprocess.Popen[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
     return subprocess.Popen(
         [sys.executable, "-W", "ignore", "-c", ASK],
@@ -355,13 +356,13 @@ def asked_for_a_model(hub: str, folder: Path) -> subprocess.Popen[str]:
     )
 
 
-def test_a_hub_out_of_reach_is_told_within_seconds(tmp_path: Path) -> None:
+def test_an_unreachable_hub_is_reported_within_seconds(tmp_path: Path) -> None:
     with silent_server() as port:
-        silent = asked_for_a_model(f"http://127.0.0.1:{port}", tmp_path / "one")
-        closed = asked_for_a_model(f"http://127.0.0.1:{free_port()}", tmp_path / "other")
-        told = [process.communicate(timeout=120) for process in (silent, closed)]
+        silent = process_that_loads_a_model(f"http://127.0.0.1:{port}", tmp_path / "one")
+        closed = process_that_loads_a_model(f"http://127.0.0.1:{free_port()}", tmp_path / "other")
+        errors_raised = [process.communicate(timeout=120) for process in (silent, closed)]
 
-    for words, errors in told:
+    for words, errors in errors_raised:
         seconds, _, message = words.partition(" ")
         assert seconds, errors
         assert float(seconds) < hub.HUB_PATIENCE + 10  # the hub's library would wait for minutes
@@ -369,7 +370,7 @@ def test_a_hub_out_of_reach_is_told_within_seconds(tmp_path: Path) -> None:
         assert "download_models" in message
 
 
-def test_models_are_at_hand_when_they_are_folders_or_the_hub_answers(
+def test_models_are_available_as_folders_or_from_a_reachable_hub(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from huggingface_hub import constants
@@ -386,7 +387,7 @@ def test_models_are_at_hand_when_they_are_folders_or_the_hub_answers(
         assert not models_available()
 
 
-def test_a_hub_that_is_switched_off_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_offline_mode_the_hub_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     from huggingface_hub import constants
 
     def asked(*args: Any, **options: Any) -> None:
@@ -401,8 +402,8 @@ def test_a_hub_that_is_switched_off_is_not_asked(monkeypatch: pytest.MonkeyPatch
 # Precision
 
 
-class Disagreeing:
-    """Stands for a model whose bfloat16 vectors are not those that float32 gives: no real one at hand does that."""
+class DisagreeingModel:
+    """Replaces a model whose bfloat16 vectors differ from those in float32: no available real model has this."""
 
     def __init__(self, half: Sequence[float]) -> None:
         import torch
@@ -410,7 +411,7 @@ class Disagreeing:
         self.device = torch.device("cpu")
         self.half = half
 
-    def eval(self) -> "Disagreeing":
+    def eval(self) -> "DisagreeingModel":
         return self
 
     def __len__(self) -> int:
@@ -428,7 +429,7 @@ class Disagreeing:
 
 @pytest.fixture
 def bfloat16_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The processor multiplies bfloat16 itself; where this one doesn't, torch does it in software."""
+    """The processor multiplies bfloat16 natively; otherwise torch computes it in software."""
     from search.embedding import torch_encoders as encoders
 
     monkeypatch.setattr(encoders, "_has_bfloat16", lambda device: True)
@@ -436,17 +437,17 @@ def bfloat16_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("bfloat16_hardware")
-def test_bfloat16_that_is_slower_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bfloat16_is_not_used_if_it_is_slower(monkeypatch: pytest.MonkeyPatch) -> None:
     from search.embedding import torch_encoders as encoders
 
     monkeypatch.setattr(encoders, "least_seconds", lambda ways, budget: {"float32": 1.0, "bfloat16": 41.0})
 
-    assert not encoders.SentencePictures(Disagreeing([1.0, 0.01])).half  # type: ignore[arg-type]
-    assert not encoders.SentenceTexts(Disagreeing([1.0, 0.01])).half  # type: ignore[arg-type]
+    assert not encoders.SentencePictures(DisagreeingModel([1.0, 0.01])).half  # type: ignore[arg-type]
+    assert not encoders.SentenceTexts(DisagreeingModel([1.0, 0.01])).half  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("bfloat16_hardware")
-def test_bfloat16_is_used_where_it_agrees() -> None:
+def test_bfloat16_is_used_if_it_agrees() -> None:
     from search.embedding.torch_encoders import SentencePictures, open_model
 
     encoder = SentencePictures(open_model(str(demo.IMAGE_MODEL), local_files_only=True))
@@ -455,7 +456,7 @@ def test_bfloat16_is_used_where_it_agrees() -> None:
     encoder.half = True
     half = encoder.encode_pictures([RED])
 
-    assert SentencePictures(Disagreeing([1.0, 0.01])).half  # type: ignore[arg-type]
+    assert SentencePictures(DisagreeingModel([1.0, 0.01])).half  # type: ignore[arg-type]
     assert float((full * half).sum()) > 0.99
     assert not (full == half).all()
     assert np.linalg.norm(half, axis=1) == pytest.approx([1], abs=1e-5)
@@ -463,17 +464,17 @@ def test_bfloat16_is_used_where_it_agrees() -> None:
 
 @pytest.mark.usefixtures("bfloat16_hardware")
 @pytest.mark.parametrize("half", [[0.99, 0.14], [0.0, 1.0], [-1.0, 0.0], [float("nan"), 0.0], [0.0, 0.0]])
-def test_float32_is_kept_where_bfloat16_gives_other_vectors(half: list[float]) -> None:
+def test_float32_is_kept_if_bfloat16_gives_other_vectors(half: list[float]) -> None:
     from search.embedding.torch_encoders import SentencePictures
 
-    encoder = SentencePictures(Disagreeing(half))  # type: ignore[arg-type]
+    encoder = SentencePictures(DisagreeingModel(half))  # type: ignore[arg-type]
 
     assert not encoder.half
     assert encoder.encode_pictures([RED])[0][0] == 1
 
 
 @pytest.mark.usefixtures("bfloat16_hardware")
-def test_words_are_encoded_in_bfloat16_where_it_agrees_and_in_float32_where_not() -> None:
+def test_words_are_encoded_in_bfloat16_if_it_agrees_and_else_in_float32() -> None:
     from search.embedding.torch_encoders import SentenceTexts, open_model
 
     encoder = SentenceTexts(open_model(str(demo.TEXT_MODEL), local_files_only=True))
@@ -483,18 +484,18 @@ def test_words_are_encoded_in_bfloat16_where_it_agrees_and_in_float32_where_not(
     encoder.half = True
 
     assert float((full * encoder.encode_texts(["red star"])).sum()) > 0.99
-    assert not SentenceTexts(Disagreeing([0.0, 1.0])).half  # type: ignore[arg-type]
+    assert not SentenceTexts(DisagreeingModel([0.0, 1.0])).half  # type: ignore[arg-type]
 
 
-def test_float32_is_kept_where_the_processor_lacks_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_float32_is_kept_on_a_processor_without_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
     from search.embedding import torch_encoders as encoders
 
     monkeypatch.setattr(encoders, "_has_bfloat16", lambda device: False)
 
-    assert not encoders.SentencePictures(Disagreeing([1.0, 0.0])).half  # type: ignore[arg-type]
+    assert not encoders.SentencePictures(DisagreeingModel([1.0, 0.0])).half  # type: ignore[arg-type]
 
 
-# Pictures that are cut ahead
+# Pictures cropped in advance
 
 
 def demo_pictures() -> Any:
@@ -504,7 +505,7 @@ def demo_pictures() -> Any:
 
 
 @pytest.mark.parametrize("bfloat16", [True, False])
-def test_cut_pictures_have_the_vectors_that_the_library_gives_to_whole_ones(
+def test_pictures_cropped_in_advance_have_the_vectors_of_the_library(
     monkeypatch: pytest.MonkeyPatch, bfloat16: bool
 ) -> None:
     from search.embedding import torch_encoders as encoders
@@ -516,7 +517,7 @@ def test_cut_pictures_have_the_vectors_that_the_library_gives_to_whole_ones(
     assert encoder.window
     cut = [cut_out(picture, *encoder.window) for picture in drawings]
 
-    # The library is needed no more: neither to prepare pictures nor to encode them.
+    # The library is no longer needed, neither to prepare pictures nor to encode them.
     exact = encoder.exactly(drawings)
     monkeypatch.setattr(encoder.model, "encode", lambda *args, **options: pytest.fail("the library was asked"))
     vectors = encoder.encode_pictures(cut)
@@ -527,12 +528,12 @@ def test_cut_pictures_have_the_vectors_that_the_library_gives_to_whole_ones(
     assert np.allclose(encoder.encode_pictures(drawings), vectors)
 
 
-def test_the_library_does_it_all_where_cutting_ahead_gives_other_vectors(
+def test_the_library_prepares_pictures_if_cropping_in_advance_gives_other_vectors(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     from search.embedding.pixels import Window
 
-    # As if a newer library cut out another part than we do.
+    # As if a newer library cropped differently from our code.
     monkeypatch.setattr(Window, "cut", lambda window, picture: picture.resize((window.side,) * 2).rotate(90))
     with caplog.at_level("INFO", logger="search"):
         encoder = demo_pictures()
@@ -543,10 +544,10 @@ def test_the_library_does_it_all_where_cutting_ahead_gives_other_vectors(
     assert "encoding cut pictures is not used: mean cosine" in caplog.text
 
 
-def test_the_library_prepares_pictures_for_a_model_that_is_no_clip() -> None:
+def test_the_library_prepares_pictures_for_a_model_other_than_clip() -> None:
     from search.embedding.torch_encoders import SentencePictures
 
-    encoder = SentencePictures(Disagreeing([1.0, 0.0]))  # type: ignore[arg-type]
+    encoder = SentencePictures(DisagreeingModel([1.0, 0.0]))  # type: ignore[arg-type]
 
     assert encoder.window is None
 
@@ -561,7 +562,7 @@ def test_the_demo_model_is_known_by_its_folder(settings: Any) -> None:
     assert active_model() == "sentence-transformers/clip-ViT-B-32"
 
 
-def test_a_folder_is_named_by_what_is_in_it_wherever_it_lies(settings: Any, tmp_path: Path) -> None:
+def test_the_name_of_a_model_folder_depends_on_its_contents_only(settings: Any, tmp_path: Path) -> None:
     copies = [tmp_path / place / demo.IMAGE_MODEL.name for place in ("here", "there", "trained-anew")]
     for copy in copies:
         shutil.copytree(demo.IMAGE_MODEL, copy, copy_function=shutil.copyfile)
@@ -579,7 +580,7 @@ def test_a_folder_is_named_by_what_is_in_it_wherever_it_lies(settings: Any, tmp_
     assert all(name.startswith(f"{demo.IMAGE_MODEL.name}@") for name in names)
 
 
-def test_download_models_tries_both_and_names_them(capsys: pytest.CaptureFixture[str]) -> None:
+def test_download_models_loads_both_and_names_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert download_models() == ([str(demo.IMAGE_MODEL), str(demo.TEXT_MODEL)], "")
 
     call_command("download_models")

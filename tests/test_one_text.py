@@ -1,4 +1,4 @@
-"""Text is one text: whichever way it comes in and however its letters are put together, it is found in NFC."""
+"""Unicode normalisation: text from any source is stored and found in NFC."""
 
 import json
 import unicodedata
@@ -34,11 +34,11 @@ def nfd(text: str) -> str:
 
 
 @pytest.fixture(autouse=True)
-def _asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def _text_vector(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(query_vector, "text_vector", lambda words: a_vector(1))
 
 
-def found(**filters: Any) -> list[str]:
+def titles_found(**filters: Any) -> list[str]:
     return [image.title for image in find(SearchQuery(filters=Filters.from_params(filters))).images]
 
 
@@ -84,7 +84,7 @@ def written_in_bulk(alice: Client, folder: Path) -> None:
         written_in_bulk,
     ],
 )
-def test_text_in_a_macs_spelling_is_kept_composed_and_found_in_either(
+def test_decomposed_text_is_stored_composed_and_found_in_either_form(
     as_alice: Client, tmp_path: Path, came_in: Callable[[Client, Path], None]
 ) -> None:
     came_in(as_alice, tmp_path)
@@ -92,12 +92,12 @@ def test_text_in_a_macs_spelling_is_kept_composed_and_found_in_either(
     image = Image.objects.get()
     assert (image.title, image.tags) == (TITLE, [TAG])
     for spelled in (TAG, nfd(TAG)):
-        assert found(tag=[spelled]) == [TITLE]
+        assert titles_found(tag=[spelled]) == [TITLE]
     for query in ('"zürich"', nfd('"zürich"'), '"제주도"', nfd('"제주도"')):
         assert [one.title for one in find(SearchQuery.from_params({"q": [query]})).images] == [TITLE], query
 
 
-def test_the_number_beside_a_filter_is_what_its_link_finds(client: Client) -> None:
+def test_the_count_of_a_filter_is_the_number_of_its_results(client: Client) -> None:
     an_image("one", tags=[nfd("café"), " sea\x07  side "], licence="CC\u00a0BY  4.0")
     query = SearchQuery.from_params({})
 
@@ -108,7 +108,7 @@ def test_the_number_beside_a_filter_is_what_its_link_finds(client: Client) -> No
             assert page.found == choice.count == 1, choice.value
 
 
-def test_a_curators_words_are_kept_composed(as_carol: Client) -> None:
+def test_texts_of_curators_are_stored_composed(as_carol: Client) -> None:
     image = an_image("One")
     fields = {"title": nfd(TITLE), "description": nfd("é\né"), "tags": nfd(f"{TAG}, {TAG}"), "licence": nfd("é")}
     as_carol.post(reverse("admin:search_image_change", args=[image.pk]), fields)
@@ -119,14 +119,14 @@ def test_a_curators_words_are_kept_composed(as_carol: Client) -> None:
     assert image.tags == [TAG, "émeraude"]
 
 
-def test_a_curator_finds_in_either_spelling(as_carol: Client) -> None:
+def test_curators_find_text_in_either_form(as_carol: Client) -> None:
     an_image(TITLE, tags=[TAG])
     for spelled in (str, nfd):
         for asked in ({"q": spelled("zürich")}, {"q": spelled("제주도")}, {"tag": spelled(TAG)}):
             assert titles(as_carol.get(IMAGES, asked)) == {TITLE}, asked
 
 
-def test_what_is_said_beside_pictures_is_kept_composed(as_alice: Client, alice: User) -> None:
+def test_reports_token_names_and_searches_are_stored_composed(as_alice: Client, alice: User) -> None:
     image = an_image()
     as_alice.post(f"/images/{image.id}/report/", {"reason": "broken", "details": nfd("é")})
     as_alice.post("/account/tokens/", {"name": nfd("é")})
@@ -137,7 +137,7 @@ def test_what_is_said_beside_pictures_is_kept_composed(as_alice: Client, alice: 
     assert (kept.name, again, is_new) == ("ü", kept, False)
 
 
-def test_text_that_grows_when_it_is_composed_is_measured_as_it_is_kept(as_alice: Client, as_carol: Client) -> None:
+def test_lengths_are_checked_after_composition(as_alice: Client, as_carol: Client) -> None:
     grows = "\u0958"  # two letters in NFC
     image = an_image("One")
     answer = as_alice.post("/upload/", {"pictures": [picture_file()], "title": 300 * grows})
@@ -147,25 +147,25 @@ def test_text_that_grows_when_it_is_composed_is_measured_as_it_is_kept(as_alice:
     assert "at most 60 characters" in page.content.decode()
 
 
-def test_letters_that_only_the_database_knows_are_kept(as_alice: Client) -> None:
+def test_letters_unknown_to_python_are_stored(as_alice: Client) -> None:
     newer = "\U00016d67\U00016d67"  # one letter since Unicode 16
     assert as_alice.post("/upload/", {"pictures": [picture_file()], "tags": newer}).status_code == 200
     assert Image.objects.get().tags
 
 
 @pytest.mark.parametrize("word", ["हिन्दी", "ที่นี่", "q\u0303a", "عَرَبِيّ"])
-def test_words_with_signs_that_are_no_letters_are_found_whole(word: str) -> None:
+def test_words_with_combining_marks_are_found_whole(word: str) -> None:
     an_image(f"the {word} picture")
     for asked in (word, nfd(word)):
         assert find(SearchQuery.from_params({"q": [f'"{asked}"']})).found == 1
 
 
-# Names of files
+# File names
 
 
 @pytest.mark.parametrize("on_disk", ["NFC", "NFD"])
 @pytest.mark.parametrize("in_table", ["NFC", "NFD"])
-def test_a_table_names_files_in_either_spelling(tmp_path: Path, on_disk: Any, in_table: Any) -> None:
+def test_a_table_names_files_in_either_form(tmp_path: Path, on_disk: Any, in_table: Any) -> None:
     names = ["제주도/바다 é.jpg", "Zürich/plain.jpg", "é ü.jpg"]
     for name in names:
         write_picture(tmp_path / unicodedata.normalize(on_disk, name))
@@ -180,7 +180,7 @@ def test_a_table_names_files_in_either_spelling(tmp_path: Path, on_disk: Any, in
     }
 
 
-def test_a_folder_is_named_in_either_spelling(tmp_path: Path) -> None:
+def test_a_folder_is_named_in_either_form(tmp_path: Path) -> None:
     write_picture(tmp_path / nfd("제주도") / "a.jpg")
     for spelled in ("제주도", nfd("제주도"), "제주도/a.jpg"):
         source = open_source([str(tmp_path / spelled)])
@@ -188,7 +188,7 @@ def test_a_folder_is_named_in_either_spelling(tmp_path: Path) -> None:
         assert source.problems == []
 
 
-def test_a_name_half_in_one_spelling_and_half_in_the_other_is_found(tmp_path: Path) -> None:
+def test_a_name_of_mixed_forms_is_found(tmp_path: Path) -> None:
     write_picture(tmp_path / f"é{nfd('é')}.jpg")
     (tmp_path / "table.csv").write_text("path,title\néé.jpg,Both\nü.jpg,None\n", encoding="utf-8")
 
@@ -198,7 +198,7 @@ def test_a_name_half_in_one_spelling_and_half_in_the_other_is_found(tmp_path: Pa
     assert table.missing == ["ü.jpg"]
 
 
-def test_of_two_files_of_one_name_each_is_taken_by_its_own_spelling(tmp_path: Path) -> None:
+def test_two_files_that_differ_only_in_form_are_distinguished(tmp_path: Path) -> None:
     for name, colour in (("é.jpg", "red"), (nfd("é.jpg"), "blue")):
         write_picture(tmp_path / name, colour)
     (tmp_path / "table.csv").write_text(f"path,title\né.jpg,one\n{nfd('é.jpg')},other\n", encoding="utf-8")
@@ -208,10 +208,10 @@ def test_of_two_files_of_one_name_each_is_taken_by_its_own_spelling(tmp_path: Pa
     assert {path.name: one.title for path, one in details.items()} == {"é.jpg": "one", nfd("é.jpg"): "other"}
 
 
-# What was there before
+# Existing rows
 
 
-def test_what_is_stored_in_other_spellings_is_rewritten_and_nothing_else(alice: User) -> None:
+def test_only_stored_text_in_other_forms_is_rewritten(alice: User) -> None:
     wrong, right = an_image("wrong"), an_image(TITLE, tags=["A", "a"], description=" as typed\n")
     Report.objects.create(image=wrong, reason="broken")
     SavedSearch.objects.create(user=alice, name="x")
@@ -235,4 +235,4 @@ def test_what_is_stored_in_other_spellings_is_rewritten_and_nothing_else(alice: 
     assert (wrong.title, wrong.description, wrong.tags, wrong.licence) == (TITLE, "é\né", [TAG, "sea"], "CC BY")
     assert (Report.objects.get().details, SavedSearch.objects.get().name) == ("é", "é")
     assert ApiToken.objects.get().name == "\x07"
-    assert found(tag=[TAG]) == [TITLE]
+    assert titles_found(tag=[TAG]) == [TITLE]

@@ -1,4 +1,4 @@
-"""Commands outlast a database that goes away and a disk that is full; people are told in words."""
+"""Commands wait for a database that is down and for a full disk; users get a clear message."""
 
 import errno
 from collections.abc import Callable
@@ -27,24 +27,24 @@ COLOURS = ("red", "green", "blue", "black", "white")
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def _short_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outages, "LOOK_EVERY", 0.01)
     monkeypatch.setattr(outages, "FULL_LOOK_EVERY", 0.01)
 
 
 def database_full() -> OperationalError:
-    told = 'could not extend file "base/5/16384": No space left on device\nHINT:  Check free disk space.'
-    error = OperationalError(told)
-    error.__cause__ = psycopg.errors.DiskFull(told)
+    message = 'could not extend file "base/5/16384": No space left on device\nHINT:  Check free disk space.'
+    error = OperationalError(message)
+    error.__cause__ = psycopg.errors.DiskFull(message)
     return error
 
 
-def gone() -> OperationalError:
+def connection_lost() -> OperationalError:
     return OperationalError("server closed the connection unexpectedly")
 
 
 def failing(times: int, error: Callable[[], Exception], work: Callable[..., Any]) -> Callable[..., Any]:
-    """`work`, which first raises an error so many times."""
+    """`work` that raises an error the first `times` times."""
     left = times
 
     def fails(*args: Any, **options: Any) -> Any:
@@ -72,11 +72,14 @@ def run(*command: str) -> tuple[str, str]:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
-    ("error", "told"),
-    [(gone, "The database has gone away: server closed"), (database_full, "The disk of the database is full: could")],
+    ("error", "message"),
+    [
+        (connection_lost, "The database has gone away: server closed"),
+        (database_full, "The disk of the database is full: could"),
+    ],
 )
-def test_an_ingest_goes_on_after_an_outage_and_counts_all_that_it_has_added(
-    photos: Path, monkeypatch: pytest.MonkeyPatch, error: Callable[[], Exception], told: str
+def test_an_ingest_continues_after_an_outage_and_counts_all_added_pictures(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, error: Callable[[], Exception], message: str
 ) -> None:
     monkeypatch.setattr(pipeline, "BATCH", 2)
     write, calls = Staging.write, []
@@ -91,13 +94,13 @@ def test_an_ingest_goes_on_after_an_outage_and_counts_all_that_it_has_added(
 
     out, complaints = run("ingest", str(photos))
 
-    assert told in complaints
+    assert message in complaints
     assert "5 added, 0 already here, 0 failed." in out
     assert Image.objects.count() == len(COLOURS)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_ingest_whose_media_folder_is_full_goes_on_when_there_is_room(
+def test_an_ingest_continues_when_the_full_media_folder_has_room_again(
     photos: Path, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     full = failing(1, lambda: OSError(errno.ENOSPC, "No space left on device"), storage.LocalStorage._save)
@@ -111,7 +114,7 @@ def test_an_ingest_whose_media_folder_is_full_goes_on_when_there_is_room(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_stays_full_ends_the_command_with_what_to_do_and_the_next_run_adds_the_rest(
+def test_a_disk_that_stays_full_ends_the_command_and_the_next_run_adds_the_rest(
     photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outages, "FULL_FOR", 0.05)
@@ -125,7 +128,7 @@ def test_what_stays_full_ends_the_command_with_what_to_do_and_the_next_run_adds_
 
 
 @pytest.mark.django_db(transaction=True)
-def test_embed_pending_goes_on_after_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_embed_pending_continues_after_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
     image = pending_image()
     monkeypatch.setattr(pending, "write_vectors", failing(1, database_full, pending.write_vectors))
 
@@ -138,7 +141,7 @@ def test_embed_pending_goes_on_after_an_outage(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_was_embedded_before_an_outage_is_counted_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pictures_embedded_before_an_outage_are_counted_too(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(3):
         pending_image()
     give, given = pending.write_vectors, []
@@ -158,13 +161,13 @@ def test_what_was_embedded_before_an_outage_is_counted_too(monkeypatch: pytest.M
 
 
 @pytest.mark.django_db
-def test_what_fails_each_time_is_no_outage(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_at_every_try_is_not_treated_as_an_outage(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     connection.ensure_connection()
     tried = []
 
     def fails(*_args: Any, **_options: Any) -> None:
         tried.append(1)
-        raise gone()
+        raise connection_lost()
 
     monkeypatch.setattr("search.management.commands.ingest.ingest", fails)
 
@@ -173,7 +176,7 @@ def test_what_fails_each_time_is_no_outage(photos: Path, monkeypatch: pytest.Mon
     assert len(tried) == outages.TRIES + 1
 
 
-def test_a_bucket_that_refuses_by_quota_is_full() -> None:
+def test_a_bucket_over_its_quota_counts_as_full() -> None:
     refusal = ClientError({"Error": {"Code": "QuotaExceeded"}, "ResponseMetadata": {"HTTPStatusCode": 403}}, "Put")
 
     with pytest.raises(storage.StorageFull, match="takes no more") as raised, storage.translated():
@@ -197,7 +200,7 @@ def uploads(as_alice: Client) -> Callable[[], str]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_upload_into_a_full_media_folder_is_told_so_and_leaves_nothing(
+def test_an_upload_into_a_full_media_folder_is_refused_and_leaves_no_files(
     uploads: Callable[[], str], monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     save = storage.LocalStorage._save
@@ -216,7 +219,7 @@ def test_an_upload_into_a_full_media_folder_is_told_so_and_leaves_nothing(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_upload_into_a_full_database_is_told_so_and_the_next_one_is_whole(
+def test_an_upload_into_a_full_database_is_refused_and_the_next_one_succeeds(
     uploads: Callable[[], str], as_alice: Client, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     with monkeypatch.context() as while_full:
@@ -230,7 +233,7 @@ def test_an_upload_into_a_full_database_is_told_so_and_the_next_one_is_whole(
 
 
 @pytest.mark.django_db
-def test_a_copy_that_can_not_be_kept_is_shown_all_the_same(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rendition_that_can_not_be_stored_is_still_served(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     image = stored_image()
     monkeypatch.setattr(
         storage.LocalStorage, "_save", failing(9, lambda: OSError(errno.ENOSPC, "full"), storage.LocalStorage._save)

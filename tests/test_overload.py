@@ -1,4 +1,4 @@
-"""More requests than can be answered: who would wait too long is told so at once, and others are not held up."""
+"""Overload: requests that would wait too long are refused at once, and others are not delayed."""
 
 import json
 import socket
@@ -18,28 +18,28 @@ from tests.fronts import SOON, Served, clock, get, read, serve  # noqa: F401 - f
 
 @pytest.fixture
 def busy(serve: Callable[..., Served]) -> Served:  # noqa: F811
-    """One thread for searches, which is held."""
+    """One thread for searches, which is occupied."""
     site = serve(threads=1)
     site.holding = [site.connect(get("/hold"))]
     assert site.app.held.acquire(timeout=SOON)
     return site
 
 
-def wait_in_line(site: Served, *requests: bytes) -> list[socket.socket]:
+def wait_in_queue(site: Served, *requests: bytes) -> list[socket.socket]:
     waiting = [site.connect(request) for request in requests]
     site.until(lambda: site.front.lanes["searches"].status()["waiting"] == len(requests))
     return waiting
 
 
-def test_who_asks_whether_it_lives_waits_for_nobody(busy: Served) -> None:
-    wait_in_line(busy, get("/search"), get("/search"))
+def test_health_checks_do_not_wait(busy: Served) -> None:
+    wait_in_queue(busy, get("/search"), get("/search"))
     working = [busy.connect(get("/hold", "Content-Length: 0", method="POST")) for _ in range(3)]
     assert all(busy.app.held.acquire(timeout=SOON) for _ in working)
 
     assert [busy.ask(get(path)).status for path in ("/healthz", "/readyz", "/static/site.css")] == [200] * 3
 
 
-def test_uploads_and_curators_take_no_thread_of_a_search(serve: Callable[..., Served]) -> None:  # noqa: F811
+def test_uploads_and_admin_requests_use_no_search_thread(serve: Callable[..., Served]) -> None:  # noqa: F811
     site = serve(threads=1)
     requests = [get("/hold", "Content-Length: 0", method="POST")] * 10
     working = [site.connect(request) for request in requests]
@@ -51,8 +51,8 @@ def test_uploads_and_curators_take_no_thread_of_a_search(serve: Callable[..., Se
     assert [read(one).status for one in working] == [200] * 10
 
 
-def test_what_has_waited_too_long_is_told_to_come_again(busy: Served) -> None:
-    (waiting,) = wait_in_line(busy, get("/search?q=red"))
+def test_a_request_that_waited_too_long_gets_503_with_retry_after(busy: Served) -> None:
+    (waiting,) = wait_in_queue(busy, get("/search?q=red"))
     busy.clock.ahead += 2.1
 
     answer = read(waiting)
@@ -64,8 +64,8 @@ def test_what_has_waited_too_long_is_told_to_come_again(busy: Served) -> None:
     assert busy.app.calls == ["/hold"]
 
 
-def test_its_connection_is_kept_for_the_next_try(busy: Served) -> None:
-    (waiting,) = wait_in_line(busy, get("/search"))
+def test_its_connection_stays_open_for_the_next_try(busy: Served) -> None:
+    (waiting,) = wait_in_queue(busy, get("/search"))
     busy.clock.ahead += 2.1
     assert "Connection: keep-alive" in read(waiting).head
     busy.app.release.set()
@@ -75,16 +75,16 @@ def test_its_connection_is_kept_for_the_next_try(busy: Served) -> None:
     assert read(waiting).status == 200
 
 
-def test_who_sends_many_at_once_is_refused_once(busy: Served) -> None:
-    (waiting,) = wait_in_line(busy, get("/search") * 500)
+def test_pipelined_requests_are_refused_once(busy: Served) -> None:
+    (waiting,) = wait_in_queue(busy, get("/search") * 500)
     busy.clock.ahead += 2.1
 
     assert "Connection: close" in read(waiting).head
     assert waiting.recv(1) == b""
 
 
-def test_programs_head_and_koreans_are_told_in_their_way(busy: Served) -> None:
-    program, head, korean, cookie = wait_in_line(
+def test_a_refusal_fits_api_clients_head_requests_and_the_language(busy: Served) -> None:
+    program, head, korean, cookie = wait_in_queue(
         busy,
         get("/api/search?q=red"),
         get("/search", method="HEAD"),
@@ -93,16 +93,16 @@ def test_programs_head_and_koreans_are_told_in_their_way(busy: Served) -> None:
     )
     busy.clock.ahead += 2.1
 
-    told = read(program)
-    assert "Content-Type: application/problem+json" in told.head
-    assert json.loads(told.body)["status"] == 503
+    api_response = read(program)
+    assert "Content-Type: application/problem+json" in api_response.head
+    assert json.loads(api_response.body)["status"] == 503
     assert head.recv(65536).endswith(b"\r\n\r\n")
     for one in (korean, cookie):
         assert '<html lang="ko"' in read(one).body.decode()
 
 
-def test_who_has_gone_meanwhile_is_no_trouble(busy: Served) -> None:
-    waiting = wait_in_line(busy, get("/search"), get("/search"))
+def test_clients_that_have_disconnected_are_no_error(busy: Served) -> None:
+    waiting = wait_in_queue(busy, get("/search"), get("/search"))
     for one in waiting:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
         one.close()
@@ -113,7 +113,7 @@ def test_who_has_gone_meanwhile_is_no_trouble(busy: Served) -> None:
     assert busy.ask(get("/search")).status == 200
 
 
-def test_an_upload_that_is_refused_has_not_been_kept(serve: Callable[..., Served]) -> None:  # noqa: F811
+def test_a_refused_upload_is_not_stored(serve: Callable[..., Served]) -> None:  # noqa: F811
     site = serve()
     for _ in range(3):
         site.connect(get("/hold", "Content-Length: 0", method="POST"))
@@ -124,12 +124,12 @@ def test_an_upload_that_is_refused_has_not_been_kept(serve: Callable[..., Served
         site.clock.ahead += 31
 
         assert read(upload).status == 503
-        upload.sendall(bytes(1_000_000))  # it is read on, so that the answer arrives
+        upload.sendall(bytes(1_000_000))  # the server reads on, so that the response arrives
         assert upload.recv(1) == b""
 
 
-def test_the_search_recovers_at_once(busy: Served) -> None:
-    waiting = wait_in_line(busy, *[get("/search")] * 20)
+def test_searches_work_again_at_once(busy: Served) -> None:
+    waiting = wait_in_queue(busy, *[get("/search")] * 20)
     busy.clock.ahead += 2.1
     assert [read(one).status for one in waiting] == [503] * 20
     busy.app.release.set()
@@ -137,8 +137,8 @@ def test_the_search_recovers_at_once(busy: Served) -> None:
     assert busy.ask(get("/search")).status == 200
 
 
-def test_it_can_be_watched(busy: Served) -> None:
-    wait_in_line(busy, get("/search"))
+def test_queues_and_connections_are_reported(busy: Served) -> None:
+    wait_in_queue(busy, get("/search"))
     serving.started(busy.front)
 
     status = serving.status()
@@ -147,7 +147,7 @@ def test_it_can_be_watched(busy: Served) -> None:
     assert status["connections"] == 2
 
 
-def test_an_answer_that_can_not_be_made_is_one_without_words(
+def test_an_error_page_that_can_not_be_rendered_is_replaced_by_an_empty_one(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_args: Any) -> None:
@@ -182,17 +182,17 @@ def test_an_answer_that_can_not_be_made_is_one_without_words(
         ("POST", "/selection/download", "work"),
     ],
 )
-def test_each_address_has_its_threads(method: str, path: str, lane: str) -> None:
+def test_each_address_belongs_to_a_lane(method: str, path: str, lane: str) -> None:
     assert lane_of(method, path) == lane
 
 
-def test_who_would_wait_too_long_is_refused_before_waiting() -> None:
+def test_a_request_that_would_wait_too_long_is_refused_before_waiting() -> None:
     lane, go, done = Lane(1, 2.0, 512, lambda job: None), threading.Event(), []
 
     def job(seconds: float) -> Job:
         return Job(lambda: (time.sleep(seconds), done.append(1)), lambda: None)
 
-    for _ in range(30):  # it learns that each takes some 10 ms
+    for _ in range(30):  # the lane learns that each job takes some 10 ms
         while lane.is_full:
             pass
         assert lane.submit(job(0.01))
@@ -207,7 +207,7 @@ def test_who_would_wait_too_long_is_refused_before_waiting() -> None:
     go.set()
 
 
-def test_what_was_begun_goes_before_what_is_new() -> None:
+def test_started_requests_precede_new_ones() -> None:
     lane, go, done = Lane(1, 2.0, 512, lambda job: None), threading.Event(), []
     ended = threading.Event()
     lane.submit(Job(lambda: go.wait(SOON), lambda: None))
@@ -220,7 +220,7 @@ def test_what_was_begun_goes_before_what_is_new() -> None:
     assert done == ["begun", "new"]
 
 
-def test_an_address_keeps_its_threads_however_it_is_written(busy: Served) -> None:
+def test_an_address_keeps_its_lane_however_it_is_spelled(busy: Served) -> None:
     assert busy.ask(get("/%68ealthz")).status == 200
     assert busy.ask(get("http://localhost/healthz")).status == 200
     busy.until(lambda: busy.front.lanes["alive"].status()["done"] == 2)

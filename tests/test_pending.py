@@ -1,4 +1,4 @@
-"""Rows that wait for their vector: who gives it to them, and what is told of them meanwhile."""
+"""Pending rows: which processes compute their vectors, and what pages and the API show until then."""
 
 import os
 import signal
@@ -31,11 +31,11 @@ from search.retrieval.new_matches import Window, new_matches
 from tests.admin_pages import IMAGES, titles
 from tests.base import a_vector, an_image, pending_image, picture_bytes, write_picture
 
-# Several threads work, each with a connection of its own.
+# Several threads work, each with its own connection.
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-class Watched:
+class WatchedEncoder:
     """The real encoder; `before` is called with the number of each batch, from 1, while its rows are claimed."""
 
     backend = "watched"
@@ -56,23 +56,23 @@ class Watched:
 
 @pytest.fixture
 def while_claimed(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int], None]], None]:
-    """Have something happen while a batch is claimed."""
+    """Run a function while a batch is claimed."""
 
     def install(before: Callable[[int], None]) -> None:
-        encoder = Watched(before)
+        encoder = WatchedEncoder(before)
         monkeypatch.setattr(working, "picture_encoder", lambda: encoder)
 
     return install
 
 
 @pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def _short_polling(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(working, "POLL_SECONDS", 0.01)
     monkeypatch.setattr(working, "FIRST_WAIT", 0.01)
 
 
-def elsewhere(what: Callable[[], Any]) -> Any:
-    """Run something on another connection, as another process would, and return what it returns."""
+def on_another_connection(what: Callable[[], Any]) -> Any:
+    """Run a function on another connection, as another process would, and return its result."""
     results: list[Any] = []
 
     def body() -> None:
@@ -88,7 +88,7 @@ def elsewhere(what: Callable[[], Any]) -> Any:
 
 
 def embed(*arguments: object) -> tuple[str, str, int]:
-    """Run the command; return what it prints, what it complains of, and its exit status."""
+    """Run the command; return its output, its errors and its exit status."""
     out, complaints = StringIO(), StringIO()
     try:
         call_command("embed_pending", *map(str, arguments), stdout=out, stderr=complaints)
@@ -102,7 +102,7 @@ def vector_of(colour: str) -> np.ndarray:
     return picture_encoder().encode_pictures([picture])[0]
 
 
-def waiting() -> int:
+def pending_count() -> int:
     return Image.objects.pending().count()
 
 
@@ -110,14 +110,14 @@ _CLAIMING = "datname = current_database() AND pid <> pg_backend_pid() AND state 
 
 
 def end_claims(cursor: Any) -> None:
-    """Have the database end every connection that holds a claim, as when it is restarted."""
+    """Have the database close every connection that holds a claim, as a restart does."""
     cursor.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {_CLAIMING}")
 
 
 # Vectors
 
 
-def test_pictures_that_wait_get_the_vectors_of_their_originals() -> None:
+def test_pending_pictures_get_the_vectors_of_their_originals() -> None:
     images = {colour: pending_image(colour) for colour in ("red", "green", "blue")}
     hidden = pending_image("white", hidden=True)
 
@@ -139,7 +139,7 @@ def test_pictures_with_a_vector_are_left_alone() -> None:
     assert set(Image.objects.values_list("pk", "embedding_model")) == {(fresh.pk, active_model()), (old.pk, "older")}
 
 
-def test_a_search_finds_them_only_afterwards() -> None:
+def test_a_search_finds_them_only_after_embedding() -> None:
     image = pending_image("red", title="Lighthouse")
     query = SearchQuery.from_params({"q": ["lighthouse"]})
     before = find(query)
@@ -150,7 +150,7 @@ def test_a_search_finds_them_only_afterwards() -> None:
     assert [found.pk for found in find(query).images] == [image.pk]
 
 
-def test_a_saved_search_announces_what_was_enqueued_before_its_owner_looked_and_embedded_after() -> None:
+def test_a_saved_search_reports_pictures_embedded_after_the_last_visit() -> None:
     pending_image(title="Lighthouse")
     lighthouses = SearchQuery.from_params({"q": ["lighthouse"], "mode": ["words"]})
     looked = Window.since(0)
@@ -170,15 +170,15 @@ def test_a_new_vector_does_not_make_an_old_picture_new() -> None:
     assert Image.objects.get().created == image.created
 
 
-def test_reembed_gives_pictures_that_wait_their_vectors_too() -> None:
+def test_reembed_computes_vectors_of_pending_pictures_too() -> None:
     pending_image()
 
     call_command("reembed", stdout=StringIO())
 
-    assert waiting() == 0
+    assert pending_count() == 0
 
 
-def test_it_stops_at_the_limit() -> None:
+def test_the_command_stops_at_the_limit() -> None:
     for _ in range(5):
         pending_image()
 
@@ -194,7 +194,7 @@ def test_numbers_below_one_are_refused(option: str) -> None:
 # Claims
 
 
-def test_what_one_has_claimed_another_passes_over() -> None:
+def test_rows_claimed_by_one_worker_are_skipped_by_another() -> None:
     images = [pending_image() for _ in range(4)]
 
     def others() -> list[Any]:
@@ -203,11 +203,11 @@ def test_what_one_has_claimed_another_passes_over() -> None:
 
     with claim(Pending(), 3, set()) as mine:
         assert [image.pk for image in mine] == [image.pk for image in images[:3]]
-        assert elsewhere(others) == [images[3].pk]
-    assert len(elsewhere(others)) == 4
+        assert on_another_connection(others) == [images[3].pk]
+    assert len(on_another_connection(others)) == 4
 
 
-def test_at_most_two_batches_are_claimed_by_a_process(while_claimed: Any) -> None:
+def test_a_process_claims_at_most_two_batches(while_claimed: Any) -> None:
     for _ in range(9):
         pending_image()
     held: list[int] = []
@@ -215,26 +215,26 @@ def test_at_most_two_batches_are_claimed_by_a_process(while_claimed: Any) -> Non
     def look() -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT id FROM search_image WHERE embedding_model = '' FOR UPDATE SKIP LOCKED")
-            held.append(waiting() - len(cursor.fetchall()))
+            held.append(pending_count() - len(cursor.fetchall()))
             transaction.set_rollback(True)
 
-    while_claimed(lambda batch: elsewhere(transaction.atomic(look)))
+    while_claimed(lambda batch: on_another_connection(transaction.atomic(look)))
     embed("--batch", "2")
 
     assert max(held) <= 4
-    assert waiting() == 0
+    assert pending_count() == 0
 
 
 def test_a_picture_can_be_reported_while_its_vector_is_computed(while_claimed: Any) -> None:
     image = pending_image()
 
-    while_claimed(lambda batch: elsewhere(lambda: Report.objects.create(image=image, reason="other")))
+    while_claimed(lambda batch: on_another_connection(lambda: Report.objects.create(image=image, reason="other")))
     assert embed()[2] == 0
 
     assert Report.objects.first().image == image
 
 
-def test_a_picture_that_is_deleted_meanwhile_is_gone_afterwards(while_claimed: Any) -> None:
+def test_a_picture_deleted_while_it_is_claimed_is_gone_afterwards(while_claimed: Any) -> None:
     image = pending_image()
     deleting: list[threading.Thread] = []
 
@@ -253,10 +253,10 @@ def test_a_picture_that_is_deleted_meanwhile_is_gone_afterwards(while_claimed: A
     assert not Image.objects.exists()
 
 
-# What goes wrong
+# Errors
 
 
-def test_pictures_that_can_not_be_read_are_told_once_and_block_nobody() -> None:
+def test_unreadable_pictures_are_reported_once_and_do_not_block_others() -> None:
     missing = [pending_image() for _ in range(3)]
     for image in missing:
         storage.delete([storage.original_key(image.pk)])
@@ -274,7 +274,7 @@ def test_pictures_that_can_not_be_read_are_told_once_and_block_nobody() -> None:
     assert not whole.is_pending
 
 
-def test_a_picture_that_the_model_makes_nothing_of_does_not_spoil_its_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_picture_that_the_model_rejects_does_not_fail_its_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     class Picky:
         backend = "picky"
         window = None
@@ -295,23 +295,23 @@ def test_a_picture_that_the_model_makes_nothing_of_does_not_spoil_its_batch(monk
     assert not red.is_pending
 
 
-def test_a_connection_that_is_lost_ends_the_command_and_loses_nothing(while_claimed: Any) -> None:
+def test_a_lost_connection_ends_the_command_and_loses_no_row(while_claimed: Any) -> None:
     for _ in range(3):
         pending_image()
 
     def lose(batch: int) -> None:
-        elsewhere(lambda: end_claims(connection.cursor()))
+        on_another_connection(lambda: end_claims(connection.cursor()))
 
     while_claimed(lose)
     with pytest.raises(CommandError, match=r"(?s)The database failed.*run the same command again"):
         embed()
-    assert waiting() == 3
+    assert pending_count() == 3
 
     while_claimed(lambda batch: None)
     assert embed()[0] == "3 embedded, 0 still pending, 0 failed.\n"
 
 
-def test_a_claim_that_lies_too_long_is_taken_back(while_claimed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_claim_held_too_long_is_released(while_claimed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     pending_image()
     monkeypatch.setattr("search.ingestion.pending.PATIENCE", "50ms")
 
@@ -321,23 +321,23 @@ def test_a_claim_that_lies_too_long_is_taken_back(while_claimed: Any, monkeypatc
             return int(cursor.fetchone()[0])
 
     def lie_still(batch: int) -> None:
-        while elsewhere(sessions):
+        while on_another_connection(sessions):
             pass
 
     while_claimed(lie_still)
     with pytest.raises(CommandError, match="The database failed"):
         embed()
-    assert waiting() == 1
+    assert pending_count() == 1
 
 
-def test_a_storage_that_is_down_ends_the_command_and_is_told(settings: Any) -> None:
+def test_an_unavailable_storage_ends_the_command_with_a_message(settings: Any) -> None:
     pending_image()
     settings.MEDIA_ROOT = Path(settings.MEDIA_ROOT).with_name("a-file")
     settings.MEDIA_ROOT.write_text("not a folder")
 
     with pytest.raises(CommandError, match="can't be written or read"):
         embed()
-    assert waiting() == 1
+    assert pending_count() == 1
 
 
 def test_without_a_model_nothing_is_claimed(no_model: Path) -> None:
@@ -352,7 +352,7 @@ def test_without_a_model_nothing_is_claimed(no_model: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_after_the_batch_at_hand(while_claimed: Any, number: int) -> None:
+def test_a_signal_ends_the_command_after_the_current_batch(while_claimed: Any, number: int) -> None:
     for _ in range(9):
         pending_image()
     before = signal.getsignal(number)
@@ -368,12 +368,12 @@ def test_a_signal_ends_it_after_the_batch_at_hand(while_claimed: Any, number: in
 
     assert "Stopping after the batch in progress." in complaints
     assert status == 0
-    assert waiting() <= 8
-    assert f"{waiting()} still pending" in out
+    assert pending_count() <= 8
+    assert f"{pending_count()} still pending" in out
     assert signal.getsignal(number) == before
 
 
-def test_watching_it_takes_what_comes_later_and_survives_lost_connections(
+def test_with_watch_later_pictures_are_embedded_and_lost_connections_survived(
     while_claimed: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     pending_image()
@@ -382,7 +382,7 @@ def test_watching_it_takes_what_comes_later_and_survives_lost_connections(
 
     def lose(batch: int) -> None:
         if batch == 2:
-            elsewhere(lambda: end_claims(connection.cursor()))
+            on_another_connection(lambda: end_claims(connection.cursor()))
 
     def on_idle() -> None:
         rests.append(worker.report.added)
@@ -393,11 +393,11 @@ def test_watching_it_takes_what_comes_later_and_survives_lost_connections(
     worker.watch(on_idle)
 
     assert rests == [1, 2]
-    assert waiting() == 0
+    assert pending_count() == 0
     assert "retrying" in caplog.text
 
 
-def test_watching_it_waits_for_a_storage_that_is_away(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_watch_an_unavailable_storage_is_waited_for(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     pending_image()
     stop, away = threading.Event(), [True, True]
     read = storage.read
@@ -412,10 +412,10 @@ def test_watching_it_waits_for_a_storage_that_is_away(settings: Any, monkeypatch
     worker = Worker(Pending(), stop=stop)
     worker.watch(stop.set)
 
-    assert (away, waiting(), worker.report.failed) == ([], 0, [])
+    assert (away, pending_count(), worker.report.failed) == ([], 0, [])
 
 
-def test_the_service_says_when_it_waits_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_watch_the_command_says_when_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     pending_image()
     monkeypatch.setattr(
         "search.management.commands.embed_pending.calibrate_after", lambda *_: os.kill(os.getpid(), signal.SIGTERM)
@@ -442,7 +442,7 @@ def test_pictures_are_enqueued_without_a_model_and_embedded_later(tmp_path: Path
     assert storage.exists(storage.rendition_key(image.pk, storage.THUMBNAIL))
 
 
-def test_a_picture_that_waits_is_completed_by_an_upload_of_the_same_file() -> None:
+def test_an_upload_of_the_same_file_completes_a_pending_picture() -> None:
     data = picture_bytes("red", size=(640, 480))
     pending_image("red", id=content_id(data), title="From the folder")
 
@@ -454,22 +454,22 @@ def test_a_picture_that_waits_is_completed_by_an_upload_of_the_same_file() -> No
     assert image.embedding @ vector_of("red") > 0.999
 
 
-def test_a_picture_that_waits_is_completed_by_an_ingestion_of_the_same_file(tmp_path: Path) -> None:
+def test_an_ingestion_of_the_same_file_completes_a_pending_picture(tmp_path: Path) -> None:
     path = write_picture(tmp_path / "red.jpg", "red", size=(640, 480))
     call_command("ingest", str(path), "--enqueue", stdout=StringIO())
     looked = Window.since(0)
 
     call_command("ingest", str(path), stdout=StringIO())
 
-    assert waiting() == 0
+    assert pending_count() == 0
     assert len(new_matches(SearchQuery(), Window.since(looked.to), 10).images) == 1
     assert Image.objects.get().embedding @ vector_of("red") > 0.999
 
 
-# What is told of them
+# What users see
 
 
-def test_the_page_of_a_picture_that_waits_says_so(client: Client) -> None:
+def test_the_page_of_a_pending_picture_says_so(client: Client) -> None:
     image = pending_image(title="Lighthouse")
     page = client.get(image.get_absolute_url()).content.decode()
     assert "not searchable yet" in page
@@ -483,27 +483,27 @@ def test_the_page_of_a_picture_that_waits_says_so(client: Client) -> None:
 
 
 @pytest.mark.parametrize("parameter", ["like", "unlike"])
-def test_searching_by_a_picture_that_waits_is_refused_in_words(client: Client, parameter: str) -> None:
+def test_searching_by_a_pending_picture_is_refused_with_the_reason(client: Client, parameter: str) -> None:
     response = client.get("/search", {parameter: str(pending_image().pk)})
     assert response.status_code == 404
     assert "no vector is there yet" in response.content.decode()
 
 
-def test_it_is_among_the_newest_but_no_neighbour_of_another(client: Client) -> None:
+def test_a_pending_picture_is_among_the_newest_but_not_among_similar_ones(client: Client) -> None:
     waits, other = pending_image(title="Waits"), an_image("Other")
     assert "Waits" in client.get("/").content.decode()
     similar = client.get(other.get_absolute_url()).content.decode().partition('id="similar"')[2]
     assert waits.get_absolute_url() not in similar
 
 
-def test_the_api_tells_whether_searches_find_it(client: Client) -> None:
+def test_the_api_reports_whether_a_picture_is_searchable(client: Client) -> None:
     image = pending_image()
     assert client.get(f"/api/images/{image.pk}").json()["searchable"] is False
     embed()
     assert client.get(f"/api/images/{image.pk}").json()["searchable"] is True
 
 
-def test_curators_see_which_pictures_wait_and_how_many(as_carol: Client) -> None:
+def test_curators_see_which_and_how_many_pictures_are_pending(as_carol: Client) -> None:
     image = pending_image(title="Waits")
     an_image("Found")
     page = as_carol.get(IMAGES)
@@ -513,7 +513,7 @@ def test_curators_see_which_pictures_wait_and_how_many(as_carol: Client) -> None
     assert "embed_pending" in as_carol.get(f"{IMAGES}{image.pk}/change/").content.decode()
 
 
-def test_the_check_tells_how_many_wait_and_names_no_empty_model() -> None:
+def test_the_system_check_counts_pending_pictures_and_reports_no_model_mismatch() -> None:
     for _ in range(2):
         pending_image()
     an_image()
@@ -526,7 +526,7 @@ def test_the_check_tells_how_many_wait_and_names_no_empty_model() -> None:
     assert vectors_are_of_the_active_model(None, ["default"]) == []
 
 
-def test_an_older_model_is_told_of_beside_pictures_that_wait() -> None:
+def test_an_older_model_is_reported_beside_pending_pictures() -> None:
     pending_image()
     an_image()
     an_image(embedding_model="a-model-whose-name-comes-first")

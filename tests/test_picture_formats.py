@@ -1,4 +1,4 @@
-"""TIFF, BMP, JPEG 2000 and RAW: what comes out of them, and what strangers might put into them."""
+"""TIFF, BMP, JPEG 2000 and RAW: decoded pictures, and hostile files."""
 
 import struct
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from tests.test_imaging import FUZZ, LIMIT, difference, mutated, mutations, read
 
 
 def grey_tiff(samples: list[int], *, order: str = "<", white_is_zero: bool = False, bits: int = 16) -> bytes:
-    """A TIFF of one row of grey."""
+    """A TIFF of one row of grey pixels."""
     page = {256: len(samples), 257: 1, 258: bits, 259: 1, 262: 0 if white_is_zero else 1, 273: 0, 278: 1, 279: 0}
     row = struct.pack(f"{order}{len(samples)}{'H' if bits == 16 else 'B'}", *samples)
     return tiff(page | {273: len(tiff(page, order=order)), 279: len(row)}, order=order) + row
@@ -34,14 +34,14 @@ def test_deep_grey_is_scaled_and_not_clipped(order: str) -> None:
 
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize(("bits", "white"), [(8, 0xFF), (16, 0xFFFF)])
-def test_grey_in_which_zero_is_white_is_not_a_negative(order: str, bits: int, white: int) -> None:
+def test_grey_with_white_as_zero_is_not_inverted(order: str, bits: int, white: int) -> None:
     row = read(grey_tiff([0, white], order=order, bits=bits, white_is_zero=True)).picture
 
     assert list(row.convert("L").tobytes()) == [255, 0]
 
 
 @pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "zstd", "lzma", "jpeg"])
-def test_every_usual_compression_of_tiff_is_read(compression: str) -> None:
+def test_every_common_compression_of_tiff_is_read(compression: str) -> None:
     data = pictures.encoded(pictures.gradient(), "TIFF", compression=compression)
 
     assert difference(read(data).picture, pictures.gradient()) < (4 if compression == "jpeg" else 0.01)
@@ -66,7 +66,7 @@ def test_every_mode_of_tiff_is_read(mode: str) -> None:
     assert light > 252  # type: ignore[operator]
 
 
-def test_a_tiff_in_lab_is_read_in_its_colours() -> None:
+def test_a_lab_tiff_keeps_its_colours() -> None:
     lab = Image.new("LAB", (8, 8), (255 * 53 // 100, 128 + 80, 128 + 67))  # red
 
     red, green, blue = read(pictures.encoded(lab, "TIFF")).picture.getpixel((1, 1))  # type: ignore[misc]
@@ -74,7 +74,7 @@ def test_a_tiff_in_lab_is_read_in_its_colours() -> None:
     assert max(green, blue) < 60
 
 
-def test_a_tiff_of_many_pages_is_read_as_its_first() -> None:
+def test_the_first_page_of_a_tiff_is_read() -> None:
     pages = [Image.new("RGB", (24, 16), colour) for colour in ("lime", "blue")]
     data = pictures.encoded(pictures.corners(), "TIFF", save_all=True, append_images=pages)
 
@@ -94,7 +94,7 @@ def test_a_colour_profile_in_a_tiff_is_applied() -> None:
     assert (blue > 240, red < 15) == (True, True)
 
 
-def test_inks_with_transparency_are_read_without_it() -> None:
+def test_transparency_of_a_cmyk_tiff_is_ignored() -> None:
     page = {256: 1, 257: 1, 258: 8, 259: 1, 262: 5, 273: 0, 277: 5, 278: 1, 279: 5, 338: 2}
     data = tiff(page | {273: len(tiff(page))}) + b"\0\xff\xff\0\x80"
 
@@ -103,15 +103,15 @@ def test_inks_with_transparency_are_read_without_it() -> None:
     assert max(green, blue) < 60
 
 
-def test_a_tiff_stored_in_a_rare_way_is_refused_in_words() -> None:
+def test_an_unusual_tiff_is_refused_with_advice() -> None:
     page = {256: 1, 257: 1, 258: 8, 259: 6, 262: 6, 273: 8, 277: 3, 278: 1, 279: 3}
 
     assert refusal(tiff(page)).code is Reason.UNSUPPORTED
     assert "Save it as JPEG or PNG" in str(refusal(tiff(page | {259: 1, 258: 32, 277: 3, 262: 2, 273: 8, 279: 12})))
 
 
-def test_strips_that_are_named_again_and_again_are_drawn_once() -> None:
-    # Two strips make the page; Pillow would draw it anew for each two of 20,000.
+def test_repeated_strips_are_drawn_once() -> None:
+    # Two strips make the page; Pillow would draw it again for each pair of 20,000.
     page = {256: 1_000, 257: 1_000, 258: 8, 259: 1, 262: 1, 278: 999, 279: [999_000, 1_000], 273: [0, 0]}
     length = len(tiff(page | {273: [0] * 20_000}))
     data = tiff(page | {273: [length, length + 999_000] * 10_000}) + bytes(1_000_000)
@@ -121,7 +121,7 @@ def test_strips_that_are_named_again_and_again_are_drawn_once() -> None:
     assert read(data).picture.tobytes() == read_alone.picture.tobytes()
 
 
-def test_the_decoder_is_not_shown_what_is_beside_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_decoder_sees_the_tags_of_the_page_only(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[bytes] = []
 
     def note(self: ImageFile.ImageFile) -> None:
@@ -149,17 +149,17 @@ def test_every_mode_of_bmp_is_read(mode: str) -> None:
 
 
 def bmp_with_filler(filler: int) -> bytes:
-    """A BMP of one red pixel, whose header names a channel of transparency."""
+    """A BMP of one red pixel whose header declares an alpha channel."""
     header = struct.pack("<IiiHHIIiiII4I", 56, 1, 1, 1, 32, 3, 4, 0, 0, 0, 0, 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
     return b"BM" + struct.pack("<IHHI", 14 + 56 + 4, 0, 0, 14 + 56) + header + bytes((0, 0, 255, filler))
 
 
 @pytest.mark.parametrize("filler", [0, 255])
-def test_a_bmp_that_is_see_through_all_over_is_not_empty(filler: int) -> None:
+def test_a_fully_transparent_bmp_is_read_as_opaque(filler: int) -> None:
     assert read(bmp_with_filler(filler)).picture.getpixel((0, 0)) == (255, 0, 0)
 
 
-def test_a_text_that_begins_like_a_bmp_is_no_picture() -> None:
+def test_a_text_that_begins_like_a_bmp_is_not_a_picture() -> None:
     assert refusal(b"BM is what this letter begins with, and it goes on").code is Reason.NOT_A_PICTURE
 
 
@@ -178,7 +178,7 @@ def test_deep_grey_of_jpeg_2000_is_scaled() -> None:
 
 
 @pytest.mark.parametrize("least", [100, 224])
-def test_a_jpeg_2000_may_be_decoded_smaller_but_never_below_what_is_asked(least: int) -> None:
+def test_a_jpeg_2000_is_decoded_smaller_but_never_below_the_requested_size(least: int) -> None:
     result = read(pictures.encoded(pictures.corners((960, 640)), "JP2"), at_least=least)
 
     assert (result.width, result.height) == (960, 640)
@@ -193,7 +193,7 @@ def test_a_bare_codestream_of_jpeg_2000_is_read() -> None:
     assert difference(read(data).picture, pictures.corners()) < 8
 
 
-def test_what_stands_behind_a_jpeg_2000_or_lacks_at_its_end_costs_nothing() -> None:
+def test_data_after_a_jpeg_2000_and_a_missing_end_marker_are_no_errors() -> None:
     for options in ({}, {"no_jp2": True}):
         whole = pictures.encoded(pictures.corners(), "JP2", **options)
 
@@ -202,11 +202,11 @@ def test_what_stands_behind_a_jpeg_2000_or_lacks_at_its_end_costs_nothing() -> N
         assert refusal(whole[:-3]).code is Reason.TRUNCATED
 
 
-# Bombs
+# Decompression bombs
 
 
 def jpeg_2000_bomb(**changes: int) -> bytes:
-    """A JPEG 2000 whose header announces more than there is."""
+    """A JPEG 2000 whose header declares more than the file holds."""
     data = bytearray(
         pictures.encoded(pictures.corners(), "JP2", no_jp2=True, quality_layers=[40, 20], num_resolutions=2)
     )
@@ -249,14 +249,14 @@ BOMBS: dict[str, Callable[[], bytes]] = {
 
 
 def jpeg_of_size(width: int, height: int) -> bytes:
-    """A JPEG that says to be of this size."""
+    """A JPEG that declares this size."""
     data = pictures.encoded(pictures.corners(), "JPEG")
     frame = data.index(b"\xff\xc0") + 5
     return data[:frame] + struct.pack(">HH", height, width) + data[frame + 4 :]
 
 
 @pytest.mark.parametrize("kind", BOMBS)
-def test_a_bomb_is_refused_before_a_decoder_makes_room_for_it(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bomb_is_refused_before_memory_is_allocated(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def never(self: ImageFile.ImageFile) -> None:
         raise AssertionError("decoded")
 
@@ -272,7 +272,7 @@ def test_a_bomb_is_refused_before_a_decoder_makes_room_for_it(kind: str, monkeyp
 
 
 def a_raw(kind: str, orientation: int = 6, **options: object) -> bytes:
-    """A RAW file of a camera that was held so, with a thumbnail beside its picture."""
+    """A RAW file of a camera in this orientation, with a thumbnail besides its picture."""
     turned = pictures.turned(pictures.corners((480, 320)), orientation)
     thumbnail = pictures.encoded(Image.new("RGB", (160, 120), "magenta"), "JPEG")
     own = {"exif": pictures.exif(orientation)} if kind == "RAF" else {}
@@ -289,14 +289,14 @@ def test_the_picture_inside_a_raw_file_is_read_upright(kind: str, orientation: i
     assert difference(result.picture, pictures.corners((480, 320))) < 8
 
 
-def test_a_raw_file_that_says_how_it_is_turned_twice_is_turned_once() -> None:
+def test_a_raw_file_with_two_orientation_tags_is_turned_once() -> None:
     jpeg = pictures.photo("JPEG", 6, pictures.turned(pictures.corners((480, 320)), 6))
 
     assert read(raw("NEF", jpeg, orientation=6)).picture.size == (480, 320)
 
 
 @pytest.mark.parametrize("kind", RAW_KINDS)
-def test_a_raw_file_with_a_thumbnail_alone_is_refused_in_words(kind: str) -> None:
+def test_a_raw_file_with_only_a_thumbnail_is_refused_with_the_reason(kind: str) -> None:
     thumbnail = pictures.encoded(pictures.corners((160, 120)), "JPEG")
 
     error = refusal(raw(kind, thumbnail, sensor=(6000, 4000)))
@@ -305,14 +305,14 @@ def test_a_raw_file_with_a_thumbnail_alone_is_refused_in_words(kind: str) -> Non
 
 
 @pytest.mark.parametrize("kind", RAW_KINDS)
-def test_a_preview_of_a_thousand_pixels_is_a_picture(kind: str) -> None:
+def test_a_preview_of_a_thousand_pixels_is_accepted(kind: str) -> None:
     preview = pictures.encoded(pictures.corners((1_000, 600)), "JPEG")
 
     assert read(raw(kind, preview, sensor=(6000, 4000))).width == 1_000
 
 
-def test_the_samples_of_the_sensor_are_not_taken_for_the_picture() -> None:
-    # A strip of JPEG without loss, which CR2 keeps the mosaic in, and one of JPEG that calls itself a mosaic.
+def test_sensor_data_is_not_read_as_the_picture() -> None:
+    # A strip of lossless JPEG, in which CR2 stores the mosaic, and one of JPEG that is declared as a mosaic.
     jpeg = pictures.encoded(pictures.corners((400, 300)), "JPEG")
     page = {256: 400, 257: 300, 259: 7, 262: 32803, 273: 0, 279: len(jpeg)}
     mosaic = tiff(page | {273: len(tiff(page))}) + jpeg
@@ -321,7 +321,7 @@ def test_the_samples_of_the_sensor_are_not_taken_for_the_picture() -> None:
     assert refusal(raw("CR2", jpeg.replace(b"\xff\xc0", b"\xff\xc3"), sensor=(400, 300))).code is Reason.NO_FULL_SIZE
 
 
-def test_a_raw_file_whose_directories_go_round_in_circles_comes_to_an_end() -> None:
+def test_circular_directories_of_a_raw_file_are_no_endless_loop() -> None:
     page = {0x14A: [8, 8, 8], 0x8769: 8, 0xC612: 1}
     data = bytearray(tiff(page))
     following = 8 + 2 + 12 * len(page)
@@ -331,14 +331,14 @@ def test_a_raw_file_whose_directories_go_round_in_circles_comes_to_an_end() -> N
 
 
 @pytest.mark.parametrize("kind", RAW_KINDS)
-def test_a_raw_file_that_is_cut_short_is_called_so(kind: str) -> None:
+def test_a_truncated_raw_file_is_reported_as_truncated(kind: str) -> None:
     whole = a_raw(kind)
 
     assert refusal(whole[: len(whole) // 2]).code is Reason.TRUNCATED
 
 
 @pytest.mark.parametrize("kind", RAW_KINDS)
-def test_the_download_of_a_raw_file_is_the_jpeg_inside_without_metadata(kind: str) -> None:
+def test_the_download_of_a_raw_file_is_its_jpeg_without_metadata(kind: str) -> None:
     jpeg = pictures.photo("JPEG", 6 if kind == "RAF" else 1, pictures.turned(pictures.corners((480, 320)), 6))
     whole = raw(kind, jpeg, orientation=6, sensor=(480, 320))
     copy = scrubbed(whole, "RAW", max_pixels=LIMIT)
@@ -349,7 +349,7 @@ def test_the_download_of_a_raw_file_is_the_jpeg_inside_without_metadata(kind: st
     assert read(copy.data).picture.tobytes() == read(whole).picture.tobytes()
 
 
-def test_whatever_is_broken_in_a_raw_file_only_one_exception_comes_out() -> None:
+def test_any_damage_of_a_raw_file_raises_one_exception_only() -> None:
     files = [a_raw(kind) for kind in RAW_KINDS]
     heads = min(len(data) for data in files)
 
@@ -365,17 +365,17 @@ def test_whatever_is_broken_in_a_raw_file_only_one_exception_comes_out() -> None
     check()
 
 
-# All of them
+# All formats
 
 
-def test_formats_are_told_by_content_and_names_are_in_lower_case() -> None:
+def test_extensions_are_unique_and_in_lower_case() -> None:
     assert len(EXTENSIONS) == len(set(EXTENSIONS))
     assert all(extension == extension.lower() and extension.startswith(".") for extension in EXTENSIONS)
     assert {".tif", ".bmp", ".jp2", ".dng", ".nef", ".cr2", ".cr3", ".arw", ".raf", ".orf", ".rw2"} < set(EXTENSIONS)
 
 
 @pytest.mark.parametrize("format", ["TIFF", "BMP"])
-def test_the_download_of_a_format_without_loss_is_one_without_loss(format: str) -> None:
+def test_the_download_of_a_lossless_format_is_lossless(format: str) -> None:
     photo = pictures.photo(format, 6)
     copy = scrubbed(photo, format, max_pixels=LIMIT)
 
@@ -383,7 +383,7 @@ def test_the_download_of_a_format_without_loss_is_one_without_loss(format: str) 
     assert read(copy.data).picture.tobytes() == read(photo).picture.tobytes()
 
 
-def test_all_readers_are_silent_about_what_is_broken(capfd: pytest.CaptureFixture[str]) -> None:
+def test_decoders_print_nothing_about_damaged_files(capfd: pytest.CaptureFixture[str]) -> None:
     fax = bytearray(pictures.encoded(pictures.corners((400, 300)).convert("1"), "TIFF", compression="group4"))
     for place in range(20, len(fax) // 2, 9):
         fax[place] ^= 0x55

@@ -25,23 +25,23 @@ def share(client: Client, images: list[Image]) -> str:
     return address
 
 
-def shown(client: Client, address: str) -> list[uuid.UUID]:
+def image_ids(client: Client, address: str) -> list[uuid.UUID]:
     return [uuid.UUID(key) for key in re.findall(r'data-image="([^"]+)"', client.get(address).text)]
 
 
 def test_the_page_shows_these_pictures_in_this_order(client: Client):
-    # Titles that no random address or fingerprint in the page can hold.
+    # Titles that no random address or fingerprint in the page can contain.
     one, two, three = an_image("the first"), an_image("the second"), an_image("the third")
     an_image("the fourth")
     address = share(client, [three, one, two, one])
-    assert shown(client, address) == [three.id, one.id, two.id]
+    assert image_ids(client, address) == [three.id, one.id, two.id]
     page = client.get(address)
     assert page.text.index("the third") < page.text.index("the first") < page.text.index("the second")
     assert "the fourth" not in page.text
     assert page.text.count('type="hidden" name="id"') == 3
 
 
-def test_the_same_pictures_in_the_same_order_are_the_same_link(client: Client, as_alice: Client, alice):
+def test_the_same_pictures_in_the_same_order_have_the_same_link(client: Client, as_alice: Client, alice):
     one, two = an_image(), an_image()
     address = share(as_alice, [one, two])
     assert share(client, [one, two]) == address != share(client, [two, one])
@@ -49,13 +49,13 @@ def test_the_same_pictures_in_the_same_order_are_the_same_link(client: Client, a
     assert PictureSet.objects.get(images=[one.id, two.id]).creator == alice
 
 
-def test_the_page_tells_how_many_are_gone(client: Client, as_carol: Client):
+def test_the_page_says_how_many_pictures_are_gone(client: Client, as_carol: Client):
     one, two, three = an_image("one"), an_image("two"), an_image("three")
     address = share(client, [one, two, three])
     two.hide()
     three.delete()
     for visitor in (client, as_carol):
-        assert shown(visitor, address) == [one.id]
+        assert image_ids(visitor, address) == [one.id]
         assert "2 pictures of this set are not here any more." in visitor.get(address).text
     one.delete()
     page = client.get(address)
@@ -63,23 +63,23 @@ def test_the_page_tells_how_many_are_gone(client: Client, as_carol: Client):
     assert "None of the pictures of this set is here any more." in page.text
 
 
-def test_a_picture_that_is_shown_again_is_back(client: Client):
+def test_a_hidden_picture_returns_when_it_is_shown_again(client: Client):
     image = an_image()
     address = share(client, [image])
     image.hide()
-    assert shown(client, address) == []
+    assert image_ids(client, address) == []
     Image.objects.update(hidden=False)
-    assert shown(client, address) == [image.id]
+    assert image_ids(client, address) == [image.id]
 
 
-def test_only_pictures_that_everybody_may_see_are_kept(client: Client, as_carol: Client):
+def test_only_public_pictures_are_stored(client: Client, as_carol: Client):
     seen, hidden = an_image(), an_image(hidden=True)
     for visitor in (client, as_carol):
         visitor.post(SHARE, {"id": [uuid.uuid4(), hidden.id, seen.id]})
     assert list(PictureSet.objects.values_list("images", flat=True)) == [[seen.id]]
 
 
-def test_an_album_is_made_of_a_set(client: Client, as_alice: Client, alice):
+def test_a_set_can_be_turned_into_an_album(client: Client, as_alice: Client, alice):
     images = [an_image("first"), an_image("second")]
     address = share(client, images[::-1])
     assert "Make an album of them" not in client.get(address).text
@@ -95,13 +95,13 @@ def test_an_album_is_made_of_a_set(client: Client, as_alice: Client, alice):
     assert list(album.entries.order_by("position").values_list("image", flat=True)) == [one.pk for one in images[::-1]]
 
 
-def test_an_unknown_set_is_a_short_page(client: Client):
+def test_an_unknown_set_is_not_found(client: Client):
     for address in (f"/sets/{uuid.uuid4()}/", "/sets/1/", "/sets/"):
         assert client.get(address).status_code == 404
     assert client.post(share(client, [an_image()])).status_code == 405
 
 
-def test_a_set_that_nobody_looked_at_for_a_year_is_forgotten(client: Client):
+def test_a_set_not_opened_for_a_year_is_deleted(client: Client):
     old, looked_at = share(client, [an_image()]), share(client, [an_image()])
     PictureSet.objects.update(seen=timezone.now() - dt.timedelta(days=366))
     assert client.get(looked_at).status_code == 200
@@ -110,7 +110,7 @@ def test_a_set_that_nobody_looked_at_for_a_year_is_forgotten(client: Client):
     assert client.get(looked_at).status_code == 200
 
 
-def test_looking_again_on_the_same_day_writes_nothing(client: Client):
+def test_opening_a_set_again_on_the_same_day_writes_nothing(client: Client):
     address = share(client, [an_image()])
     before = PictureSet.objects.get().seen
     client.get(address)
@@ -118,7 +118,7 @@ def test_looking_again_on_the_same_day_writes_nothing(client: Client):
 
 
 @pytest.mark.parametrize("count", [0, 501])
-def test_the_database_bounds_a_set(count: int):
+def test_the_database_limits_the_size_of_a_set(count: int):
     with pytest.raises(IntegrityError), transaction.atomic():
         PictureSet.objects.create(id=uuid.uuid4(), images=[uuid.uuid4()] * count)
 
@@ -129,6 +129,6 @@ def test_a_set_outlives_the_account_that_shared_it(as_alice: Client, alice, clie
     assert client.get(address).status_code == 200
 
 
-def test_whoever_logs_in_comes_back_to_the_set(client: Client):
+def test_logging_in_returns_to_the_set(client: Client):
     address = share(client, [an_image()])
     assert f"/accounts/login/?{urlencode({'next': address})}" in client.get(address).text

@@ -1,4 +1,4 @@
-"""The stages between a source and the rows: what they read, hold, finish and leave behind."""
+"""The ingestion pipeline: what its stages read, keep in memory, complete and leave behind."""
 
 import os
 import signal
@@ -22,8 +22,8 @@ from search.objects import storage
 from tests.base import in_another_thread, picture_bytes, write_picture
 
 
-class Shelf:
-    """A source of small pictures that counts what is read of it."""
+class CountingSource:
+    """A source of small pictures that counts its reads."""
 
     def __init__(self, count: int, *, version: str = "1") -> None:
         self.pictures = [picture_bytes(f"#{number:02x}4080", size=(32, 32), format="PNG") for number in range(count)]
@@ -48,7 +48,7 @@ class Shelf:
 
 
 @pytest.fixture(autouse=True)
-def _no_thread_stays() -> Iterator[None]:
+def _no_thread_left() -> Iterator[None]:
     yield
     for thread in threading.enumerate():
         if thread.name.startswith("ingest-"):
@@ -58,20 +58,20 @@ def _no_thread_stays() -> Iterator[None]:
 
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Four at a time, eight under way."""
+    """Batches of four, eight pictures in progress."""
     monkeypatch.setattr(steps, "BATCH", 4)
     monkeypatch.setattr(pipeline, "BATCH", 4)
     monkeypatch.setattr(pipeline, "LOOK_UP", 4)
     monkeypatch.setattr(steps, "UNDER_WAY", 8)
 
 
-# What was met before
+# Known items
 
 
 @pytest.mark.django_db
-def test_what_was_met_before_is_not_read_again() -> None:
-    ingest(Shelf(5))
-    again = Shelf(5)
+def test_a_known_item_is_not_read_again() -> None:
+    ingest(CountingSource(5))
+    again = CountingSource(5)
 
     report = ingest(again)
 
@@ -80,9 +80,9 @@ def test_what_was_met_before_is_not_read_again() -> None:
 
 
 @pytest.mark.django_db
-def test_what_has_changed_is_read_again() -> None:
-    ingest(Shelf(5))
-    changed = Shelf(5, version="2")
+def test_a_changed_item_is_read_again() -> None:
+    ingest(CountingSource(5))
+    changed = CountingSource(5, version="2")
     changed.pictures[0] = picture_bytes("white")
 
     report = ingest(changed)
@@ -92,22 +92,22 @@ def test_what_has_changed_is_read_again() -> None:
 
 
 @pytest.mark.django_db
-def test_what_was_met_and_deleted_since_is_passed_over_unread_and_added_again_on_purpose() -> None:
-    shelf = Shelf(5)
+def test_a_deleted_picture_is_skipped_unread_and_added_again_on_request() -> None:
+    shelf = CountingSource(5)
     ingest(shelf)
     Image.objects.get(pk=content_id(shelf.pictures[3])).delete()
-    again = Shelf(5)
+    again = CountingSource(5)
 
     report = ingest(again)
     assert (report.added, report.known, report.deleted, again.reads) == (0, 4, 1, [])
     assert ingest(again, again=True).added == 1
     assert again.reads == [3]
-    assert ingest(Shelf(5)).known == 5
+    assert ingest(CountingSource(5)).known == 5
 
 
 @pytest.mark.django_db
-def test_known_bytes_at_a_new_place_are_read_once() -> None:
-    shelf = Shelf(3)
+def test_known_bytes_at_a_new_address_are_read_once() -> None:
+    shelf = CountingSource(3)
     ingest(Item(str(number), lambda data=data: data) for number, data in enumerate(shelf.pictures))
     assert not Origin.objects.exists()
 
@@ -117,8 +117,8 @@ def test_known_bytes_at_a_new_place_are_read_once() -> None:
 
 
 @pytest.mark.django_db
-def test_all_places_of_a_picture_that_lies_in_several_are_remembered() -> None:
-    shelf = Shelf(2)
+def test_all_addresses_of_a_picture_are_recorded() -> None:
+    shelf = CountingSource(2)
     shelf.pictures *= 2
 
     report = ingest(shelf)
@@ -128,20 +128,20 @@ def test_all_places_of_a_picture_that_lies_in_several_are_remembered() -> None:
 
 
 @pytest.mark.django_db
-def test_a_dry_run_counts_copies_as_known_wherever_they_come(small_batches: None) -> None:
-    shelf, copies = Shelf(20), Shelf(20, version="2")
-    told = [ingest([*shelf, *copies], dry_run=True), ingest([*shelf, *copies])]
-    assert [(report.added, report.known) for report in told] == [(20, 20), (20, 20)]
+def test_a_dry_run_counts_copies_as_known_in_any_order(small_batches: None) -> None:
+    shelf, copies = CountingSource(20), CountingSource(20, version="2")
+    results = [ingest([*shelf, *copies], dry_run=True), ingest([*shelf, *copies])]
+    assert [(report.added, report.known) for report in results] == [(20, 20), (20, 20)]
 
 
 @pytest.mark.django_db
-def test_a_dry_run_remembers_nothing() -> None:
-    assert ingest(Shelf(3), dry_run=True).added == 3
+def test_a_dry_run_records_nothing() -> None:
+    assert ingest(CountingSource(3), dry_run=True).added == 3
     assert not Origin.objects.exists()
 
 
 @pytest.mark.django_db
-def test_a_file_that_is_written_over_is_read_again(tmp_path: Path) -> None:
+def test_an_overwritten_file_is_read_again(tmp_path: Path) -> None:
     path = write_picture(tmp_path / "a.png", "red", format="PNG")
     ingest(files_source([str(path)]))
     write_picture(path, "blue", format="PNG", size=(80, 80))
@@ -150,13 +150,13 @@ def test_a_file_that_is_written_over_is_read_again(tmp_path: Path) -> None:
     assert (report.changed, Image.objects.count()) == (1, 1)
 
 
-# What is under way
+# Bounds on work in progress
 
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("small_batches")
-def test_no_more_is_taken_from_the_source_than_may_be_under_way() -> None:
-    shelf = Shelf(60)
+def test_the_source_is_read_ahead_up_to_the_limit_only() -> None:
+    shelf = CountingSource(60)
     ahead = []
 
     ingest(shelf, progress=lambda report: ahead.append(shelf.offered - report.seen))
@@ -166,10 +166,10 @@ def test_no_more_is_taken_from_the_source_than_may_be_under_way() -> None:
 
 
 @pytest.mark.django_db
-def test_files_that_fill_the_memory_are_read_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_files_are_read_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(steps, "FILE_BYTES", 5_000_000)
     monkeypatch.setattr(steps, "PICTURE_BYTES", 1)
-    shelf = Shelf(12)
+    shelf = CountingSource(12)
     shelf.pictures = [picture + bytes(2_000_000) for picture in shelf.pictures]
     store, held = adding.Prepared.store, []
 
@@ -182,12 +182,12 @@ def test_files_that_fill_the_memory_are_read_a_few_at_a_time(monkeypatch: pytest
     monkeypatch.setattr(adding.Prepared, "store", noted)
 
     assert ingest(shelf).added == 12
-    # Two fit; others may have been read since their bytes were let go.
+    # Two fit; others may have been read since their bytes were released.
     assert max(held) <= 4
 
 
 @pytest.mark.django_db
-def test_giants_whose_size_is_known_are_read_one_after_the_other() -> None:
+def test_huge_files_of_known_size_are_read_one_after_the_other() -> None:
     lock, another = threading.Lock(), threading.Event()
     now = most = 0
 
@@ -203,14 +203,14 @@ def test_giants_whose_size_is_known_are_read_one_after_the_other() -> None:
             now -= 1
         return b"no picture"
 
-    # After many small ones, as which all that follows is expected to be.
+    # After many small files, by which the size of the following ones is estimated.
     small = [Item(f"small {number}", lambda: b"no picture") for number in range(60)]
     giants = [Item(f"giant {number}", read, size=steps.FILE_BYTES) for number in range(3)]
     ingest([*small, *giants], dry_run=True)
     assert most == 1
 
 
-def test_what_is_larger_than_the_allowance_is_let_through_alone() -> None:
+def test_an_item_larger_than_the_allowance_passes_alone() -> None:
     allowance, order = Allowance(10), []
 
     def take(amount: int) -> None:
@@ -228,7 +228,7 @@ def test_what_is_larger_than_the_allowance_is_let_through_alone() -> None:
     assert order == [50]
 
 
-def test_whoever_waits_when_the_run_ends_gives_up() -> None:
+def test_a_thread_waiting_for_the_allowance_gives_up_when_the_run_ends() -> None:
     allowance, ended = Allowance(10), []
 
     def take() -> None:
@@ -248,8 +248,8 @@ def test_whoever_waits_when_the_run_ends_gives_up() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("small_batches")
-def test_what_a_source_has_offered_is_searchable_while_it_waits_for_more() -> None:
-    shelf, written = Shelf(3), threading.Event()
+def test_items_become_searchable_while_the_source_waits_for_more() -> None:
+    shelf, written = CountingSource(3), threading.Event()
     in_time = []
 
     def offered_slowly() -> Iterator[Item]:
@@ -262,14 +262,14 @@ def test_what_a_source_has_offered_is_searchable_while_it_waits_for_more() -> No
 
 
 @pytest.mark.django_db
-def test_items_that_can_not_be_had_are_told_and_stop_nothing() -> None:
+def test_unreadable_items_are_reported_and_do_not_stop_the_run() -> None:
     def gone() -> bytes:
         raise Unavailable("It is not there any more.")
 
     def unreadable() -> bytes:
         raise PermissionError(13, "Permission denied")
 
-    report = ingest([Item("one", gone), Item("two", unreadable), Shelf(1).item(0)])
+    report = ingest([Item("one", gone), Item("two", unreadable), CountingSource(1).item(0)])
 
     assert report.added == 1
     assert sorted(report.failed) == [("one", "It is not there any more."), ("two", "Permission denied")]
@@ -282,10 +282,10 @@ def test_items_that_can_not_be_had_are_told_and_stop_nothing() -> None:
 @pytest.mark.usefixtures("small_batches")
 @pytest.mark.parametrize("dry_run", [False, True])
 @pytest.mark.parametrize("data", [b"", b"<html>This photo is no longer available</html>"])
-def test_copies_of_a_file_that_fails_fail_by_name(data: bytes, dry_run: bool) -> None:
+def test_copies_of_a_bad_file_fail_by_name(data: bytes, dry_run: bool) -> None:
     items = [Item(f"bad {number}", lambda: data) for number in range(30)]
 
-    report = ingest([*items, Shelf(1).item(0)], dry_run=dry_run)
+    report = ingest([*items, CountingSource(1).item(0)], dry_run=dry_run)
 
     assert (report.added, report.known, len(report.failed)) == (1, 0, 30)
     assert {name for name, _reason in report.failed} == {item.name for item in items}
@@ -294,14 +294,14 @@ def test_copies_of_a_file_that_fails_fail_by_name(data: bytes, dry_run: bool) ->
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("small_batches")
-def test_copies_of_a_picture_that_is_added_are_here_already() -> None:
-    shelf = Shelf(2)
+def test_copies_of_an_added_picture_are_known() -> None:
+    shelf = CountingSource(2)
     report = ingest(Item(f"{number}", shelf.item(number % 2).read) for number in range(30))
     assert (report.added, report.known, report.failed) == (2, 28, [])
 
 
 @pytest.mark.django_db
-def test_copies_fail_with_a_picture_that_fails_late(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copies_of_a_picture_that_fails_late_fail_too(monkeypatch: pytest.MonkeyPatch) -> None:
     picture, embed = picture_bytes("navy"), steps.embed
 
     def fails_for_one(prepared: Sequence[adding.Prepared]) -> None:
@@ -310,7 +310,7 @@ def test_copies_fail_with_a_picture_that_fails_late(monkeypatch: pytest.MonkeyPa
         embed(prepared)
 
     monkeypatch.setattr(steps, "embed", fails_for_one)
-    report = ingest([*Shelf(5), *(Item(f"navy {number}", lambda: picture) for number in range(3))])
+    report = ingest([*CountingSource(5), *(Item(f"navy {number}", lambda: picture) for number in range(3))])
 
     assert (report.added, report.known) == (5, 0)
     assert sorted(name for name, _reason in report.failed) == ["navy 0", "navy 1", "navy 2"]
@@ -324,8 +324,8 @@ def _no_memory(*arguments: object, **options: object) -> bytes:
 
 
 @pytest.mark.django_db
-def test_a_picture_for_which_the_memory_does_not_suffice_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    shelf = Shelf(5)
+def test_out_of_memory_fails_one_picture_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf = CountingSource(5)
     once, work = [True], adding.prepare
 
     def fails_once(*arguments: object, **options: object) -> object:
@@ -346,12 +346,12 @@ def test_a_picture_for_which_the_memory_does_not_suffice_fails_alone(monkeypatch
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("stage", ["read", "store", "embed"])
-def test_memory_that_ends_at_any_step_fails_that_picture_and_is_given_back(
+def test_out_of_memory_in_any_stage_fails_that_picture_and_releases_its_allowance(
     monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
     monkeypatch.setattr(steps, "FILE_BYTES", 1_000)
     monkeypatch.setattr(steps, "PICTURE_BYTES", 1_000)
-    shelf, bad = Shelf(5), picture_bytes("navy")
+    shelf, bad = CountingSource(5), picture_bytes("navy")
     if stage == "store":
         put = storage.put
         of_it = storage.original_key(content_id(bad))
@@ -372,12 +372,12 @@ def test_memory_that_ends_at_any_step_fails_that_picture_and_is_given_back(
     assert report.failed == [("bad", "There is not enough memory for this picture.")]
 
 
-# What goes wrong
+# Errors
 
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("small_batches")
-def test_a_storage_that_fails_stops_the_run_and_what_was_added_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_storage_error_stops_the_run_and_added_pictures_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     put, left = storage.put, [20]
 
     def fails_later(key: str, data: bytes, content_type: str) -> None:
@@ -388,7 +388,7 @@ def test_a_storage_that_fails_stops_the_run_and_what_was_added_stays(monkeypatch
 
     monkeypatch.setattr(storage, "put", fails_later)
     with pytest.raises(storage.StorageUnavailable):
-        ingest(Shelf(40))
+        ingest(CountingSource(40))
 
     assert 0 < Image.objects.count() <= 10
     for image in Image.objects.all():
@@ -396,9 +396,9 @@ def test_a_storage_that_fails_stops_the_run_and_what_was_added_stays(monkeypatch
 
 
 @pytest.mark.django_db
-def test_a_source_that_fails_ends_the_run_with_its_own_error() -> None:
+def test_an_error_of_the_source_ends_the_run() -> None:
     def breaks() -> Iterator[Item]:
-        yield from Shelf(3)
+        yield from CountingSource(3)
         raise RuntimeError("The list is broken.")
 
     with pytest.raises(RuntimeError, match="The list is broken"):
@@ -406,13 +406,13 @@ def test_a_source_that_fails_ends_the_run_with_its_own_error() -> None:
 
 
 @pytest.mark.django_db
-def test_a_model_that_fails_in_the_middle_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_error_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(prepared: Sequence[adding.Prepared]) -> None:
         raise ModelUnavailable("It has gone.")
 
     monkeypatch.setattr(steps, "embed", fails)
     with pytest.raises(ModelUnavailable):
-        ingest(Shelf(40))
+        ingest(CountingSource(40))
     assert not Image.objects.exists()
 
 
@@ -422,7 +422,7 @@ def test_a_model_that_fails_in_the_middle_ends_the_run(monkeypatch: pytest.Monke
 @pytest.mark.django_db
 @pytest.mark.usefixtures("small_batches")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_finishes_what_is_at_hand_and_the_next_run_goes_on(number: int) -> None:
+def test_a_signal_completes_the_current_batch_and_the_next_run_continues(number: int) -> None:
     before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
 
     def stop_once(report: Report) -> None:
@@ -431,12 +431,12 @@ def test_a_signal_finishes_what_is_at_hand_and_the_next_run_goes_on(number: int)
             os.kill(os.getpid(), number)
 
     stopped: list[int] = []
-    report = ingest(Shelf(60), progress=stop_once)
+    report = ingest(CountingSource(60), progress=stop_once)
 
     assert report.stopped
     assert 4 <= report.added == Image.objects.count() < 60
     assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == before
-    rest = ingest(Shelf(60))
+    rest = ingest(CountingSource(60))
     assert not rest.stopped
     assert report.added + rest.added == Image.objects.count() == 60
 
@@ -449,22 +449,22 @@ def test_a_second_ctrl_c_stops_at_once() -> None:
             os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        ingest(Shelf(60), progress=stop_twice)
+        ingest(CountingSource(60), progress=stop_twice)
     assert Image.objects.count() < 60
 
 
-# Several at once
+# Concurrent runs
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("small_batches")
-def test_runs_over_the_same_pictures_at_once_add_each_once() -> None:
+def test_concurrent_runs_over_the_same_pictures_add_each_once() -> None:
     together, reports, errors = threading.Barrier(3), [], []
 
     def run(order: Callable[[Iterable[Item]], Iterable[Item]]) -> None:
         try:
             together.wait(30)
-            reports.append(ingest(order(Shelf(40))))
+            reports.append(ingest(order(CountingSource(40))))
         except BaseException as error:
             errors.append(error)
 
@@ -484,10 +484,10 @@ def test_runs_over_the_same_pictures_at_once_add_each_once() -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("again", [True, False])
-def test_a_picture_that_another_adds_and_deletes_meanwhile_is_there_with_its_objects_or_not_at_all(
+def test_a_picture_added_and_deleted_concurrently_is_complete_or_absent(
     monkeypatch: pytest.MonkeyPatch, again: bool
 ) -> None:
-    shelf = Shelf(1)
+    shelf = CountingSource(1)
     shelf.pictures *= 2
     (image_id,) = shelf.ids()
     embed = steps.embed
@@ -510,9 +510,9 @@ def test_a_picture_that_another_adds_and_deletes_meanwhile_is_there_with_its_obj
 
 
 @pytest.mark.django_db(transaction=True)
-def test_no_lock_is_held_when_the_run_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_lock_is_held_after_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     broken = Item("broken", lambda: b"no picture")
-    ingest([*Shelf(3), broken])
+    ingest([*CountingSource(3), broken])
 
     def fails(key: str, data: bytes, content_type: str) -> None:
         raise storage.StorageUnavailable("The disk is full.")
@@ -528,11 +528,11 @@ def test_no_lock_is_held_when_the_run_is_over(monkeypatch: pytest.MonkeyPatch) -
         assert cursor.fetchone() == (None,)
 
 
-# The rows
+# Rows
 
 
 @pytest.mark.django_db
-def test_a_row_is_what_saving_it_would_have_made(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copied_row_equals_a_saved_one(monkeypatch: pytest.MonkeyPatch) -> None:
     details = Details(
         "A title", "'; \t\\N -- \u00e9\u4e2d", ["a, b", "\\", 'c"'], "Ann", "CC0", "https://example.org/\u00e9"
     )

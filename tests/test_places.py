@@ -1,4 +1,4 @@
-"""Countries, regions and towns of coordinates, and pictures found by them and by what was taken near."""
+"""Countries, regions and towns of coordinates, and searches by place and by distance."""
 
 import math
 import random
@@ -63,26 +63,26 @@ def collection(db) -> dict[str, Image]:
     ("at", "country", "region", "town"),
     [
         ((35.075, 129.09), "KR", "Busan", "Busan"),  # two kilometres off its coast
-        ((35.1587, 129.1604), "KR", "Busan", "Busan"),  # a beach of it, 13 kilometres from its middle
-        ((37.5034, 126.766), "KR", "Gyeonggi-do", "Bucheon-si"),  # and not Seoul
-        ((22.505, 114.127), "HK", "North", "Fanling"),  # and not Shenzhen, which is larger
+        ((35.1587, 129.1604), "KR", "Busan", "Busan"),  # one of its beaches, 13 kilometres from the centre
+        ((37.5034, 126.766), "KR", "Gyeonggi-do", "Bucheon-si"),  # not Seoul
+        ((22.505, 114.127), "HK", "North", "Fanling"),  # not Shenzhen, which is larger
         ((40.7, -73.95), "US", "New York", "New York City"),
         ((78.22, 15.65), "SJ", "Svalbard", "Longyearbyen"),
         ((-16.85, -179.97), "FJ", "Northern", ""),  # the towns of its island are beyond the antimeridian
     ],
 )
-def test_a_town_is_the_one_that_people_would_name(at, country, region, town):
+def test_the_town_is_the_one_that_people_would_name(at, country, region, town):
     located = towns().locate([at])[0]
     assert located is not None
     assert located[:3] == (country, region, town)
 
 
 @pytest.mark.parametrize("at", [(0, -150), (30, -40), (-90, 0), (90, 10), (72, -40), (23, 10), (-17.8, 179.99)])
-def test_the_open_sea_the_poles_and_the_desert_are_no_town(at):
+def test_the_open_sea_the_poles_and_deserts_have_no_town(at):
     assert towns().locate([at]) == [None]
 
 
-def test_land_is_told_from_the_sea_on_both_sides_of_the_antimeridian():
+def test_land_is_recognised_on_both_sides_of_the_antimeridian():
     assert is_land(66.5, 179.5)
     assert is_land(66.5, -175)
     assert is_land(-85, 100)
@@ -90,7 +90,7 @@ def test_land_is_told_from_the_sea_on_both_sides_of_the_antimeridian():
     assert not is_land(30, -40)
 
 
-def test_countries_are_known_by_their_names_here_and_there():
+def test_countries_are_recognised_by_code_and_by_names_in_several_languages():
     for name in ("KR", "kr", "South Korea", "대한민국", "한국", "KOREA"):
         assert country_named(name) == "KR"
     for name in ("Germany", "독일", "Deutschland", "deutschland"):
@@ -103,11 +103,11 @@ def test_countries_are_known_by_their_names_here_and_there():
     )
 
 
-# Kept with the pictures
+# Places of pictures
 
 
 @pytest.mark.django_db
-def test_whoever_writes_coordinates_the_place_follows(as_carol):
+def test_the_place_follows_the_coordinates_whatever_writes_them(as_carol):
     image = taken_at(*BUSAN)
     place = Capture.objects.get(pk=image.pk).place
     assert place is not None
@@ -131,9 +131,9 @@ def test_whoever_writes_coordinates_the_place_follows(as_carol):
 
 
 @pytest.mark.django_db
-def test_a_place_never_outlives_its_coordinates():
+def test_the_place_is_cleared_when_coordinates_change():
     image = taken_at(*BUSAN)
-    Capture.objects.filter(pk=image.pk).update(latitude=PARIS[0], longitude=PARIS[1])  # by whatever way
+    Capture.objects.filter(pk=image.pk).update(latitude=PARIS[0], longitude=PARIS[1])  # in any way
     assert place_of(image) == "None"
     assert count_unplaced() == 1
     out = StringIO()
@@ -148,7 +148,7 @@ def test_a_place_never_outlives_its_coordinates():
 
 
 @pytest.mark.django_db
-def test_a_place_stands_once_however_many_pictures_were_taken_there():
+def test_a_place_is_stored_once_for_many_pictures():
     for number in range(3):
         taken_at(BUSAN[0] + number / 1000, BUSAN[1])
     assert Place.objects.count() == 1
@@ -181,16 +181,16 @@ def test_a_place_stands_once_however_many_pictures_were_taken_there():
         ("in:atlantis", set()),
     ],
 )
-def test_what_was_taken_in_a_country_a_region_or_a_town(collection, words, titles):
+def test_typed_filters_find_pictures_by_country_region_and_town(collection, words, titles):
     assert found(words) == titles
-    # As a page that is reached by its number has it.
+    # As in the address of a further page.
     query = SearchQuery(words=words)
     assert query.all_filters.is_by_place
     assert Filters().and_also(query.all_filters) == query.all_filters
 
 
 @pytest.mark.django_db
-def test_parameters_name_places_too(collection):
+def test_parameters_filter_by_place_too(collection):
     assert found(country="KR") == found(country="대한민국") == {"busan", "seoul", "yeongwol"}
     assert found(region="Busan") == found(town="Busan", country="KR") == {"busan"}
     assert found(town="Busan", country="FR") == set()
@@ -200,12 +200,12 @@ def test_parameters_name_places_too(collection):
 
 
 @pytest.mark.django_db
-def test_a_country_that_is_none_is_words_and_told_as_such(collection):
+def test_an_unknown_country_is_searched_as_words_and_reported(collection):
     assert SearchQuery(words="country:atlantis").box.unread == ("country:atlantis",)
 
 
 @pytest.mark.django_db
-def test_facets_count_places_whatever_is_chosen_of_each(collection):
+def test_facets_count_each_place_regardless_of_the_selected_one(collection):
     def counted(**params: str) -> dict[str, list[tuple[str, str, int, bool]]]:
         query = SearchQuery.from_params({name: [value] for name, value in params.items()})
         return {
@@ -237,10 +237,10 @@ def test_places_are_suggested_in_either_language(collection):
     assert suggest("town:부", places=True)[0].value.count == 2
 
 
-# Near a picture
+# Distance to a picture
 
 
-def test_kilometres_are_read_with_their_unit_and_without():
+def test_kilometres_are_read_with_and_without_their_unit():
     assert [read_kilometres(text) for text in ("10", "10km", "10 KM", "20000")] == [10, 10, 10, 20000]
     assert [read_kilometres(text) for text in ("0", "-1", "1.5", "20001", "", "km", "１０", "1e3")] == [None] * 8
 
@@ -254,7 +254,7 @@ def kilometres(one: tuple[float, float], other: tuple[float, float]) -> float:
 
 
 @pytest.mark.django_db
-def test_what_is_near_is_what_a_globe_says():
+def test_pictures_within_a_distance_match_the_great_circle_distance():
     rng = random.Random(7)
     middles = [BUSAN, WEST_OF_THE_DATE_LINE, EAST_OF_IT, (89.95, 40.0), (-89.9, -170.0), (71.2, 25.8), (0.0, 0.0)]
     points = [
@@ -276,7 +276,7 @@ def test_what_is_near_is_what_a_globe_says():
 
 
 @pytest.mark.django_db
-def test_the_nearest_come_first_and_each_stands_on_one_page():
+def test_the_nearest_come_first_and_each_is_on_one_page():
     middle = taken_at(*BUSAN, title="middle")
     places = {image: BUSAN[0] + number / 2000 for number, image in enumerate(many_images(50), start=1)}
     Capture.objects.bulk_create(Capture(image=image, latitude=at, longitude=BUSAN[1]) for image, at in places.items())
@@ -290,14 +290,14 @@ def test_the_nearest_come_first_and_each_stands_on_one_page():
 
 
 @pytest.mark.django_db
-def test_where_a_picture_was_taken_must_be_known(collection):
+def test_a_search_near_a_picture_without_a_place_is_refused(collection):
     for image_id in (collection["nowhere"].pk, uuid.uuid4()):
         with pytest.raises(BadQuery, match="Where this picture was taken is not known"):
             find(SearchQuery(filters=Filters(near=image_id)))
 
 
 @pytest.mark.django_db
-def test_the_page_of_results_keeps_what_it_is_near(collection, as_carol: Client):
+def test_the_results_page_keeps_the_picture_and_the_distance(collection, as_carol: Client):
     page = as_carol.get(f"/search?near={collection['busan'].pk}&sort=nearest&filters=open").content.decode()
     assert "1 picture" in page
     assert "Near this picture: within 10 km" in page
@@ -320,7 +320,7 @@ def test_a_map_shows_land_and_the_largest_towns_around():
 @pytest.mark.parametrize(
     "at", [(90, 0), (-90, 0), (0, -150), WEST_OF_THE_DATE_LINE, EAST_OF_IT, (0, 180), (46.2, 6.15)]
 )
-def test_a_map_can_be_drawn_of_any_place_on_earth(at):
+def test_a_map_can_be_drawn_for_any_place_on_earth(at):
     drawn = map_around(*at)
     assert 0 < drawn.bar < WIDTH
 
@@ -331,16 +331,16 @@ def test_both_sides_of_the_antimeridian_are_on_one_map():
     assert len({label.name for label in one.labels} & {label.name for label in other.labels}) > 3
 
 
-def test_each_filter_has_a_name_of_its_own():
+def test_names_of_typed_filters_are_unique():
     aliases = [alias for called in NAMES.values() for alias in called]
     assert len(aliases) == len(set(aliases))
 
 
 @pytest.mark.django_db
-def test_an_operator_is_told_of_coordinates_without_a_place():
+def test_the_system_check_reports_coordinates_without_a_place():
     image = taken_at(*BUSAN)
     assert checks.places_are_known(None, databases=["default"]) == []
     Capture.objects.filter(pk=image.pk).update(is_placed=False)
-    (told,) = checks.places_are_known(None, databases=["default"])
-    assert told.hint is not None
-    assert "manage.py find_places" in told.hint
+    (warning,) = checks.places_are_known(None, databases=["default"])
+    assert warning.hint is not None
+    assert "manage.py find_places" in warning.hint

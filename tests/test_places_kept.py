@@ -1,4 +1,4 @@
-"""Where pictures were taken, and the numbers of cameras, reach nobody who may not see them: at any address."""
+"""Places of pictures and serial numbers of cameras are disclosed to no unauthorised user, at any address."""
 
 import json
 import uuid
@@ -65,14 +65,14 @@ ASKED_AS_THEY_ARE = {
     *("download-shared-album", "renew-album-link"),
     *("map", "map-points", "map-marks", "map-pictures", "map-selection"),
 }
-"""All addresses of the site but the admin's stand here or above: a new one is to be sorted in."""
+"""All addresses except those of the admin are listed here or above: add new ones."""
 
 PROBES = [
     *("q=in:busan", "q=in:nowhere", "q=country:KR", "q=-country:KR", "q=town:busan", "q=-region:busan", "q=has:place"),
     *("country=KR", "country=DE", "region=Busan", "town=Busan", "town=Nowhere", "q=도시:부산", "q=boats+in:busan"),
     *("near={id}", "near={id}&within=1", "q=near:{id}", "near={unknown}", "within=5", "q=within:5"),
 ]
-"""Searches by which places could be guessed, one bit after the other."""
+"""Searches by which a place could be guessed step by step."""
 
 
 def a_secret_photo(format: str = "JPEG", colour: str = "red") -> bytes:
@@ -95,7 +95,7 @@ def shown() -> Image:
 
 
 def contents(answer: HttpResponseBase) -> list[bytes]:
-    """What an answer says, with all that is in a ZIP, and its headers."""
+    """The body of a response, the contents of a ZIP file included, and its headers."""
     data = b"".join(answer.streaming_content) if answer.streaming else answer.content  # type: ignore[attr-defined]
     parts = [data, repr(sorted(answer.headers.items())).encode()]
     if data.startswith(b"PK"):
@@ -104,10 +104,10 @@ def contents(answer: HttpResponseBase) -> list[bytes]:
     return parts
 
 
-def told(answer: HttpResponseBase) -> list[str]:
-    """Which of the secrets an answer tells."""
+def disclosed(answer: HttpResponseBase) -> list[str]:
+    """The secrets that a response discloses."""
     parts = contents(answer)
-    # JSON may write letters by their numbers.
+    # JSON may escape letters.
     escaped = {one: json.dumps(one).strip('"').encode() for one in SECRETS}
     found = [one for one in SECRETS if any(one.encode() in part or escaped[one] in part for part in parts)]
     return found + ["a place in a file" for part in parts if has_place(part)]
@@ -143,11 +143,11 @@ def values(alice: User, shown: Image) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def test_no_address_tells_strangers_or_members_a_place(values, client, as_alice, as_carol):
+def test_no_address_discloses_a_place_to_anonymous_users_or_members(values, client, as_alice, as_carol):
     addresses = every_address(values)
     names = {one.name for one in addresses if not one.is_of_the_admin}
     assert names - {""} == {*QUERIES, *ASKED_AS_THEY_ARE}
-    # What curators see is not kept for others.
+    # Responses for curators are not cached for others.
     as_carol.get("/search?filters=open")
     as_carol.get("/search/suggestions?q=bu")
     for visitor in (client, as_alice):
@@ -155,7 +155,7 @@ def test_no_address_tells_strangers_or_members_a_place(values, client, as_alice,
             for query in QUERIES.get(one.name, [""]):
                 for language in ("en", "ko"):
                     answer = visitor.get(f"{one.path}?{query}", headers={"Accept-Language": language})
-                    assert not told(answer), (one.name, query, language)
+                    assert not disclosed(answer), (one.name, query, language)
 
 
 def _album_with(image: Image) -> Album:
@@ -164,7 +164,7 @@ def _album_with(image: Image) -> Album:
     return album
 
 
-def test_what_is_sent_is_answered_without_a_place(shown, client, as_alice, as_carol):
+def test_responses_to_forms_disclose_no_place(shown, client, as_alice, as_carol):
     forms: list[tuple[str, dict[str, Any]]] = [
         (reverse("download-selection"), {"id": [shown.pk]}),
         (reverse("share-selection"), {"id": [shown.pk]}),
@@ -174,29 +174,29 @@ def test_what_is_sent_is_answered_without_a_place(shown, client, as_alice, as_ca
     ]
     for visitor in (client, as_alice):
         for address, form in forms:
-            assert not told(visitor.post(address, form, follow=True)), address
+            assert not disclosed(visitor.post(address, form, follow=True)), address
         refused = visitor.post(reverse("save-search"), {"query": "town=Busan"})
         assert refused.status_code == 400
         assert "A search by place can&#x27;t be saved." in refused.content.decode()
         for address in ("search-by-picture", "read-picture", "api:search-picture", "upload"):
             data = BytesIO(a_secret_photo(colour="blue"))
             data.name = "photo.jpg"
-            assert not told(visitor.post(reverse(address), {"picture": data}, follow=True)), address
+            assert not disclosed(visitor.post(reverse(address), {"picture": data}, follow=True)), address
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
-def test_no_download_holds_a_place_or_the_number_of_a_camera(client, format):
+def test_no_download_contains_a_place_or_a_serial_number(client, format):
     data = a_secret_photo(format)
     assert SERIAL.encode() in data
     image = added(data)
     assert image.capture.place.town == "Busan"
-    assert not told(client.get(reverse("download", args=[image.pk])))
+    assert not disclosed(client.get(reverse("download", args=[image.pk])))
     for longest in (400, 1600):
-        assert not told(client.get(reverse("rendition", args=[image.pk, longest])))
+        assert not disclosed(client.get(reverse("rendition", args=[image.pk, longest])))
 
 
 @pytest.mark.parametrize("address", ["/search", "/api/search", "/"])
-def test_nobody_guesses_a_place_by_searching(shown, client, as_alice, address):
+def test_a_place_can_not_be_guessed_by_searching(shown, client, as_alice, address):
     for visitor in (client, as_alice):
         answers = set()
         for probe in PROBES:
@@ -212,8 +212,8 @@ def test_nobody_guesses_a_place_by_searching(shown, client, as_alice, address):
         assert answers == {True}
 
 
-def test_a_curator_sees_and_finds_all_of_it(shown, as_carol):
-    an_image("elsewhere")  # a filter that divides nothing is not shown
+def test_a_curator_sees_and_searches_all_of_it(shown, as_carol):
+    an_image("elsewhere")  # a filter with only one value is not shown
     page = as_carol.get(shown.get_absolute_url()).content.decode()
     for one in ("Busan", "South Korea", "35.15870, 129.16040", "Map: Busan, South Korea", "Open in OpenStreetMap"):
         assert one in page
@@ -232,7 +232,7 @@ def test_a_curator_sees_and_finds_all_of_it(shown, as_carol):
     assert table.splitlines()[1].endswith("KR,Busan,Busan,35.158700,129.160400")
 
 
-def test_the_setting_opens_places_to_everyone_and_closes_them_again(shown, client, as_alice, alice, settings):
+def test_the_setting_shows_places_to_everyone_and_hides_them_again(shown, client, as_alice, alice, settings):
     an_image("elsewhere")
     settings.SHOW_PLACES = "everyone"
     for visitor in (client, as_alice):
@@ -249,15 +249,15 @@ def test_the_setting_opens_places_to_everyone_and_closes_them_again(shown, clien
     for address in (feed, saved.get_absolute_url(), reverse("saved-searches")):
         answer = as_alice.get(address, follow=True).content.decode()
         assert str(shown.pk) not in answer
-        # What she wrote herself is hers.
+        # Texts that she wrote herself are shown to her.
         assert "Busan" not in answer
     assert SavedSearch.objects.filter(pk=saved.pk).exists()
-    assert not told(client.get(shown.get_absolute_url()))
-    assert not told(client.get("/search?filters=open"))
-    assert not told(client.get("/search/suggestions?q=bus"))
+    assert not disclosed(client.get(shown.get_absolute_url()))
+    assert not disclosed(client.get("/search?filters=open"))
+    assert not disclosed(client.get("/search/suggestions?q=bus"))
 
 
-def test_what_is_near_a_hidden_picture_is_told_to_nobody(shown, client, settings):
+def test_a_search_near_a_hidden_picture_is_refused_for_everyone(shown, client, settings):
     settings.SHOW_PLACES = "everyone"
     shown.hide()
     an_image("Another")

@@ -1,4 +1,4 @@
-"""Models that hang, are slow, raise, or give what is no vector: told in words and in time, and nothing is kept."""
+"""Models that hang, are slow, raise, or return invalid vectors: reported in time, and nothing is stored."""
 
 import shutil
 import threading
@@ -49,7 +49,7 @@ def raising(error: BaseException) -> Callable[[int], Any]:
 
 
 SOON = 15.0
-"""Seconds, on the busiest machine: what hangs here hangs for twice as long."""
+"""Seconds on the busiest machine; a hanging model here hangs for twice as long."""
 POISONS: dict[str, Callable[[int], Any]] = {
     "NaN": lambda count: np.full((count, 512), np.nan),
     "infinity": lambda count: np.full((count, 512), -np.inf),
@@ -70,8 +70,8 @@ POISONS: dict[str, Callable[[int], Any]] = {
 }
 
 
-class Poisoned:
-    """The small model, which does something else when it is told to."""
+class PoisonedEncoder:
+    """An encoder that does the given work instead of encoding."""
 
     def __init__(self, work: Callable[[int], Any]) -> None:
         self.work = work
@@ -90,11 +90,11 @@ class Poisoned:
 
 @pytest.fixture
 def poison() -> Iterator[Callable[[Callable[[int], Any]], None]]:
-    """Put poison into both models."""
+    """Replace both models by poisoned ones."""
 
     def put(work: Callable[[int], Any]) -> None:
-        loading.once_of(PICTURES).set(Poisoned(work))
-        loading.once_of(WORDS).set(Poisoned(work))
+        loading.once_of(PICTURES).set(PoisonedEncoder(work))
+        loading.once_of(WORDS).set(PoisonedEncoder(work))
 
     yield put
     forget_models()
@@ -102,7 +102,7 @@ def poison() -> Iterator[Callable[[Callable[[int], Any]], None]]:
 
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """As in a process of a server, with little patience; the signals that it has sent itself."""
+    """As in a server process with a short timeout; the signals that it has sent to itself."""
     sent: list[int] = []
     monkeypatch.setattr(guarded_encoders.os, "kill", lambda process, number: sent.append(number))
     monkeypatch.setattr(guarded_encoders, "WAIT", 0.3)
@@ -114,7 +114,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 
 @pytest.fixture
 def hanging(poison: Callable[[Callable[[int], Any]], None]) -> Iterator[threading.Event]:
-    """Both models hang until this is set."""
+    """Both models hang until this event is set."""
     end = threading.Event()
 
     def hang(count: int) -> Any:
@@ -126,11 +126,11 @@ def hanging(poison: Callable[[Callable[[int], Any]], None]) -> Iterator[threadin
     end.set()
 
 
-# What is given
+# Invalid vectors
 
 
 @pytest.mark.parametrize("name", POISONS)
-def test_nothing_but_unit_vectors_comes_through_the_door(poison: Any, name: str) -> None:
+def test_invalid_vectors_raise_an_error(poison: Any, name: str) -> None:
     poison(POISONS[name])
 
     with pytest.raises(WrongVectors):
@@ -141,7 +141,7 @@ def test_nothing_but_unit_vectors_comes_through_the_door(poison: Any, name: str)
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", POISONS)
-def test_searches_and_uploads_answer_503_and_nothing_is_kept(poison: Any, as_alice: Client, name: str) -> None:
+def test_searches_and_uploads_get_503_and_nothing_is_stored(poison: Any, as_alice: Client, name: str) -> None:
     poison(POISONS[name])
     file = {"picture": picture_file(size=(90, 60))}
 
@@ -164,7 +164,7 @@ def stored_files() -> list[Path]:
     return [path for path in Path(project.MEDIA_ROOT).rglob("*") if path.is_file()]
 
 
-def test_a_vector_of_another_length_becomes_a_unit_vector(poison: Any) -> None:
+def test_a_vector_of_another_length_is_normalised(poison: Any) -> None:
     poison(lambda count: np.full((count, 512), 7, dtype=np.int64))
 
     vectors = text_encoder().encode_texts(["red star"])
@@ -173,11 +173,11 @@ def test_a_vector_of_another_length_becomes_a_unit_vector(poison: Any) -> None:
     assert np.linalg.norm(vectors) == pytest.approx(1)
 
 
-# Hanging and slow
+# Hanging and slow models
 
 
 @pytest.mark.django_db
-def test_a_model_that_hangs_is_told_in_time_and_readiness_names_it(
+def test_a_hanging_model_is_reported_in_time_and_named_by_readiness(
     served: list[int], hanging: threading.Event, as_alice: Client
 ) -> None:
     for ask in (
@@ -199,13 +199,13 @@ def test_a_model_that_hangs_is_told_in_time_and_readiness_names_it(
     hanging.set()
 
 
-def test_whoever_comes_while_it_hangs_is_not_kept(served: list[int], hanging: threading.Event) -> None:
-    told = []
+def test_requests_during_a_hang_are_refused_at_once(served: list[int], hanging: threading.Event) -> None:
+    raised = []
 
     def ask() -> None:
         with pytest.raises(ModelUnavailable) as failure:
             text_encoder().encode_texts(["red star"])
-        told.append(failure.type)
+        raised.append(failure.type)
 
     askers = [threading.Thread(target=ask) for _ in range(8)]
     for asker in askers:
@@ -213,12 +213,14 @@ def test_whoever_comes_while_it_hangs_is_not_kept(served: list[int], hanging: th
     for asker in askers:
         asker.join(SOON)
 
-    assert sorted(one.__name__ for one in told) == ["Busy"] * 7 + ["ModelUnavailable"]  # whose encoding it is
+    assert sorted(one.__name__ for one in raised) == ["Busy"] * 7 + [
+        "ModelUnavailable"
+    ]  # the one whose encoding hangs
     with pytest.raises(Busy):
         text_encoder().encode_texts(["blue star"])
 
 
-def test_a_model_that_was_only_slow_is_used_again(served: list[int], hanging: threading.Event) -> None:
+def test_a_slow_model_is_used_again_when_it_has_finished(served: list[int], hanging: threading.Event) -> None:
     with pytest.raises(ModelUnavailable):
         text_encoder().encode_texts(["red star"])
     hanging.set()
@@ -233,7 +235,7 @@ def test_a_model_that_was_only_slow_is_used_again(served: list[int], hanging: th
     assert served == []
 
 
-def test_a_process_of_a_server_whose_model_hangs_for_good_ends_itself(
+def test_a_server_process_with_a_permanently_hanging_model_ends_itself(
     served: list[int], hanging: threading.Event, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(guarded_encoders, "HOPELESS", 0.5)
@@ -248,14 +250,14 @@ def test_a_process_of_a_server_whose_model_hangs_for_good_ends_itself(
     assert "this process ends, to be replaced" in caplog.text
 
 
-def test_a_command_waits_longer_and_is_told_at_last(hanging: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_waits_longer_and_then_fails(hanging: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guarded_encoders, "COMMANDS_WAIT", 0.2)
 
     with pytest.raises(ModelUnavailable, match=r"has not answered for 0\.2 seconds"):
         picture_encoder().encode_pictures([None])  # type: ignore[list-item]
 
 
-def test_a_model_that_hangs_while_it_is_loaded_holds_up_nobody_for_long(
+def test_a_model_that_hangs_while_loading_delays_requests_by_the_timeout_only(
     served: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     end = threading.Event()
@@ -272,11 +274,11 @@ def test_a_model_that_hangs_while_it_is_loaded_holds_up_nobody_for_long(
     assert once.get() is True
 
 
-# Ingestion and the backlog
+# Ingestion and pending pictures
 
 
 @pytest.mark.django_db(transaction=True)
-def test_ingestion_goes_on_with_the_others_and_says_which_failed(poison: Any) -> None:
+def test_ingestion_continues_with_the_others_and_reports_the_failed_one(poison: Any) -> None:
     forget_models()
     own = picture_encoder().encoder  # type: ignore[attr-defined]
     poison(lambda count: None)
@@ -301,7 +303,7 @@ def test_ingestion_goes_on_with_the_others_and_says_which_failed(poison: Any) ->
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_picture_that_waits_is_marked_with_the_reason_until_it_has_its_vector(
+def test_a_pending_picture_shows_the_reason_until_it_has_its_vector(
     poison: Any, as_carol: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
     image = pending_image("red")
@@ -327,11 +329,11 @@ def test_a_picture_that_waits_is_marked_with_the_reason_until_it_has_its_vector(
     assert "its vector failed" not in as_carol.get("/admin/search/image/").content.decode()
 
 
-# Made of poison
+# Poisoned weights
 
 
 @pytest.mark.django_db
-def test_a_model_whose_weights_are_no_numbers_is_refused_when_it_is_loaded(settings: Any, tmp_path: Path) -> None:
+def test_a_model_with_nan_weights_is_refused_when_it_is_loaded(settings: Any, tmp_path: Path) -> None:
     folder = tmp_path / "poisoned"
     shutil.copytree(demo.IMAGE_MODEL, folder)
     (weights,) = folder.rglob("model.safetensors")

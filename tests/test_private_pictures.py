@@ -1,4 +1,4 @@
-"""Private pictures: seen by those they are for, and told to nobody else, by any address, count, cache or file."""
+"""Private pictures are visible to permitted users only, and not disclosed by any address, count, cache or file."""
 
 import datetime as dt
 import re
@@ -34,7 +34,7 @@ SECRET = "zebrafinch"
 
 
 @pytest.fixture(autouse=True)
-def _asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def _text_vector(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(query_vector, "text_vector", lambda words: a_vector(1))
 
 
@@ -64,31 +64,31 @@ def found(user: User | None, words: str = "", **query: Any) -> list[str]:
         return sorted(image.title for image in page.images)
 
 
-# Nobody else learns of it
+# Not visible to others
 
 
 @pytest.mark.parametrize(
     ("visibility", "see", "others"), [("own", ["alice"], ["bob", "a stranger"]), ("members", ["bob"], ["a stranger"])]
 )
-def test_no_address_tells_anybody_of_a_picture_that_is_not_for_them(visibility: str, see: str, others: list[str]):
+def test_no_address_discloses_a_private_picture_to_others(visibility: str, see: str, others: list[str]):
     world = World()
     Image.objects.filter(pk=world.shown.pk).update(title=SECRET, description=SECRET, tags=[SECRET], author=SECRET)
     change([world.shown.pk], ShowTo(visibility))
     save_search(world.alice, SearchQuery(words=SECRET))
-    # First those who see it: what they were shown is not kept for the others.
+    # Permitted users first: responses cached for them must not be served to others.
     assert SECRET in world.client("carol").get(f"/search?q={SECRET}+with:hidden&filters=open").text
     for role in (*see, *others):
         client = world.client(role)
-        told = {*told_by_addresses(world, client), *told_by_searches(world, client)}
+        disclosing = {*addresses_that_disclose(world, client), *searches_that_disclose(world, client)}
         if role in see:
-            assert {"image", "rendition", "download", "api:image", "album", "download-album"} <= told
-            assert {"/search?q", "/api/search?q", "/search?album", "/search?like", "/search?"} <= told
+            assert {"image", "rendition", "download", "api:image", "album", "download-album"} <= disclosing
+            assert {"/search?q", "/api/search?q", "/search?album", "/search?like", "/search?"} <= disclosing
         else:
-            assert told == set(), role
+            assert disclosing == set(), role
 
 
-def told_by_addresses(world: World, client: Client) -> Iterator[str]:
-    """The names of addresses that tell anything of the picture; of the admin, which curators alone come into, none."""
+def addresses_that_disclose(world: World, client: Client) -> Iterator[str]:
+    """The names of addresses that disclose anything of the picture; none of the admin, which is for curators."""
     key = str(world.shown.pk)
     forms = {"download-album": {}, "download-selection": {"id": key}, "share-selection": {"id": key}}
     for address in world.addresses():
@@ -100,12 +100,12 @@ def told_by_addresses(world: World, client: Client) -> Iterator[str]:
         if content.startswith(b"PK"):
             content = repr(zipfile.ZipFile(BytesIO(content)).namelist()).encode()
         is_file = address.name in {"rendition", "download"} and answer.status_code == 200
-        # Its address stands in pages that are asked for by it; what it is like doesn't.
+        # Pages addressed by its id contain it anyway; its similar pictures do not.
         if is_file or SECRET.encode() in content or (key.encode() in content and key not in address.path):
             yield address.name
 
 
-def told_by_searches(world: World, client: Client) -> Iterator[str]:
+def searches_that_disclose(world: World, client: Client) -> Iterator[str]:
     key = str(world.shown.pk)
     searches = ["", "filters=open", "sort=oldest", f"tag={SECRET}", f"q=tag:{SECRET}", f"album={world.album.pk}"]
     searches += [f"q={SECRET}", "q=boat&mode=meaning", "uploader=alice"]
@@ -117,7 +117,7 @@ def told_by_searches(world: World, client: Client) -> Iterator[str]:
             yield f"{path}?like"
 
 
-def test_feeds_sets_and_suggestions_are_of_what_everybody_sees_for_its_owner_too(alice: User, client: Client):
+def test_feeds_sets_and_suggestions_contain_public_pictures_only_even_for_the_owner(alice: User, client: Client):
     image = private(alice)
     an_image("boat", tags=["boat"])
     saved = save_search(alice, SearchQuery(words="boat"))[0]
@@ -129,14 +129,14 @@ def test_feeds_sets_and_suggestions_are_of_what_everybody_sees_for_its_owner_too
         assert visitor.post("/selection/share", {"id": image.pk}).status_code == 404
 
 
-def test_the_timeline_has_what_whoever_looks_may_see_and_nobody_learns_of_the_rest(alice: User, bob: User):
+def test_the_timeline_shows_private_pictures_to_permitted_users_only(alice: User, bob: User):
     mine, shown = private(alice), an_image("boat")
     for image in (mine, shown):
         Capture.objects.update_or_create(
             image=image, defaults={"taken": dt.datetime(2020, 5, 1, 12, tzinfo=dt.UTC), "taken_from": "camera"}
         )
     undated = private(alice)
-    for _again in range(2):  # what is counted is kept for all
+    for _again in range(2):  # counts are cached for everyone
         page = client_of(alice).get("/timeline/").text
         assert str(mine.pk) in page
         assert re.search(r'<span class="count">\s*2\s*</span>', page)
@@ -148,7 +148,9 @@ def test_the_timeline_has_what_whoever_looks_may_see_and_nobody_learns_of_the_re
     assert str(undated.pk) not in client_of(alice).get("/timeline/").text
 
 
-def test_counts_tell_nothing_and_are_not_kept_for_others(alice: User, bob: User, monkeypatch: pytest.MonkeyPatch):
+def test_counts_are_cached_separately_for_users_with_private_pictures(
+    alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
+):
     from search.facets import filter_counts
 
     monkeypatch.setattr(filter_counts, "CACHED_FROM", 0)
@@ -169,7 +171,7 @@ def test_counts_tell_nothing_and_are_not_kept_for_others(alice: User, bob: User,
             assert sorted(tags(other)) == [("all", 1), ("sea", 1)]
 
 
-def test_further_pages_are_not_those_of_somebody_else(alice: User, bob: User):
+def test_cached_pages_of_one_user_are_not_served_to_another(alice: User, bob: User):
     many_images(60)
     image = private(alice)
     with asked_by(lambda: alice):
@@ -182,7 +184,7 @@ def test_further_pages_are_not_those_of_somebody_else(alice: User, bob: User):
         with asked_by(lambda other=other: other):
             assert find(following).found == 60
             assert find(following.replace(seen=following.seen)).images[0].pk != image.pk
-    # What has become private meanwhile is gone from pages that are remembered.
+    # A picture that has become private disappears from cached pages.
     shown = an_image("boat", vector=a_vector(1))
     with asked_by(lambda: bob):
         following = find(SearchQuery(words="boat")).next
@@ -191,7 +193,7 @@ def test_further_pages_are_not_those_of_somebody_else(alice: User, bob: User):
         assert shown.pk not in {one.pk for one in find(SearchQuery(words="boat", seen=following.seen)).images}
 
 
-def test_nothing_is_like_a_picture_that_one_may_not_see(alice: User, bob: User):
+def test_similar_pictures_include_visible_ones_only(alice: User, bob: User):
     image = private(alice)
     other = an_image("boat", vector=near(a_vector(1), 0.8))
     for user, expected in ((alice, [SECRET]), (bob, []), (AnonymousUser(), [])):
@@ -204,11 +206,11 @@ def test_nothing_is_like_a_picture_that_one_may_not_see(alice: User, bob: User):
         find(query)
 
 
-# Those it is for
+# Permitted users
 
 
 @pytest.mark.parametrize("words", ["", "boat", f"tag:{SECRET}", f'"{SECRET}"'])
-def test_it_is_found_by_whom_it_is_for(words: str, alice: User, bob: User, carol: User):
+def test_permitted_users_find_it(words: str, alice: User, bob: User, carol: User):
     private(alice)
     assert found(alice, words) == [SECRET]
     assert found(bob, words) == found(None, words) == []
@@ -218,7 +220,7 @@ def test_it_is_found_by_whom_it_is_for(words: str, alice: User, bob: User, carol
     assert found(None, words) == []
 
 
-def test_who_looks_after_the_collection_finds_it_as_a_hidden_one(alice: User, as_carol: Client):
+def test_curators_find_it_as_a_hidden_picture(alice: User, as_carol: Client):
     image = private(alice)
     assert str(image.pk) not in as_carol.get("/search?q=boat").text
     assert str(image.pk) in as_carol.get("/search?q=boat+with:hidden").text
@@ -227,7 +229,7 @@ def test_who_looks_after_the_collection_finds_it_as_a_hidden_one(alice: User, as
     assert client_of(alice).get("/search?hidden=mine").status_code == 400
 
 
-def test_what_curators_hide_besides_is_seen_by_curators_alone(alice: User, as_carol: Client):
+def test_a_private_picture_hidden_by_a_curator_is_visible_to_curators_only(alice: User, as_carol: Client):
     image = private(alice, "members")
     change([image.pk], Hide())
     assert found(alice) == []
@@ -240,7 +242,7 @@ def test_what_curators_hide_besides_is_seen_by_curators_alone(alice: User, as_ca
     assert found(None) == [SECRET]
 
 
-def test_showing_a_private_picture_to_everybody_is_not_what_show_does(alice: User):
+def test_the_show_action_does_not_make_a_private_picture_public(alice: User):
     image = private(alice)
     change([image.pk], Show())
     Image.hide_all([image], hidden=False)
@@ -251,17 +253,17 @@ def test_showing_a_private_picture_to_everybody_is_not_what_show_does(alice: Use
     assert found(alice) == []
 
 
-def test_the_database_hides_what_is_private(alice: User):
+def test_the_database_marks_private_pictures_as_hidden(alice: User):
     image = an_image(SECRET, uploader=alice)
     Private.objects.create(image=image, visibility="own", hidden=False)
     image.refresh_from_db()
     assert image.hidden
 
 
-# The trash, undo, merging, versions
+# Trash, undo, merging, versions
 
 
-def test_the_trash_keeps_who_sees_it(alice: User):
+def test_the_visibility_survives_the_trash(alice: User):
     image = private(alice)
     change([image.pk], Trash())
     assert found(alice) == []
@@ -276,7 +278,7 @@ def test_the_trash_keeps_who_sees_it(alice: User):
     assert found(None) == ["boat"]
 
 
-def test_who_sees_it_is_undone_like_anything_else(alice: User):
+def test_a_change_of_visibility_can_be_undone(alice: User):
     image = an_image(SECRET, uploader=alice)
     hidden = change([image.pk], ShowTo("own"), by=alice)
     assert hidden.count == 1
@@ -289,7 +291,7 @@ def test_who_sees_it_is_undone_like_anything_else(alice: User):
     assert found(None) == [SECRET]
 
 
-def test_what_is_said_of_a_private_copy_is_not_merged_into_one_that_more_people_see(alice: User, carol: User):
+def test_metadata_of_a_private_copy_is_not_merged_into_a_more_visible_one(alice: User, carol: User):
     image, copy = private(alice), an_image("boat")
     keep([Kept(copy.pk, [image.pk])], by=carol)
     copy.refresh_from_db()
@@ -301,7 +303,7 @@ def test_what_is_said_of_a_private_copy_is_not_merged_into_one_that_more_people_
     assert found(None) == ["boat"]
 
 
-def test_another_version_of_a_private_picture_is_as_private(alice: User):
+def test_another_version_of_a_private_picture_is_private_too(alice: User):
     image, other = private(alice), an_image("boat")
     copy_edits(other.pk, image.pk)
     assert found(None) == []
@@ -315,10 +317,10 @@ def test_another_version_of_a_private_picture_is_as_private(alice: User):
     assert not Private.objects.exists()
 
 
-# Who may make it so, and where
+# Who may make a picture private, and where
 
 
-def test_people_choose_who_sees_what_they_add(alice: User, bob: User):
+def test_users_choose_the_visibility_of_their_uploads(alice: User, bob: User):
     client, data = client_of(alice), picture_bytes("red", size=(64, 48))
     sent = {"pictures": picture_file("a.jpg", data), "title": SECRET, "visibility": "own"}
     answer = client.post("/upload/", sent)
@@ -340,13 +342,13 @@ def test_people_choose_who_sees_what_they_add(alice: User, bob: User):
     assert client.post("/api/images", wrong).status_code == 422
 
 
-def test_what_strangers_add_is_for_everybody(client: Client, settings: Any):
+def test_anonymous_uploads_are_public(client: Client, settings: Any):
     settings.UPLOAD_LOGIN_REQUIRED = False
     client.post("/upload/", {"pictures": picture_file(), "visibility": "own"})
     assert not Image.objects.get().hidden
 
 
-def test_people_change_who_sees_their_own_pictures_alone(alice: User, bob: User):
+def test_users_change_the_visibility_of_their_own_pictures_only(alice: User, bob: User):
     image = an_image(SECRET, uploader=alice)
     form = {"do": "visibility", "id": image.pk, "visibility": "own"}
     headers = {"Accept": "application/json"}
@@ -361,7 +363,7 @@ def test_people_change_who_sees_their_own_pictures_alone(alice: User, bob: User)
     assert found(None) == [SECRET]
 
 
-def test_an_album_makes_its_pictures_private_when_that_is_asked_for_alone(alice: User, bob: User):
+def test_an_album_makes_its_pictures_private_only_on_request(alice: User, bob: User):
     own, other = an_image("own", uploader=alice), an_image("other", uploader=bob)
     album = Album.objects.create(title="x", owner=alice)
     change([own.pk, other.pk], AddToAlbum(album))
@@ -373,7 +375,7 @@ def test_an_album_makes_its_pictures_private_when_that_is_asked_for_alone(alice:
     assert found(alice) == ["other", "own"]
 
 
-def test_a_private_picture_in_an_album_of_all_is_seen_there_by_those_it_is_for(alice: User, bob: User):
+def test_a_private_picture_in_a_public_album_is_shown_to_permitted_users_only(alice: User, bob: User):
     image = stored_image("red", title=SECRET, uploader=alice)
     album = Album.objects.create(title="x", owner=alice, visibility="public")
     change([image.pk], AddToAlbum(album))
@@ -388,7 +390,7 @@ def test_a_private_picture_in_an_album_of_all_is_seen_there_by_those_it_is_for(a
         assert (selected.status_code == 200) is sees
 
 
-def test_nothing_is_private_where_the_storage_shows_all_of_it(alice: User, settings: Any):
+def test_with_a_public_storage_pictures_can_not_be_private(alice: User, settings: Any):
     settings.S3_PUBLIC_BASE_URL = "https://cdn.example.org"
     image = an_image("x", uploader=alice)
     form = {"do": "visibility", "id": image.pk, "visibility": "own"}
@@ -397,7 +399,7 @@ def test_nothing_is_private_where_the_storage_shows_all_of_it(alice: User, setti
     assert not Private.objects.exists()
 
 
-def test_the_page_of_a_private_picture_says_so_and_is_kept_by_nobody(alice: User):
+def test_the_page_of_a_private_picture_says_so_and_is_not_cached(alice: User):
     image = stored_image("red", title=SECRET, uploader=alice)
     change([image.pk], ShowTo("members"))
     client = client_of(alice)
@@ -407,10 +409,10 @@ def test_the_page_of_a_private_picture_says_so_and_is_kept_by_nobody(alice: User
     assert "no-cache" in client.get(reverse("rendition", args=[image.pk, 400])).headers["Cache-Control"]
 
 
-# Where nothing is private
+# Without private pictures
 
 
-def test_a_search_asks_nothing_more_of_strangers_and_once_of_members(alice: User, bob: User):
+def test_a_search_costs_no_query_for_anonymous_users_and_one_for_members(alice: User, bob: User):
     an_image("boat")
 
     def asked(user: Any) -> list[str]:

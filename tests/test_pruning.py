@@ -1,4 +1,4 @@
-"""`ingest --prune`: pictures whose files are gone are listed, and removed when that is asked for again."""
+"""`ingest --prune`: pictures whose files are gone are listed, and removed by a second run."""
 
 import shutil
 import zipfile
@@ -21,14 +21,14 @@ COUNT = 12
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """A folder of twelve pictures that are in the collection."""
+    """A folder of twelve ingested pictures."""
     for number in range(COUNT):
         write_picture(tmp_path / "photos" / f"{number:02}.png", f"#{number:02x}8040", format="PNG", size=(32, 32))
     assert run(tmp_path / "photos")[0].startswith(f"{COUNT} added")
     return tmp_path / "photos"
 
 
-def test_what_is_gone_is_listed_and_removed_when_it_is_asked_for_again(photos: Path):
+def test_missing_files_are_listed_and_removed_by_a_second_run(photos: Path):
     gone = photos / "03.png"
     image_id = content_id(gone.read_bytes())
     gone.unlink()
@@ -42,7 +42,7 @@ def test_what_is_gone_is_listed_and_removed_when_it_is_asked_for_again(photos: P
     assert "Gone: 0 of 11" in run(photos, "--prune", "--yes")[0]
 
 
-def test_what_was_listed_long_ago_is_listed_anew(photos: Path):
+def test_an_old_list_is_made_again(photos: Path):
     (photos / "03.png").unlink()
     run(photos, "--prune")
     ProposedRemoval.objects.update(created=timezone.now() - timedelta(hours=2))
@@ -50,14 +50,14 @@ def test_what_was_listed_long_ago_is_listed_anew(photos: Path):
     assert Image.objects.count() == COUNT
 
 
-def test_what_was_moved_is_not_gone(photos: Path):
+def test_a_moved_file_is_not_missing(photos: Path):
     (photos / "there").mkdir()
     for number in range(COUNT):
         (photos / f"{number:02}.png").rename(photos / "there" / f"{number:02}.png")
     assert "Gone: 0 of 12" in run(photos, "--prune", "--yes")[0]
 
 
-def test_no_more_than_a_tenth_is_removed_unless_that_is_said(photos: Path):
+def test_removing_more_than_a_tenth_needs_an_option(photos: Path):
     for number in range(2):
         (photos / f"{number:02}.png").unlink()
     with pytest.raises(CommandError, match=r"Gone: 2 of 12 .* more than a tenth.* --most 2 allows it"):
@@ -68,21 +68,21 @@ def test_no_more_than_a_tenth_is_removed_unless_that_is_said(photos: Path):
     assert "Removed from the collection: 2." in run(photos, "--prune", "--yes", "--most", 2)[0]
 
 
-def test_a_folder_that_is_empty_or_away_loses_nothing(photos: Path, tmp_path: Path):
+def test_an_empty_or_missing_folder_removes_nothing(photos: Path, tmp_path: Path):
     photos.rename(tmp_path / "elsewhere")
     with pytest.raises(CommandError, match="that are there, and nothing was removed"):
         run(photos, "--prune", "--yes", "--most", COUNT)
     photos.mkdir()
     with pytest.raises(CommandError, match="The place may be unavailable: nothing was removed"):
         run(photos, "--prune", "--yes", "--most", COUNT)
-    # Nor where another place has something.
+    # Nor if another given place has pictures.
     write_picture(tmp_path / "more" / "a.png", "white", format="PNG")
     with pytest.raises(CommandError, match="The place may be unavailable"):
         run(photos, tmp_path / "more", "--prune", "--yes", "--most", COUNT)
     assert Image.objects.count() == COUNT + 1
 
 
-def test_a_disk_that_is_not_mounted_below_the_folder_loses_nothing_until_its_folder_is_removed(photos: Path):
+def test_an_unmounted_disk_below_the_folder_removes_nothing_until_its_mount_point_is_gone(photos: Path):
     disk = photos / "disk"
     for number in range(2):
         write_picture(disk / "2020" / f"{number}.png", f"#ff{number:02x}40", format="PNG", size=(32, 32))
@@ -97,7 +97,7 @@ def test_a_disk_that_is_not_mounted_below_the_folder_loses_nothing_until_its_fol
     assert "Removed from the collection: 2." in run(photos, "--prune", "--yes", "--most", 2)[0]
 
 
-def test_others_than_those_of_the_place_are_left_alone(photos: Path, tmp_path: Path):
+def test_pictures_of_other_places_are_left_alone(photos: Path, tmp_path: Path):
     other = write_picture(tmp_path / "photos-2" / "a.png", "white", format="PNG")
     also_there = tmp_path / "photos-2" / "b.png"
     shutil.copy(photos / "05.png", also_there)
@@ -112,15 +112,15 @@ def test_others_than_those_of_the_place_are_left_alone(photos: Path, tmp_path: P
     assert Image.objects.count() == COUNT + 2 - 1
 
 
-def test_what_is_left_alone_or_another_picture_now_is_told_from_what_is_gone(photos: Path):
-    # Excluded, but there.
+def test_excluded_and_replaced_files_are_distinguished_from_missing_ones(photos: Path):
+    # Excluded, but present.
     assert "Gone: 0 of 12" in run(photos, "--exclude", "0[0-4].png", "--prune")[0]
-    # Another picture of the collection has its name: the file is gone, what is there instead is known.
+    # Another picture of the collection has its name: the original file is gone, the present one is known.
     shutil.copy(photos / "00.png", photos / "01.png")
     assert f"{photos}/01.png: gone" in run(photos, "--prune")[0]
 
 
-def test_pictures_of_an_archive(photos: Path, tmp_path: Path):
+def test_members_removed_from_an_archive_are_pruned(photos: Path, tmp_path: Path):
     path = tmp_path / "photos.zip"
     for count in (COUNT, COUNT - 1):
         with zipfile.ZipFile(path, "w") as archive:
@@ -131,7 +131,7 @@ def test_pictures_of_an_archive(photos: Path, tmp_path: Path):
     assert Image.objects.count() == 2 * COUNT - 1
 
 
-def test_prune_must_see_all(photos: Path):
+def test_prune_is_refused_for_partial_runs(photos: Path):
     for more in (["--limit", 3], ["--every", 2], ["--dry-run"]):
         with pytest.raises(CommandError, match="--prune must see every picture"):
             run(photos, "--prune", *more)

@@ -1,4 +1,4 @@
-"""The three rooms that scripts use, as docs/python.md tells of them."""
+"""The three packages for scripts, as documented in docs/python.md."""
 
 import importlib
 import re
@@ -13,7 +13,7 @@ TOLD = (ROOT / "docs/python.md").read_text("utf-8")
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_script_of_the_document_adds_a_folder_and_finds_a_picture_in_it(tmp_path: Path, capsys):
+def test_the_documented_script_ingests_a_folder_and_finds_a_picture(tmp_path: Path, capsys):
     write_picture(tmp_path / "red.png", "red", format="PNG")
     (script,) = re.findall(r"```python\n(.*?)```", TOLD, re.DOTALL)
     exec(compile(script, "docs/python.md", "exec"), {"folder": str(tmp_path)})
@@ -23,7 +23,7 @@ def test_the_script_of_the_document_adds_a_folder_and_finds_a_picture_in_it(tmp_
 
 
 @pytest.mark.parametrize(("room", "names"), re.findall(r"^\| `(search\.\w+)` \| (.+) \|$", TOLD, re.MULTILINE))
-def test_what_scripts_may_import_is_exported_and_typed(room: str, names: str):
+def test_the_documented_names_are_exported_and_typed(room: str, names: str):
     exported = importlib.import_module(room).__all__
     assert {name for name in re.findall(r"`(\w+)(?:\([^`]*\))?`", names) if name not in exported} == set()
     assert (ROOT / "search/py.typed").is_file()

@@ -1,4 +1,4 @@
-"""`manage.py reconcile`: what is missing is named, what is left over goes, and what is under way stays."""
+"""`manage.py reconcile`: missing objects are reported, orphans are deleted, and pictures in progress are kept."""
 
 import os
 import re
@@ -45,7 +45,7 @@ def moto(running_moto: Moto, settings: Any) -> Moto:
 
 @pytest.fixture(params=["files", "moto", "moto in a folder", "rclone"])
 def any_storage(request: pytest.FixtureRequest, settings: Any) -> str:
-    """The product with its objects in files, or in a bucket."""
+    """The site with its objects in files, or in a bucket."""
     kind: str = request.param
     if kind != "files":
         server: S3Server = request.getfixturevalue(f"running_{kind.split(maxsplit=1)[0]}")
@@ -55,7 +55,7 @@ def any_storage(request: pytest.FixtureRequest, settings: Any) -> str:
 
 
 def run(*options: str) -> tuple[list[str], list[str], int]:
-    """Return the lines that are printed after the first one, the findings, and the exit status."""
+    """Return the printed lines after the first one, the findings, and the exit status."""
     out, complaints, status = StringIO(), StringIO(), 0
     try:
         call_command("reconcile", *options, stdout=out, stderr=complaints)
@@ -77,7 +77,7 @@ def thumbnail_of(image: Image) -> str:
 
 
 def orphan(*, thumbnail_only: bool = False) -> list[str]:
-    """Objects that no row speaks of."""
+    """Objects without a row."""
     image_id = uuid.uuid4()
     keys = [storage.original_key(image_id), storage.rendition_key(image_id, storage.THUMBNAIL)]
     for key in keys[thumbnail_only:]:
@@ -91,10 +91,10 @@ def make_old(settings: Any, *keys: str) -> None:
         os.utime(Path(settings.MEDIA_ROOT) / key, (before, before))
 
 
-# Nothing wrong
+# Consistent storage
 
 
-def test_all_is_well(any_storage: str) -> None:
+def test_a_consistent_collection_has_no_findings(any_storage: str) -> None:
     added(RED)
     added(BLUE)
 
@@ -102,15 +102,15 @@ def test_all_is_well(any_storage: str) -> None:
     assert run("--repair", "--older-than", "0") == (["2 pictures and 4 objects checked."], [], 0)
 
 
-def test_an_empty_collection_is_well(any_storage: str) -> None:
+def test_an_empty_collection_has_no_findings(any_storage: str) -> None:
     assert run("--repair") == (["0 pictures and 0 objects checked."], [], 0)
 
 
-# What is missing
+# Missing objects
 
 
-@pytest.mark.parametrize("option", ["--repair", "--mend"])  # the second as earlier versions spelled it
-def test_a_thumbnail_that_is_missing_is_named_and_made_again_from_the_original(any_storage: str, option: str) -> None:
+@pytest.mark.parametrize("option", ["--repair", "--mend"])  # the second was the spelling of earlier versions
+def test_a_missing_thumbnail_is_reported_and_made_again_from_the_original(any_storage: str, option: str) -> None:
     image = added(title="A red one")
     before = storage.read(thumbnail_of(image))
     storage.delete([thumbnail_of(image)])
@@ -126,7 +126,7 @@ def test_a_thumbnail_that_is_missing_is_named_and_made_again_from_the_original(a
     assert run()[2] == 0
 
 
-def test_an_original_that_is_missing_is_named_with_where_it_came_from(any_storage: str, tmp_path: Path) -> None:
+def test_a_missing_original_is_reported_with_its_source(any_storage: str, tmp_path: Path) -> None:
     path = write_picture(tmp_path / "photos" / "a.jpg", "green", size=(640, 480))
     ingest(open_source([str(path)]))
     image = Image.objects.get()
@@ -144,7 +144,7 @@ def test_an_original_that_is_missing_is_named_with_where_it_came_from(any_storag
     assert run()[2] == 0
 
 
-def test_what_is_marked_is_read_again_by_the_next_run_however_much_is_asked_of_a_bucket(
+def test_a_marked_picture_is_read_again_by_the_next_run_whatever_the_limit_of_requests(
     moto: Moto, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("search.ingestion.pipeline.coordinator.ASKED_FOR", 0)
@@ -161,7 +161,7 @@ def test_what_is_marked_is_read_again_by_the_next_run_however_much_is_asked_of_a
     assert storage.read(original_of(image)) == path.read_bytes()
 
 
-def test_an_original_that_was_cut_short_is_damaged(any_storage: str) -> None:
+def test_a_truncated_original_is_reported_as_damaged(any_storage: str) -> None:
     image = added()
     storage.put(original_of(image), RED[:100], "image/jpeg")
 
@@ -173,7 +173,7 @@ def test_an_original_that_was_cut_short_is_damaged(any_storage: str) -> None:
     assert run()[2] == 0
 
 
-def test_a_damaged_original_makes_no_thumbnail() -> None:
+def test_no_thumbnail_is_made_from_a_damaged_original() -> None:
     image = added()
     storage.put(original_of(image), BLUE[: len(RED)].ljust(len(RED), b"\0"), "image/jpeg")
     storage.delete([thumbnail_of(image)])
@@ -182,10 +182,10 @@ def test_a_damaged_original_makes_no_thumbnail() -> None:
     assert storage.size_of(thumbnail_of(image)) is None
 
 
-# What is left over
+# Orphans
 
 
-def test_objects_without_a_row_are_named_and_deleted_when_they_are_old_enough(any_storage: str) -> None:
+def test_objects_without_a_row_are_reported_and_deleted_when_old_enough(any_storage: str) -> None:
     image = added()
     keys = [*orphan(), *orphan(thumbnail_only=True)]
 
@@ -205,7 +205,7 @@ def test_objects_without_a_row_are_named_and_deleted_when_they_are_old_enough(an
     assert storage.read(original_of(image)) == RED
 
 
-def test_files_are_as_old_as_they_are(settings: Any) -> None:
+def test_the_age_of_a_file_is_its_modification_time(settings: Any) -> None:
     added()
     old, young = orphan(), orphan()
     make_old(settings, *old)
@@ -216,7 +216,7 @@ def test_files_are_as_old_as_they_are(settings: Any) -> None:
     assert [storage.size_of(key) is not None for key in (*old, *young)] == [False, False, True, True]
 
 
-def test_so_many_orphans_that_the_database_must_be_the_wrong_one_are_kept() -> None:
+def test_very_many_orphans_are_kept_since_the_database_may_be_the_wrong_one() -> None:
     added()
     keys = [key for _ in range(12) for key in orphan()]
 
@@ -229,13 +229,13 @@ def test_so_many_orphans_that_the_database_must_be_the_wrong_one_are_kept() -> N
     assert not any(storage.size_of(key) for key in keys)
 
 
-def test_a_database_without_pictures_loses_nothing() -> None:
+def test_an_empty_database_deletes_nothing() -> None:
     keys = orphan()
     assert run("--repair", "--older-than", "0")[2] == 1
     assert all(storage.size_of(key) for key in keys)
 
 
-def test_a_picture_that_is_on_its_way_in_keeps_its_objects() -> None:
+def test_a_picture_being_added_keeps_its_objects() -> None:
     added()
     coming, _thumbnail = orphan()
     image_id = uuid.UUID(coming.rpartition("/")[2])
@@ -251,7 +251,7 @@ def test_a_picture_that_is_on_its_way_in_keeps_its_objects() -> None:
     assert storage.size_of(coming)
 
 
-def test_a_picture_that_comes_after_its_objects_were_listed_is_not_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_picture_added_after_the_listing_of_objects_is_not_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     there = added(BLUE)
     rows = reconciling._rows
 
@@ -267,7 +267,7 @@ def test_a_picture_that_comes_after_its_objects_were_listed_is_not_missing(monke
     assert set(Image.objects.values_list("pk", flat=True)) == {there.pk, content_id(RED)}
 
 
-def test_a_picture_that_comes_after_its_row_was_looked_for_is_no_orphan(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_picture_added_after_the_listing_of_rows_is_no_orphan(monkeypatch: pytest.MonkeyPatch) -> None:
     there = added(BLUE)
     rows = list(reconciling._rows())
     added(RED)
@@ -278,7 +278,7 @@ def test_a_picture_that_comes_after_its_row_was_looked_for_is_no_orphan(monkeypa
     assert storage.size_of(storage.original_key(content_id(RED)))
 
 
-def test_a_picture_that_is_deleted_meanwhile_is_not_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_picture_deleted_during_the_run_is_not_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     image = added(RED)
     rows = list(reconciling._rows())
     image.delete()
@@ -287,7 +287,7 @@ def test_a_picture_that_is_deleted_meanwhile_is_not_missing(monkeypatch: pytest.
     assert run("--repair") == (["1 pictures and 0 objects checked."], [], 0)
 
 
-def test_drafts_of_files_go_when_they_are_old(settings: Any) -> None:
+def test_old_temporary_files_are_deleted(settings: Any) -> None:
     image = added()
     folder = Path(settings.MEDIA_ROOT) / original_of(image).rpartition("/")[0]
     (folder / "tmpabc_1234").write_bytes(b"half")
@@ -304,12 +304,12 @@ def test_drafts_of_files_go_when_they_are_old(settings: Any) -> None:
     assert sorted(path.name for path in folder.iterdir()) == sorted([str(image.id), "notes.txt"])
 
 
-def test_uploads_in_parts_that_were_never_ended_are_ended(moto: Moto) -> None:
+def test_unfinished_multipart_uploads_are_aborted(moto: Moto) -> None:
     client, key = moto.client(), storage.original_key(uuid.uuid4())
     client.create_multipart_upload(Bucket=BUCKET, Key=key)
     client.create_multipart_upload(Bucket=BUCKET, Key="somebody-elses")
 
-    # This server says of all uploads that they were begun in 2010.
+    # This server reports 2010 as the start of all uploads.
     assert run("--repair", "--older-than", "1000000")[1] == []
     assert run("--older-than", "0")[1:] == ([f"never finished: {key}"], 1)
     assert run("--older-than", "0", "--repair")[1:] == ([f"never finished: {key} - repaired"], 0)
@@ -318,7 +318,7 @@ def test_uploads_in_parts_that_were_never_ended_are_ended(moto: Moto) -> None:
     assert [upload["Key"] for upload in left] == ["somebody-elses"]
 
 
-def test_folders_that_are_not_ours_are_named_and_left(any_storage: str) -> None:
+def test_unknown_folders_are_reported_and_left_alone(any_storage: str) -> None:
     added()
     storage.put("renditions/320/ab/old.webp", b"x", "image/webp")
     storage.put("originals/backup/one.jpg", b"x", "image/jpeg")
@@ -330,7 +330,7 @@ def test_folders_that_are_not_ours_are_named_and_left(any_storage: str) -> None:
     assert storage.size_of("originals/backup/one.jpg")
 
 
-def test_deletions_that_are_owed_are_settled_first_and_are_no_orphans() -> None:
+def test_pending_deletions_are_completed_first_and_are_no_orphans() -> None:
     added()
     (key, _thumbnail) = orphan()
     OwedDeletion.objects.create(pk=uuid.UUID(key.rpartition("/")[2]))
@@ -339,7 +339,7 @@ def test_deletions_that_are_owed_are_settled_first_and_are_no_orphans() -> None:
     assert storage.size_of(key) is None
 
 
-# Originals that stay elsewhere
+# Originals in other buckets
 
 
 def in_place(client: Any, key: str, data: bytes = RED) -> None:
@@ -347,7 +347,7 @@ def in_place(client: Any, key: str, data: bytes = RED) -> None:
     ingest(open_source([f"s3://elsewhere/{key}"], Choices(in_place=True)))
 
 
-def test_an_original_that_is_gone_from_where_it_stayed_is_missing(moto: Moto) -> None:
+def test_an_original_deleted_in_another_bucket_is_missing(moto: Moto) -> None:
     client = moto.client()
     in_place(client, "a.jpg")
     assert run()[2] == 0
@@ -359,7 +359,7 @@ def test_an_original_that_is_gone_from_where_it_stayed_is_missing(moto: Moto) ->
     assert (findings, status) == ([f"original missing: {image_id} (came from s3://elsewhere/a.jpg)"], 1)
 
 
-def test_an_original_that_was_exchanged_where_it_stayed_is_missing(moto: Moto) -> None:
+def test_an_original_replaced_in_another_bucket_is_missing(moto: Moto) -> None:
     client = moto.client()
     in_place(client, "a.jpg")
     client.put_object(Bucket="elsewhere", Key="a.jpg", Body=BLUE)
@@ -369,7 +369,7 @@ def test_an_original_that_was_exchanged_where_it_stayed_is_missing(moto: Moto) -
     assert run()[2] == 0
 
 
-def test_an_original_that_was_met_elsewhere_too_is_read_from_there(moto: Moto) -> None:
+def test_an_original_found_at_another_address_is_read_from_there(moto: Moto) -> None:
     client = moto.client()
     in_place(client, "a.jpg")
     in_place(client, "b.jpg")
@@ -384,10 +384,10 @@ def test_an_original_that_was_met_elsewhere_too_is_read_from_there(moto: Moto) -
     assert run()[2] == 0
 
 
-# When it can't be asked
+# Unavailable storage
 
 
-def test_a_storage_that_is_away_is_told(moto: Moto, settings: Any) -> None:
+def test_an_unavailable_storage_is_reported(moto: Moto, settings: Any) -> None:
     added()
     use_s3(settings, moto, AWS_S3_ENDPOINT_URL="http://127.0.0.1:9")
     with pytest.raises(CommandError, match="does not answer"):
@@ -396,6 +396,6 @@ def test_a_storage_that_is_away_is_told(moto: Moto, settings: Any) -> None:
 
 
 @pytest.mark.parametrize("hours", ["-1", "nan", "soon"])
-def test_hours_that_are_none_are_refused(hours: str) -> None:
+def test_invalid_hours_are_refused(hours: str) -> None:
     with pytest.raises(CommandError, match=r"hours|less than 0"):
         call_command("reconcile", "--older-than", hours)

@@ -1,4 +1,4 @@
-"""After a change of model: every picture gets a vector of the new one, and is found again."""
+"""After a change of model, every picture gets a vector of the new model and is found again."""
 
 import re
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from search.models.vector_values import Vectors
 from search.objects import storage
 from tests.base import a_vector, an_image, picture_bytes, stored_image
 
-# Several threads work, each with a connection of its own.
+# Several threads work, each with its own connection.
 pytestmark = pytest.mark.django_db(transaction=True)
 
 OLD = "somebody/an-older-model"
@@ -26,7 +26,7 @@ COLOURS = ["red", "green", "blue"]
 
 
 class CountingEncoder:
-    """The real encoder, with a note of how many pictures each call had, that can be made to fail after some."""
+    """The real encoder; records the number of pictures in each call, and can be made to fail after some calls."""
 
     def __init__(self, fail_after: int | None = None) -> None:
         self.calls: list[int] = []
@@ -43,7 +43,7 @@ class CountingEncoder:
 
 
 def stale(colour: str = "red") -> Image:
-    """A picture whose vector an older model has made."""
+    """A picture whose vector was computed by an older model."""
     return stored_image(colour, embedding_model=OLD, vector=a_vector(1))
 
 
@@ -52,7 +52,7 @@ def vector_of(colour: str) -> np.ndarray:
     return picture_encoder().encode_pictures([picture])[0]
 
 
-def test_every_stale_picture_gets_the_vector_that_its_original_has_with_the_active_model() -> None:
+def test_every_stale_picture_gets_a_vector_of_the_active_model() -> None:
     images = {colour: stale(colour) for colour in COLOURS}
     assert stale_images() == 3
 
@@ -67,7 +67,7 @@ def test_every_stale_picture_gets_the_vector_that_its_original_has_with_the_acti
 
 
 def test_pictures_of_the_active_model_are_left_alone() -> None:
-    fresh = an_image(vector=a_vector(5))  # without an original: reading it would fail
+    fresh = an_image(vector=a_vector(5))  # it has no original: reading it would fail
 
     report = reembed()
 
@@ -76,7 +76,7 @@ def test_pictures_of_the_active_model_are_left_alone() -> None:
     assert fresh.embedding @ a_vector(5) > 0.999
 
 
-def test_hidden_pictures_are_embedded_anew_too() -> None:
+def test_hidden_pictures_are_embedded_too() -> None:
     image = stored_image(embedding_model=OLD, vector=a_vector(1), hidden=True)
 
     reembed()
@@ -86,7 +86,7 @@ def test_hidden_pictures_are_embedded_anew_too() -> None:
     assert image.hidden
 
 
-def test_what_people_wrote_stays() -> None:
+def test_edited_fields_are_kept() -> None:
     data = picture_bytes("red", size=(640, 480))
     image = add_picture(data, Details(title="A red one", tags=["red"]), None).image
     Image.objects.update(embedding_model=OLD)
@@ -97,7 +97,7 @@ def test_what_people_wrote_stays() -> None:
     assert (image.title, image.tags, image.embedding_model) == ("A red one", ["red"], active_model())
 
 
-def test_pictures_that_can_not_be_read_are_reported_and_stop_nothing() -> None:
+def test_unreadable_pictures_are_reported_and_do_not_stop_the_run() -> None:
     missing = an_image(embedding_model=OLD, vector=a_vector(1))
     broken = an_image(embedding_model=OLD, vector=a_vector(1))
     storage.put(storage.original_key(broken.id), b"not a picture", "image/jpeg")
@@ -113,7 +113,7 @@ def test_pictures_that_can_not_be_read_are_reported_and_stop_nothing() -> None:
     assert stale_images() == 2
 
 
-def test_it_works_in_batches_and_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_works_in_batches_and_reports_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = CountingEncoder()
     monkeypatch.setattr(pending_vector_worker, "picture_encoder", lambda: encoder)
     for _ in range(5):
@@ -131,7 +131,7 @@ def test_it_works_in_batches_and_tells_how_far_it_is(monkeypatch: pytest.MonkeyP
     assert seen[-1] == 5
 
 
-def test_stopped_and_run_again_it_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_run_is_continued_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(5):
         stale()
     encoder = CountingEncoder(fail_after=1)
@@ -147,7 +147,7 @@ def test_stopped_and_run_again_it_goes_on_where_it_was(monkeypatch: pytest.Monke
     assert stale_images() == 0
 
 
-def test_without_a_model_nothing_is_changed(no_model: Path) -> None:
+def test_without_a_model_nothing_changes(no_model: Path) -> None:
     stale()
 
     with pytest.raises(ModelUnavailable):
@@ -158,7 +158,7 @@ def test_without_a_model_nothing_is_changed(no_model: Path) -> None:
     assert Image.objects.get().embedding_model == OLD
 
 
-def test_a_storage_that_is_down_stops_it_and_is_told(settings: Any) -> None:
+def test_an_unavailable_storage_stops_the_command_with_a_message(settings: Any) -> None:
     stale()
     settings.MEDIA_ROOT = Path(settings.MEDIA_ROOT).with_name("a-file")
     settings.MEDIA_ROOT.write_text("not a folder")
@@ -167,7 +167,7 @@ def test_a_storage_that_is_down_stops_it_and_is_told(settings: Any) -> None:
         call_command("reembed")
 
 
-def test_the_command_tells_what_became_of_them(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_a_summary(capsys: pytest.CaptureFixture[str]) -> None:
     stale()
 
     call_command("reembed")
@@ -175,13 +175,13 @@ def test_the_command_tells_what_became_of_them(capsys: pytest.CaptureFixture[str
     assert "1 embedded again, 0 failed." in capsys.readouterr().out
 
 
-def test_the_command_ends_with_status_1_when_one_failed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_exits_with_1_if_a_picture_failed(capsys: pytest.CaptureFixture[str]) -> None:
     missing = an_image(embedding_model=OLD, vector=a_vector(1))
 
     with pytest.raises(SystemExit) as ended:
         call_command("reembed")
 
-    told = capsys.readouterr()
+    output = capsys.readouterr()
     assert ended.value.code == 1
-    assert "0 embedded again, 1 failed." in told.out
-    assert str(missing.id) in told.err
+    assert "0 embedded again, 1 failed." in output.out
+    assert str(missing.id) in output.err

@@ -1,4 +1,4 @@
-"""Bands of relevance, told against what the collection's pictures score for the query at hand."""
+"""Relevance bands, relative to the scores of the collection's pictures for the same query."""
 
 import numpy as np
 import pytest
@@ -17,13 +17,11 @@ def unit(vectors: np.ndarray) -> Vectors:
     return (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
 
 
-class PretendedModel:
-    """Vectors whose similarities lie as a model's do: `unrelated` words and pictures, and by `match` more for a match.
+class SimulatedModel:
+    """Vectors with the distribution of a model's similarities: `unrelated` for words and unrelated pictures, higher by
+    `match` for a match. Each query has an offset of its own besides, as with CLIP."""
 
-    Every query has a level of its own besides, as with CLIP.
-    """
-
-    ABOUT = 30  # dimensions that tell what a picture shows
+    ABOUT = 30  # dimensions that encode what a picture shows
 
     def __init__(self, unrelated: float, spread: float, match: float, *, seed: int = 5) -> None:
         self.rng = np.random.default_rng(seed)
@@ -40,7 +38,7 @@ class PretendedModel:
         return unit(self.rng.normal(size=(count, self.ABOUT)))
 
     def alike(self, things: np.ndarray) -> np.ndarray:
-        """What pictures show that match: not all of it is what was asked for."""
+        """Matching pictures: they show more than what was asked for."""
         nearness = self.match / (self.spread * np.sqrt(self.ABOUT))
         other = self.things(len(things))
         other -= things * (other * things).sum(1, keepdims=True)
@@ -50,7 +48,7 @@ class PretendedModel:
         vectors = np.zeros((len(about), 512))
         vectors[:, :1] = common
         vectors[:, 1 : 1 + self.ABOUT] = about
-        if fill:  # what words have that no picture has
+        if fill:  # a component of words that no picture has
             vectors[:, 100] = np.sqrt(1 - (vectors**2).sum(1))
         return unit(vectors)
 
@@ -66,17 +64,17 @@ def calibration_of(pictures: Vectors, bank: Vectors) -> LoadedCalibration:
     ("similarity", "band"),
     [(0.31, Band.STRONG), (0.3, Band.STRONG), (0.29, Band.RELATED), (0.27, Band.WEAK), (-1, Band.WEAK)],
 )
-def test_each_band_begins_where_the_scale_says(similarity: float, band: Band):
+def test_each_band_begins_at_its_threshold(similarity: float, band: Band):
     assert SCALE.band(similarity) is band
 
 
-def test_what_unrelated_pictures_score_loses_nothing_and_beyond_it_each_spread_counts():
+def test_the_penalty_begins_beyond_the_scores_of_unrelated_pictures():
     (dislike,) = Judge([], QueryVector(None, (Direction(a_vector(1), 1.0, SCALE),))).dislikes
     assert dislike.loss(0.2) == dislike.loss(0.275) == 0
     assert dislike.loss(0.315) == pytest.approx(2 * PENALTY)
 
 
-def test_relevant_pictures_in_the_sample_change_little_of_what_the_unrelated_ones_score():
+def test_relevant_pictures_in_the_sample_hardly_change_its_centre_and_spread():
     rng = np.random.default_rng(1)
     scores = rng.normal(0.18, 0.02, 1000)
     centre, spread = centre_and_spread(scores)
@@ -87,17 +85,17 @@ def test_relevant_pictures_in_the_sample_change_little_of_what_the_unrelated_one
 
 
 @pytest.mark.parametrize("count", [30, 1000, 30_000])
-def test_the_highest_of_so_many_normal_numbers_stays_below_its_bound_as_often_as_told(count: int):
+def test_the_maximum_of_normal_samples_is_below_its_bound_with_the_given_probability(count: int):
     rng = np.random.default_rng(count)
     highest = np.array([rng.standard_normal(count).max() for _ in range(400)])
     assert (highest < highest_of(count, 0.9)).mean() == pytest.approx(0.9, abs=0.05)
 
 
-def test_the_largest_collection_is_no_trouble():
+def test_the_bound_is_finite_for_the_largest_collections():
     assert 6 < highest_of(50_000_000, 0.98) < 7
 
 
-def test_a_sample_of_equal_pictures_has_a_scale_too():
+def test_a_sample_of_equal_pictures_has_a_valid_scale():
     same = np.repeat(unit(np.ones((1, 512))), 40, axis=0)
     scale = LoadedCalibration(same, 40, Thresholds(0.2, 0.4), Thresholds(0.9, 0.9)).scale(same[0], pictures=0)
     assert scale.spread > 0
@@ -105,14 +103,14 @@ def test_a_sample_of_equal_pictures_has_a_scale_too():
     assert np.isfinite([scale.mean, scale.strong, scale.related]).all()
 
 
-def test_a_mixed_query_lies_between_words_and_pictures():
+def test_thresholds_of_a_mixed_query_are_between_those_of_words_and_pictures():
     sample = unit(np.random.default_rng(2).normal(size=(100, 512)))
     calibration = LoadedCalibration(sample, 100, Thresholds(0.3, 0.3), Thresholds(0.8, 0.8))
     strong = [calibration.scale(sample[0], pictures=share).strong for share in (0, 0.5, 1)]
     assert strong == [pytest.approx(0.3), pytest.approx(0.55), pytest.approx(0.8)]
 
 
-def test_the_bands_are_in_order_whatever_the_query():
+def test_the_bands_are_in_order_for_any_query():
     rng = np.random.default_rng(3)
     sample = unit(rng.normal(size=(200, 512)) + 0.5)
     calibration = LoadedCalibration(sample, 200, Thresholds(0.1, 0.2), Thresholds(0.5, 0.5))
@@ -127,10 +125,10 @@ def test_the_bands_are_in_order_whatever_the_query():
     [(0.18, 0.022, 0.115), (0.0, 0.03, 0.155), (-0.2, 0.02, 0.105)],
     ids=["like CLIP", "like SigLIP", "below zero"],
 )
-def test_promises_hold_whatever_a_model_scores_and_however_much_of_the_bank_is_there(
+def test_error_rates_hold_for_any_distribution_of_scores_and_share_of_matching_phrases(
     unrelated: float, spread: float, match: float, of_the_bank: float
 ):
-    model = PretendedModel(unrelated, spread, match)
+    model = SimulatedModel(unrelated, spread, match)
     asked, bank = model.things(200), model.things(400)
     there = np.repeat(bank[: int(400 * of_the_bank)], 2, axis=0)
     shown = np.concatenate([model.things(2500), model.alike(there), model.alike(np.repeat(asked[:100], 2, axis=0))])

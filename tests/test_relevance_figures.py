@@ -1,4 +1,4 @@
-"""What is called strong is right: measured on fresh drawings, in every language, with levels found without labels."""
+"""Strong matches are right: measured on new drawings, in every language, with thresholds found without labels."""
 
 from io import StringIO
 
@@ -24,18 +24,18 @@ def verdicts() -> dict[str, Verdict]:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_what_is_there_has_a_strong_match(verdicts: dict[str, Verdict], language: str):
+def test_a_present_concept_has_a_strong_match(verdicts: dict[str, Verdict], language: str):
     assert np.mean(verdicts[language].found) >= PROMISED
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_what_is_not_there_mostly_has_none(verdicts: dict[str, Verdict], language: str):
-    # The model takes a hexagon for a circle: in single languages that alone is a tenth of what was left out. The last
-    # digit depends on what is the fastest way to encode on this machine.
+def test_an_absent_concept_mostly_has_no_strong_match(verdicts: dict[str, Verdict], language: str):
+    # The model takes a hexagon for a circle: in some languages that alone is a tenth of the absent concepts. The last
+    # digit depends on the fastest encoder of this machine.
     assert np.mean(verdicts[language].silent) >= PROMISED - 0.06
 
 
-def test_what_is_not_there_has_none_over_all_languages(verdicts: dict[str, Verdict]):
+def test_an_absent_concept_has_no_strong_match_averaged_over_languages(verdicts: dict[str, Verdict]):
     assert np.mean([verdicts[language].silent for language in LANGUAGES]) >= PROMISED - 0.02
 
 
@@ -51,7 +51,7 @@ def test_a_half_size_copy_finds_its_original_and_another_picture_finds_nothing(v
     assert np.mean(copies.silent) >= PROMISED
 
 
-def test_windows_find_what_stands_at_the_ends_of_wide_pictures_and_keep_quiet_about_what_is_not_there():
+def test_windows_find_things_at_the_ends_of_wide_pictures_without_more_false_matches():
     with override_settings(EMBEDDING_IMAGE_MODEL=str(demo.IMAGE_MODEL), EMBEDDING_TEXT_MODEL=str(demo.TEXT_MODEL)):
         world = drawn_world(each=2, long_side=160, changes={}, wide=0.4)
         middle, whole = (judge(one, bank_vectors()) for one in (world.by_the_middle(), world))
@@ -64,7 +64,7 @@ def _share_of(what: str, verdicts: dict[str, Verdict]) -> float:
     return float(np.mean([getattr(verdicts[language], what) for language in LANGUAGES]))
 
 
-def test_labelled_photos_can_be_judged(tmp_path):
+def test_labelled_photos_can_be_evaluated(tmp_path):
     colours = ("red", "green", "blue", "white", "black", "yellow")
     for colour in colours:
         write_picture(tmp_path / f"{colour}.jpg", colour, size=(96, 96))
@@ -78,6 +78,6 @@ def test_labelled_photos_can_be_judged(tmp_path):
     assert not any(line.startswith("ko ") for line in lines)
 
 
-def test_a_folder_without_labels_is_told(tmp_path):
+def test_a_folder_without_labels_is_reported(tmp_path):
     with pytest.raises(CommandError, match=r"index\.tsv"):
         call_command("evaluate_relevance", photos=tmp_path)

@@ -1,4 +1,4 @@
-"""Tags that get another name or become one: all pictures by one statement, in the history, found by every name."""
+"""Renaming and merging tags: one statement for all pictures, one revision, and old names still find them."""
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -23,7 +23,7 @@ def tags() -> list[list[str]]:
     return sorted(Image.objects.values_list("tags", flat=True))
 
 
-def test_renaming_gives_all_pictures_the_new_name_in_its_place_and_keeps_the_old_as_an_alias(dog, carol):
+def test_renaming_replaces_the_name_in_place_and_keeps_the_old_one_as_an_alias(dog, carol):
     an_image(tags=["a", "dog", "z"])
     an_image(tags=["Dog"])
     an_image(tags=["dogs"])
@@ -35,13 +35,13 @@ def test_renaming_gives_all_pictures_the_new_name_in_its_place_and_keeps_the_old
     assert str(revision) == "Tags renamed: Dog, dog → hound"
 
 
-def test_a_picture_that_has_both_names_keeps_one_of_them(dog):
+def test_a_picture_with_both_names_keeps_one_of_them(dog):
     an_image(tags=["hound", "x", "dog", "Dog"])
     rename(dog, "hound")
     assert tags() == [["hound", "x"]]
 
 
-def test_renaming_takes_as_many_statements_for_many_pictures_as_for_one(dog, carol):
+def test_the_number_of_statements_does_not_depend_on_the_number_of_pictures(dog, carol):
     counts = []
     for name, count in (("hound", 1), ("canine", 100)):
         for _ in range(count):
@@ -52,7 +52,7 @@ def test_renaming_takes_as_many_statements_for_many_pictures_as_for_one(dog, car
     assert counts[0] == counts[1]
 
 
-def test_a_rename_is_undone_with_the_marks_of_who_changed_the_tags(dog, carol):
+def test_undoing_a_rename_restores_the_tags_and_the_marks_of_edits(dog, carol):
     image = an_image(tags=["dog"])
     revision = rename(dog, "hound", by=carol)
     assert edited_fields([image.pk]) == {image.pk: {"tags"}}
@@ -63,7 +63,7 @@ def test_a_rename_is_undone_with_the_marks_of_who_changed_the_tags(dog, carol):
     assert tags() == [["hound"]]
 
 
-def test_what_somebody_changed_later_is_kept_by_the_undo(dog, carol):
+def test_undo_keeps_later_changes(dog, carol):
     image, other = an_image(tags=["dog"]), an_image(tags=["dog"])
     revision = rename(dog, "hound", by=carol)
     curation.change([image.pk], curation.Tag(["later"]), by=carol)
@@ -73,7 +73,7 @@ def test_what_somebody_changed_later_is_kept_by_the_undo(dog, carol):
     assert other.tags == ["dog"]
 
 
-def test_pictures_in_the_trash_come_back_under_the_name_of_today(dog):
+def test_pictures_restored_from_the_trash_get_the_current_name(dog):
     image = an_image(tags=["dog"])
     curation.change([image.pk], curation.Trash())
     rename(dog, "hound")
@@ -81,7 +81,7 @@ def test_pictures_in_the_trash_come_back_under_the_name_of_today(dog):
     assert tags() == [["hound"]]
 
 
-def test_a_name_of_another_tag_is_refused_and_nothing_changes(dog):
+def test_the_name_of_another_tag_is_refused_and_nothing_changes(dog):
     VocabularyTag.objects.create(name="cat", aliases=["hound"])
     an_image(tags=["dog"])
     with pytest.raises(ValidationError):
@@ -91,19 +91,19 @@ def test_a_name_of_another_tag_is_refused_and_nothing_changes(dog):
     assert not Revision.objects.exists()
 
 
-def test_a_rename_that_concerns_no_picture_leaves_no_revision(dog):
+def test_renaming_an_unused_tag_leaves_no_revision(dog):
     assert rename(dog, "hound").pk is None
     assert not Revision.objects.exists()
 
 
-def test_only_the_case_of_a_name_can_be_changed(dog):
+def test_the_case_of_a_name_can_be_changed(dog):
     an_image(tags=["dog"])
     rename(dog, "Dog")
     dog.refresh_from_db()
     assert (tags(), dog.name, dog.aliases) == ([["Dog"]], "Dog", [])
 
 
-def test_merged_tags_are_one_with_all_names_and_decisions(dog, carol):
+def test_a_merged_tag_has_all_names_children_and_decisions(dog, carol):
     hound = VocabularyTag.objects.create(name="hound", aliases=["basset"])
     puppy = VocabularyTag.objects.create(name="puppy", parent=hound)
     one, two, three = an_image(tags=["hound"]), an_image(tags=["basset", "dog"]), an_image()
@@ -121,7 +121,7 @@ def test_merged_tags_are_one_with_all_names_and_decisions(dog, carol):
     assert [(row.image, row.state) for row in dog.suggestions.all()] == [(three, "rejected")]
 
 
-def test_the_wider_of_two_can_be_merged_into_the_narrower(dog):
+def test_a_parent_can_be_merged_into_its_child(dog):
     animal, pet = VocabularyTag.objects.create(name="animal"), VocabularyTag.objects.create(name="pet")
     pet.parent = animal
     pet.save()
@@ -136,6 +136,6 @@ def test_the_wider_of_two_can_be_merged_into_the_narrower(dog):
     assert set(dog.aliases) == {"pet", "animal"}
 
 
-def test_a_tag_is_never_merged_into_itself(dog):
+def test_a_tag_can_not_be_merged_into_itself(dog):
     with pytest.raises(ValidationError):
         merge(dog, dog)

@@ -1,4 +1,4 @@
-"""What a known picture has lost comes back when its bytes are met again, and where its original stays is noted."""
+"""Missing objects of a known picture are restored when its bytes are ingested again, and its location is updated."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -42,36 +42,38 @@ def ingested_without_an_address(folder: Path, alice: Client) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("met", [uploaded, sent_to_the_api, ingested, ingested_without_an_address])
+@pytest.mark.parametrize("add", [uploaded, sent_to_the_api, ingested, ingested_without_an_address])
 @pytest.mark.parametrize("lost", [[ORIGINAL], [THUMBNAIL], [ORIGINAL, THUMBNAIL]])
-def test_what_is_missing_comes_back(
-    as_alice: Client, tmp_path: Path, met: Callable[[Path, Client], None], lost: list[str]
+def test_missing_objects_are_restored(
+    as_alice: Client, tmp_path: Path, add: Callable[[Path, Client], None], lost: list[str]
 ) -> None:
-    met(tmp_path, as_alice)
+    add(tmp_path, as_alice)
     before = {key: storage.read(key) for key in (ORIGINAL, THUMBNAIL)}
     storage.delete(lost)
 
-    met(tmp_path, as_alice)
+    add(tmp_path, as_alice)
 
     assert {key: storage.read(key) for key in (ORIGINAL, THUMBNAIL)} == before
     assert Image.objects.count() == 1
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("met", [uploaded, ingested_without_an_address])
-def test_what_is_damaged_is_replaced(as_alice: Client, tmp_path: Path, met: Callable[[Path, Client], None]) -> None:
-    met(tmp_path, as_alice)
+@pytest.mark.parametrize("add", [uploaded, ingested_without_an_address])
+def test_damaged_objects_are_replaced(as_alice: Client, tmp_path: Path, add: Callable[[Path, Client], None]) -> None:
+    add(tmp_path, as_alice)
     storage.put(ORIGINAL, RED[:50], "image/jpeg")
     storage.put(THUMBNAIL, b"", "image/webp")
 
-    met(tmp_path, as_alice)
+    add(tmp_path, as_alice)
 
     assert storage.read(ORIGINAL) == RED
     assert storage.read(THUMBNAIL)[8:12] == b"WEBP"
 
 
 @pytest.mark.django_db
-def test_the_command_tells_how_many_came_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_reports_the_number_of_restored_pictures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for name, colour in (("a.png", "red"), ("b.png", "blue")):
         write_picture(tmp_path / "photos" / name, colour, format="PNG")
     call_command("ingest", str(tmp_path / "photos"))
@@ -88,7 +90,7 @@ def test_the_command_tells_how_many_came_back(tmp_path: Path, capsys: pytest.Cap
 
 
 @pytest.mark.django_db
-def test_a_dry_run_brings_nothing_back() -> None:
+def test_a_dry_run_restores_nothing() -> None:
     item = Item("red", lambda: RED, address="red", version="1")
     ingest([item])
     storage.delete([ORIGINAL])
@@ -97,7 +99,7 @@ def test_a_dry_run_brings_nothing_back() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_picture_that_is_deleted_while_its_objects_come_back_leaves_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_picture_deleted_during_the_restoration_leaves_no_objects(monkeypatch: pytest.MonkeyPatch) -> None:
     add_picture(RED, Details(), None)
     storage.delete([ORIGINAL])
     put = storage.put
@@ -114,7 +116,7 @@ def test_a_picture_that_is_deleted_while_its_objects_come_back_leaves_none(monke
     assert not OwedDeletion.objects.exists()
 
 
-# In place
+# Pictures in other buckets
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +131,7 @@ def running_moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
 
 @pytest.fixture
 def moto(running_moto: Moto, settings: Any) -> Any:
-    """Two buckets with the same picture beside ours, which is empty."""
+    """Two buckets with the same picture besides ours, which is empty."""
     running_moto.empty()
     use_s3(settings, running_moto)
     client = running_moto.client()
@@ -141,7 +143,7 @@ def moto(running_moto: Moto, settings: Any) -> Any:
 A, B = "s3://first/x.jpg", "s3://second/y.jpg"
 
 
-def met(place: str, *, in_place: bool) -> Report:
+def add(place: str, *, in_place: bool) -> Report:
     report = ingest(open_source([place], Choices(in_place=in_place)))
     assert report.failed == []
     return report
@@ -152,28 +154,26 @@ def location() -> str:
 
 
 @pytest.mark.django_db
-def test_what_is_met_in_place_at_another_address_stays_where_it_is_while_it_is_there(
+def test_a_picture_found_in_place_at_another_address_keeps_its_location_while_the_object_exists(
     moto: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    met(A, in_place=True)
+    add(A, in_place=True)
 
-    assert met(B, in_place=True).known == 1
+    assert add(B, in_place=True).known == 1
 
     assert location() == A
     assert set(Origin.objects.values_list("address", flat=True)) == {A, B}
     monkeypatch.setattr("search.objects.other_buckets.read", lambda location: pytest.fail("read again"))
-    assert met(B, in_place=True).known == 1
+    assert add(B, in_place=True).known == 1
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("loss", ["gone", "exchanged", "bucket gone"])
-@pytest.mark.parametrize("met_before", [False, True])
-def test_it_is_noted_at_the_new_address_when_the_old_one_has_it_no_more(
-    moto: Any, loss: str, met_before: bool
-) -> None:
-    met(A, in_place=True)
-    if met_before:
-        met(B, in_place=True)
+@pytest.mark.parametrize("known_before", [False, True])
+def test_the_new_address_is_recorded_if_the_old_object_is_gone(moto: Any, loss: str, known_before: bool) -> None:
+    add(A, in_place=True)
+    if known_before:
+        add(B, in_place=True)
     if loss == "exchanged":
         moto.put_object(Bucket="first", Key="x.jpg", Body=picture_bytes("blue", size=(640, 480)))
     else:
@@ -181,7 +181,7 @@ def test_it_is_noted_at_the_new_address_when_the_old_one_has_it_no_more(
     if loss == "bucket gone":
         moto.delete_bucket(Bucket="first")
     try:
-        met(B, in_place=True)
+        add(B, in_place=True)
     finally:
         moto.create_bucket(Bucket="first")
 
@@ -194,9 +194,9 @@ def test_it_is_noted_at_the_new_address_when_the_old_one_has_it_no_more(
 @pytest.mark.parametrize("place", [A, B])
 def test_ingested_without_in_place_it_is_copied(moto: Any, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(coordinator, "ASKED_FOR", 0)
-    met(A, in_place=True)
+    add(A, in_place=True)
 
-    met(place, in_place=False)
+    add(place, in_place=False)
 
     assert location() == ""
     assert storage.read(ORIGINAL) == RED
@@ -205,36 +205,36 @@ def test_ingested_without_in_place_it_is_copied(moto: Any, place: str, monkeypat
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("met_again", [uploaded, ingested])
-def test_met_as_a_file_it_is_copied(
-    moto: Any, as_alice: Client, tmp_path: Path, met_again: Callable[[Path, Client], None]
+@pytest.mark.parametrize("add_again", [uploaded, ingested])
+def test_ingested_as_a_file_it_is_copied(
+    moto: Any, as_alice: Client, tmp_path: Path, add_again: Callable[[Path, Client], None]
 ) -> None:
-    met(A, in_place=True)
-    met_again(tmp_path, as_alice)
+    add(A, in_place=True)
+    add_again(tmp_path, as_alice)
     assert location() == ""
     assert storage.read(ORIGINAL) == RED
 
 
 @pytest.mark.django_db
-def test_copied_with_a_vector_of_another_model_it_is_ours_too(moto: Any) -> None:
-    met(A, in_place=True)
+def test_with_a_vector_of_another_model_it_is_copied_too(moto: Any) -> None:
+    add(A, in_place=True)
     Image.objects.update(embedding_model="an older model")
-    met(A, in_place=False)
+    add(A, in_place=False)
     assert location() == ""
     assert storage.read(ORIGINAL) == RED
 
 
 @pytest.mark.django_db
-def test_an_original_of_ours_that_is_missing_is_noted_where_it_is_met_in_place(moto: Any) -> None:
+def test_a_missing_original_of_ours_is_replaced_by_its_location_in_another_bucket(moto: Any) -> None:
     add_picture(RED, Details(), None)
     storage.delete([ORIGINAL])
-    assert met(A, in_place=True).restored == 1
+    assert add(A, in_place=True).restored == 1
     assert location() == A
     assert storage.read_original(Image.objects.get()) == RED
 
 
 @pytest.mark.django_db
-def test_a_bucket_is_asked_for_few_objects_and_files_for_all(
+def test_existence_is_checked_for_few_objects_of_a_bucket_and_for_all_files(
     moto: Any, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     items = [

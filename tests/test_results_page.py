@@ -1,4 +1,4 @@
-"""The page of results: what it says of them, parts as chips, filters, and ways out of finding nothing."""
+"""The results page: its title and bands, parts as chips, filters, and suggestions if nothing was found."""
 
 import re
 import uuid
@@ -23,16 +23,16 @@ pytestmark = pytest.mark.django_db
 WANTED = a_vector(1)
 
 FOUND, MORE, FILTERS = ({"HX-Request": "true", "HX-Target": target} for target in ("found", "more", "filters-panel"))
-"""What htmx asks with for another search, for further results, and for the filters."""
+"""The headers of htmx's requests for another search, for further results, and for the filters."""
 
 
 @pytest.fixture(autouse=True)
-def _words_point_one_way(monkeypatch: pytest.MonkeyPatch) -> None:
+def _text_vector(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(query_vector, "text_vector", lambda words: WANTED)
 
 
 @pytest.fixture
-def measured(monkeypatch: pytest.MonkeyPatch) -> None:
+def calibrated(monkeypatch: pytest.MonkeyPatch) -> None:
     """Strong matches begin at 0.6, related ones at 0.4."""
     scale = Scale(mean=0.0, spread=0.1, strong=0.6, related=0.4)
     monkeypatch.setattr(query_vector, "scale_of", lambda vector, *, pictures, whole=False: scale)
@@ -50,19 +50,19 @@ def title(page: str) -> str:
 
 
 def links(page: str, marker: str) -> list[str]:
-    """The addresses of the links whose tags hold `marker`."""
+    """The addresses of the links whose tags contain `marker`."""
     tags = [tag for tag in re.findall(r"<a [^>]*>", page) if marker in tag]
     return [unescape(re.search(r'href="([^"]*)"', tag)[1]) for tag in tags]  # type: ignore[index]
 
 
-def asked(address: str) -> list[tuple[str, str]]:
+def parameters(address: str) -> list[tuple[str, str]]:
     return parse_qsl(urlsplit(address).query)
 
 
 # Bands
 
 
-def test_strong_matches_are_counted_and_weaker_ones_stand_below(client: Client, measured: None):
+def test_strong_matches_are_counted_and_weaker_ones_follow(client: Client, calibrated: None):
     images_at(0.7, 0.65, 0.5, 0.1)
     page = client.get("/search?q=x").text
     assert title(page) == "2 strong matches"
@@ -72,7 +72,7 @@ def test_strong_matches_are_counted_and_weaker_ones_stand_below(client: Client, 
     assert re.findall(r'data-band="(\w+)"', after) == ["related", "weak"]
 
 
-def test_where_nothing_is_strong_the_page_says_so(client: Client, measured: None):
+def test_the_page_says_if_no_match_is_strong(client: Client, calibrated: None):
     images_at(0.5, 0.1)
     page = client.get("/search?q=x").text
     assert title(page) == "Nothing here matches well; the nearest are:"
@@ -80,29 +80,29 @@ def test_where_nothing_is_strong_the_page_says_so(client: Client, measured: None
     assert len(re.findall("<article", page)) == 2
 
 
-def test_words_that_are_found_inside_longer_ones_are_told_where_nothing_is_strong(client: Client, measured: None):
+def test_the_page_says_if_words_were_found_only_inside_longer_ones(client: Client, calibrated: None):
     images_at(0.1)
     an_image("해운대해수욕장", vector=near(WANTED, 0.1, seed=7))
     assert title(client.get("/search?q=해수욕장").text) == "Found inside longer words; the nearest follow:"
     assert title(client.get("/search?q=바다").text) == "Nothing here matches well; the nearest are:"
 
 
-def test_more_strong_ones_than_were_looked_at_are_told_as_the_least(
-    client: Client, measured: None, monkeypatch: pytest.MonkeyPatch
+def test_the_number_of_strong_matches_is_a_minimum_if_there_are_more_than_candidates(
+    client: Client, calibrated: None, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(candidates_module, "plan_for", lambda *counts: replace(SCAN, candidates=3))
     images_at(0.9, 0.85, 0.8, 0.75, 0.7)
     assert title(client.get("/search?q=x").text) == "At least 3 strong matches"
 
 
-def test_while_nothing_is_measured_nothing_is_said_of_matches(client: Client):
+def test_without_calibration_matches_are_not_rated(client: Client):
     images_at(0.7, 0.1)
     page = client.get("/search?q=x").text
     assert title(page) == "2 pictures, nearest first"
     assert "strong match" not in page
 
 
-def test_every_result_explains_itself(client: Client, measured: None):
+def test_every_result_has_an_explanation(client: Client, calibrated: None):
     images_at(0.7, 0.5, 0.1)
     page = client.get("/search?q=x").text
     explained = re.findall(r'id="about-[^"]*" popover>(.*?)</div>', page, re.DOTALL)
@@ -119,7 +119,7 @@ def test_a_result_found_by_its_words_says_so(client: Client):
     assert len(re.findall('class="by-words"', page)) == 1
 
 
-def test_weaker_matches_are_two_rows_until_all_are_asked_for(client: Client, measured: None):
+def test_weaker_matches_are_cut_to_two_rows_with_a_link_to_all(client: Client, calibrated: None):
     images_at(0.7, *(0.3 - number / 100 for number in range(30)))
     page = client.get("/search?q=x").text
     shown = len(re.findall("<article", page))
@@ -134,7 +134,7 @@ def test_weaker_matches_are_two_rows_until_all_are_asked_for(client: Client, mea
     assert "min=any&amp;page=2" in added
 
 
-def test_where_strong_matches_end_on_a_later_page_weaker_ones_are_folded_there(client: Client, measured: None):
+def test_weaker_matches_are_cut_on_the_page_where_strong_ones_end(client: Client, calibrated: None):
     images_at(*(0.9 - number / 100 for number in range(24)), *(0.3 - number / 100 for number in range(20)))
     first = client.get("/search?q=x").text
     assert "data-unfolds" not in first
@@ -143,11 +143,11 @@ def test_where_strong_matches_end_on_a_later_page_weaker_ones_are_folded_there(c
     page = client.get(later).text
     shown = len(re.findall("<article", page))
     assert f"Show {20 - shown} more" in page
-    assert [name for name, _ in asked(links(page, "data-unfolds")[0])] == ["q", "min", "page", "seen"]
+    assert [name for name, _ in parameters(links(page, "data-unfolds")[0])] == ["q", "min", "page", "seen"]
 
 
 @pytest.mark.parametrize("minimum", ["any", "related", "strong"])
-def test_what_the_address_says_of_matches_is_shown_whole(client: Client, measured: None, minimum: str):
+def test_with_a_minimum_in_the_address_no_matches_are_cut(client: Client, calibrated: None, minimum: str):
     images_at(0.7, *(0.5 for _ in range(30)))
     page = client.get(f"/search?q=x&min={minimum}").text
     assert "data-unfolds" not in page
@@ -155,13 +155,13 @@ def test_what_the_address_says_of_matches_is_shown_whole(client: Client, measure
     assert re.search(rf'<option value="{minimum}" selected', page)
 
 
-def test_the_strong_matches_stand_larger_than_the_weaker_ones(client: Client, measured: None):
+def test_strong_matches_are_larger_than_weaker_ones(client: Client, calibrated: None):
     images_at(0.9, 0.8, 0.7, 0.2)
     looks = re.findall(r'<article class="tile a\d+ ?([\w-]*)', client.get("/search?q=x").text)
     assert looks == ["tile-strong"] * 3 + ["tile-quiet"]
 
 
-def test_where_nothing_matches_well_words_and_a_filter_less_help(client: Client, measured: None):
+def test_without_a_strong_match_simpler_searches_are_suggested(client: Client, calibrated: None):
     an_image("a lighthouse", vector=near(WANTED, 0.9), tags=["sea"])
     an_image("an old pier", vector=near(WANTED, 0.1), tags=["harbour"])
     for number in range(30):
@@ -169,10 +169,10 @@ def test_where_nothing_matches_well_words_and_a_filter_less_help(client: Client,
     page = client.get("/search?q=x&tag=harbour").text
     assert title(page) == "Nothing here matches well; the nearest are:"
     assert re.search(r"Without the tag “harbour”\s*<span class=\"count\">1</span>", page)
-    assert [asked(address) for address in links(page, "?q=an%20old%20pier")] == [[("q", "an old pier")]]
+    assert [parameters(address) for address in links(page, "?q=an%20old%20pier")] == [[("q", "an old pier")]]
 
 
-def test_fields_that_nobody_has_filled_in_do_not_stand_in_the_address(client: Client, images: list[str]):
+def test_empty_fields_are_removed_from_the_address(client: Client, images: list[str]):
     answer = client.get("/search?q=x&mode=&min=&sort=&since=&until=&not=&tag=sea")
     assert answer["Location"] == "/search?q=x&tag=sea"
     assert client.get("/search?q=")["Location"] == "/search"
@@ -181,30 +181,30 @@ def test_fields_that_nobody_has_filled_in_do_not_stand_in_the_address(client: Cl
 # Parts
 
 
-def test_every_result_offers_more_and_less_like_it_beside_what_is_asked(client: Client):
+def test_every_result_offers_more_and_less_like_it_added_to_the_search(client: Client):
     image = an_image()
     page = client.get("/search?q=red")
     more, less = links(page.text, "more-like-this"), links(page.text, "less-like-this")
-    assert asked(more[0]) == [("q", "red"), ("like", str(image.id))]
-    assert asked(less[0]) == [("q", "red"), ("unlike", str(image.id))]
+    assert parameters(more[0]) == [("q", "red"), ("like", str(image.id))]
+    assert parameters(less[0]) == [("q", "red"), ("unlike", str(image.id))]
 
 
-def test_where_nothing_is_asked_there_is_nothing_to_have_less_of(client: Client):
+def test_without_a_search_less_like_this_is_not_offered(client: Client):
     image = an_image()
     page = client.get("/").text
     assert links(page, "more-like-this") == [f"/search?like={image.id}"]
     assert links(page, "less-like-this") == []
 
 
-def test_a_search_of_twelve_parts_offers_no_thirteenth(client: Client):
+def test_a_search_of_twelve_parts_offers_no_further_part(client: Client):
     an_image()
     params = [("not", str(number)) for number in range(12)]
     page = client.get("/search", {"q": "x", "not": [value for _, value in params]}).text
     assert links(page, "more-like-this") == []
 
 
-class Form:
-    """What a browser would send for the form of the box."""
+class SearchForm:
+    """The fields that a browser would send with the search form."""
 
     def __init__(self, page: str) -> None:
         self.fields: list[tuple[str, str]] = []
@@ -232,7 +232,7 @@ def images() -> list[str]:
 
 
 @pytest.mark.parametrize("filters", ["", "&filters=open"], ids=["folded", "open"])
-def test_the_form_asks_again_for_all_that_was_asked(client: Client, images: list[str], measured: None, filters: str):
+def test_the_form_repeats_the_whole_search(client: Client, images: list[str], calibrated: None, filters: str):
     address = (
         f'/search?q="picture"+-cloud&q_weight=1.5&like={images[0]}&like={images[1]}&like_weight=0.5&like_weight=2'
         f"&not=rain&not=snow&not_weight=1.25&not_weight=1&unlike={images[2]}&unlike_weight=0.25"
@@ -241,24 +241,24 @@ def test_the_form_asks_again_for_all_that_was_asked(client: Client, images: list
     page = client.get(f"{address}{filters}").text
     query = SearchQuery.from_params(parse_qs(urlsplit(address).query))
     sent: dict[str, list[str]] = {}
-    for name, value in Form(page).fields:
+    for name, value in SearchForm(page).fields:
         sent.setdefault(name, []).append(value)
     assert SearchQuery.from_params(sent) == query
 
 
-def test_every_part_can_be_taken_away_by_a_link(client: Client, images: list[str]):
+def test_every_part_has_a_link_that_removes_it(client: Client, images: list[str]):
     page = client.get(f"/search?q=red&like={images[0]}&not=rain&unlike={images[1]}&sort=fresh").text
-    removed = [asked(address) for address in links(page, "chip-remove")]
+    removed = [parameters(address) for address in links(page, "chip-remove")]
     everything = [("q", "red"), ("like", images[0]), ("not", "rain"), ("unlike", images[1]), ("sort", "fresh")]
     assert removed == [[other for other in everything if other != part] for part in everything[:4]]
 
 
-def test_words_alone_need_no_chip(client: Client):
+def test_a_search_by_words_only_has_no_chip(client: Client):
     an_image()
     assert 'class="chip' not in client.get("/search?q=red").text.replace('class="chips"', "")
 
 
-def test_weights_are_said_in_words(client: Client, images: list[str]):
+def test_weights_have_labels_in_words(client: Client, images: list[str]):
     for weight, label in (("0.25", "much less"), ("0.75", "less"), ("1.5", "more"), ("2", "much more")):
         page = client.get(f"/search?q=red&like={images[0]}&like_weight={weight}").text
         assert f'value="{weight}"' in page
@@ -271,33 +271,33 @@ def test_weights_are_said_in_words(client: Client, images: list[str]):
 SEA = re.compile(r'name="tag"\s+value="sea"\s*>\s*<span dir="auto">sea</span>\s*<span class="count">5</span>')
 
 
-def test_filters_that_are_open_show_how_many_pictures_they_leave(client: Client, images: list[str]):
+def test_open_filters_show_the_number_of_pictures_of_each(client: Client, images: list[str]):
     an_image("not at the sea")
     page = client.get("/search?q=x&filters=open").text
     assert SEA.search(page)
     assert re.search(r'<details id="filters"[^>]* open>', page)
 
 
-def test_filters_that_are_folded_are_not_counted(client: Client, images: list[str], monkeypatch: pytest.MonkeyPatch):
+def test_closed_filters_are_not_counted(client: Client, images: list[str], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(Counts, "most_frequent", lambda *_: pytest.fail("They were counted."))
     for headers in ({}, FOUND, MORE):
         page = client.get("/search?q=x&tag=sea&colour=red", headers=headers).text
         assert not SEA.search(page)
 
 
-def test_without_a_script_the_form_opens_the_filters_of_the_same_search(client: Client, images: list[str]):
+def test_without_javascript_a_button_opens_the_filters_of_the_same_search(client: Client, images: list[str]):
     page = client.get("/search?q=x&not=y&tag=sea&sort=fresh").text
     (button,) = re.findall(r"<button[^>]*filters-link[^>]*>", page)
     opens = dict(re.findall(r'([\w-]+)="([^"]*)"', button))
     assert opens["formaction"] == "/search#filters"
-    sent = {name: value for name, value in Form(page).fields if value} | {opens["name"]: opens["value"]}
+    sent = {name: value for name, value in SearchForm(page).fields if value} | {opens["name"]: opens["value"]}
     opened = client.get("/search", sent).text
     assert "filters-link" not in opened
     assert re.search(r'name="tag"\s+value="sea"\s+checked', opened)
-    assert Form(opened).fields[0] == ("q", "x")
+    assert SearchForm(opened).fields[0] == ("q", "x")
 
 
-def test_a_script_gets_the_fields_of_the_filters_alone_and_nothing_is_searched_for_them(
+def test_a_script_gets_the_filter_fields_only_and_nothing_is_searched(
     client: Client, images: list[str], monkeypatch: pytest.MonkeyPatch
 ):
     an_image("not at the sea")
@@ -309,7 +309,7 @@ def test_a_script_gets_the_fields_of_the_filters_alone_and_nothing_is_searched_f
     assert "<article" not in page
 
 
-def test_a_filter_in_which_all_pictures_are_alike_is_not_shown(client: Client, images: list[str]):
+def test_a_filter_with_one_value_for_all_pictures_is_not_shown(client: Client, images: list[str]):
     page = client.get("/search?q=x&filters=open").text
     assert not re.search(r'name="(tag|format|colour|orientation|described)"', page)
     assert re.search(
@@ -317,20 +317,20 @@ def test_a_filter_in_which_all_pictures_are_alike_is_not_shown(client: Client, i
     )
 
 
-def test_what_can_not_be_searched_has_no_filters(client: Client):
+def test_an_invalid_search_has_no_filters(client: Client):
     assert client.get("/search?like=x", headers=FILTERS).status_code == 404
 
 
-def test_filters_that_are_open_stay_open_in_another_search_within_the_page(client: Client, images: list[str]):
+def test_open_filters_stay_open_in_the_next_search_of_the_page(client: Client, images: list[str]):
     an_image("not at the sea")
     part = client.get("/search?q=x&filters=open", headers=FOUND).text
     assert SEA.search(part)
     assert 'data-address="/search?q=x"' in part
 
 
-def test_a_filter_that_leaves_nothing_is_named_and_can_be_taken_back(client: Client, images: list[str], alice):
+def test_an_active_filter_without_results_is_shown_and_can_be_removed(client: Client, images: list[str], alice):
     page = client.get("/search?q=x&tag=a&tag=b&licence=c&uploader=alice&described=no&size=huge").text
-    assert [asked(address)[-1] for address in links(page, "pill-active")]
+    assert [parameters(address)[-1] for address in links(page, "pill-active")]
     shown = re.findall(r'pill-active.*?<span dir="auto">(.*?)</span>', page, re.DOTALL)
     assert shown == ["a", "b", "Very large (over 12 MP)", "c", "alice", "Without a description"]
 
@@ -338,12 +338,12 @@ def test_a_filter_that_leaves_nothing_is_named_and_can_be_taken_back(client: Cli
 def test_active_filters_are_removed_by_links(client: Client, images: list[str]):
     page = client.get("/search?q=x&tag=sea&colour=red&until=2999-12-31").text
     active = links(page, "pill-active")
-    assert [asked(address) for address in active] == [
+    assert [parameters(address) for address in active] == [
         [("q", "x"), ("colour", "red"), ("until", "2999-12-31")],
         [("q", "x"), ("tag", "sea"), ("until", "2999-12-31")],
         [("q", "x"), ("tag", "sea"), ("colour", "red")],
     ]
-    assert [asked(address) for address in links(page, "clear-filters")] == [[("q", "x")]]
+    assert [parameters(address) for address in links(page, "clear-filters")] == [[("q", "x")]]
 
 
 def test_filters_without_a_query_show_the_newest(client: Client, images: list[str]):
@@ -352,16 +352,16 @@ def test_filters_without_a_query_show_the_newest(client: Client, images: list[st
     assert title(page) == "5 pictures, newest first"
 
 
-def test_where_only_less_of_something_is_asked_the_newest_come_first(client: Client, images: list[str]):
+def test_with_only_negative_parts_the_newest_come_first(client: Client, images: list[str]):
     page = client.get("/search?q=-cat").text
     assert title(page) == "5 pictures, newest first; what is like “cat” comes later"
     assert "Nearest first" not in page
 
 
-# Nothing found
+# No results
 
 
-def test_a_filter_too_many_is_told_with_what_there_would_be_without_it(client: Client, images: list[str]):
+def test_the_page_suggests_the_search_without_a_filter_that_excludes_everything(client: Client, images: list[str]):
     page = client.get("/search?q=x&tag=sea&tag=never&format=JPEG").text
     assert title(page) == "Nothing was found"
     assert "Without the tag “never”" in page
@@ -369,7 +369,7 @@ def test_a_filter_too_many_is_told_with_what_there_would_be_without_it(client: C
     assert re.search(r"5\s+pictures", page)
 
 
-def test_ways_out_ask_for_less_and_find_something(images: list[str], measured: None):
+def test_relaxed_searches_find_something(images: list[str], calibrated: None):
     query = SearchQuery.from_params({"q": ['"nowhere"'], "min": ["strong"], "format": ["PNG"]})
     assert relaxations(query) == []
     query = query.replace(filters=Filters(), minimum=Minimum.ANY)
@@ -381,58 +381,58 @@ def test_ways_out_ask_for_less_and_find_something(images: list[str], measured: N
     assert (way.query.words, way.query.box.unwanted) == ("sale 50 nowhere", ())
 
 
-def test_nothing_by_words_alone_leads_to_what_pictures_show(client: Client, images: list[str]):
+def test_a_word_search_without_results_suggests_searching_by_meaning(client: Client, images: list[str]):
     page = client.get("/search?q=nowhere&mode=words").text
     assert "By what pictures show, too" in page
 
 
-def test_no_strong_match_alone_leads_to_weaker_ones(client: Client, measured: None):
+def test_a_search_without_strong_matches_suggests_weaker_ones(client: Client, calibrated: None):
     images_at(0.1)
     page = client.get("/search?q=x&min=strong").text
     assert title(page) == "Nothing was found"
     assert "Weaker matches too" in page
 
 
-def test_an_empty_collection_is_told_how_to_fill_itself(client: Client):
+def test_an_empty_collection_says_how_to_fill_it(client: Client):
     assert "manage.py ingest" in client.get("/").text
     assert "manage.py ingest" in client.get("/search?q=x").text
 
 
-def test_the_only_picture_has_no_other_like_it(client: Client):
+def test_the_only_picture_has_no_similar_ones(client: Client):
     image = an_image()
     page = client.get(f"/search?like={image.id}").text
     assert title(page) == "Nothing was found"
     assert "There is no other picture yet." in page
 
 
-# A picture beside other parts
+# A picture with other parts
 
 
-def test_a_picture_that_is_shown_joins_what_is_asked(client: Client):
+def test_an_uploaded_query_picture_is_added_to_the_search(client: Client):
     an_image()
     answer = client.post("/search/picture", {"picture": picture_file(), "q": "red", "tag": "sea", "page": "3"})
-    params = asked(answer["Location"])
+    params = parameters(answer["Location"])
     assert [name for name, _ in params] == ["q", "picture", "tag"]
 
 
-def test_a_part_is_said_in_full_to_screen_readers(client: Client, images: list[str]):
+def test_the_remove_links_have_full_names_for_screen_readers(client: Client, images: list[str]):
     page = client.get(f"/search?q=red&like={images[0]}&not=rain").text
     assert re.search(r"Remove\s+rain", page)
     assert re.search(r"Remove\s+More like this picture", page)
 
 
-def test_an_unknown_picture_among_the_parts_is_told(client: Client):
+def test_an_unknown_picture_as_a_part_is_not_found(client: Client):
     query = SearchQuery(words="x", parts=(Part(Kind.IMAGE, uuid.uuid4()),))
     assert client.get(f"/search?{query.to_url()}").status_code == 404
 
 
-def test_words_alone_that_find_nothing_are_told_without_a_model(client: Client, no_model: None):
+def test_a_word_search_works_without_a_model(client: Client, no_model: None):
     an_image("a red star")
     page = client.get("/search", {"q": "hexagon", "mode": "words"})
     assert page.status_code == 200
 
 
-def test_the_order_by_words_alone_is_not_called_nearest_first(client: Client):
+def test_the_order_of_a_word_search_is_not_called_nearest_first(client: Client):
     an_image("a red star over a hill")
     an_image("a star")
     pages = [client.get(f"/search?q=red+star{mode}").text for mode in ("&mode=words", "")]

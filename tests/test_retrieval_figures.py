@@ -1,4 +1,4 @@
-"""Figures of rankings, against values worked out by hand and by scikit-learn, and how sure they are."""
+"""Retrieval metrics, compared with values computed by hand and by scikit-learn, and their confidence intervals."""
 
 import math
 
@@ -12,13 +12,13 @@ from search.models.vector_values import Vectors
 
 
 def figures(*pictures: tuple[int, int, int], queries: int = 1) -> dict[str, list[float]]:
-    """`pictures` are (query, grade, place)."""
+    """`pictures` are tuples of query, grade and rank."""
     query, grade, place = (np.array(column, dtype=np.int64) for column in zip(*pictures, strict=True))
     table = query_figures(Graded(query, grade), place, queries)
     return {name: list(table[:, number]) for number, name in enumerate(FIGURES)}
 
 
-def test_one_picture_to_a_query_counts_by_its_place():
+def test_with_one_relevant_picture_the_metrics_depend_on_its_rank():
     found = figures((0, 1, 1), (1, 1, 4), (2, 1, 10), (3, 1, 11), queries=4)
     assert found["recall@1"] == [1, 0, 0, 0]
     assert found["recall@5"] == [1, 1, 0, 0]
@@ -27,15 +27,16 @@ def test_one_picture_to_a_query_counts_by_its_place():
     assert found["nDCG@10"] == pytest.approx([1, 1 / math.log2(5), 1 / math.log2(11), 0])
 
 
-def test_of_several_pictures_recall_is_the_share_and_mrr_the_first():
+def test_with_several_relevant_pictures_recall_is_a_share_and_mrr_uses_the_first():
     found = figures((0, 1, 2), (0, 2, 3), (0, 1, 30), (0, 0, 1))
     assert found["recall@1"] == [0]
     assert found["recall@5"] == pytest.approx([2 / 3])
     assert found["MRR"] == [1 / 2]
 
 
-def test_gain_is_by_grade_and_divided_by_that_of_the_best_order():
-    # Places 1 to 6 have the grades 3, 2, 3, 0, 1, 2: the example of Järvelin and Kekäläinen's measure in Wikipedia.
+def test_ndcg_uses_grades_and_the_ideal_order():
+    # Ranks 1 to 6 have the grades 3, 2, 3, 0, 1, 2: the example of Wikipedia's article on Järvelin and Kekäläinen's
+    # measure.
     found = figures((0, 3, 1), (0, 2, 2), (0, 3, 3), (0, 0, 4), (0, 1, 5), (0, 2, 6))
     gained = 3 + 2 / math.log2(3) + 3 / 2 + 1 / math.log2(6) + 2 / math.log2(7)
     best = 3 + 3 / math.log2(3) + 2 / 2 + 2 / math.log2(5) + 1 / math.log2(6)
@@ -43,7 +44,7 @@ def test_gain_is_by_grade_and_divided_by_that_of_the_best_order():
     assert gained == pytest.approx(6.861, abs=1e-3)
 
 
-def test_gain_is_what_scikit_learn_makes_of_the_same_order():
+def test_ndcg_equals_that_of_scikit_learn():
     from sklearn.metrics import ndcg_score
 
     random = np.random.default_rng(3)
@@ -55,7 +56,7 @@ def test_gain_is_what_scikit_learn_makes_of_the_same_order():
         assert table[number, FIGURES.index("nDCG@10")] == pytest.approx(expected)
 
 
-def test_a_query_that_no_picture_fits_has_no_figures():
+def test_a_query_without_a_relevant_picture_has_no_metrics():
     found = figures((0, 0, 1), (1, 1, 1), queries=2)
     assert all(math.isnan(values[0]) and values[1] == 1 for values in found.values())
 
@@ -68,7 +69,7 @@ def hits(share: float, count: int, seed: int = 0) -> np.ndarray:
     return np.repeat(found[:, None], len(FIGURES), axis=1)
 
 
-def test_the_interval_of_a_share_is_the_one_of_the_binomial_distribution():
+def test_the_interval_of_a_share_is_the_binomial_one():
     verdict = compared(hits(0.3, 400), hits(0.3, 400))
     value, low, high = verdict.first["recall@1"]
     width = 1.96 * math.sqrt(value * (1 - value) / 400)
@@ -76,7 +77,7 @@ def test_the_interval_of_a_share_is_the_one_of_the_binomial_distribution():
     assert compared(hits(0.3, 400), hits(0.3, 400)) == verdict, "The draws are the same each time."
 
 
-def test_a_difference_that_is_the_same_for_each_query_is_sure_however_much_the_queries_differ():
+def test_a_constant_difference_is_significant_whatever_the_variance_of_queries():
     first = hits(0.5, 200) * 0.8
     verdict = compared(first, first + 0.1)
     assert verdict.difference["MRR"] == pytest.approx((0.1, 0.1, 0.1))
@@ -84,13 +85,13 @@ def test_a_difference_that_is_the_same_for_each_query_is_sure_however_much_the_q
     assert verdict.first["MRR"].high > verdict.second["MRR"].low, "Their own intervals overlap."
 
 
-def test_models_that_find_the_same_differ_by_nothing():
+def test_equal_models_have_no_difference():
     verdict = compared(hits(0.5, 200), hits(0.5, 200))
     assert verdict.difference["MRR"] == (0, 0, 0)
     assert verdict.is_more_than_chance("MRR") is False
 
 
-def test_two_models_of_which_neither_is_better_rarely_look_different():
+def test_equally_good_models_rarely_differ_significantly():
     different = sum(
         bool(compared(hits(0.5, 100, seed), hits(0.5, 100, seed + 1_000)).is_more_than_chance("MRR"))
         for seed in range(40)
@@ -98,12 +99,12 @@ def test_two_models_of_which_neither_is_better_rarely_look_different():
     assert different <= 6
 
 
-def test_of_few_queries_nothing_is_said():
+def test_with_few_queries_no_significance_is_reported():
     assert compared(hits(0, 19), hits(1, 19)).is_more_than_chance("MRR") is None
     assert compared(hits(0, 20), hits(1, 20)).is_more_than_chance("MRR") is True
 
 
-# Places
+# Ranks
 
 
 def unit(rows: np.ndarray) -> Vectors:
@@ -124,7 +125,7 @@ def places(chunks: list[Chunk], queries: Vectors, wanted: list[tuple[int, str]])
     return list(ranks(chunks, queries, query, [key for _, key in wanted], known))
 
 
-def test_places_are_those_of_a_full_sort_however_the_pictures_are_cut_into_pieces():
+def test_ranks_equal_those_of_a_full_sort_for_any_chunks():
     random = np.random.default_rng(1)
     vectors, queries = unit(random.normal(size=(300, 16))), unit(random.normal(size=(2_100, 16)))
     order = (-(queries @ vectors.T)).argsort(axis=1).argsort(axis=1) + 1
@@ -134,19 +135,19 @@ def test_places_are_those_of_a_full_sort_however_the_pictures_are_cut_into_piece
     assert places(pieces, queries, wanted) == [order[number, int(key)] for number, key in wanted]
 
 
-def test_a_picture_counts_by_the_nearest_of_its_windows():
+def test_a_picture_is_ranked_by_its_nearest_window():
     vectors = unit(np.array([[1, 0], [0, 1], [1, 0.5], [0, 1]], dtype=float))
     pieces = [chunk(["wide", "plain", "other"], vectors, [0, 2, 3])]
     assert places(pieces, unit(np.array([[1.0, 0.1]])), [(0, "wide"), (0, "plain"), (0, "other")]) == [1, 2, 3]
     assert places(pieces, unit(np.array([[0.1, 1.0]])), [(0, "wide")]) == [1]
 
 
-def test_a_model_to_which_all_pictures_are_alike_finds_none_of_them_first():
+def test_ties_are_ranked_in_the_middle():
     same = unit(np.ones((101, 4)))
     assert places([chunk([f"{n}" for n in range(101)], same)], same[:1], [(0, "0"), (0, "77")]) == [51, 51]
 
 
-# How far two orders agree
+# Rank correlation
 
 
 @pytest.mark.parametrize(
@@ -160,6 +161,6 @@ def test_a_model_to_which_all_pictures_are_alike_finds_none_of_them_first():
         ([1], [1], None),
     ],
 )
-def test_orders_agree_as_kendall_counts_them(first: list[float], second: list[float], tau: float | None):
+def test_rank_correlation_is_kendalls_tau_b(first: list[float], second: list[float], tau: float | None):
     found = kendall_tau_b(np.array(first), np.array(second))
     assert found == (None if tau is None else pytest.approx(tau))

@@ -1,4 +1,4 @@
-"""Roles: what each may, who gives them, and that nobody lost anything when they came."""
+"""Roles: their permissions, who assigns them, and the migration to them."""
 
 from importlib import import_module
 from typing import Any
@@ -16,7 +16,7 @@ from tests.base import an_image, picture_file
 pytestmark = pytest.mark.django_db
 
 
-def somebody(role: str) -> tuple[User, Client]:
+def user_with(role: str) -> tuple[User, Client]:
     user = User.objects.create_user(role.lower())
     give(user, role)
     client = Client()
@@ -24,13 +24,13 @@ def somebody(role: str) -> tuple[User, Client]:
     return user, client
 
 
-def test_a_new_account_contributes_as_accounts_always_did(alice: User):
+def test_a_new_account_is_a_contributor(alice: User):
     assert role_of(alice) == CONTRIBUTOR
     assert alice.has_perm("search.add_image")
     assert not alice.is_staff
 
 
-def test_giving_a_role_takes_the_one_before(alice: User):
+def test_assigning_a_role_replaces_the_previous_one(alice: User):
     other = Group.objects.create(name="Friends")
     alice.groups.add(other)
     give(alice, CURATOR)
@@ -41,7 +41,7 @@ def test_giving_a_role_takes_the_one_before(alice: User):
     assert not User.objects.get(pk=alice.pk).is_staff
 
 
-def test_a_role_whose_group_somebody_has_deleted_is_made_anew(alice: User):
+def test_the_deleted_group_of_a_role_is_created_again(alice: User):
     Group.objects.filter(name__in=ROLES).delete()
     give(alice, CONTRIBUTOR)
     assert User.objects.get(pk=alice.pk).has_perm("search.add_image")
@@ -49,8 +49,8 @@ def test_a_role_whose_group_somebody_has_deleted_is_made_anew(alice: User):
 
 
 @pytest.mark.parametrize("role", [VIEWER, CONTRIBUTOR])
-def test_a_viewer_adds_no_pictures_on_the_pages_or_by_the_api(role: str):
-    _user, client = somebody(role)
+def test_a_viewer_adds_no_pictures_on_pages_or_by_the_api(role: str):
+    _user, client = user_with(role)
     may = role == CONTRIBUTOR
     assert ("Add pictures" in client.get("/").text) is may
     assert client.get("/upload/").status_code == (200 if may else 403)
@@ -61,24 +61,24 @@ def test_a_viewer_adds_no_pictures_on_the_pages_or_by_the_api(role: str):
     assert may or answer.json()["type"].endswith("#not_allowed")
 
 
-def test_where_strangers_may_add_pictures_viewers_may(settings: Any):
+def test_viewers_may_add_pictures_if_anonymous_users_may(settings: Any):
     settings.UPLOAD_LOGIN_REQUIRED = False
-    _user, client = somebody(VIEWER)
+    _user, client = user_with(VIEWER)
     assert client.get("/upload/").status_code == 200
 
 
 @pytest.mark.parametrize(("role", "may"), [(VIEWER, set()), (CONTRIBUTOR, set()), (CURATOR, {"image", "report"}),
                                            (OWNER, {"image", "report", "signup", "user", "group"})])  # fmt: skip
-def test_each_role_comes_into_its_part_of_the_admin(role: str, may: set[str]):
-    _user, client = somebody(role)
+def test_each_role_may_open_its_part_of_the_admin(role: str, may: set[str]):
+    _user, client = user_with(role)
     for table in ("image", "report", "signup", "user", "group"):
         app = "auth" if table in {"user", "group"} else "search"
         answer = client.get(f"/admin/{app}/{table}/")
         assert answer.status_code == (200 if table in may else 403 if may else 302), table
 
 
-def test_an_owner_gives_roles_in_the_form_and_in_the_list(alice: User):
-    _owner, client = somebody(OWNER)
+def test_an_owner_assigns_roles_in_the_form_and_in_the_list(alice: User):
+    _owner, client = user_with(OWNER)
     page = client.get(f"/admin/auth/user/{alice.pk}/change/")
     form = page.context["adminform"].form
     assert [group.name for group in form.fields["groups"].queryset] == []
@@ -96,8 +96,8 @@ def test_an_owner_gives_roles_in_the_form_and_in_the_list(alice: User):
     assert role_of(User.objects.get(pk=alice.pk)) == VIEWER
 
 
-def test_who_changes_something_else_of_an_account_leaves_its_role_and_its_way_into_the_admin(carol: User):
-    _owner, client = somebody(OWNER)
+def test_saving_another_field_of_an_account_keeps_its_role_and_staff_status(carol: User):
+    _owner, client = user_with(OWNER)
     others = Group.objects.create(name="Friends")
     data = {
         "username": "carol", "role": CONTRIBUTOR, "initial-role": CONTRIBUTOR, "is_active": "on", "is_staff": "on",
@@ -109,7 +109,7 @@ def test_who_changes_something_else_of_an_account_leaves_its_role_and_its_way_in
     assert carol.is_staff
 
 
-def test_the_migration_lets_everybody_do_what_they_could_and_gives_no_group_of_theirs_more(alice: User, carol: User):
+def test_the_migration_keeps_permissions_and_leaves_existing_groups_alone(alice: User, carol: User):
     migration = import_module("search.migrations.0037_roles")
     migration.remove_roles(apps, None)
     theirs = Group.objects.create(name="Curator")
@@ -127,33 +127,33 @@ def test_the_migration_lets_everybody_do_what_they_could_and_gives_no_group_of_t
     assert {one.codename for one in group_of(VIEWER).permissions.all()} == set()
 
 
-# Editing one's own
+# Own pictures
 
 
-def changed(client: Client, verb: str, *images: Image, **fields: Any) -> Any:
+def post_change(client: Client, verb: str, *images: Image, **fields: Any) -> Any:
     data = {"do": verb, "id": [image.pk for image in images], **fields}
     return client.post("/selection/change", data, headers={"Accept": "application/json"})
 
 
-def test_a_contributor_changes_what_they_have_added_and_leaves_the_rest(alice: User, as_alice: Client):
+def test_a_contributor_changes_own_pictures_only(alice: User, as_alice: Client):
     own, other = an_image("mine", uploader=alice), an_image("theirs")
-    answer = changed(as_alice, "tag", own, other, tags="sea").json()
+    answer = post_change(as_alice, "tag", own, other, tags="sea").json()
     assert answer["done"] == "1 picture was tagged. 1 is left as it is: somebody else has added it."
-    assert changed(as_alice, "edit", own, title="Shore").json()["count"] == 1
-    refused = changed(as_alice, "tag", other, tags="sea")
+    assert post_change(as_alice, "edit", own, title="Shore").json()["count"] == 1
+    refused = post_change(as_alice, "tag", other, tags="sea")
     assert refused.status_code == 403
     assert refused.json()["problem"] == "You can change only pictures that you have added yourself."
     for verb in ("hide", "show", "trash"):
-        assert changed(as_alice, verb, own).status_code == 403
+        assert post_change(as_alice, verb, own).status_code == 403
     own.refresh_from_db()
     other.refresh_from_db()
     assert (own.title, own.tags, own.hidden) == ("Shore", ["sea"], False)
     assert (other.title, other.tags) == ("theirs", [])
 
 
-def test_a_contributor_undoes_their_own_changes_alone(alice: User, as_alice: Client, carol: User):
+def test_a_contributor_undoes_own_changes_only(alice: User, as_alice: Client, carol: User):
     own = an_image("mine", uploader=alice)
-    mine = changed(as_alice, "tag", own, tags="sea").json()["undo"]
+    mine = post_change(as_alice, "tag", own, tags="sea").json()["undo"]
     theirs = change([own.pk], Tag(["boat"]), by=carol)
     assert as_alice.post("/selection/undo", {"revision": theirs.pk}).status_code == 403
     untagged = change([own.pk], Untag(["boat"]), by=carol)
@@ -163,32 +163,32 @@ def test_a_contributor_undoes_their_own_changes_alone(alice: User, as_alice: Cli
     assert own.tags == []
 
 
-def test_what_is_somebody_elses_by_now_is_not_theirs_to_undo(alice: User, as_alice: Client):
+def test_a_change_of_a_picture_that_is_no_longer_theirs_can_not_be_undone(alice: User, as_alice: Client):
     own = an_image("mine", uploader=alice)
-    mine = changed(as_alice, "tag", own, tags="sea").json()["undo"]
+    mine = post_change(as_alice, "tag", own, tags="sea").json()["undo"]
     Image.objects.filter(pk=own.pk).update(uploader=None)
     assert as_alice.post("/selection/undo", {"revision": mine}).status_code == 403
 
 
-def test_a_hidden_picture_of_their_own_is_not_theirs_to_change(alice: User, as_alice: Client):
+def test_a_hidden_picture_of_their_own_can_not_be_changed(alice: User, as_alice: Client):
     own = an_image("mine", uploader=alice, hidden=True)
-    assert changed(as_alice, "tag", own, tags="sea").status_code == 400
+    assert post_change(as_alice, "tag", own, tags="sea").status_code == 400
     assert as_alice.patch(f"/api/images/{own.pk}", {"title": "x"}, "application/json").status_code == 404
 
 
-def test_the_page_of_a_picture_offers_its_forms_to_who_has_added_it(alice: User, as_alice: Client):
+def test_the_page_of_a_picture_shows_its_forms_to_the_uploader(alice: User, as_alice: Client):
     own, other = an_image("mine", uploader=alice), an_image("theirs")
     assert 'value="tag"' in as_alice.get(own.get_absolute_url()).text
     assert 'value="hide"' not in as_alice.get(own.get_absolute_url()).text
     assert 'value="tag"' not in as_alice.get(other.get_absolute_url()).text
     assert 'value="album"' in as_alice.get(other.get_absolute_url()).text
-    _viewer, client = somebody(VIEWER)
+    _viewer, client = user_with(VIEWER)
     for page in (own.get_absolute_url(), "/"):
         assert "selection/change" not in client.get(page).text
         assert "selection/change" not in Client().get(page).text
 
 
-def test_a_contributor_changes_their_own_results_of_a_search_and_nobody_elses(alice: User, as_alice: Client):
+def test_a_contributor_changes_own_pictures_among_all_results_only(alice: User, as_alice: Client):
     own, other = an_image("mine", uploader=alice), an_image("theirs")
     page = as_alice.get("/selection/all?all=any")
     assert page.status_code == 200
@@ -197,11 +197,11 @@ def test_a_contributor_changes_their_own_results_of_a_search_and_nobody_elses(al
     own.refresh_from_db()
     other.refresh_from_db()
     assert (own.tags, other.tags) == (["sea"], [])
-    _viewer, client = somebody(VIEWER)
+    _viewer, client = user_with(VIEWER)
     assert client.get("/selection/all?all=any").status_code == 404
 
 
-def test_programs_change_pictures_by_the_same_rules(alice: User, as_alice: Client, as_carol: Client):
+def test_the_api_follows_the_same_rules(alice: User, as_alice: Client, as_carol: Client):
     own, other = an_image("mine", uploader=alice, tags=["a"]), an_image("theirs")
 
     def patch(client: Client, image: Image, sent: Any) -> Any:
@@ -217,7 +217,7 @@ def test_programs_change_pictures_by_the_same_rules(alice: User, as_alice: Clien
     assert patch(as_alice, other, {"title": "x"}).status_code == 403
     assert patch(as_carol, other, {"title": "x"}).status_code == 200
     assert patch(Client(), own, {"title": "x"}).status_code == 401
-    _viewer, client = somebody(VIEWER)
+    _viewer, client = user_with(VIEWER)
     assert patch(client, own, {"title": "x"}).status_code == 403
     for wrong in (
         {"source_link": "javascript:x"},

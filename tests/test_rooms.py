@@ -1,4 +1,5 @@
-"""The rooms of docs/architecture.md: each imports those above it in the table, and no two modules each other."""
+"""The packages ("rooms") of docs/architecture.md: each imports only those above it in the table, and no two modules
+import each other."""
 
 import ast
 import re
@@ -8,11 +9,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 TOP = ("admin", "too_long_requests", "urls", "worker", "wsgi", "serving")
-"""What of the project stands above the rooms: it brings them together."""
+"""Modules of the project that are above all rooms and combine them."""
 
 
 def rooms() -> list[str]:
-    """Return the rooms in their order, those that bring all together last."""
+    """Return the rooms in their order; those that combine all others come last."""
     table = (ROOT / "docs/architecture.md").read_text("utf-8").partition("\n| room |")[2]
     first_columns = "\n".join(re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE))
     named = re.findall(r"`search/([\w/]+)/`", first_columns)
@@ -30,8 +31,7 @@ def modules() -> dict[str, Path]:
 
 
 def imported(file: Path, known: dict[str, Path]) -> Iterator[str]:
-    """Yield the modules that a file imports, wherever in it, but for types alone; of what a package exports, the
-    package."""
+    """Yield the modules that a file imports anywhere except for types; the package, if the name is exported by it."""
     tree = ast.parse(file.read_text("utf-8"))
     for_types = {
         id(node)
@@ -56,7 +56,7 @@ def room(module: str) -> str:
     return "demo.trainer" if names[:2] == ["demo", "trainer"] else names[0] if names else "apps"
 
 
-def test_each_room_imports_those_above_it_alone():
+def test_each_room_imports_only_those_above_it():
     known, order = modules(), rooms()
     upwards = {
         f"{module} imports {other}"
@@ -79,11 +79,11 @@ def test_no_two_modules_import_each_other():
         raise AssertionError(" -> ".join(circle.args[1])) from None
 
 
-def test_each_room_says_what_it_is_for():
+def test_each_room_has_a_docstring():
     named = {name: file for name, file in modules().items() if file.name == "__init__.py" and name.count(".")}
     silent = {name for name, file in named.items() if not ast.get_docstring(ast.parse(file.read_text("utf-8")))}
     assert silent == {"search.management.commands"}
 
 
-def test_at_the_top_is_only_what_django_wants_there():
+def test_the_top_level_contains_only_what_django_expects_there():
     assert {file.name for file in ROOT.glob("search/*.py")} == {"__init__.py", "apps.py", "checks.py", "urls.py"}

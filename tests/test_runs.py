@@ -1,4 +1,4 @@
-"""The ledger: who ran what, when, from where, what became of how many files, and which were not added and why."""
+"""The log of runs: who ran what, when and from where, the counts of files, and files not added with the reason."""
 
 import getpass
 import os
@@ -34,26 +34,26 @@ pytestmark = pytest.mark.django_db
 
 
 def ingest(*arguments: object, **options: object) -> tuple[str, str]:
-    """Run the command; return what it prints and what it complains of."""
+    """Run the command; return its output and its errors."""
     out, complaints = StringIO(), StringIO()
     with suppress(SystemExit):
         call_command("ingest", *map(str, arguments), stdout=out, stderr=complaints, **options)
     return out.getvalue(), complaints.getvalue()
 
 
-def last() -> Run:
+def last_run() -> Run:
     run = Run.objects.with_state().first()
     assert run
     return run
 
 
 def files(run: Run | None = None) -> list[tuple[str, str, str]]:
-    return [(one.kind, Path(one.name).name, one.reason) for one in (run or last()).files.all()]
+    return [(one.kind, Path(one.name).name, one.reason) for one in (run or last_run()).files.all()]
 
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """A good picture, one that is cut short, an empty one, a film and a hidden file."""
+    """A good picture, a truncated one, an empty one, a film and a hidden file."""
     write_picture(tmp_path / "photos" / "red.jpg")
     (tmp_path / "photos" / "short.jpg").write_bytes(picture_bytes("blue", size=(640, 480))[:900])
     (tmp_path / "photos" / "empty.jpg").write_bytes(b"")
@@ -62,12 +62,12 @@ def photos(tmp_path: Path) -> Path:
     return tmp_path / "photos"
 
 
-# What is written down
+# Recorded facts
 
 
-def test_a_run_of_ingestion_says_who_when_from_where_and_what_became_of_the_files(photos: Path):
+def test_an_ingestion_run_records_user_time_place_and_counts(photos: Path):
     ingest(photos, photos / "gone.jpg", "--tag", "sea")
-    run = last()
+    run = last_run()
     assert (run.kind, run.door, run.by, run.state) == (Run.Kind.INGEST, Run.Door.COMMAND, None, Run.Outcome.DONE)
     assert (run.account, run.machine) == (getpass.getuser(), platform.node())
     assert run.places == [str(photos), str(photos / "gone.jpg")]
@@ -89,7 +89,7 @@ def test_a_run_of_ingestion_says_who_when_from_where_and_what_became_of_the_file
     ]
 
 
-def test_a_second_run_counts_what_is_known_and_what_was_deleted_earlier(photos: Path):
+def test_a_second_run_counts_known_and_deleted_pictures(photos: Path):
     ingest(photos)
     write_picture(photos / "blue.jpg", "blue")
     ingest(photos)
@@ -97,39 +97,39 @@ def test_a_second_run_counts_what_is_known_and_what_was_deleted_earlier(photos: 
     Tombstone.objects.create(image_id=image.pk)
     image.delete()
     ingest(photos)
-    run = last()
+    run = last_run()
     assert (run.added, run.known, run.deleted) == (0, 1, 1)
     assert ("deleted", "red.jpg", "The picture was deleted from the collection earlier.") in files()
 
 
-def test_a_sidecar_is_not_named_as_left_alone(photos: Path):
+def test_a_sidecar_is_not_listed_as_skipped(photos: Path):
     (photos / "red.xmp").write_text("<x/>")
     ingest(photos)
     assert "red.xmp" not in {name for _kind, name, _reason in files()}
-    assert last().left_alone == {".mov": 1, "": 1}
+    assert last_run().left_alone == {".mov": 1, "": 1}
 
 
-def test_a_run_whose_process_was_killed_shows_as_interrupted(photos: Path):
+def test_a_run_of_a_killed_process_is_shown_as_interrupted(photos: Path):
     with Record() as record:
-        assert last().state == Run.RUNNING
+        assert last_run().state == Run.RUNNING
         Run.objects.filter(pk=record.key).update(noted=timezone.now() - 2 * SILENT_AFTER)
-        assert last().state == Run.INTERRUPTED
-    assert last().state == Run.Outcome.DONE
+        assert last_run().state == Run.INTERRUPTED
+    assert last_run().state == Run.Outcome.DONE
 
 
-def test_a_run_that_breaks_off_says_why():
+def test_a_failed_run_records_the_error():
     with pytest.raises(ValueError, match="nowhere"), Record():
         raise ValueError("The bucket is nowhere.")
-    assert (last().state, last().problem) == (Run.Outcome.FAILED, "The bucket is nowhere.")
+    assert (last_run().state, last_run().problem) == (Run.Outcome.FAILED, "The bucket is nowhere.")
 
 
-def test_a_run_that_is_stopped_is_not_done():
+def test_a_stopped_run_is_not_shown_as_done():
     with Record() as record:
         record.take(Report(stopped=True))
-    assert last().state == Run.Outcome.STOPPED
+    assert last_run().state == Run.Outcome.STOPPED
 
 
-def test_names_are_bounded_and_numbers_are_not(monkeypatch: pytest.MonkeyPatch):
+def test_the_number_of_listed_files_is_bounded_and_counts_are_not(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(run_recording, "MOST_NAMED", 3)
     monkeypatch.setattr(run_recording, "MOST_OTHERS_NAMED", 1)
     report = Report()
@@ -138,11 +138,11 @@ def test_names_are_bounded_and_numbers_are_not(monkeypatch: pytest.MonkeyPatch):
             report.fail(f"{number}.jpg", "It is cut short.", refused=number % 2 == 0)
             report.leave_out(LeftOut(Why.LEFT, f"{number}.mov", "Not read."))
         record.noting()(report)
-    assert (last().refused, last().failed) == (3, 2)
+    assert (last_run().refused, last_run().failed) == (3, 2)
     assert [name for _kind, name, _reason in files()] == ["0.jpg", "0.mov", "1.jpg", "2.jpg"]
 
 
-def test_a_name_that_is_no_text_is_kept_in_a_readable_way():
+def test_an_undecodable_name_is_stored_in_a_readable_form():
     with Record() as record:
         report = Report()
         report.fail(os.fsdecode(b"b\xffd\0.jpg"), "It is\0 cut short.")
@@ -150,7 +150,7 @@ def test_a_name_that_is_no_text_is_kept_in_a_readable_way():
     assert files() == [("failed", "b\\udcffd\\0.jpg", "It is\\0 cut short.")]
 
 
-def test_the_rounds_of_a_watch_are_one_run_each_file_named_once():
+def test_the_rounds_of_a_watch_are_one_run_and_list_each_file_once():
     rounds = _Rounds(Record())
     for _ in range(2):
         with rounds.next() as record:
@@ -158,17 +158,17 @@ def test_the_rounds_of_a_watch_are_one_run_each_file_named_once():
             report.fail("a.jpg", "It is cut short.")
             record.take(report)
     assert Run.objects.count() == 1
-    assert (last().added, last().failed, len(files())) == (4, 2, 1)
+    assert (last_run().added, last_run().failed, len(files())) == (4, 2, 1)
 
 
-def test_what_is_done_once_more_after_an_outage_is_told_once():
+def test_a_try_repeated_after_an_outage_is_counted_once():
     record = Record()
     for _ in range(2):
         with record:
             report = Report(added=1)
             report.fail("a.jpg", "It is cut short.")
             record.take(report)
-    assert (Run.objects.count(), last().added, last().failed, len(files())) == (1, 1, 1, 1)
+    assert (Run.objects.count(), last_run().added, last_run().failed, len(files())) == (1, 1, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -180,102 +180,102 @@ def test_what_is_done_once_more_after_an_outage_is_told_once():
         ("find_places", Run.Kind.PLACES),
     ],
 )
-def test_each_command_that_works_on_all_pictures_leaves_a_record(command: str, kind: str):
+def test_every_command_over_all_pictures_leaves_a_record(command: str, kind: str):
     an_image()
     with suppress(SystemExit):
         call_command(command, stdout=StringIO(), stderr=StringIO())
-    assert (last().kind, last().state) == (kind, Run.Outcome.DONE)
+    assert (last_run().kind, last_run().state) == (kind, Run.Outcome.DONE)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_picture_whose_vector_fails_is_named_by_its_id():
+def test_a_picture_that_could_not_be_embedded_is_listed_by_its_id():
     pending_image()
     lost = pending_image("blue")
     storage.delete([storage.original_key(lost.pk)])
     with pytest.raises(SystemExit):
         call_command("embed_pending", stdout=StringIO(), stderr=StringIO())
-    run = last()
+    run = last_run()
     assert (run.kind, run.added, run.failed) == (Run.Kind.EMBED, 1, 1)
     assert [name for _kind, name, _reason in files()] == [str(lost.pk)]
 
 
-# Trying again
+# Retries
 
 
-def test_a_retry_tries_the_files_that_were_not_added_and_no_others(photos: Path):
+def test_a_retry_tries_only_the_files_that_were_not_added(photos: Path):
     ingest(photos, "--tag", "sea")
-    failed = last()
+    failed = last_run()
     (photos / "short.jpg").write_bytes(picture_bytes("blue"))
     write_picture(photos / "new.jpg", "yellow")
     out, complaints = ingest(retry=failed.pk)
     assert out == f"Trying 2 files of run {failed.pk} again.\n1 added, 0 already here, 1 failed.\n"
     assert complaints == f"{photos}/empty.jpg: This file is empty.\n"
     assert Image.objects.get(pk__in=Image.objects.order_by("-created")[:1].values("pk")).tags == ["sea"]
-    run = last()
+    run = last_run()
     assert (run.retries_id, run.added, run.refused) == (failed.pk, 1, 1)
     assert run.options["tag"] == ["sea"]
 
 
-def test_a_retry_of_a_retry_goes_on(photos: Path):
+def test_a_retry_can_be_retried(photos: Path):
     ingest(photos)
-    ingest(retry=last().pk)
+    ingest(retry=last_run().pk)
     (photos / "empty.jpg").write_bytes(picture_bytes("blue"))
-    ingest(retry=last().pk)
-    assert (last().added, last().refused) == (1, 1)
+    ingest(retry=last_run().pk)
+    assert (last_run().added, last_run().refused) == (1, 1)
 
 
-def test_a_retry_names_what_is_not_there_any_more(photos: Path):
+def test_a_retry_reports_missing_files(photos: Path):
     ingest(photos)
     (photos / "short.jpg").unlink()
-    _out, complaints = ingest(retry=last().pk)
+    _out, complaints = ingest(retry=last_run().pk)
     assert f"{photos}/short.jpg: It is not there any more.\n" in complaints
 
 
-def test_a_retry_looks_into_archives_for_the_members_that_failed(tmp_path: Path):
+def test_a_retry_reads_failed_members_of_archives(tmp_path: Path):
     archive = tmp_path / "all.zip"
     with ZipFile(archive, "w") as zipped:
         zipped.writestr("red.jpg", picture_bytes("red"))
         zipped.writestr("bad.jpg", picture_bytes("blue", size=(640, 480))[:900])
     ingest(archive)
-    failed = last()
+    failed = last_run()
     with ZipFile(archive, "w") as zipped:
         zipped.writestr("bad.jpg", picture_bytes("blue"))
         zipped.writestr("other.jpg", picture_bytes("green"))
     ingest(retry=failed.pk)
-    assert (last().added, Image.objects.count()) == (1, 2)
+    assert (last_run().added, Image.objects.count()) == (1, 2)
 
 
-def test_a_retry_of_a_run_that_did_not_end_looks_at_all_it_was_to_read(photos: Path):
+def test_a_retry_of_an_unfinished_run_reads_all_of_its_places(photos: Path):
     ingest(photos)
     Run.objects.update(outcome="", ended=None, noted=timezone.now() - 2 * SILENT_AFTER)
     write_picture(photos / "new.jpg", "yellow")
-    out, _complaints = ingest(retry=last().pk)
+    out, _complaints = ingest(retry=last_run().pk)
     assert "did not finish" in out
-    assert (last().added, last().known) == (1, 1)
+    assert (last_run().added, last_run().known) == (1, 1)
 
 
-def test_a_retry_of_a_place_that_was_away_reads_all_of_it(tmp_path: Path):
+def test_a_retry_reads_all_of_a_place_that_was_unavailable(tmp_path: Path):
     ingest(tmp_path / "away")
     write_picture(tmp_path / "away" / "red.jpg")
-    ingest(retry=last().pk)
-    assert last().added == 1
+    ingest(retry=last_run().pk)
+    assert last_run().added == 1
 
 
-def test_a_retry_reads_a_place_that_was_away_and_nothing_new_elsewhere(photos: Path, tmp_path: Path):
+def test_a_retry_reads_an_unavailable_place_and_nothing_new_elsewhere(photos: Path, tmp_path: Path):
     ingest(photos, tmp_path / "away")
-    failed = last()
+    failed = last_run()
     write_picture(tmp_path / "away" / "blue.jpg", "blue")
     write_picture(photos / "new.jpg", "yellow")
     ingest(retry=failed.pk)
-    assert (last().added, last().refused, Image.objects.count()) == (1, 2, 2)
+    assert (last_run().added, last_run().refused, Image.objects.count()) == (1, 2, 2)
 
 
-def test_a_retry_looks_for_what_a_table_named_and_was_not_there(tmp_path: Path):
+def test_a_retry_looks_for_files_of_a_table_that_were_missing(tmp_path: Path):
     write_picture(tmp_path / "photos" / "red.jpg")
     table = tmp_path / "table.csv"
     table.write_text("path,title\nred.jpg,Red\nblue.jpg,Blue\n")
     ingest(tmp_path / "photos", metadata=table)
-    failed = last()
+    failed = last_run()
     assert failed.failed == 1
     write_picture(tmp_path / "photos" / "blue.jpg", "blue")
     write_picture(tmp_path / "photos" / "new.jpg", "yellow")
@@ -283,7 +283,7 @@ def test_a_retry_looks_for_what_a_table_named_and_was_not_there(tmp_path: Path):
     assert set(Image.objects.values_list("title", flat=True)) == {"Red", "Blue"}
 
 
-def test_a_deleted_picture_comes_back_by_a_retry_only_if_that_is_said(photos: Path):
+def test_a_retry_adds_a_deleted_picture_only_on_request(photos: Path):
     image = stored_image()
     (photos / "red.jpg").write_bytes(picture_bytes("red", size=(640, 480)))
     ingest(photos)
@@ -292,30 +292,30 @@ def test_a_deleted_picture_comes_back_by_a_retry_only_if_that_is_said(photos: Pa
     Tombstone.objects.create(image_id=image.pk)
     image.delete()
     ingest(photos)
-    run = last()
+    run = last_run()
     ingest(retry=run.pk)
-    assert last().added == 0
+    assert last_run().added == 0
     ingest(retry=run.pk, again=True)
-    assert last().added == 1
+    assert last_run().added == 1
 
 
 @pytest.mark.parametrize(
-    ("kind", "told"),
+    ("kind", "message"),
     [
         (Run.Kind.UPLOAD, "upload them again"),
         (Run.Kind.REEMBED, "manage.py reembed"),
         (Run.Kind.INGEST, "did not record what it read"),
     ],
 )
-def test_what_can_not_be_tried_again_is_told_with_what_can_be_done(kind: str, told: str):
+def test_a_run_that_can_not_be_retried_says_what_to_do(kind: str, message: str):
     run = Run.objects.create(kind=kind, outcome="done")
-    with pytest.raises(CommandError, match=told):
+    with pytest.raises(CommandError, match=message):
         ingest(retry=run.pk)
     with pytest.raises(CommandError, match="There is no run"):
         ingest(retry=run.pk + 1)
 
 
-def test_a_retry_takes_how_from_its_run_and_refuses_to_be_told_otherwise(photos: Path):
+def test_a_retry_uses_the_options_of_its_run_and_accepts_no_others(photos: Path):
     with pytest.raises(CommandError, match="goes with"):
         ingest(photos, retry=1)
     with pytest.raises(CommandError, match="goes with"):
@@ -327,7 +327,7 @@ def test_a_retry_takes_how_from_its_run_and_refuses_to_be_told_otherwise(photos:
 # Uploads
 
 
-def test_uploads_of_one_person_are_one_run_and_what_was_refused_is_named(as_alice, alice):
+def test_uploads_of_one_user_are_one_run_and_refused_files_are_listed(as_alice, alice):
     for file in (picture_file("red.jpg"), picture_file("bad.jpg", b"no picture"), picture_file("red.jpg")):
         as_alice.post("/upload/", {"pictures": file})
     run = Run.objects.get()
@@ -344,7 +344,7 @@ def test_uploads_of_one_person_are_one_run_and_what_was_refused_is_named(as_alic
     ]
 
 
-def test_an_upload_succeeds_though_the_ledger_can_not_be_written(as_alice, monkeypatch):
+def test_an_upload_succeeds_although_the_run_can_not_be_recorded(as_alice, monkeypatch):
     def broken(*_given: object) -> int:
         with connection.cursor() as cursor:
             cursor.execute("SELECT FROM no_such_table")
@@ -355,10 +355,10 @@ def test_an_upload_succeeds_though_the_ledger_can_not_be_written(as_alice, monke
     assert Image.objects.count() == 1
 
 
-# Thinning
+# Retention
 
 
-def test_old_runs_are_forgotten_with_the_names_of_their_files(settings):
+def test_old_runs_are_deleted_with_their_files(settings):
     settings.RUNS_DAYS = 7
     old, young, running = (Run.objects.create(outcome=outcome) for outcome in ("done", "done", ""))
     RunFile.objects.create(run=old, kind="failed", name="a.jpg", reason="It is cut short.")
@@ -369,8 +369,8 @@ def test_old_runs_are_forgotten_with_the_names_of_their_files(settings):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_killed_process_leaves_a_run_that_shows_as_interrupted(photos: Path, settings):
-    """SIGKILL, to a process that says that it is alive meanwhile."""
+def test_a_killed_process_leaves_a_run_shown_as_interrupted(photos: Path, settings):
+    """SIGKILL to a process that reports to be alive."""
     script = (
         "import django; django.setup()\n"
         "from search.ingestion import run_recording; run_recording.NOTED_EVERY = 0.05\n"
@@ -385,12 +385,12 @@ def test_a_killed_process_leaves_a_run_that_shows_as_interrupted(photos: Path, s
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, env=environment) as process:
         assert process.stdout
         assert process.stdout.readline() == b"begun\n"
-        run = last()
+        run = last_run()
         began = run.noted
         while run.noted == began:
-            run = last()
+            run = last_run()
         assert run.state == Run.RUNNING
         process.send_signal(signal.SIGKILL)
         process.wait()
     Run.objects.update(noted=timezone.now() - SILENT_AFTER)
-    assert last().state == Run.INTERRUPTED
+    assert last_run().state == Run.INTERRUPTED

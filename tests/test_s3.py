@@ -1,4 +1,4 @@
-"""Pictures in an object storage that speaks S3: two real servers, with their failures."""
+"""Pictures in S3: two real servers, with their failures."""
 
 import datetime as dt
 import socketserver
@@ -41,7 +41,7 @@ def running_moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
 
 @pytest.fixture
 def rclone(running_rclone: Rclone, settings: Any) -> Rclone:
-    """The product with its objects in rclone's server, which is empty."""
+    """The site with its objects in rclone's server, which is empty."""
     running_rclone.empty()
     use_s3(settings, running_rclone)
     return running_rclone
@@ -49,15 +49,15 @@ def rclone(running_rclone: Rclone, settings: Any) -> Rclone:
 
 @pytest.fixture(params=["rclone", "moto"])
 def server(request: pytest.FixtureRequest, settings: Any) -> S3Server:
-    """The product with its objects in each of the servers."""
+    """The site with its objects in each of the servers."""
     server: S3Server = request.getfixturevalue(f"running_{request.param}")
     server.empty()
     use_s3(settings, server)
     return server
 
 
-def fetched(address: str) -> tuple[int, str, bytes]:
-    """What a browser gets for an address: status, content type, body."""
+def fetch(address: str) -> tuple[int, str, bytes]:
+    """What a browser gets from an address: status, content type, body."""
     try:
         with urllib.request.urlopen(address, timeout=20) as answer:
             return answer.status, answer.headers["Content-Type"], answer.read()
@@ -69,14 +69,14 @@ def fetched(address: str) -> tuple[int, str, bytes]:
 # Objects
 
 
-def test_an_object_is_read_as_it_was_put(server: S3Server) -> None:
+def test_a_stored_object_is_read_unchanged(server: S3Server) -> None:
     storage.put(KEY, b"bytes \x00\xff of a picture", "image/jpeg")
 
     assert storage.read(KEY) == b"bytes \x00\xff of a picture"
     assert server.content(KEY) == b"bytes \x00\xff of a picture"
 
 
-def test_an_object_is_put_over_what_its_key_held(server: S3Server) -> None:
+def test_an_object_replaces_the_previous_one_of_its_key(server: S3Server) -> None:
     storage.put(KEY, b"a longer first version", "image/jpeg")
     storage.put(KEY, b"second", "image/jpeg")
 
@@ -84,20 +84,20 @@ def test_an_object_is_put_over_what_its_key_held(server: S3Server) -> None:
     assert server.stored() == [KEY]
 
 
-def test_an_object_of_several_parts_is_kept_whole(server: S3Server) -> None:
-    data = bytes(range(256)) * 40_000  # over the 8 MB from which boto sends parts
+def test_a_multipart_object_is_stored_whole(server: S3Server) -> None:
+    data = bytes(range(256)) * 40_000  # over 8 MB, the size from which boto3 uploads parts
 
     storage.put(KEY, data, "image/png")
 
     assert storage.read(KEY) == data
 
 
-def test_an_object_that_is_not_there_is_missing(server: S3Server) -> None:
+def test_reading_a_missing_object_raises(server: S3Server) -> None:
     with pytest.raises(MissingObject):
         storage.read(KEY)
 
 
-def test_a_deleted_object_is_missing_and_deleting_it_again_is_no_error(server: S3Server) -> None:
+def test_a_deleted_object_is_missing_and_can_be_deleted_again(server: S3Server) -> None:
     storage.put(KEY, b"bytes", "image/jpeg")
 
     storage.delete([KEY, "originals/ab/never-there"])
@@ -108,7 +108,7 @@ def test_a_deleted_object_is_missing_and_deleting_it_again_is_no_error(server: S
         storage.read(KEY)
 
 
-def test_objects_lie_below_the_location_that_is_configured(rclone: Rclone, settings: Any) -> None:
+def test_objects_are_stored_below_the_configured_location(rclone: Rclone, settings: Any) -> None:
     use_s3(settings, rclone, AWS_LOCATION="photos/here")
 
     storage.put(KEY, b"bytes", "image/jpeg")
@@ -123,7 +123,7 @@ def test_objects_lie_below_the_location_that_is_configured(rclone: Rclone, setti
 
 
 @pytest.mark.django_db
-def test_an_added_picture_has_its_original_and_its_thumbnail_stored(server: S3Server) -> None:
+def test_an_added_picture_has_a_stored_original_and_thumbnail(server: S3Server) -> None:
     data = picture_bytes("red", size=(900, 600))
 
     image = add_picture(data, Details(title="A red one"), None).image
@@ -154,20 +154,20 @@ def test_lists_show_thumbnails_at_addresses_that_any_browser_can_fetch(server: S
     page = client.get("/")
     assert address.replace("&", "&amp;") in page.content.decode()
     assert server.url in page.headers["Content-Security-Policy"]
-    status, content_type, body = fetched(address)
+    status, content_type, body = fetch(address)
     assert (status, content_type) == (200, "image/webp")
     assert body == server.content(storage.rendition_key(image.id, storage.THUMBNAIL))
 
 
 def signed_by_another_process(image_id: uuid.UUID) -> str:
-    """The address of a thumbnail as a worker makes it that has just started."""
+    """The address of a thumbnail as made by a newly started worker."""
     presigned_urls.signed.cache_clear()
     presigned_urls.address_before.cache_clear()
     another = our_bucket.Bucket(**settings_module.STORAGES["default"]["OPTIONS"])
     return another.signed_addresses([storage.rendition_key(image_id, storage.THUMBNAIL)])[0]
 
 
-def test_all_processes_give_out_one_address_for_minutes_so_that_browsers_keep_the_picture(
+def test_all_processes_sign_the_same_address_for_minutes_so_that_browsers_cache_the_picture(
     server: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image_id = uuid.uuid4()
@@ -189,7 +189,7 @@ def test_all_processes_give_out_one_address_for_minutes_so_that_browsers_keep_th
     assert signed_by_another_process(image_id) != first
 
 
-def test_an_address_ends_within_the_minutes_that_are_set(
+def test_an_address_expires_after_the_configured_minutes(
     rclone: Rclone, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image_id = uuid.uuid4()
@@ -207,12 +207,12 @@ def test_an_address_ends_within_the_minutes_that_are_set(
     assert "max-age%3D120" in address
     monkeypatch.setattr(our_bucket.time, "time", lambda: now - 120)
     (earlier,) = storage.rendition_urls([image_id], storage.THUMBNAIL).values()
-    assert [fetched(one)[0] for one in (address, earlier)] == [200, 400]
+    assert [fetch(one)[0] for one in (address, earlier)] == [200, 400]
 
 
 @pytest.mark.usefixtures("rclone")
 @pytest.mark.django_db
-def test_nobody_gets_an_address_of_the_storage_for_a_hidden_picture(client: Client, as_carol: Client) -> None:
+def test_no_user_gets_a_signed_address_of_a_hidden_picture(client: Client, as_carol: Client) -> None:
     hidden, shown = an_image("a barn", hidden=True), an_image("a barn")
 
     urls = thumbnail_urls([hidden, shown])
@@ -226,7 +226,7 @@ def test_nobody_gets_an_address_of_the_storage_for_a_hidden_picture(client: Clie
 
 @pytest.mark.usefixtures("rclone")
 @pytest.mark.django_db
-def test_the_api_tells_when_the_address_of_a_thumbnail_ends(as_carol: Client) -> None:
+def test_the_api_reports_when_the_address_of_a_thumbnail_expires(as_carol: Client) -> None:
     an_image("a barn")
     hidden = an_image("a barn", hidden=True)
 
@@ -239,7 +239,7 @@ def test_the_api_tells_when_the_address_of_a_thumbnail_ends(as_carol: Client) ->
 
 @pytest.mark.usefixtures("no_keys")
 @pytest.mark.django_db
-def test_lists_are_there_without_keys_to_sign_with(
+def test_lists_work_without_keys_to_sign_with(
     rclone: Rclone, settings: Any, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_s3(settings, rclone, AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
@@ -250,12 +250,14 @@ def test_lists_are_there_without_keys_to_sign_with(
     assert page.status_code == 200
     assert f'src="/images/{image.id}/400.webp"' in page.content.decode()
 
-    monkeypatch.setattr(our_bucket.Bucket, "_found_keys", None)  # which would take seconds each time
+    monkeypatch.setattr(our_bucket.Bucket, "_found_keys", None)  # looking for keys would take seconds each time
     assert client.get("/").status_code == 200
 
 
 @pytest.mark.usefixtures("no_keys")
-def test_keys_that_come_later_sign_soon(rclone: Rclone, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_added_later_are_used_for_signing_soon(
+    rclone: Rclone, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     use_s3(settings, rclone, AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
     with pytest.raises(StorageUnavailable, match="credentials"):
         storage.rendition_urls([uuid.uuid4()], storage.THUMBNAIL)
@@ -271,7 +273,7 @@ def test_keys_that_come_later_sign_soon(rclone: Rclone, settings: Any, monkeypat
 
 
 @pytest.mark.django_db
-def test_a_larger_copy_is_made_and_kept_when_it_is_first_asked_for(server: S3Server, client: Client) -> None:
+def test_a_larger_rendition_is_made_and_stored_at_the_first_request(server: S3Server, client: Client) -> None:
     image = stored_image()
     large = storage.rendition_key(image.id, storage.DISPLAY)
 
@@ -281,30 +283,30 @@ def test_a_larger_copy_is_made_and_kept_when_it_is_first_asked_for(server: S3Ser
     assert server.content(large) == answer.content
 
 
-# Who may read what
+# Access to objects
 
 
 @pytest.mark.django_db
-def test_nothing_can_be_read_without_a_signature(rclone: Rclone) -> None:
+def test_objects_can_not_be_read_without_a_signature(rclone: Rclone) -> None:
     image = add_picture(picture_bytes("red"), Details(), None).image
 
     for key in rclone.stored():
-        status, _, body = fetched(f"{rclone.url}/{BUCKET}/{key}")
+        status, _, body = fetch(f"{rclone.url}/{BUCKET}/{key}")
         assert status in {400, 403}
         assert rclone.content(key) not in body
     assert storage.original_key(image.id) in rclone.stored()
 
 
 @pytest.mark.django_db
-def test_the_signature_of_a_thumbnail_opens_no_original(rclone: Rclone) -> None:
+def test_the_signature_of_a_thumbnail_is_not_valid_for_the_original(rclone: Rclone) -> None:
     image = add_picture(picture_bytes("red"), Details(), None).image
     signature = urlsplit(thumbnail_urls([image])[str(image.id)]).query
 
-    assert fetched(f"{rclone.url}/{BUCKET}/{storage.original_key(image.id)}?{signature}")[0] == 403
+    assert fetch(f"{rclone.url}/{BUCKET}/{storage.original_key(image.id)}?{signature}")[0] == 403
 
 
 @pytest.mark.django_db
-def test_no_page_names_an_original(server: S3Server, as_carol: Client) -> None:
+def test_no_page_contains_the_address_of_an_original(server: S3Server, as_carol: Client) -> None:
     image = add_picture(picture_bytes("red", size=(900, 600)), Details(), None).image
 
     for page in ("/", f"/search?like={image.id}", f"/images/{image.id}/"):
@@ -324,7 +326,7 @@ def test_public_thumbnails_have_plain_addresses(rclone: Rclone, settings: Any) -
 
 
 @pytest.mark.django_db
-def test_pages_may_load_pictures_from_the_public_address(rclone: Rclone, settings: Any, client: Client) -> None:
+def test_the_csp_allows_pictures_of_the_public_address(rclone: Rclone, settings: Any, client: Client) -> None:
     use_s3(settings, rclone, S3_PUBLIC_BASE_URL="https://pictures.example.org/bucket")
 
     policy = client.get("/").headers["Content-Security-Policy"]
@@ -334,9 +336,7 @@ def test_pages_may_load_pictures_from_the_public_address(rclone: Rclone, setting
 
 
 @pytest.mark.parametrize("location", ["사진 2026", "a+b & c", "50%20", "x#y?z=1"])
-def test_an_address_leads_to_its_object_whatever_the_location_is_called(
-    server: S3Server, settings: Any, location: str
-) -> None:
+def test_an_address_is_valid_for_any_name_of_the_location(server: S3Server, settings: Any, location: str) -> None:
     use_s3(settings, server, AWS_LOCATION=location)
     image_id = uuid.uuid4()
     key = storage.rendition_key(image_id, storage.THUMBNAIL)
@@ -344,7 +344,7 @@ def test_an_address_leads_to_its_object_whatever_the_location_is_called(
 
     address = storage.rendition_urls([image_id], storage.THUMBNAIL)[image_id]
 
-    assert fetched(address) == (200, "image/webp", b"of a thumbnail")
+    assert fetch(address) == (200, "image/webp", b"of a thumbnail")
     assert storage.read(key) == b"of a thumbnail"
 
 
@@ -362,7 +362,7 @@ WHERE = {
 
 
 @pytest.mark.parametrize("where", WHERE)
-def test_pages_may_load_pictures_from_where_their_addresses_lead(
+def test_the_csp_allows_pictures_of_the_signed_addresses(
     where: str, settings: Any, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
@@ -380,7 +380,7 @@ def test_pages_may_load_pictures_from_where_their_addresses_lead(
 
 @pytest.mark.parametrize("region", ["ap-east-1", "eu-south-1", "me-central-1", "ap-northeast-2"])
 def test_an_address_names_the_region_for_which_it_is_signed(region: str, settings: Any, tmp_path: Path) -> None:
-    """Regions that were opened after 2019 refuse what is asked of Amazon's global name."""
+    """Regions opened after 2019 refuse requests to Amazon's global host name."""
     use_s3(settings, S3Server(tmp_path), AWS_S3_ENDPOINT_URL="", AWS_S3_REGION_NAME=region)
     image_id = uuid.uuid4()
 
@@ -389,7 +389,7 @@ def test_an_address_names_the_region_for_which_it_is_signed(region: str, setting
     assert urlsplit(address).netloc == f"{BUCKET}.s3.{region}.amazonaws.com"
 
 
-# When it refuses or is down
+# Errors and outages
 
 
 @pytest.mark.parametrize("wrong", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
@@ -410,7 +410,7 @@ def test_wrong_keys_make_the_storage_unavailable(rclone: Rclone, settings: Any, 
 
 @pytest.fixture
 def no_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A machine that has none yet."""
+    """A machine without keys."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
@@ -419,7 +419,7 @@ def no_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("no_keys")
-def test_keys_that_come_after_the_first_request_are_used(
+def test_keys_added_after_the_first_request_are_used(
     rclone: Rclone, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_s3(settings, rclone, AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
@@ -434,7 +434,7 @@ def test_keys_that_come_after_the_first_request_are_used(
 
 
 @pytest.mark.usefixtures("no_keys")
-def test_a_bucket_of_others_is_asked_with_keys_soon_after_they_came(
+def test_other_buckets_are_read_with_keys_soon_after_these_were_added(
     rclone: Rclone, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_s3(settings, rclone, AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
@@ -447,7 +447,7 @@ def test_a_bucket_of_others_is_asked_with_keys_soon_after_they_came(
     assert not other_buckets.is_anonymous(BUCKET)
 
 
-def test_a_bucket_that_is_not_there_makes_the_storage_unavailable(server: S3Server, settings: Any) -> None:
+def test_a_missing_bucket_makes_the_storage_unavailable(server: S3Server, settings: Any) -> None:
     storage.check()
     use_s3(settings, server, AWS_STORAGE_BUCKET_NAME="mistyped")
 
@@ -458,7 +458,7 @@ def test_a_bucket_that_is_not_there_makes_the_storage_unavailable(server: S3Serv
 
 
 @pytest.mark.django_db
-def test_an_upload_that_the_storage_refuses_leaves_nothing_behind(
+def test_an_upload_refused_by_the_storage_leaves_nothing_behind(
     rclone: Rclone, settings: Any, as_alice: Client
 ) -> None:
     use_s3(settings, rclone, AWS_SECRET_ACCESS_KEY="mistyped")
@@ -472,9 +472,7 @@ def test_an_upload_that_the_storage_refuses_leaves_nothing_behind(
 
 
 @pytest.mark.django_db
-def test_without_the_server_lists_are_there_and_what_needs_objects_answers_503(
-    rclone: Rclone, as_alice: Client
-) -> None:
+def test_without_the_server_lists_work_and_requests_for_objects_get_503(rclone: Rclone, as_alice: Client) -> None:
     image = stored_image()
     rclone.kill()
     try:
@@ -492,7 +490,7 @@ def test_without_the_server_lists_are_there_and_what_needs_objects_answers_503(
 
 
 @pytest.mark.django_db
-def test_what_was_stored_outlives_a_kill_of_the_server(rclone: Rclone, client: Client) -> None:
+def test_stored_objects_survive_a_kill_of_the_server(rclone: Rclone, client: Client) -> None:
     data = picture_bytes("red", size=(900, 600))
     image = add_picture(data, Details(), None).image
     address = thumbnail_urls([image])[str(image.id)]
@@ -501,12 +499,12 @@ def test_what_was_stored_outlives_a_kill_of_the_server(rclone: Rclone, client: C
     rclone.start()
 
     assert storage.read(storage.original_key(image.id)) == data
-    assert fetched(address)[0] == 200
+    assert fetch(address)[0] == 200
     assert client.get(f"/images/{image.id}/download").status_code == 200
 
 
-class _Breaking(BaseHTTPRequestHandler):
-    """Promises a thousand bytes and breaks off after ten."""
+class _TruncatingHandler(BaseHTTPRequestHandler):
+    """Announces a thousand bytes and closes the connection after ten."""
 
     def do_HEAD(self) -> None:
         self.send_response(200)
@@ -523,8 +521,8 @@ class _Breaking(BaseHTTPRequestHandler):
         pass
 
 
-def test_an_answer_that_breaks_off_makes_the_storage_unavailable(running_rclone: Rclone, settings: Any) -> None:
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Breaking) as breaking:
+def test_a_truncated_response_makes_the_storage_unavailable(running_rclone: Rclone, settings: Any) -> None:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _TruncatingHandler) as breaking:
         threading.Thread(target=breaking.serve_forever, args=[0.01], daemon=True).start()
         use_s3(settings, running_rclone, AWS_S3_ENDPOINT_URL=f"http://127.0.0.1:{breaking.server_address[1]}")
 
@@ -538,7 +536,7 @@ def test_an_answer_that_breaks_off_makes_the_storage_unavailable(running_rclone:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_objects_of_a_deleted_picture_go_after_the_commit(server: S3Server) -> None:
+def test_the_objects_of_a_deleted_picture_are_deleted_after_the_commit(server: S3Server) -> None:
     image = add_picture(picture_bytes("red", size=(900, 600)), Details(), None).image
     kept = add_picture(picture_bytes("blue", size=(900, 600)), Details(), None).image
 
@@ -551,7 +549,7 @@ def test_the_objects_of_a_deleted_picture_go_after_the_commit(server: S3Server) 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_deletion_while_the_server_is_down_is_owed_until_reconcile_settles_it(
+def test_a_deletion_during_an_outage_stays_pending_until_reconcile_completes_it(
     rclone: Rclone, capsys: pytest.CaptureFixture[str]
 ) -> None:
     image = add_picture(picture_bytes("red"), Details(), None).image
@@ -576,7 +574,7 @@ def test_a_deletion_while_the_server_is_down_is_owed_until_reconcile_settles_it(
 
 
 @pytest.mark.django_db
-def test_readiness_names_the_storage_when_it_is_down(settings: Any, rclone: Rclone, client: Client) -> None:
+def test_readiness_reports_an_unavailable_storage(settings: Any, rclone: Rclone, client: Client) -> None:
     assert client.get("/readyz").json()["storage"] == "ok"
     use_s3(settings, rclone, AWS_S3_ENDPOINT_URL=f"http://127.0.0.1:{free_port()}")
 

@@ -1,4 +1,4 @@
-"""What the download button hands out: the picture, and nothing about who took it where."""
+"""Downloaded files: the picture without metadata that identifies people, places or cameras."""
 
 import struct
 import zlib
@@ -19,7 +19,7 @@ FUZZ = settings(
     max_examples=300, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
 )
 LOSSLESS = ("JPEG", "PNG", "WEBP", "GIF")
-#: What stands at the beginning of blocks that must not be in any scrubbed file.
+# The beginning of blocks that must not be in any scrubbed file.
 MARKS = (
     b"http://ns.adobe.com",
     b"Photoshop 3.0",
@@ -41,11 +41,11 @@ def pixels(data: bytes) -> bytes:
     return read_picture(data, max_pixels=LIMIT).picture.tobytes()
 
 
-def gave_away(data: bytes) -> list[bytes]:
-    """Which secrets, metadata blocks and EXIF tags besides the orientation are in a file."""
+def leaks(data: bytes) -> list[bytes]:
+    """The secrets, metadata blocks and EXIF tags except the orientation that are in a file."""
     found = [mark for mark in (*pictures.SECRETS, *MARKS) if mark in data]
     if found:
-        return found  # no library at hand opens RAW
+        return found  # no installed library opens RAW
     with Image.open(BytesIO(data)) as picture:
         tags = set(picture.getexif()) - {0x0112}
         return [f"tag {tag:#x}".encode() for tag in tags]
@@ -58,19 +58,19 @@ def frames(data: bytes) -> list[tuple[bytes, object]]:
         ]
 
 
-# Every format
+# All formats
 
 
 @pytest.mark.parametrize("format", pictures.FORMATS)
-def test_a_scrubbed_photo_gives_nothing_away(format: str) -> None:
+def test_a_scrubbed_photo_contains_no_metadata(format: str) -> None:
     photo = pictures.photo(format)
 
-    assert gave_away(photo), "the photo of this test should have something to give away"
-    assert gave_away(scrub(photo, format).data) == []
+    assert leaks(photo), "the photo of this test should have something to give away"
+    assert leaks(scrub(photo, format).data) == []
 
 
 @pytest.mark.parametrize("format", LOSSLESS)
-def test_the_pixels_stay_as_they_are(format: str) -> None:
+def test_the_pixels_stay_the_same(format: str) -> None:
     photo = pictures.photo(format)
     result = scrub(photo, format)
 
@@ -92,7 +92,7 @@ def test_a_turned_photo_is_still_shown_upright(format: str, orientation: int) ->
 
 @pytest.mark.parametrize("format", ["AVIF", "HEIF"])
 @pytest.mark.parametrize("orientation", [1, 6])
-def test_formats_of_boxes_become_an_upright_jpeg(format: str, orientation: int) -> None:
+def test_avif_and_heif_become_an_upright_jpeg(format: str, orientation: int) -> None:
     photo = pictures.photo(format, orientation, pictures.turned(pictures.corners(), orientation))
     result = scrub(photo, format)
 
@@ -103,7 +103,7 @@ def test_formats_of_boxes_become_an_upright_jpeg(format: str, orientation: int) 
 
 
 @pytest.mark.parametrize("format", LOSSLESS)
-def test_what_is_hidden_behind_the_end_is_left_out(format: str) -> None:
+def test_data_after_the_end_is_removed(format: str) -> None:
     photo = pictures.photo(format)
 
     assert scrub(photo + pictures.TAIL, format).data == scrub(photo, format).data
@@ -126,10 +126,10 @@ def test_the_colour_profile_is_kept(format: str) -> None:
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
-def test_what_only_calls_itself_a_colour_profile_is_left_out(format: str) -> None:
+def test_a_fake_colour_profile_is_removed(format: str) -> None:
     photo = pictures.encoded(pictures.corners(), format, icc_profile=pictures.TEXT * 20)
 
-    assert gave_away(scrub(photo, format).data) == []
+    assert leaks(scrub(photo, format).data) == []
 
 
 @pytest.mark.parametrize("format", ["GIF", "WEBP", "PNG"])
@@ -140,13 +140,13 @@ def test_an_animation_keeps_its_frames_and_timing(format: str) -> None:
 
     assert len(frames(result)) == 3
     assert frames(result) == frames(animation)
-    assert gave_away(result) == []
+    assert leaks(result) == []
     with Image.open(BytesIO(result)) as picture:
         assert picture.info["loop"] == 0
 
 
 @pytest.mark.parametrize("format", pictures.FORMATS)
-def test_whatever_is_broken_only_one_exception_comes_out(format: str) -> None:
+def test_any_damage_raises_one_exception_only(format: str) -> None:
     whole = pictures.photo(format)
     change = st.tuples(st.integers(0, len(whole)), st.binary(max_size=8), st.integers(0, 64))
 
@@ -167,32 +167,32 @@ def test_whatever_is_broken_only_one_exception_comes_out(format: str) -> None:
 
 
 @pytest.mark.parametrize("format", pictures.FORMATS)
-def test_what_is_no_picture_is_refused(format: str) -> None:
+def test_other_data_is_refused(format: str) -> None:
     for data in (b"", b"\xff\xd8\xff", b"GIF89a", b"RIFF\0\0\0\0WEBP", b"<html>", bytes(1_000)):
         with pytest.raises(UnreadableImage):
             scrub(data, format)
 
 
-def test_a_file_that_does_not_keep_to_its_standard_is_drawn_anew() -> None:
+def test_a_file_that_violates_its_standard_is_drawn_again() -> None:
     photo = pictures.photo("JPEG")
     junk = photo[:20] + b"junk" + pictures.TAIL + photo[20:]  # skipped by decoders, but not in the standard
     result = scrub(junk, "JPEG")
 
-    assert gave_away(result.data) == []
+    assert leaks(result.data) == []
     assert result.mime == "image/jpeg"
     with Image.open(BytesIO(result.data)) as picture:
         assert picture.size == (48, 32)
 
 
-def test_a_file_that_goes_by_the_wrong_name_is_drawn_anew() -> None:
+def test_a_file_of_another_format_than_recorded_is_drawn_again() -> None:
     result = scrub(pictures.photo("PNG"), "JPEG")
 
     assert result.mime == "image/jpeg"
     assert result.data.startswith(b"\xff\xd8\xff")
-    assert gave_away(result.data) == []
+    assert leaks(result.data) == []
 
 
-def test_a_file_too_large_to_draw_anew_is_refused() -> None:
+def test_a_file_too_large_to_draw_again_is_refused() -> None:
     with pytest.raises(UnreadableImage) as refused:
         scrub(pictures.pixel_bomb(), "JPEG")
     assert refused.value.code == "too_many_pixels"
@@ -205,7 +205,7 @@ def segment(marker: int, payload: bytes) -> bytes:
     return struct.pack(">BBH", 0xFF, marker, len(payload) + 2) + payload
 
 
-def test_jpeg_segments_that_no_decoder_needs_are_left_out() -> None:
+def test_jpeg_segments_that_no_decoder_needs_are_removed() -> None:
     photo = pictures.photo("JPEG")
     iptc = segment(0xED, b"Photoshop 3.0\0" + pictures.TEXT)
     maker = segment(0xE5, pictures.TEXT)
@@ -216,7 +216,7 @@ def test_jpeg_segments_that_no_decoder_needs_are_left_out() -> None:
     assert scrub(loaded, "JPEG").data == scrub(photo, "JPEG").data
 
 
-def test_the_thumbnail_in_a_jfif_header_is_left_out() -> None:
+def test_the_thumbnail_in_a_jfif_header_is_removed() -> None:
     photo = pictures.encoded(pictures.corners(), "JPEG")
     thumbnail = (pictures.TEXT * 9)[: 3 * 6 * 6]
     header = segment(0xE0, photo[6:18] + bytes((6, 6)) + thumbnail)
@@ -225,12 +225,12 @@ def test_the_thumbnail_in_a_jfif_header_is_left_out() -> None:
     assert scrub(photo[:2] + header + extension + photo[20:], "JPEG").data == photo
 
 
-def test_the_second_picture_of_two_is_left_out() -> None:
+def test_the_second_picture_of_an_mpo_is_removed() -> None:
     both = pictures.mpo()
     result = scrub(both, "JPEG").data
 
     assert (both.count(b"\xff\xd9"), result.count(b"\xff\xd9")) == (2, 1)
-    assert gave_away(result) == []
+    assert leaks(result) == []
     assert pixels(result) == pixels(both)
 
 
@@ -242,7 +242,7 @@ def test_every_kind_of_jpeg_keeps_its_pixels(options: dict[str, object]) -> None
         assert pixels(scrub(photo, "JPEG").data) == pixels(photo)
 
 
-def test_a_long_colour_profile_is_kept_over_several_segments() -> None:
+def test_a_colour_profile_of_several_segments_is_kept() -> None:
     profile = bytearray(pictures.swapped_profile() + bytes(150_000))
     struct.pack_into(">I", profile, 0, len(profile))
     photo = pictures.encoded(pictures.corners(), "JPEG", icc_profile=bytes(profile))
@@ -254,7 +254,7 @@ def test_a_long_colour_profile_is_kept_over_several_segments() -> None:
 # PNG, WebP, GIF
 
 
-def test_png_texts_times_and_private_chunks_are_left_out() -> None:
+def test_png_texts_times_and_private_chunks_are_removed() -> None:
     row = (b"IDAT", zlib.compress(b"\0\7"))
     loaded = pictures.png(
         pictures.png_header(1, 1),
@@ -274,18 +274,18 @@ def test_png_texts_times_and_private_chunks_are_left_out() -> None:
     assert scrub(loaded, "PNG").data == expected
 
 
-def test_a_png_that_needs_an_unknown_chunk_is_drawn_anew() -> None:
+def test_a_png_with_an_unknown_critical_chunk_is_drawn_again() -> None:
     unknown = pictures.png(
         pictures.png_header(1, 1), (b"IDAT", zlib.compress(b"\0\7")), (b"ABCD", pictures.TEXT), tail=pictures.TAIL
     )
     result = scrub(unknown, "PNG")
 
     assert result.mime == "image/png"
-    assert gave_away(result.data) == []
+    assert leaks(result.data) == []
     assert pixels(result.data) == b"\7\7\7"
 
 
-def test_the_name_of_a_png_profile_is_not_kept() -> None:
+def test_the_name_of_a_png_profile_is_removed() -> None:
     packed = zlib.compress(pictures.swapped_profile())
     photo = pictures.png(
         pictures.png_header(1, 1, 8, 2),
@@ -295,10 +295,10 @@ def test_the_name_of_a_png_profile_is_not_kept() -> None:
     result = scrub(photo, "PNG").data
 
     assert b"iCCP" in result
-    assert gave_away(result) == []
+    assert leaks(result) == []
 
 
-def test_unknown_chunks_of_webp_are_left_out_of_file_and_frames() -> None:
+def test_unknown_chunks_of_webp_are_removed_from_file_and_frames() -> None:
     animation = pictures.animation("WEBP", lossless=True)
     private = b"PRIV" + struct.pack("<I", len(pictures.TEXT) + 1) + pictures.TEXT + b"\0"
     frame = animation.index(b"ANMF")
@@ -312,14 +312,14 @@ def test_unknown_chunks_of_webp_are_left_out_of_file_and_frames() -> None:
     assert frames(scrub(loaded, "WEBP").data) == frames(animation)
 
 
-def test_a_webp_of_a_single_chunk_stays_as_it_is() -> None:
+def test_a_webp_of_one_chunk_stays_the_same() -> None:
     photo = pictures.encoded(pictures.corners(), "WEBP")
 
     assert photo[12:16] == b"VP8 "
     assert scrub(photo + pictures.TAIL, "WEBP").data == photo
 
 
-def test_gif_keeps_how_often_it_is_shown_and_no_other_application_block() -> None:
+def test_a_gif_keeps_its_loop_count_and_no_other_application_block() -> None:
     animation = pictures.animation("GIF")
     xmp = b"\x21\xff\x0bXMP DataXMP" + pictures.XMP + bytes([1]) + bytes(range(255, -1, -1)) + b"\0"
     text = b"\x21\x01\x0c" + bytes(12) + bytes([len(pictures.TEXT)]) + pictures.TEXT + b"\0"
@@ -327,12 +327,12 @@ def test_gif_keeps_how_often_it_is_shown_and_no_other_application_block() -> Non
     loaded = animation[:start] + xmp + text + animation[start:]
     result = scrub(loaded, "GIF").data
 
-    assert gave_away(result) == []
+    assert leaks(result) == []
     assert b"NETSCAPE2.0\3\1\0\0\0" in result
     assert frames(result) == frames(animation)
 
 
-def test_a_gif_without_an_end_mark_keeps_its_animation() -> None:
+def test_a_gif_without_a_trailer_keeps_its_animation() -> None:
     animation = pictures.animation("GIF")
 
     assert scrub(animation.removesuffix(b";"), "GIF").data == scrub(animation, "GIF").data

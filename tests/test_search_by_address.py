@@ -19,11 +19,11 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def _for_everybody(settings) -> None:
+def _allowed_for_everyone(settings) -> None:
     settings.SEARCH_BY_ADDRESS = "on"
 
 
-def give(client: Client, url: str, **present: object):
+def send_address(client: Client, url: str, **present: object):
     return client.post("/search/address", {"url": url, **present})
 
 
@@ -32,32 +32,32 @@ def picture_at(web: Web, data: bytes) -> str:
     return f"http://{server.host}:{server.port}/cat.jpg"
 
 
-def test_the_address_of_a_picture_leads_to_an_address_that_can_be_sent(client: Client, web: Web):
+def test_the_address_of_a_picture_redirects_to_a_shareable_search(client: Client, web: Web):
     red, blue = (
         add_picture(picture_bytes(colour, size=(96, 96)), Details(), None).image for colour in ("red", "blue")
     )
-    response = give(client, picture_at(web, picture_bytes("blue")))
+    response = send_address(client, picture_at(web, picture_bytes("blue")))
     assert response.status_code == 302
     assert re.fullmatch(r"/search\?picture=[0-9a-f-]{36}", response["Location"])
     page = Client().get(response["Location"]).text
     assert page.index(str(blue.id)) < page.index(str(red.id))
 
 
-def test_the_same_picture_shown_and_fetched_is_the_same_search(client: Client, web: Web):
-    fetched = give(client, picture_at(web, picture_bytes()))
+def test_an_uploaded_and_a_fetched_copy_are_the_same_search(client: Client, web: Web):
+    fetched = send_address(client, picture_at(web, picture_bytes()))
     shown = client.post("/search/picture", {"picture": picture_file()})
     assert fetched["Location"] == shown["Location"]
 
 
-def test_the_picture_is_added_to_what_is_searched_already(client: Client, web: Web):
+def test_the_picture_is_added_to_the_current_search(client: Client, web: Web):
     address = picture_at(web, picture_bytes())
-    response = give(client, address, q="red star", q_weight="2", tag=["sea", "sky"], page="3", sort="newest")
+    response = send_address(client, address, q="red star", q_weight="2", tag=["sea", "sky"], page="3", sort="newest")
     token = QueryPicture.objects.get().id
     assert response["Location"] == f"/search?q=red+star&q_weight=2&picture={token}&tag=sea&tag=sky&sort=newest"
 
 
 @pytest.mark.parametrize(
-    ("present", "told", "status"),
+    ("present", "message", "status"),
     [
         ({"q": "x" * 1001}, "Your search has 1,001 characters", 400),
         ({"picture": "mistyped"}, "The picture in this address is not known.", 404),
@@ -65,14 +65,14 @@ def test_the_picture_is_added_to_what_is_searched_already(client: Client, web: W
         ({"sort": "odd"}, "“odd” is not known as “sort”.", 400),
     ],
 )
-def test_a_present_search_that_is_wrong_is_told(client: Client, web: Web, present: dict, told: str, status: int):
-    response = give(client, picture_at(web, picture_bytes()), **present)
+def test_an_invalid_current_search_is_reported(client: Client, web: Web, present: dict, message: str, status: int):
+    response = send_address(client, picture_at(web, picture_bytes()), **present)
     assert response.status_code == status
-    assert told in response.text
+    assert message in response.text
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "message"),
     [
         ("", "Write the address of a picture."),
         ("cat.jpg", "Only addresses that begin with http:// or https://"),
@@ -80,52 +80,52 @@ def test_a_present_search_that_is_wrong_is_told(client: Client, web: Web, presen
         ("http://a.test/\0", "This is not a valid address."),
     ],
 )
-def test_a_refused_address_is_told_and_the_search_stays(client: Client, url: str, told: str):
-    response = give(client, url, q="red star")
+def test_a_refused_address_is_reported_and_the_search_is_kept(client: Client, url: str, message: str):
+    response = send_address(client, url, q="red star")
     assert response.status_code == 400
-    assert told in response.text
+    assert message in response.text
     assert 'value="red star"' in response.text
     assert not QueryPicture.objects.exists()
 
 
 @pytest.mark.parametrize(
-    ("data", "told"), [(b"", "This file is empty."), (b"<html>", "not a picture"), (b"<svg>", "SVG")], ids=str
+    ("data", "message"), [(b"", "This file is empty."), (b"<html>", "not a picture"), (b"<svg>", "SVG")], ids=str
 )
-def test_bytes_that_are_no_picture_are_told(client: Client, web: Web, data: bytes, told: str):
-    response = give(client, picture_at(web, data))
+def test_bytes_that_are_not_a_picture_are_reported(client: Client, web: Web, data: bytes, message: str):
+    response = send_address(client, picture_at(web, data))
     assert response.status_code == 400
-    assert told in response.text
+    assert message in response.text
 
 
-def test_without_an_address_one_is_asked_for(client: Client):
+def test_a_missing_address_is_reported(client: Client):
     response = client.post("/search/address")
     assert response.status_code == 400
     assert "Write the address of a picture." in response.text
 
 
-def test_asking_for_the_address_again_after_a_refusal_leads_to_the_search(client: Client):
+def test_a_get_request_after_a_refusal_leads_to_the_search(client: Client):
     assert client.get("/search/address")["Location"] == "/"
 
 
 def test_a_form_from_another_site_is_refused():
-    assert give(Client(enforce_csrf_checks=True), "http://a.test/").status_code == 403
+    assert send_address(Client(enforce_csrf_checks=True), "http://a.test/").status_code == 403
 
 
-# Who may
+# Permissions
 
 
 @pytest.mark.parametrize(
     ("setting", "stranger", "member"), [("on", True, True), ("members", False, True), ("off", False, False)]
 )
-def test_those_who_may_not_are_told_and_see_no_form(
+def test_users_without_permission_get_403_and_see_no_form(
     client: Client, as_alice: Client, web: Web, settings, setting: str, stranger: bool, member: bool
 ):
     settings.SEARCH_BY_ADDRESS = setting
     address = picture_at(web, picture_bytes())
     for person, may in ((client, stranger), (as_alice, member)):
-        assert give(person, address).status_code == (302 if may else 403)
+        assert send_address(person, address).status_code == (302 if may else 403)
         assert ('id="by-address"' in person.get("/").text) is may
-    refused = give(client, address).text
+    refused = send_address(client, address).text
     assert ("Log in to search by an address." in refused) is (setting == "members")
     assert ("Searching by address is switched off here." in refused) is (setting == "off")
 
@@ -139,12 +139,12 @@ def test_those_who_may_not_are_told_and_see_no_form(
         ({"SEARCH_BY_ADDRESS": "off", "UPLOAD_LOGIN_REQUIRED": "off"}, "off"),
     ],
 )
-def test_strangers_may_where_they_may_upload_or_the_operator_says_so(variables: dict[str, str], meant: str):
+def test_by_default_anonymous_users_may_if_they_may_upload(variables: dict[str, str], meant: str):
     assert (
         configured(**{"SEARCH_BY_ADDRESS": "", "UPLOAD_LOGIN_REQUIRED": "", **variables})["SEARCH_BY_ADDRESS"] == meant
     )
 
 
-def test_a_setting_that_is_none_stops_the_start():
+def test_an_invalid_setting_stops_the_start():
     with pytest.raises(ImproperlyConfigured, match=r"SEARCH_BY_ADDRESS is 'yes': write one of: off, members, on\."):
         configured(SEARCH_BY_ADDRESS="yes")

@@ -1,4 +1,4 @@
-"""Searching by a picture that is shown."""
+"""Searching by an uploaded picture."""
 
 import datetime as dt
 import io
@@ -22,7 +22,7 @@ from tests.pictures import gradient, photo, pixel_bomb
 pytestmark = pytest.mark.django_db
 
 
-def show(client: Client, data: bytes, name: str = "picture.jpg"):
+def send_picture(client: Client, data: bytes, name: str = "picture.jpg"):
     return client.post("/search/picture", {"picture": picture_file(name, data)})
 
 
@@ -31,17 +31,17 @@ def first_result(page: str) -> str | None:
     return found[1] if found else None
 
 
-def test_a_shown_picture_leads_to_an_address_that_can_be_sent(client: Client):
+def test_an_uploaded_picture_redirects_to_a_shareable_search(client: Client):
     stars = [add_picture(picture_bytes(colour, size=(96, 96)), Details(), None).image for colour in ("red", "blue")]
-    response = show(client, picture_bytes("red", size=(64, 64)))
+    response = send_picture(client, picture_bytes("red", size=(64, 64)))
     assert response.status_code == 302
     assert re.fullmatch(r"/search\?picture=[0-9a-f-]{36}", response["Location"])
     page = Client().get(response["Location"])
     assert first_result(page.text) == str(stars[0].id)
 
 
-def test_the_shown_picture_stands_in_the_box(client: Client):
-    address = show(client, picture_bytes())["Location"]
+def test_the_search_box_shows_the_query_picture(client: Client):
+    address = send_picture(client, picture_bytes())["Location"]
     token = address.partition("picture=")[2]
     assert f'src="/search/picture/{token}.webp"' in client.get(address).text
     response = client.get(f"/search/picture/{token}.webp")
@@ -49,51 +49,51 @@ def test_the_shown_picture_stands_in_the_box(client: Client):
     assert PILImage.open(io.BytesIO(response.content)).size == (64, 48)
 
 
-def test_what_is_kept_of_a_shown_picture_tells_nothing_of_where_it_was_taken(client: Client):
-    show(client, photo("JPEG"))
+def test_a_stored_query_picture_has_no_metadata(client: Client):
+    send_picture(client, photo("JPEG"))
     kept = PILImage.open(io.BytesIO(bytes(QueryPicture.objects.get().rendition)))
     assert dict(kept.getexif()) == {}
     assert max(kept.size) <= query_pictures.LONGEST
 
 
 def test_the_same_picture_is_encoded_once(client: Client, monkeypatch: pytest.MonkeyPatch):
-    first = show(client, picture_bytes())
+    first = send_picture(client, picture_bytes())
     monkeypatch.setattr(query_pictures, "picture_encoder", None)
-    assert show(client, picture_bytes())["Location"] == first["Location"]
+    assert send_picture(client, picture_bytes())["Location"] == first["Location"]
     assert QueryPicture.objects.count() == 1
 
 
-def test_a_shown_picture_is_kept_for_30_days(client: Client):
-    address = show(client, picture_bytes())["Location"]
+def test_a_query_picture_is_kept_for_30_days(client: Client):
+    address = send_picture(client, picture_bytes())["Location"]
     QueryPicture.objects.update(created=timezone.now() - dt.timedelta(days=29))
     assert client.get(address).status_code == 200
     QueryPicture.objects.update(created=timezone.now() - dt.timedelta(days=31))
     response = client.get(address)
     assert response.status_code == 404
     assert "not kept any more" in response.text
-    show(client, picture_bytes("blue"))
+    send_picture(client, picture_bytes("blue"))
     assert QueryPicture.objects.count() == 1
 
 
-def test_showing_it_again_keeps_it_longer(client: Client):
-    address = show(client, picture_bytes())["Location"]
+def test_uploading_it_again_keeps_it_longer(client: Client):
+    address = send_picture(client, picture_bytes())["Location"]
     QueryPicture.objects.update(created=timezone.now() - dt.timedelta(days=29))
-    show(client, picture_bytes())
+    send_picture(client, picture_bytes())
     assert QueryPicture.objects.get().created > timezone.now() - dt.timedelta(minutes=1)
     assert client.get(address).status_code == 200
 
 
-def test_after_a_change_of_model_the_address_still_works(client: Client):
-    address = show(client, picture_bytes())["Location"]
+def test_the_address_still_works_after_a_change_of_model(client: Client):
+    address = send_picture(client, picture_bytes())["Location"]
     QueryPicture.objects.update(embedding_model="an older one")
     assert client.get(address).status_code == 200
     assert QueryPicture.objects.get().embedding_model == embedding.active_model()
 
 
-def test_a_picture_that_is_forgotten_while_it_is_embedded_anew_is_still_searched_by(
+def test_a_query_picture_deleted_while_it_is_embedded_again_still_finds_results(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ):
-    address = show(client, picture_bytes())["Location"]
+    address = send_picture(client, picture_bytes())["Location"]
     QueryPicture.objects.update(embedding_model="an earlier one")
 
     def forgotten_meanwhile(*args: object, **options: object) -> object:
@@ -114,7 +114,7 @@ def test_a_copy_scaled_to_half_finds_its_original_first(client: Client):
         picture = PILImage.open(io.BytesIO(data))
         half = io.BytesIO()
         picture.resize((picture.width // 2, picture.height // 2)).save(half, "JPEG", quality=80)
-        page = client.get(show(client, half.getvalue())["Location"]).text
+        page = client.get(send_picture(client, half.getvalue())["Location"]).text
         assert first_result(page) == str(image.id)
 
 
@@ -130,7 +130,7 @@ def test_a_copy_scaled_to_half_finds_its_original_first(client: Client):
     ids=["empty", "text", "format", "truncated", "bomb"],
 )
 def test_a_bad_picture_is_refused_with_the_reason(client: Client, data: bytes, reason: str):
-    response = show(client, data)
+    response = send_picture(client, data)
     assert response.status_code == 400
     assert reason in response.text
     assert 'name="q"' in response.text
@@ -138,20 +138,20 @@ def test_a_bad_picture_is_refused_with_the_reason(client: Client, data: bytes, r
 
 def test_a_picture_over_the_limit_is_refused_before_it_is_read(client: Client, settings):
     settings.UPLOAD_MAX_MB = 1
-    response = show(client, picture_bytes() + bytes(1_200_000))
+    response = send_picture(client, picture_bytes() + bytes(1_200_000))
     assert response.status_code == 413
     assert "1.3 MB; the limit is 1." in response.text
 
 
-def test_no_picture_is_told(client: Client):
+def test_a_missing_picture_is_reported(client: Client):
     for sent in ({}, {"picture": "text instead of a file"}):
         response = client.post("/search/picture", sent)
         assert response.status_code == 400
         assert "Choose a picture to search by." in response.text
 
 
-def test_the_picture_is_added_to_what_is_searched_already(client: Client):
-    first = show(client, picture_bytes("blue"))["Location"].partition("=")[2]
+def test_the_picture_is_added_to_the_current_search(client: Client):
+    first = send_picture(client, picture_bytes("blue"))["Location"].partition("=")[2]
     present = {"q": "-night sea", "picture": [first, picture_file()], "picture_weight": "2", "page": "7"}
     address = client.post("/search/picture", present)["Location"]
     query = SearchQuery.from_params(QueryDict(address.partition("?")[2]))
@@ -160,7 +160,7 @@ def test_the_picture_is_added_to_what_is_searched_already(client: Client):
     assert len(query.parts) == 2
 
 
-def test_a_refused_picture_leaves_the_search_in_its_place(client: Client):
+def test_a_refused_picture_keeps_the_current_search(client: Client):
     response = client.post("/search/picture", {"q": "red star", "picture": picture_file(data=b"")})
     assert response.status_code == 400
     assert '<input type="hidden" name="q" value="red star">' in response.text
@@ -174,20 +174,20 @@ def test_an_unknown_token_has_no_thumbnail(client: Client):
 
 def test_a_form_from_another_site_is_refused(db):
     stranger = Client(enforce_csrf_checks=True)
-    response = show(stranger, picture_bytes())
+    response = send_picture(stranger, picture_bytes())
     assert response.status_code == 403
     assert "did not send our cookie" in response.text
 
 
-def test_the_address_of_an_image_does_not_lead_to_a_copy_that_somebody_searched_by(client: Client):
+def test_the_id_of_an_image_does_not_give_access_to_a_query_picture_of_its_copy(client: Client):
     image = add_picture(picture_bytes(), Details(), None).image
-    show(client, picture_bytes())
+    send_picture(client, picture_bytes())
     assert client.get(f"/search/picture/{image.id}.webp").status_code == 404
 
 
-def test_a_file_name_longer_than_a_disk_allows_is_taken(client: Client):
-    assert show(client, picture_bytes(), name="a." + "x" * 300).status_code == 302
+def test_a_file_name_longer_than_a_disk_allows_is_accepted(client: Client):
+    assert send_picture(client, picture_bytes(), name="a." + "x" * 300).status_code == 302
 
 
-def test_asking_for_the_address_again_after_a_refusal_leads_to_the_search(client: Client):
+def test_a_get_request_after_a_refusal_leads_to_the_search(client: Client):
     assert client.get("/search/picture")["Location"] == "/"

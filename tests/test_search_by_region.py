@@ -1,4 +1,4 @@
-"""Searching by what is in a part of an image."""
+"""Searching by a region of an image."""
 
 import re
 from io import BytesIO
@@ -26,7 +26,7 @@ WHOLE = {"left": 0, "top": 0, "width": 1, "height": 1}
 CORNERS = {"red": (0, 0), "lime": (1, 0), "blue": (0, 1), "white": (1, 1)}
 
 
-def ask(client: Client, image: Image, **region: object):
+def post_region(client: Client, image: Image, **region: object):
     return client.post(f"/images/{image.id}/region", region)
 
 
@@ -34,8 +34,8 @@ def added(data: bytes) -> Image:
     return add_picture(data, Details(), None).image
 
 
-def shown() -> PILImage.Image:
-    """The picture that was searched by last."""
+def last_query_picture() -> PILImage.Image:
+    """The last query picture."""
     return PILImage.open(BytesIO(bytes(QueryPicture.objects.latest("created").rendition))).convert("RGB")
 
 
@@ -45,10 +45,10 @@ def colour_of(picture: PILImage.Image) -> str:
     return min(named, key=lambda name: sum((a - b) ** 2 for a, b in zip(named[name], middle, strict=True)))
 
 
-def test_a_region_leads_to_an_address_that_can_be_sent(client: Client):
+def test_a_region_redirects_to_a_shareable_search(client: Client):
     image = added(encoded(corners((480, 320)), "PNG"))
     red, blue = (added(picture_bytes(colour, size=(96, 96))) for colour in ("red", "blue"))
-    response = ask(client, image, left=0, top="0.75", width="0.25", height="0.25")
+    response = post_region(client, image, left=0, top="0.75", width="0.25", height="0.25")
     assert response.status_code == 302
     assert re.fullmatch(r"/search\?picture=[0-9a-f-]{36}", response["Location"])
     page = Client().get(response["Location"]).text
@@ -56,48 +56,48 @@ def test_a_region_leads_to_an_address_that_can_be_sent(client: Client):
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_the_region_is_what_was_asked_for_in_every_format(client: Client, format: str):
+def test_the_requested_region_is_cut_out_in_every_format(client: Client, format: str):
     image = added(photo(format, picture=corners((480, 320))))
     for colour, (x, y) in CORNERS.items():
-        ask(client, image, left=0.75 * x, top=0.75 * y, width=0.25, height=0.25)
-        assert colour_of(shown()) == colour
+        post_region(client, image, left=0.75 * x, top=0.75 * y, width=0.25, height=0.25)
+        assert colour_of(last_query_picture()) == colour
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_the_region_lies_in_the_picture_as_it_is_seen(client: Client, orientation: int):
+def test_the_region_refers_to_the_upright_picture(client: Client, orientation: int):
     image = added(photo("JPEG", orientation, turned(corners((480, 320)), orientation)))
     for colour, (x, y) in CORNERS.items():
-        ask(client, image, left=75 * x, top=75 * y, width=25, height=25, unit="percent")
-        assert colour_of(shown()) == colour
+        post_region(client, image, left=75 * x, top=75 * y, width=25, height=25, unit="percent")
+        assert colour_of(last_query_picture()) == colour
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG"])
 def test_a_small_region_of_a_large_picture_keeps_its_pixels(client: Client, format: str):
-    # At 1/8, which is enough for the whole picture, the stripes would be grey.
+    # At 1/8 of its size, which is enough for the whole picture, the stripes would be grey.
     large = PILImage.new("RGB", (4000, 4000), "white")
     for x in range(1000, 1200, 8):
         large.paste("black", (x, 1000, x + 4, 1200))
-    ask(client, added(encoded(large, format)), left=0.25, top=0.25, width=0.05, height=0.05)
-    assert shown().size == (200, 200)
-    darkest, lightest = shown().convert("L").crop((0, 100, 200, 101)).getextrema()
+    post_region(client, added(encoded(large, format)), left=0.25, top=0.25, width=0.05, height=0.05)
+    assert last_query_picture().size == (200, 200)
+    darkest, lightest = last_query_picture().convert("L").crop((0, 100, 200, 101)).getextrema()
     assert darkest < 60
     assert lightest > 195
 
 
-def test_a_large_region_is_kept_small(client: Client):
-    ask(client, added(picture_bytes(size=(2000, 1000))), **WHOLE)
-    assert shown().size == (448, 224)
+def test_a_large_region_is_scaled_down(client: Client):
+    post_region(client, added(picture_bytes(size=(2000, 1000))), **WHOLE)
+    assert last_query_picture().size == (448, 224)
 
 
-def test_what_is_kept_tells_nothing_of_where_it_was_taken(client: Client):
-    ask(client, added(photo("JPEG", picture=corners((480, 320)))), **WHOLE)
-    assert dict(shown().getexif()) == {}
+def test_a_stored_region_has_no_metadata(client: Client):
+    post_region(client, added(photo("JPEG", picture=corners((480, 320)))), **WHOLE)
+    assert dict(last_query_picture().getexif()) == {}
 
 
-def test_the_same_region_is_the_same_search_and_another_another(client: Client):
+def test_the_same_region_is_the_same_search_and_another_is_not(client: Client):
     image, other = added(picture_bytes("red")), added(picture_bytes("blue"))
     first, again, third, fourth = (
-        ask(client, one, **WHOLE | {"left": left, "width": 0.5})["Location"]
+        post_region(client, one, **WHOLE | {"left": left, "width": 0.5})["Location"]
         for one, left in ((image, 0), (image, 0), (image, 0.5), (other, 0))
     )
     assert first == again
@@ -118,8 +118,8 @@ def test_the_same_region_is_the_same_search_and_another_another(client: Client):
     ],
     ids=str,
 )
-def test_a_number_that_is_none_is_told(client: Client, wrong: dict[str, str]):
-    response = ask(client, stored_image(), **WHOLE | wrong)
+def test_an_invalid_number_is_reported(client: Client, wrong: dict[str, str]):
+    response = post_region(client, stored_image(), **WHOLE | wrong)
     assert response.status_code == 400
     assert 'class="errorlist"' in response.text
     assert re.search(r'<details [^>]*id="region"[^>]*\sopen>', response.text)
@@ -142,31 +142,31 @@ def test_a_number_that_is_none_is_told(client: Client, wrong: dict[str, str]):
     ],
     ids=str,
 )
-def test_a_region_that_is_empty_or_reaches_beyond_is_told(client: Client, wrong: dict[str, object]):
-    response = ask(client, stored_image(), **WHOLE | wrong)
+def test_an_empty_region_or_one_outside_the_picture_is_refused(client: Client, wrong: dict[str, object]):
+    response = post_region(client, stored_image(), **WHOLE | wrong)
     assert response.status_code == 400
     assert "The region must lie in the picture, and have a width and a height." in response.text
 
 
-def test_a_region_of_too_few_pixels_is_told(client: Client):
+def test_a_region_of_too_few_pixels_is_refused(client: Client):
     image = stored_image()  # 640 x 480
-    response = ask(client, image, left=0, top=0, width=15 / 640, height=1)
+    response = post_region(client, image, left=0, top=0, width=15 / 640, height=1)
     assert "The region is too small: it must be at least 16 pixels wide and high." in response.text
     assert response.status_code == 400
-    assert ask(client, image, left=0, top=0, width=16 / 640, height=16 / 480).status_code == 302
+    assert post_region(client, image, left=0, top=0, width=16 / 640, height=16 / 480).status_code == 302
 
 
 def test_the_whole_of_a_tiny_picture_is_large_enough(client: Client):
-    assert ask(client, added(picture_bytes(size=(3, 3))), **WHOLE).status_code == 302
+    assert post_region(client, added(picture_bytes(size=(3, 3))), **WHOLE).status_code == 302
 
 
-def test_what_was_cut_out_is_seen_no_longer_than_the_picture(client: Client, as_carol: Client):
+def test_a_cut_out_region_is_visible_as_long_as_its_picture(client: Client, as_carol: Client):
     image = stored_image()
-    found = ask(client, image, **WHOLE)["Location"]
+    found = post_region(client, image, **WHOLE)["Location"]
     copy = f"/search/picture/{found.partition('picture=')[2]}.webp"
     assert client.get(copy).status_code == 200
     image.hide()
-    ask(as_carol, image, **WHOLE)
+    post_region(as_carol, image, **WHOLE)
     assert client.get(copy).status_code == client.get(found).status_code == 404
     image.delete()
     assert not QueryPicture.objects.filter(pk=found.partition("picture=")[2]).exists()
@@ -176,34 +176,34 @@ def crops(page: str) -> list[str]:
     return re.findall(r'name="crop" value="([^"]+)"', page)
 
 
-def test_what_stands_out_of_a_picture_is_offered_to_be_searched_by(client: Client):
+def test_regions_that_stand_out_of_a_picture_are_offered(client: Client):
     image = added(encoded(corners((480, 320)), "PNG"))
     offered = crops(client.get(image.get_absolute_url()).text)
     found = set()
     for crop in offered:
-        assert ask(client, image, crop=crop).status_code == 302
-        found.add(colour_of(shown()))
+        assert post_region(client, image, crop=crop).status_code == 302
+        found.add(colour_of(last_query_picture()))
     assert (len(offered), found) == (4, set(CORNERS))
 
 
-def test_of_a_wide_picture_the_windows_are_offered_that_searches_find_it_by(client: Client):
+def test_the_windows_of_a_wide_picture_are_offered(client: Client):
     image = an_image(width=1200, height=200, windows=[500, 0, 2500, 10_000, 6000, 0, 7666, 10_000])
     assert crops(client.get(image.get_absolute_url()).text) == ["5 0 20 100", "60 0 16.66 100"]
 
 
-def test_of_a_picture_of_one_colour_nothing_is_offered(client: Client):
+def test_for_a_picture_of_one_colour_no_region_is_offered(client: Client):
     assert crops(client.get(added(picture_bytes("red", size=(400, 300))).get_absolute_url()).text) == []
 
 
 @pytest.mark.parametrize("crop", ["", "x", "1 2 3", "0 0 0 0", "90 90 20 20", "nan nan nan nan"])
-def test_a_crop_that_is_none_is_told(client: Client, crop: str):
-    assert ask(client, stored_image(), crop=crop).status_code == 400
+def test_an_invalid_crop_is_refused(client: Client, crop: str):
+    assert post_region(client, stored_image(), crop=crop).status_code == 400
     assert not QueryPicture.objects.exists()
 
 
-def test_the_chip_says_what_the_picture_is_a_part_of(client: Client):
+def test_the_chip_names_the_picture_that_the_region_is_from(client: Client):
     image = add_picture(encoded(corners((480, 320)), "PNG"), Details(title="Flags & <corners>"), None).image
-    address = ask(client, image, **WHOLE)["Location"]
+    address = post_region(client, image, **WHOLE)["Location"]
     page = client.get(address).text
     assert "A part of “Flags &amp; &lt;corners&gt;”" in page
     assert f'class="chip-picture" href="{image.get_absolute_url()}"' in page
@@ -211,43 +211,41 @@ def test_the_chip_says_what_the_picture_is_a_part_of(client: Client):
     assert "A part of a picture" in client.get(address).text
 
 
-def test_regions_of_hidden_pictures_are_for_curators(client: Client, as_carol: Client):
+def test_regions_of_hidden_pictures_are_for_curators_only(client: Client, as_carol: Client):
     image = stored_image(hidden=True)
-    assert ask(client, image, **WHOLE).status_code == 404
-    assert ask(as_carol, image, **WHOLE).status_code == 302
+    assert post_region(client, image, **WHOLE).status_code == 404
+    assert post_region(as_carol, image, **WHOLE).status_code == 302
 
 
 def test_a_picture_without_its_original_is_not_found(client: Client):
-    assert ask(client, an_image(), **WHOLE).status_code == 404
+    assert post_region(client, an_image(), **WHOLE).status_code == 404
     damaged = an_image()
     storage.put(storage.original_key(damaged.id), b"damaged", "image/jpeg")
-    assert ask(client, damaged, **WHOLE).status_code == 404
+    assert post_region(client, damaged, **WHOLE).status_code == 404
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_picture_that_is_deleted_while_its_region_is_embedded_is_not_found(
-    client: Client, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_picture_deleted_while_its_region_is_embedded_is_not_found(client: Client, monkeypatch: pytest.MonkeyPatch):
     image = stored_image()
 
     show = decoding.shown_region
 
-    def deleted_meanwhile(*arguments: Any, **options: Any) -> decoding.Shown:
+    def delete_first(*arguments: Any, **options: Any) -> decoding.Shown:
         Image.objects.filter(pk=image.pk).delete()
         return show(*arguments, **options)
 
-    monkeypatch.setattr(decoding, "shown_region", deleted_meanwhile)
-    assert ask(client, image, **WHOLE).status_code == 404
+    monkeypatch.setattr(decoding, "shown_region", delete_first)
+    assert post_region(client, image, **WHOLE).status_code == 404
     assert not QueryPicture.objects.exists()
 
 
-def test_asking_for_the_address_of_the_form_leads_to_the_picture(client: Client):
+def test_a_get_request_for_the_form_leads_to_the_picture(client: Client):
     image = an_image()
     assert client.get(f"/images/{image.id}/region")["Location"] == f"/images/{image.id}/"
 
 
 def test_a_form_from_another_site_is_refused():
-    assert ask(Client(enforce_csrf_checks=True), an_image(), **WHOLE).status_code == 403
+    assert post_region(Client(enforce_csrf_checks=True), an_image(), **WHOLE).status_code == 403
 
 
 @given(st.fixed_dictionaries(dict.fromkeys(WHOLE, st.text() | st.floats().map(str) | st.integers().map(str))))

@@ -1,4 +1,4 @@
-"""The search page: words in, pictures out, nearest first."""
+"""The search page: results for words, nearest first."""
 
 import re
 import uuid
@@ -25,7 +25,7 @@ def articles(page: str) -> list[tuple[str, str]]:
 
 
 @pytest.fixture(autouse=True)
-def _words_point_one_way(monkeypatch: pytest.MonkeyPatch) -> None:
+def _text_vector(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(query_vector, "text_vector", lambda words: a_vector(1))
 
 
@@ -42,13 +42,13 @@ def test_results_come_nearest_first_with_their_similarity(client: Client):
     assert 'value="a red star"' in page
 
 
-def test_what_a_picture_is_called_can_not_become_markup(client: Client):
+def test_titles_and_queries_are_escaped(client: Client):
     an_image("<script>alert(1)</script>")
     page = client.get("/search", {"q": '"><script>alert(2)</script>'}).text
     assert "<script>alert" not in page
 
 
-def test_an_empty_box_shows_the_newest_pictures(client: Client):
+def test_an_empty_search_shows_the_newest_pictures(client: Client):
     image = an_image("newest")
     for address in ("/", "/search", "/search?q=%20"):
         assert [image_id for image_id, _ in articles(client.get(address).text)] == [str(image.id)]
@@ -60,13 +60,13 @@ def test_an_empty_collection_says_how_to_fill_it(client: Client):
     assert articles(response.text) == []
 
 
-def test_the_number_found_stands_on_the_page(client: Client):
+def test_the_page_shows_the_number_of_results(client: Client):
     for _ in range(3):
         an_image()
     assert re.search(r"\b3\s+pictures", client.get("/search?q=x").text)
 
 
-def test_pages_are_linked_and_scrolled_to(client: Client):
+def test_further_pages_are_linked_and_loaded_on_scrolling(client: Client):
     for number in range(PER_PAGE + 1):
         an_image(str(number))
     page = client.get("/search?q=x").text
@@ -78,7 +78,7 @@ def test_pages_are_linked_and_scrolled_to(client: Client):
     assert "<html" not in more
 
 
-def test_caches_are_told_that_a_page_and_its_continuation_differ(client: Client):
+def test_the_vary_header_distinguishes_a_page_and_its_continuation(client: Client):
     assert "HX-Target" in client.get("/").headers["Vary"]
 
 
@@ -88,7 +88,7 @@ def test_more_like_this_needs_no_words(client: Client):
     assert [image_id for image_id, _ in articles(client.get(f"/search?like={image.id}").text)] == [str(similar.id)]
 
 
-def test_a_page_of_results_costs_few_queries(client: Client):
+def test_a_results_page_takes_few_queries(client: Client):
     for number in range(PER_PAGE):
         an_image(str(number))
     with CaptureQueriesContext(connection) as noted:
@@ -97,14 +97,14 @@ def test_a_page_of_results_costs_few_queries(client: Client):
 
 
 @pytest.mark.parametrize("page", ["-1", "abc", "0", "", "1e3"])
-def test_a_page_that_is_none_is_the_first(client: Client, page: str):
+def test_an_invalid_page_number_means_the_first_page(client: Client, page: str):
     an_image()
     response = client.get("/search", {"q": "x", "page": page}, follow=True)
     assert response.status_code == 200
     assert len(articles(response.text)) == 1
 
 
-def test_a_page_past_the_end_leads_back(client: Client):
+def test_a_page_past_the_end_links_to_the_first(client: Client):
     an_image()
     response = client.get("/search", {"q": "x", "page": "1000000000"})
     assert response.status_code == 200
@@ -113,7 +113,7 @@ def test_a_page_past_the_end_leads_back(client: Client):
 
 
 @pytest.mark.parametrize("query", ["a\0b", "\0", "%ED%A0%80", "\\", "'; DROP TABLE search_image; --", "%s", "{{ 1 }}"])
-def test_strange_words_are_searched_like_others(client: Client, query: str):
+def test_special_characters_are_searched_like_others(client: Client, query: str):
     image = an_image()
     response = client.get("/search", {"q": query})
     assert response.status_code == 200
@@ -124,7 +124,7 @@ def test_half_a_surrogate_pair_in_the_address_is_no_error(client: Client):
     assert client.get("/search?q=%ED%A0%80x").status_code == 200
 
 
-def test_a_hundred_kilobytes_of_words_are_refused_in_words(client: Client):
+def test_a_very_long_query_is_refused_with_a_message(client: Client):
     response = client.get("/search", {"q": "a" * 100_000})
     assert response.status_code == 400
     assert "100,000 characters" in response.text
@@ -133,14 +133,14 @@ def test_a_hundred_kilobytes_of_words_are_refused_in_words(client: Client):
 @pytest.mark.parametrize(
     "params", [{"like": uuid.uuid4()}, {"like": "x"}, {"picture": uuid.uuid4()}, {"picture": "1"}]
 )
-def test_an_unknown_picture_gets_a_page_that_says_so(client: Client, params: dict[str, object]):
+def test_an_unknown_picture_is_reported_on_a_page_with_the_search_box(client: Client, params: dict[str, object]):
     response = client.get("/search", params)
     assert response.status_code == 404
     assert 'role="alert"' in response.text
     assert 'name="q"' in response.text
 
 
-def test_pages_may_load_nothing_from_elsewhere(client: Client):
+def test_the_csp_allows_no_other_hosts(client: Client):
     headers = client.get("/").headers
     policy = headers["Content-Security-Policy"]
     assert "default-src 'self'" in policy
@@ -150,7 +150,7 @@ def test_pages_may_load_nothing_from_elsewhere(client: Client):
     assert "script-src" not in policy or "unsafe" not in policy.split("script-src")[1].split(";")[0]
 
 
-def test_no_page_says_anything_about_its_style_but_by_a_word_that_is_made_for_it(client: Client, as_carol: Client):
+def test_no_page_has_inline_styles_except_with_a_nonce(client: Client, as_carol: Client):
     image = stored_image()
     for path in ("/", "/search?q=red", f"/images/{image.id}/", f"/images/{image.id}/report/", "/admin/search/image/"):
         answers = [as_carol.get(path) for _ in range(2)]
@@ -165,20 +165,20 @@ def test_no_page_says_anything_about_its_style_but_by_a_word_that_is_made_for_it
         assert (first == second) == ("nonce" not in first)
 
 
-def test_the_style_sheets_know_every_proportion_and_colour():
+def test_the_style_sheets_have_every_proportion_and_colour():
     sheets = project.BASE_DIR / "static" / "css"
     assert (sheets / "shapes.css").read_text() == shapes()
     colours = re.findall(r"\.swatch-(\w+) \{\s+--swatch: (#\w+);", (sheets / "filters.css").read_text())
     assert dict(colours) == PALETTE
 
 
-def test_the_interface_speaks_the_language_of_the_browser_and_of_the_switch(client: Client):
+def test_the_language_follows_the_browser_and_the_language_menu(client: Client):
     assert '<html lang="ko"' in client.get("/", headers={"Accept-Language": "ko"}).text
     client.post("/language/setlang/", {"language": "ko", "next": "/"})
     assert '<html lang="ko"' in client.get("/", headers={"Accept-Language": "en"}).text
 
 
-def test_the_demo_model_is_told_by_a_banner(client: Client, settings):
+def test_a_banner_says_that_the_demo_model_is_used(client: Client, settings):
     demo_page = client.get("/").text
     settings.EMBEDDING_IMAGE_MODEL = "sentence-transformers/clip-ViT-B-32"
     other_page = client.get("/").text
@@ -186,17 +186,17 @@ def test_the_demo_model_is_told_by_a_banner(client: Client, settings):
     assert "drawn shapes" not in other_page
 
 
-def test_pictures_that_no_search_finds_are_told(client: Client):
+def test_a_collection_without_vectors_of_the_active_model_is_no_error(client: Client):
     Image.objects.all().delete()
     an_image(embedding_model="another")
     assert client.get("/search?q=x").status_code == 200
 
 
-def test_a_browser_that_asks_for_an_icon_gets_one(client: Client):
+def test_the_favicon_is_redirected(client: Client):
     assert client.get("/favicon.ico")["Location"].endswith("img/mark.svg")
 
 
-def test_scrolling_on_past_the_end_is_no_error(client: Client):
+def test_scrolling_past_the_end_is_no_error(client: Client):
     for number in range(PER_PAGE + 1):
         an_image(str(number))
     more = client.get("/search?q=x&page=999", headers={"HX-Request": "true", "HX-Target": "more"})
@@ -204,12 +204,12 @@ def test_scrolling_on_past_the_end_is_no_error(client: Client):
     assert articles(more.text) == []
 
 
-def test_a_session_cookie_that_is_none_is_ignored(client: Client):
+def test_an_invalid_session_cookie_is_ignored(client: Client):
     client.cookies["sessionid"] = "a\0bbbbbbbbbbb"
     assert client.get("/").status_code == 200
 
 
-def test_another_search_within_the_page_gets_what_depends_on_it_alone(client: Client):
+def test_a_search_by_htmx_gets_the_changed_part_only(client: Client):
     image = an_image()
     part = client.get("/search?q=x", headers={"HX-Request": "true", "HX-Target": "found"}).text
     assert [image_id for image_id, _ in articles(part)] == [str(image.id)]
@@ -220,16 +220,14 @@ def test_another_search_within_the_page_gets_what_depends_on_it_alone(client: Cl
 
 
 @pytest.mark.parametrize(("params", "status"), [({"q": "a" * 2000}, 400), ({"like": uuid.uuid4()}, 404)])
-def test_what_is_wrong_with_a_search_within_the_page_is_said_there(
-    client: Client, params: dict[str, object], status: int
-):
+def test_an_error_of_a_search_by_htmx_is_shown_in_the_page(client: Client, params: dict[str, object], status: int):
     part = client.get("/search", params, headers={"HX-Request": "true", "HX-Target": "found"})
     assert part.status_code == status
     assert 'role="alert"' in part.text
     assert "<html" not in part.text
 
 
-def test_the_larger_sizes_come_from_here_where_they_can_be_made(client: Client, settings):
+def test_larger_renditions_come_from_the_site_since_they_may_have_to_be_made(client: Client, settings):
     settings.S3_PUBLIC_BASE_URL = "https://pictures.example.org"
     image = an_image(width=3000, height=2000)
     page = client.get("/").text
@@ -244,7 +242,7 @@ def test_a_small_picture_is_offered_in_no_larger_size(client: Client):
     assert "800.webp" not in page
 
 
-def test_twenty_pages_are_scrolled_through_and_the_next_begin_anew(client: Client):
+def test_after_twenty_pages_scrolling_ends_with_a_link(client: Client):
     Image.objects.bulk_create(
         Image(
             id=uuid.uuid4(),
@@ -265,7 +263,7 @@ def test_twenty_pages_are_scrolled_through_and_the_next_begin_anew(client: Clien
         assert 'rel="next nofollow"' in more
 
 
-def test_a_picture_without_a_title_has_a_name_for_screen_readers_alone(client: Client) -> None:
+def test_a_picture_without_a_title_has_a_name_for_screen_readers_only(client: Client) -> None:
     image = an_image("")
     for address in ("/", image.get_absolute_url()):
         page = client.get(address).content.decode()

@@ -1,4 +1,4 @@
-"""A search is a small value that stands in the address and is read from it again."""
+"""A search is a small value that is written to the address and read from it."""
 
 import datetime as dt
 import re
@@ -78,21 +78,21 @@ def test_any_address_is_a_query_or_a_problem_in_words(params: dict[str, list[str
     assert outcome
 
 
-def test_an_address_holds_no_more_than_was_asked():
+def test_an_address_contains_only_given_parameters():
     assert SearchQuery(words="red star").to_url() == "q=red+star"
     assert SearchQuery().to_url() == ""
 
 
 @pytest.mark.parametrize("page", ["-1", "abc", "", "0", "1.5", "²", "１"])
-def test_what_is_no_page_number_means_the_first_page(page: str):
+def test_an_invalid_page_number_means_the_first_page(page: str):
     assert SearchQuery.from_params({"page": [page]}).page == 1
 
 
-def test_an_absurd_page_number_is_still_a_page():
+def test_a_huge_page_number_is_valid():
     assert SearchQuery.from_params({"page": ["9" * 5000]}).page == 10**6
 
 
-def test_words_over_a_thousand_characters_are_refused_with_both_figures():
+def test_words_over_a_thousand_characters_are_refused_with_both_numbers():
     with pytest.raises(BadQuery, match=r"1,001 characters; at most 1,000"):
         SearchQuery.from_params({"q": ["a" * 1001]})
 
@@ -101,39 +101,39 @@ def test_a_thousand_characters_are_searched():
     assert len(SearchQuery.from_params({"q": ["빨" * 1000]}).words) == 1000
 
 
-def test_what_looks_the_same_is_the_same_query():
+def test_equivalent_unicode_is_the_same_query():
     composed, decomposed = "caf\u00e9  별", "cafe\u0301 \u1107\u1167\u11af\n"
     assert SearchQuery.from_params({"q": [composed]}) == SearchQuery.from_params({"q": [decomposed]})
 
 
-def test_nul_and_half_a_surrogate_pair_do_not_reach_the_search():
+def test_nul_and_lone_surrogates_are_removed():
     assert SearchQuery.from_params({"q": ["red\0star\ud800"]}).words == "red star"
 
 
 @pytest.mark.parametrize("name", ["picture", "like"])
-def test_a_token_that_is_none_is_told_as_an_unknown_picture(name: str):
+def test_an_invalid_token_is_reported_as_an_unknown_picture(name: str):
     with pytest.raises(NoSuchQuery):
         SearchQuery.from_params({name: ["../../etc/passwd"]})
 
 
-def test_weights_belong_to_the_parts_at_the_same_places():
+def test_weights_belong_to_the_parts_at_the_same_positions():
     one, other = uuid.uuid4(), uuid.uuid4()
     query = SearchQuery.from_params({"like": [str(one), str(other)], "like_weight": ["0.5", ""]})
     assert query.parts == (Part(Kind.IMAGE, one, 0.5), Part(Kind.IMAGE, other))
     assert SearchQuery.from_params({"like": [str(one), str(other)], "like_weight": ["2"]}).parts[1].weight == 1
 
 
-def test_parts_of_weight_one_need_no_weights_in_the_address():
+def test_a_weight_of_one_is_not_written():
     assert "weight" not in SearchQuery(parts=(Part(Kind.IMAGE, uuid.uuid4()),)).to_url()
 
 
 @pytest.mark.parametrize("weight", ["0", "-1", "3.5", "nan", "inf", "much"])
-def test_what_is_no_weight_is_told(weight: str):
+def test_an_invalid_weight_is_reported(weight: str):
     with pytest.raises(BadQuery, match=f"“{weight}” is no weight"):
         SearchQuery.from_params({"q": ["red"], "q_weight": [weight]})
 
 
-def test_more_of_an_image_takes_back_less_of_it():
+def test_more_like_an_image_removes_less_like_it():
     image_id = uuid.uuid4()
     assert SearchQuery().less_like(image_id).more_like(image_id) == SearchQuery().more_like(image_id)
 
@@ -143,20 +143,20 @@ def test_a_changed_query_begins_at_its_first_page():
     assert (query.page, query.seen) == (1, None)
 
 
-def test_too_many_parts_are_refused_with_both_figures():
+def test_too_many_parts_are_refused_with_both_numbers():
     with pytest.raises(BadQuery, match="can have 12 parts; this one has 13"):
         SearchQuery.from_params({"not": [f"word {number}" for number in range(13)]})
 
 
 @pytest.mark.parametrize("term", ["-{}", '"{}"', '-"{}"'])
-def test_the_box_holds_no_more_of_them(term: str):
+def test_parts_typed_in_the_search_box_are_limited_too(term: str):
     words = [term.format(f"word{number}") for number in range(13)]
     assert SearchQuery.from_params({"q": [" ".join(words[1:])]})
     with pytest.raises(BadQuery, match="can have 12 parts; this one has 13"):
         SearchQuery.from_params({"q": [" ".join(words)]})
 
 
-def test_unwanted_words_may_be_as_long_as_the_wanted():
+def test_unwanted_words_have_the_same_limit_of_length():
     assert SearchQuery.from_params({"not": ["x" * 1000]})
     with pytest.raises(BadQuery, match="has 1,001 characters; at most 1,000"):
         SearchQuery.from_params({"not": ["x" * 1001]})
@@ -174,6 +174,6 @@ def test_unwanted_words_may_be_as_long_as_the_wanted():
         ({"licence": [str(number) for number in range(21)]}, "can have 20 values"),
     ],
 )
-def test_what_no_search_can_mean_is_told(params: dict[str, list[str]], words: str):
+def test_invalid_parameters_are_reported(params: dict[str, list[str]], words: str):
     with pytest.raises(BadQuery, match=re.escape(words)):
         SearchQuery.from_params(params)

@@ -1,4 +1,4 @@
-"""Several pictures as one ZIP: what is in it, what it is called, and what happens to those that can't be had."""
+"""Several pictures as one ZIP file: contents, file names, and unavailable pictures."""
 
 import csv
 import io
@@ -43,7 +43,7 @@ def pictures(archive: zipfile.ZipFile) -> list[str]:
     return [name for name in archive.namelist() if name != "pictures.csv"]
 
 
-def test_it_holds_the_pictures_in_the_order_in_which_they_were_chosen(client: Client):
+def test_it_contains_the_pictures_in_the_order_of_the_selection(client: Client):
     red, blue = stored_image("red", title="A red one"), stored_image("blue", title="A blue one")
     archive = download(client, [blue, red, blue])
     assert pictures(archive) == ["a-blue-one.jpg", "a-red-one.jpg"]
@@ -51,7 +51,7 @@ def test_it_holds_the_pictures_in_the_order_in_which_they_were_chosen(client: Cl
     assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_STORED}
 
 
-def test_readers_that_do_not_wait_for_the_end_find_each_size_before_its_bytes(client: Client):
+def test_streaming_readers_find_each_size_before_its_data(client: Client):
     archive = download(client, [stored_image("red"), stored_image("blue")])
     for entry in archive.infolist():
         assert not entry.flag_bits & 0x08
@@ -60,7 +60,7 @@ def test_readers_that_do_not_wait_for_the_end_find_each_size_before_its_bytes(cl
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_nothing_in_it_carries_exif_or_a_place(client: Client, format: str):
+def test_no_file_in_it_contains_exif_or_a_place(client: Client, format: str):
     image = add_picture(photo(format), Details(title="From my phone"), None).image
     archive = download(client, [image])
     data = archive.read(pictures(archive)[0])
@@ -68,7 +68,7 @@ def test_nothing_in_it_carries_exif_or_a_place(client: Client, format: str):
     assert not any(secret in data for secret in SECRETS)
 
 
-def test_every_system_takes_the_names(client: Client):
+def test_file_names_are_valid_on_every_system(client: Client):
     titles = [
         "Straße / 7",
         "strasse 7",
@@ -95,12 +95,12 @@ def test_every_system_takes_the_names(client: Client):
         assert name.split(".")[0] not in ("con", "nul", "com¹")
 
 
-def test_many_with_one_title_are_numbered(client: Client):
+def test_pictures_with_the_same_title_are_numbered(client: Client):
     names = pictures(download(client, [stored_image(title=title) for title in ("Sea", "sea", "Sea 2", "SEA")]))
     assert names == ["sea.jpg", "sea-2.jpg", "sea-2-2.jpg", "sea-3.jpg"]
 
 
-def test_the_table_tells_what_is_known(client: Client):
+def test_the_table_contains_the_metadata(client: Client):
     image = stored_image(
         title="빨간 별",
         author="Ada",
@@ -130,21 +130,21 @@ def test_the_table_tells_what_is_known(client: Client):
 
 
 @pytest.mark.parametrize("value", ["", "much", "nan", "inf", "7", "=1+1", "1" * 10_000])
-def test_a_similarity_that_is_none_is_left_empty(client: Client, value: str):
+def test_an_invalid_similarity_is_left_empty(client: Client, value: str):
     image = stored_image()
     assert table(download(client, [image], **{f"similarity-{image.id}": value}))[0]["similarity"] == ""
 
 
 @pytest.mark.parametrize("title", ["=HYPERLINK(1)", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"])
-def test_no_cell_is_taken_for_a_formula(client: Client, title: str):
+def test_no_cell_is_interpreted_as_a_formula(client: Client, title: str):
     image = stored_image(tags=[title.strip() or "x"])
-    Image.objects.update(title=title, author=title)  # as rows of older versions hold them
+    Image.objects.update(title=title, author=title)  # as in rows of older versions
     row = table(download(client, [image]))[0]
     assert row["title"] == row["author"] == f"'{title}"
     assert not row["tags"].startswith(("=", "+", "-", "@"))
 
 
-def test_a_picture_that_is_missing_or_damaged_is_left_out_and_said_so(client: Client):
+def test_a_missing_or_damaged_picture_is_left_out_and_listed(client: Client):
     good, missing, damaged = stored_image(title="good"), an_image("missing"), stored_image(title="damaged")
     storage.put(storage.original_key(damaged.id), b"damaged", "image/jpeg")
     archive = download(client, [missing, good, damaged])
@@ -156,14 +156,14 @@ def test_a_picture_that_is_missing_or_damaged_is_left_out_and_said_so(client: Cl
     ]
 
 
-def test_the_table_tells_problems_in_the_language_of_the_person(client: Client):
+def test_the_table_reports_problems_in_the_language_of_the_user(client: Client):
     response = client.post(DOWNLOAD, {"id": an_image("없음").id}, headers={"accept-language": "ko"})
     row = table(zipfile.ZipFile(io.BytesIO(response.getvalue())))[0]
     assert row["problem"]
     assert row["title"] == "없음"
 
 
-def test_without_the_storage_nothing_is_sent_but_503(client: Client, settings):
+def test_without_the_storage_the_response_is_503(client: Client, settings):
     images = [stored_image(), stored_image()]
     settings.MEDIA_ROOT = Path(settings.MEDIA_ROOT).with_name("a-file")
     settings.MEDIA_ROOT.write_text("not a folder")
@@ -172,8 +172,8 @@ def test_without_the_storage_nothing_is_sent_but_503(client: Client, settings):
     assert "The place where the pictures are kept does not answer." in response.text
 
 
-class Flickering:
-    """A storage that answers for the objects of these images alone, and counts what it is asked."""
+class UnreliableStorage:
+    """A storage that returns only the objects of these images, and counts its requests."""
 
     def __init__(self, answers: list[Image]) -> None:
         self.keys = {storage.original_key(image.id) for image in answers}
@@ -186,27 +186,27 @@ class Flickering:
         return picture_bytes()
 
 
-def test_a_storage_that_fails_on_the_way_costs_the_pictures_it_fails_for(client: Client, monkeypatch):
+def test_a_temporary_storage_failure_costs_only_the_affected_pictures(client: Client, monkeypatch):
     images = [an_image(f"n{number}") for number in range(4)]
-    monkeypatch.setattr(storage, "read", Flickering([images[0], images[2]]))
+    monkeypatch.setattr(storage, "read", UnreliableStorage([images[0], images[2]]))
     archive = download(client, images)
     assert pictures(archive) == ["n0.jpg", "n2.jpg"]
     problem = "The place where the pictures are kept did not answer."
     assert [row["problem"] for row in table(archive)] == ["", problem, "", problem]
 
 
-def test_a_storage_that_is_gone_is_not_asked_for_hundreds(client: Client, monkeypatch):
+def test_an_unavailable_storage_is_not_asked_for_every_picture(client: Client, monkeypatch):
     images = [an_image(f"n{number}") for number in range(20)]
-    flickering = Flickering(images[:1])
+    flickering = UnreliableStorage(images[:1])
     monkeypatch.setattr(storage, "read", flickering)
     rows = table(download(client, images))
     assert [bool(row["problem"]) for row in rows] == [False] + [True] * 19
     assert flickering.asked == 4
 
 
-def test_a_picture_is_read_only_when_its_turn_comes(monkeypatch):
+def test_a_picture_is_read_when_the_stream_reaches_it(monkeypatch):
     images = [an_image(f"n{number}") for number in range(5)]
-    flickering = Flickering(images)
+    flickering = UnreliableStorage(images)
     monkeypatch.setattr(storage, "read", flickering)
     parts: Iterator[bytes] = zip_download.zipped(images, {}, lambda image: "")
     sizes = []
@@ -230,20 +230,20 @@ def test_hidden_and_unknown_pictures_are_skipped(client: Client, as_alice: Clien
 
 
 @pytest.mark.parametrize("address", [DOWNLOAD, "/selection/share"])
-class TestWhatIsRefused:
-    def test_nothing_that_is_there(self, client: Client, address: str):
+class TestRefusedSelections:
+    def test_no_visible_picture(self, client: Client, address: str):
         response = client.post(address, {"id": [uuid.uuid4(), an_image(hidden=True).id]})
         assert response.status_code == 404
         assert "None of these pictures is here any more." in response.text
 
     @pytest.mark.parametrize("form", [{}, {"id": []}, {"ids": "1"}])
-    def test_nothing_chosen(self, client: Client, address: str, form: dict[str, Any]):
+    def test_an_empty_selection(self, client: Client, address: str, form: dict[str, Any]):
         response = client.post(address, form)
         assert response.status_code == 400
         assert "Choose at least one picture." in response.text
 
     @pytest.mark.parametrize("value", ["", "x", "1", "' OR 1=1", "\0", "😀", "0" * 100_000, "{" * 36])
-    def test_what_is_no_id(self, client: Client, address: str, value: str):
+    def test_an_invalid_id(self, client: Client, address: str, value: str):
         response = client.post(address, {"id": [an_image().id, value]})
         assert response.status_code == 400
         assert "named wrongly" in response.text
@@ -260,17 +260,17 @@ class TestWhatIsRefused:
     def test_far_too_many(self, client: Client, address: str):
         assert client.post(address, {"id": ["x"] * 5_000}).status_code == 413
 
-    def test_a_form_of_another_site(self, address: str):
+    def test_a_form_from_another_site(self, address: str):
         client = Client(enforce_csrf_checks=True)
         assert client.post(address, {"id": an_image().id}).status_code == 403
 
-    def test_asking_by_address_leads_to_the_search(self, client: Client, address: str):
+    def test_a_get_request_leads_to_the_search(self, client: Client, address: str):
         response = client.get(address)
         assert (response.status_code, response["Location"]) == (302, "/")
         assert client.put(address).status_code == 405
 
 
-def test_five_hundred_with_their_similarities_are_taken(client: Client):
+def test_five_hundred_with_their_similarities_are_accepted(client: Client):
     images = [an_image(f"n{number}") for number in range(500)]
     form = {"id": [image.id for image in images], **{f"similarity-{image.id}": "0.5" for image in images}}
     response = client.post(DOWNLOAD, {**form, "csrfmiddlewaretoken": "x"})

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL gets its share of the machine: of a small one, a large one and a container."""
+"""Settings of the embedded PostgreSQL for small machines, large machines and containers."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +20,7 @@ def settings_for(**facts: int | None) -> dict[str, str]:
     )  # type: ignore[arg-type]
 
 
-def test_a_machine_of_half_a_gigabyte_keeps_what_postgresql_takes_by_itself() -> None:
+def test_a_machine_of_half_a_gigabyte_keeps_the_defaults_of_postgresql() -> None:
     settings = settings_for(memory=512 * MB, cores=1, data=10 * GB, disk=2 * GB)
 
     assert settings["shared_buffers"] == "128MB"
@@ -40,11 +40,11 @@ def test_many_cores_leave_workers_for_others() -> None:
 
 
 @pytest.mark.parametrize(("shared_memory", "kind"), [(64 * MB, "sysv"), (8 * GB, None), (None, None)])
-def test_workers_share_memory_elsewhere_in_a_container(shared_memory: int | None, kind: str | None) -> None:
+def test_in_a_container_with_little_shared_memory_sysv_is_used(shared_memory: int | None, kind: str | None) -> None:
     assert settings_for(shared_memory=shared_memory).get("dynamic_shared_memory_type") == kind
 
 
-def test_a_data_folder_of_before_gets_the_settings_once_and_what_was_configured_stays(tmp_path: Path) -> None:
+def test_an_existing_data_folder_gets_the_settings_once_and_keeps_its_configuration(tmp_path: Path) -> None:
     conf = tmp_path / "postgresql.conf"
     conf.write_text("# mine\nshared_buffers = 128MB\n")
 
@@ -58,7 +58,7 @@ def test_a_data_folder_of_before_gets_the_settings_once_and_what_was_configured_
 
 
 @pytest.mark.django_db
-def test_the_server_runs_with_them() -> None:
+def test_the_server_runs_with_these_settings() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT name, setting FROM pg_settings WHERE sourcefile LIKE '%machine.conf'")
         settings = dict(cursor.fetchall())
@@ -91,7 +91,7 @@ def groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ControlG
     memory_and_cores.core_count.cache_clear()
 
 
-def test_the_limits_of_the_groups_around_count_too(groups: ControlGroups) -> None:
+def test_limits_of_parent_groups_apply_too(groups: ControlGroups) -> None:
     groups.membership.write_text("0::/services.slice/search.service\n")
     groups.limit("services.slice/search.service/memory.max", "max")
     groups.limit("services.slice/memory.max", str(300 * MB))
@@ -101,8 +101,8 @@ def test_the_limits_of_the_groups_around_count_too(groups: ControlGroups) -> Non
     assert memory_and_cores.core_count() == 2
 
 
-def test_the_limits_of_a_container_with_older_groups_count(groups: ControlGroups) -> None:
-    # Its path is the one outside, of which the container sees the end only.
+def test_limits_of_cgroups_v1_in_a_container_apply(groups: ControlGroups) -> None:
+    # The path is the one of the host, of which the container sees only the end.
     groups.membership.write_text("5:memory:/docker/1234\n4:cpu,cpuacct:/docker/1234\n0::/\n")
     groups.limit("memory/memory.limit_in_bytes", str(200 * MB))
     groups.limit("cpu,cpuacct/cpu.cfs_quota_us", "50000")
@@ -112,6 +112,6 @@ def test_the_limits_of_a_container_with_older_groups_count(groups: ControlGroups
     assert memory_and_cores.core_count() == 1
 
 
-def test_without_limits_the_machine_counts(groups: ControlGroups) -> None:
+def test_without_limits_the_resources_of_the_machine_apply(groups: ControlGroups) -> None:
     assert memory_and_cores.memory_bytes() == psutil.virtual_memory().total
     assert memory_and_cores.core_count() == 8

@@ -1,4 +1,4 @@
-"""A search looks at one set of vectors, however it is stored, and never at two models."""
+"""A search reads one vector set, however it is stored, and never two models."""
 
 import uuid
 from collections.abc import Callable
@@ -24,15 +24,15 @@ ASKED = a_vector(1)
 
 
 @pytest.fixture(autouse=True)
-def walks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the words, this is the vector they have; and however few pictures there are, the index is walked."""
+def use_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every query has this vector, and the index is used however few pictures there are."""
     monkeypatch.setattr(query_vector, "text_vector", lambda words: ASKED)
     monkeypatch.setattr(query_plan, "EXACT_BELOW", 0)
     monkeypatch.setattr(query_plan, "ROW_SCANNED", 10**12)
 
 
 def divide(partitions: int) -> None:
-    """Keep the vectors of the active model in a set of so many parts."""
+    """Store the vectors of the active model in a set with this number of partitions."""
     with connection.cursor() as cursor:
         cursor.execute("UPDATE search_vectorset SET is_current = false WHERE model = %s", [active_model()])
         cursor.execute("SELECT make_vector_set(%s, 512, %s)", [active_model(), partitions])
@@ -50,8 +50,8 @@ def all_pages(query: SearchQuery) -> list[tuple[uuid.UUID, float]]:
     return [(image.pk, round(image.similarity or 0, 4)) for page in pages for image in page.images]
 
 
-def leaves_walked(search: Callable[[], object]) -> int:
-    """How many indexes the statement of a search goes along."""
+def indexes_scanned(search: Callable[[], object]) -> int:
+    """The number of indexes that the statement of a search scans."""
     with CaptureQueriesContext(connection) as captured:
         search()
     (sql,) = [one["sql"] for one in captured.captured_queries if "ef_search" in one["sql"]]
@@ -62,21 +62,21 @@ def leaves_walked(search: Callable[[], object]) -> int:
         return sum("_hnsw" in line for (line,) in cursor.fetchall())
 
 
-def test_a_set_in_four_parts_answers_as_one_in_a_single_table() -> None:
+def test_a_set_of_four_partitions_gives_the_same_results_as_one_table() -> None:
     images = many_images(300)
     whole = all_pages(SearchQuery(words="x"))
     alike = [image.pk for image in similar_images(images[0], 12)]
-    assert leaves_walked(lambda: find(SearchQuery(words="x"))) == 1
+    assert indexes_scanned(lambda: find(SearchQuery(words="x"))) == 1
     divide(4)
     table = current_set(active_model())
     assert table
     assert table.partitions == 4
-    assert leaves_walked(lambda: find(SearchQuery(words="x"))) == 4
+    assert indexes_scanned(lambda: find(SearchQuery(words="x"))) == 4
     assert all_pages(SearchQuery(words="x")) == whole
     assert [image.pk for image in similar_images(images[0], 12)] == alike
 
 
-def test_about_as_many_vectors_are_known_as_there_are_in_all_parts() -> None:
+def test_the_number_of_vectors_is_estimated_over_all_partitions() -> None:
     many_images(300)
     divide(4)
     table = current_set(active_model())
@@ -84,8 +84,8 @@ def test_about_as_many_vectors_are_known_as_there_are_in_all_parts() -> None:
     assert 300 <= table.vectors <= 330
 
 
-def test_a_picture_of_which_another_model_has_a_vector_too_is_found_by_that_of_the_active_one() -> None:
-    """Its vector of the other model stays: for the way back."""
+def test_a_picture_with_vectors_of_two_models_is_found_by_that_of_the_active_one() -> None:
+    """The vector of the other model is kept for switching back."""
     image = an_image("switched", vector=near(ASKED, 0.9, seed=3), embedding_model="the model before")
     VectorSet.objects.filter(model="the model before").update(is_kept=True)
     Image.objects.filter(pk=image.pk).update(embedding=near(ASKED, 0.4, seed=4), embedding_model=active_model())
@@ -100,8 +100,8 @@ def test_a_picture_of_which_another_model_has_a_vector_too_is_found_by_that_of_t
 
 
 @pytest.mark.parametrize("exact_below", [0, 10**6], ids=["walk", "scan"])
-def test_a_row_that_still_names_the_model_before_is_measured_by_the_new_set(exact_below: int, monkeypatch) -> None:
-    """Right after a switch: the new vector is in its set, and is copied into the row in the background."""
+def test_a_row_that_still_names_the_previous_model_is_compared_by_the_new_set(exact_below: int, monkeypatch) -> None:
+    """Right after a switch: the new vector is in its set and is copied into the row in the background."""
     monkeypatch.setattr(query_plan, "EXACT_BELOW", exact_below)
     for module in ("search.models.querysets", "search.models.accepted_models", "search.retrieval.search_scope"):
         monkeypatch.setattr(f"{module}.accepted_names", lambda model: (model, "the model before"))

@@ -1,4 +1,5 @@
-"""The SQL of a search is made once for all that differ in nothing but their values, and is never used with others."""
+"""SQL of a search is built once for all searches of the same shape, which differ in values only, and never reused for
+another shape."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -21,19 +22,19 @@ from search.retrieval.search_scope import Scope
 from tests.base import a_vector, an_image, near
 
 
-class Given(NamedTuple):
+class SqlValues(NamedTuple):
     names: tuple[str, ...] = ()
     day: dt.date | None = None
     ids: Any = None
 
 
-class Maker:
-    """Makes SQL as `make` is to, and keeps what it was given."""
+class SqlMaker:
+    """Builds SQL for the test, and records the values that it was given."""
 
     def __init__(self) -> None:
-        self.given: list[Given] = []
+        self.given: list[SqlValues] = []
 
-    def __call__(self, form: str, given: Given) -> sql_cache.Sql:
+    def __call__(self, form: str, given: SqlValues) -> sql_cache.Sql:
         self.given.append(given)
         if form == "nothing":
             raise EmptyResultSet
@@ -41,10 +42,10 @@ class Maker:
         return f"{form} {', '.join(['%s'] * len(values))} = %s", [*values, "constant"]
 
 
-def test_what_makes_sql_is_told_no_value_and_asked_once_for_each_shape() -> None:
-    make, today = Maker(), dt.date(2026, 3, 31)
-    first = sql_cache.sql_of(make, "a", Given(("one", "two"), today))
-    second = sql_cache.sql_of(make, "a", Given(("three", "four"), dt.date(2026, 4, 1)))
+def test_the_sql_maker_gets_no_values_and_is_called_once_per_shape() -> None:
+    make, today = SqlMaker(), dt.date(2026, 3, 31)
+    first = sql_cache.sql_of(make, "a", SqlValues(("one", "two"), today))
+    second = sql_cache.sql_of(make, "a", SqlValues(("three", "four"), dt.date(2026, 4, 1)))
     assert first == ("a %s, %s, %s = %s", ["one", "two", today, "constant"])
     assert second == (first[0], ["three", "four", dt.date(2026, 4, 1), "constant"])
     (given,) = make.given
@@ -55,35 +56,35 @@ def test_what_makes_sql_is_told_no_value_and_asked_once_for_each_shape() -> None
 @pytest.mark.parametrize(
     ("form", "given"),
     [
-        ("b", Given(("one", "two"))),
-        ("a", Given(("one",))),
-        ("a", Given()),
-        ("a", Given(("one", "two"), dt.date(2026, 3, 31))),
-        ("a", Given(("one", "two"), ids=[1])),
+        ("b", SqlValues(("one", "two"))),
+        ("a", SqlValues(("one",))),
+        ("a", SqlValues()),
+        ("a", SqlValues(("one", "two"), dt.date(2026, 3, 31))),
+        ("a", SqlValues(("one", "two"), ids=[1])),
     ],
     ids=["another form", "fewer values", "none", "one more condition", "a list"],
 )
-def test_another_shape_has_sql_of_its_own(form: str, given: Given) -> None:
-    make = Maker()
-    sql_cache.sql_of(make, "a", Given(("one", "two")))
+def test_another_shape_has_its_own_sql(form: str, given: SqlValues) -> None:
+    make = SqlMaker()
+    sql_cache.sql_of(make, "a", SqlValues(("one", "two")))
     sql_cache.sql_of(make, form, given)
     assert len(make.given) == 2
 
 
-def test_a_list_is_one_value_however_long_it_is() -> None:
-    make = Maker()
+def test_a_list_is_one_value_of_any_length() -> None:
+    make = SqlMaker()
     for ids in ([], [1], [1, 2, 3]):
-        sql_cache.sql_of(make, "a", Given(ids=ids))
+        sql_cache.sql_of(make, "a", SqlValues(ids=ids))
     assert len(make.given) == 1
 
 
-def test_where_no_row_can_be_found_that_is_said_each_time() -> None:
+def test_an_empty_result_is_raised_each_time() -> None:
     for _ in range(2):
         with pytest.raises(EmptyResultSet):
-            sql_cache.sql_of(make_nothing, "nothing", Given())
+            sql_cache.sql_of(make_nothing, "nothing", SqlValues())
 
 
-make_nothing = Maker()
+make_nothing = SqlMaker()
 
 TOWARDS, AWAY = a_vector(1), a_vector(2)
 DAY = dt.datetime(2026, 3, 31, 12, tzinfo=dt.UTC)
@@ -91,7 +92,7 @@ DAY = dt.datetime(2026, 3, 31, 12, tzinfo=dt.UTC)
 
 @pytest.fixture
 def collection(monkeypatch: pytest.MonkeyPatch) -> dict[str, Image]:
-    """Two pictures that differ in all that can be filtered by, and two more; words have two vectors."""
+    """Two pictures that differ in every filterable field, and two more; words have two vectors."""
     monkeypatch.setattr(query_vector, "text_vector", lambda words: AWAY if "night" in words else TOWARDS)
     alice, bob = (User.objects.create_user(name) for name in ("alice", "bob"))
     one = an_image(
@@ -115,8 +116,8 @@ def candidates(query: SearchQuery) -> list[Candidate]:
     return sorted(found, key=lambda one: one.id)
 
 
-def made_anew(make: Callable[..., sql_cache.Sql], form: Any, given: NamedTuple) -> tuple[str, list[Any]]:
-    """As `sql_of`, but with the values themselves and nothing that is kept."""
+def uncached_sql(make: Callable[..., sql_cache.Sql], form: Any, given: NamedTuple) -> tuple[str, list[Any]]:
+    """As `sql_of`, but without the cache and with the values themselves."""
     sql, values = make(form, given)
     return sql, list(values)
 
@@ -150,12 +151,12 @@ PAIRS = {
     "described": (filtered(described=True), filtered(described=False)),
     "older address": (SearchQuery(words="red", seen=int(DAY.timestamp())), SearchQuery(words="red", seen=2 * 10**9)),
 }  # fmt: skip
-"""Searches of one shape, whose candidates differ."""
+"""Pairs of searches of the same shape with different candidates."""
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("walks", [False, True], ids=["scan", "walk"])
-def test_a_search_finds_by_the_sql_of_another_what_it_finds_by_its_own(
+def test_cached_sql_of_another_search_finds_the_same_as_its_own(
     walks: bool, collection: dict[str, Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other = collection["red boat"].id, collection["blue house"].id
@@ -167,7 +168,7 @@ def test_a_search_finds_by_the_sql_of_another_what_it_finds_by_its_own(
         pairs[name] = first, second
     if walks:
         for first, _second in pairs.values():
-            candidates(first)  # the rows are scanned as well where a walk among so few brings too little
+            candidates(first)  # the rows are scanned as well if the index returns too few
         monkeypatch.setattr(query_plan, "EXACT_BELOW", 0)
         monkeypatch.setattr(query_plan, "ROW_SCANNED", 10**12)
     for name, (first, second) in pairs.items():
@@ -177,14 +178,14 @@ def test_a_search_finds_by_the_sql_of_another_what_it_finds_by_its_own(
         after = sql_cache._made.cache_info()
         assert (after.misses, after.hits > before.hits) == (before.misses, True), name
         with monkeypatch.context() as patched:
-            patched.setattr(candidate_sql, "sql_of", made_anew)
+            patched.setattr(candidate_sql, "sql_of", uncached_sql)
             assert found == candidates(second), name
             assert candidates(first) != found, name
         assert collection["red boat at night"].id not in {one.id for one in found}, name
 
 
 @pytest.mark.django_db
-def test_after_a_switch_of_models_the_same_search_reads_the_vectors_of_the_new_one(
+def test_after_a_switch_of_models_the_same_search_reads_the_new_vectors(
     collection: dict[str, Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = active_model()
@@ -202,7 +203,7 @@ def test_after_a_switch_of_models_the_same_search_reads_the_vectors_of_the_new_o
 
 
 @pytest.mark.django_db
-def test_images_come_by_their_ids_as_django_reads_them_and_hidden_ones_do_not(collection: dict[str, Image]) -> None:
+def test_images_by_id_equal_those_of_django_without_hidden_ones(collection: dict[str, Image]) -> None:
     keys = [image.pk for image in collection.values()]
     for asked in (keys, keys[1:3], []):
         found = shown_images(asked)

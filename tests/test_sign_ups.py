@@ -1,4 +1,4 @@
-"""Who may make an account: nobody where strangers come, or whom a curator lets in; and mails about it."""
+"""Sign-ups: closed on exposed sites, or approved by a curator; and mails about accounts."""
 
 import datetime as dt
 import re
@@ -30,7 +30,7 @@ QUEUE = "/admin/search/signup/"
 
 @pytest.fixture(autouse=True)
 def _mail(settings, monkeypatch: pytest.MonkeyPatch):
-    """Mails are sent at once, within the test's own transaction."""
+    """Mails are sent at once, within the transaction of the test."""
     settings.SENDS_MAIL = True
     monkeypatch.setattr(mailing, "later", lambda work: work())
     monkeypatch.setattr("search.views.password_reset.later", lambda work: work())
@@ -55,7 +55,7 @@ def log_in(name: str = "bob", password: str = SECRET) -> Any:
     return Client().post("/accounts/login/", {"username": name, "password": password})
 
 
-# Who may
+# Who may sign up
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def log_in(name: str = "bob", password: str = SECRET) -> Any:
         (["*"], True, False, True),
     ],
 )
-def test_strangers_come_where_others_reach_the_site(hosts: list[str], debug: bool, https: bool, come: bool):
+def test_a_site_is_exposed_if_others_can_reach_it(hosts: list[str], debug: bool, https: bool, come: bool):
     assert is_exposed(hosts, debug, https) is come
 
 
@@ -77,33 +77,33 @@ def test_strangers_come_where_others_reach_the_site(hosts: list[str], debug: boo
     ("written", "meant"),
     [("", "off"), ("on", "on"), ("yes", "on"), ("off", "off"), ("0", "off"), ("approval", "approval")],
 )
-def test_sign_up_reads_as_it_is_written(monkeypatch: pytest.MonkeyPatch, written: str, meant: str):
+def test_the_setting_is_parsed(monkeypatch: pytest.MonkeyPatch, written: str, meant: str):
     monkeypatch.setenv("X_OPEN", written)
     assert read_sign_up("X_OPEN", default="off") == meant
 
 
-def test_a_word_that_is_none_stops_the_start(monkeypatch: pytest.MonkeyPatch):
+def test_an_invalid_setting_stops_the_start(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("X_OPEN", "maybe")
     with pytest.raises(ImproperlyConfigured, match="on, approval, off"):
         read_sign_up("X_OPEN", default="off")
 
 
-# The queue
+# The queue of sign-ups
 
 
-def test_a_new_account_waits_and_can_not_be_used(approval: None):
+def test_a_new_account_waits_for_approval_and_can_not_log_in(approval: None):
     answer = sign_up()
     assert answer.status_code == 200
     assert "Your account waits for a curator" in answer.text
     assert "_auth_user_id" not in answer.client.session
     assert not User.objects.get().is_active
-    told = log_in()
-    assert "a curator may not have let you in yet" in told.text
-    # And no more about who waits than about who is not there.
+    answer_to_login = log_in()
+    assert "a curator may not have let you in yet" in answer_to_login.text
+    # The same text as for an unknown account.
     assert "a curator may not have let you in yet" in log_in("nobody").text
 
 
-def test_a_curator_lets_somebody_in(approval: None, as_carol: Client):
+def test_a_curator_approves_a_sign_up(approval: None, as_carol: Client):
     sign_up(Client(headers={"accept-language": "ko"}))
     assert "1 sign-up waits for a curator" in as_carol.get("/admin/").text
     assert "bob@example.org" in as_carol.get(QUEUE).text
@@ -117,14 +117,14 @@ def test_a_curator_lets_somebody_in(approval: None, as_carol: Client):
     assert "http://testserver/accounts/login/" in mail.outbox[0].body
 
 
-def test_a_curator_refuses_somebody(approval: None, as_carol: Client):
+def test_a_curator_refuses_a_sign_up(approval: None, as_carol: Client):
     sign_up()
     assert "1 sign-up is refused." in decide(as_carol, "refuse_selected").text
     assert not User.objects.filter(username="bob").exists()
     assert mail.outbox[0].subject == "Your account was not opened"
 
 
-def test_others_do_not_decide(approval: None, carol: User):
+def test_users_without_the_permission_can_not_decide(approval: None, carol: User):
     sign_up()
     carol.user_permissions.remove(*carol.user_permissions.filter(codename="change_signup"))
     client = Client()
@@ -133,7 +133,7 @@ def test_others_do_not_decide(approval: None, carol: User):
     assert not User.objects.get(username="bob").is_active
 
 
-def test_who_is_let_in_otherwise_waits_no_more(approval: None, as_carol: Client):
+def test_an_account_activated_elsewhere_leaves_the_queue(approval: None, as_carol: Client):
     sign_up()
     User.objects.filter(username="bob").update(is_active=True)
     assert "bob" not in as_carol.get(QUEUE).text
@@ -141,7 +141,7 @@ def test_who_is_let_in_otherwise_waits_no_more(approval: None, as_carol: Client)
     assert User.objects.filter(username="bob").exists()
 
 
-def test_nobody_waits_for_ever(approval: None):
+def test_old_sign_ups_are_deleted(approval: None):
     sign_up()
     sign_up(username="eve")
     SignUp.objects.filter(user__username="bob").update(
@@ -151,14 +151,14 @@ def test_nobody_waits_for_ever(approval: None):
     assert [user.username for user in User.objects.all()] == ["eve"]
 
 
-def test_only_so_many_wait(approval: None, monkeypatch: pytest.MonkeyPatch):
+def test_the_length_of_the_queue_is_limited(approval: None, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("search.views.accounts.MOST_WAITING", 1)
     assert sign_up().status_code == 200
     assert sign_up(username="eve").status_code == 503
     assert User.objects.count() == 1
 
 
-def test_no_address_is_asked_for_where_no_mail_is_sent(settings, client: Client):
+def test_without_mail_no_address_is_asked_for(settings, client: Client):
     settings.SENDS_MAIL = False
     assert 'name="email"' not in client.get("/accounts/sign-up/").text
     assert sign_up(client).status_code == 302
@@ -177,7 +177,7 @@ def link() -> str:
     return re.search(r"http://testserver(/accounts/reset/\S+)", mail.outbox[-1].body)[1]  # type: ignore[index]
 
 
-def test_a_forgotten_password_is_replaced_by_a_link_that_works_once(bob: User, client: Client):
+def test_a_reset_link_works_once(bob: User, client: Client):
     client.post("/accounts/reset/", {"email": "BOB@example.org"})
     assert mail.outbox[0].subject == "A new password"
     form = client.get(link(), follow=True)
@@ -190,7 +190,7 @@ def test_a_forgotten_password_is_replaced_by_a_link_that_works_once(bob: User, c
     assert "This link does not work any more" in Client().get(link(), follow=True).text
 
 
-def test_the_link_works_for_an_hour(bob: User, client: Client, monkeypatch: pytest.MonkeyPatch):
+def test_a_reset_link_works_for_an_hour(bob: User, client: Client, monkeypatch: pytest.MonkeyPatch):
     client.post("/accounts/reset/", {"email": "bob@example.org"})
     now = dt.datetime.now()  # noqa: DTZ005 - as Django's links count
 
@@ -204,7 +204,7 @@ def test_the_link_works_for_an_hour(bob: User, client: Client, monkeypatch: pyte
     assert "This link does not work any more" in Client().get(link(), follow=True).text
 
 
-def test_nothing_tells_whether_there_is_such_an_account(bob: User, client: Client):
+def test_the_response_does_not_reveal_whether_an_account_exists(bob: User, client: Client):
     known = client.post("/accounts/reset/", {"email": "bob@example.org"})
     unknown = client.post("/accounts/reset/", {"email": "eve@example.org"})
     assert known.status_code == unknown.status_code == 200
@@ -219,13 +219,13 @@ def test_the_mail_is_in_the_language_of_the_page(bob: User):
     assert "한 시간 동안 한 번만" in mail.outbox[0].body
 
 
-def test_who_is_deactivated_gets_no_link(bob: User, client: Client):
+def test_a_deactivated_user_gets_no_link(bob: User, client: Client):
     User.objects.update(is_active=False)
     client.post("/accounts/reset/", {"email": "bob@example.org"})
     assert not mail.outbox
 
 
-def test_one_address_gets_so_many_mails_and_nobody_learns_of_it(bob: User, settings):
+def test_the_number_of_mails_to_an_address_is_limited_without_revealing_it(bob: User, settings):
     settings.LIMITS = {"PASSWORDS": read_rates("2/hour")}
     answers = [
         Client(REMOTE_ADDR=f"192.0.2.{number}").post("/accounts/reset/", {"email": "bob@example.org"})
@@ -241,7 +241,7 @@ def read_rates(written: str) -> Any:
     return rates("NOT_SET", default=written)
 
 
-def test_without_mail_the_pages_send_people_to_the_operator(settings, client: Client):
+def test_without_mail_the_pages_refer_to_the_operator(settings, client: Client):
     settings.SENDS_MAIL = False
     page = client.get("/accounts/login/").text
     assert "/accounts/reset/" not in page
@@ -253,13 +253,13 @@ def test_without_mail_the_pages_send_people_to_the_operator(settings, client: Cl
 @pytest.mark.parametrize(
     "path", ["/accounts/reset/x/y/", "/accounts/reset/MQ/a-b/", "/accounts/reset/%F0%9F/set-password/"]
 )
-def test_a_link_that_is_none_is_told(client: Client, path: str):
+def test_an_invalid_link_is_reported(client: Client, path: str):
     answer = client.get(path, follow=True)
     assert answer.status_code == 200
     assert "This link does not work any more" in answer.text
 
 
-def test_the_address_is_changed_with_the_password(as_alice: Client, alice: User):
+def test_changing_the_address_needs_the_password(as_alice: Client, alice: User):
     assert as_alice.post("/account/email/", {"email": "a@example.org", "password": "wrong"}).status_code == 400
     assert as_alice.post("/account/email/", {"email": "no address", "password": "alice's secret"}).status_code == 400
     form = {"email": "a@example.org", "password": "alice's secret"}
@@ -268,7 +268,7 @@ def test_the_address_is_changed_with_the_password(as_alice: Client, alice: User)
     assert alice.email == "a@example.org"
 
 
-def test_mails_are_sent_meanwhile_in_the_language_of_the_page_and_below_its_path(caplog: pytest.LogCaptureFixture):
+def test_mails_are_sent_in_the_background_with_the_language_and_path_of_the_page(caplog: pytest.LogCaptureFixture):
     done, found = threading.Event(), []
 
     def work() -> None:
@@ -287,7 +287,7 @@ def test_mails_are_sent_meanwhile_in_the_language_of_the_page_and_below_its_path
     assert "A mail could not be sent" in caplog.text
 
 
-# Settings of mail
+# Mail settings
 
 
 @pytest.mark.parametrize(
@@ -299,7 +299,7 @@ def test_mails_are_sent_meanwhile_in_the_language_of_the_page_and_below_its_path
         ("consolemail://", "", 25, False),
     ],
 )
-def test_the_mail_server_is_read(monkeypatch: pytest.MonkeyPatch, written: str, host: str, port: int, tls: bool):
+def test_the_mail_server_is_parsed(monkeypatch: pytest.MonkeyPatch, written: str, host: str, port: int, tls: bool):
     monkeypatch.setenv("X_MAIL", written)
     read = mail_settings("X_MAIL")
     assert (read["EMAIL_HOST"], read["EMAIL_PORT"], bool(read.get("EMAIL_USE_TLS"))) == (host, port, tls)
@@ -308,14 +308,14 @@ def test_the_mail_server_is_read(monkeypatch: pytest.MonkeyPatch, written: str, 
 @pytest.mark.parametrize(
     "written", ["mail.example.org", "imap://u:s3cret@h", "smtp://", "smtp://h:x", "smtp://h?timeout=1"]
 )
-def test_what_is_no_mail_server_stops_the_start(monkeypatch: pytest.MonkeyPatch, written: str):
+def test_an_invalid_mail_server_stops_the_start(monkeypatch: pytest.MonkeyPatch, written: str):
     monkeypatch.setenv("X_MAIL", written)
-    with pytest.raises(ImproperlyConfigured, match="X_MAIL can't be read: write smtp") as told:
+    with pytest.raises(ImproperlyConfigured, match="X_MAIL can't be read: write smtp") as answer_to_login:
         mail_settings("X_MAIL")
-    assert "s3cret" not in str(told.value)
+    assert "s3cret" not in str(answer_to_login.value)
 
 
-def test_a_mail_server_needs_an_address_that_mails_come_from(monkeypatch: pytest.MonkeyPatch):
+def test_a_mail_server_needs_a_sender_address(monkeypatch: pytest.MonkeyPatch):
     server = {"EMAIL_HOST": "mail.example.org"}
     with pytest.raises(ImproperlyConfigured, match="X_FROM is not set"):
         sender("X_FROM", server)

@@ -1,4 +1,4 @@
-"""Who sees anything at all: with SITE_ACCESS=members no address tells a stranger anything of the collection."""
+"""Access to the whole site: with SITE_ACCESS=members no address reveals the collection to anonymous users."""
 
 import base64
 from typing import Any
@@ -27,7 +27,7 @@ def basic(secret: str) -> dict[str, str]:
     return {"Authorization": "Basic " + base64.b64encode(f"alice:{secret}".encode()).decode()}
 
 
-def test_a_stranger_is_told_nothing_at_any_address(world: World, client: Client):
+def test_anonymous_users_see_nothing_at_any_address(world: World, client: Client):
     secrets = [str(world.shown.pk), "hidden &quot;", world.search.token.hex, "plain", "onerror"]
     tried = set()
     for address in world.addresses():
@@ -40,12 +40,12 @@ def test_a_stranger_is_told_nothing_at_any_address(world: World, client: Client)
             assert answer.status_code in CLOSED | {405}, (address, method)
             assert answer.status_code not in {301, 302} or "/accounts/login/" in answer["Location"], address
             body = answer.content.decode()
-            # The address that was asked for stands in the redirection alone.
+            # Only the redirect may contain the requested address.
             assert not any(secret in body for secret in secrets), (address, method)
     assert {"search", "rendition", "feed", "picture-set", "api:search", "api:openapi-json", "admin:index"} <= tried
 
 
-def test_what_leads_in_leads_in(world: World, client: Client):
+def test_pages_for_logging_in_stay_open(world: World, client: Client):
     page = client.get("/accounts/login/")
     assert "What is here is for people with an account." in page.text
     assert "Timeline" not in page.text
@@ -59,14 +59,14 @@ def test_what_leads_in_leads_in(world: World, client: Client):
     assert "private" in client.get("/").headers["Cache-Control"]
 
 
-def test_a_part_of_a_page_is_answered_by_the_way_to_the_login(world: World, client: Client):
+def test_an_htmx_request_is_redirected_to_the_login(world: World, client: Client):
     headers = {"HX-Request": "true", "HX-Target": "found", "HX-Current-URL": "http://testserver/search?q=red"}
     answer = client.get("/search?q=red", headers=headers)
     assert answer.headers["HX-Redirect"] == "/accounts/login/?next=%2Fsearch%3Fq%3Dred"
     assert not answer.content
 
 
-def test_programs_and_feed_readers_bring_a_token(world: World, client: Client):
+def test_api_clients_and_feed_readers_use_a_token(world: World, client: Client):
     secret = ApiToken.issue(world.alice, "mine")[1]
     feed = reverse("feed", args=[world.search.token])
     for wrong in ({}, {"Authorization": "Bearer pix_wrong"}, {"Authorization": "Bearer"}, basic(secret)):
@@ -86,12 +86,12 @@ def test_programs_and_feed_readers_bring_a_token(world: World, client: Client):
     assert client.get(feed, headers=basic(secret)).status_code == 401
 
 
-def test_wrong_tokens_are_counted_where_feeds_ask_for_one(world: World, client: Client, settings: Any):
+def test_wrong_tokens_of_feed_readers_are_counted(world: World, client: Client, settings: Any):
     settings.LIMITS = {"TOKENS": (Rate(1, 60),)}
     feed = reverse("feed", args=[world.search.token])
     assert [client.get(feed, headers=basic(f"pix_{one}")).status_code for one in "ab"] == [401, 429]
 
 
-def test_a_public_site_is_seen_by_everybody(client: Client):
+def test_a_public_site_is_visible_to_everyone(client: Client):
     assert client.get("/").status_code == 200
     assert "private" not in client.get("/").headers.get("Cache-Control", "")

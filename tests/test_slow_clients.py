@@ -1,4 +1,4 @@
-"""Clients that are slow or silent, by accident or not, hold nobody else up, and are not waited for without end."""
+"""Slow and silent clients do not delay others, and are disconnected after a timeout."""
 
 import errno
 import hashlib
@@ -24,12 +24,12 @@ def chunked(data: bytes, size: int = 7000) -> bytes:
     return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in [*pieces, b""])
 
 
-def told(data: bytes) -> bytes:
+def digest(data: bytes) -> bytes:
     return f"{len(data)} {hashlib.sha256(data).hexdigest()}".encode()
 
 
-def came(site: Served) -> int:
-    """Bytes that have come of what is being read."""
+def bytes_received(site: Served) -> int:
+    """The bytes received so far of unfinished requests."""
     return sum(one.moved for one in site.front.connections)
 
 
@@ -38,10 +38,10 @@ def site(serve: Callable[..., Served]) -> Served:  # noqa: F811
     return serve()
 
 
-# Heads
+# Request heads
 
 
-def test_a_head_that_does_not_come_to_its_end_is_answered_408(site: Served) -> None:
+def test_an_incomplete_head_gets_408(site: Served) -> None:
     with closing(site.connect(b"GET /search?q=red HTTP/1.1\r\nHost: loc")) as slow:
         site.until(lambda: any(not one.is_idle for one in site.front.connections))
         site.clock.ahead += 11
@@ -54,7 +54,7 @@ def test_a_head_that_does_not_come_to_its_end_is_answered_408(site: Served) -> N
     assert site.app.calls == []
 
 
-def test_who_says_nothing_is_left_without_a_word(site: Served) -> None:
+def test_a_silent_connection_is_closed_without_a_response(site: Served) -> None:
     with closing(site.connect()) as silent:
         site.until(lambda: bool(site.front.connections))
         site.clock.ahead += 11
@@ -62,10 +62,10 @@ def test_who_says_nothing_is_left_without_a_word(site: Served) -> None:
         assert silent.recv(10) == b""
 
 
-def test_a_byte_now_and_then_is_no_reason_to_wait_longer(site: Served) -> None:
+def test_single_bytes_do_not_extend_the_timeout(site: Served) -> None:
     with closing(site.connect(b"GET / HTTP/1.1\r\nX: ")) as slow:
         for sent in range(10):
-            site.until(lambda now=19 + sent: came(site) >= now)
+            site.until(lambda now=19 + sent: bytes_received(site) >= now)
             site.clock.ahead += 0.9
             slow.sendall(b"a")
         site.clock.ahead += 2.1
@@ -73,24 +73,22 @@ def test_a_byte_now_and_then_is_no_reason_to_wait_longer(site: Served) -> None:
         assert read(slow).status == 408
 
 
-def test_a_large_head_over_a_bad_line_gets_through(site: Served) -> None:
+def test_a_large_head_over_a_slow_connection_gets_through(site: Served) -> None:
     request = get("/search", *(f"X-{number}: {'a' * 5000}" for number in range(20)))
     with closing(site.connect()) as slow:
         for start in range(0, len(request), 20_000):
             slow.sendall(request[start : start + 20_000])
-            site.until(lambda now=start + 20_000: site.app.calls or came(site) >= now)
+            site.until(lambda now=start + 20_000: site.app.calls or bytes_received(site) >= now)
             site.clock.ahead += 2.4
 
         assert read(slow).status == 200
 
 
-def test_unfinished_heads_take_no_more_memory_than_there_is_for_them(
-    site: Served, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_memory_of_incomplete_heads_is_limited(site: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fronts, "_HEADS", 210_000)
     large = get("/search", *(f"X-{number}: {'a' * 5000}" for number in range(20)))
     slow = [site.connect(large[:-10]) for _ in range(2)]
-    site.until(lambda: came(site) >= 2 * len(large) - 20)
+    site.until(lambda: bytes_received(site) >= 2 * len(large) - 20)
 
     assert read(site.connect(large[:-10])).status == 503
     assert site.ask(get("/search")).status == 200
@@ -98,11 +96,11 @@ def test_unfinished_heads_take_no_more_memory_than_there_is_for_them(
     assert read(slow[0]).status == 200
 
 
-# Bodies
+# Request bodies
 
 
 @pytest.mark.parametrize("framed", ["Content-Length: 500000", CHUNKS])
-def test_a_body_that_stalls_is_answered_408(site: Served, framed: str) -> None:
+def test_a_stalled_body_gets_408(site: Served, framed: str) -> None:
     first = b"10000\r\n" + bytes(1000) if framed == CHUNKS else bytes(1000)
     with closing(site.connect(get("/echo", framed, method="POST", body=first))) as slow:
         site.until(lambda: any(one.state.name == "BODY" for one in site.front.connections))
@@ -111,7 +109,7 @@ def test_a_body_that_stalls_is_answered_408(site: Served, framed: str) -> None:
         assert read(slow).status == 408
 
 
-def test_a_picture_from_an_honest_phone_gets_through(site: Served) -> None:
+def test_a_picture_over_a_phone_connection_gets_through(site: Served) -> None:
     body = PIECE * 300  # 20 MB, at 30 kB a second
     with closing(site.connect(get("/echo", f"Content-Length: {len(body)}", method="POST"))) as phone:
         for start in range(0, len(body), 600_000):
@@ -120,10 +118,10 @@ def test_a_picture_from_an_honest_phone_gets_through(site: Served) -> None:
             site.clock.ahead += 19.5
         answer = read(phone)
 
-    assert answer.body == told(body)
+    assert answer.body == digest(body)
 
 
-def test_what_comes_slower_than_the_least_rate_runs_out_of_time() -> None:
+def test_below_the_minimum_rate_the_time_runs_out() -> None:
     pace = Pace(0.0, patience=20, rate=8000)
     for second in range(1, 19):
         pace.moved(second, 1000)
@@ -133,18 +131,18 @@ def test_what_comes_slower_than_the_least_rate_runs_out_of_time() -> None:
     assert pace.deadline == 40
 
 
-def test_a_slow_body_takes_no_thread(serve: Callable[..., Served]) -> None:  # noqa: F811
+def test_a_slow_body_occupies_no_thread(serve: Callable[..., Served]) -> None:  # noqa: F811
     site = serve(threads=1)
     slow = [site.connect(get("/echo", "Content-Length: 900000", method="POST", body=bytes(10))) for _ in range(50)]
     site.until(lambda: sum(one.state.name == "BODY" for one in site.front.connections) == 50)
 
     assert site.ask(get("/search")).status == 200
-    assert site.ask(get("/echo", "Content-Length: 3", method="POST", body=b"abc")).body == told(b"abc")
+    assert site.ask(get("/echo", "Content-Length: 3", method="POST", body=b"abc")).body == digest(b"abc")
     for one in slow:
         one.close()
 
 
-def test_a_body_that_nobody_wants_is_refused_by_its_head(site: Served) -> None:
+def test_a_body_that_the_view_does_not_want_is_refused_after_its_head(site: Served) -> None:
     request = get("/refuse", "Content-Length: 90000000", "Expect: 100-continue", method="POST")
 
     answer = site.ask(request)
@@ -154,7 +152,7 @@ def test_a_body_that_nobody_wants_is_refused_by_its_head(site: Served) -> None:
     assert site.front.kept == 0
 
 
-def test_who_asks_first_is_told_to_go_on_when_the_body_is_wanted(site: Served) -> None:
+def test_with_expect_100_continue_the_server_asks_for_a_wanted_body(site: Served) -> None:
     body = PIECE * 4
     with closing(
         site.connect(get("/echo", f"Content-Length: {len(body)}", "Expect: 100-continue", method="POST"))
@@ -162,13 +160,13 @@ def test_who_asks_first_is_told_to_go_on_when_the_body_is_wanted(site: Served) -
         assert polite.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         polite.sendall(body)
 
-        assert read(polite).body == told(body)
+        assert read(polite).body == digest(body)
     assert site.app.calls == ["/echo", "/echo"]
     site.until(lambda: site.front.kept == 0)
 
 
 @pytest.mark.parametrize(("size", "is_asked_twice"), [(100, False), (100_000, True)])
-def test_who_is_asked_again_with_a_body_knows_that_it_was_counted(
+def test_a_request_repeated_with_its_body_says_that_it_was_counted(
     site: Served, size: int, is_asked_twice: bool
 ) -> None:
     answer = site.ask(get("/echo", f"Content-Length: {size}", method="POST", body=b"x" * size))
@@ -178,16 +176,16 @@ def test_who_is_asked_again_with_a_body_knows_that_it_was_counted(
 
 @pytest.mark.parametrize("size", [0, 1, 16_384, 16_385, 90_000, 400_000])
 @pytest.mark.parametrize("in_chunks", [True, False])
-def test_what_follows_a_body_is_the_next_request(site: Served, size: int, in_chunks: bool, settings) -> None:
+def test_the_bytes_after_a_body_are_the_next_request(site: Served, size: int, in_chunks: bool, settings) -> None:
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
     body = bytes(range(256)) * (size // 256) + bytes(size % 256)
     head, sent = (CHUNKS, chunked(body)) if in_chunks else (f"Content-Length: {size}", body)
     with closing(site.connect(get("/echo", head, method="POST", body=sent) + get("/search"))) as made:
-        assert read(made).body == told(body)
+        assert read(made).body == digest(body)
         assert read(made).body == b"ok"
 
 
-def test_what_nobody_read_of_a_body_is_read_before_the_next_request(site: Served) -> None:
+def test_an_unread_body_is_consumed_before_the_next_request(site: Served) -> None:
     with closing(site.connect(get("/refuse", "Content-Length: 300000", method="POST"))) as made:
         assert read(made).status == 413
         made.sendall(bytes(300_000) + get("/search"))
@@ -197,7 +195,7 @@ def test_what_nobody_read_of_a_body_is_read_before_the_next_request(site: Served
 
 @pytest.mark.parametrize("sent", [b"zz\r\nabc\r\n0\r\n\r\n", b"3\r\nabcdef\r\n0\r\n\r\n", b"ffff\r\nabc"])
 @pytest.mark.parametrize("before", [0, 200_000])
-def test_a_body_that_breaks_off_is_not_taken_for_whole(site: Served, before: int, sent: bytes, settings) -> None:
+def test_a_broken_chunked_body_is_refused(site: Served, before: int, sent: bytes, settings) -> None:
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
     body = chunked(bytes(before))[:-5] + sent
     with closing(site.connect(get("/echo", CHUNKS, "Accept-Language: ko", method="POST", body=body))) as made:
@@ -209,7 +207,7 @@ def test_a_body_that_breaks_off_is_not_taken_for_whole(site: Served, before: int
     assert '<html lang="ko"' in answer.body.decode()
 
 
-def test_a_picture_without_its_lower_half_is_not_taken_for_whole(site: Served) -> None:
+def test_a_truncated_body_is_refused(site: Served) -> None:
     with closing(site.connect(get("/echo", "Content-Length: 300000", method="POST", body=bytes(200_000)))) as made:
         made.shutdown(1)
 
@@ -217,7 +215,7 @@ def test_a_picture_without_its_lower_half_is_not_taken_for_whole(site: Served) -
     site.until(lambda: site.front.kept == 0)
 
 
-def test_a_full_temporary_folder_is_told(site: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_temporary_folder_is_reported(site: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(body_limits, "fits_the_disk", lambda _length: False)
 
     answer = site.ask(get("/echo", "Content-Length: 300000", method="POST", body=bytes(300_000)))
@@ -227,7 +225,7 @@ def test_a_full_temporary_folder_is_told(site: Served, monkeypatch: pytest.Monke
     assert site.front.kept == 0
 
 
-def test_of_those_that_fill_the_folder_the_slowest_goes(site: Served) -> None:
+def test_if_the_temporary_folder_is_full_the_slowest_upload_is_aborted(site: Served) -> None:
     size = 1_000_000
     slow = site.connect(get("/echo", f"Content-Length: {size}", method="POST", body=bytes(200_000)))
     site.until(lambda: site.front.kept >= 200_000 - 65536)
@@ -240,7 +238,7 @@ def test_of_those_that_fill_the_folder_the_slowest_goes(site: Served) -> None:
 
     assert read(slow).status == 408
     quick.sendall(bytes(200_000))
-    assert read(quick).body == told(bytes(size))
+    assert read(quick).body == digest(bytes(size))
     slow.close()
     quick.close()
 
@@ -256,19 +254,17 @@ def test_of_those_that_fill_the_folder_the_slowest_goes(site: Served) -> None:
         ("Content-Length : 3",),
     ],
 )
-def test_a_body_whose_end_two_servers_could_see_in_two_places_is_refused(
-    site: Served, headers: tuple[str, ...]
-) -> None:
+def test_a_body_of_ambiguous_length_is_refused(site: Served, headers: tuple[str, ...]) -> None:
     with closing(site.connect(get("/echo", *headers, method="POST", body=b"0\r\n\r\n" + get("/admin/")))) as made:
         assert read(made).status in {400, 501}
         assert made.recv(1) == b""
     assert site.app.calls == []
 
 
-# Answers
+# Responses
 
 
-def test_who_takes_an_answer_slowly_holds_no_thread(serve: Callable[..., Served]) -> None:  # noqa: F811
+def test_a_client_that_reads_slowly_occupies_no_thread(serve: Callable[..., Served]) -> None:  # noqa: F811
     site = serve(threads=1)
     slow = [site.connect(get(path), receives=4096) for path in ("/large", "/stream") * 5]
     site.until(lambda: len(site.app.calls) == 10)
@@ -283,13 +279,13 @@ def test_who_takes_an_answer_slowly_holds_no_thread(serve: Callable[..., Served]
     site.until(lambda: site.front.kept == 0)
 
 
-def test_a_stream_is_made_as_it_is_taken_and_by_any_thread(site: Served) -> None:
+def test_a_stream_is_produced_as_it_is_sent_by_any_thread(site: Served) -> None:
     answer = site.ask(get("/stream"))
 
     assert answer.body == b"".join(b"%X\r\n%b\r\n" % (len(PIECE), PIECE) for _ in range(PIECES)) + b"0\r\n\r\n"
 
 
-def test_who_does_not_take_an_answer_is_cut_off_and_it_is_closed(site: Served) -> None:
+def test_a_client_that_does_not_read_is_disconnected_and_the_stream_closed(site: Served) -> None:
     with closing(site.connect(get("/stream"), receives=4096)):
         site.until(lambda: any(one.deadline < float("inf") and one.requests for one in site.front.connections))
         site.clock.ahead += 31
@@ -301,7 +297,7 @@ def test_who_does_not_take_an_answer_is_cut_off_and_it_is_closed(site: Served) -
 # Connections
 
 
-def test_an_idle_connection_makes_room_for_a_new_one(serve: Callable[..., Served]) -> None:  # noqa: F811
+def test_an_idle_connection_is_closed_for_a_new_one(serve: Callable[..., Served]) -> None:  # noqa: F811
     site = serve(connections=30)
     idle = [site.connect() for _ in range(30)]
     site.until(lambda: len(site.front.connections) == 30)
@@ -312,7 +308,7 @@ def test_an_idle_connection_makes_room_for_a_new_one(serve: Callable[..., Served
         one.close()
 
 
-def test_where_no_file_can_be_opened_who_does_nothing_makes_room(site: Served) -> None:
+def test_if_no_file_can_be_opened_idle_connections_are_closed(site: Served) -> None:
     (listener,) = site.front._listeners
     accept, failures = listener.accept, []
 
@@ -345,7 +341,7 @@ def test_one_address_can_not_take_all_connections(
         one.close()
 
 
-def test_connections_are_counted_by_address_where_no_proxy_can_be() -> None:
+def test_connections_are_counted_by_public_address_only() -> None:
     assert fronts.network_of(("8.8.8.8", 1)) == "8.8.8.8"
     assert fronts.network_of(("::ffff:8.8.8.8", 1, 0, 0)) == "8.8.8.8"
     assert fronts.network_of(("2001:4860:1:2:3:4:5:6", 1, 0, 0)) == "2001:4860:1:2::/64"
@@ -363,7 +359,7 @@ def test_connections_are_counted_by_address_where_no_proxy_can_be() -> None:
         (resource.RLIM_INFINITY, resource.RLIM_INFINITY, None, (1000, 250)),
     ],
 )
-def test_there_are_no_more_connections_than_files_may_be_open(
+def test_the_number_of_connections_follows_the_limit_of_open_files(
     monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, raised_to: int | None, room: tuple[int, int]
 ) -> None:
     limits = [soft, hard]
@@ -382,7 +378,7 @@ def test_a_certificate_for_gunicorn_stops_the_start() -> None:
         Worker.check_config(config, None)
 
 
-def test_a_connection_is_kept_for_the_next_request_and_not_forever(site: Served) -> None:
+def test_a_connection_is_kept_open_for_the_next_request_for_a_limited_time(site: Served) -> None:
     with closing(site.connect(get("/search"))) as made:
         assert read(made).status == 200
         made.sendall(get("/search", method="HEAD"))
@@ -395,12 +391,12 @@ def test_a_connection_is_kept_for_the_next_request_and_not_forever(site: Served)
         assert made.recv(1) == b""
 
 
-def test_nonsense_is_answered_400(site: Served) -> None:
+def test_an_invalid_request_gets_400(site: Served) -> None:
     assert site.ask(b"\x16\x03\x01 nonsense\r\n\r\n").status == 400
     assert site.ask(b"GET / HTTP/1.1\nHost: localhost\n\n").status == 400
 
 
-def test_an_error_in_the_middle_of_an_answer_ends_it_and_no_thread(serve: Callable[..., Served]) -> None:  # noqa: F811
+def test_an_error_during_a_response_ends_the_connection_and_not_the_thread(serve: Callable[..., Served]) -> None:  # noqa: F811
     site = serve(threads=1)
     for _ in range(3):
         with closing(site.connect(get("/break"))) as made:

@@ -1,4 +1,4 @@
-"""Files whose names don't say that they are pictures, and those that aren't."""
+"""Files recognised as pictures by their contents, and other files."""
 
 import io
 import os
@@ -69,7 +69,9 @@ MADE = pytest.mark.parametrize("made", [folder, a_zip, a_tar], ids=["folder", "z
 
 
 @MADE
-def test_pictures_are_told_by_their_first_bytes_and_other_kinds_are_counted(tmp_path: Path, made: Callable[..., Path]):
+def test_pictures_are_recognised_by_their_first_bytes_and_other_files_counted_by_suffix(
+    tmp_path: Path, made: Callable[..., Path]
+):
     listed = source(made(tmp_path))
     taken = {os.path.basename(item.name): item.read() for item in listed}  # noqa: PTH119
     assert taken == {name: CONTENTS[name] for name in PICTURES}
@@ -78,9 +80,7 @@ def test_pictures_are_told_by_their_first_bytes_and_other_kinds_are_counted(tmp_
 
 
 @MADE
-def test_a_raw_file_is_not_taken_beside_the_picture_that_the_camera_made_of_it(
-    tmp_path: Path, made: Callable[..., Path]
-):
+def test_a_raw_file_is_skipped_if_the_camera_stored_a_picture_too(tmp_path: Path, made: Callable[..., Path]):
     contents = ["1.CR2", "1.JPG", "2.nef", "3.DNG", "3.dng.xmp", "3.heic", "sub/2.jpg", "4.jpg", "4.tif", "4.xmp"]
     listed = source(made(tmp_path, dict.fromkeys(contents, JPEG)))
     assert {os.path.basename(item.name) for item in listed} == {  # noqa: PTH119
@@ -94,13 +94,13 @@ def test_a_raw_file_is_not_taken_beside_the_picture_that_the_camera_made_of_it(
     "suffix",
     "jpg tif TIFF bmp dib jp2 j2k jpf jpx dng nef cr2 cr3 arw raf orf RW2".split(),  # noqa: SIM905
 )
-def test_these_are_offered_by_their_names_unread(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch):
+def test_files_with_these_suffixes_are_listed_unread(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(local_files, "head_of", None)
     assert len(list(source(folder(tmp_path, {f"a.{suffix}": b""})))) == 1
 
 
 @pytest.mark.parametrize("suffix", ["mov", "xmp", "txt", "part", "db", "psd"])
-def test_nobody_looks_into_what_plainly_is_something_else(
+def test_files_with_suffixes_of_other_kinds_are_not_opened(
     tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(local_files, "head_of", None)
@@ -114,7 +114,7 @@ def test_a_glob_may_match_files_without_a_suffix(tmp_path: Path):
     assert listed.findings.not_read == Counter(OTHERS)
 
 
-def test_a_file_that_can_not_be_looked_into_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_an_unreadable_file_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     root = folder(tmp_path, {"secret": JPEG})
 
     def refused(*arguments: object, **options: object) -> None:
@@ -125,7 +125,7 @@ def test_a_file_that_can_not_be_looked_into_is_counted(tmp_path: Path, monkeypat
     assert (list(listed), listed.findings.not_read) == ([], {"without a suffix": 1})
 
 
-def test_a_watched_folder_is_looked_into_once_and_again_when_a_file_changes(
+def test_a_watched_folder_is_opened_once_and_again_when_a_file_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     root = folder(tmp_path, {"a": JPEG, "b": b"text"})
@@ -145,7 +145,7 @@ def test_a_watched_folder_is_looked_into_once_and_again_when_a_file_changes(
     assert looked_into == ["a", "b", "b"]
 
 
-def test_the_line_names_the_most_frequent_kinds_and_counts_all():
+def test_the_summary_lists_the_most_frequent_kinds():
     assert not_read(Counter()) == ""
     assert not_read(Counter({".pdf": 3, ".mov": 1200})) == "Not read: 1,200 .mov, 3 .pdf."
     many = not_read(Counter({f".{letter}": 2 for letter in "abcdefghijklmno"}))

@@ -1,4 +1,4 @@
-"""ZIP and tar archives: what is offered of them, without unpacking, and what is told of damaged and hostile ones."""
+"""ZIP and tar archives: listed pictures, without unpacking, and errors of damaged and hostile archives."""
 
 import bz2
 import gc
@@ -71,7 +71,7 @@ MAKERS: list[tuple[str, Callable[[Path, dict[str, bytes]], Path]]] = [
 
 @pytest.mark.parametrize(("name", "make"), MAKERS, ids=[name for name, _ in MAKERS])
 class TestEveryKind:
-    def test_all_its_pictures_are_offered_in_order(self, tmp_path: Path, name: str, make: Callable[..., Path]):
+    def test_all_pictures_are_listed_in_order(self, tmp_path: Path, name: str, make: Callable[..., Path]):
         path = make(tmp_path / name, {**CONTENTS, **dict.fromkeys(JUNK, b"junk")})
         assert list(contents_of(path).items()) == list(CONTENTS.items())
 
@@ -81,14 +81,14 @@ class TestEveryKind:
         for _ in range(2):
             assert [item.read() for item in reversed(items)] == list(reversed(CONTENTS.values()))
 
-    def test_members_have_addresses_of_their_own(self, tmp_path: Path, name: str, make: Callable[..., Path]):
+    def test_members_have_unique_stable_addresses(self, tmp_path: Path, name: str, make: Callable[..., Path]):
         path = make(tmp_path / name, CONTENTS)
         (tmp_path / "link").symlink_to(tmp_path)
         first, again = list(source(path)), list(source(tmp_path / "link" / name))
         assert len({item.address for item in first}) == 3
         assert [(item.address, item.version) for item in first] == [(item.address, item.version) for item in again]
 
-    def test_another_archive_in_its_place_has_other_versions(
+    def test_another_archive_at_the_same_path_has_other_versions(
         self, tmp_path: Path, name: str, make: Callable[..., Path]
     ):
         before = {(item.address, item.version) for item in source(make(tmp_path / name, CONTENTS))}
@@ -96,7 +96,7 @@ class TestEveryKind:
         after = {(item.address, item.version) for item in source(make(tmp_path / name, mixed))}
         assert not before & after
 
-    def test_a_member_that_is_too_large_is_told_and_stops_nothing(
+    def test_a_member_that_is_too_large_is_reported_and_does_not_stop_the_run(
         self, tmp_path: Path, name: str, make: Callable[..., Path], settings: Any
     ):
         settings.INGEST_MAX_MB = 1
@@ -106,19 +106,19 @@ class TestEveryKind:
             bomb.read()
         assert [item.read() for item in others] == list(CONTENTS.values())
 
-    def test_what_is_no_archive_is_told(self, tmp_path: Path, name: str, make: Callable[..., Path]):
+    def test_a_file_that_is_no_archive_is_reported(self, tmp_path: Path, name: str, make: Callable[..., Path]):
         (tmp_path / name).write_bytes(b"no archive at all" * 100)
         found = source(tmp_path / name)
         assert list(found) == []
         assert [problem[0] for problem in found.problems] == [str(tmp_path / name)]
 
-    def test_an_empty_file_is_told(self, tmp_path: Path, name: str, make: Callable[..., Path]):
+    def test_an_empty_file_is_reported(self, tmp_path: Path, name: str, make: Callable[..., Path]):
         (tmp_path / name).write_bytes(b"")
         found = source(tmp_path / name)
         assert list(found) == []
         assert [problem[0] for problem in found.problems] == [str(tmp_path / name)]
 
-    def test_one_that_is_cut_short_is_told(self, tmp_path: Path, name: str, make: Callable[..., Path]):
+    def test_a_truncated_archive_is_reported(self, tmp_path: Path, name: str, make: Callable[..., Path]):
         whole = make(tmp_path / name, {f"{number}.jpg": data * 20 for number, data in enumerate(CONTENTS.values())})
         data = whole.read_bytes()
         whole.write_bytes(data[: len(data) * 2 // 3])
@@ -128,7 +128,7 @@ class TestEveryKind:
         assert [problem[0] for problem in found.problems] == [str(whole)]
 
     @pytest.mark.django_db
-    def test_it_is_ingested_and_passed_over_the_next_time(
+    def test_it_is_ingested_and_skipped_by_the_next_run(
         self, tmp_path: Path, name: str, make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
     ):
         path = make(tmp_path / name, CONTENTS)
@@ -144,7 +144,7 @@ class TestEveryKind:
         assert Image.objects.count() == 3
 
 
-def test_how_many_a_zip_has_is_known_at_once_and_of_a_tar_at_its_end(tmp_path: Path):
+def test_the_number_of_pictures_is_known_at_once_for_a_zip_and_at_the_end_of_a_tar(tmp_path: Path):
     assert source(make_zip(tmp_path / "a.zip", CONTENTS)).total == 3
     tar = source(make_tar(tmp_path / "a.tar", CONTENTS))
     assert tar.total is None
@@ -152,7 +152,7 @@ def test_how_many_a_zip_has_is_known_at_once_and_of_a_tar_at_its_end(tmp_path: P
     assert tar.total == 3
 
 
-def test_an_encrypted_member_is_told(tmp_path: Path):
+def test_an_encrypted_member_is_reported(tmp_path: Path):
     path = make_zip(tmp_path / "a.zip", {"secret.jpg": CONTENTS[NAMES[0]], "plain.jpg": CONTENTS[NAMES[1]]})
     data = bytearray(path.read_bytes())
     start = data.rindex(b"PK\x01\x02", 0, data.rindex(b"secret.jpg"))
@@ -164,7 +164,7 @@ def test_an_encrypted_member_is_told(tmp_path: Path):
     assert plain.read() == CONTENTS[NAMES[1]]
 
 
-def test_a_damaged_member_is_told_and_the_others_are_read(tmp_path: Path):
+def test_a_damaged_member_is_reported_and_the_others_are_read(tmp_path: Path):
     path = make_zip(tmp_path / "a.zip", CONTENTS)
     data = bytearray(path.read_bytes())
     start = data.index(b"red.jpg") + 40
@@ -176,7 +176,7 @@ def test_a_damaged_member_is_told_and_the_others_are_read(tmp_path: Path):
     assert [item.read() for item in others] == list(CONTENTS.values())[1:]
 
 
-def test_a_size_that_is_a_lie_does_not_fill_the_memory(tmp_path: Path):
+def test_a_false_size_does_not_fill_the_memory(tmp_path: Path):
     path = make_zip(tmp_path / "a.zip", {"bomb.jpg": bytes(3_000_000)})
     data = path.read_bytes()
     path.write_bytes(data.replace((3_000_000).to_bytes(4, "little"), (3_000).to_bytes(4, "little")))
@@ -185,7 +185,7 @@ def test_a_size_that_is_a_lie_does_not_fill_the_memory(tmp_path: Path):
         bomb.read()
 
 
-def test_names_in_other_encodings_are_kept_apart(tmp_path: Path):
+def test_names_in_other_encodings_are_distinguished(tmp_path: Path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         for name in ("바다.jpg", "søen.jpg"):
             archive.writestr(name, CONTENTS[NAMES[0]])
@@ -198,7 +198,7 @@ def test_names_in_other_encodings_are_kept_apart(tmp_path: Path):
     item.address.encode()
 
 
-def test_links_and_devices_in_a_tar_are_left_alone(tmp_path: Path):
+def test_links_and_devices_in_a_tar_are_skipped(tmp_path: Path):
     with tarfile.open(tmp_path / "a.tar", "w") as archive:
         for name, kind in [
             ("link.jpg", tarfile.SYMTYPE),
@@ -211,7 +211,7 @@ def test_links_and_devices_in_a_tar_are_left_alone(tmp_path: Path):
     assert contents_of(tmp_path / "a.tar") == {}
 
 
-def test_a_tar_waits_until_somebody_reads_what_it_has_passed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_reading_a_tar_waits_until_members_in_memory_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     sizes = [10_000] * 9
     path = make_tar(tmp_path / "a.tar", {f"{number}.jpg": bytes(size) for number, size in enumerate(sizes)})
     monkeypatch.setattr(tars, "HELD_BYTES", 25_000)
@@ -224,7 +224,7 @@ def test_a_tar_waits_until_somebody_reads_what_it_has_passed(tmp_path: Path, mon
     taken[0].read()
     third.join(10)
     assert len(taken) == 3
-    # Those that nobody reads, since they are known, make room as well.
+    # Known members, which nobody reads, free their memory as well.
     del taken[:2]
     gc.collect()
     assert next(items).read() == bytes(10_000)
@@ -240,16 +240,16 @@ def test_several_archives_and_folders_are_one_source(tmp_path: Path):
     assert found.total == 3
 
 
-def test_an_archive_below_a_folder_is_left_alone(tmp_path: Path):
+def test_an_archive_inside_a_folder_is_skipped(tmp_path: Path):
     make_zip(tmp_path / "a.zip", CONTENTS)
     assert list(open_source([str(tmp_path)])) == []
 
 
-# Joined, and what is said of pictures in archives
+# Joined tars, and tables of metadata
 
 
 @pytest.mark.parametrize("compression", ["", "gz", "bz2", "xz"])
-def test_tars_joined_by_cat_are_read_to_the_end_of_the_last(tmp_path: Path, compression: str):
+def test_tars_joined_by_cat_are_all_read(tmp_path: Path, compression: str):
     parts = [
         make_tar(tmp_path / f"{number}.tar", {name: data}, compression)
         for number, (name, data) in enumerate(CONTENTS.items())
@@ -264,7 +264,7 @@ def test_tars_joined_by_cat_are_read_to_the_end_of_the_last(tmp_path: Path, comp
 
 
 @pytest.mark.parametrize("junk", [b"junk" * 256, b"junk"])
-def test_what_follows_an_archive_and_is_none_is_told(tmp_path: Path, junk: bytes):
+def test_data_after_an_archive_is_reported(tmp_path: Path, junk: bytes):
     path = make_tar(tmp_path / "a.tar", CONTENTS)
     path.write_bytes(path.read_bytes() + junk)
     found = source(path)
@@ -272,7 +272,7 @@ def test_what_follows_an_archive_and_is_none_is_told(tmp_path: Path, junk: bytes
     assert [problem[0] for problem in found.problems] == [str(path)]
 
 
-def test_an_archive_with_some_of_its_last_zeros_is_whole(tmp_path: Path):
+def test_an_archive_with_incomplete_padding_is_valid(tmp_path: Path):
     path = make_tar(tmp_path / "a.tar", CONTENTS)
     for end in (bytes(100), bytes(512)):
         path.write_bytes(path.read_bytes().rstrip(b"\0"))
@@ -283,7 +283,7 @@ def test_an_archive_with_some_of_its_last_zeros_is_whole(tmp_path: Path):
 
 @pytest.mark.parametrize("compression", ["", "gz", "bz2", "xz"])
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_an_archive_that_is_cut_at_the_edge_of_a_member_is_told(tmp_path: Path, compression: str, count: int):
+def test_an_archive_truncated_between_members_is_reported(tmp_path: Path, compression: str, count: int):
     path = make_tar(tmp_path / "a.tar", CONTENTS)
     edges = [member.offset for member in members_of(path)] + [len(path.read_bytes().rstrip(b"\0"))]
     end = -(-edges[count] // 512) * 512
@@ -307,14 +307,14 @@ def members_of(path: Path) -> list[tarfile.TarInfo]:
 
 
 LONG = {f"{'사진/' * 20}{name}": data for name, data in CONTENTS.items()}
-"""Names that don't fit into one header."""
+"""Names too long for one header."""
 
 
 @pytest.mark.parametrize("compression", ["", "gz"])
 @pytest.mark.parametrize("format", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
 @pytest.mark.parametrize("contents", [CONTENTS, LONG], ids=["short", "long"])
 @pytest.mark.parametrize("lost", [0, 1, 2])
-def test_behind_a_damaged_header_the_next_member_is_found(
+def test_after_a_damaged_header_the_next_member_is_found(
     tmp_path: Path, compression: str, format: int, contents: dict[str, bytes], lost: int
 ):
     path = tmp_path / "a.tar"
@@ -339,7 +339,7 @@ def test_behind_a_damaged_header_the_next_member_is_found(
 
 
 @pytest.mark.parametrize("in_pax", [False, True])
-def test_a_size_below_zero_does_not_lead_round_in_circles(tmp_path: Path, in_pax: bool):
+def test_a_negative_size_is_no_endless_loop(tmp_path: Path, in_pax: bool):
     path = make_tar(tmp_path / "a.tar", CONTENTS)
     evil = tarfile.TarInfo("evil.jpg")
     if in_pax:
@@ -358,7 +358,7 @@ def test_a_size_below_zero_does_not_lead_round_in_circles(tmp_path: Path, in_pax
 
 @pytest.mark.parametrize("before", ["./", "/", "\\", ".\\", "../", "..\\", "../../", "C:\\", "./x/../"])
 @pytest.mark.parametrize("make", [make_zip, make_tar])
-def test_however_names_begin_they_are_members_of_the_archive(
+def test_prefixes_of_member_names_are_removed(
     tmp_path: Path, make: Callable[[Path, dict[str, bytes]], Path], before: str
 ):
     path = make(tmp_path / f"a{'.zip' if make is make_zip else '.tar'}", {f"{before}red.jpg": CONTENTS[NAMES[0]]})
@@ -372,7 +372,7 @@ def test_however_names_begin_they_are_members_of_the_archive(
 
 
 @pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tar.gz", "a.csv"])
-def test_more_archives_than_a_process_may_have_files_open_are_one_source(tmp_path: Path, name: str):
+def test_more_archives_than_the_limit_of_open_files_are_one_source(tmp_path: Path, name: str):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     open_now = len(list(Path("/proc/self/fd").iterdir()))
     picture = CONTENTS[NAMES[0]]
@@ -397,7 +397,7 @@ def test_more_archives_than_a_process_may_have_files_open_are_one_source(tmp_pat
     assert read in ([], [picture] * 60)
 
 
-def test_a_zip_that_is_exchanged_while_it_is_read_is_told(tmp_path: Path):
+def test_a_zip_replaced_while_it_is_read_is_reported(tmp_path: Path):
     path = make_zip(tmp_path / "a.zip", CONTENTS)
     items = list(source(path))
     make_zip(path, dict(reversed(CONTENTS.items())))
@@ -405,7 +405,7 @@ def test_a_zip_that_is_exchanged_while_it_is_read_is_told(tmp_path: Path):
         items[0].read()
 
 
-def test_a_member_compressed_in_an_unknown_way_is_told_and_the_others_are_read(tmp_path: Path):
+def test_an_unknown_compression_is_reported_and_the_others_are_read(tmp_path: Path):
     path = make_zip(tmp_path / "a.zip", {"odd.jpg": CONTENTS[NAMES[0]], "plain.jpg": CONTENTS[NAMES[1]]})
     data = bytearray(path.read_bytes())
     for mark, at in ((b"PK\x01\x02", 10), (b"PK\x03\x04", 8)):
@@ -418,13 +418,13 @@ def test_a_member_compressed_in_an_unknown_way_is_told_and_the_others_are_read(t
     assert plain.read() == CONTENTS[NAMES[1]]
 
 
-def test_a_member_that_is_too_large_is_sought_over(tmp_path: Path, settings: Any):
+def test_a_member_that_is_too_large_is_skipped_by_seeking(tmp_path: Path, settings: Any):
     settings.INGEST_MAX_MB = 1
     path = tmp_path / "a.tar"
     size = 60 << 30
     huge = tarfile.TarInfo("huge.jpg")
     huge.size = size
-    with path.open("wb") as file:  # sparse: takes no disk, and would take minutes to read
+    with path.open("wb") as file:  # sparse: takes no disk space, and would take minutes to read
         file.write(huge.tobuf())
         file.seek(size, io.SEEK_CUR)
         file.write(make_tar(tmp_path / "b.tar", CONTENTS).read_bytes())
@@ -436,7 +436,7 @@ def test_a_member_that_is_too_large_is_sought_over(tmp_path: Path, settings: Any
 
 
 @pytest.mark.parametrize("kind", ["jpg", "png", "webp"])
-def test_a_webdataset_says_what_its_pictures_show(tmp_path: Path, kind: str):
+def test_captions_of_a_webdataset_become_descriptions(tmp_path: Path, kind: str):
     picture = CONTENTS[NAMES[0]]
     contents = {
         f"0.{kind}": picture,
@@ -458,7 +458,7 @@ def test_a_webdataset_says_what_its_pictures_show(tmp_path: Path, kind: str):
     assert found.findings.not_read == {".txt": 1}
 
 
-def test_what_a_table_says_goes_before_what_a_webdataset_says(tmp_path: Path):
+def test_a_table_precedes_a_webdataset(tmp_path: Path):
     path = make_tar(tmp_path / "a.tar", {"0.jpg": CONTENTS[NAMES[0]], "0.txt": b"caption"})
     (item,) = with_table(tmp_path, "path,title\n0.jpg,From the table\n", path)
     details = captioned(item.details, of_sidecars(item.sidecars()))
@@ -469,7 +469,7 @@ def with_table(folder: Path, text: str, *paths: Path) -> Listed:
     (folder / "m.csv").write_text(text, encoding="utf-8")
     metadata = read_metadata(folder / "m.csv", [])
     found = open_source(map(str, paths), Choices(details=metadata.details, elsewhere=metadata.elsewhere))
-    found.notes.extend(metadata.elsewhere.notes)  # of those that are listed already
+    found.notes.extend(metadata.elsewhere.notes)  # notes of the members listed already
     return found
 
 
@@ -480,7 +480,9 @@ def titles(found: Listed) -> dict[str, str]:
 @pytest.mark.parametrize("make", [make_zip, make_tar])
 @pytest.mark.parametrize("before", ["photos/a.zip/", "a.zip/", "", "./", "{folder}/photos/a.zip/"])
 @pytest.mark.parametrize("separator", ["/", "\\"])
-def test_a_table_reaches_into_archives(tmp_path: Path, make: Callable[..., Path], before: str, separator: str):
+def test_a_table_may_refer_to_members_of_archives(
+    tmp_path: Path, make: Callable[..., Path], before: str, separator: str
+):
     (tmp_path / "photos").mkdir()
     name = "a.zip" if make is make_zip else "a.tar"
     path = make(tmp_path / "photos" / name, CONTENTS)
@@ -491,13 +493,13 @@ def test_a_table_reaches_into_archives(tmp_path: Path, make: Callable[..., Path]
 
 
 @pytest.mark.parametrize("make", [make_zip, make_tar])
-def test_a_name_alone_is_enough_where_it_is_the_only_one(tmp_path: Path, make: Callable[..., Path]):
+def test_a_unique_file_name_is_enough(tmp_path: Path, make: Callable[..., Path]):
     path = make(tmp_path / "a.zip", CONTENTS) if make is make_zip else make(tmp_path / "a.tar", CONTENTS)
     found = with_table(tmp_path, "path,title\ngreen.JPG,Green\nphotos/red.jpg,Red\n", path)
     assert titles(found) == {"red.jpg": "Red", "green.JPG": "Green", "blue.png": ""}
 
 
-def test_a_name_that_means_two_pictures_gives_neither_a_wrong_title(tmp_path: Path):
+def test_an_ambiguous_name_matches_no_picture(tmp_path: Path):
     contents = {"x/1.jpg": b"1", "y/1.jpg": b"2", "2.jpg": b"3", "x/2.jpg": b"4"}
     path = make_zip(tmp_path / "a.zip", contents)
     (tmp_path / "m.csv").write_text("path,title\n1.jpg,One\nx/2.jpg,Two\n")
@@ -508,7 +510,7 @@ def test_a_name_that_means_two_pictures_gives_neither_a_wrong_title(tmp_path: Pa
     assert metadata.missing == []
 
 
-def test_what_a_table_names_and_no_archive_has_is_missing(tmp_path: Path):
+def test_a_row_of_a_table_without_a_member_is_missing(tmp_path: Path):
     path = make_zip(tmp_path / "a.zip", CONTENTS)
     (tmp_path / "m.csv").write_text("path,title\ngone.jpg,Gone\nblue.png,Blue\n")
     metadata = read_metadata(tmp_path / "m.csv", [])
@@ -517,14 +519,14 @@ def test_what_a_table_names_and_no_archive_has_is_missing(tmp_path: Path):
 
 
 @pytest.mark.parametrize("make", [make_zip, make_tar])
-def test_names_are_the_same_in_either_form_of_unicode(tmp_path: Path, make: Callable[..., Path]):
+def test_names_match_in_either_unicode_form(tmp_path: Path, make: Callable[..., Path]):
     contents = {unicodedata.normalize("NFD", "Zürich/제주도.jpg"): b"1"}
     path = make(tmp_path / ("a.zip" if make is make_zip else "a.tar"), contents)
     found = with_table(tmp_path, "path,title\nZürich/제주도.jpg,Island\n", path)
     assert [item.details.title for item in found] == ["Island"]
 
 
-def test_names_in_the_code_page_of_a_korean_windows_are_found_by_a_table(tmp_path: Path):
+def test_names_in_the_code_page_of_korean_windows_match_a_table(tmp_path: Path):
     path = make_zip(tmp_path / "a.zip", {"XXXXXX.jpg": b"1"})
     path.write_bytes(path.read_bytes().replace(b"XXXXXX", "제주도".encode("cp949")))
     (item,) = with_table(tmp_path, "path,title\n제주도.jpg,Island\n", path)

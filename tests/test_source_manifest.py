@@ -1,4 +1,4 @@
-"""Tables of addresses: Unsplash's own and general ones, and how what they name is downloaded."""
+"""Tables of addresses: the Unsplash dataset and general tables, and the downloads of what they list."""
 
 import csv
 import json
@@ -58,7 +58,7 @@ def server(web: Web) -> Server:
 
 @pytest.fixture
 def pauses() -> list[float]:
-    """The seconds that downloads would have waited."""
+    """The seconds for which downloads would have waited."""
     return []
 
 
@@ -66,7 +66,7 @@ def at(server: Server, path: str, host: str = PUBLIC) -> str:
     return f"http://{host}:{server.port}{path}"
 
 
-def asked(server: Server) -> Counter[str]:
+def request_counts(server: Server) -> Counter[str]:
     return Counter(request.split()[1] for request in server.requests)
 
 
@@ -96,7 +96,7 @@ def photo(server: Server, colour: str, **columns: str) -> dict[str, str]:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", ["photos.tsv000", "photos.tsv", "photos.csv000"])
-def test_the_table_of_unsplash_is_taken_as_it_is(tmp_path: Path, server: Server, name: str):
+def test_the_unsplash_table_is_accepted_unchanged(tmp_path: Path, server: Server, name: str):
     table = unsplash(
         tmp_path / name,
         photo(server, "red"),
@@ -123,14 +123,14 @@ def test_a_description_over_several_lines_is_one_row(tmp_path: Path, server: Ser
     assert [item.details.description for item in found] == ['Two\nlines, and "quotes"', "blue all over"]
 
 
-def test_all_parts_of_a_table_are_taken_by_a_glob(tmp_path: Path, server: Server):
+def test_a_glob_takes_all_parts_of_a_table(tmp_path: Path, server: Server):
     unsplash(tmp_path / "photos.tsv000", photo(server, "red"))
     unsplash(tmp_path / "photos.tsv001", photo(server, "blue"))
     found = open_source([f"{tmp_path}/photos.tsv*"])
     assert [item.name for item in found] == [at(server, "/red.jpg"), at(server, "/blue.jpg")]
 
 
-def test_the_archive_that_unsplash_offers_is_taken_as_it_is(tmp_path: Path, server: Server):
+def test_the_unsplash_archive_is_accepted_unchanged(tmp_path: Path, server: Server):
     unsplash(tmp_path / "photos.tsv000", photo(server, "red"), photo(server, "blue"))
     with zipfile.ZipFile(tmp_path / "unsplash.zip", "w") as archive:
         archive.write(tmp_path / "photos.tsv000", "lite/photos.tsv000")
@@ -149,7 +149,7 @@ def test_the_archive_that_unsplash_offers_is_taken_as_it_is(tmp_path: Path, serv
         ("https://example.org/a?x=%20y", 640, "https://example.org/a?x=%20y"),
     ],
 )
-def test_unsplash_is_asked_for_the_width_that_is_needed(written: str, width: int, expected: str):
+def test_unsplash_is_asked_for_the_needed_width(written: str, width: int, expected: str):
     assert url_tables._as_wide(written, width) == expected
 
 
@@ -171,12 +171,12 @@ def test_a_general_table_has_a_column_url(tmp_path: Path, server: Server, kind: 
     assert item.read() == PICTURES["blue"]
 
 
-def test_one_address_is_a_source(server: Server):
+def test_a_single_address_is_a_source(server: Server):
     (item,) = open_source([at(server, "/red.jpg")])
     assert item.read() == PICTURES["red"]
 
 
-def test_what_is_wrong_with_a_table_is_told(tmp_path: Path, server: Server):
+def test_errors_in_a_table_are_reported(tmp_path: Path, server: Server):
     (tmp_path / "m.csv").write_text(f"url,title\n,Nothing\n{at(server, '/red.jpg')},{'x' * 301}\n")
     (tmp_path / "paths.csv").write_text("path\na.jpg\n")
     (tmp_path / "broken.jsonl").write_text("{\n")
@@ -202,10 +202,10 @@ def test_a_second_run_downloads_only_what_failed(tmp_path: Path, server: Server)
     server.requests.clear()
     report = ingest(source(table))
     assert (report.added, report.known, report.failed) == (1, 2, [])
-    assert asked(server) == {"/green.jpg": 1}
+    assert request_counts(server) == {"/green.jpg": 1}
 
 
-# Downloading
+# Downloads
 
 
 def get(address: str, **options: bool) -> bytes:
@@ -218,35 +218,35 @@ def in_turn(server: Server, path: str, *answers: bytes) -> None:
 
 
 @pytest.mark.parametrize("status", ["429 Too Many", "500 Oops", "502 Bad", "503 Busy", "504 Late", "408 Slow"])
-def test_what_may_pass_is_tried_again(server: Server, pauses: list[float], status: str):
+def test_temporary_errors_are_retried(server: Server, pauses: list[float], status: str):
     in_turn(server, "/a", answer(status=status), answer(status=status), answer(b"there"))
     assert Downloads(pause=pauses.append).get(at(server, "/a"), most_bytes=100) == b"there"
     assert pauses == list(downloads.WAITS[:2])
 
 
-def test_what_does_not_pass_is_given_up_in_the_end(server: Server, pauses: list[float]):
+def test_a_persistent_temporary_error_fails_after_all_retries(server: Server, pauses: list[float]):
     server.answers["/a"] = answer(status="503 Busy")
     with pytest.raises(NotDownloaded, match="error 503"):
         Downloads(pause=pauses.append).get(at(server, "/a"), most_bytes=100)
-    assert asked(server) == {"/a": 4}
+    assert request_counts(server) == {"/a": 4}
     assert pauses == list(downloads.WAITS)
 
 
 @pytest.mark.parametrize("status", ["400 Bad", "401 Who", "403 No", "404 Not Found", "410 Gone"])
-def test_what_will_not_change_is_not_tried_again(server: Server, status: str):
+def test_permanent_errors_are_not_retried(server: Server, status: str):
     server.answers["/a"] = answer(status=status)
     with pytest.raises(NotDownloaded, match=f"error {status[:3]}"):
         get(at(server, "/a"))
-    assert asked(server) == {"/a": 1}
+    assert request_counts(server) == {"/a": 1}
 
 
-def test_a_server_says_how_long_to_wait(server: Server, pauses: list[float]):
+def test_retry_after_sets_the_time_to_wait(server: Server, pauses: list[float]):
     in_turn(server, "/a", answer(b"", "Retry-After: 7", status="429 Too Many"), answer(b"there"))
     assert Downloads(pause=pauses.append).get(at(server, "/a"), most_bytes=100) == b"there"
     assert pauses[0] == 7
 
 
-def test_all_who_ask_a_server_wait_when_it_says_so(server: Server, pauses: list[float]):
+def test_retry_after_applies_to_all_downloads_from_the_server(server: Server, pauses: list[float]):
     server.answers["/busy"] = answer(b"", "Retry-After: 40", status="429 Too Many")
     server.answers["/a"] = answer(b"there")
     downloading = Downloads(pause=pauses.append)
@@ -258,11 +258,11 @@ def test_all_who_ask_a_server_wait_when_it_says_so(server: Server, pauses: list[
     assert 30 < pauses[0] <= 40
 
 
-def test_a_server_that_wants_hours_is_left_to_the_next_run(server: Server, pauses: list[float]):
+def test_a_server_that_asks_for_hours_is_left_to_the_next_run(server: Server, pauses: list[float]):
     server.answers["/a"] = answer(b"", "Retry-After: 7200", status="429 Too Many")
     with pytest.raises(NotDownloaded, match=r"asks to wait 7,200 s"):
         Downloads(pause=pauses.append).get(at(server, "/a"), most_bytes=100)
-    assert (asked(server), pauses) == ({"/a": 1}, [])
+    assert (request_counts(server), pauses) == ({"/a": 1}, [])
 
 
 def test_retry_after_may_be_a_date():
@@ -271,13 +271,13 @@ def test_retry_after_may_be_a_date():
     assert downloads._seconds("soon") is downloads._seconds("") is None
 
 
-def test_an_answer_that_breaks_off_is_asked_for_again(server: Server):
+def test_a_truncated_response_is_retried(server: Server):
     whole = answer(PICTURES["red"])
     in_turn(server, "/a", whole[:-50], b"", whole)
     assert get(at(server, "/a")) == PICTURES["red"]
 
 
-def test_a_server_that_dawdles_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch):
+def test_a_download_that_is_too_slow_fails(server: Server, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(downloads, "SECONDS", 0.1)
     server.answers["/a"] = server.slowly(b"x", b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
     with pytest.raises(NotDownloaded, match="not answer in time"):
@@ -285,7 +285,7 @@ def test_a_server_that_dawdles_is_given_up(server: Server, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("announced", [True, False])
-def test_what_is_too_large_is_not_read_to_its_end(server: Server, announced: bool):
+def test_a_download_that_is_too_large_is_aborted(server: Server, announced: bool):
     if announced:
         server.answers["/a"] = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n"
     else:
@@ -294,7 +294,7 @@ def test_what_is_too_large_is_not_read_to_its_end(server: Server, announced: boo
         get(at(server, "/a"))
 
 
-def test_redirects_are_followed_a_few_times(server: Server):
+def test_redirects_are_followed_up_to_a_limit(server: Server):
     server.answers["/a"] = leading_to("/red.jpg")
     server.answers["/loop"] = leading_to("/loop")
     assert get(at(server, "/a")) == PICTURES["red"]
@@ -302,13 +302,13 @@ def test_redirects_are_followed_a_few_times(server: Server):
         get(at(server, "/loop"))
 
 
-def test_a_page_is_no_picture(server: Server):
+def test_an_html_page_is_not_accepted_as_a_picture(server: Server):
     server.answers["/a"] = answer(b"<html>", kind="text/html; charset=utf-8")
     with pytest.raises(NotDownloaded, match="sends a page"):
         get(at(server, "/a"))
 
 
-def test_private_addresses_are_asked_only_if_the_operator_says_so(web: Web, server: Server):
+def test_private_addresses_are_refused_unless_the_setting_allows_them(web: Web, server: Server):
     private = web.server({"/a": answer(b"secret")}, host=PRIVATE)
     server.answers["/leads-inside"] = leading_to(at(private, "/a", PRIVATE))
     web.names["mixed.test"] = [PUBLIC, PRIVATE]
@@ -323,18 +323,18 @@ def test_private_addresses_are_asked_only_if_the_operator_says_so(web: Web, serv
     "address",
     ["", "file:///etc/passwd", "ftp://a.test/x", "//a.test/x", "http://", "http://a b/", "http://u:p@a.test/", "x\0y"],
 )
-def test_what_is_no_address_of_the_web_is_refused(web: Web, address: str):
+def test_an_invalid_web_address_is_refused(web: Web, address: str):
     with pytest.raises(NotDownloaded):
         get(address)
 
 
-def test_a_name_that_is_not_known_is_told(web: Web):
+def test_an_unknown_host_is_reported(web: Web):
     web.names["gone.test"] = []
     with pytest.raises(NotDownloaded, match=r"gone\.test"):
         get("http://gone.test/a.jpg")
 
 
-def test_many_downloads_ask_one_host_for_a_few_at_a_time(server: Server):
+def test_few_downloads_from_one_host_run_at_the_same_time(server: Server):
     lock, now, most = threading.Lock(), 0, 0
     enough = threading.Event()
 
@@ -358,7 +358,7 @@ def test_many_downloads_ask_one_host_for_a_few_at_a_time(server: Server):
     assert most == downloads.AT_ONCE
 
 
-def test_what_can_not_be_downloaded_is_unavailable(server: Server):
+def test_an_item_that_can_not_be_downloaded_is_unavailable(server: Server):
     server.answers["/gone.jpg"] = answer(status="410 Gone")
     (item,) = open_source([at(server, "/gone.jpg")])
     with pytest.raises(Unavailable, match="error 410"):
@@ -366,7 +366,7 @@ def test_what_can_not_be_downloaded_is_unavailable(server: Server):
     assert fetching.NotDownloaded is NotDownloaded
 
 
-# A server that wants to be left alone
+# Servers that ask to wait
 
 
 def many(server: Server, count: int, path: str = "/{}.jpg", host: str = PUBLIC) -> str:
@@ -375,7 +375,7 @@ def many(server: Server, count: int, path: str = "/{}.jpg", host: str = PUBLIC) 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("status", ["429 Too Many", "503 Busy"])
-def test_a_server_that_says_in_an_hour_halts_no_other_and_is_met_again_by_the_next_run(
+def test_a_server_that_asks_for_an_hour_delays_no_other_and_is_retried_by_the_next_run(
     web: Web, server: Server, tmp_path: Path, status: str
 ):
     busy = web.server()
@@ -400,7 +400,7 @@ def test_a_server_that_says_in_an_hour_halts_no_other_and_is_met_again_by_the_ne
     assert len(busy.requests) == 40
 
 
-def test_after_the_time_that_it_asked_for_a_server_is_asked_again(
+def test_a_server_is_asked_again_after_the_requested_time(
     server: Server, pauses: list[float], monkeypatch: pytest.MonkeyPatch
 ):
     in_turn(server, "/a", answer(b"", "Retry-After: 3600", status="429 Too Many"), answer(b"there"))
@@ -411,10 +411,10 @@ def test_after_the_time_that_it_asked_for_a_server_is_asked_again(
     now = time.monotonic
     monkeypatch.setattr(downloads.time, "monotonic", lambda: now() + 3601)
     assert downloading.get(at(server, "/a"), most_bytes=100) == b"there"
-    assert (asked(server), pauses) == ({"/a": 2}, [])
+    assert (request_counts(server), pauses) == ({"/a": 2}, [])
 
 
-def test_those_who_wait_for_their_turn_do_not_ask_a_server_that_has_said_no_meanwhile(server: Server):
+def test_queued_downloads_do_not_ask_a_server_that_has_refused(server: Server):
     everybody_waits = threading.Event()
 
     def refuses(connection: object) -> None:
@@ -436,7 +436,7 @@ def test_those_who_wait_for_their_turn_do_not_ask_a_server_that_has_said_no_mean
     assert len(server.requests) <= downloads.AT_ONCE
 
 
-def test_a_server_that_is_away_is_given_up_for_the_rest_of_the_run(web: Web, server: Server, pauses: list[float]):
+def test_an_unreachable_server_is_skipped_for_the_rest_of_the_run(web: Web, server: Server, pauses: list[float]):
     web.names["gone.test"] = []
     downloading = Downloads(pause=pauses.append)
     for number in range(20):
@@ -449,9 +449,7 @@ def test_a_server_that_is_away_is_given_up_for_the_rest_of_the_run(web: Web, ser
 
 
 @pytest.mark.parametrize("status", ["404 Not Found", "500 Oops"])
-def test_addresses_that_lead_to_nothing_are_no_reason_to_leave_a_server(
-    server: Server, pauses: list[float], status: str
-):
+def test_error_responses_do_not_make_a_server_count_as_unreachable(server: Server, pauses: list[float], status: str):
     server.answers["/gone"] = answer(status=status)
     downloading = Downloads(pause=pauses.append)
     for _ in range(2 * downloads.MOST_FAILURES):
@@ -460,7 +458,7 @@ def test_addresses_that_lead_to_nothing_are_no_reason_to_leave_a_server(
     assert downloading.get(at(server, "/red.jpg"), most_bytes=100_000) == PICTURES["red"]
 
 
-def test_a_picture_for_which_there_is_no_memory_is_unavailable(server: Server, monkeypatch: pytest.MonkeyPatch):
+def test_out_of_memory_makes_an_item_unavailable(server: Server, monkeypatch: pytest.MonkeyPatch):
     def no_memory(*arguments: object, **options: object) -> bytes:
         raise MemoryError
 
@@ -470,7 +468,7 @@ def test_a_picture_for_which_there_is_no_memory_is_unavailable(server: Server, m
         item.read()
 
 
-# What is malformed
+# Malformed input
 
 MALFORMED = [
     "http://[::1",
@@ -508,7 +506,7 @@ MALFORMED = [
 @pytest.mark.django_db
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
 @pytest.mark.parametrize("width", [0, 1600])
-def test_malformed_addresses_fail_by_name_and_everything_else_is_added(
+def test_malformed_addresses_fail_by_name_and_the_others_are_added(
     tmp_path: Path, server: Server, kind: str, width: int, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setitem(Downloads.__init__.__kwdefaults__, "pause", lambda seconds: pytest.fail("tried again"))
@@ -539,14 +537,14 @@ def test_whatever_is_written_for_an_address_is_downloaded_or_refused(text: str, 
 
 
 @pytest.mark.parametrize("location", ["http://[::1", "http://a b/", "http://x:99999/", "//", "http://\xff\xfe/"])
-def test_an_address_that_leads_on_to_a_malformed_one_fails(web: Web, location: str):
+def test_a_redirect_to_a_malformed_address_fails(web: Web, location: str):
     server = web.server({"/a.jpg": leading_to(location)})
     with pytest.raises(NotDownloaded):
         Downloads(pause=lambda seconds: None).get(at(server, "/a.jpg"), most_bytes=1000)
 
 
 @pytest.mark.parametrize("said", ["soon", "Mon, 01 Jan 0001 00:00:00 +2359", "Thu, 99 Foo", "\xb2", "9" * 400, "-1"])
-def test_whatever_a_server_says_of_waiting_is_no_crash(web: Web, said: str):
+def test_an_invalid_retry_after_is_ignored(web: Web, said: str):
     server = web.server({"/a.jpg": answer(b"", f"Retry-After: {said}", status="503 Busy")})
     with pytest.raises(NotDownloaded):
         Downloads(pause=lambda seconds: None).get(at(server, "/a.jpg"), most_bytes=1000)
@@ -571,7 +569,7 @@ def test_whatever_a_server_says_of_waiting_is_no_crash(web: Web, said: str):
     ],
 )
 @pytest.mark.django_db
-def test_a_malformed_row_is_told_and_the_others_are_read(tmp_path: Path, server: Server, name: str, bad: bytes):
+def test_a_malformed_row_is_reported_and_the_others_are_read(tmp_path: Path, server: Server, name: str, bad: bytes):
     good = [at(server, f"/{colour}.jpg") for colour in ("red", "blue")]
     rows = [json.dumps({"url": one, "title": "여름"}) if name == "m.jsonl" else f"{one},여름" for one in good]
     head = b"" if name == "m.jsonl" else b"url,title\n"
@@ -585,7 +583,7 @@ def test_a_malformed_row_is_told_and_the_others_are_read(tmp_path: Path, server:
     assert len(report.failed + found.problems) == 1
 
 
-def test_bytes_that_are_no_text_cost_no_other_row_and_are_told(tmp_path: Path, server: Server):
+def test_undecodable_bytes_affect_no_other_row_and_are_reported(tmp_path: Path, server: Server):
     rows = [f"{at(server, '/red.jpg')},여름", f"{at(server, '/blue.jpg')},바다"]
     data = "\n".join(["url,title", *rows]).encode().replace("름".encode(), "름".encode()[:2])
     (tmp_path / "m.csv").write_bytes(data)

@@ -1,4 +1,4 @@
-"""`s3://bucket/prefix`: pictures of any bucket, copied, or searched where they are."""
+"""`s3://bucket/prefix`: pictures of any bucket, copied, or left in place."""
 
 import os
 import threading
@@ -67,8 +67,8 @@ def running_moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
     server.kill()
 
 
-def asked_of(client: Any, wanted: str, work: Callable[[], Any]) -> list[dict[str, Any]]:
-    """What is asked of the operation `wanted` of others' buckets during `work`."""
+def calls_of(client: Any, wanted: str, work: Callable[[], Any]) -> list[dict[str, Any]]:
+    """The parameters of the calls of `wanted` on other buckets during `work`."""
     asked: list[dict[str, Any]] = []
 
     def note(params: dict[str, Any], **_: Any) -> None:
@@ -85,7 +85,7 @@ def asked_of(client: Any, wanted: str, work: Callable[[], Any]) -> list[dict[str
 
 @pytest.fixture
 def others(running_moto: Moto, settings: Any) -> Iterator[Any]:
-    """A bucket of somebody else beside ours; the client looks at it by a door of its own."""
+    """A bucket of another owner besides ours, with a client of its own."""
     running_moto.empty()
     client = running_moto.client()
     for key, data in OBJECTS.items():
@@ -123,17 +123,17 @@ def all_of(client: Any) -> set[str]:
         ("no-suffix", ["no-suffix"]),
     ],
 )
-def test_a_prefix_means_what_a_folder_does(others: Any, prefix: str, expected: list[str]):
+def test_a_prefix_works_like_a_folder(others: Any, prefix: str, expected: list[str]):
     assert keys(f"s3://{OTHER}/{prefix}") == expected
 
 
-def test_more_objects_than_one_answer_lists_are_offered(others: Any):
+def test_listings_of_several_pages_are_complete(others: Any):
     for number in range(LISTED_AT_ONCE + 5):
         others.put_object(Bucket=OTHER, Key=f"many/{number:04}.jpg", Body=b"x")
     assert len(keys(f"s3://{OTHER}/many")) == LISTED_AT_ONCE + 5
 
 
-def test_an_item_can_be_told_without_reading_and_changes_its_version_with_its_bytes(others: Any):
+def test_an_item_is_identified_without_reading_and_its_version_changes_with_its_bytes(others: Any):
     (first,) = open_source([f"s3://{OTHER}/photos/red.jpg"])
     assert (first.address, first.original_location) == (f"s3://{OTHER}/photos/red.jpg", "")
     others.put_object(Bucket=OTHER, Key="photos/red.jpg", Body=BLUE)
@@ -151,7 +151,7 @@ def test_an_item_can_be_told_without_reading_and_changes_its_version_with_its_by
         ("s3://", "can't be listed"),
     ],
 )
-def test_what_is_not_there_is_told(others: Any, place: str, reason: str):
+def test_a_missing_bucket_object_or_prefix_is_reported(others: Any, place: str, reason: str):
     source = open_source([place])
     assert list(source) == []
     (problem,) = source.problems
@@ -159,7 +159,7 @@ def test_what_is_not_there_is_told(others: Any, place: str, reason: str):
     assert reason in problem[1]
 
 
-def test_a_server_that_is_away_is_told(settings: Any, others: Any, running_moto: Moto):
+def test_an_unavailable_server_is_reported(settings: Any, others: Any, running_moto: Moto):
     source = open_source([f"s3://{OTHER}/photos"])
     items = list(source)
     others.delete_object(Bucket=OTHER, Key="photos/red.jpg")
@@ -174,7 +174,7 @@ def test_a_server_that_is_away_is_told(settings: Any, others: Any, running_moto:
 
 
 @pytest.mark.django_db
-def test_copied_pictures_are_ours(others: Any):
+def test_copied_pictures_are_stored_in_our_bucket(others: Any):
     report = ingest(open_source([f"s3://{OTHER}/photos"]))
     assert (report.added, report.failed) == (2, [])
     others.delete_object(Bucket=OTHER, Key="photos/red.jpg")
@@ -195,7 +195,7 @@ def test_known_objects_are_not_downloaded_again(others: Any):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_in_place_only_renditions_are_ours_and_everything_that_reads_an_original_works(
+def test_in_place_only_renditions_are_stored_and_the_original_can_be_used(
     others: Any, running_moto: Moto, client: Client
 ):
     assert in_place(f"s3://{OTHER}/photos").added == 2
@@ -211,14 +211,14 @@ def test_in_place_only_renditions_are_ours_and_everything_that_reads_an_original
 
 
 @pytest.mark.django_db
-def test_in_place_works_with_our_own_pictures_in_files(others: Any, settings: Any):
+def test_in_place_works_with_local_storage(others: Any, settings: Any):
     settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": "search.objects.storage.LocalStorage"}}
     assert in_place(f"s3://{OTHER}/photos/red.jpg").added == 1
     assert storage.read_original(Image.objects.get()) == RED
 
 
 @pytest.mark.django_db(transaction=True)
-def test_deleting_an_image_leaves_the_object_of_others(others: Any, running_moto: Moto):
+def test_deleting_an_image_keeps_the_object_in_the_other_bucket(others: Any, running_moto: Moto):
     in_place(f"s3://{OTHER}/photos")
     Image.objects.all().delete()
     assert running_moto.stored() == []
@@ -226,7 +226,7 @@ def test_deleting_an_image_leaves_the_object_of_others(others: Any, running_moto
 
 
 @pytest.mark.django_db
-def test_an_original_that_went_away_is_a_missing_one(others: Any, client: Client):
+def test_a_deleted_original_is_missing(others: Any, client: Client):
     in_place(f"s3://{OTHER}/photos/red.jpg")
     image = Image.objects.get()
     others.delete_object(Bucket=OTHER, Key="photos/red.jpg")
@@ -237,7 +237,7 @@ def test_an_original_that_went_away_is_a_missing_one(others: Any, client: Client
 
 
 @pytest.mark.django_db
-def test_an_original_that_was_exchanged_is_not_shown_as_this_picture(others: Any, client: Client):
+def test_a_replaced_original_is_not_shown_as_this_picture(others: Any, client: Client):
     in_place(f"s3://{OTHER}/photos/red.jpg")
     image = Image.objects.get()
     others.put_object(Bucket=OTHER, Key="photos/red.jpg", Body=BLUE)
@@ -247,7 +247,7 @@ def test_an_original_that_was_exchanged_is_not_shown_as_this_picture(others: Any
 
 
 @pytest.mark.django_db
-def test_a_server_that_is_away_makes_originals_in_place_unavailable(others: Any, settings: Any, running_moto: Moto):
+def test_an_unavailable_server_makes_originals_in_place_unavailable(others: Any, settings: Any, running_moto: Moto):
     in_place(f"s3://{OTHER}/photos/red.jpg")
     use_s3(settings, running_moto, AWS_S3_ENDPOINT_URL="http://127.0.0.1:9")
     with pytest.raises(StorageUnavailable):
@@ -255,7 +255,7 @@ def test_a_server_that_is_away_makes_originals_in_place_unavailable(others: Any,
 
 
 @pytest.mark.django_db
-def test_a_copy_that_is_ours_stays_when_the_same_picture_is_met_in_place(others: Any):
+def test_our_copy_is_kept_if_the_same_picture_is_found_in_place(others: Any):
     image = add_picture(RED, Details(), None).image
     report = in_place(f"s3://{OTHER}/photos/red.jpg")
     assert (report.added, report.known) == (0, 1)
@@ -266,19 +266,19 @@ def test_a_copy_that_is_ours_stays_when_the_same_picture_is_met_in_place(others:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("folder", ["", "a-folder"])
-def test_our_own_objects_are_no_pictures_to_add(others: Any, settings: Any, running_moto: Moto, folder: str):
+def test_our_own_objects_are_not_ingested(others: Any, settings: Any, running_moto: Moto, folder: str):
     use_s3(settings, running_moto, AWS_LOCATION=folder)
     add_picture(RED, Details(), None)
     others.put_object(Bucket=BUCKET, Key="more/blue.jpg", Body=BLUE)
     assert [item.name for item in open_source([f"s3://{BUCKET}"])] == [f"s3://{BUCKET}/more/blue.jpg"]
 
 
-def test_a_location_is_written_and_read_alike():
+def test_a_location_round_trips():
     assert other_buckets.split(other_buckets.location("bucket", "a/b c.jpg")) == ("bucket", "a/b c.jpg")
 
 
 @pytest.mark.django_db
-def test_the_command_adds_in_place(others: Any):
+def test_the_command_ingests_in_place(others: Any):
     out = StringIO()
     call_command("ingest", f"s3://{OTHER}/photos", "--in-place", stdout=out)
     assert out.getvalue().startswith("2 added")
@@ -288,12 +288,12 @@ def test_the_command_adds_in_place(others: Any):
     }
 
 
-def test_the_command_refuses_to_leave_files_in_place():
+def test_the_command_refuses_in_place_for_files():
     with pytest.raises(CommandError, match="s3:// alone"):
         call_command("ingest", ".", "--in-place")
 
 
-# What is said by names and first bytes, and by a table
+# Names, first bytes, and tables
 
 
 def make_public(others: Any, *objects: str) -> None:
@@ -306,7 +306,7 @@ def put(others: Any, **contents: bytes) -> None:
         others.put_object(Bucket=OTHER, Key=key, Body=data)
 
 
-def test_what_names_do_not_tell_is_told_by_the_first_bytes_and_the_rest_is_counted(others: Any):
+def test_objects_without_a_suffix_are_recognised_by_first_bytes_and_others_counted(others: Any):
     put(others, **{"in/blob": RED, "in/photo.dat": BLUE, "in/notes": b"notes", "in/a.mov": b"film", "in/empty": b""})
     source = open_source([f"s3://{OTHER}/in"])
     assert {item.name: item.read() for item in source} == {
@@ -316,7 +316,7 @@ def test_what_names_do_not_tell_is_told_by_the_first_bytes_and_the_rest_is_count
     assert source.findings.not_read == {"without a suffix": 2, ".mov": 1}
 
 
-def test_what_is_put_aside_or_excluded_is_left_alone(others: Any):
+def test_recycle_bins_and_excluded_objects_are_skipped(others: Any):
     aside = ["#recycle/x.jpg", "$RECYCLE.BIN/x.jpg", "L.photoslibrary/resources/x.jpg", "wa/.nomedia", "wa/x.jpg"]
     put(others, **{f"in/{key}": RED for key in [*aside, "a.jpg", "b.png", "sub/c.jpg", "sub/C.CR2"]})
     put(others, **{"in/sub/c.cr2": RED})
@@ -335,7 +335,7 @@ def test_what_is_put_aside_or_excluded_is_left_alone(others: Any):
     assert "--include-hidden" in source.problems[0][1]
 
 
-def test_a_table_reaches_into_buckets(others: Any, tmp_path: Path):
+def test_a_table_may_refer_to_objects_of_buckets(others: Any, tmp_path: Path):
     (tmp_path / "m.csv").write_text(
         f"path,title\ns3://{OTHER}/photos/red.jpg,Red\ndeep/blue.JPG,Blue\ngone.jpg,Gone\n"
     )
@@ -345,7 +345,7 @@ def test_a_table_reaches_into_buckets(others: Any, tmp_path: Path):
     assert metadata.missing == ["gone.jpg"]
 
 
-def test_an_object_that_is_too_large_is_told_by_its_size_and_not_read(others: Any, settings: Any):
+def test_an_object_that_is_too_large_is_reported_and_not_read(others: Any, settings: Any):
     settings.INGEST_MAX_MB = 1
     put(others, **{"photos/huge.jpg": bytes(1_500_000)})
     huge = next(item for item in open_source([f"s3://{OTHER}/photos"]) if item.name.endswith("huge.jpg"))
@@ -354,7 +354,7 @@ def test_an_object_that_is_too_large_is_told_by_its_size_and_not_read(others: An
         huge.read()
 
 
-def test_an_object_that_has_grown_since_it_was_listed_is_not_read(others: Any, settings: Any):
+def test_an_object_that_has_grown_since_the_listing_is_not_read(others: Any, settings: Any):
     settings.INGEST_MAX_MB = 1
     (item,) = open_source([f"s3://{OTHER}/photos/red.jpg"])
     put(others, **{"photos/red.jpg": bytes(1_500_000)})
@@ -363,7 +363,7 @@ def test_an_object_that_has_grown_since_it_was_listed_is_not_read(others: Any, s
 
 
 @pytest.mark.django_db
-def test_an_original_that_was_exchanged_for_a_giant_is_not_read(others: Any, monkeypatch: pytest.MonkeyPatch):
+def test_an_original_replaced_by_a_huge_object_is_not_read(others: Any, monkeypatch: pytest.MonkeyPatch):
     in_place(f"s3://{OTHER}/photos/red.jpg")
     put(others, **{"photos/red.jpg": bytes(1_500_000)})
     monkeypatch.setattr("botocore.response.StreamingBody.read", None)
@@ -371,25 +371,25 @@ def test_an_original_that_was_exchanged_for_a_giant_is_not_read(others: Any, mon
         storage.read_original(Image.objects.get())
 
 
-# How a bucket is reached
+# Connection to a bucket
 
 
-class Sent(list[Any]):
-    """The requests that went to a bucket."""
+class SentRequests(list[Any]):
+    """The requests sent to a bucket."""
 
     def headers(self, name: str) -> set[str | None]:
         return {request.headers.get(name) for request in self}
 
 
-def sent_to(bucket: str) -> Sent:
-    sent = Sent()
+def sent_to(bucket: str) -> SentRequests:
+    sent = SentRequests()
     other_buckets.client(bucket).meta.events.register("before-send.s3", lambda request, **more: sent.append(request))
     return sent
 
 
 @pytest.fixture
 def no_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Nobody has keys, in whatever place boto3 looks for them."""
+    """No keys are configured, wherever boto3 looks for them."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -398,7 +398,7 @@ def no_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     other_buckets._client.cache_clear()
 
 
-def test_a_session_token_goes_with_the_keys(others: Any, settings: Any, running_moto: Moto):
+def test_the_session_token_is_sent_with_the_keys(others: Any, settings: Any, running_moto: Moto):
     use_s3(settings, running_moto, AWS_SESSION_TOKEN="the-token")
     sent = sent_to(OTHER)
     (item,) = open_source([f"s3://{OTHER}/photos/red.jpg"])
@@ -416,33 +416,33 @@ def test_a_public_bucket_needs_no_keys(others: Any, settings: Any, running_moto:
     assert sent.headers("Authorization") == {None}
 
 
-def test_one_that_is_not_public_says_that_it_was_asked_without_keys(others: Any, settings: Any, no_keys: None):
+def test_an_access_error_without_keys_says_so(others: Any, settings: Any, no_keys: None):
     denied = ClientError({"Error": {"Code": "AccessDenied", "Message": "No."}}, "ListObjectsV2")
     assert s3.reason_of(denied, OTHER) == "The object storage denies access."
     settings.S3_SOURCES = {OTHER: {"anonymous": True}}
     assert "without keys" in s3.reason_of(denied, OTHER)
 
 
-def test_half_a_pair_of_keys_is_told(others: Any, settings: Any, running_moto: Moto, no_keys: None):
+def test_an_incomplete_pair_of_keys_is_reported(others: Any, settings: Any, running_moto: Moto, no_keys: None):
     use_s3(settings, running_moto)
-    # Settings refuse it; so may what boto3 finds by itself.
+    # The settings refuse it; boto3's own configuration may still be incomplete.
     settings.S3_CONNECTION = {**settings.S3_CONNECTION, "secret_key": None}
     source = open_source([f"s3://{OTHER}/photos"])
     assert list(source) == []
     assert "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in source.problems[0][1]
 
 
-def test_whose_reader_pays_says_so_with_each_request(others: Any, settings: Any):
+def test_requester_pays_is_sent_with_each_request(others: Any, settings: Any):
     settings.S3_SOURCES = {OTHER: {"requester_pays": True}}
     sent = sent_to(OTHER)
     put(others, **{"photos/unknown": RED})
     assert len([item.read() for item in open_source([f"s3://{OTHER}/photos"])]) == 3
-    assert len(sent) == 5  # the list, the beginning of what may be a picture, and the pictures
+    assert len(sent) == 5  # the listing, the first bytes of a possible picture, and the pictures
     assert {str(one) for one in sent.headers("X-Amz-Request-Payer")} <= {"requester", "b'requester'"}
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_source_may_have_a_server_of_its_own_which_is_asked_for_originals_in_place_too(
+def test_a_source_may_have_its_own_server_also_for_originals_in_place(
     others: Any, settings: Any, running_moto: Moto, client: Client
 ):
     settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": "search.objects.storage.LocalStorage"}}
@@ -456,7 +456,7 @@ def test_a_source_may_have_a_server_of_its_own_which_is_asked_for_originals_in_p
     assert client.get(f"/images/{image.id}/download").status_code == 200
     Image.objects.update(embedding_model="an older model")
     assert reembed().added == 2
-    # Our own keys are nobody else's.
+    # Our keys are not sent to other servers.
     assert sent.headers("Authorization") == {None}
 
     settings.S3_SOURCES[OTHER].update(access_key="theirs", secret_key="secret", region="eu-north-9")
@@ -495,7 +495,7 @@ def test_a_source_may_have_a_server_of_its_own_which_is_asked_for_originals_in_p
         ),
     ],
 )
-def test_buckets_are_named_in_the_host_or_in_the_path(
+def test_the_bucket_is_named_in_the_host_or_in_the_path(
     settings: Any, environment: dict[str, str], source: dict[str, Any], start: str
 ):
     made = configured(**{"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", **environment})
@@ -507,7 +507,7 @@ def test_buckets_are_named_in_the_host_or_in_the_path(
     assert address.partition("?")[0] == start
 
 
-def test_addresses_are_signed_with_the_session_token_of_the_moment(settings: Any, running_moto: Moto):
+def test_addresses_are_signed_with_the_current_session_token(settings: Any, running_moto: Moto):
     addresses = []
     for token in ("the-token", "the-next-token"):
         use_s3(settings, running_moto, AWS_SESSION_TOKEN=token)
@@ -516,7 +516,7 @@ def test_addresses_are_signed_with_the_session_token_of_the_moment(settings: Any
         assert f"X-Amz-Security-Token={token}&" in address
 
 
-# Buckets that refuse
+# Unavailable buckets
 
 
 FORBIDDEN = b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
@@ -524,11 +524,9 @@ COLOURS = ("navy", "olive", "teal")
 
 
 @pytest.fixture
-def refusing(others: Any, running_moto: Moto, settings: Any) -> Iterator[dict[str, str]]:
-    """Pending pictures in buckets that were gone, closed, silent and put into an archive since, and one of ours.
-
-    Returns what is said of each, by its id.
-    """
+def unavailable(others: Any, running_moto: Moto, settings: Any) -> Iterator[dict[str, str]]:
+    """Pending pictures in buckets that are now deleted, closed, unreachable or archived, and one of ours. Returns the
+    expected reason of each, by its id."""
     reasons = {
         "gone": "There is no such bucket.",
         "closed": "The object storage denies access.",
@@ -562,8 +560,8 @@ def refusing(others: Any, running_moto: Moto, settings: Any) -> Iterator[dict[st
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("command", ["embed_pending", "reembed"])
-def test_buckets_that_refuse_are_their_pictures_failures_and_all_others_get_vectors(
-    refusing: dict[str, str], command: str, monkeypatch: pytest.MonkeyPatch
+def test_pictures_of_unavailable_buckets_fail_and_all_others_get_vectors(
+    unavailable: dict[str, str], command: str, monkeypatch: pytest.MonkeyPatch
 ):
     asked: Counter[str] = Counter()
     read = other_buckets.read
@@ -577,15 +575,17 @@ def test_buckets_that_refuse_are_their_pictures_failures_and_all_others_get_vect
     assert Image.objects.exclude(embedding_model="").count() == len(COLOURS)
     assert f"{len(COLOURS)} embedded" in out.getvalue()
     assert "5 failed" in out.getvalue()
-    told = dict(line.partition(": ")[::2] for line in complaints.getvalue().splitlines() if line[:36] in refusing)
-    assert set(told) == set(refusing)
-    assert [image_id for image_id, reason in refusing.items() if reason not in told[image_id]] == []
+    reported = dict(
+        line.partition(": ")[::2] for line in complaints.getvalue().splitlines() if line[:36] in unavailable
+    )
+    assert set(reported) == set(unavailable)
+    assert [image_id for image_id, reason in unavailable.items() if reason not in reported[image_id]] == []
     assert set(asked.values()) == {1}
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_bucket_that_answers_again_is_asked_again_by_a_worker_that_watches(
-    refusing: dict[str, str], settings: Any, others: Any, monkeypatch: pytest.MonkeyPatch
+def test_a_watching_worker_retries_a_bucket_that_is_available_again(
+    unavailable: dict[str, str], settings: Any, others: Any, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(worker_module, "RETRY_UNREACHABLE", 0.0)
     monkeypatch.setattr(worker_module, "POLL_SECONDS", 0.001)
@@ -600,11 +600,11 @@ def test_a_bucket_that_answers_again_is_asked_again_by_a_worker_that_watches(
         elif worker.report.added > len(COLOURS):
             stop.set()
 
-    progress = {"told": 0}
+    progress = {"reported": 0}
 
     def give_up(report: Report) -> None:
-        progress["told"] += 1
-        if report.added > len(COLOURS) or progress["told"] > 500:
+        progress["reported"] += 1
+        if report.added > len(COLOURS) or progress["reported"] > 500:
             stop.set()
 
     worker = Worker(Pending(), stop=stop, progress=give_up)
@@ -617,7 +617,7 @@ def test_a_bucket_that_answers_again_is_asked_again_by_a_worker_that_watches(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_a_bucket_that_does_not_answer_a_few_are_asked_for(
+def test_only_a_few_objects_of_an_unavailable_bucket_are_requested(
     others: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
 ):
     for number in range(30):
@@ -636,9 +636,7 @@ def test_of_a_bucket_that_does_not_answer_a_few_are_asked_for(
 
 
 @pytest.mark.django_db
-def test_an_ingestion_does_not_end_where_a_known_picture_stayed_in_a_bucket_that_does_not_answer(
-    others: Any, settings: Any
-):
+def test_an_ingestion_continues_if_the_bucket_of_a_known_picture_is_unavailable(others: Any, settings: Any):
     in_place(f"s3://{OTHER}/photos/red.jpg")
     settings.S3_SOURCES = {OTHER: {"endpoint": "http://127.0.0.1:9"}}
     others.create_bucket(Bucket="second")
@@ -649,7 +647,7 @@ def test_an_ingestion_does_not_end_where_a_known_picture_stayed_in_a_bucket_that
 
 
 @pytest.mark.django_db
-def test_reconcile_tells_of_a_bucket_that_does_not_answer_and_goes_on(others: Any, settings: Any, capsys: Any):
+def test_reconcile_reports_an_unavailable_bucket_and_continues(others: Any, settings: Any, capsys: Any):
     in_place(f"s3://{OTHER}/photos/red.jpg")
     lost = add_picture(BLUE, Details(), None).image
     storage.delete([storage.original_key(lost.id)])
@@ -664,7 +662,7 @@ def test_reconcile_tells_of_a_bucket_that_does_not_answer_and_goes_on(others: An
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_download_of_many_leaves_out_what_a_bucket_refuses(refusing: dict[str, str]):
+def test_a_zip_download_leaves_out_pictures_of_unavailable_buckets(unavailable: dict[str, str]):
     images = list(Image.objects.order_by("original_location").reverse())
     archive = zipfile.ZipFile(BytesIO(b"".join(zipped(images, {}, lambda image: ""))))
     assert len(archive.namelist()) == 1 + len(COLOURS)
@@ -672,7 +670,7 @@ def test_a_download_of_many_leaves_out_what_a_bucket_refuses(refusing: dict[str,
 
 
 @pytest.mark.django_db
-def test_what_lies_beside_a_picture_in_a_bucket_is_read_and_counts_as_read(others: Any):
+def test_sidecars_in_a_bucket_are_read_and_not_counted_as_skipped(others: Any):
     others.put_object(Bucket=OTHER, Key="trip/red.jpg", Body=RED)
     others.put_object(Bucket=OTHER, Key="trip/red.jpg.json", Body=takeout(description="By the sea"))
     listed = open_source([f"s3://{OTHER}/trip"], Choices(in_place=True))
@@ -683,7 +681,7 @@ def test_what_lies_beside_a_picture_in_a_bucket_is_read_and_counts_as_read(other
 
 
 @pytest.mark.parametrize("is_cut", [False, True])
-def test_a_folder_of_a_bucket_is_listed_anew_where_a_page_of_the_list_divides_it_alone(others: Any, is_cut: bool):
+def test_a_folder_is_listed_again_only_if_a_page_of_the_listing_splits_it(others: Any, is_cut: bool):
     for number in range(3):
         others.put_object(Bucket=OTHER, Key=f"trips/{number}/red.jpg", Body=RED)
     others.put_object(Bucket=OTHER, Key="trips/1/red.xmp", Body=b"x")
@@ -691,7 +689,7 @@ def test_a_folder_of_a_bucket_is_listed_anew_where_a_page_of_the_list_divides_it
         for number in range(LISTED_AT_ONCE):
             others.put_object(Bucket=OTHER, Key=f"trips/1/{number:03}", Body=b"")
     beside: list[int] = []
-    asked = asked_of(
+    asked = calls_of(
         other_buckets.client(OTHER),
         "ListObjectsV2",
         lambda: beside.extend(len(one.sidecars()) for one in open_source([f"s3://{OTHER}/trips/"])),
@@ -702,7 +700,7 @@ def test_a_folder_of_a_bucket_is_listed_anew_where_a_page_of_the_list_divides_it
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("is_same", [True, False])
-def test_of_an_original_that_stays_in_a_bucket_the_beginning_is_read_where_it_is_the_same(others: Any, is_same: bool):
+def test_only_the_beginning_of_an_unchanged_original_in_place_is_read(others: Any, is_same: bool):
     data = a_photo(exif=exif_block(t272="X100V")) + bytes(400_000)
     others.put_object(Bucket=OTHER, Key="in-place/a.jpg", Body=data)
     ingest(open_source([f"s3://{OTHER}/in-place"], Choices(in_place=True)))
@@ -715,17 +713,17 @@ def test_of_an_original_that_stays_in_a_bucket_the_beginning_is_read_where_it_is
         with suppress(SystemExit):
             call_command("read_metadata", stdout=out, stderr=out)
 
-    asked = asked_of(other_buckets.client(OTHER), "GetObject", read_again)
+    asked = calls_of(other_buckets.client(OTHER), "GetObject", read_again)
     assert [one.get("Range") for one in asked] == (["bytes=0-262143"] if is_same else ["bytes=0-262143", None])
     assert ("1 read, 0 pending" if is_same else "has changed since") in out.getvalue()
 
 
-# Objects that change, move and go
+# Changed, moved and deleted objects
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("stays", [True, False])
-def test_an_object_that_is_rated_stays_one_picture(others: Any, stays: bool):
+def test_an_object_with_a_new_rating_stays_one_picture(others: Any, stays: bool):
     place = f"s3://{OTHER}/photos/deep"
     choices = Choices(in_place=stays)
     before, after = (a_photo(exif=exif_block(taken="2014:07:03 14:22:10", t18246=rating)) for rating in (1, 4))
@@ -742,7 +740,7 @@ def test_an_object_that_is_rated_stays_one_picture(others: Any, stays: bool):
 
 
 @pytest.mark.django_db
-def test_a_renamed_bucket_loses_nothing(others: Any):
+def test_renaming_a_bucket_loses_no_picture(others: Any):
     in_place(f"s3://{OTHER}/photos")
     others.create_bucket(Bucket="renamed")
     for key in ("photos/red.jpg", "photos/deep/blue.JPG"):
@@ -752,7 +750,7 @@ def test_a_renamed_bucket_loses_nothing(others: Any):
     assert (report.known, report.added, report.failed) == (2, 0, [])
     places = set(Image.objects.values_list("original_location", flat=True))
     assert places == {"s3://renamed/photos/red.jpg", "s3://renamed/photos/deep/blue.JPG"}
-    # Taken without --in-place they are ours.
+    # Without --in-place they are copied.
     ingest(open_source(["s3://renamed/photos"]))
     for image in Image.objects.all():
         assert (image.original_location, storage.exists(storage.original_key(image.pk))) == ("", True)
@@ -762,7 +760,7 @@ def test_a_renamed_bucket_loses_nothing(others: Any):
 
 
 @pytest.mark.django_db
-def test_objects_that_are_gone_are_pruned_and_of_a_bucket_that_can_not_be_listed_none(others: Any):
+def test_deleted_objects_are_pruned_but_none_of_a_bucket_that_can_not_be_listed(others: Any):
     place = f"s3://{OTHER}/photos"
 
     def prune(*more: str) -> str:

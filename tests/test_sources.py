@@ -1,4 +1,4 @@
-"""Which files a command line names."""
+"""The files that the arguments of `ingest` name."""
 
 import os
 import socket
@@ -16,13 +16,13 @@ def names(*patterns: object) -> list[str]:
     return [Path(item.name).name for item in open_source(map(str, patterns))]
 
 
-def test_a_folder_means_all_pictures_below_it_in_order(tmp_path: Path):
+def test_a_folder_stands_for_all_pictures_below_it_in_order(tmp_path: Path):
     for name in ("b.jpg", "a.PNG", "deep/er/c.webp", "notes.txt", ".hidden.jpg", ".git/d.jpg"):
         write_picture(tmp_path / name)
     assert names(tmp_path) == ["a.PNG", "b.jpg", "c.webp"]
 
 
-def test_a_file_that_is_named_counts_whatever_its_name(tmp_path: Path):
+def test_a_named_file_is_taken_whatever_its_suffix(tmp_path: Path):
     assert names(write_picture(tmp_path / "picture-without-suffix")) == ["picture-without-suffix"]
 
 
@@ -32,12 +32,12 @@ def test_a_glob_is_expanded(tmp_path: Path):
     assert names(f"{tmp_path}/**/*.jpg") == ["1.jpg", "2.jpg", "3.jpg"]
 
 
-def test_a_file_with_brackets_in_its_name_is_itself(tmp_path: Path):
+def test_a_file_name_with_brackets_is_not_a_glob(tmp_path: Path):
     write_picture(tmp_path / "holiday [1].jpg")
     assert names(tmp_path / "holiday [1].jpg") == ["holiday [1].jpg"]
 
 
-def test_what_is_not_there_is_told(tmp_path: Path):
+def test_a_missing_file_is_reported(tmp_path: Path):
     problems = open_source([str(tmp_path / "gone.jpg"), str(tmp_path / "*.jpg")]).problems
     assert [name for name, _ in problems] == [str(tmp_path / "gone.jpg"), str(tmp_path / "*.jpg")]
 
@@ -47,7 +47,7 @@ def test_a_file_is_listed_once_however_often_it_is_named(tmp_path: Path):
     assert names(tmp_path, picture, tmp_path) == ["a.jpg"]
 
 
-def test_links_that_lead_in_a_circle_end(tmp_path: Path):
+def test_circular_links_end(tmp_path: Path):
     write_picture(tmp_path / "in" / "a.jpg")
     (tmp_path / "in" / "again").symlink_to(tmp_path / "in")
     (tmp_path / "in" / "self").symlink_to("self")
@@ -63,7 +63,7 @@ def test_a_link_to_a_folder_is_followed(tmp_path: Path):
     assert names(tmp_path / "in") == ["a.jpg"]
 
 
-def test_pipes_and_sockets_are_left_alone(tmp_path: Path):
+def test_pipes_and_sockets_are_skipped(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe.jpg")
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(tmp_path / "socket.jpg"))
@@ -71,20 +71,20 @@ def test_pipes_and_sockets_are_left_alone(tmp_path: Path):
     assert (list(source), source.problems) == ([], [])
 
 
-def test_a_pipe_that_is_named_is_told(tmp_path: Path):
+def test_a_named_pipe_given_as_an_argument_is_reported(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe.jpg")
     assert open_source([str(tmp_path / "pipe.jpg")]).problems == [
         (str(tmp_path / "pipe.jpg"), "This is neither a file nor a folder.")
     ]
 
 
-def test_a_file_and_a_link_to_it_that_are_named_are_one(tmp_path: Path):
+def test_a_file_and_a_link_to_it_are_listed_once(tmp_path: Path):
     picture = write_picture(tmp_path / "a.jpg")
     (tmp_path / "b.jpg").symlink_to(picture)
     assert names(picture, tmp_path / "b.jpg") == ["a.jpg"]
 
 
-def test_a_folder_that_can_not_be_listed_is_told_and_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_an_unreadable_folder_is_reported_and_does_not_stop_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     write_picture(tmp_path / "a" / "a.jpg")
     write_picture(tmp_path / "b" / "b.jpg")
     scandir = os.scandir
@@ -113,21 +113,21 @@ def test_a_file_has_an_address_and_a_version_that_changes_with_it(tmp_path: Path
     assert changed.read() == picture.read_bytes()
 
 
-def test_a_name_that_is_no_text_has_an_address_that_the_database_takes(tmp_path: Path):
+def test_an_undecodable_name_has_an_address_that_the_database_accepts(tmp_path: Path):
     path = write_picture(tmp_path / os.fsdecode(b"caf\xe9.jpg"))
     (item,) = open_source([str(tmp_path)])
     assert item.address.encode().endswith(b"caf\\udce9.jpg")
     assert item.read() == path.read_bytes()
 
 
-def test_how_many_there_are_is_known_before_the_first_is_taken(tmp_path: Path):
+def test_the_number_of_files_is_known_before_the_first_is_read(tmp_path: Path):
     for number in range(5):
         write_picture(tmp_path / f"{number}.jpg")
     source = open_source([str(tmp_path)])
     assert (source.total, len(source)) == (5, 5)
 
 
-def test_very_many_files_are_listed_while_they_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_very_many_files_are_listed_while_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     for number in range(5):
         write_picture(tmp_path / f"{number}.jpg")
     monkeypatch.setattr(local_files, "AHEAD", 3)
@@ -141,7 +141,7 @@ def test_very_many_files_are_listed_while_they_are_taken(tmp_path: Path, monkeyp
     ("every", "limit", "expected"),
     [(2, None, ["0", "2", "4", "6"]), (1, 3, ["0", "1", "2"]), (3, 2, ["0", "3"]), (5, 9, ["0", "5"])],
 )
-def test_a_part_of_them_can_be_taken(tmp_path: Path, every: int, limit: int | None, expected: list[str]):
+def test_every_nth_file_and_a_limit_can_be_chosen(tmp_path: Path, every: int, limit: int | None, expected: list[str]):
     for number in range(7):
         write_picture(tmp_path / f"{number}.jpg")
     source = open_source([str(tmp_path)], every=every, limit=limit)
@@ -158,7 +158,7 @@ def test_details_belong_to_the_file_and_not_to_its_name(tmp_path: Path):
     assert item.details.title == "Real"
 
 
-def test_a_tree_deeper_than_python_recurses_is_walked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_tree_deeper_than_the_recursion_limit_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     write_picture(tmp_path / "z.jpg")
     monkeypatch.chdir(tmp_path)
     depth = 1100
@@ -168,12 +168,12 @@ def test_a_tree_deeper_than_python_recurses_is_walked(tmp_path: Path, monkeypatc
     try:
         assert names(tmp_path) == ["z.jpg"]
     finally:
-        for _ in range(depth):  # nor could pytest remove it
+        for _ in range(depth):  # pytest could not remove it either
             os.chdir("..")
             Path("d").rmdir()
 
 
-def test_an_archive_of_another_kind_is_told(tmp_path: Path):
+def test_an_archive_of_an_unsupported_kind_is_reported(tmp_path: Path):
     (tmp_path / "photos.rar").write_bytes(b"Rar!")
     source = open_source([str(tmp_path / "photos.rar")])
     assert (list(source), source.problems[0][1]) == ([], "Archives of this kind are not read: unpack it.")

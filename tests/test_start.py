@@ -1,4 +1,4 @@
-"""What a server loads when it starts: all that the first page needs, and nothing that few pages do."""
+"""Imports of a starting server: all that the first page needs, and nothing that only few pages need."""
 
 import os
 import subprocess
@@ -21,11 +21,11 @@ print("after the API", *(name for name in ("ninja", "boto3") if name in sys.modu
 """
 
 
-def test_the_api_and_the_clients_of_other_servers_are_imported_when_they_are_needed() -> None:
+def test_the_api_and_clients_of_other_servers_are_imported_at_first_use() -> None:
     blank = dict.fromkeys(("AWS_STORAGE_BUCKET_NAME", "AWS_S3_ENDPOINT_URL", "S3_PUBLIC_BASE_URL"), "")
-    # Not asked for anything.
+    # Variables set to empty count as not set.
     database = {"DATABASE_URL": "postgres://nobody@localhost/none", "DEBUG": "on", "SECRET_KEY": "unused"}
-    told = subprocess.run(
+    ended = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", START],
         cwd=project.BASE_DIR,
         env={**os.environ, **blank, **database, "DJANGO_SETTINGS_MODULE": "imagesearch.settings"},
@@ -33,7 +33,7 @@ def test_the_api_and_the_clients_of_other_servers_are_imported_when_they_are_nee
         text=True,
         check=True,
     )
-    assert told.stdout.splitlines() == [
+    assert ended.stdout.splitlines() == [
         "before",
         "/search results",
         "after pages",

@@ -1,4 +1,4 @@
-"""The state of things: what there is, what waits and what is wrong, each with when it was looked at."""
+"""The state page and command: counts, pending work and problems, each with the time of its last check."""
 
 import json
 import re
@@ -45,7 +45,7 @@ STATE, RUNS = "/admin/state/", "/admin/search/run/"
 
 
 @pytest.fixture(autouse=True)
-def _nothing_counted():
+def _no_searches_counted():
     search_statistics._days.clear()
 
 
@@ -53,13 +53,13 @@ def figures() -> dict[str, Any]:
     return {figure.name: figure.value for section in sections() for figure in section.figures}
 
 
-def wrong() -> dict[str, str]:
-    """What needs somebody, each with its fix."""
+def problems() -> dict[str, str]:
+    """The figures that need attention, each with its fix."""
     return {figure.name: figure.fix for section in sections() for figure in section.wrong}
 
 
 def state(*arguments: str) -> tuple[str, int]:
-    """Run the command; return what it prints, and its exit status."""
+    """Run the command; return its output and its exit status."""
     out = StringIO()
     try:
         call_command("state", *arguments, stdout=out)
@@ -68,8 +68,8 @@ def state(*arguments: str) -> tuple[str, int]:
     return out.getvalue(), 0
 
 
-def looked_at_all() -> None:
-    """As if all had been looked at just now, and nothing was wrong."""
+def checked_all() -> None:
+    """As if everything had just been checked without findings."""
     periodic_checks.look("counts")
     periodic_checks.keep("storage", {"objects": 0, "left": {}}, 0.1)
     periodic_checks.keep("outliers", {"measured": 0, "left": 0, "outliers": 0, "fence": None}, 0.1)
@@ -77,10 +77,10 @@ def looked_at_all() -> None:
     periodic_checks.keep("index", {**index, "advice": []}, 0.1)
 
 
-# What nobody has looked at
+# Missing checks
 
 
-def test_nothing_is_well_that_was_not_looked_at():
+def test_unchecked_figures_are_not_reported_as_well():
     an_image()
     assert figures()["pictures"] is None
     assert figures()["original missing"] is None
@@ -90,8 +90,8 @@ def test_nothing_is_well_that_was_not_looked_at():
     assert "NOT KNOWN, not checked lately: Pictures, " in text
 
 
-def test_a_look_of_long_ago_says_nothing_of_today():
-    looked_at_all()
+def test_a_check_of_long_ago_counts_as_missing():
+    checked_all()
     assert state()[1] == 0
     Measurement.objects.filter(name="storage").update(measured=timezone.now() - timedelta(days=4))
     text, status = state()
@@ -99,8 +99,8 @@ def test_a_look_of_long_ago_says_nothing_of_today():
     assert "NOT KNOWN, not checked lately: Files" in text
 
 
-def test_a_look_that_failed_keeps_what_was_found_before_and_says_why(monkeypatch):
-    looked_at_all()
+def test_a_failed_check_keeps_the_previous_findings_and_shows_the_error(monkeypatch):
+    checked_all()
 
     def away() -> dict[str, Any]:
         raise storage.StorageUnavailable("The bucket is away.")
@@ -112,10 +112,10 @@ def test_a_look_that_failed_keeps_what_was_found_before_and_says_why(monkeypatch
     assert (figures()["original missing"], status) == (0, 2)
 
 
-# What is counted
+# Counts
 
 
-def test_what_there_is_and_what_it_lacks_is_counted_without_the_trash():
+def test_pictures_and_missing_fields_are_counted_without_the_trash():
     an_image("A", tags=["sea"], description="The sea.", byte_size=10)
     an_image("B", hidden=True, byte_size=20)
     an_image(byte_size=30)
@@ -129,7 +129,7 @@ def test_what_there_is_and_what_it_lacks_is_counted_without_the_trash():
     assert [found[f"without_{name}"] for name in ("tags", "title", "description", "date")] == [2, 1, 3, 3]
 
 
-def test_each_number_leads_to_the_pictures_that_it_counts(as_carol: Client):
+def test_each_count_links_to_the_counted_pictures(as_carol: Client):
     an_image("A", tags=["sea"], description="The sea.")
     an_image("B", hidden=True)
     an_image("", tags=["sea"])
@@ -144,7 +144,7 @@ def test_each_number_leads_to_the_pictures_that_it_counts(as_carol: Client):
 
 
 @pytest.mark.parametrize(("seconds", "shown"), [(0.01, 2), (1, 1)])
-def test_what_has_changed_a_moment_ago_is_counted_where_that_takes_no_time(as_carol: Client, seconds, shown):
+def test_recent_changes_are_counted_at_once_if_counting_is_fast(as_carol: Client, seconds, shown):
     an_image("A")
     periodic_checks.look("counts")
     Measurement.objects.update(seconds=seconds)
@@ -152,7 +152,7 @@ def test_what_has_changed_a_moment_ago_is_counted_where_that_takes_no_time(as_ca
     assert f'<a href="/admin/search/image/">{shown}</a>' in as_carol.get(STATE).content.decode()
 
 
-def test_a_room_adds_a_number_of_its_own(monkeypatch, as_carol: Client):
+def test_a_package_can_register_its_own_count(monkeypatch, as_carol: Client):
     monkeypatch.setattr(registry, "counts", {})
     registry.count("suggestions", "Tag suggestions", lambda: 7, "admin:search_image_changelist", "lacks=tags")
     periodic_checks.look("counts")
@@ -160,7 +160,7 @@ def test_a_room_adds_a_number_of_its_own(monkeypatch, as_carol: Client):
     assert '<a href="/admin/search/image/?lacks=tags">7</a>' in as_carol.get(STATE).content.decode()
 
 
-def test_groups_that_wait_for_somebody_are_counted_and_not_pairs():
+def test_duplicate_groups_are_counted_and_not_pairs():
     first, second, third = (an_image(title) for title in "ABC")
     for one, other in ((first, second), (second, third)):
         DuplicatePair.objects.create(first=one, second=other, kind="same")
@@ -168,30 +168,30 @@ def test_groups_that_wait_for_somebody_are_counted_and_not_pairs():
     assert figures()["duplicates_same"] == 1
 
 
-def test_vectors_of_another_model_need_somebody():
+def test_vectors_of_another_model_need_attention():
     an_image("A")
     an_image("B", embedding_model="another")
     periodic_checks.look("counts")
     assert figures()["other_models"] == figures()["vectors of another"] == 1
-    assert wrong()["other_models"] == "manage.py reembed"
+    assert problems()["other_models"] == "manage.py reembed"
 
 
-def test_a_picture_that_waits_for_long_or_failed_needs_somebody():
+def test_a_picture_pending_for_long_or_failed_needs_attention():
     image = an_image("A")
     Image.objects.filter(pk=image.pk).update(embedding=None, embedding_model="")
     assert (figures()["pending"], figures()["poisoned"]) == (1, 0)
-    assert "pending" not in wrong()
+    assert "pending" not in problems()
     Image.objects.filter(pk=image.pk).update(created=timezone.now() - timedelta(hours=2))
-    assert wrong()["pending"] == "manage.py embed_pending"
+    assert problems()["pending"] == "manage.py embed_pending"
     Image.objects.filter(pk=image.pk).update(embedding_failure="It has no vector.")
     assert (figures()["pending"], figures()["poisoned"]) == (0, 1)
-    assert wrong()["poisoned"] == "manage.py embed_pending"
+    assert problems()["poisoned"] == "manage.py embed_pending"
 
 
 # Files
 
 
-def test_a_look_through_the_storage_names_the_pictures_and_mending_takes_them_off(as_carol: Client):
+def test_a_storage_check_lists_pictures_and_repairing_removes_them_from_the_list(as_carol: Client):
     whole, no_original = stored_image("red", title="Whole"), stored_image("blue", title="Lost")
     for image in (whole, no_original):
         Image.objects.filter(pk=image.pk).update(
@@ -201,7 +201,7 @@ def test_a_look_through_the_storage_names_the_pictures_and_mending_takes_them_of
     storage.delete([storage.original_key(no_original.pk)])
     periodic_checks.look("storage")
     assert [figures()[name] for name in ("objects", "original missing", "thumbnail missing")] == [3, 1, 0]
-    assert wrong()["original missing"] == "manage.py reconcile --repair"
+    assert problems()["original missing"] == "manage.py reconcile --repair"
     assert titles(as_carol.get(f"{IMAGES}?lacks=original")) == {"Lost"}
     assert titles(as_carol.get(f"{IMAGES}?lacks=thumbnail")) == set()
     storage.put(
@@ -212,14 +212,14 @@ def test_a_look_through_the_storage_names_the_pictures_and_mending_takes_them_of
     assert not LostObject.objects.exists()
 
 
-def test_reconcile_is_such_a_look_and_a_run_of_the_ledger():
+def test_reconcile_counts_as_a_storage_check_and_is_recorded_as_a_run():
     image = stored_image("red")
     storage.delete([storage.original_key(image.pk)])
     with pytest.raises(SystemExit):
         call_command("reconcile", stdout=StringIO(), stderr=StringIO())
     run = Run.objects.get()
     assert (run.kind, run.known, run.outcome) == (Run.Kind.RECONCILE, 1, "done")
-    assert run.failed == 2  # its thumbnail is not there either
+    assert run.failed == 2  # its thumbnail is missing too
     assert {(one.name, one.reason.partition(" (")[0]) for one in run.files.all()} == {
         (str(image.pk), "original missing"),
         (str(image.pk), "thumbnail missing"),
@@ -227,7 +227,7 @@ def test_reconcile_is_such_a_look_and_a_run_of_the_ledger():
     assert figures()["original missing"] == figures()["thumbnail missing"] == 1
 
 
-def test_files_are_repaired_in_the_background_by_who_may_delete(monkeypatch, client: Client):
+def test_files_are_repaired_in_the_background_for_users_who_may_delete(monkeypatch, client: Client):
     started: list[tuple[str, ...]] = []
     monkeypatch.setattr("search.concurrency.command_processes.start_command", lambda *command: started.append(command))
     dora = log_in_staff(client, "change_image")
@@ -240,7 +240,7 @@ def test_files_are_repaired_in_the_background_by_who_may_delete(monkeypatch, cli
     assert started == [("reconcile", "--repair", "--asked-by", str(carol.pk))]
 
 
-def test_looking_now_counts_at_once_and_starts_what_takes_long(monkeypatch, as_carol: Client):
+def test_checking_now_counts_at_once_and_starts_slow_checks_in_the_background(monkeypatch, as_carol: Client):
     started: list[tuple[str, ...]] = []
     monkeypatch.setattr("search.concurrency.command_processes.start_command", lambda *command: started.append(command))
     an_image()
@@ -253,7 +253,7 @@ def test_looking_now_counts_at_once_and_starts_what_takes_long(monkeypatch, as_c
 # Outliers
 
 
-def test_a_picture_far_from_all_others_is_an_outlier_until_something_like_it_comes(as_carol: Client):
+def test_an_isolated_picture_is_an_outlier_until_a_similar_one_is_added(as_carol: Client):
     centre = a_vector(1)
     for number in range(120):
         an_image(f"near {number}", vector=near(centre, 0.9 + 0.0003 * number, seed=1_000 + number))
@@ -267,24 +267,24 @@ def test_a_picture_far_from_all_others_is_an_outlier_until_something_like_it_com
     assert Isolation.objects.get(image=lonely).similarity > 0.9
 
 
-def test_of_few_pictures_nothing_is_called_an_outlier():
+def test_with_few_pictures_no_outliers_are_reported():
     many_images(20)
     periodic_checks.look("outliers")
     assert figures()["outliers"] is None
     assert "too few pictures to tell" in state()[0]
 
 
-def test_what_one_look_does_not_come_to_the_next_one_does(monkeypatch):
+def test_a_check_continues_where_the_previous_one_ended(monkeypatch):
     monkeypatch.setattr(outliers, "PER_CHECK", 6)
     many_images(10)
     assert [periodic_checks.look("outliers").found["left"] for _ in range(2)] == [4, 0]
     assert Isolation.objects.count() == 10
 
 
-# When looks are taken
+# When checks run
 
 
-def test_a_look_is_taken_when_it_is_due_by_one_process_alone(monkeypatch):
+def test_a_due_check_is_run_by_one_process_only(monkeypatch):
     taken: list[str] = []
     for name, one in periodic_checks.CHECKS.items():
         monkeypatch.setitem(
@@ -295,14 +295,14 @@ def test_a_look_is_taken_when_it_is_due_by_one_process_alone(monkeypatch):
     assert periodic_checks.check_if_due(quick=False) == []
     Measurement.objects.update(measured=timezone.now() - timedelta(hours=1), tried=timezone.now() - timedelta(hours=1))
     assert periodic_checks.check_if_due(quick=False) == ["counts"]
-    # Somebody else is at it.
+    # Another process is running it.
     Measurement.objects.update(measured=timezone.now() - timedelta(days=2), tried=timezone.now())
     assert periodic_checks.check_if_due(quick=False) == []
     Measurement.objects.update(tried=timezone.now() - timedelta(hours=2))
     assert periodic_checks.check_if_due(quick=False) == list(periodic_checks.CHECKS)
 
 
-def test_with_no_hours_set_only_what_is_quick_is_looked_at(settings, monkeypatch):
+def test_without_an_interval_only_quick_checks_run(settings, monkeypatch):
     settings.LOOK_HOURS = 0
     for name, one in periodic_checks.CHECKS.items():
         monkeypatch.setitem(periodic_checks.CHECKS, name, periodic_checks.Check(dict, one.quick))
@@ -318,7 +318,7 @@ def searched(words: str) -> None:
         timed.results = find(query)
 
 
-def test_searches_are_counted_by_the_day_and_no_word_is_kept(client: Client):
+def test_searches_are_counted_by_day_and_no_query_is_stored(client: Client):
     an_image("harbour")
     client.get("/search", {"q": "harbour"})
     client.get("/search", {"q": "harbour", "page": "2"})
@@ -333,7 +333,7 @@ def test_searches_are_counted_by_the_day_and_no_word_is_kept(client: Client):
     assert figures()["searches_today"] == 3
 
 
-def test_words_that_found_nothing_strong_are_kept_where_that_is_wanted(settings, as_carol: Client):
+def test_queries_without_strong_matches_are_stored_if_the_setting_allows_it(settings, as_carol: Client):
     settings.KEEP_UNANSWERED = True
     an_image("harbour")
     for words in ("hippo", "hippopotamus", "hippopotamus", "harbour"):
@@ -350,7 +350,7 @@ def test_words_that_found_nothing_strong_are_kept_where_that_is_wanted(settings,
     assert not UnansweredWords.objects.exists()
 
 
-def test_what_could_not_be_written_is_counted_the_next_time(monkeypatch):
+def test_counts_that_could_not_be_written_are_written_the_next_time(monkeypatch):
     an_image("harbour")
     searched("harbour")
 
@@ -370,19 +370,19 @@ def test_what_could_not_be_written_is_counted_the_next_time(monkeypatch):
 # Runs
 
 
-def test_a_run_that_broke_off_needs_somebody_and_says_what_to_run():
-    looked_at_all()
+def test_a_failed_run_needs_attention_and_names_the_command_to_retry():
+    checked_all()
     run = Run.objects.create(noted=timezone.now() - 2 * SILENT_AFTER, places=["/photos"])
     assert figures()["run ingest"] == Run.INTERRUPTED
-    assert wrong() == {"run ingest": f"manage.py ingest --retry {run.pk}"}
+    assert problems() == {"run ingest": f"manage.py ingest --retry {run.pk}"}
     Run.objects.create(outcome="done", refused=3)
-    assert wrong() == {}
+    assert problems() == {}
 
 
 # The page
 
 
-def test_the_page_is_for_curators_and_the_menu_leads_them_there(client: Client, as_alice: Client, as_carol: Client):
+def test_the_page_and_its_menu_entry_are_for_curators(client: Client, as_alice: Client, as_carol: Client):
     assert client.get(STATE).status_code == 302
     assert as_alice.get(STATE).status_code == 302
     reader = Client()
@@ -396,12 +396,12 @@ def test_the_page_is_for_curators_and_the_menu_leads_them_there(client: Client, 
     assert STATE not in as_alice.get("/").content.decode()
 
 
-def test_the_page_asks_few_questions(as_carol: Client):
+def test_the_page_takes_few_queries(as_carol: Client):
     for number in range(3):
         an_image(f"{number}")
         Run.objects.create(outcome="done", kind=list(Run.Kind)[number])
-    looked_at_all()
-    # Of a large collection, which is not counted while somebody waits.
+    checked_all()
+    # As in a large collection, which is not counted during a request.
     Measurement.objects.filter(name="counts").update(seconds=1)
     as_carol.get(STATE)
     with CaptureQueriesContext(connection) as queries:
@@ -409,7 +409,7 @@ def test_the_page_asks_few_questions(as_carol: Client):
     assert 5 < len(queries) <= 20
 
 
-def test_growth_is_drawn_and_told_as_a_table(as_carol: Client):
+def test_growth_is_shown_as_a_chart_and_as_a_table(as_carol: Client):
     for days, title in ((0, "A"), (1, "B"), (400, "C")):
         image = an_image(title)
         Image.objects.filter(pk=image.pk).update(created=timezone.now() - timedelta(days=days))
@@ -425,7 +425,7 @@ def test_growth_is_drawn_and_told_as_a_table(as_carol: Client):
     assert [row[:2] for row in plot.rows] == [("2026-11-30", "12"), ("2026-11-01", "5")]
 
 
-# The ledger's pages
+# The pages of runs
 
 
 def a_run(**fields: Any) -> Run:
@@ -469,13 +469,15 @@ def test_the_page_of_a_run_lists_its_files_by_kind_and_as_a_table(as_carol: Clie
     assert "There is no run" in said(as_carol.get(f"{RUNS}{run.pk + 1}/files.csv", follow=True))
 
 
-def test_a_run_is_tried_again_from_the_admin_where_its_files_are_in_reach(monkeypatch, as_carol, carol, tmp_path):
+def test_a_run_can_be_retried_from_the_admin_if_its_files_are_reachable(monkeypatch, as_carol, carol, tmp_path):
     started: list[tuple[str, ...]] = []
     monkeypatch.setattr("search.concurrency.command_processes.start_command", lambda *command: started.append(command))
     away, here = a_run(places=["/nowhere/photos"]), a_run(places=[str(tmp_path / "*.jpg")])
     page = as_carol.get(f"{RUNS}{away.pk}/change/").content.decode()
-    told = "The files are on attic, in /nowhere/photos, which this server can&#x27;t see. Run there: manage.py ingest"
-    assert f"{told} --retry {away.pk}" in page
+    message = (
+        "The files are on attic, in /nowhere/photos, which this server can&#x27;t see. Run there: manage.py ingest"
+    )
+    assert f"{message} --retry {away.pk}" in page
     as_carol.post(f"{RUNS}{away.pk}/retry/")
     assert not started
     assert "Try again what was not added" in as_carol.get(f"{RUNS}{here.pk}/change/").content.decode()
@@ -486,7 +488,7 @@ def test_a_run_is_tried_again_from_the_admin_where_its_files_are_in_reach(monkey
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "message"),
     [
         ({"kind": "upload"}, "came by upload"),
         ({"kind": "reembed"}, "manage.py reembed"),
@@ -494,12 +496,12 @@ def test_a_run_is_tried_again_from_the_admin_where_its_files_are_in_reach(monkey
         ({"places": []}, "earlier version"),
     ],
 )
-def test_a_run_that_can_not_be_tried_again_says_why(as_carol: Client, fields: dict[str, Any], told: str):
+def test_a_run_that_can_not_be_retried_says_why(as_carol: Client, fields: dict[str, Any], message: str):
     run = a_run(**fields)
-    assert told in as_carol.get(f"{RUNS}{run.pk}/change/").content.decode()
+    assert message in as_carol.get(f"{RUNS}{run.pk}/change/").content.decode()
 
 
-def test_a_retry_that_the_admin_starts_names_who_asked_for_it(carol, tmp_path, monkeypatch):
+def test_a_retry_from_the_admin_records_the_user(carol, tmp_path, monkeypatch):
     monkeypatch.setattr("os.nice", lambda _by: 0)
     with pytest.raises(SystemExit):
         call_command("ingest", str(tmp_path / "gone.jpg"), stdout=StringIO(), stderr=StringIO())
@@ -513,37 +515,37 @@ def test_a_retry_that_the_admin_starts_names_who_asked_for_it(carol, tmp_path, m
 # The command
 
 
-def test_the_command_tells_the_same_to_programs():
+def test_the_command_prints_the_same_as_json():
     an_image("A")
-    looked_at_all()
+    checked_all()
     text, status = state("--json")
-    told = json.loads(text)
-    assert (told["status"], status) == ("well", 0)
-    assert told["sections"]["pictures"]["figures"]["pictures"] == 1
-    assert told["sections"]["pictures"]["measured"]
+    answer = json.loads(text)
+    assert (answer["status"], status) == ("well", 0)
+    assert answer["sections"]["pictures"]["figures"]["pictures"] == 1
+    assert answer["sections"]["pictures"]["measured"]
     Image.objects.update(embedding=None, embedding_model="", embedding_failure="It has no vector.")
     text, status = state("--json")
-    told = json.loads(text)
-    assert (told["status"], status) == ("needs somebody", 1)
-    assert told["needs_somebody"][0]["run"] == "manage.py embed_pending"
+    answer = json.loads(text)
+    assert (answer["status"], status) == ("needs somebody", 1)
+    assert answer["needs_somebody"][0]["run"] == "manage.py embed_pending"
     assert "NEEDS ATTENTION: Without a vector, since making it failed: 1\n  Run: manage.py embed_pending" in state()[0]
 
 
-def test_the_command_is_silent_where_all_is_well_and_that_is_wanted():
-    looked_at_all()
+def test_with_quiet_the_command_prints_nothing_if_all_is_well():
+    checked_all()
     assert state("--quiet") == ("", 0)
     assert state()[0].endswith("All is well.\n")
 
 
-@pytest.mark.parametrize("option", ["--check", "--look"])  # the second as earlier versions spelled it
-def test_the_command_looks_anew_at_what_is_named(option: str):
+@pytest.mark.parametrize("option", ["--check", "--look"])  # the second was the spelling of earlier versions
+def test_the_command_repeats_the_named_checks(option: str):
     an_image("A")
     assert "Pictures: 1" in state(option, "counts")[0]
     assert set(Measurement.objects.values_list("name", flat=True)) == {"counts"}
 
 
-def test_a_storage_that_does_not_answer_needs_somebody(settings, monkeypatch):
-    looked_at_all()
+def test_an_unavailable_storage_needs_attention(settings, monkeypatch):
+    checked_all()
 
     def away() -> None:
         raise storage.StorageUnavailable("The folder is away.")
@@ -554,7 +556,7 @@ def test_a_storage_that_does_not_answer_needs_somebody(settings, monkeypatch):
     assert "NEEDS ATTENTION: The storage: The folder is away." in text
 
 
-def test_a_lost_object_and_how_isolated_a_picture_is_follow_its_id():
+def test_lost_objects_and_isolation_follow_the_id_of_a_picture():
     image = an_image("A")
     LostObject.objects.create(image=image, kind="original")
     Isolation.objects.create(image=image, set_id=1, similarity=0.5)

@@ -1,4 +1,4 @@
-"""What templates and scripts name is there: a page that names another file would end on the page of an upgrade."""
+"""Files named in templates and scripts exist: a page that names a missing file would show the page of an upgrade."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent
 TEMPLATES = [path for path in (ROOT / "templates").rglob("*") if path.suffix in {".html", ".jinja"}]
 
 
-def test_every_file_that_a_template_names_is_there():
+def test_every_file_named_in_a_template_exists():
     named = {
         (path.name, name)
         for path in TEMPLATES
@@ -19,7 +19,7 @@ def test_every_file_that_a_template_names_is_there():
     assert {one for one in named if not finders.find(one[1])} == set()
 
 
-def test_every_script_imports_scripts_that_are_there_and_what_they_export():
+def test_every_script_imports_existing_names_of_existing_scripts():
     scripts = {path.name: path.read_text("utf-8") for path in (ROOT / "static/js").glob("*.js")}
     exported = {
         name: set(re.findall(r"^export (?:async )?(?:function|class|const) (\w+)", text, re.MULTILINE))

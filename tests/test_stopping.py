@@ -1,4 +1,4 @@
-"""A server stops within seconds by Ctrl-C and SIGTERM, lets what is under way come to its end, and leaves nothing."""
+"""A server stops within seconds on Ctrl-C and SIGTERM, completes requests in progress, and leaves no process."""
 
 import http.client
 import os
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 BOUNDARY = "between"
 READY = 8
-"""Answers in a row that make it likely that both workers gave some of them."""
+"""Consecutive responses after which both workers have probably answered."""
 PARTS = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
 
 
@@ -37,7 +37,7 @@ def form_with_picture() -> bytes:
 
 
 class Server:
-    """gunicorn with two workers, over the test's database and the compiled models, in a process group of its own."""
+    """gunicorn with two workers, the test database and compiled models, in its own process group."""
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
@@ -72,7 +72,7 @@ class Server:
             return answer.status
 
     def wait(self) -> None:
-        """Wait until the workers, of which any may answer, can search: on a busy machine a model takes its time."""
+        """Wait until both workers can search; on a busy machine loading a model takes a while."""
         ready = 0
         for _ in range(2400):
             try:
@@ -87,20 +87,20 @@ class Server:
         pytest.fail(f"{self.last!r} {self.log.read_text()}")
 
     def stop(self, number: signal.Signals) -> None:
-        """As a service manager does, or as a terminal, which sends Ctrl-C to all processes."""
+        """Send the signal as a service manager does, or as a terminal, which sends Ctrl-C to all processes."""
         tell = os.killpg if number == signal.SIGINT else os.kill
         tell(self.process.pid, number)
 
     def until_closed(self) -> None:
-        """Wait until nobody new is let in."""
+        """Wait until no new connection is accepted."""
         with suppress(OSError):
             while True:
                 socket.create_connection(("127.0.0.1", self.port), timeout=30).close()
 
-    def until(self, told: str) -> None:
-        """Wait until the log has it."""
+    def until(self, text: str) -> None:
+        """Wait until the log contains the text."""
         for _ in range(2400):
-            if told in self.log.read_text():
+            if text in self.log.read_text():
                 return
             assert self.process.poll() is None, self.log.read_text()
             time.sleep(0.01)
@@ -127,7 +127,7 @@ def start(tmp_path: Path) -> Iterator[Callable[[], Server]]:
             server.process.wait()
 
 
-def test_a_stop_ends_what_is_under_way_and_needs_no_signal_to_end_a_worker(start: Callable[[], Server]):
+def test_a_stop_completes_requests_in_progress_and_kills_no_worker(start: Callable[[], Server]):
     an_image()
     servers = {number: start() for number in (signal.SIGTERM, signal.SIGINT)}
     body = form_with_picture()
@@ -144,7 +144,7 @@ def test_a_stop_ends_what_is_under_way_and_needs_no_signal_to_end_a_worker(start
         with half, silent:
             head = f"POST /api/search/picture HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
             half.sendall(f"{head}Content-Type: {PARTS['Content-Type']}\r\n\r\n".encode() + body[:200])
-            # An answer to what came later: the half has been taken by a thread.
+            # Send the second half to the thread that has taken the request, and read the response.
             assert server.answer("GET", "/healthz") == 200
             server.stop(number)
             server.until_closed()
@@ -157,7 +157,7 @@ def test_a_stop_ends_what_is_under_way_and_needs_no_signal_to_end_a_worker(start
     assert not [failure for server in servers.values() for failure in server.failures()]
 
 
-def test_a_second_word_ends_at_once_what_stalls(start: Callable[[], Server]):
+def test_a_second_signal_ends_stalled_requests_at_once(start: Callable[[], Server]):
     server = start()
     server.wait()
     with socket.create_connection(("127.0.0.1", server.port)) as stalled:
@@ -175,7 +175,7 @@ def test_a_second_word_ends_at_once_what_stalls(start: Callable[[], Server]):
     assert not server.failures(), server.log.read_text()
 
 
-def test_a_worker_that_is_told_while_it_starts_stops_too(start: Callable[[], Server]):
+def test_a_starting_worker_stops_too(start: Callable[[], Server]):
     server = start()
     server.until("Booting worker")
     server.process.send_signal(signal.SIGINT)

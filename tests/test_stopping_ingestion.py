@@ -1,4 +1,4 @@
-"""Ctrl-C while ingestion holds any of its locks: the handler that interrupts the main thread waits for none."""
+"""Ctrl-C while ingestion holds a lock: the signal handler, which runs in the main thread, waits for no lock."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ from search.management.embedding_commands import stopped_by_signals
 
 @contextmanager
 def no_longer_than(seconds: float) -> Iterator[None]:
-    """Raise TimeoutError in the main thread, also where it waits for a lock."""
+    """Raise TimeoutError in the main thread, even if it waits for a lock."""
 
     def give_up(number: int, frame: FrameType | None) -> None:
         raise TimeoutError("It hangs.")
@@ -34,27 +34,27 @@ def no_longer_than(seconds: float) -> Iterator[None]:
 
 
 @pytest.fixture
-def line() -> Iterator[Pipeline]:
+def open_pipeline() -> Iterator[Pipeline]:
     pipeline = Pipeline([], [], dry=True, enqueue=True)
     yield pipeline
     pipeline.close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_while_room_is_made_for_another_picture_stops_the_line(line: Pipeline, number: int) -> None:
-    # The main thread is in `Pipeline.finish`, as it is most of the time over pictures that are known.
-    with no_longer_than(10), stopping_in_order(line.stop):
-        with line._room._cond, line._file_bytes._changed, line._picture_bytes._changed:
+def test_a_signal_while_locks_are_held_stops_the_pipeline(open_pipeline: Pipeline, number: int) -> None:
+    # The main thread is in `Pipeline.finish`, where it spends most of the time if pictures are known.
+    with no_longer_than(10), stopping_in_order(open_pipeline.stop):
+        with open_pipeline._room._cond, open_pipeline._file_bytes._changed, open_pipeline._picture_bytes._changed:
             os.kill(os.getpid(), number)
-        assert line.is_stopping
+        assert open_pipeline.is_stopping
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_is_heard_by_whoever_waits_for_it_and_by_those_who_ask_later(number: int) -> None:
+def test_a_signal_is_seen_by_waiting_and_by_later_callers(number: int) -> None:
     out = StringIO()
     with no_longer_than(10), stopped_by_signals(OutputWrapper(out)) as stop:
         assert not stop.wait(0.001)
-        with stop._cond:  # what Python's own event holds while somebody waits
+        with stop._cond:  # the lock that Python's own event holds during a wait
             os.kill(os.getpid(), number)
         assert stop.is_set()
         assert stop.wait()
@@ -62,13 +62,13 @@ def test_a_signal_is_heard_by_whoever_waits_for_it_and_by_those_who_ask_later(nu
     assert out.getvalue() == "Stopping after the batch in progress.\n"
 
 
-def test_a_signal_that_comes_while_the_main_thread_waits_wakes_it() -> None:
+def test_a_signal_wakes_the_waiting_main_thread() -> None:
     with no_longer_than(10), stopped_by_signals(OutputWrapper(StringIO())) as stop:
         threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGINT)).start()
         assert stop.wait()
 
 
-def test_many_may_wait_and_each_is_woken() -> None:
+def test_every_waiting_thread_is_woken() -> None:
     stop, woken = Stop(), threading.Barrier(4)
 
     def wait() -> None:
@@ -82,7 +82,7 @@ def test_many_may_wait_and_each_is_woken() -> None:
     woken.wait(10)
 
 
-def test_a_signal_is_told_where_nobody_reads_any_more() -> None:
+def test_a_signal_is_handled_although_stderr_is_closed() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as gone, no_longer_than(10), stopped_by_signals(OutputWrapper(gone)) as stop:
@@ -90,7 +90,7 @@ def test_a_signal_is_told_where_nobody_reads_any_more() -> None:
         assert stop.is_set()
 
 
-def test_a_signal_while_the_same_file_is_written_to_is_told(tmp_path: Any) -> None:
+def test_a_signal_during_a_write_to_the_same_file_is_reported(tmp_path: Any) -> None:
     with (tmp_path / "log").open("w") as log, stopped_by_signals(OutputWrapper(log)) as stop:
         write = log.write
         write("before ")

@@ -1,4 +1,4 @@
-"""Keys, and objects in files: written whole or not at all, and never given a second name."""
+"""Object keys, and objects stored in files: written completely or not at all, and never under a second name."""
 
 import os
 import threading
@@ -28,7 +28,7 @@ def media(settings: Any) -> Path:
 # Keys
 
 
-def test_keys_are_made_from_the_id_alone() -> None:
+def test_keys_depend_on_the_id_only() -> None:
     image_id = uuid.UUID("0123abcd-0000-8000-8000-000000000000")
 
     assert storage.keys_of(image_id) == [
@@ -46,14 +46,14 @@ def test_two_images_share_no_key() -> None:
 # Files
 
 
-def test_an_object_is_read_as_it_was_put(media: Path) -> None:
+def test_a_stored_object_is_read_unchanged(media: Path) -> None:
     storage.put(KEY, b"bytes \x00\xff", "image/jpeg")
 
     assert storage.read(KEY) == b"bytes \x00\xff"
     assert files_below(media) == [KEY]
 
 
-def test_an_object_is_put_over_what_its_key_held_under_the_same_name(media: Path) -> None:
+def test_an_object_replaces_the_previous_one_under_the_same_name(media: Path) -> None:
     storage.put(KEY, b"a longer first version", "image/jpeg")
     storage.put(KEY, b"second", "image/jpeg")
 
@@ -61,12 +61,12 @@ def test_an_object_is_put_over_what_its_key_held_under_the_same_name(media: Path
     assert files_below(media) == [KEY]
 
 
-def test_an_object_that_is_not_there_is_missing() -> None:
+def test_reading_a_missing_object_raises() -> None:
     with pytest.raises(MissingObject):
         storage.read(KEY)
 
 
-def test_a_deleted_object_is_missing_and_deleting_it_again_is_no_error() -> None:
+def test_a_deleted_object_is_missing_and_can_be_deleted_again() -> None:
     storage.put(KEY, b"bytes", "image/jpeg")
 
     storage.delete([KEY, "originals/ab/never-there"])
@@ -81,7 +81,7 @@ def test_no_key_leads_out_of_the_folder() -> None:
         storage.put("../outside", b"bytes", "image/jpeg")
 
 
-def test_a_file_gets_its_name_only_when_all_of_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_gets_its_name_after_it_is_written_completely(monkeypatch: pytest.MonkeyPatch) -> None:
     named: list[bytes] = []
     replace = os.replace
 
@@ -97,7 +97,9 @@ def test_a_file_gets_its_name_only_when_all_of_it_is_written(monkeypatch: pytest
     assert named == [b"short", b"long" * 100_000]
 
 
-def test_a_write_that_fails_leaves_what_was_there_and_no_draft(media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_keeps_the_previous_object_and_leaves_no_temporary_file(
+    media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     storage.put(KEY, b"first", "image/jpeg")
 
     def full(draft: str, path: Path) -> None:
@@ -112,7 +114,7 @@ def test_a_write_that_fails_leaves_what_was_there_and_no_draft(media: Path, monk
     assert files_below(media) == [KEY]
 
 
-def test_whoever_reads_while_others_write_gets_one_of_the_versions_whole() -> None:
+def test_concurrent_readers_get_a_complete_version() -> None:
     versions = [bytes([number]) * 200_000 for number in range(8)]
     storage.put(KEY, versions[0], "image/jpeg")
 
@@ -131,10 +133,10 @@ def test_whoever_reads_while_others_write_gets_one_of_the_versions_whole() -> No
     assert storage.read(KEY) in versions
 
 
-# When the folder is not there
+# Missing folder
 
 
-def test_a_folder_that_was_never_made_is_made_when_the_storage_is_asked(media: Path) -> None:
+def test_a_missing_folder_is_created_by_the_check(media: Path) -> None:
     assert not media.exists()
 
     storage.check()
@@ -142,7 +144,7 @@ def test_a_folder_that_was_never_made_is_made_when_the_storage_is_asked(media: P
     assert media.is_dir()
 
 
-def test_a_file_in_the_folders_place_makes_the_storage_unavailable(media: Path) -> None:
+def test_a_file_in_place_of_the_folder_makes_the_storage_unavailable(media: Path) -> None:
     media.write_text("not a folder")
 
     for ask in (lambda: storage.put(KEY, b"bytes", "image/jpeg"), lambda: storage.read(KEY), storage.check):
@@ -150,14 +152,14 @@ def test_a_file_in_the_folders_place_makes_the_storage_unavailable(media: Path) 
             ask()
 
 
-def test_a_folder_in_the_objects_place_makes_the_storage_unavailable(media: Path) -> None:
+def test_a_folder_in_place_of_an_object_makes_the_storage_unavailable(media: Path) -> None:
     (media / KEY).mkdir(parents=True)
 
     with pytest.raises(StorageUnavailable):
         storage.read(KEY)
 
 
-# Where browsers find pictures
+# Addresses of pictures
 
 
 @pytest.mark.django_db
@@ -168,7 +170,7 @@ def test_files_are_served_by_our_own_pages(client: Any) -> None:
     assert "/400.webp" in client.get("/").content.decode()
 
 
-def test_a_public_address_serves_files_too(settings: Any) -> None:
+def test_a_public_address_applies_to_files_too(settings: Any) -> None:
     settings.S3_PUBLIC_BASE_URL = "https://pictures.example.org"
     image_id = uuid.uuid4()
 

@@ -1,4 +1,5 @@
-"""The object storage hangs, trickles, breaks off, refuses: pages that need it say so soon, and others don't notice."""
+"""The object storage hangs, trickles, disconnects or refuses: pages that need it fail soon, and others are not
+affected."""
 
 import threading
 import time
@@ -28,13 +29,13 @@ from tests.s3_servers import ACCESS_KEY, BUCKET, SECRET_KEY, Rclone, use_s3
 KEY = "renditions/400/ab/something"
 AWAY = [one for one in Behaviour if one is not Behaviour.PASSES]
 SOON = 20.0
-"""Seconds, on the busiest machine: what hangs here hangs for minutes."""
+"""Seconds on the busiest machine; a hanging storage here hangs for minutes."""
 SLOW = [Behaviour.HANGS_AT_CONNECT, Behaviour.HANGS_AFTER_CONNECT, Behaviour.HANGS_IN_BODY, Behaviour.TRICKLES]
 
 
 @pytest.fixture
 def proxy(running_rclone: Rclone, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    """The product with its objects in a server behind a proxy, and with little patience."""
+    """The site with its objects in a server behind a proxy, and with short timeouts."""
     proxy = Proxy(running_rclone.port)
     use_s3(settings, running_rclone, AWS_S3_ENDPOINT_URL=proxy.url)
     storage.put(KEY, b"a thumbnail" * 100, "image/webp")
@@ -53,12 +54,12 @@ def seconds_of(work: Callable[[], object]) -> float:
     return time.monotonic() - start
 
 
-def test_an_object_comes_through_the_proxy(proxy: Proxy) -> None:
+def test_an_object_is_read_through_the_proxy(proxy: Proxy) -> None:
     assert storage.read(KEY) == b"a thumbnail" * 100
 
 
 @pytest.mark.parametrize("how", AWAY)
-def test_reading_fails_within_its_time_however_the_storage_is_away(proxy: Proxy, how: Behaviour) -> None:
+def test_a_read_fails_in_time_for_every_kind_of_outage(proxy: Proxy, how: Behaviour) -> None:
     def read() -> None:
         with pytest.raises(StorageUnavailable):
             storage.read(KEY)
@@ -68,7 +69,7 @@ def test_reading_fails_within_its_time_however_the_storage_is_away(proxy: Proxy,
 
 
 @pytest.mark.parametrize("how", SLOW)
-def test_while_it_hangs_others_fail_at_once_and_soon_after_its_return_it_is_used_again(
+def test_during_a_hang_others_fail_at_once_and_after_it_the_storage_is_used_again_soon(
     proxy: Proxy, how: Behaviour, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(timeouts, "PROBE_EVERY", SOON)
@@ -95,12 +96,12 @@ def until_it_answers(ask: Callable[[], object]) -> None:
     raise AssertionError("It is not used again.")
 
 
-def test_what_trickles_is_cut_off_and_leaves_no_thread_behind(proxy: Proxy) -> None:
+def test_a_trickling_read_is_aborted_and_leaves_no_thread_behind(proxy: Proxy) -> None:
     before = {thread.ident for thread in storage_threads()}
     with proxy.behaving(Behaviour.TRICKLES), pytest.raises(StorageUnavailable):
         storage.read(KEY)
 
-    # The proxy goes on to trickle on that connection: a thread that reads it would be there for minutes.
+    # The proxy keeps trickling on that connection: a thread that reads it would stay for minutes.
     for thread in storage_threads():
         if thread.ident not in before:
             thread.join(2)
@@ -111,7 +112,7 @@ def storage_threads() -> list[Any]:
     return [thread for thread in threading.enumerate() if thread.name == "storage"]
 
 
-def test_a_connection_that_was_closed_while_nobody_used_it_is_no_failure(proxy: Proxy) -> None:
+def test_a_connection_closed_while_idle_is_no_failure(proxy: Proxy) -> None:
     storage.read(KEY)
     proxy.behave(Behaviour.REFUSES)
     proxy.behave(Behaviour.PASSES)
@@ -119,7 +120,7 @@ def test_a_connection_that_was_closed_while_nobody_used_it_is_no_failure(proxy: 
     assert storage.read(KEY) == b"a thumbnail" * 100
 
 
-def test_a_name_that_nobody_knows_is_told_within_its_time(
+def test_an_unresolvable_host_fails_in_time(
     proxy: Proxy, running_rclone: Rclone, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_s3(settings, running_rclone, AWS_S3_ENDPOINT_URL="http://storage.invalid:9000")
@@ -137,7 +138,7 @@ def test_a_name_that_nobody_knows_is_told_within_its_time(
         end.set()
 
 
-def test_a_server_without_tls_at_an_address_with_it_makes_the_storage_unavailable(
+def test_a_tls_address_of_a_server_without_tls_makes_the_storage_unavailable(
     proxy: Proxy, running_rclone: Rclone, settings: Any
 ) -> None:
     use_s3(settings, running_rclone, AWS_S3_ENDPOINT_URL=proxy.url.replace("http:", "https:"))
@@ -146,9 +147,7 @@ def test_a_server_without_tls_at_an_address_with_it_makes_the_storage_unavailabl
         storage.read(KEY)
 
 
-def test_connections_that_were_kept_open_are_not_asked_again_after_one_of_them_hung(
-    proxy: Proxy, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_after_a_hang_kept_connections_are_not_reused(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
     storage.read(KEY)
     bucket: Any = default_storage
     closed: list[bool] = []
@@ -162,7 +161,7 @@ def test_connections_that_were_kept_open_are_not_asked_again_after_one_of_them_h
 # The gate
 
 
-def test_few_wait_for_a_storage_that_hangs_and_the_others_fail_at_once(
+def test_few_callers_wait_for_a_hanging_storage_and_the_others_fail_at_once(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.STORAGE_WAIT = SOON
@@ -182,7 +181,7 @@ def test_few_wait_for_a_storage_that_hangs_and_the_others_fail_at_once(
     assert sum(asked.acquire(blocking=False) for _ in range(16)) == timeouts.MOST_AT_ONCE
 
 
-def test_sixteen_who_ask_at_once_all_get_what_comes_quickly() -> None:
+def test_sixteen_concurrent_callers_all_get_quick_responses() -> None:
     gate = Gate()
 
     with ThreadPoolExecutor(16) as pool:
@@ -191,7 +190,7 @@ def test_sixteen_who_ask_at_once_all_get_what_comes_quickly() -> None:
     assert answers == list(range(64))
 
 
-def test_large_objects_leave_a_place_for_small_ones(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_objects_leave_room_for_small_ones(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timeouts, "STILL", 0.1)
     gate, end = Gate(), threading.Event()
     with ThreadPoolExecutor(4) as pool:
@@ -205,7 +204,7 @@ def test_large_objects_leave_a_place_for_small_ones(settings: Any, monkeypatch: 
         assert sum(one.exception() is None for one in slow) == timeouts.MOST_AT_ONCE - 1
 
 
-def test_one_place_that_hangs_keeps_nobody_from_another(settings: Any) -> None:
+def test_a_hanging_storage_does_not_block_another_one(settings: Any) -> None:
     settings.STORAGE_WAIT = 0.05
     with pytest.raises(NoAnswer):
         timeouts.gate("one that hangs").call(lambda: time.sleep(1))
@@ -213,7 +212,7 @@ def test_one_place_that_hangs_keeps_nobody_from_another(settings: Any) -> None:
     assert timeouts.gate("another").call(lambda: "an answer") == "an answer"
 
 
-def test_a_large_object_may_take_as_long_as_its_size(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_timeout_of_a_large_object_grows_with_its_size(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.STORAGE_WAIT = 0.05
     monkeypatch.setattr(timeouts, "LEAST_RATE", 10_000_000)
 
@@ -226,21 +225,19 @@ def test_commands_wait_longer_than_pages(settings: Any, monkeypatch: pytest.Monk
     assert gate.call(lambda: time.sleep(0.2) or "an answer") == "an answer"
 
     monkeypatch.setattr(timeouts, "COMMANDS_WAIT", 0.05)
-    for _ in range(2):  # each tries for itself
+    for _ in range(2):  # each call tries again
         with pytest.raises(NoAnswer, match="within"):
             gate.call(lambda: time.sleep(0.5))
 
 
-# The doors
+# Pages
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     "how", [Behaviour.HANGS_AFTER_CONNECT, Behaviour.HANGS_IN_BODY, Behaviour.TRICKLES, Behaviour.SLOW_DOWN]
 )
-def test_pages_without_objects_are_there_and_what_needs_one_answers_503_soon(
-    proxy: Proxy, as_carol: Client, how: Behaviour
-) -> None:
+def test_pages_without_objects_work_and_others_get_503_soon(proxy: Proxy, as_carol: Client, how: Behaviour) -> None:
     image = add_picture(picture_bytes("red", size=(900, 600)), Details(), None).image
     with proxy.behaving(how):
         for path in ("/", "/search?q=red", f"/search?like={image.id}", f"/images/{image.id}/", "/admin/search/image/"):
@@ -253,7 +250,7 @@ def test_pages_without_objects_are_there_and_what_needs_one_answers_503_soon(
             assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5"), path
             assert time.monotonic() - start < SOON
         ready = as_carol.get("/readyz")
-        assert ready.status_code == 503 or how in {Behaviour.HANGS_IN_BODY, Behaviour.CUTS}  # which has no body
+        assert ready.status_code == 503 or how in {Behaviour.HANGS_IN_BODY, Behaviour.CUTS}  # HEAD has no body
         upload = as_carol.post("/upload/", {"pictures": [picture_file(colour="blue")]})
         assert upload.status_code == 503 or how in {Behaviour.HANGS_IN_BODY, Behaviour.CUTS}
         zipped = as_carol.post("/selection/download", {"id": str(image.id)})
@@ -261,7 +258,7 @@ def test_pages_without_objects_are_there_and_what_needs_one_answers_503_soon(
 
 
 @pytest.mark.django_db
-def test_an_original_in_a_bucket_that_hangs_is_told_soon_and_keeps_nobody_from_ours(
+def test_an_original_in_a_hanging_bucket_fails_soon_and_does_not_block_ours(
     proxy: Proxy, running_rclone: Rclone, settings: Any, as_carol: Client
 ) -> None:
     hanging = Proxy(running_rclone.port)
@@ -279,9 +276,7 @@ def test_an_original_in_a_bucket_that_hangs_is_told_soon_and_keeps_nobody_from_o
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_deletion_that_the_storage_hangs_in_is_owed_and_done_after_its_return(
-    proxy: Proxy, running_rclone: Rclone
-) -> None:
+def test_a_deletion_during_a_hang_stays_pending_and_is_done_afterwards(proxy: Proxy, running_rclone: Rclone) -> None:
     image = add_picture(picture_bytes("red"), Details(), None).image
     original = storage.original_key(image.id)
     with proxy.behaving(Behaviour.HANGS_AFTER_CONNECT):
@@ -302,7 +297,7 @@ def test_a_deletion_that_the_storage_hangs_in_is_owed_and_done_after_its_return(
     assert not Image.objects.exists()
 
 
-def test_who_refuses_slowly_has_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_error_response_is_not_counted_as_a_hang(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timeouts, "SLOW", 0.0)
 
     def refuse(status: int) -> None:

@@ -1,4 +1,4 @@
-"""What is suggested while somebody types, and what it writes into the box."""
+"""Suggestions while typing, and the text that they insert."""
 
 import datetime as dt
 
@@ -15,10 +15,10 @@ from tests.base import an_image
 pytestmark = pytest.mark.django_db
 
 
-def taken(image: Image, day: str, camera: str = "") -> None:
+def add_capture(image: Image, day: str, camera: str = "") -> None:
     source = Capture.TakenFrom.CAMERA
     moment = dt.datetime.fromisoformat(day)
-    Capture.objects.create(image=image, taken=moment, taken_from=source, camera=camera)
+    Capture.objects.create(image=image, add_capture=moment, taken_from=source, camera=camera)
 
 
 @pytest.fixture
@@ -29,9 +29,9 @@ def pictures() -> list[Image]:
         an_image("c", tags=["wholesale"]),
     ]
     hidden = an_image("d", tags=["holiday", "secret"], hidden=True)
-    taken(shown[0], "2023-12-31T23:59:59", "X100V")
-    taken(shown[1], "2024-01-01T00:00:00", "Canon EOS R5")
-    taken(hidden, "2019-01-01T00:00:00", "Spy")
+    add_capture(shown[0], "2023-12-31T23:59:59", "X100V")
+    add_capture(shown[1], "2024-01-01T00:00:00", "Canon EOS R5")
+    add_capture(hidden, "2019-01-01T00:00:00", "Spy")
     return [*shown, hidden]
 
 
@@ -81,13 +81,13 @@ def suggested(typed: str) -> list[tuple[str, int]]:
         ("h" * 2000, []),
     ],
 )
-def test_the_end_of_what_is_typed_is_completed_to_filters(
+def test_the_last_word_is_completed_to_filters(
     pictures: list[Image], typed: str, suggestions: list[tuple[str, int]]
 ) -> None:
     assert suggested(typed)[: len(suggestions) or None] == suggestions
 
 
-def test_what_is_hidden_meanwhile_is_suggested_no_more_and_counts_no_more(pictures: list[Image]) -> None:
+def test_values_of_hidden_pictures_are_not_suggested_or_counted(pictures: list[Image]) -> None:
     assert suggested("hol") == [("tag:holiday", 2)]
     Image.hide_all(pictures[1:2], hidden=True)
     assert suggested("hol") == [("tag:holiday", 1)]
@@ -96,12 +96,12 @@ def test_what_is_hidden_meanwhile_is_suggested_no_more_and_counts_no_more(pictur
     assert (suggested("hol"), suggested("vac")) == ([], [("tag:vacation", 1)])
 
 
-def test_while_counting_takes_long_nothing_is_suggested_that_no_shown_picture_has(
+def test_while_counting_is_slow_only_values_of_visible_pictures_are_suggested(
     pictures: list[Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     suggest("hol")
     monkeypatch.setattr("search.query.collection_cache.QUICKLY", 0.0)
-    monkeypatch.setattr("search.query.collection_cache.SHARE", 10**9)  # not to be counted anew
+    monkeypatch.setattr("search.query.collection_cache.SHARE", 10**9)  # so that it is not counted again
     Image.hide_all(pictures[1:2], hidden=True)
 
     assert suggested("hol") == [("tag:holiday", 2)]
@@ -109,7 +109,7 @@ def test_while_counting_takes_long_nothing_is_suggested_that_no_shown_picture_ha
     assert suggested("202") == [("taken:2023", 1)]
 
 
-def test_whoever_is_the_first_to_type_waits_for_nothing_in_a_large_collection(
+def test_the_first_request_does_not_wait_for_the_vocabulary_of_a_large_collection(
     pictures: list[Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[str] = []
@@ -133,7 +133,7 @@ def test_the_most_frequent_of_thousands_come_first() -> None:
     assert made.beginning_with("0499", Kind.CAMERA) == []
 
 
-def test_suggestions_are_options_whose_texts_are_no_html(client: Client) -> None:
+def test_suggestions_are_options_with_escaped_text(client: Client) -> None:
     an_image("a", tags=["<b> & 'x'"])
 
     answer = client.get("/search/suggestions", {"q": "red <b"})
@@ -146,7 +146,7 @@ def test_suggestions_are_options_whose_texts_are_no_html(client: Client) -> None
     assert client.post("/search/suggestions").status_code == 405
 
 
-def test_nothing_is_looked_up_where_nothing_is_typed(client: Client) -> None:
+def test_without_input_nothing_is_looked_up(client: Client) -> None:
     an_image("a", tags=["holiday"])
     page = client.get("/").text
     assert 'data-address="/search/suggestions"' in page

@@ -1,4 +1,4 @@
-"""What is installed is locked, with hashes, and under licences that a program under MIT's may be built on."""
+"""Dependencies are locked with hashes, and their licences are compatible with MIT."""
 
 import re
 from importlib.metadata import PackageNotFoundError, requires
@@ -16,7 +16,7 @@ LISTS = ["requirements", "requirements-dev"]
 
 
 def reachable(roots: list[Requirement]) -> set[str]:
-    """The packages that these bring here, by what is installed."""
+    """The installed packages that these requirements lead to."""
     found: set[str] = set()
     seen: set[tuple[str, str]] = set()
     left = list(roots)
@@ -35,7 +35,7 @@ def reachable(roots: list[Requirement]) -> set[str]:
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_the_lock_has_what_the_list_wants_and_what_that_brings_and_nothing_else(name):
+def test_the_lock_contains_the_requirements_and_their_dependencies_only(name):
     roots = list(requirements_in(BASE / f"{name}.txt"))
     lock = {one.name: one for one in locked(BASE / f"{name}.lock") if one.is_for_here}
     for one in roots:
@@ -49,23 +49,23 @@ def test_the_lock_has_what_the_list_wants_and_what_that_brings_and_nothing_else(
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_each_line_of_a_lock_is_a_package_with_hashes_and_names_no_index(name):
+def test_every_package_of_a_lock_has_hashes_and_no_index_is_named(name):
     text = (BASE / f"{name}.lock").read_text()
     assert "://" not in text
     assert not re.search(r"^\s*-(?!-hash)", text, re.MULTILINE)
     for one in locked(BASE / f"{name}.lock"):
         assert all(re.fullmatch("sha256:[0-9a-f]{64}", one_hash) for one_hash in one.hashes), one.name
-        # Else a machine without a GPU would be given 3 GB for one.
+        # Else a machine without a GPU would download 3 GB for one.
         assert not one.name.startswith(NOT_LOCKED)
 
 
-def test_what_runs_is_the_same_where_it_is_developed():
+def test_versions_are_the_same_for_production_and_development():
     for_developers = {(one.name, one.version): one for one in locked(BASE / "requirements-dev.lock")}
     for one in locked(BASE / "requirements.lock"):
         assert for_developers[one.name, one.version].hashes == one.hashes
 
 
-def test_a_line_without_hashes_or_version_is_no_lock(tmp_path):
+def test_a_line_without_hashes_or_version_is_refused(tmp_path):
     for line in ("django==5.2.19", "django>=5 --hash=sha256:00", "django --hash=sha256:00"):
         (tmp_path / "x.lock").write_text(line)
         with pytest.raises(ValueError, match="django"):
@@ -73,16 +73,18 @@ def test_a_line_without_hashes_or_version_is_no_lock(tmp_path):
 
 
 @pytest.mark.parametrize("file", ["Makefile", "Dockerfile"])
-def test_what_is_installed_is_checked_against_the_hashes(file):
-    told = (BASE / file).read_text().replace("--requirement", "-r").replace("$(LOCKED)", "--no-deps --require-hashes")
-    assert re.search(r"--no-deps --require-hashes -r requirements\.lock", told)
-    assert "-r requirements.txt" not in told
+def test_installation_checks_the_hashes(file):
+    commands = (
+        (BASE / file).read_text().replace("--requirement", "-r").replace("$(LOCKED)", "--no-deps --require-hashes")
+    )
+    assert re.search(r"--no-deps --require-hashes -r requirements\.lock", commands)
+    assert "-r requirements.txt" not in commands
 
 
 # Licences
 
 
-def test_all_that_the_product_runs_on_is_under_a_licence_that_is_allowed():
+def test_every_dependency_has_an_allowed_licence():
     refused = {
         name: licence for name, (_, licence) in licences.installed().items() if not licences.is_allowed(name, licence)
     }
@@ -107,14 +109,14 @@ def test_the_page_of_licences_is_up_to_date():
         ("a", "Proprietary", False),
     ],
 )
-def test_which_licences_are_allowed(name, licence, allowed):
+def test_allowed_licences(name, licence, allowed):
     assert licences.is_allowed(name, licence) is allowed
 
 
-# What is known against them
+# Known vulnerabilities
 
 
-def test_an_audit_that_learned_nothing_does_not_say_that_all_is_well():
+def test_an_audit_without_data_does_not_report_success():
     nothing = {"dependencies": [{"name": "a", "skip_reason": "not found"}, {"name": "b", "skip_reason": "not found"}]}
     some = {"dependencies": [{"name": "a", "version": "1", "vulns": []}, {"name": "b", "skip_reason": "not found"}]}
     for report in (nothing, some):
@@ -123,7 +125,7 @@ def test_an_audit_that_learned_nothing_does_not_say_that_all_is_well():
         assert "advisory service" in said[0]
 
 
-def test_an_audit_tells_what_is_known():
+def test_an_audit_reports_known_vulnerabilities():
     known = {"id": "PYSEC-1", "fix_versions": ["1.1"], "aliases": [], "description": "bad"}
     status, said = audit.verdict({"dependencies": [{"name": "a", "version": "1.0", "vulns": [known]}]})
     assert (status, said) == (1, ["a 1.0: PYSEC-1, fixed in 1.1."])

@@ -1,4 +1,4 @@
-"""Another pair of models is prepared beside the active one, swapped in, and dropped again, without a gap."""
+"""Another pair of models is prepared besides the active one, activated, and removed again, without downtime."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -44,7 +44,8 @@ COLOURS = {"red": (255, 0, 0), "lime": (0, 255, 0), "blue": (0, 0, 255), "white"
 
 
 class Colours:
-    """Stands in for a model that would take seconds to load: it sees the colour in the middle, and knows its name."""
+    """Replaces a model that would take seconds to load: it encodes the colour in the middle, and knows the names of
+    colours."""
 
     backend, window, dimensions = "colours", None, DIMENSIONS
 
@@ -63,7 +64,7 @@ class Colours:
 
 @contextmanager
 def colours_for(monkeypatch: pytest.MonkeyPatch, *models: tuple[str, str]) -> Iterator[None]:
-    """Have these models, each a kind and a name, know three colours, load at once, and leave nothing behind."""
+    """Have these models, each a kind and a name, encode colours, load at once, and remove them afterwards."""
     monkeypatch.setattr(chosen, "LOOK_EVERY", 0.0)
     monkeypatch.setattr(preparing, "_have_compiled", lambda pair: None)
     for module in (vector_copying, forgetting):
@@ -104,7 +105,7 @@ def found_by(words: str) -> list[str]:
 
 
 def searched(words: str) -> ResultPage:
-    """By meaning alone: the titles hold the words, too."""
+    """By meaning only, since the titles contain the words too."""
     return find(SearchQuery(words, mode=Mode.MEANING))
 
 
@@ -117,10 +118,10 @@ def pictures() -> list[Image]:
     return [stored_image(colour, title=colour) for colour in ("red", "lime", "blue")]
 
 
-def test_what_is_prepared_changes_no_search_until_it_is_activated(pictures: list[Image]) -> None:
+def test_a_prepared_model_changes_no_search_until_it_is_activated(pictures: list[Image]) -> None:
     own, before = active_model(), found_by("red")
-    told = switch_model(NEW)
-    assert "Prepared" in told
+    output = switch_model(NEW)
+    assert "Prepared" in output
     assert in_set(NEW) == in_set(own) == {"red", "lime", "blue"}
     table = current_set(NEW)
     assert table is not None
@@ -130,7 +131,7 @@ def test_what_is_prepared_changes_no_search_until_it_is_activated(pictures: list
     assert f"Prepared: {NEW}" in switch_model()
 
 
-def test_what_was_activated_answers_at_once_and_its_vectors_are_copied(pictures: list[Image]) -> None:
+def test_an_activated_model_is_used_at_once_and_its_vectors_are_copied(pictures: list[Image]) -> None:
     own = active_model()
     switch_model(NEW)
     named = switching.activating.require_prepared()
@@ -150,7 +151,7 @@ def test_what_was_activated_answers_at_once_and_its_vectors_are_copied(pictures:
     assert found_by("blue")[0] == "blue"
 
 
-def test_the_way_back_brings_the_old_models_with_what_came_meanwhile(pictures: list[Image]) -> None:
+def test_switching_back_restores_the_old_models_with_later_pictures(pictures: list[Image]) -> None:
     own, before = active_pair(), found_by("red")
     switch_model(NEW)
     assert "Switched to" in switch_model("--activate")
@@ -161,12 +162,12 @@ def test_the_way_back_brings_the_old_models_with_what_came_meanwhile(pictures: l
     assert set(before) < set(found_by("red"))
     assert in_set(active_model()) == {"red", "lime", "blue", "white"}
     assert set(Image.objects.values_list("embedding_model", flat=True)) == {active_model()}
-    # And forward again, without preparing anything.
+    # And forward again, without another preparation.
     switch_model("--activate")
     assert active_model() == NEW
 
 
-def test_the_way_back_is_open_while_vectors_are_being_copied(pictures: list[Image]) -> None:
+def test_switching_back_works_while_vectors_are_being_copied(pictures: list[Image]) -> None:
     own = active_model()
     switch_model(NEW)
     switching.activate(switching.activating.require_prepared())
@@ -194,7 +195,7 @@ def test_an_aborted_preparation_leaves_nothing(pictures: list[Image]) -> None:
         switch_model("--abort")
 
 
-def test_forgotten_models_leave_nothing(pictures: list[Image]) -> None:
+def test_removed_models_leave_nothing(pictures: list[Image]) -> None:
     own = active_pair()
     model = active_model()
     token = remember_picture(picture_bytes("red", size=(300, 300)))
@@ -216,14 +217,14 @@ def test_forgotten_models_leave_nothing(pictures: list[Image]) -> None:
     assert found_by("red")[0] == "red"
 
 
-def test_uploads_meanwhile_get_both_vectors(pictures: list[Image]) -> None:
+def test_uploads_during_a_preparation_get_both_vectors(pictures: list[Image]) -> None:
     own = active_model()
     switch_model(NEW)
     upload("white")
     assert "white" in in_set(own) & in_set(NEW)
 
 
-def test_an_upload_that_the_new_model_can_not_encode_is_found_and_caught_up_with(
+def test_an_upload_that_the_new_model_could_not_encode_is_encoded_later(
     pictures: list[Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = active_model()
@@ -238,14 +239,14 @@ def test_an_upload_that_the_new_model_can_not_encode_is_found_and_caught_up_with
     assert found_by("white")[0] == "white"
 
 
-def test_a_picture_that_can_not_be_read_stops_nothing_and_is_told(pictures: list[Image]) -> None:
+def test_an_unreadable_picture_is_reported_and_does_not_stop_the_switch(pictures: list[Image]) -> None:
     lost = pictures[0]
     storage.delete([storage.original_key(lost.pk)])
-    told = switch_model(NEW)
-    assert str(lost.pk) in told
+    output = switch_model(NEW)
+    assert str(lost.pk) in output
     assert searched("red").found == 3
-    told = switch_model("--activate")
-    assert "1 pictures have no vector" in told
+    output = switch_model("--activate")
+    assert "1 pictures have no vector" in output
     lost.refresh_from_db()
     assert lost.is_pending
     assert searched("red").found == 2
@@ -255,17 +256,17 @@ def test_a_picture_that_can_not_be_read_stops_nothing_and_is_told(pictures: list
     assert searched("red").found == 3
 
 
-def test_what_was_encoded_before_a_switch_and_is_written_after_it_is_found_all_the_same(
+def test_a_picture_encoded_before_a_switch_and_written_after_it_is_found(
     pictures: list[Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     switch_model(NEW)
     stale = chosen.chosen()
     switching.activate(switching.activating.require_prepared())
-    with chosen.one_choice(stale):  # as a process does that has not noticed
+    with chosen.one_choice(stale):  # as in a process that has not noticed the switch
         image = upload("white")
     assert (image.embedding_model, in_set(NEW) >= {"white"}) == (NEW, True)
     assert found_by("white")[0] == "white"
-    # Without a vector of the new model it waits for one, which a worker gives it.
+    # Without a vector of the new model it is pending, and a worker computes one.
     with chosen.one_choice(chosen.Choice(stale.pair, stale.model, stale.also)):
         image = add_picture(picture_bytes("white", size=(500, 400)), Details(title="later"), None).image
     assert image.is_pending
@@ -273,7 +274,7 @@ def test_what_was_encoded_before_a_switch_and_is_written_after_it_is_found_all_t
     assert "later" in in_set(NEW)
 
 
-def test_a_worker_that_has_not_noticed_a_switch_writes_nothing_and_tries_again(pictures: list[Image]) -> None:
+def test_a_worker_that_has_not_noticed_a_switch_writes_nothing_and_retries(pictures: list[Image]) -> None:
     switch_model(NEW)
     Image.objects.filter(title="red").update(embedding=None, embedding_model="")
     stale = chosen.chosen()
@@ -294,7 +295,7 @@ def test_a_worker_that_has_not_noticed_a_switch_writes_nothing_and_tries_again(p
     assert Image.objects.get(title="red").embedding_model == NEW
 
 
-def test_a_request_answers_from_one_model_to_its_end(pictures: list[Image], client: Client) -> None:
+def test_a_request_uses_one_model_to_its_end(pictures: list[Image], client: Client) -> None:
     seen: list[str] = []
 
     def view(_request: Any) -> Any:
@@ -310,7 +311,7 @@ def test_a_request_answers_from_one_model_to_its_end(pictures: list[Image], clie
     assert client.get("/api/search?q=lime&mode=meaning").json()["results"][0]["title"] == "lime"
 
 
-def test_a_server_goes_over_only_when_the_new_models_are_loaded(pictures: list[Image]) -> None:
+def test_a_server_switches_only_when_the_new_models_are_loaded(pictures: list[Image]) -> None:
     own = active_model()
     ready = threading.Event()
     asked: list[Pair] = []
@@ -335,7 +336,7 @@ def test_a_server_goes_over_only_when_the_new_models_are_loaded(pictures: list[I
     assert asked == [Pair(NEW, NEW)]
 
 
-def test_a_server_that_can_not_load_the_new_models_goes_on_with_the_old_ones(pictures: list[Image]) -> None:
+def test_a_server_that_can_not_load_the_new_models_keeps_the_old_ones(pictures: list[Image]) -> None:
     own = active_model()
 
     def load(pair: Pair) -> None:
@@ -353,12 +354,12 @@ def test_a_server_that_can_not_load_the_new_models_goes_on_with_the_old_ones(pic
     assert searched("red").found == 3
 
 
-def test_who_changes_the_environment_afterwards_spoke_last(pictures: list[Image], settings: Any) -> None:
+def test_a_later_change_of_the_environment_overrides_the_switch(pictures: list[Image], settings: Any) -> None:
     switch_model(NEW)
     switching.activate(switching.activating.require_prepared())
     before = active_pair()
     settings.EMBEDDING_IMAGE_MODEL = settings.EMBEDDING_TEXT_MODEL = NEW
-    assert active_pair() == before  # the same
+    assert active_pair() == before  # the same pair
     settings.EMBEDDING_TEXT_MODEL = NEW_WORDS
     assert active_pair() == Pair(NEW, NEW_WORDS)
     assert "The environment was" in switch_model()
@@ -366,10 +367,10 @@ def test_who_changes_the_environment_afterwards_spoke_last(pictures: list[Image]
         switch_model("--back")
 
 
-def test_another_model_for_words_alone_needs_no_vectors(pictures: list[Image]) -> None:
+def test_another_text_model_needs_no_new_picture_vectors(pictures: list[Image]) -> None:
     own, model = active_pair(), active_model()
     sets = VectorSet.objects.count()
-    # The new words' vectors fit no picture of the demo's: told before anything is prepared.
+    # The new text model does not fit the demo's pictures: this is reported before the preparation.
     with pytest.raises(CommandError, match="share no space"):
         switch_model("--text", NEW_WORDS)
     assert not ModelSwitch.objects.exists()
@@ -384,21 +385,19 @@ def test_another_model_for_words_alone_needs_no_vectors(pictures: list[Image]) -
     assert active_pair() == Pair(NEW, NEW)
     switch_model("--abort")
     assert active_pair() == Pair(NEW, NEW)
-    # The models from the very beginning are still there, and go when they are told to.
+    # The original models are kept until they are removed explicitly.
     assert VectorSet.objects.filter(model=model).exists()
     switch_model("--forget", own.image)
     assert not VectorSet.objects.filter(model=model).exists()
 
 
-def test_a_picture_that_is_searched_by_stays_usable_across_a_switch(
-    pictures: list[Image], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_query_picture_stays_usable_across_a_switch(pictures: list[Image], monkeypatch: pytest.MonkeyPatch) -> None:
     token = remember_picture(picture_bytes("lime", size=(300, 300)))
     before = picture_vector(token)
     switch_model(NEW)
     stale = chosen.chosen()
     switch_model("--activate")
-    # Its vector is there: nothing is encoded while somebody waits.
+    # Its vector exists: nothing is encoded during the request.
     with monkeypatch.context() as patch:
         patch.setattr(Colours, "encode_pictures", None)
         assert len(picture_vector(token)) == DIMENSIONS
@@ -408,7 +407,7 @@ def test_a_picture_that_is_searched_by_stays_usable_across_a_switch(
         assert np.array_equal(picture_vector(token), before)
 
 
-def test_it_is_refused_to_activate_what_is_not_prepared(pictures: list[Image]) -> None:
+def test_an_unprepared_model_can_not_be_activated(pictures: list[Image]) -> None:
     with pytest.raises(CommandError, match="switch_model NEW_IMAGE_MODEL"):
         switch_model("--activate")
     switching.begin(Pair(NEW, NEW))
@@ -419,7 +418,7 @@ def test_it_is_refused_to_activate_what_is_not_prepared(pictures: list[Image]) -
         switch_model(NEW, NEW_WORDS)
 
 
-def test_two_machines_share_the_work_and_each_picture_is_encoded_once(
+def test_two_machines_share_the_work_and_encode_each_picture_once(
     pictures: list[Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(20):

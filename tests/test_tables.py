@@ -1,4 +1,4 @@
-"""Tables as people have them: what Excel and others save, in whatever encoding, with whatever between the columns."""
+"""Tables saved by Excel and other programs, in any encoding and with any separator."""
 
 import io
 from pathlib import Path
@@ -21,7 +21,7 @@ def photos(tmp_path: Path) -> Path:
 
 
 def titles(photos: Path, data: bytes, name: str = "m.csv") -> tuple[dict[str, str], list[str]]:
-    """What a table says of the files, and what is remarked on it."""
+    """The titles that a table gives to files, and remarks on the table."""
     (photos / name).write_bytes(data)
     metadata = read_metadata(photos / name, [])
     return {path.name: details.title for path, details in metadata.details.items()}, [
@@ -32,14 +32,14 @@ def titles(photos: Path, data: bytes, name: str = "m.csv") -> tuple[dict[str, st
 @pytest.mark.parametrize("text", [KOREAN, WESTERN], ids=["Korean", "Western"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
-def test_what_unicode_a_table_is_in_needs_no_word(photos: Path, text: str, encoding: str, separator: str):
+def test_unicode_tables_are_read_without_a_remark(photos: Path, text: str, encoding: str, separator: str):
     found, remarks = titles(photos, text.replace(",", separator).encode(encoding))
     assert found == {"a.jpg": text.split(",")[3]}
     assert remarks == []
 
 
 @pytest.mark.parametrize(
-    ("text", "encoding", "told"),
+    ("text", "encoding", "encoding_name"),
     [
         (KOREAN, "cp949", "CP949 (Korean)"),
         ("path,title\na.jpg,똠방각하와 펲시콜라를 마시는 사람들\n", "cp949", "CP949 (Korean)"),
@@ -50,23 +50,23 @@ def test_what_unicode_a_table_is_in_needs_no_word(photos: Path, text: str, encod
         ("path,title\na.jpg,caf\xe9 \x81\n", "latin-1", "Latin-1"),
     ],
 )
-def test_what_is_not_unicode_is_read_with_a_word_on_what_it_was_taken_for(
-    photos: Path, text: str, encoding: str, told: str
+def test_other_encodings_are_read_with_a_remark_on_the_assumed_encoding(
+    photos: Path, text: str, encoding: str, encoding_name: str
 ):
     found, (remark,) = titles(photos, text.encode(encoding))
     assert found == {"a.jpg": text.split("\n")[1].split(",")[1]}
-    assert told in remark
+    assert encoding_name in remark
     assert "save it as UTF-8" in remark
 
 
-def test_the_first_letter_that_tells_may_come_late(photos: Path):
+def test_the_encoding_is_detected_even_from_a_late_character(photos: Path):
     rows = "".join(f"{number}.jpg,plain\n" for number in range(400_000))
     data = ("path,title\n" + rows + "a.jpg,제주도\n").encode("cp949")
     assert encoding_of(io.BytesIO(data)) == "cp949"
     assert encoding_of(io.BytesIO(data.decode("cp949").encode())) == "utf-8"
 
 
-def test_utf_8_with_one_damaged_letter_is_not_taken_for_something_else(photos: Path):
+def test_damaged_utf_8_is_not_read_in_another_encoding(photos: Path):
     damaged = KOREAN.encode().replace("여".encode(), b"\xec\x97")
     with pytest.raises(MetadataError, match="can't be read"):
         titles(photos, damaged)
@@ -88,26 +88,26 @@ def test_utf_8_with_one_damaged_letter_is_not_taken_for_something_else(photos: P
         (b"path,title\na.jpg,A\n", "m.CSV"),
     ],
 )
-def test_tables_as_excel_saves_them_are_read(photos: Path, data: bytes, name: str):
+def test_tables_saved_by_excel_are_read(photos: Path, data: bytes, name: str):
     assert titles(photos, data, name) == ({"a.jpg": "A"}, [])
 
 
-def test_columns_may_be_written_as_people_write_them(photos: Path):
+def test_column_names_are_matched_loosely(photos: Path):
     (photos / "m.csv").write_text("Path;Source Link;Licence\na.jpg;https://example.org/1;CC0\n")
     (details,) = read_metadata(photos / "m.csv", []).details.values()
     assert (details.source_link, details.licence) == ("https://example.org/1", "CC0")
 
 
-def test_paths_may_be_written_as_windows_writes_them(photos: Path):
+def test_paths_may_have_backslashes(photos: Path):
     assert titles(photos, b"path,title\nsub\\b.jpg,B\n.\\a.jpg,A\n")[0] == {"b.jpg": "B", "a.jpg": "A"}
 
 
-def test_a_line_is_told_by_its_number_in_the_file(photos: Path):
+def test_an_error_names_the_line_of_the_file(photos: Path):
     (photos / "m.csv").write_text("sep=;\n;\npath;title\n;nothing\n")
     assert read_metadata(photos / "m.csv", []).problems == [("m.csv line 4", "This line names no path.")]
 
 
-def test_a_table_of_addresses_is_read_alike(tmp_path: Path):
+def test_a_table_of_addresses_is_read_in_the_same_way(tmp_path: Path):
     table = tmp_path / "m.csv"
     table.write_bytes("URL;Title\r\nhttp://127.0.0.1/a.jpg;제주도의 바다\r\n".encode("cp949"))
     listed = open_source([str(table)])
@@ -122,7 +122,7 @@ def choices(table: Path, *roots: Path) -> Choices:
     return Choices(details=metadata.details, elsewhere=metadata.elsewhere, table=table)
 
 
-def test_the_table_itself_is_not_counted_among_what_is_not_read(photos: Path):
+def test_the_table_itself_is_not_counted_as_a_skipped_file(photos: Path):
     (photos / "m.csv").write_text("path,title\na.jpg,A\n")
     listed = open_source([str(photos)], choices(photos / "m.csv"))
     assert len(list(listed)) == 2

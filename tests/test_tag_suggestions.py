@@ -1,4 +1,4 @@
-"""Tags that suggest themselves: what stands out, what people say of it, and how that moves thresholds."""
+"""Suggested tags: strong matches of a tag's phrase, decisions of curators, and resulting thresholds."""
 
 import datetime as dt
 
@@ -29,7 +29,7 @@ MEASURE = Measure(strong=0.3, related=0.28, spread=0.01)
 
 
 def calibrated() -> Calibration:
-    """The collection is measured: its pictures point anywhere, and matches begin at 0.3."""
+    """The collection is calibrated: its pictures are random, and strong matches begin at 0.3."""
     sample = np.stack([a_vector(seed) for seed in range(1000, 1100)])
     calibration = Calibration.objects.create(
         model=active_model(),
@@ -47,7 +47,7 @@ def calibrated() -> Calibration:
 
 
 def a_tag(name: str, vector: Vector, **fields) -> VocabularyTag:
-    """A tag whose phrase the model gives this vector for."""
+    """A tag whose phrase has this vector."""
     tag = VocabularyTag.objects.create(name=name, phrase=f"a {name}", **fields)
     TagVector.objects.create(
         tag=tag, model=active_model(), text_model=text_model(), phrase=tag.phrase, embedding=vector
@@ -69,7 +69,7 @@ def star() -> VocabularyTag:
     return a_tag("star", STAR, korean="별")
 
 
-def test_what_stands_out_is_suggested_strongest_first_and_no_picture_is_tagged(star):
+def test_strong_matches_are_suggested_strongest_first_and_no_picture_is_tagged(star):
     weak, good, best = like(STAR, 0.2), like(STAR, 0.4), like(STAR, 0.6)
     found = suggest()
     assert (found.compared, found.suggested, found.is_done) == (3, 2, True)
@@ -78,7 +78,7 @@ def test_what_stands_out_is_suggested_strongest_first_and_no_picture_is_tagged(s
     assert not TagSuggestion.objects.filter(image=weak).exists()
 
 
-def test_whoever_has_a_tag_under_any_of_its_names_or_a_narrower_one_is_not_suggested_it(star):
+def test_a_picture_with_the_tag_its_alias_or_a_narrower_tag_gets_no_suggestion(star):
     comet = VocabularyTag.objects.create(name="comet", parent=star)
     VocabularyTag.objects.create(name="halley", aliases=["1P"], parent=comet)
     for tag in ("Star", "별", "COMET", "1p"):
@@ -88,7 +88,7 @@ def test_whoever_has_a_tag_under_any_of_its_names_or_a_narrower_one_is_not_sugge
     assert suggested(star) == [lacking]
 
 
-def test_only_what_is_new_is_compared(star):
+def test_only_new_pictures_are_compared(star):
     one = like(STAR, 0.5)
     assert is_due()
     suggest()
@@ -103,7 +103,7 @@ def test_only_what_is_new_is_compared(star):
     assert suggest(again=True).compared == 2
 
 
-def test_another_measurement_of_the_collection_has_all_compared_anew(star):
+def test_after_a_new_calibration_all_are_compared_again(star):
     like(STAR, 0.5)
     suggest()
     Calibration.objects.update(measured=timezone.now() + dt.timedelta(1), words_least=0.7, words_match=0.7)
@@ -113,7 +113,7 @@ def test_another_measurement_of_the_collection_has_all_compared_anew(star):
     assert suggested(star) == []
 
 
-def test_hidden_pictures_are_suggested_tags_and_those_in_the_trash_are_not(star):
+def test_hidden_pictures_get_suggestions_and_those_in_the_trash_do_not(star):
     hidden = like(STAR, 0.5, hidden=True)
     gone = like(STAR, 0.6)
     suggest()
@@ -123,7 +123,7 @@ def test_hidden_pictures_are_suggested_tags_and_those_in_the_trash_are_not(star)
     assert suggested(star) == [gone, hidden]
 
 
-def test_of_a_wide_picture_the_window_that_fits_best_counts(star):
+def test_the_best_window_of_a_wide_picture_counts(star):
     wide = like(STAR, 0.1, width=3000)
     with_window = near(STAR, 0.5)
     ImageVector.objects.create(image=wide, set_id=active_set().id, window_index=1, embedding=with_window)
@@ -132,7 +132,7 @@ def test_of_a_wide_picture_the_window_that_fits_best_counts(star):
     assert waiting(star).get().similarity == pytest.approx(0.5, abs=0.01)
 
 
-def test_words_that_the_model_does_not_know_are_suggested_for_nothing(star):
+def test_tags_with_the_same_vector_as_others_are_not_suggested(star):
     nothing = a_vector(9)
     for name in ("abc", "def", "ghi", "jkl"):
         a_tag(name, nothing)
@@ -141,7 +141,7 @@ def test_words_that_the_model_does_not_know_are_suggested_for_nothing(star):
     assert not picture.tag_suggestions.exists()
 
 
-def test_nothing_stands_out_before_the_collection_is_measured():
+def test_without_a_calibration_nothing_is_suggested():
     a_tag("star", STAR)
     like(STAR, 0.9)
     found = suggest()
@@ -149,7 +149,7 @@ def test_nothing_stands_out_before_the_collection_is_measured():
     assert not TagSuggestion.objects.exists()
 
 
-def test_accepted_ones_get_the_tag_by_one_change_that_can_be_undone(star, carol):
+def test_accepting_tags_pictures_by_one_revision_that_can_be_undone(star, carol):
     pictures = [like(STAR, 0.5 + number / 100) for number in range(5)]
     suggest()
     revision = accept(star, [picture.pk for picture in pictures], by=carol)
@@ -166,7 +166,7 @@ def test_accepted_ones_get_the_tag_by_one_change_that_can_be_undone(star, carol)
     assert suggested(star) == [], "done again"
 
 
-def test_accepting_takes_as_many_statements_for_300_as_for_5(star, carol):
+def test_accepting_300_takes_as_many_statements_as_5(star, carol):
     counts = []
     for count in (5, 300):
         pictures = [like(STAR, 0.5) for _ in range(count)]
@@ -179,7 +179,7 @@ def test_accepting_takes_as_many_statements_for_300_as_for_5(star, carol):
     assert counts[1] <= counts[0]
 
 
-def test_what_was_tagged_by_hand_meanwhile_is_accepted_and_what_was_untagged_is_rejected(star, carol):
+def test_tagging_by_hand_accepts_a_suggestion_and_untagging_rejects_it(star, carol):
     one, two = like(STAR, 0.5), like(STAR, 0.6)
     suggest()
     tagged = curation.change([one.pk], curation.Tag(["별"]), by=carol)
@@ -191,7 +191,7 @@ def test_what_was_tagged_by_hand_meanwhile_is_accepted_and_what_was_untagged_is_
     assert suggested(star) == [two]
 
 
-def test_tags_that_are_taken_away_by_hand_are_not_suggested_for_these_pictures(star, carol):
+def test_a_tag_removed_by_hand_is_not_suggested_for_the_picture(star, carol):
     picture = like(STAR, 0.5, tags=["star", "own"])
     suggest()
     curation.change([picture.pk], curation.Untag(["star", "own"]), by=carol)
@@ -199,7 +199,7 @@ def test_tags_that_are_taken_away_by_hand_are_not_suggested_for_these_pictures(s
     assert suggested(star) == []
 
 
-def test_rejected_ones_are_never_suggested_again_by_no_model_either(star, carol):
+def test_a_rejected_suggestion_is_never_made_again_even_by_another_model(star, carol):
     one, two = like(STAR, 0.5), like(STAR, 0.6)
     suggest()
     count, _moment = reject(star, [one.pk], by=carol)
@@ -207,7 +207,7 @@ def test_rejected_ones_are_never_suggested_again_by_no_model_either(star, carol)
     assert suggested(star) == [two]
     suggest(again=True)
     assert suggested(star) == [two]
-    # Another model: other vectors, and nothing known of thresholds.
+    # Another model: other vectors, and no thresholds.
     TagVector.objects.all().delete()
     TagVector.objects.create(
         tag=star, model=active_model(), text_model=text_model(), phrase=star.phrase, embedding=near(STAR, 0.95)
@@ -217,7 +217,7 @@ def test_rejected_ones_are_never_suggested_again_by_no_model_either(star, carol)
     assert star.suggestions.get(image=one).by == carol
 
 
-def test_rejected_and_tagged_all_the_same_is_rejected_again_when_that_is_undone(star, carol):
+def test_undoing_a_tag_of_a_rejected_suggestion_rejects_it_again(star, carol):
     picture = like(STAR, 0.5)
     suggest()
     reject(star, [picture.pk], by=carol)
@@ -227,7 +227,7 @@ def test_rejected_and_tagged_all_the_same_is_rejected_again_when_that_is_undone(
     assert star.suggestions.get().state == "rejected"
 
 
-def test_what_was_rejected_can_be_taken_back(star, carol):
+def test_a_rejection_can_be_undone(star, carol):
     pictures = [like(STAR, 0.5), like(STAR, 0.6), like(STAR, 0.7)]
     suggest()
     reject(star, [pictures[0].pk], by=carol)
@@ -242,7 +242,7 @@ def test_what_was_rejected_can_be_taken_back(star, carol):
     assert len(suggested(star)) == 3
 
 
-def test_rejections_raise_the_threshold_of_their_tag_alone_and_acceptances_lower_it(star, carol):
+def test_rejections_raise_the_threshold_of_their_tag_only_and_acceptances_lower_it(star, carol):
     fish = a_tag("fish", FISH)
     weak = [like(STAR, 0.31 + number / 1000) for number in range(10)]
     for number in range(3):
@@ -264,11 +264,11 @@ def test_rejections_raise_the_threshold_of_their_tag_alone_and_acceptances_lower
     assert not is_due()
 
 
-def test_without_decisions_a_tag_begins_where_strong_matches_do():
+def test_without_decisions_the_threshold_is_that_of_strong_matches():
     assert threshold(MEASURE, [], []) == MEASURE.strong
 
 
-def test_the_threshold_follows_what_people_say():
+def test_the_threshold_follows_decisions():
     assert threshold(MEASURE, [0.31] * 5, []) < MEASURE.strong
     assert threshold(MEASURE, [0.31] * 5000, []) >= MEASURE.related, "never below the related"
     assert threshold(MEASURE, [], [0.31] * 5) > 0.31
@@ -278,7 +278,7 @@ def test_the_threshold_follows_what_people_say():
     assert np.isfinite(threshold(MEASURE, [1e6], [-1e6]))
 
 
-def test_one_slip_hides_few_of_the_others():
+def test_one_wrong_rejection_hides_few_other_suggestions():
     assert threshold(MEASURE, [], [0.33]) < MEASURE.strong + MEASURE.spread / 2
 
 
@@ -290,7 +290,7 @@ def test_nine_of_ten_suggestions_for_drawings_are_right_and_decisions_find_more(
     assert float(found_then.rstrip("%")) > float(found.rstrip("%")) > 40
 
 
-def test_a_picture_that_shows_something_else_now_is_compared_anew(star, carol):
+def test_a_changed_picture_is_compared_again(star, carol):
     picture, other = like(STAR, 0.5), like(STAR, 0.6)
     suggest()
     reject(star, [other.pk], by=carol)
@@ -301,7 +301,7 @@ def test_a_picture_that_shows_something_else_now_is_compared_anew(star, carol):
     assert suggested(star) == [picture]
 
 
-def test_what_was_decided_of_a_picture_goes_over_to_the_one_that_takes_its_place(star, carol):
+def test_decisions_are_handed_over_to_the_replacement_of_a_picture(star, carol):
     old, new = like(STAR, 0.5), like(STAR, 0.6)
     suggest()
     reject(star, [old.pk], by=carol)
@@ -309,7 +309,7 @@ def test_what_was_decided_of_a_picture_goes_over_to_the_one_that_takes_its_place
     assert star.suggestions.get(image=new).state == "rejected"
 
 
-def test_suggestions_go_with_their_picture_and_with_their_tag(star):
+def test_suggestions_are_deleted_with_their_picture_and_tag(star):
     picture = like(STAR, 0.5)
     like(STAR, 0.6)
     suggest()
@@ -319,7 +319,7 @@ def test_suggestions_go_with_their_picture_and_with_their_tag(star):
     assert not TagSuggestion.objects.exists()
 
 
-def test_a_tag_without_a_phrase_is_suggested_no_more(star):
+def test_a_tag_without_a_phrase_is_no_longer_suggested(star):
     like(STAR, 0.5)
     suggest()
     VocabularyTag.objects.update(phrase="")
@@ -328,27 +328,27 @@ def test_a_tag_without_a_phrase_is_suggested_no_more(star):
     assert not TagSuggestion.objects.exists()
 
 
-def test_another_process_that_is_at_it_is_left_to_it(star, monkeypatch):
+def test_a_second_process_leaves_the_comparison_to_the_first(star, monkeypatch):
     like(STAR, 0.5)
     monkeypatch.setattr("search.tagging.suggesting._Comparing._has_lock", lambda self: False)
     assert not suggest().is_done
     assert is_due()
 
 
-def test_a_decision_in_the_midst_of_a_run_is_not_lost(star, carol, monkeypatch):
+def test_a_decision_during_a_run_is_not_lost(star, carol, monkeypatch):
     one, _two = like(STAR, 0.31), like(STAR, 0.32)
     suggest()
 
-    def reject_meanwhile(count: int) -> None:
+    def reject_during_the_run(count: int) -> None:
         TagVector.objects.update(threshold=0.4)
 
     like(STAR, 0.33)
-    suggest(progress=reject_meanwhile)
+    suggest(progress=reject_during_the_run)
     assert TagVector.objects.get().threshold == 0.4
     assert one not in suggested(star)
 
 
-def test_a_server_encodes_what_is_new_and_compares_it(star, monkeypatch):
+def test_a_server_encodes_and_compares_what_is_new(star, monkeypatch):
     like(STAR, 0.5)
     monkeypatch.setattr(background_suggesting, "status", lambda: {"words": "ready"})
     VocabularyTag.objects.create(name="fish", phrase="a fish")
@@ -358,7 +358,7 @@ def test_a_server_encodes_what_is_new_and_compares_it(star, monkeypatch):
     assert not background_suggesting.suggest_what_is_due()
 
 
-def test_the_command_loads_a_vocabulary_where_there_is_none_and_says_what_is_missing(capsys, monkeypatch):
+def test_the_command_loads_a_vocabulary_if_there_is_none_and_says_what_is_missing(capsys, monkeypatch):
     monkeypatch.setattr("search.management.commands.suggest_tags.encode_missing", lambda: 0)
     with pytest.raises(CommandError, match="Not calibrated"):
         call_command("suggest_tags")
@@ -373,6 +373,6 @@ def test_the_command_loads_a_vocabulary_where_there_is_none_and_says_what_is_mis
     assert len(suggested(star)) == 1
 
 
-def test_retuning_a_tag_that_nobody_compared_does_nothing(star):
+def test_retuning_a_tag_without_comparisons_does_nothing(star):
     suggestion_decisions.retune(star)
     assert TagVector.objects.get().threshold is None

@@ -1,4 +1,5 @@
-"""Filters by tag: the wider finds the narrower, every name finds the tag, and all numbers are exact."""
+"""Filters by nested tags: a wider tag finds pictures of narrower ones, every alias finds the tag, and counts are
+exact."""
 
 import random
 
@@ -50,7 +51,7 @@ def a_kennel() -> None:
 DOGS = {"dog", "puppy+dog", "hound", "개"}
 
 
-def test_a_wider_tag_finds_the_narrower_and_any_name_the_same(tree):
+def test_a_wider_tag_finds_narrower_ones_and_every_name_finds_the_same(tree):
     a_kennel()
     assert ticked("dog") == ticked("hound") == ticked("개") == DOGS
     assert ticked("animal") == ticked("동물") == DOGS | {"cat", "animal"}
@@ -59,7 +60,7 @@ def test_a_wider_tag_finds_the_narrower_and_any_name_the_same(tree):
     assert ticked("Dog") == {"Dog"}, "what is ticked is that very tag"
 
 
-def test_typed_tags_are_found_in_any_case_and_left_out_with_a_minus(tree):
+def test_typed_tags_ignore_case_and_are_excluded_by_a_minus(tree):
     a_kennel()
     assert typed("tag:HOUND") == typed("태그:개") == DOGS | {"Dog"}
     assert typed("tag:animal -tag:dog") == {"cat", "animal"}
@@ -67,7 +68,7 @@ def test_typed_tags_are_found_in_any_case_and_left_out_with_a_minus(tree):
     assert typed('tag:"animal" -tag:cat') == DOGS | {"animal", "Dog"}
 
 
-def test_numbers_beside_tags_are_those_of_what_they_find(tree):
+def test_counts_of_tags_equal_their_results(tree):
     a_kennel()
     counts = facet(SearchQuery(words="x"))
     assert counts == {"animal": 6, "dog": 4, "puppy": 1, "cat": 1, "sea": 1, "Dog": 1}
@@ -76,13 +77,13 @@ def test_numbers_beside_tags_are_those_of_what_they_find(tree):
     assert facet(SearchQuery(words="x", filters=Filters(tags=("dog",)))) == {"dog": 4, "puppy": 1}
 
 
-def test_a_wider_tag_is_not_offered_where_it_finds_what_a_narrower_one_does(tree):
+def test_a_wider_tag_is_not_offered_if_a_narrower_one_finds_the_same(tree):
     an_image(tags=["puppy"])
     an_image(tags=["개"])
     assert facet(SearchQuery(words="x")) == {"dog": 2, "puppy": 1}
 
 
-def test_numbers_are_exact_for_any_tags_of_any_pictures(tree):
+def test_counts_are_exact_for_random_tags(tree):
     chance = random.Random(3)
     known = ["animal", "동물", "dog", "hound", "개", "puppy", "cat", "sea", "Dog"]
     Image.objects.all().delete()
@@ -92,7 +93,7 @@ def test_numbers_are_exact_for_any_tags_of_any_pictures(tree):
         assert len(ticked(tag)) == count, tag
 
 
-def test_numbers_follow_when_a_tag_is_put_within_another(tree):
+def test_counts_follow_a_change_of_the_hierarchy(tree):
     an_image(tags=["dog"])
     an_image(tags=["wolf"])
     assert facet(SearchQuery(words="x")) == {"dog": 1, "wolf": 1}
@@ -102,7 +103,7 @@ def test_numbers_follow_when_a_tag_is_put_within_another(tree):
     assert find(SearchQuery(words="x", filters=Filters(tags=("dog",)))).found == 2
 
 
-def test_where_nothing_is_nested_a_filter_asks_the_database_what_it_did_before(tree):
+def test_without_nested_tags_the_sql_of_a_filter_is_unchanged(tree):
     VocabularyTag.objects.all().delete()
     forget_names()
     an_image(tags=["sea"])
@@ -117,7 +118,7 @@ def test_where_nothing_is_nested_a_filter_asks_the_database_what_it_did_before(t
     assert Filters(tags=("sea",)).values.any_tags == ()
 
 
-def test_names_in_either_language_are_suggested_while_typing_with_what_they_find(tree):
+def test_names_in_either_language_are_suggested_with_their_counts(tree):
     a_kennel()
     found = {one.value.label: one.value.count for one in suggest("tag:동")}
     assert found == {"동물": 6}
@@ -126,12 +127,12 @@ def test_names_in_either_language_are_suggested_while_typing_with_what_they_find
     assert "개" not in {one.value.label for one in suggest("tag:")}, "each tag once"
 
 
-def test_the_admins_filter_by_tag_finds_the_narrower_too(tree, as_carol):
+def test_the_tag_filter_of_the_admin_finds_narrower_tags_too(tree, as_carol):
     a_kennel()
     assert titles(as_carol.get("/admin/search/image/?tag=dog")) == DOGS
 
 
-def test_the_api_finds_by_any_name(tree, client):
+def test_the_api_finds_a_tag_by_any_of_its_names(tree, client):
     a_kennel()
     answer = client.get("/api/search", {"tag": "hound"})
     assert {one["title"] for one in answer.json()["results"]} == DOGS

@@ -1,4 +1,4 @@
-"""Words of a query on their way to a vector: what counts as the same text, and what is encoded only once."""
+"""Query texts: normalisation, and the cache of their vectors."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ SEARCHES = settings(max_examples=300, derandomize=True, deadline=None, database=
 
 
 class RecordingEncoder:
-    """The real encoder, with a note of what it was asked for."""
+    """The real encoder; records the texts that it was asked for."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -42,7 +42,7 @@ def encoder(monkeypatch: pytest.MonkeyPatch) -> RecordingEncoder:
     return recording
 
 
-# What counts as the same text
+# Normalisation
 
 
 @pytest.mark.parametrize(
@@ -59,15 +59,15 @@ def encoder(monkeypatch: pytest.MonkeyPatch) -> RecordingEncoder:
         "\x1fcafé\x85",
     ],
 )
-def test_what_looks_the_same_is_the_same_text(written: str) -> None:
+def test_equivalent_texts_are_normalised_to_the_same(written: str) -> None:
     assert normalised_text(written) == "café"
 
 
-def test_hangul_typed_letter_by_letter_is_the_same_as_syllables() -> None:
+def test_decomposed_hangul_is_composed() -> None:
     assert normalised_text(unicodedata.normalize("NFD", "금붕어")) == "금붕어"
 
 
-def test_words_stay_apart_whatever_white_space_or_control_character_is_between_them() -> None:
+def test_words_stay_separate_whatever_white_space_or_control_character_is_between_them() -> None:
     assert {normalised_text(f"red{between}star") for between in (" ", "\n\n", "\x00", "\u2003 \t", "\x07 ")} == {
         "red star"
     }
@@ -77,7 +77,7 @@ def test_a_character_outside_the_basic_plane_is_kept() -> None:
     assert normalised_text("🐶 dog") == "🐶 dog"
 
 
-def test_nothing_but_space_is_the_empty_text() -> None:
+def test_white_space_alone_is_the_empty_text() -> None:
     assert normalised_text(" \x00\ud83d\u3000") == ""
 
 
@@ -115,7 +115,7 @@ def test_the_encoder_gets_the_normalised_text(encoder: RecordingEncoder) -> None
     assert encoder.asked == ["café au lait"]
 
 
-def test_another_text_is_encoded_anew(encoder: RecordingEncoder) -> None:
+def test_another_text_is_encoded(encoder: RecordingEncoder) -> None:
     red, blue = text_vector("red star"), text_vector("blue star")
 
     assert encoder.asked == ["red star", "blue star"]
@@ -123,7 +123,7 @@ def test_another_text_is_encoded_anew(encoder: RecordingEncoder) -> None:
 
 
 @pytest.mark.parametrize("name", ["EMBEDDING_TEXT_MODEL", "EMBEDDING_IMAGE_MODEL"])
-def test_another_model_encodes_the_same_text_anew(encoder: RecordingEncoder, settings: Any, name: str) -> None:
+def test_another_model_encodes_the_same_text_again(encoder: RecordingEncoder, settings: Any, name: str) -> None:
     text_vector("red star")
     setattr(settings, name, "somebody/another-model")
 
@@ -132,7 +132,7 @@ def test_another_model_encodes_the_same_text_anew(encoder: RecordingEncoder, set
     assert encoder.asked == ["red star", "red star"]
 
 
-def test_a_failure_is_not_remembered(monkeypatch: pytest.MonkeyPatch, encoder: RecordingEncoder) -> None:
+def test_a_failure_is_not_cached(monkeypatch: pytest.MonkeyPatch, encoder: RecordingEncoder) -> None:
     def fail() -> RecordingEncoder:
         raise embedding.ModelUnavailable("not now")
 
@@ -145,7 +145,7 @@ def test_a_failure_is_not_remembered(monkeypatch: pytest.MonkeyPatch, encoder: R
     assert encoder.asked == ["red star"]
 
 
-def test_what_the_cache_drops_is_encoded_again(encoder: RecordingEncoder) -> None:
+def test_a_text_evicted_from_the_cache_is_encoded_again(encoder: RecordingEncoder) -> None:
     text_vector("red star")
     cache.clear()
     text_vector("red star")
@@ -154,7 +154,7 @@ def test_what_the_cache_drops_is_encoded_again(encoder: RecordingEncoder) -> Non
 
 
 @pytest.mark.django_db
-def test_paging_through_results_costs_no_second_encoding(client: Client, encoder: RecordingEncoder) -> None:
+def test_further_pages_of_results_need_no_encoding(client: Client, encoder: RecordingEncoder) -> None:
     for seed in range(50):
         an_image(vector=a_vector(seed))
 
@@ -165,7 +165,7 @@ def test_paging_through_results_costs_no_second_encoding(client: Client, encoder
 
 
 @pytest.mark.django_db
-def test_words_that_a_model_knows_nothing_of_are_told_and_are_no_error(
+def test_words_without_a_vector_are_reported_and_are_no_server_error(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Speechless:

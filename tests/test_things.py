@@ -1,5 +1,4 @@
-"""What the collection is strong in: what people are offered to search for finds something, is theirs to see, and stays
-so."""
+"""Example searches of the start page: each finds a strong match, is visible to the user, and stays up to date."""
 
 import datetime as dt
 
@@ -24,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def drawings() -> list[Image]:
-    """Three pictures of each of the demo's examples, among others that show nothing; all measured."""
+    """Three pictures of each of the demo's examples, among others that show nothing; all are measured."""
     many_images(60)
     Image.objects.update(title="")
     texts = demo.example_queries("en")
@@ -42,7 +41,7 @@ def words(language: str = "en") -> list[str]:
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
-def test_what_is_offered_finds_a_strong_match_first(drawings: list[Image], language: str):
+def test_every_example_has_a_strong_match(drawings: list[Image], language: str):
     measure()
     offered = words(language)
     assert offered
@@ -50,11 +49,11 @@ def test_what_is_offered_finds_a_strong_match_first(drawings: list[Image], langu
     for text in offered:
         assert find(SearchQuery(words=text)).images[0].band is Band.STRONG, text
         assert text.isascii() == (language == "en")
-    # Of the bank's words the small model knows none.
+    # The small model knows none of the bank's words.
     assert not {"dog", "volcano", "개", "화산"} & set(offered)
 
 
-def test_no_two_of_them_are_nearly_the_same(drawings: list[Image]):
+def test_no_two_examples_are_nearly_the_same(drawings: list[Image]):
     for copy in range(5):
         an_image(vector=near(text_vector("a red circle"), 0.95, seed=90 + copy), tags=["red circle", "red circles"])
     measure()
@@ -63,7 +62,7 @@ def test_no_two_of_them_are_nearly_the_same(drawings: list[Image]):
     assert len([thing for thing in shown if "circle" in thing.words]) <= 1
 
 
-def test_a_picture_that_is_hidden_is_followed_by_the_next(drawings: list[Image]):
+def test_a_hidden_picture_is_replaced_by_the_next(drawings: list[Image]):
     measure()
     thing = Thing.objects.filter(language="en", images__len__gt=1).first()
     assert thing
@@ -80,7 +79,7 @@ def _shown(text: str) -> str:
 
 
 @pytest.mark.parametrize("how", ["private", "hidden", "renamed", "deleted"])
-def test_words_of_a_picture_are_gone_with_it(drawings: list[Image], how: str, alice):
+def test_words_of_a_picture_disappear_with_it(drawings: list[Image], how: str, alice):
     image = an_image("Surgery of Alice", uploader=alice)
     measure()
     assert "Surgery of Alice" in words()
@@ -96,10 +95,10 @@ def test_words_of_a_picture_are_gone_with_it(drawings: list[Image], how: str, al
     assert not Thing.objects.filter(words="Surgery of Alice").exists()
 
 
-def test_the_start_page_has_them_in_the_language_of_the_person(drawings: list[Image], client: Client, monkeypatch):
+def test_the_start_page_shows_examples_in_the_language_of_the_user(drawings: list[Image], client: Client, monkeypatch):
     measure()
     assert 'class="things"' not in client.get("/search?q=red").text
-    # No model is asked.
+    # No model is used.
     monkeypatch.setattr("search.embedding.text_vectors.text_encoder", lambda: pytest.fail("A model was asked."))
     for language in ("en", "ko"):
         page = client.get("/", headers={"Accept-Language": language}).text
@@ -113,14 +112,14 @@ def test_the_start_page_has_them_in_the_language_of_the_person(drawings: list[Im
     assert len([one for one in queries if "search_thing" in one["sql"]]) == 1
 
 
-def test_the_pictures_of_the_wall_are_loaded_before_those_of_things(drawings: list[Image], client: Client):
+def test_pictures_of_the_results_are_loaded_before_those_of_examples(drawings: list[Image], client: Client):
     measure()
     things, wall = client.get("/").text.split('class="things-list"')[1].split("</ul>", 1)
     assert things.count("<img") == things.count('loading="lazy"') > 0
     assert wall.count('loading="eager" fetchpriority="high"') == 8
 
 
-def test_a_collection_that_nobody_has_measured_offers_nothing(client: Client):
+def test_a_collection_without_a_measurement_offers_no_examples(client: Client):
     an_image("Harbour")
     assert example_queries("en") == []
     page = client.get("/").text
@@ -128,13 +127,13 @@ def test_a_collection_that_nobody_has_measured_offers_nothing(client: Client):
     assert "Or try" not in client.get("/search?q=x&tag=nothing").text
 
 
-def test_a_small_collection_offers_what_its_pictures_are_called():
+def test_a_small_collection_offers_titles_and_tags_of_its_pictures():
     an_image("Harbour at night", vector=a_vector(1), tags=["바다"])
     an_image("is:untagged or -so", vector=a_vector(2))
     assert measure() == {"en": ["Harbour at night"], "ko": ["바다"]}
 
 
-def test_it_is_measured_anew_when_the_collection_has_changed(drawings: list[Image]):
+def test_examples_are_measured_again_after_the_collection_has_changed(drawings: list[Image]):
     assert is_due()
     assert measure_if_due()
     assert measure_if_due() is None
@@ -146,7 +145,7 @@ def test_it_is_measured_anew_when_the_collection_has_changed(drawings: list[Imag
     assert is_due()
 
 
-def test_models_that_were_switched_have_their_own(drawings: list[Image]):
+def test_examples_belong_to_the_active_models(drawings: list[Image]):
     measure()
     ThingSet.objects.update(text_model="another")
     assert words() == []

@@ -1,4 +1,4 @@
-"""What is too long for the server to be read as a request is refused in words, and in what programs read."""
+"""Requests that exceed the limits of the server get an error page, or problem details for API clients."""
 
 import json
 from unittest.mock import Mock
@@ -11,7 +11,7 @@ from imagesearch.worker import Worker
 
 
 class Client:
-    """Keeps what it is sent."""
+    """A socket that records what is sent to it."""
 
     def __init__(self) -> None:
         self.received = b""
@@ -24,7 +24,7 @@ class Client:
 
 
 def answer_to(request: bytes) -> tuple[int, str, str]:
-    """The status, the headers and the body of what a worker answers to bytes that it can't read as a request."""
+    """The status, the headers and the body of a worker's response to bytes that it can't parse as a request."""
     worker, client, config = Worker.__new__(Worker), Client(), Config()
     worker.log = Mock()
     config.set("limit_request_line", 4000)
@@ -35,7 +35,7 @@ def answer_to(request: bytes) -> tuple[int, str, str]:
     return int(head.split()[1]), head.decode(), body.decode()
 
 
-def test_an_address_that_is_too_long_is_told_in_our_words():
+def test_an_address_that_is_too_long_gets_our_error_page():
     status, head, body = answer_to(b"GET /search?q=" + b"a" * 400_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert status == 414
     assert "Connection: close" in head
@@ -44,18 +44,18 @@ def test_an_address_that_is_too_long_is_told_in_our_words():
     assert 'href="/"' in body
 
 
-def test_programs_get_problem_details():
+def test_api_clients_get_problem_details():
     status, head, body = answer_to(b"GET /api/search?q=" + b"a" * 10_000 + b" HTTP/1.1\r\n\r\n")
     assert status == 414
     assert "Content-Type: application/problem+json" in head
     assert json.loads(body)["title"] == "This address is too long."
 
 
-def test_head_gets_no_body():
+def test_a_head_request_gets_no_body():
     assert answer_to(b"HEAD /search?q=" + b"a" * 10_000 + b" HTTP/1.1\r\n\r\n")[2] == ""
 
 
-def test_too_many_cookies_are_told_as_such(settings):
+def test_too_many_cookies_are_reported(settings):
     settings.LANGUAGE_CODE = "ko"
     status, _, body = answer_to(b"GET / HTTP/1.1\r\nHost: localhost\r\nCookie: a=" + b"a" * 100_000 + b"\r\n\r\n")
     assert status == 431
@@ -63,5 +63,5 @@ def test_too_many_cookies_are_told_as_such(settings):
     assert "쿠키" in body
 
 
-def test_other_nonsense_is_left_to_gunicorn():
+def test_other_invalid_requests_are_left_to_gunicorn():
     assert answer_to(b"\x16\x03\x01 nonsense\r\n\r\n")[0] == 400

@@ -1,4 +1,4 @@
-"""Korean is complete, and what is compiled is what is written."""
+"""The Korean translation is complete, and the compiled catalogue matches its source."""
 
 import ast
 import datetime as dt
@@ -26,7 +26,7 @@ class Entry(NamedTuple):
 
 
 def entries() -> list[Entry]:
-    """The messages of the .po file; `original` has the plural too, where there is one."""
+    """The messages of the .po file; `original` includes the plural, if there is one."""
     found = []
     for block in (MESSAGES / "django.po").read_text("utf-8").split("\n\n")[1:]:
         lines = block.splitlines()
@@ -48,11 +48,11 @@ def test_every_message_has_a_translation():
     assert [entry.original[0] for entry in entries() if not all(entry.translations)] == []
 
 
-def test_no_translation_is_a_guess_or_left_over():
+def test_no_translation_is_fuzzy_or_obsolete():
     assert [entry.original for entry in entries() if "fuzzy" in entry.flags or "#~" in entry.flags] == []
 
 
-def test_placeholders_and_markup_survive_translation():
+def test_placeholders_and_markup_are_kept_in_translations():
     changed = []
     for entry in entries():
         wanted = sorted(PLACEHOLDER.findall(entry.original[-1]))
@@ -60,7 +60,7 @@ def test_placeholders_and_markup_survive_translation():
     assert changed == []
 
 
-def test_what_is_compiled_is_what_is_written(tmp_path: Path):
+def test_the_compiled_catalogue_matches_its_source(tmp_path: Path):
     if shutil.which("msgfmt") is None:
         pytest.skip("msgfmt (gettext) is not installed")
     compiled = tmp_path / "django.mo"
@@ -92,7 +92,7 @@ def test_every_message_of_the_code_is_in_the_catalogue():
 
 
 def test_no_two_plurals_share_their_singular():
-    """The catalogue knows each by its singular: one of them would say what the other says."""
+    """The catalogue identifies each by its singular: one of them would be translated as the other."""
     plurals: dict[tuple[str, str], set[str]] = {}
     for context, singular, plural in (*_plurals_of_code(), *_plurals_of_templates()):
         plurals.setdefault((context, singular), set()).add(plural)
@@ -120,7 +120,7 @@ def _plurals_of_templates() -> Iterator[tuple[str, str, str]]:
             yield context[1] if context else "", singular, plural
 
 
-def test_korean_says_before_or_after_noon_first():
+def test_korean_times_begin_with_am_or_pm():
     with translation.override("ko"):
         assert (
             date_format(dt.datetime(2026, 3, 1, 15, 5, tzinfo=dt.UTC), "DATETIME_FORMAT") == "2026년 3월 1일 오후 3:05"

@@ -1,4 +1,4 @@
-"""Deleted pictures wait in the trash, where nobody finds them."""
+"""Deleted pictures stay in the trash for a while, where no search finds them."""
 
 import datetime as dt
 from io import StringIO
@@ -28,7 +28,7 @@ def trashed(*images: Image, days_ago: float = 0) -> None:
     Trashed.objects.filter(pk__in=ids).update(created=timezone.now() - dt.timedelta(days=days_ago))
 
 
-def test_what_is_in_the_trash_is_nowhere_to_be_seen_for_curators_too(as_carol):
+def test_pictures_in_the_trash_are_visible_nowhere_even_to_curators(as_carol):
     image, other = an_image("Gone boat"), an_image("Boat")
     Report.objects.create(image=image, reason="other")
     trashed(image)
@@ -43,16 +43,16 @@ def test_what_is_in_the_trash_is_nowhere_to_be_seen_for_curators_too(as_carol):
     assert list(Image.objects.kept()) == list(Image.objects.shown()) == [other]
 
 
-def test_the_trash_lists_what_was_deleted_by_whom_and_how_long_it_stays(as_carol, carol, settings):
+def test_the_trash_shows_who_deleted_a_picture_and_how_long_it_stays(as_carol, carol, settings):
     settings.TRASH_DAYS = 30
     image = an_image("Gone boat", hidden=True)
     change([image.pk], Trash(), by=carol)
     page = as_carol.get(TRASH).content.decode()
-    for told in ("Gone boat", "carol", ">30<", "1 picture,", "Hidden"):
-        assert told in page
+    for word in ("Gone boat", "carol", ">30<", "1 picture,", "Hidden"):
+        assert word in page
 
 
-def test_pictures_are_restored_with_all_they_had(as_carol):
+def test_restored_pictures_keep_everything(as_carol):
     image = an_image("Boat", tags=["sea"])
     Report.objects.create(image=image, reason="other")
     trashed(image)
@@ -63,7 +63,7 @@ def test_pictures_are_restored_with_all_they_had(as_carol):
     assert not Trashed.objects.exists()
 
 
-def test_one_picture_is_restored_by_the_button_in_its_row(as_carol):
+def test_the_button_of_a_row_restores_one_picture(as_carol):
     image, other = an_image("Boat"), an_image("Ship")
     trashed(image, other)
     address = reverse("admin:search_trashed_restore", args=[image.pk])
@@ -75,7 +75,7 @@ def test_one_picture_is_restored_by_the_button_in_its_row(as_carol):
     assert Trashed.objects.get().image == other
 
 
-def test_deleting_for_good_asks_with_number_and_pictures_and_deletes_what_was_asked_about(as_carol, carol):
+def test_permanent_deletion_asks_for_confirmation_and_deletes_the_confirmed_pictures(as_carol, carol):
     images = many_images(3)
     trashed(*images)
     page = act(as_carol, "delete_for_good", *Trashed.objects.all()[:2], where=TRASH)
@@ -90,7 +90,7 @@ def test_deleting_for_good_asks_with_number_and_pictures_and_deletes_what_was_as
     assert len(deleted_before([image.pk for image in images])) == 2
 
 
-def test_the_trash_is_emptied_of_what_was_asked_about_alone(as_carol):
+def test_emptying_the_trash_deletes_the_confirmed_pictures_only(as_carol):
     images = many_images(3)
     trashed(*images[:2])
     page = as_carol.get(f"{TRASH}empty/")
@@ -105,7 +105,7 @@ def test_the_trash_is_emptied_of_what_was_asked_about_alone(as_carol):
 
 
 @pytest.mark.parametrize("permissions", [["view_image", "change_image"], ["view_image"]])
-def test_who_may_not_delete_sees_no_trash_and_undoes_no_deletion(client, permissions):
+def test_users_who_may_not_delete_see_no_trash_and_can_not_undo_a_deletion(client, permissions):
     log_in_staff(client, *permissions)
     image = an_image()
     made = change([image.pk], Trash())
@@ -115,26 +115,26 @@ def test_who_may_not_delete_sees_no_trash_and_undoes_no_deletion(client, permiss
     assert Trashed.objects.exists()
 
 
-def test_a_link_undoes_nothing(as_carol):
+def test_a_get_request_undoes_nothing(as_carol):
     made = change([an_image().pk], Trash())
     assert as_carol.get(reverse("admin:search_revision_undo", args=[made.pk])).status_code == 405
     assert as_carol.post(reverse("admin:search_revision_undo", args=[made.pk + 1])).status_code == 404
 
 
-def test_the_history_tells_who_did_what_with_a_sample_and_is_filtered_by_person(as_carol, carol, alice):
+def test_the_history_shows_changes_with_samples_and_is_filtered_by_user(as_carol, carol, alice):
     images = many_images(6)
     change([image.pk for image in images], Tag(["sea"]), by=carol, door="page", search="q=pizza")
     change([images[0].pk], Tag(["boat"]), by=alice)
     page = as_carol.get("/admin/search/revision/").content.decode()
-    for told in ("Tags added: sea", "Tags added: boat", "carol", "alice", "?q=pizza"):
-        assert told in page
+    for word in ("Tags added: sea", "Tags added: boat", "carol", "alice", "?q=pizza"):
+        assert word in page
     assert page.count('class="thumbnail"') == 5
     page = as_carol.get(f"/admin/search/revision/?by__id__exact={alice.pk}").content.decode()
     assert "Tags added: boat" in page
     assert "Tags added: sea" not in page
 
 
-def test_one_change_is_shown_picture_by_picture_before_and_after(as_carol, carol):
+def test_a_revision_shows_each_picture_before_and_after(as_carol, carol):
     image = an_image("Boat", tags=["<old>"])
     made = change([image.pk], Tag(["sea"]), by=carol)
     page = as_carol.get(reverse("admin:search_revision_change", args=[made.pk])).content.decode()
@@ -142,7 +142,7 @@ def test_one_change_is_shown_picture_by_picture_before_and_after(as_carol, carol
     assert "Boat" in page
 
 
-def test_what_is_kept_when_a_change_is_undone_is_named_and_put_back_when_asked(as_carol, carol, alice):
+def test_changes_kept_by_an_undo_are_listed_and_can_be_undone_too(as_carol, carol, alice):
     image = an_image()
     made = change([image.pk], Tag(["sea"]), by=carol)
     change([image.pk], Tag(["boat"]), by=alice)
@@ -155,7 +155,7 @@ def test_what_is_kept_when_a_change_is_undone_is_named_and_put_back_when_asked(a
     assert image.tags == []
 
 
-def test_the_form_of_one_picture_leaves_one_change_of_all_its_fields(as_carol, carol):
+def test_saving_the_form_of_a_picture_makes_one_revision_of_all_fields(as_carol, carol):
     image = an_image("Boat")
     page = reverse("admin:search_image_change", args=[image.pk])
     sent: dict[str, Any] = {"title": "Ship", "tags": "sea", "description": "", "source_link": "", "author": "Ann"}
@@ -171,7 +171,7 @@ def test_the_form_of_one_picture_leaves_one_change_of_all_its_fields(as_carol, c
     assert (image.title, image.tags, image.capture.rating, image.capture.edited) == ("Boat", [], None, [])
 
 
-def test_one_picture_is_deleted_into_the_trash(as_carol, carol):
+def test_deleting_one_picture_puts_it_into_the_trash(as_carol, carol):
     image = an_image()
     page = reverse("admin:search_image_delete", args=[image.pk])
     assert "Put this picture into the trash?" in as_carol.get(page).content.decode()
@@ -181,10 +181,10 @@ def test_one_picture_is_deleted_into_the_trash(as_carol, carol):
     assert not OwedDeletion.objects.exists()
 
 
-# The end
+# Retention
 
 
-def test_what_was_there_for_long_is_deleted_for_good_and_old_history_forgotten(settings, monkeypatch):
+def test_old_trash_is_deleted_permanently_and_old_history_too(settings, monkeypatch):
     settings.TRASH_DAYS, settings.HISTORY_DAYS = 30, 7
     monkeypatch.setattr(trash_and_history_retention, "_AT_ONCE", 1)
     monkeypatch.setattr(trash_and_history_retention, "_EDITS_AT_ONCE", 1)
@@ -203,7 +203,7 @@ def test_what_was_there_for_long_is_deleted_for_good_and_old_history_forgotten(s
 @pytest.mark.parametrize(
     ("options", "left"), [([], 2), (["--older-than", "5"], 1), (["--older-than", "0"], 0), (["--all"], 0)]
 )
-def test_the_command_empties_the_trash_of_what_is_old_or_all(options, left):
+def test_the_command_empties_the_trash_of_old_pictures_or_all(options, left):
     images = many_images(3)
     trashed(images[0], days_ago=31)
     trashed(images[1], days_ago=6)
@@ -214,15 +214,15 @@ def test_the_command_empties_the_trash_of_what_is_old_or_all(options, left):
     assert Image.objects.count() == left
 
 
-def test_the_command_takes_one_of_both():
+def test_the_command_accepts_only_one_of_both_options():
     with pytest.raises(CommandError, match="Use either"):
         call_command("empty_trash", "--all", older_than=dt.timedelta(1))
 
 
-# The same bytes again
+# Uploading the same file again
 
 
-def test_a_curator_who_uploads_what_is_in_the_trash_restores_it(as_carol):
+def test_a_curator_who_uploads_a_picture_of_the_trash_restores_it(as_carol):
     data = picture_bytes("red")
     as_carol.post(reverse("upload"), {"pictures": picture_file(data=data), "title": "Boat"})
     image = Image.objects.get()
@@ -233,7 +233,7 @@ def test_a_curator_who_uploads_what_is_in_the_trash_restores_it(as_carol):
     assert (image.hidden, image.title, Trashed.objects.count()) == (False, "Boat", 0)
 
 
-def test_somebody_else_who_uploads_what_is_in_the_trash_is_told_that_it_was_deleted(as_alice):
+def test_another_user_who_uploads_a_picture_of_the_trash_learns_that_it_was_deleted(as_alice):
     data = picture_bytes("red")
     as_alice.post(reverse("upload"), {"pictures": picture_file(data=data)})
     trashed(Image.objects.get())
@@ -242,7 +242,7 @@ def test_somebody_else_who_uploads_what_is_in_the_trash_is_told_that_it_was_dele
     assert Trashed.objects.count() == 1
 
 
-def test_ingestion_leaves_what_is_in_the_trash_there_and_says_so(tmp_path):
+def test_ingestion_leaves_pictures_in_the_trash_and_says_so(tmp_path):
     write_picture(tmp_path / "boat.jpg")
     call_command("ingest", str(tmp_path), stdout=StringIO())
     trashed(Image.objects.get())
@@ -252,7 +252,7 @@ def test_ingestion_leaves_what_is_in_the_trash_there_and_says_so(tmp_path):
     assert Trashed.objects.count() == 1
 
 
-def test_details_of_a_table_that_a_command_applies_can_be_undone(tmp_path):
+def test_details_applied_by_a_command_can_be_undone(tmp_path):
     write_picture(tmp_path / "boat.jpg")
     call_command("ingest", str(tmp_path), stdout=StringIO())
     table = tmp_path / "details.csv"
@@ -268,6 +268,6 @@ def test_restored_pictures_have_their_files_and_deleted_ones_have_none(as_carol)
     image = stored_image(title="One")
     trashed(image)
     small = reverse("rendition", args=[image.pk, storage.THUMBNAIL])
-    assert as_carol.get(small).status_code == 200  # for the trash's own page
+    assert as_carol.get(small).status_code == 200  # for the page of the trash
     as_carol.logout()
     assert as_carol.get(small).status_code == 404

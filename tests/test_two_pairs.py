@@ -1,4 +1,4 @@
-"""Two pairs of models in one process: each loaded by its name, told by its name, and freed when it is let go."""
+"""Two pairs of models in one process: each is loaded and reported by its name, and its memory is freed."""
 
 import gc
 import threading
@@ -33,7 +33,7 @@ RED = PILImage.new("RGB", (64, 48), "red")
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    """Another pair than the active one."""
+    """A pair other than the active one."""
     base = tmp_path_factory.mktemp("pair")
     return str(clip_folder(base / "clip", 64)), str(words_folder(base / "words", 64))
 
@@ -44,7 +44,7 @@ def _forgotten() -> Iterator[None]:
     forget_models()
 
 
-def test_two_pairs_encode_beside_each_other(pair: tuple[str, str]) -> None:
+def test_two_pairs_encode_independently(pair: tuple[str, str]) -> None:
     others = encoders_of(*pair)
 
     assert others.status() == {PICTURES: "waiting", WORDS: "waiting"}
@@ -57,7 +57,7 @@ def test_two_pairs_encode_beside_each_other(pair: tuple[str, str]) -> None:
     assert others.model != active_model()
 
 
-def test_what_was_loaded_as_the_second_pair_is_used_when_it_becomes_the_active_one(
+def test_a_model_loaded_for_the_second_pair_is_reused_when_it_becomes_active(
     pair: tuple[str, str], settings: Any
 ) -> None:
     loaded = encoders_of(*pair).pictures()
@@ -67,7 +67,7 @@ def test_what_was_loaded_as_the_second_pair_is_used_when_it_becomes_the_active_o
     assert picture_encoder() is loaded
 
 
-def test_a_second_pair_that_fails_leaves_the_active_one_alone(tmp_path: Path) -> None:
+def test_a_second_pair_that_fails_does_not_affect_the_active_one(tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
     broken = encoders_of(str(tmp_path / "none"), str(demo.TEXT_MODEL))
 
@@ -79,9 +79,9 @@ def test_a_second_pair_that_fails_leaves_the_active_one_alone(tmp_path: Path) ->
     assert status()[PICTURES] == "ready"
 
 
-def test_what_is_let_go_is_freed_at_once_and_the_rest_stays(pair: tuple[str, str]) -> None:
+def test_a_forgotten_model_is_freed_at_once_and_others_stay(pair: tuple[str, str]) -> None:
     encoder = encoders_of(*pair).pictures()
-    encoder.encode_pictures([RED])  # in a thread of its own, which holds on to it
+    encoder.encode_pictures([RED])  # in its own thread, which keeps a reference
     gone = weakref.ref(encoder.encoder.model)  # type: ignore[attr-defined]
     kept = picture_encoder()
     threads = [thread for thread in threading.enumerate() if thread.name == "encoding"]
@@ -97,14 +97,14 @@ def test_what_is_let_go_is_freed_at_once_and_the_rest_stays(pair: tuple[str, str
     assert picture_encoder() is kept
 
 
-def test_whoever_still_has_what_was_let_go_may_use_it(pair: tuple[str, str]) -> None:
+def test_a_forgotten_model_can_be_used_by_those_who_still_have_it(pair: tuple[str, str]) -> None:
     encoder = encoders_of(*pair).texts()
     forget(pair[1])
 
     assert encoder.encode_texts(["red star"]).shape == (1, 64)
 
 
-def test_the_second_pair_is_compiled_by_its_name_once_and_used_from_then_on(
+def test_the_second_pair_is_compiled_once_by_its_name_and_then_used(
     pair: tuple[str, str], settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commands: list[list[str]] = []
@@ -121,7 +121,7 @@ def test_the_second_pair_is_compiled_by_its_name_once_and_used_from_then_on(
     class Compiled:
         backend, dimensions = "openvino float32", 64
 
-    monkeypatch.undo()  # of what keeps other tests from compiling
+    monkeypatch.undo()  # of the patch that keeps tests from compiling
     settings.COMPILE_MODELS, settings.EMBEDDING_TEXT_MODEL = True, str(demo.TEXT_MODEL)
     monkeypatch.setattr(background_compiling, "_compiler", None)
     monkeypatch.setattr(background_compiling.subprocess, "Popen", Compiling)

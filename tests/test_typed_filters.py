@@ -1,4 +1,4 @@
-"""Filters that are typed among the words: what they find, what is none, and how they leave the box again."""
+"""Typed filters in the search box: what they find, invalid ones, and how they are removed."""
 
 import datetime as dt
 from typing import Any
@@ -29,7 +29,7 @@ from tests.written import wall
         ("..1999-03", None, "1999-03-31"),
     ],
 )
-def test_a_span_of_days_is_read_as_people_write_it(text: str, first: str | None, last: str | None) -> None:
+def test_a_span_of_days_is_parsed(text: str, first: str | None, last: str | None) -> None:
     days = [dt.date.fromisoformat(day) if day else None for day in (first, last)]
     assert read_span(text) == Span(*days)
 
@@ -38,12 +38,12 @@ def test_a_span_of_days_is_read_as_people_write_it(text: str, first: str | None,
     "text",
     ["", "..", "23", "2023-13", "2023-02-30", "2023-0", "0000", "9999", "2024..2023", "2023-07-", "２０２３", "1..2"],
 )
-def test_what_names_no_days_is_no_span(text: str) -> None:
+def test_invalid_days_are_no_span(text: str) -> None:
     assert read_span(text) is None
 
 
 @pytest.mark.parametrize("text", ["2023", "2024-02", "2023-07-04", "2023-07-04..2023-09-30", "2020-01-01.."])
-def test_a_span_is_written_as_short_as_it_is_read(text: str) -> None:
+def test_a_span_is_written_in_its_shortest_form(text: str) -> None:
     assert str(read_span(text)) == text
 
 
@@ -61,7 +61,7 @@ def test_a_span_is_written_as_short_as_it_is_read(text: str) -> None:
         ("colour:red color:blue 색:빨강", "", ["colour:red", "color:blue", "색:빨강"]),
     ],
 )
-def test_what_is_typed_as_a_filter_is_no_word(text: str, meant: str, typed: list[str]) -> None:
+def test_a_typed_filter_is_not_searched_as_words(text: str, meant: str, typed: list[str]) -> None:
     box = parse_text(text)
     assert (box.meant, [one.text for one in box.typed], box.unread) == (meant, typed, ())
 
@@ -76,7 +76,7 @@ def test_other_words_with_a_colon_are_words(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["taken:yesterday", "size:tiny", "rating:6", "is:red", "taken:2023-13", "-rating:3"])
-def test_a_filter_with_a_value_that_is_none_is_words_and_told(text: str) -> None:
+def test_a_typed_filter_with_an_invalid_value_is_searched_as_words_and_reported(text: str) -> None:
     box = parse_text(text)
     assert box.typed == ()
     assert box.unread == (text,)
@@ -84,8 +84,8 @@ def test_a_filter_with_a_value_that_is_none_is_words_and_told(text: str) -> None
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The words that the model was asked for."""
+def encoded_texts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts that the model encoded."""
     texts: list[str] = []
 
     def vector(words: str) -> Any:
@@ -96,21 +96,21 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return texts
 
 
-def taken(title: str, when: dt.datetime | None = None, **captured: Any) -> Image:
+def image_taken(title: str, when: dt.datetime | None = None, **captured: Any) -> Image:
     fields = {name: captured.pop(name) for name in ("tags", "format", "uploader", "licence") if name in captured}
     image = an_image(title, **fields)
     source = captured.pop("taken_from", "camera") if when else ""
-    Capture.objects.create(image=image, taken=when, taken_from=source, **captured)
+    Capture.objects.create(image=image, image_taken=when, taken_from=source, **captured)
     return image
 
 
 @pytest.fixture
 def collection(db: None) -> None:
     ada = User.objects.create_user("Ada")
-    taken("summer", wall(2023, 7, 31, 23, 59, 59), camera="FUJIFILM X100V", rating=5, tags=["Holiday", "sea"])
-    taken("autumn", wall(2023, 9, 1), camera="Canon EOS R5", lens="RF35mm F1.8", rating=3, tags=["work"])
-    taken("guess", wall(2019, 1, 1), taken_from="name", format="HEIF", uploader=ada)
-    taken("read", camera="Apple iPhone 13", latitude=37.5, longitude=127.0, licence="CC0")
+    image_taken("summer", wall(2023, 7, 31, 23, 59, 59), camera="FUJIFILM X100V", rating=5, tags=["Holiday", "sea"])
+    image_taken("autumn", wall(2023, 9, 1), camera="Canon EOS R5", lens="RF35mm F1.8", rating=3, tags=["work"])
+    image_taken("guess", wall(2019, 1, 1), taken_from="name", format="HEIF", uploader=ada)
+    image_taken("read", camera="Apple iPhone 13", latitude=37.5, longitude=127.0, licence="CC0")
     an_image("", tags=["★"])
 
 
@@ -164,22 +164,24 @@ def found(words: str) -> set[str]:
         ("camera:_", set()),
     ],
 )
-def test_what_a_typed_filter_finds_alone_and_beside_words(words: str, titles: set[str], asked: list[str]) -> None:
+def test_a_typed_filter_finds_pictures_alone_and_with_words(
+    words: str, titles: set[str], encoded_texts: list[str]
+) -> None:
     assert found(words) == titles
-    assert not asked
+    assert not encoded_texts
     assert found(f"red {words}") == titles
-    assert set(asked) == {"red"}
+    assert set(encoded_texts) == {"red"}
 
 
-@pytest.mark.usefixtures("collection", "asked")
-def test_what_is_typed_narrows_down_what_is_ticked() -> None:
+@pytest.mark.usefixtures("collection", "encoded_texts")
+def test_typed_filters_are_combined_with_ticked_ones() -> None:
     ticked = SearchQuery.from_params({"q": ["taken:2023"], "tag": ["sea"], "camera": ["FUJIFILM X100V"]})
     assert [image.title for image in find(ticked).images] == ["summer"]
     assert find(ticked.replace(words="taken:2019")).found == 0
 
 
-@pytest.mark.usefixtures("collection", "asked")
-def test_each_typed_filter_can_be_taken_out_again(client: Client) -> None:
+@pytest.mark.usefixtures("collection", "encoded_texts")
+def test_each_typed_filter_can_be_removed(client: Client) -> None:
     query = SearchQuery(words='red camera:"EOS R5" taken:2023')
     page = client.get("/search", {"q": query.words}).content.decode()
     for text, rest in (('camera:"EOS R5"', "red taken:2023"), ("taken:2023", 'red camera:"EOS R5"')):
@@ -188,26 +190,26 @@ def test_each_typed_filter_can_be_taken_out_again(client: Client) -> None:
     assert "active-filters" in page
 
 
-@pytest.mark.usefixtures("collection", "asked")
-def test_a_way_out_of_finding_nothing_is_without_what_was_typed() -> None:
+@pytest.mark.usefixtures("collection", "encoded_texts")
+def test_without_results_the_search_without_a_typed_filter_is_suggested() -> None:
     ways = relaxations(SearchQuery(words="red taken:1950 tag:sea"))
     assert {way.query.words: way.found for way in ways} == {"red tag:sea": 1}
 
 
-@pytest.mark.usefixtures("asked")
-def test_what_is_no_filter_is_told_on_the_page(client: Client, db: None) -> None:
+@pytest.mark.usefixtures("encoded_texts")
+def test_an_invalid_typed_filter_is_reported_on_the_page(client: Client, db: None) -> None:
     page = client.get("/search", {"q": "boat taken:<b>now"}).content.decode()
     assert "taken:&lt;b&gt;now</bdi>” is no filter" in page
 
 
 @pytest.mark.django_db
-def test_more_filters_than_a_search_can_have_are_refused(client: Client) -> None:
+def test_too_many_filters_are_refused(client: Client) -> None:
     answer = client.get("/search", {"q": " ".join(f"tag:t{number}" for number in range(40))})
     assert answer.status_code == 400
 
 
-@pytest.mark.usefixtures("collection", "asked")
-def test_by_place_curators_alone_can_search(client: Client) -> None:
+@pytest.mark.usefixtures("collection", "encoded_texts")
+def test_only_curators_can_search_by_place(client: Client) -> None:
     for address in ("/search", "/api/search"):
         answer = client.get(address, {"q": "has:place"})
         assert answer.status_code == 400

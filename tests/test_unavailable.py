@@ -1,4 +1,4 @@
-"""When a part is down people get a page that says so, never a 500, and what does not need it goes on."""
+"""Outages: users get a page that explains what is unavailable, never a 500, and other pages keep working."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ NO_MODEL = "Searching and adding pictures is not possible just now: a model is m
 
 @pytest.fixture
 def visitor() -> Client:
-    """A browser that shows what the site answers, where the test client would raise."""
+    """A browser that shows error pages, for which the test client would raise."""
     return Client(raise_request_exception=False)
 
 
@@ -46,7 +46,7 @@ def files_below(folder: Path) -> list[Path]:
         f"{IMAGE}download", f"{IMAGE}report/",
     ],
 )  # fmt: skip
-def test_without_a_database_pages_answer_503_in_words(visitor: Client, path: str) -> None:
+def test_without_a_database_pages_get_503_with_a_message(visitor: Client, path: str) -> None:
     answer = visitor.get(path)
 
     assert answer.status_code == 503
@@ -56,7 +56,7 @@ def test_without_a_database_pages_answer_503_in_words(visitor: Client, path: str
 
 
 @pytest.mark.usefixtures("database_down")
-def test_the_page_is_in_the_language_of_the_browser(visitor: Client) -> None:
+def test_the_error_page_is_in_the_language_of_the_browser(visitor: Client) -> None:
     answer = visitor.get("/", headers={"accept-language": "ko"})
 
     assert answer.status_code == 503
@@ -65,9 +65,7 @@ def test_the_page_is_in_the_language_of_the_browser(visitor: Client) -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("path", ["/", IMAGE, "/upload/", "/accounts/password/", "/admin/"])
-def test_people_who_are_logged_in_get_the_same_page(
-    as_alice: Client, request: pytest.FixtureRequest, path: str
-) -> None:
+def test_logged_in_users_get_the_same_page(as_alice: Client, request: pytest.FixtureRequest, path: str) -> None:
     request.getfixturevalue("database_down")
     as_alice.raise_request_exception = False
 
@@ -78,7 +76,7 @@ def test_people_who_are_logged_in_get_the_same_page(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_not_there_is_told_without_the_menu_that_needs_the_database(
+def test_the_404_page_works_without_the_menu_that_needs_the_database(
     as_alice: Client, request: pytest.FixtureRequest
 ) -> None:
     request.getfixturevalue("database_down")
@@ -92,7 +90,7 @@ def test_what_is_not_there_is_told_without_the_menu_that_needs_the_database(
 
 
 @pytest.mark.usefixtures("database_down")
-def test_a_form_that_is_sent_answers_503_too(visitor: Client) -> None:
+def test_a_posted_form_gets_503_too(visitor: Client) -> None:
     for path, data in (
         ("/accounts/login/", {"username": "alice", "password": "alice's secret"}),
         ("/search/picture", {"picture": picture_file()}),
@@ -103,7 +101,7 @@ def test_a_form_that_is_sent_answers_503_too(visitor: Client) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_site_is_back_as_soon_as_the_database_is(as_alice: Client) -> None:
+def test_the_site_works_again_as_soon_as_the_database_does(as_alice: Client) -> None:
     as_alice.raise_request_exception = False
     where = connection.settings_dict["HOST"]
     connection.close()
@@ -116,9 +114,7 @@ def test_the_site_is_back_as_soon_as_the_database_is(as_alice: Client) -> None:
     assert as_alice.get("/").status_code == 200
 
 
-def test_a_session_that_can_not_be_read_outside_a_view_answers_503(
-    visitor: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_database_error_outside_a_view_gets_503(visitor: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     def unreadable(*args: Any) -> None:
         raise OperationalError("connection refused")
 
@@ -131,7 +127,7 @@ def test_a_session_that_can_not_be_read_outside_a_view_answers_503(
 
 
 @pytest.mark.parametrize("error", [OperationalError("gone"), InterfaceError("closed")])
-def test_both_ways_in_which_a_connection_dies_are_told_the_same(error: Exception) -> None:
+def test_both_kinds_of_lost_connection_give_the_same_page(error: Exception) -> None:
     answer = unavailable_page(RequestFactory().get("/"), error)
 
     assert answer is not None
@@ -139,7 +135,7 @@ def test_both_ways_in_which_a_connection_dies_are_told_the_same(error: Exception
     assert str(error) not in answer.content.decode()
 
 
-def test_an_error_of_ours_is_no_503(visitor: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_programming_error_is_not_reported_as_an_outage(visitor: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*args: Any, **options: Any) -> None:
         raise ZeroDivisionError("a secret detail")
 
@@ -164,7 +160,7 @@ print(answer.status_code, "The database does not answer." in answer.content.deco
 """
 
 
-def test_a_server_whose_database_is_down_from_the_start_answers_within_seconds(tmp_path: Path) -> None:
+def test_a_server_started_without_its_database_responds_within_seconds(tmp_path: Path) -> None:
     environment = {
         **os.environ,
         "DATABASE_URL": f"postgres://nobody:secret@127.0.0.1:{free_port()}/none",
@@ -208,7 +204,7 @@ def test_without_a_model_browsing_works(visitor: Client) -> None:
 
 
 @pytest.mark.django_db
-def test_without_a_model_searching_by_words_says_what_the_operator_should_do(
+def test_without_a_model_a_search_by_words_says_what_the_operator_should_do(
     visitor: Client,
     no_model: Path,
 ) -> None:
@@ -224,7 +220,7 @@ def test_without_a_model_searching_by_words_says_what_the_operator_should_do(
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("no_model")
-def test_without_a_model_searching_by_picture_answers_503_and_keeps_nothing(visitor: Client) -> None:
+def test_without_a_model_a_search_by_picture_gets_503_and_stores_nothing(visitor: Client) -> None:
     answer = visitor.post("/search/picture", {"picture": picture_file()})
 
     assert answer.status_code == 503
@@ -234,7 +230,7 @@ def test_without_a_model_searching_by_picture_answers_503_and_keeps_nothing(visi
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("no_model")
-def test_without_a_model_an_upload_answers_503_and_stores_nothing(as_alice: Client, settings: Any) -> None:
+def test_without_a_model_an_upload_gets_503_and_stores_nothing(as_alice: Client, settings: Any) -> None:
     answer = as_alice.post("/upload/", {"pictures": [picture_file()], "title": "A red one"})
 
     assert answer.status_code == 503
@@ -244,18 +240,18 @@ def test_without_a_model_an_upload_answers_503_and_stores_nothing(as_alice: Clie
     assert files_below(Path(settings.MEDIA_ROOT)) == []
 
 
-def test_what_the_operator_is_told_can_not_break_the_page() -> None:
+def test_the_message_for_the_operator_is_escaped() -> None:
     answer = unavailable_page(RequestFactory().get("/"), ModelUnavailable("<script>alert(1)</script>"))
 
     assert answer is not None
     assert "<script>alert" not in answer.content.decode()
 
 
-# Without the folder of the pictures
+# Without the media folder
 
 
 @pytest.mark.django_db
-def test_without_the_storage_lists_are_there_and_pictures_answer_503(as_alice: Client, settings: Any) -> None:
+def test_without_the_storage_lists_work_and_pictures_get_503(as_alice: Client, settings: Any) -> None:
     image = stored_image()
     settings.MEDIA_ROOT = Path(settings.MEDIA_ROOT).with_name("a-file")
     settings.MEDIA_ROOT.write_text("not a folder")
@@ -272,7 +268,7 @@ def test_without_the_storage_lists_are_there_and_pictures_answer_503(as_alice: C
 @pytest.mark.parametrize(
     "command", ["calibrate", "embed_pending", "forget_deletions", "index_health", "ingest", "reconcile", "reembed"]
 )
-def test_a_command_without_a_database_tells_so_in_a_line(command: str, tmp_path: Path) -> None:
+def test_a_command_without_a_database_fails_with_one_message(command: str, tmp_path: Path) -> None:
     arguments = {"ingest": [str(write_picture(tmp_path / "red.png", format="PNG"))], "forget_deletions": ["--all"]}
 
     with pytest.raises(CommandError, match=r"(?s)^The database failed: .*\nWhat was written stays; run the same"):
@@ -284,7 +280,7 @@ def test_a_command_without_a_database_tells_so_in_a_line(command: str, tmp_path:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("command", ["calibrate", "embed_pending", "index_health", "ingest", "reconcile", "reembed"])
-def test_a_command_over_a_database_without_tables_tells_what_to_run(command: str, tmp_path: Path) -> None:
+def test_a_command_without_tables_says_what_to_run(command: str, tmp_path: Path) -> None:
     arguments = [str(write_picture(tmp_path / "photos" / "red.png", format="PNG"))] if command == "ingest" else []
     with connection.cursor() as cursor:
         cursor.execute("CREATE SCHEMA not_migrated")

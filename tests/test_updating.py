@@ -1,4 +1,4 @@
-"""`ingest --update-details`: a mended table, changed sidecars and `--tag`, for pictures that are here already."""
+"""`ingest --update-details`: a corrected table, changed sidecars and `--tag` for known pictures."""
 
 import datetime as dt
 import zipfile
@@ -43,7 +43,7 @@ def sidecar(rating: int, title: str, *keywords: str) -> bytes:
     return xmp_packet(attributes=f'xmp:Rating="{rating}"', elements=elements)
 
 
-def test_a_mended_table_is_applied_when_that_is_wanted_and_else_told(photos: Path):
+def test_a_corrected_table_is_applied_on_request_and_otherwise_reported(photos: Path):
     table = table_of(photos, "0.jpg\tOone\tsea, brid\tCC BY", "1.jpg\tTwo\t\t", "2.jpg\tThree\t\t")
     assert run(photos, "--metadata", table, "--tag", "2014")[0] == "3 added, 0 already here, 0 failed.\n"
     table_of(photos, "0.jpg\tOne\tsea, bird\t", "1.jpg\tTwo\t\t")
@@ -63,7 +63,7 @@ def test_a_mended_table_is_applied_when_that_is_wanted_and_else_told(photos: Pat
     assert run(photos, *again)[0] == "0 added, 3 already here, 0 failed.\n"
 
 
-def test_what_a_person_edited_stays_field_by_field(photos: Path):
+def test_edited_fields_are_kept(photos: Path):
     table = table_of(photos, "0.jpg\tOne\tsea\t")
     run(photos, "--metadata", table)
     Image.objects.filter(title="One").update(title="", tags=["boat"])
@@ -75,7 +75,7 @@ def test_what_a_person_edited_stays_field_by_field(photos: Path):
     assert image_of(photos / "1.jpg").tags == ["more"]
 
 
-def test_a_sidecar_that_changes_is_read_again_and_one_that_does_not_changes_nothing(photos: Path):
+def test_a_changed_sidecar_is_read_again_and_an_unchanged_one_is_not(photos: Path):
     beside = photos / "0.xmp"
     beside.write_bytes(sidecar(2, "Harbour", "sea", "boat"))
     run(photos)
@@ -93,7 +93,7 @@ def test_a_sidecar_that_changes_is_read_again_and_one_that_does_not_changes_noth
     assert "other details" not in run(photos, "--update-details")[0]
 
 
-def test_a_sidecar_of_which_nobody_knows_what_it_was_before_fills_in_what_is_empty(photos: Path):
+def test_a_sidecar_of_unknown_former_content_fills_empty_fields_only(photos: Path):
     run(photos)
     image = image_of(photos / "0.jpg")
     Image.objects.filter(pk=image.pk).update(title="From a table")
@@ -104,7 +104,7 @@ def test_a_sidecar_of_which_nobody_knows_what_it_was_before_fills_in_what_is_emp
     assert (image.title, image.tags, image.captured.rating) == ("From a table", ["sea"], 4)
 
 
-def test_an_ordinary_run_reads_sidecars_that_changed_and_leaves_the_table(photos: Path):
+def test_an_ordinary_run_reads_changed_sidecars_and_ignores_the_table(photos: Path):
     (photos / "0.xmp").write_bytes(sidecar(2, "Harbour", "sea"))
     run(photos)
     carol = image_of(photos / "1.jpg")
@@ -121,7 +121,7 @@ def test_an_ordinary_run_reads_sidecars_that_changed_and_leaves_the_table(photos
     assert "other details" not in run(photos)[0]
 
 
-def test_an_ordinary_run_reads_no_sidecar_that_lay_there_when_its_picture_was_read(photos: Path):
+def test_an_ordinary_run_ignores_a_sidecar_older_than_the_last_read(photos: Path):
     (photos / "0.xmp").write_bytes(sidecar(2, "Harbour", "sea"))
     run(photos)
     Origin.objects.update(seen=timezone.now() + dt.timedelta(days=1))
@@ -130,7 +130,7 @@ def test_an_ordinary_run_reads_no_sidecar_that_lay_there_when_its_picture_was_re
     assert "1 of them with other details" in run(photos, "--update-details")[0]
 
 
-def test_a_sidecar_that_changed_in_an_archive_is_read_by_an_ordinary_run(photos: Path):
+def test_an_ordinary_run_reads_a_changed_sidecar_in_an_archive(photos: Path):
     path = photos.parent / "export.zip"
     for description in ("At sea", "At the lake"):
         with zipfile.ZipFile(path, "w") as archive:
@@ -140,18 +140,18 @@ def test_a_sidecar_that_changed_in_an_archive_is_read_by_an_ordinary_run(photos:
     assert image_of(photos / "0.jpg").description == "At the lake"
 
 
-def test_captions_that_are_not_wanted_are_not_read_beside_either(photos: Path):
+def test_without_captions_sidecars_are_not_read_either(photos: Path):
     run(photos)
     (photos / "0.xmp").write_bytes(sidecar(4, "Harbour", "sea"))
     assert "other details" not in run(photos, "--update-details", "--no-read-captions")[0]
 
 
-def test_it_is_not_for_a_folder_that_is_watched(photos: Path):
+def test_it_is_refused_for_a_watched_folder(photos: Path):
     with pytest.raises(CommandError, match="they can't go with --watch"):
         run(photos, "--update-details", "--watch")
 
 
-def test_what_a_mended_table_says_of_when_it_was_taken_counts_more_than_a_sidecar_that_changes_later(photos: Path):
+def test_a_date_of_a_corrected_table_precedes_a_later_sidecar(photos: Path):
     table = photos.parent / "table.tsv"
     run(photos)
     table.write_text("path\ttitle\ttaken\trating\n0.jpg\tOne\t1999-12-31 23:59\t2\n", encoding="utf-8")

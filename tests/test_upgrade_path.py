@@ -1,6 +1,6 @@
-"""A database of every earlier version is brought to this one by `migrate`, with everything that people had in it.
+"""A database of every earlier version is upgraded by `migrate` without losing data.
 
-One database goes the whole way: at each step it gets what a person of that version could have put in.
+One database goes through all versions: at each step, rows of that version are added.
 """
 
 import hashlib
@@ -39,14 +39,14 @@ WRITTEN = unicodedata.normalize("NFD", "Zürich, 제주도")
 KEPT = unicodedata.normalize("NFC", WRITTEN)
 
 
-class Inhabitant:
-    """Puts into a database, through the tables of one version, what its people would have."""
+class VersionRows:
+    """Adds the rows that a database of one version could have."""
 
     def __init__(self, apps: Any, version: str) -> None:
         self.apps, self.version = apps, version
         self.number = int(version[:4])
 
-    def move_in(self, user_id: int) -> None:
+    def add_rows(self, user_id: int) -> None:
         shown, hidden = self.image("shown", user_id), self.image("hidden", user_id, hidden=True)
         self.make("Report", image_id=shown.pk, reason="broken", details=WRITTEN)
         self.make("QueryPicture", id=self.id("query"), embedding=self.vector(), embedding_model="m", rendition=b"webp")
@@ -81,14 +81,14 @@ class Inhabitant:
         )
 
     def make(self, model: str, **values: Any) -> Any:
-        """Write a row, if this version has such rows, as it stands: the fields of today would correct it."""
+        """Write a row as it is, if this version has such rows; the current fields would normalise it."""
         try:
             table = self.apps.get_model("search", model)
         except LookupError:
             return None
         row = table(**values)
         row.save(force_insert=True)
-        if self.number < 9:  # texts were kept as they came
+        if self.number < 9:  # texts were stored unchanged
             texts = {name: value for name, value in values.items() if isinstance(value, str) and WRITTEN in value}
             columns = ", ".join(f"{name} = %s" for name in texts)
             with connection.cursor() as cursor:
@@ -110,7 +110,7 @@ class Inhabitant:
 
 @pytest.fixture
 def empty_database(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """A database of its own without tables, in place of the tests'."""
+    """A database without tables, in place of the test database."""
     usual = connection.settings_dict["NAME"]
     name = f"{usual}_upgraded"
     with django_db_blocker.unblock():
@@ -130,27 +130,27 @@ def empty_database(django_db_setup: None, django_db_blocker: Any) -> Iterator[No
 
 
 @pytest.fixture
-def inhabitants(empty_database: None) -> list[Inhabitant]:
-    """Of each version in turn, after whom the database was brought to the next; and the latest was reached."""
+def upgraded_versions(empty_database: None) -> list[VersionRows]:
+    """Of each version in turn; after each, the database was migrated to the next, and finally to the latest."""
     executor = MigrationExecutor(connection)
     others = [node for node in executor.loader.graph.leaf_nodes() if node[0] != "search"]
     executor.migrate(others)
     user_id = User.objects.create_user("alice", password="alice's secret").pk
     versions = sorted(name for app, name in executor.loader.disk_migrations if app == "search")
-    inhabitants = []
+    upgraded_versions = []
     for version in versions:
         executor = MigrationExecutor(connection)
         state = executor.migrate([("search", version)])
-        inhabitants.append(Inhabitant(state.apps, version))
-        inhabitants[-1].move_in(user_id)
+        upgraded_versions.append(VersionRows(state.apps, version))
+        upgraded_versions[-1].add_rows(user_id)
     call_command("migrate", verbosity=0)
-    return inhabitants
+    return upgraded_versions
 
 
-def test_everything_that_people_of_earlier_versions_had_is_there(inhabitants: list[Inhabitant]) -> None:
+def test_data_of_all_earlier_versions_survives_the_upgrade(upgraded_versions: list[VersionRows]) -> None:
     require_migrated(now=True)
-    assert len(inhabitants) >= 12
-    for one in inhabitants:
+    assert len(upgraded_versions) >= 12
+    for one in upgraded_versions:
         shown, hidden = Image.objects.get(pk=one.id("shown")), Image.objects.get(pk=one.id("hidden"))
         assert (hidden.hidden, shown.hidden) == (True, False)
         for image, name in ((shown, "shown"), (hidden, "hidden")):
@@ -165,26 +165,26 @@ def test_everything_that_people_of_earlier_versions_had_is_there(inhabitants: li
         assert not Arrival.objects.filter(pk=hidden.pk).exists()
         assert Report.objects.get(image=shown).details == KEPT
         assert QueryPicture.objects.filter(pk=one.id("query")).exists()
-    for one in [each for each in inhabitants if each.number >= 4]:
+    for one in [each for each in upgraded_versions if each.number >= 4]:
         assert PictureSet.objects.get(pk=one.id("set")).images == [one.id("shown"), one.id("hidden")]
         saved = SavedSearch.objects.get(token=one.id("saved"))
         assert saved.name == KEPT
         assert ApiToken.objects.filter(digest=hashlib.sha256(one.version.encode()).hexdigest()).exists()
-    # What was deleted before deletions were remembered.
-    met = {one.id("gone") for one in inhabitants if 7 <= one.number < 12}
+    # Deleted before deletions were recorded.
+    met = {one.id("gone") for one in upgraded_versions if 7 <= one.number < 12}
     assert met <= set(Tombstone.objects.values_list("pk", flat=True))
 
-    # And it is searched as any other.
+    # And it can be searched.
     pages = [find(SearchQuery.from_params({"q": [f'"{KEPT}"'], "page": [str(number)]})) for number in (1, 2)]
-    assert {image.pk for page in pages for image in page.images} == {one.id("shown") for one in inhabitants}
-    newest = find(SearchQuery.from_params({"tag": [inhabitants[0].version]})).images
-    assert [image.pk for image in newest] == [inhabitants[0].id("shown")]
+    assert {image.pk for page in pages for image in page.images} == {one.id("shown") for one in upgraded_versions}
+    newest = find(SearchQuery.from_params({"tag": [upgraded_versions[0].version]})).images
+    assert [image.pk for image in newest] == [upgraded_versions[0].id("shown")]
     client = Client()
     assert client.login(username="alice", password="alice's secret")
     for path in (
         "/",
-        f"/images/{inhabitants[0].id('shown')}/",
+        f"/images/{upgraded_versions[0].id('shown')}/",
         "/saved/",
-        f"/search?like={inhabitants[3].id('shown')}",
+        f"/search?like={upgraded_versions[3].id('shown')}",
     ):
         assert client.get(path).status_code == 200

@@ -1,4 +1,4 @@
-"""What an upgrade left out is told with the command, on pages, to programs, to a balancer and by `check`."""
+"""An incomplete upgrade is reported with the command to run: on pages, by the API, readiness and `check`."""
 
 import os
 import threading
@@ -26,17 +26,17 @@ NEWEST = max(path.stem for path in Path(migrations.__file__).parent.glob("0*.py"
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is known of the database yet."""
+def uncached(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The state of the database has not been cached yet."""
     monkeypatch.setattr(upgrades, "_fits_until", float("-inf"))
 
 
-def forget(name: str = NEWEST) -> None:
+def unrecord_migration(name: str = NEWEST) -> None:
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM django_migrations WHERE app = 'search' AND name = %s", [name])
 
 
-def note(name: str, app: str = "search") -> None:
+def record_migration(name: str, app: str = "search") -> None:
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO django_migrations (app, name, applied) VALUES (%s, %s, now())", [app, name])
 
@@ -50,9 +50,9 @@ def errors() -> list[tuple[str | None, str, str | None]]:
 
 
 @pytest.mark.django_db
-@pytest.mark.usefixtures("asked")
-def test_without_migrate_pages_answer_503_with_the_command(client: Client) -> None:
-    forget()
+@pytest.mark.usefixtures("uncached")
+def test_without_migrate_pages_get_503_with_the_command(client: Client) -> None:
+    unrecord_migration()
 
     for path in ("/", "/search?q=red", "/accounts/login/", "/admin/"):
         answer = client.get(path)
@@ -65,9 +65,9 @@ def test_without_migrate_pages_answer_503_with_the_command(client: Client) -> No
 
 
 @pytest.mark.django_db
-@pytest.mark.usefixtures("asked")
-def test_without_migrate_programs_balancers_and_check_are_told_it_too(client: Client) -> None:
-    forget()
+@pytest.mark.usefixtures("uncached")
+def test_without_migrate_the_api_readiness_and_check_report_it_too(client: Client) -> None:
+    unrecord_migration()
 
     for_programs = client.get("/api/search")
     ready = client.get("/readyz")
@@ -78,26 +78,26 @@ def test_without_migrate_programs_balancers_and_check_are_told_it_too(client: Cl
     assert ready.json()["database"] == "ok"
     assert ready.json()["migrations"].endswith(f"lacks search.{NEWEST}. Run `manage.py migrate`.")
     assert client.get("/healthz").status_code == 200
-    [(number, told, hint)] = errors()
+    [(number, output, hint)] = errors()
     assert (number, hint) == ("search.E006", "Run `manage.py migrate`.")
-    assert NEWEST in told
+    assert NEWEST in output
 
 
 @pytest.mark.django_db
-@pytest.mark.usefixtures("asked")
-def test_somebody_who_migrates_meanwhile_is_noticed_at_once(client: Client) -> None:
-    forget()
+@pytest.mark.usefixtures("uncached")
+def test_a_migration_by_another_process_is_noticed_at_once(client: Client) -> None:
+    unrecord_migration()
     assert client.get("/").status_code == 503
 
-    note(NEWEST)
+    record_migration(NEWEST)
 
     assert client.get("/").status_code == 200
 
 
 @pytest.mark.django_db
-@pytest.mark.usefixtures("asked")
-def test_a_database_of_a_newer_version_is_told_as_such(client: Client) -> None:
-    note("0999_from_the_future")
+@pytest.mark.usefixtures("uncached")
+def test_a_database_of_a_newer_version_is_reported(client: Client) -> None:
+    record_migration("0999_from_the_future")
 
     answer = client.get("/")
 
@@ -105,40 +105,40 @@ def test_a_database_of_a_newer_version_is_told_as_such(client: Client) -> None:
     assert "newer version than this code: it has search.0999_from_the_future." in answer.content.decode()
     assert "newer version" in client.get("/readyz").json()["migrations"]
     assert [number for number, _told, _hint in errors()] == ["search.E006"]
-    told = StringIO()
-    call_command("migrate", stdout=StringIO(), stderr=told)
-    assert "does not know search.0999_from_the_future" in told.getvalue()
+    output = StringIO()
+    call_command("migrate", stdout=StringIO(), stderr=output)
+    assert "does not know search.0999_from_the_future" in output.getvalue()
 
 
 @pytest.mark.django_db
-@pytest.mark.usefixtures("asked")
-def test_an_app_that_is_no_more_is_nothing_to_tell(client: Client) -> None:
-    note("0001_initial", app="an_app_of_an_older_version")
+@pytest.mark.usefixtures("uncached")
+def test_a_removed_app_is_ignored(client: Client) -> None:
+    record_migration("0001_initial", app="an_app_of_an_older_version")
 
     assert client.get("/").status_code == 200
     assert errors() == []
 
 
 @pytest.mark.django_db
-@pytest.mark.usefixtures("asked")
-def test_migrations_that_were_squashed_count_as_they_were_applied(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("uncached")
+def test_squashed_migrations_count_as_applied_if_the_originals_were(monkeypatch: pytest.MonkeyPatch) -> None:
     ours, _replaced, apps = upgrades._on_disk()
     olds = {("search", "0001_initial"), ("search", "0002_facets_and_words")}
     squashed = ("search", "0001_squashed_0002")
     monkeypatch.setattr(upgrades, "_on_disk", lambda: (ours - olds | {squashed}, {squashed: olds}, apps))
 
     assert upgrades.differences() == ([], [])
-    forget("0002_facets_and_words")
+    unrecord_migration("0002_facets_and_words")
     assert upgrades.differences() == (["search.0001_squashed_0002"], [])
 
 
 @pytest.mark.django_db
-@pytest.mark.usefixtures("asked")
-def test_a_database_that_fits_is_asked_again_after_some_seconds(
+@pytest.mark.usefixtures("uncached")
+def test_the_state_of_a_migrated_database_is_cached_for_seconds(
     monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Callable[..., Any]
 ) -> None:
     upgrades.require_migrated()
-    forget()
+    unrecord_migration()
 
     with django_assert_num_queries(0):
         upgrades.require_migrated()
@@ -149,16 +149,16 @@ def test_a_database_that_fits_is_asked_again_after_some_seconds(
 
 
 @pytest.mark.django_db
-def test_an_error_of_the_database_is_explained_by_a_migration_that_lacks() -> None:
-    # Within the seconds for which it is remembered as one that fits.
+def test_a_database_error_is_explained_by_a_missing_migration() -> None:
+    # During the seconds for which the state is cached.
     assert upgrades.left_out(ProgrammingError("no such column")) is None
-    forget()
+    unrecord_migration()
     assert isinstance(upgrades.left_out(ProgrammingError("no such column")), upgrades.NotMigrated)
     assert upgrades.left_out(ZeroDivisionError()) is None
 
 
-@pytest.mark.usefixtures("asked", "database_down")
-def test_of_a_database_that_does_not_answer_nothing_else_is_told(client: Client) -> None:
+@pytest.mark.usefixtures("uncached", "database_down")
+def test_an_unreachable_database_is_reported_as_such_only(client: Client) -> None:
     client.raise_request_exception = False
 
     assert "The database does not answer." in client.get("/").content.decode()
@@ -166,11 +166,11 @@ def test_of_a_database_that_does_not_answer_nothing_else_is_told(client: Client)
     assert client.get("/nothing").status_code == 404
 
 
-# Two that migrate at once
+# Concurrent migrations
 
 
 @pytest.fixture
-def held(monkeypatch: pytest.MonkeyPatch, transactional_db: None) -> Iterator[Any]:
+def migration_lock(monkeypatch: pytest.MonkeyPatch, transactional_db: None) -> Iterator[Any]:
     """Another process is migrating: the cursor of its session."""
     monkeypatch.setattr(migrate, "POLL", 0.01)
     other = connection.copy()
@@ -180,8 +180,8 @@ def held(monkeypatch: pytest.MonkeyPatch, transactional_db: None) -> Iterator[An
     other.close()
 
 
-class Heard(StringIO):
-    """What a command tells; `waits` is set when it tells that it waits."""
+class WaitingOutput(StringIO):
+    """The output of a command; `waits` is set when the command says that it waits."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -193,34 +193,34 @@ class Heard(StringIO):
         return super().write(text)
 
 
-def test_who_migrates_second_waits_and_says_so(held: Any) -> None:
-    told = Heard()
-    second = in_another_thread(lambda: call_command("migrate", stdout=told))
-    assert told.waits.wait(30)
+def test_a_second_migrate_waits_and_says_so(migration_lock: Any) -> None:
+    output = WaitingOutput()
+    second = in_another_thread(lambda: call_command("migrate", stdout=output))
+    assert output.waits.wait(30)
     assert second.is_alive()
-    assert "Running migrations" not in told.getvalue()
+    assert "Running migrations" not in output.getvalue()
 
-    held.execute("SELECT pg_advisory_unlock(%s)", [migrate.LOCK])
+    migration_lock.execute("SELECT pg_advisory_unlock(%s)", [migrate.LOCK])
 
     second.join(30)
-    assert "No migrations to apply" in told.getvalue()
-    assert told.getvalue().count("waiting for it to end") == 1
-    # And it let go.
-    held.execute("SELECT pg_try_advisory_lock(%s)", [migrate.LOCK])
-    assert held.fetchone() == (True,)
+    assert "No migrations to apply" in output.getvalue()
+    assert output.getvalue().count("waiting for it to end") == 1
+    # And the lock was released.
+    migration_lock.execute("SELECT pg_try_advisory_lock(%s)", [migrate.LOCK])
+    assert migration_lock.fetchone() == (True,)
 
 
-def test_looking_waits_for_nobody(held: Any) -> None:
-    told = StringIO()
+def test_looking_at_migrations_does_not_wait(migration_lock: Any) -> None:
+    output = StringIO()
 
-    call_command("migrate", plan=True, stdout=told)
-    call_command("migrate", check_unapplied=True, stdout=told)
+    call_command("migrate", plan=True, stdout=output)
+    call_command("migrate", check_unapplied=True, stdout=output)
 
-    assert "waiting" not in told.getvalue()
+    assert "waiting" not in output.getvalue()
 
 
 @pytest.mark.django_db
-def test_nobody_else_migrates_while_one_does_and_an_error_lets_go(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_migrate_holds_a_lock_and_releases_it_on_error(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
     def is_free() -> bool:
@@ -246,8 +246,8 @@ def test_nobody_else_migrates_while_one_does_and_an_error_lets_go(monkeypatch: p
 
 
 @pytest.mark.django_db
-def test_migrate_is_not_stopped_by_the_check_that_asks_for_it() -> None:
-    forget()
+def test_migrate_is_not_blocked_by_the_check_that_requires_it() -> None:
+    unrecord_migration()
 
     call_command("migrate", fake=True, skip_checks=False, stdout=StringIO(), stderr=StringIO())
 
@@ -259,7 +259,7 @@ def test_migrate_is_not_stopped_by_the_check_that_asks_for_it() -> None:
 
 @pytest.fixture
 def static(settings: Any, tmp_path: Path) -> Iterator[Path]:
-    """A folder of scripts and styles, as they are served where DEBUG is off. They are not collected."""
+    """A folder of scripts and styles, served as with DEBUG off, and not collected yet."""
     folder = tmp_path / "source"
     (folder / "css").mkdir(parents=True)
     (folder / "css" / "a.css").write_text("a { color: red }")
@@ -275,7 +275,7 @@ def static(settings: Any, tmp_path: Path) -> Iterator[Path]:
 
 def collect(settings: Any) -> None:
     call_command("collectstatic", interactive=False, verbosity=0)
-    # A new process.
+    # As in a new process.
     settings.STATIC_ROOT = Path(settings.STATIC_ROOT)
     upgrades._not_collected.cache_clear()
 
@@ -283,7 +283,7 @@ def collect(settings: Any) -> None:
 @pytest.mark.django_db
 @pytest.mark.usefixtures("static")
 @pytest.mark.parametrize("path", ["/", "/nothing", "/admin/login/"])
-def test_without_collectstatic_pages_answer_503_that_needs_none(client: Client, path: str) -> None:
+def test_without_collectstatic_pages_get_503_without_static_files(client: Client, path: str) -> None:
     client.raise_request_exception = False
 
     answer = client.get(path)
@@ -298,7 +298,7 @@ def test_without_collectstatic_pages_answer_503_that_needs_none(client: Client, 
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("static")
-def test_without_collectstatic_the_api_works_and_who_asks_is_told(client: Client) -> None:
+def test_without_collectstatic_the_api_works_and_readiness_reports_it(client: Client) -> None:
     assert client.get("/api/search").status_code == 200
     ready = client.get("/readyz")
     assert ready.status_code == 503
@@ -309,7 +309,7 @@ def test_without_collectstatic_the_api_works_and_who_asks_is_told(client: Client
 
 
 @pytest.mark.django_db
-def test_a_list_of_files_that_was_cut_off_is_as_good_as_none(client: Client, settings: Any, static: Path) -> None:
+def test_a_truncated_manifest_counts_as_missing(client: Client, settings: Any, static: Path) -> None:
     collect(settings)
     manifest = Path(settings.STATIC_ROOT, "staticfiles.json")
     manifest.write_text(manifest.read_text()[:-9])
@@ -320,12 +320,12 @@ def test_a_list_of_files_that_was_cut_off_is_as_good_as_none(client: Client, set
     assert "manage.py collectstatic" in client.get("/readyz").json()["static files"]
 
 
-def test_files_that_were_changed_or_added_since_are_named(settings: Any, static: Path) -> None:
+def test_files_changed_or_added_since_are_named(settings: Any, static: Path) -> None:
     collect(settings)
     upgrades.require_collected()
 
     (static / "b.js").write_text("2;")
-    os.utime(static / "b.js", (1_000_000_000, 1_000_000_000))  # of a version that is older than the copy
+    os.utime(static / "b.js", (1_000_000_000, 1_000_000_000))  # of a version older than the copy
     upgrades._not_collected.cache_clear()
     with pytest.raises(upgrades.NotCollected, match=r"collected: b\.js\."):
         upgrades.require_collected()
@@ -339,9 +339,7 @@ def test_files_that_were_changed_or_added_since_are_named(settings: Any, static:
 
 
 @pytest.mark.django_db
-def test_what_was_collected_with_debug_on_is_served_with_debug_off(
-    client: Client, settings: Any, static: Path
-) -> None:
+def test_files_collected_with_debug_on_are_served_with_debug_off(client: Client, settings: Any, static: Path) -> None:
     plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     served = settings.STORAGES
     settings.STATICFILES_DIRS = [static, project.BASE_DIR / "static"]
@@ -356,7 +354,7 @@ def test_what_was_collected_with_debug_on_is_served_with_debug_off(
     upgrades.require_collected()
 
 
-def test_what_collectstatic_leaves_out_is_not_missed(settings: Any, static: Path, tmp_path: Path) -> None:
+def test_files_ignored_by_collectstatic_are_not_reported(settings: Any, static: Path, tmp_path: Path) -> None:
     for name in (".DS_Store", "b.js~"):
         (static / name).write_text("no style")
     (tmp_path / "second").mkdir()

@@ -1,4 +1,4 @@
-"""Adding pictures from the browser."""
+"""Adding pictures in the browser."""
 
 import re
 import threading
@@ -33,7 +33,7 @@ def test_an_upload_is_found_by_the_next_search(as_alice: Client, alice):
     assert str(image.id) in as_alice.get("/search?q=red").text
 
 
-def test_original_and_thumbnail_are_stored_before_the_row(as_alice: Client):
+def test_the_original_is_stored_unchanged_and_the_thumbnail_without_exif(as_alice: Client):
     data = photo("JPEG")
     upload(as_alice, picture_file(data=data))
     image = Image.objects.get()
@@ -42,7 +42,7 @@ def test_original_and_thumbnail_are_stored_before_the_row(as_alice: Client):
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_every_accepted_format_comes_in(as_alice: Client, format: str):
+def test_every_accepted_format_can_be_uploaded(as_alice: Client, format: str):
     upload(as_alice, picture_file(data=photo(format)))
     assert Image.objects.get().format == format
 
@@ -63,12 +63,12 @@ def test_each_file_gets_its_own_outcome(as_alice: Client):
     assert "not a picture" in response.text
 
 
-def test_author_and_licence_hold_for_all_of_them(as_alice: Client):
+def test_author_and_licence_apply_to_all_files(as_alice: Client):
     upload(as_alice, picture_file(colour="red"), picture_file(colour="blue"), author="Alice", licence="CC BY 4.0")
     assert list(Image.objects.values_list("author", "licence")) == [("Alice", "CC BY 4.0")] * 2
 
 
-def test_a_form_without_a_script_puts_them_into_an_album(as_alice: Client, alice):
+def test_without_javascript_a_form_adds_pictures_to_an_album(as_alice: Client, alice):
     page = upload(as_alice, picture_file(colour="red"), album="new", album_title="Trip")
     assert "1 picture was put into the album." in page.text
     album = Album.objects.get(owner=alice)
@@ -77,19 +77,19 @@ def test_a_form_without_a_script_puts_them_into_an_album(as_alice: Client, alice
 
 
 @pytest.mark.parametrize("wrong", [{"album": "new"}, {"album": "0"}, {"album": "x" * 300}])
-def test_a_wrong_album_is_told_before_anything_is_added(as_alice: Client, wrong: dict[str, str]):
+def test_an_invalid_album_is_reported_before_anything_is_added(as_alice: Client, wrong: dict[str, str]):
     assert upload(as_alice, picture_file(), **wrong).status_code == 400
     assert not Image.objects.exists()
     assert not Album.objects.exists()
 
 
-def test_an_album_of_somebody_else_is_none_to_choose(as_alice: Client):
+def test_an_album_of_another_user_can_not_be_chosen(as_alice: Client):
     theirs = Album.objects.create(title="Bob's", owner=User.objects.create_user("bob"), visibility="public")
     assert upload(as_alice, picture_file(), album=str(theirs.pk)).status_code == 400
     assert theirs.entries.count() == 0
 
 
-def test_the_page_of_what_was_added_has_exactly_these_for_the_one_who_added_them(as_alice: Client, client: Client):
+def test_the_page_of_added_pictures_shows_exactly_these_to_their_uploader(as_alice: Client, client: Client):
     an_image("another")
     page = upload(
         as_alice, picture_file("a.jpg", picture_bytes("red")), picture_file("b.jpg", b"none"), visibility="own"
@@ -103,7 +103,7 @@ def test_the_page_of_what_was_added_has_exactly_these_for_the_one_who_added_them
     assert Client().get(address)["Location"].startswith("/accounts/login/")
 
 
-def test_the_script_leads_to_what_it_has_sent(as_alice: Client):
+def test_the_script_redirects_to_the_pictures_it_has_uploaded(as_alice: Client):
     images = [an_image(str(number)) for number in range(3)]
     hidden = an_image("hidden", hidden=True)
     ids = " ".join(str(one.pk) for one in [*images, hidden, images[0]])
@@ -116,7 +116,7 @@ def test_the_script_leads_to_what_it_has_sent(as_alice: Client):
         assert as_alice.post("/upload/added", {"ids": wrong}).status_code == 400
 
 
-def test_strangers_get_a_link_to_what_they_have_added(client: Client, settings):
+def test_anonymous_users_get_a_link_to_the_added_pictures(client: Client, settings):
     settings.UPLOAD_LOGIN_REQUIRED = False
     page = upload(client, picture_file())
     image = Image.objects.get()
@@ -130,7 +130,7 @@ def test_the_same_file_again_changes_nothing(as_alice: Client):
     assert Image.objects.get().title == "First"
 
 
-def test_a_hidden_picture_that_is_uploaded_again_stays_hidden_and_is_not_linked(as_alice: Client):
+def test_a_hidden_picture_uploaded_again_stays_hidden_and_is_not_linked(as_alice: Client):
     image = an_image(id=content_id(picture_bytes()), hidden=True)
     response = upload(as_alice, picture_file())
     assert image.get_absolute_url() not in response.text
@@ -148,14 +148,14 @@ def test_a_hidden_picture_that_is_uploaded_again_stays_hidden_and_is_not_linked(
     ],
     ids=["empty", "svg", "truncated", "bomb"],
 )
-def test_a_bad_file_is_refused_with_the_reason_and_nothing_is_kept(as_alice: Client, data: bytes, reason: str):
+def test_a_bad_file_is_refused_with_the_reason_and_not_stored(as_alice: Client, data: bytes, reason: str):
     response = upload(as_alice, picture_file("bad.jpg", data))
     assert response.status_code == 400
     assert reason in response.text
     assert not Image.objects.exists()
 
 
-def test_too_large_a_file_is_refused_with_its_size_while_the_others_are_taken(as_alice: Client, settings):
+def test_a_file_that_is_too_large_is_refused_and_the_others_are_added(as_alice: Client, settings):
     settings.UPLOAD_MAX_MB = 1
     response = upload(
         as_alice, picture_file("large.jpg", picture_bytes() + bytes(2_000_000)), picture_file("small.jpg")
@@ -168,14 +168,14 @@ def test_too_large_a_file_is_refused_with_its_size_while_the_others_are_taken(as
     assert "2.1 MB; the limit is 1." in alone.text
 
 
-def test_no_file_is_told(as_alice: Client):
+def test_a_missing_file_is_reported(as_alice: Client):
     for sent in ({}, {"pictures": "text"}):
         response = as_alice.post("/upload/", sent)
         assert response.status_code == 400
         assert "Choose at least one picture." in response.text
 
 
-def test_too_many_files_are_told(as_alice: Client, settings):
+def test_too_many_files_are_refused(as_alice: Client, settings):
     settings.UPLOAD_MAX_FILES = 2
     response = upload(as_alice, *[picture_file(f"{number}.jpg") for number in range(3)])
     assert response.status_code == 400
@@ -190,22 +190,22 @@ def test_a_source_link_must_be_a_web_address(as_alice: Client, link: str):
     assert not Image.objects.exists()
 
 
-def test_nul_in_a_title_is_told(as_alice: Client):
+def test_nul_in_a_title_is_refused(as_alice: Client):
     assert upload(as_alice, picture_file(), title="a\0b").status_code == 400
 
 
-def test_a_name_with_markup_is_shown_as_text(as_alice: Client):
+def test_a_file_name_with_markup_is_escaped(as_alice: Client):
     page = upload(as_alice, picture_file("<img src=x onerror=alert(1)>.jpg", b"x")).text
     assert "<img src=x" not in page
 
 
-def test_a_script_gets_the_outcome_alone(as_alice: Client):
+def test_a_script_gets_only_the_outcome(as_alice: Client):
     response = as_alice.post("/upload/", {"pictures": [picture_file()]}, headers={"HX-Request": "true"})
     assert "<html" not in response.text
     assert re.search(r"/images/[0-9a-f-]+/", response.text)
 
 
-def test_what_is_written_in_a_file_is_offered_without_its_place(as_alice: Client):
+def test_metadata_of_a_file_is_offered_without_its_place(as_alice: Client):
     data = a_photo(exif=exif_block(t270="Boats", t40094="sea\0".encode("utf-16-le"), place=(37.88, 127.73)))
     answer = as_alice.post("/upload/read", {"picture": picture_file(data=data[:2000])})
     assert answer.json() == {"title": "", "description": "Boats", "tags": "sea"}
@@ -216,7 +216,7 @@ def test_what_is_written_in_a_file_is_offered_without_its_place(as_alice: Client
 
 
 @pytest.mark.parametrize("wanted", [True, False])
-def test_without_a_script_what_is_written_fills_what_was_left_empty_where_it_is_wanted(as_alice: Client, wanted: bool):
+def test_without_javascript_metadata_fills_empty_fields_if_chosen(as_alice: Client, wanted: bool):
     data = a_photo(exif=exif_block(t270="Boats", t40091="Hafen\0".encode("utf-16-le")))
     form = {"pictures": picture_file(data=data), "title": "Mine", **({"read_captions": "on"} if wanted else {})}
     as_alice.post("/upload/", form)
@@ -224,7 +224,7 @@ def test_without_a_script_what_is_written_fills_what_was_left_empty_where_it_is_
     assert (image.title, image.description) == ("Mine", "Boats" if wanted else "")
 
 
-def test_uploading_needs_an_account_where_the_operator_wants_it(client: Client, settings):
+def test_uploading_needs_an_account_if_the_setting_says_so(client: Client, settings):
     settings.UPLOAD_LOGIN_REQUIRED = True
     for response in (client.get("/upload/"), upload(client, picture_file())):
         assert response.status_code == 302
@@ -235,7 +235,7 @@ def test_uploading_needs_an_account_where_the_operator_wants_it(client: Client, 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_twenty_uploads_of_one_file_at_once_make_one_row(settings):
+def test_twenty_concurrent_uploads_of_one_file_make_one_row(settings):
     settings.UPLOAD_LOGIN_REQUIRED = False
     together = threading.Barrier(20)
     statuses = []

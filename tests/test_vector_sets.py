@@ -1,4 +1,4 @@
-"""The tables of vectors beneath the images: written by the database, one for each model."""
+"""The tables of vectors, one for each model, maintained by triggers."""
 
 import uuid
 
@@ -38,7 +38,7 @@ def rows(model: str = "one") -> list[int]:
     return [image_id.int for image_id in found.values_list("image_id", flat=True)]
 
 
-def test_an_image_with_a_vector_has_it_in_the_set_of_its_model() -> None:
+def test_a_vector_is_copied_into_the_set_of_its_model() -> None:
     Image.objects.bulk_create([an_image(1), an_image(2), an_image(3, ""), an_image(4, "other", 768)])
     assert rows() == [1, 2]
     assert rows("other") == [4]
@@ -47,7 +47,7 @@ def test_an_image_with_a_vector_has_it_in_the_set_of_its_model() -> None:
     assert other.dimensions == 768
 
 
-def test_a_vector_that_comes_later_is_there_and_one_that_changes_is_changed() -> None:
+def test_added_and_changed_vectors_are_copied_too() -> None:
     image = an_image(1, "")
     image.save()
     assert rows() == []
@@ -58,7 +58,7 @@ def test_a_vector_that_comes_later_is_there_and_one_that_changes_is_changed() ->
     assert np.allclose(row.embedding, unit(8), atol=1e-3)
 
 
-def test_an_image_of_another_model_leaves_the_set_that_is_not_kept() -> None:
+def test_an_image_re_embedded_by_another_model_leaves_the_old_set() -> None:
     Image.objects.bulk_create([an_image(1), an_image(2)])
     Image.objects.filter(pk=uuid.UUID(int=1)).update(embedding=unit(9), embedding_model="other")
     assert (rows(), rows("other")) == ([2], [1])
@@ -67,7 +67,7 @@ def test_an_image_of_another_model_leaves_the_set_that_is_not_kept() -> None:
     assert (rows(), rows("other")) == ([2], [1, 2])
 
 
-def test_a_deleted_image_leaves_nothing_in_any_set() -> None:
+def test_a_deleted_image_is_removed_from_all_sets() -> None:
     Image.objects.bulk_create([an_image(1), an_image(2)])
     VectorSet.objects.filter(model="one").update(is_kept=True)
     Image.objects.filter(pk=uuid.UUID(int=2)).update(embedding=unit(9), embedding_model="other")
@@ -75,7 +75,7 @@ def test_a_deleted_image_leaves_nothing_in_any_set() -> None:
     assert not ImageVector.objects.exists()
 
 
-def test_an_edit_writes_no_vector() -> None:
+def test_editing_an_image_writes_no_vector() -> None:
     Image.objects.bulk_create([an_image(1)])
     with connection.cursor() as cursor:
         cursor.execute("SELECT ctid FROM search_imagevector")
@@ -87,13 +87,13 @@ def test_an_edit_writes_no_vector() -> None:
         assert cursor.fetchall() == before
 
 
-def test_a_vector_of_another_length_is_refused() -> None:
+def test_a_vector_of_the_wrong_dimensions_is_refused() -> None:
     an_image(1).save()
     with pytest.raises(IntegrityError), transaction.atomic():
         an_image(2, dimensions=768).save()
 
 
-def test_a_set_divided_into_partitions_takes_each_vector_once() -> None:
+def test_a_partitioned_set_stores_each_vector_once() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT make_vector_set('one', 512, 4)")
     Image.objects.bulk_create([an_image(seed) for seed in range(1, 21)])
@@ -107,14 +107,14 @@ def test_a_set_divided_into_partitions_takes_each_vector_once() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_set_that_is_dropped_leaves_nothing_and_one_half_dropped_can_be_finished() -> None:
+def test_a_dropped_set_leaves_nothing_and_an_interrupted_drop_can_be_completed() -> None:
     table, kept = make_set("gone", 64, 2), make_set("kept", 64)
     Image.objects.bulk_create([an_image(1, "gone", 64), an_image(2, "kept", 64)])
     drop_set(table)
     assert current_set("gone") is None
     assert (rows("gone"), rows("kept")) == ([], [2])
     assert left_tables() == []
-    VectorSet.objects.filter(pk=kept.id).delete()  # and killed
+    VectorSet.objects.filter(pk=kept.id).delete()  # and the process was killed
     assert left_tables() == [kept.table]
     drop_left_tables()
     assert left_tables() == []

@@ -1,4 +1,4 @@
-"""The vocabulary: the one to start with, tables in and out, and the vectors of its phrases."""
+"""The vocabulary: the built-in tags, import and export of tables, and the vectors of phrases."""
 
 from io import BytesIO, StringIO
 from pathlib import Path
@@ -22,7 +22,7 @@ def read(text: str, name: str = "tags.csv"):
     return read_vocabulary(lambda: BytesIO(text.encode()), name)
 
 
-def test_the_starting_vocabulary_names_no_two_tags_alike_and_has_all_that_tags_need():
+def test_built_in_tags_have_unique_names_and_all_fields():
     rows = starting_rows()
     names = [name.casefold() for row in rows for name in {row["english"], row["korean"], *row["aliases"]}]
     assert len(rows) >= 400
@@ -32,7 +32,7 @@ def test_the_starting_vocabulary_names_no_two_tags_alike_and_has_all_that_tags_n
     assert all(row["parent"] in english[:number] for number, row in enumerate(rows) if row["parent"])
 
 
-def test_tags_that_pictures_have_already_are_called_as_these_spell_them_and_no_picture_changes():
+def test_existing_tags_of_pictures_keep_their_spelling_and_no_picture_changes():
     an_image(tags=["바다", "Dog", "own"])
     an_image(tags=["바다"])
     assert vocabulary.load_starting() == len(starting_rows())
@@ -43,7 +43,7 @@ def test_tags_that_pictures_have_already_are_called_as_these_spell_them_and_no_p
     assert vocabulary.load_starting() == 0, "twice adds nothing"
 
 
-def test_a_site_in_korean_begins_with_korean_tags(settings):
+def test_a_korean_site_starts_with_korean_tags(settings):
     settings.LANGUAGE_CODE = "ko"
     vocabulary.load_if_empty()
     dog = VocabularyTag.objects.get(english="dog")
@@ -51,14 +51,14 @@ def test_a_site_in_korean_begins_with_korean_tags(settings):
     assert vocabulary.load_if_empty() == 0
 
 
-def test_tags_that_a_site_has_made_keep_their_names_and_phrases():
+def test_existing_vocabulary_tags_keep_their_names_and_phrases():
     VocabularyTag.objects.create(name="강아지", phrase="our dog Bello")
     vocabulary.load_starting()
     assert VocabularyTag.objects.get(name="강아지").phrase == "our dog Bello"
     assert "강아지" not in VocabularyTag.objects.get(english="dog").aliases
 
 
-def test_what_is_exported_changes_nothing_when_it_is_imported_again():
+def test_importing_an_export_changes_nothing():
     vocabulary.load_starting()
     VocabularyTag.objects.create(name="=SUM(A1)", aliases=["-x", "y"])
     file = StringIO()
@@ -73,38 +73,38 @@ def test_what_is_exported_changes_nothing_when_it_is_imported_again():
     assert VocabularyTag.objects.get(name="puppy").parent.name == "dog"
 
 
-def test_a_table_may_name_a_tag_by_any_of_its_names_and_leaves_what_it_has_no_column_for():
+def test_a_row_may_use_any_name_of_a_tag_and_keeps_fields_without_a_column():
     VocabularyTag.objects.create(name="sea", korean="바다", phrase="the sea", aliases=["ocean"])
-    told = read("korean\tphrase\n바다\tthe blue sea\n", "tags.tsv")
-    assert (told.added, told.changed) == (0, 1)
+    report = read("korean\tphrase\n바다\tthe blue sea\n", "tags.tsv")
+    assert (report.added, report.changed) == (0, 1)
     sea = VocabularyTag.objects.get()
     assert (sea.name, sea.phrase, sea.aliases) == ("sea", "the blue sea", ["ocean"])
 
 
-def test_rows_that_can_not_be_used_are_named_and_all_others_are_taken():
-    told = read(
+def test_invalid_rows_are_reported_and_the_others_imported():
+    report = read(
         "name,aliases,parent\n"
         "animal,,\n"
         "dog,hound,animal\n"
-        "cat,Hound,animal\n"  # an alias of another
+        "cat,Hound,animal\n"  # an alias of another tag
         ",x,\n"
-        "cow,,cattle\n"  # a parent that is nowhere
+        "cow,,cattle\n"  # a parent that does not exist
         '"a, b",,\n'
         f"{'x' * 61},,\n"
     )
-    assert [where.rsplit(maxsplit=1)[1] for where, _why in told.problems] == ["4", "5", "7", "8", "6"]
+    assert [where.rsplit(maxsplit=1)[1] for where, _why in report.problems] == ["4", "5", "7", "8", "6"]
     assert set(VocabularyTag.objects.values_list("name", flat=True)) == {"animal", "dog", "cow"}
     assert VocabularyTag.objects.get(name="dog").parent.name == "animal"
 
 
-def test_a_table_never_puts_a_tag_within_itself():
-    told = read("name,parent\na,b\nb,c\nc,a\nd,d\n")
-    assert len(told.problems) == 2
+def test_an_import_makes_no_circular_hierarchy():
+    report = read("name,parent\na,b\nb,c\nc,a\nd,d\n")
+    assert len(report.problems) == 2
     for tag in VocabularyTag.objects.all():
         assert tag not in list(tag.wider())
 
 
-def test_two_tags_are_never_called_alike_nor_within_each_other():
+def test_names_must_be_unique_and_the_hierarchy_without_circles():
     animal = VocabularyTag.objects.create(name="animal")
     dog = VocabularyTag.objects.create(name="dog", korean="개", parent=animal)
     with pytest.raises(ValidationError, match="already"):
@@ -116,7 +116,7 @@ def test_two_tags_are_never_called_alike_nor_within_each_other():
         VocabularyTag(name="a, b").full_clean()
 
 
-def test_vectors_are_those_of_the_phrases_and_are_made_once_and_anew_for_another_phrase(monkeypatch):
+def test_vectors_of_phrases_are_computed_once_and_again_for_a_changed_phrase(monkeypatch):
     star = VocabularyTag.objects.create(name="star", korean="별", phrase="a red star")
     VocabularyTag.objects.create(name="own")
     VocabularyTag.objects.create(name="fish", phrase="a fish")
@@ -130,7 +130,7 @@ def test_vectors_are_those_of_the_phrases_and_are_made_once_and_anew_for_another
     VocabularyTag.objects.filter(pk=star.pk).update(phrase="a blue star")
     assert vocabulary.encode_missing() == 1
     assert list(TagVector.objects.order_by("tag_id").values_list("compared", "threshold")) == [(0, None), (7, 0.5)]
-    monkeypatch.setattr(vocabulary, "text_encoder", None)  # nobody is asked
+    monkeypatch.setattr(vocabulary, "text_encoder", None)  # no encoder is used
     assert vocabulary.vectors().vectors.shape == (2, 512)
 
 
@@ -138,7 +138,7 @@ def test_without_tags_there_are_no_vectors():
     assert vocabulary.vectors().vectors.shape[0] == 0
 
 
-def test_the_command_tells_what_it_did(tmp_path: Path, capsys):
+def test_the_command_prints_a_summary(tmp_path: Path, capsys):
     call_command("vocabulary", "--start")
     call_command("vocabulary", "--export", str(tmp_path / "all.csv"))
     call_command("vocabulary", "--import", str(tmp_path / "all.csv"))
@@ -154,7 +154,7 @@ def test_the_command_tells_what_it_did(tmp_path: Path, capsys):
         call_command("vocabulary", "--import", str(tmp_path / "none.csv"))
 
 
-def test_a_phrase_that_the_model_has_no_vector_for_keeps_no_other_tag_back(monkeypatch):
+def test_a_phrase_without_a_vector_does_not_block_other_tags(monkeypatch):
     encoder = text_encoder()
 
     class Picky:

@@ -1,4 +1,4 @@
-"""`ingest --watch`: what is taken from a folder that is being filled, and when."""
+"""`ingest --watch`: which files of a growing folder are taken, and when."""
 
 import errno
 import os
@@ -30,7 +30,7 @@ def aged(path: Path) -> Path:
     return path
 
 
-def seen(watch: FolderWatch) -> list[str]:
+def next_names(watch: FolderWatch) -> list[str]:
     names = [Path(found.path).name for found in watch.look()]
     watch.settle()
     return names
@@ -42,73 +42,75 @@ def watch(tmp_path: Path) -> FolderWatch:
     return FolderWatch([str(tmp_path / "in")])
 
 
-def test_what_has_been_there_is_taken_at_once_and_once(watch: FolderWatch, tmp_path: Path):
+def test_existing_files_are_taken_at_once_and_once(watch: FolderWatch, tmp_path: Path):
     aged(write_picture(tmp_path / "in" / "a.jpg"))
-    assert [seen(watch) for _ in range(3)] == [["a.jpg"], [], []]
+    assert [next_names(watch) for _ in range(3)] == [["a.jpg"], [], []]
 
 
-def test_a_new_file_is_taken_when_it_has_not_changed_between_two_looks(watch: FolderWatch, tmp_path: Path):
+def test_a_new_file_is_taken_when_it_is_unchanged_between_two_rounds(watch: FolderWatch, tmp_path: Path):
     path = tmp_path / "in" / "a.jpg"
     data = picture_bytes(size=(200, 200))
     path.write_bytes(data[:500])
-    assert seen(watch) == []
+    assert next_names(watch) == []
     path.write_bytes(data)
-    assert seen(watch) == []
-    assert seen(watch) == ["a.jpg"]
-    assert seen(watch) == []
+    assert next_names(watch) == []
+    assert next_names(watch) == ["a.jpg"]
+    assert next_names(watch) == []
 
 
-def test_a_file_that_was_renamed_into_place_is_taken_at_once(watch: FolderWatch, tmp_path: Path):
+def test_a_file_renamed_into_place_is_taken_at_once(watch: FolderWatch, tmp_path: Path):
     part = aged(write_picture(tmp_path / "in" / ".a.jpg.part"))
-    assert seen(watch) == []
+    assert next_names(watch) == []
     part.rename(tmp_path / "in" / "sub.jpg")
-    assert seen(watch) == ["sub.jpg"]
+    assert next_names(watch) == ["sub.jpg"]
 
 
 def test_a_file_that_changes_later_is_taken_again(watch: FolderWatch, tmp_path: Path):
     path = aged(write_picture(tmp_path / "in" / "a.jpg"))
-    assert seen(watch) == ["a.jpg"]
+    assert next_names(watch) == ["a.jpg"]
     aged(write_picture(path, "blue", size=(99, 99)))
-    assert seen(watch) == ["a.jpg"]
+    assert next_names(watch) == ["a.jpg"]
 
 
-def test_a_picture_is_taken_again_when_what_is_written_beside_it_changes(watch: FolderWatch, tmp_path: Path):
+def test_a_picture_is_taken_again_when_its_sidecar_changes(watch: FolderWatch, tmp_path: Path):
     aged(write_picture(tmp_path / "in" / "a.jpg"))
-    assert seen(watch) == ["a.jpg"]
+    assert next_names(watch) == ["a.jpg"]
     for text in ("<one/>", "<another/>"):
         (tmp_path / "in" / "a.jpg.xmp").write_text(text)
-        assert seen(watch) == ["a.jpg"]
-        assert seen(watch) == []
+        assert next_names(watch) == ["a.jpg"]
+        assert next_names(watch) == []
 
 
-def test_what_was_not_settled_is_returned_again(watch: FolderWatch, tmp_path: Path):
+def test_unsettled_files_are_returned_again(watch: FolderWatch, tmp_path: Path):
     aged(write_picture(tmp_path / "in" / "a.jpg"))
     assert len(watch.look()) == 1
     assert len(watch.look()) == 1
 
 
-def test_new_folders_are_looked_into_and_gone_files_are_forgotten(watch: FolderWatch, tmp_path: Path):
+def test_new_folders_are_read_and_deleted_files_forgotten(watch: FolderWatch, tmp_path: Path):
     aged(write_picture(tmp_path / "in" / "new" / "a.jpg"))
     gone = write_picture(tmp_path / "in" / "b.jpg")
-    assert seen(watch) == ["a.jpg"]
+    assert next_names(watch) == ["a.jpg"]
     gone.unlink()
-    assert seen(watch) == []
+    assert next_names(watch) == []
 
 
-def test_a_folder_that_goes_away_is_told_once_each_time(watch: FolderWatch, tmp_path: Path):
-    told = []
+def test_a_missing_folder_is_reported_once_each_time(watch: FolderWatch, tmp_path: Path):
+    reported = []
     for is_there in (True, False, False, True, False):
         if is_there:
             (tmp_path / "in").mkdir(exist_ok=True)
         elif (tmp_path / "in").exists():
             (tmp_path / "in").rmdir()
         watch.look()
-        told.append([reason for _, reason in watch.problems])
-    assert told == [[], ["No such file or directory"], [], [], ["No such file or directory"]]
+        reported.append([reason for _, reason in watch.problems])
+    assert reported == [[], ["No such file or directory"], [], [], ["No such file or directory"]]
 
 
-def tried(watch: FolderWatch, *failed: str, reason: str = "No.", unread: bool = False) -> tuple[list[str], list[str]]:
-    """The files that a look offers, and those of the failed that are news."""
+def run_round(
+    watch: FolderWatch, *failed: str, reason: str = "No.", unread: bool = False
+) -> tuple[list[str], list[str]]:
+    """The files that a round returns, and the failed ones that are reported."""
     offered = {Path(found.path).name: found.path for found in watch.look()}
     failures = [(path, reason) for name, path in offered.items() if name in failed]
     news = watch.settle(failures, [path for path, _ in failures] if unread else [])
@@ -124,90 +126,92 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def test_what_could_not_be_read_is_offered_again_after_a_while_and_told_once(
+def test_an_unreadable_file_is_retried_after_a_while_and_reported_once(
     watch: FolderWatch, tmp_path: Path, clock: list[float]
 ):
     aged(write_picture(tmp_path / "in" / "a.jpg"))
-    assert tried(watch, "a.jpg", unread=True) == (["a.jpg"], ["a.jpg"])
-    assert tried(watch, "a.jpg", unread=True) == ([], [])
+    assert run_round(watch, "a.jpg", unread=True) == (["a.jpg"], ["a.jpg"])
+    assert run_round(watch, "a.jpg", unread=True) == ([], [])
     waits, before = [], clock[0]
     while len(waits) < 9:
         clock[0] += 5
-        offered, news = tried(watch, "a.jpg", unread=True)
+        offered, news = run_round(watch, "a.jpg", unread=True)
         assert news == []
         if offered:
             waits.append(clock[0] - before)
             before = clock[0]
     assert waits == [15, 30, 60, 120, 240, 480, 900, 900, 900]
     clock[0] += 900
-    assert tried(watch) == (["a.jpg"], [])
+    assert run_round(watch) == (["a.jpg"], [])
     clock[0] += 10_000
-    assert tried(watch) == ([], [])
+    assert run_round(watch) == ([], [])
 
 
-def test_another_reason_is_news(watch: FolderWatch, tmp_path: Path, clock: list[float]):
+def test_another_reason_is_reported_again(watch: FolderWatch, tmp_path: Path, clock: list[float]):
     aged(write_picture(tmp_path / "in" / "a.jpg"))
-    tried(watch, "a.jpg", unread=True)
+    run_round(watch, "a.jpg", unread=True)
     clock[0] += 15
-    assert tried(watch, "a.jpg", reason="Another.", unread=True) == (["a.jpg"], ["a.jpg"])
+    assert run_round(watch, "a.jpg", reason="Another.", unread=True) == (["a.jpg"], ["a.jpg"])
 
 
-def test_what_is_no_picture_is_offered_again_only_when_something_of_it_changes(
+def test_a_file_that_is_no_picture_is_retried_only_after_a_change(
     watch: FolderWatch, tmp_path: Path, clock: list[float]
 ):
     path = aged(write_picture(tmp_path / "in" / "a.jpg"))
-    assert tried(watch, "a.jpg") == (["a.jpg"], ["a.jpg"])
+    assert run_round(watch, "a.jpg") == (["a.jpg"], ["a.jpg"])
     clock[0] += 10_000
-    assert tried(watch, "a.jpg") == ([], [])
-    # Copied on without another size or time: at rest when it looks alike twice.
+    assert run_round(watch, "a.jpg") == ([], [])
+    # More data without a new size or time: it counts as settled when it is the same in two rounds.
     data = path.read_bytes()
     path.write_bytes(data[::-1])
     aged(path)
-    assert tried(watch, "a.jpg") == ([], [])
-    assert tried(watch, "a.jpg") == (["a.jpg"], [])
-    # Another file in its place, of the same size and time.
+    assert run_round(watch, "a.jpg") == ([], [])
+    assert run_round(watch, "a.jpg") == (["a.jpg"], [])
+    # Another file in its place, with the same size and time.
     aged(write_picture(tmp_path / "in" / ".b.jpg"))
     (tmp_path / "in" / ".b.jpg").rename(path)
-    assert [tried(watch), tried(watch), tried(watch)] == [([], []), (["a.jpg"], []), ([], [])]
+    assert [run_round(watch), run_round(watch), run_round(watch)] == [([], []), (["a.jpg"], []), ([], [])]
 
 
-def test_one_whose_rights_are_changed_is_offered_again(watch: FolderWatch, tmp_path: Path, clock: list[float]):
+def test_a_file_with_changed_permissions_is_retried(watch: FolderWatch, tmp_path: Path, clock: list[float]):
     path = aged(write_picture(tmp_path / "in" / "a.jpg"))
     path.chmod(0)
-    assert tried(watch, "a.jpg", unread=True) == (["a.jpg"], ["a.jpg"])
+    assert run_round(watch, "a.jpg", unread=True) == (["a.jpg"], ["a.jpg"])
     path.chmod(0o644)
-    assert [tried(watch), tried(watch), tried(watch)] == [([], []), (["a.jpg"], []), ([], [])]
+    assert [run_round(watch), run_round(watch), run_round(watch)] == [([], []), (["a.jpg"], []), ([], [])]
 
 
-def test_a_drive_that_comes_back_brings_what_could_not_be_read(watch: FolderWatch, tmp_path: Path, clock: list[float]):
+def test_unreadable_files_of_a_drive_are_retried_when_it_returns(
+    watch: FolderWatch, tmp_path: Path, clock: list[float]
+):
     aged(write_picture(tmp_path / "in" / "a.jpg"))
-    tried(watch, "a.jpg", unread=True)
+    run_round(watch, "a.jpg", unread=True)
     (tmp_path / "in").rename(tmp_path / "away")
     clock[0] += 100
-    assert tried(watch) == ([], [])
+    assert run_round(watch) == ([], [])
     (tmp_path / "away").rename(tmp_path / "in")
-    assert tried(watch) == (["a.jpg"], [])
+    assert run_round(watch) == (["a.jpg"], [])
 
 
-def test_what_has_no_name_of_a_picture_is_looked_into_again_when_its_rights_change(
+def test_a_file_without_a_suffix_is_read_again_when_its_permissions_change(
     watch: FolderWatch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     path = aged(write_picture(tmp_path / "in" / "picture"))
-    with monkeypatch.context() as closed:  # root may read all
+    with monkeypatch.context() as closed:  # root could read it
         closed.setattr("search.ingestion.sources.local_files.head_of", lambda path: b"")
-        assert seen(watch) == []
+        assert next_names(watch) == []
     path.chmod(0o644 if path.stat().st_mode & 0o777 != 0o644 else 0o600)
-    assert seen(watch) == ["picture"]
+    assert next_names(watch) == ["picture"]
 
 
-def test_what_was_found_is_a_source(watch: FolderWatch, tmp_path: Path):
+def test_a_round_is_a_source(watch: FolderWatch, tmp_path: Path):
     path = aged(write_picture(tmp_path / "in" / "a.jpg"))
     (item,) = watched_source(watch.look(), {})
     assert (item.read(), item.address) == (path.read_bytes(), str(path.resolve()))
 
 
-class _Scripted(threading.Event):
-    """Stands for the pauses between looks: something happens in each, and after the last the command is stopped."""
+class _ScriptedPauses(threading.Event):
+    """Replaces the pauses between rounds: runs one step in each, and stops the command after the last."""
 
     def __init__(self, *steps: Callable[[], object]) -> None:
         super().__init__()
@@ -226,7 +230,9 @@ def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tu
     (tmp_path / "in").mkdir(exist_ok=True)
 
     def run(*steps: Callable[[], object], options: tuple[str, ...] = ()) -> tuple[str, str]:
-        monkeypatch.setattr(ingest_watch, "stopped_by_signals", lambda complaints: nullcontext(_Scripted(*steps)))
+        monkeypatch.setattr(
+            ingest_watch, "stopped_by_signals", lambda complaints: nullcontext(_ScriptedPauses(*steps))
+        )
         out, complaints = StringIO(), StringIO()
         call_command("ingest", str(tmp_path / "in"), "--watch", *options, stdout=out, stderr=complaints)
         return out.getvalue(), complaints.getvalue()
@@ -235,7 +241,7 @@ def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tu
 
 
 @pytest.mark.django_db
-def test_the_command_adds_what_is_there_and_what_comes_and_tells_of_rounds_with_something_new(
+def test_the_command_adds_existing_and_new_files_and_reports_rounds_with_changes(
     tmp_path: Path, running: Callable[..., tuple[str, str]]
 ):
     aged(write_picture(tmp_path / "in" / "a.jpg"))
@@ -258,7 +264,7 @@ def test_the_command_adds_what_is_there_and_what_comes_and_tells_of_rounds_with_
 
 
 @pytest.mark.django_db
-def test_the_command_reads_again_what_it_could_not_and_tells_of_it_once(
+def test_the_command_retries_unreadable_files_and_reports_them_once(
     tmp_path: Path, running: Callable[..., tuple[str, str]], clock: list[float], monkeypatch: pytest.MonkeyPatch
 ):
     aged(write_picture(tmp_path / "in" / "a.jpg"))
@@ -287,7 +293,7 @@ def test_the_command_reads_again_what_it_could_not_and_tells_of_it_once(
 
 
 @pytest.mark.django_db
-def test_the_command_counts_what_is_not_read_once_and_keeps_the_rules(
+def test_the_command_counts_skipped_files_once_and_follows_the_rules(
     tmp_path: Path, running: Callable[..., tuple[str, str]]
 ):
     for name in ("a.mov", "b.mov", "#recycle/c.jpg", "drafts/d.jpg"):
@@ -302,7 +308,7 @@ def test_the_command_counts_what_is_not_read_once_and_keeps_the_rules(
 
 
 @pytest.mark.django_db
-def test_the_table_is_read_anew_for_each_round(tmp_path: Path, running: Callable[..., tuple[str, str]]):
+def test_the_table_is_read_again_for_each_round(tmp_path: Path, running: Callable[..., tuple[str, str]]):
     table = tmp_path / "m.csv"
     table.write_text("path,title\n")
 
@@ -316,7 +322,7 @@ def test_the_table_is_read_anew_for_each_round(tmp_path: Path, running: Callable
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("error", [StorageUnavailable, OperationalError, psycopg.OperationalError])
-def test_a_storage_or_database_that_is_away_for_a_while_is_waited_for(
+def test_the_command_waits_for_an_unavailable_storage_or_database(
     tmp_path: Path, running: Callable[..., tuple[str, str]], monkeypatch: pytest.MonkeyPatch, error: type[Exception]
 ):
     aged(write_picture(tmp_path / "in" / "a.jpg"))
@@ -333,7 +339,7 @@ def test_a_storage_or_database_that_is_away_for_a_while_is_waited_for(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_database_that_is_away_when_matches_are_measured_does_not_end_it(
+def test_a_database_failure_during_calibration_does_not_end_the_command(
     tmp_path: Path, running: Callable[..., tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ):
     aged(write_picture(tmp_path / "in" / "a.jpg"))
@@ -349,18 +355,18 @@ def test_a_database_that_is_away_when_matches_are_measured_does_not_end_it(
 
 
 @pytest.mark.django_db
-def test_a_model_that_is_missing_ends_it(tmp_path: Path, running: Callable[..., tuple[str, str]], no_model: Path):
+def test_a_missing_model_ends_the_command(tmp_path: Path, running: Callable[..., tuple[str, str]], no_model: Path):
     aged(write_picture(tmp_path / "in" / "a.jpg"))
     with pytest.raises(CommandError, match="can't be used"):
         running()
 
 
 @pytest.mark.parametrize("others", [["--limit", "3"], ["--every", "2"], ["--dry-run"]])
-def test_it_takes_every_picture(tmp_path: Path, others: list[str]):
+def test_options_for_partial_runs_are_refused(tmp_path: Path, others: list[str]):
     with pytest.raises(CommandError, match="takes every picture"):
         call_command("ingest", str(tmp_path), "--watch", *others)
 
 
-def test_it_is_for_folders(tmp_path: Path):
+def test_files_are_refused(tmp_path: Path):
     with pytest.raises(CommandError, match="is none"):
         call_command("ingest", str(write_picture(tmp_path / "a.jpg")), "--watch")

@@ -1,7 +1,7 @@
-"""One table of who may what: each role at each address of the site, and what each may do to whose pictures and albums.
+"""The permissions of each role at each address of the site, and on pictures and albums of their own and of others.
 
-Addresses come from the resolver: a new one is to be sorted in. That all of them are shut where people must log in is
-told in test_site_access, and what becomes of hidden pictures in test_every_address.
+New addresses, which come from the resolver, must be added here. test_site_access checks that all are closed if users
+must log in, test_every_address that hidden pictures stay hidden.
 """
 
 from typing import Any
@@ -22,8 +22,8 @@ STRANGER, NOBODY = "Stranger", "Nobody"
 ROLES = (STRANGER, VIEWER, CONTRIBUTOR, CURATOR, OWNER)
 _NO = None
 
-# Who may GET, who may POST, at least; None where the address does not take that. What is there is alice's: "Nobody" of
-# the roles may see her saved searches.
+# The lowest roles that may GET and POST; None if the address does not accept the method. Objects belong to alice: no
+# role ("Nobody") may see her saved searches.
 WHO_MAY: dict[tuple[str | None, str | None], str] = {
     (STRANGER, _NO): """
         search results search-help timeline suggestions image rendition download album feed picture-set query-picture
@@ -73,17 +73,17 @@ WHO_MAY: dict[tuple[str | None, str | None], str] = {
     (_NO, NOBODY): "rename-search delete-search revoke-api-token",
     (CURATOR, NOBODY): "admin:search_revision_change admin:search_run_change",
     (STRANGER, NOBODY): "decide-tag share",
-    # There is nothing there, or the settings say so.
+    # There is nothing, or the settings disable it.
     (NOBODY, NOBODY): """
         admin:view_on_site admin:search_image_add admin:search_report_add admin:search_signup_add
         admin:search_signup_delete reset-password email
     """,
 }
 OTHERWISE = {"logout", "admin:login", "admin:logout"}
-"""What is different for who is logged in and who isn't."""
+"""Addresses that behave differently for logged-in users."""
 
 
-def somebody(role: str) -> Client:
+def client_with(role: str) -> Client:
     client = Client()
     if role != STRANGER:
         user = User.objects.create_user(f"a {role}")
@@ -92,14 +92,14 @@ def somebody(role: str) -> Client:
     return client
 
 
-def is_let_in(answer: Any) -> bool:
+def is_permitted(answer: Any) -> bool:
     to_login = answer.status_code in {301, 302} and "/login/" in answer["Location"]
     return answer.status_code not in {401, 403, 404} and not to_login
 
 
-def test_each_address_lets_those_in_who_may_and_nobody_else():
+def test_each_address_permits_exactly_the_listed_roles():
     world = World()
-    clients = {role: somebody(role) for role in ROLES}
+    clients = {role: client_with(role) for role in ROLES}
     who_may = {name: least for least, names in WHO_MAY.items() for name in names.split()}
     addresses = world.addresses()
     assert {one.name for one in addresses} - OTHERWISE == who_may.keys()
@@ -107,18 +107,18 @@ def test_each_address_lets_those_in_who_may_and_nobody_else():
         for method, least in zip(("GET", "POST"), who_may.get(address.name, (None, None)), strict=True):
             if least is None:
                 continue
-            # Who is one role below is told nothing, and who has just enough is let in.
+            # The role below is refused, and the lowest listed role is permitted.
             at = ROLES.index(least) if least in ROLES else len(ROLES)
             for role, may in ((ROLES[at - 1], False), (least, True)):
                 if (may or at) and role in clients:
                     with transaction.atomic():
                         answer = clients[role].generic(method, address.path)
                         transaction.set_rollback(True)
-                    assert is_let_in(answer) is may, (address, method, role, answer.status_code)
+                    assert is_permitted(answer) is may, (address, method, role, answer.status_code)
 
 
-# By whom, to what: a picture that they have added, one of somebody else's, and one that is put into an album of theirs
-# or of somebody else's.
+# Per verb and owner: a picture of their own, one of others, and one that is put into an album of their own or of
+# others.
 OWN, OTHERS = "own", "others'"
 VERBS: dict[str, dict[str, str]] = {
     "tag": {OWN: CONTRIBUTOR, OTHERS: CURATOR},
@@ -136,8 +136,8 @@ VERBS: dict[str, dict[str, str]] = {
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_each_role_does_what_it_may_to_its_own_and_to_others(role: str):
-    client = somebody(role)
+def test_each_role_may_change_exactly_the_listed_objects(role: str):
+    client = client_with(role)
     user = User.objects.filter(username=f"a {role}").first()
     bob = User.objects.create_user("bob")
     for whose, owner in ((OWN, user), (OTHERS, bob)):
@@ -150,7 +150,7 @@ def test_each_role_does_what_it_may_to_its_own_and_to_others(role: str):
                 answer = _do(client, verb, image, album.pk)
                 transaction.set_rollback(True)
             may = ROLES.index(role) >= ROLES.index(least[whose])
-            assert (answer.status_code < 400 and is_let_in(answer)) is may, (verb, whose, answer.status_code)
+            assert (answer.status_code < 400 and is_permitted(answer)) is may, (verb, whose, answer.status_code)
 
 
 def _do(client: Client, verb: str, image: Image, album: int) -> Any:

@@ -1,4 +1,4 @@
-"""Wide and tall pictures are seen whole: what stands at their ends is found."""
+"""Windows of wide and tall pictures: things at their ends are found."""
 
 import random
 from collections.abc import Callable
@@ -38,7 +38,7 @@ def white(size: tuple[int, int]) -> Picture:
 
 
 def full(size: tuple[int, int]) -> Picture:
-    """A picture on which nothing stands out."""
+    """A picture full of detail, on which nothing stands out."""
     rng = random.Random(3)
     small = Pictures.new("RGB", (size[0] // 20, size[1] // 20))
     small.putdata(
@@ -72,7 +72,7 @@ def covers(box: Box, size: tuple[int, int], thing: tuple[int, int, int, int]) ->
     )
 
 
-# Which windows.
+# Which windows
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_pictures_longer_than_sixteen_to_ten_are_wide(size: tuple[int, int], wid
 @pytest.mark.parametrize(
     "size", [(480, 270), (270, 480), (600, 300), (900, 300), (1500, 300), (300, 1800), (4000, 300)]
 )
-def test_windows_of_a_picture_full_of_detail_are_squares_that_cover_its_long_side_as_far_as_eight_can(
+def test_windows_of_a_detailed_picture_are_squares_that_cover_its_long_side_up_to_eight(
     size: tuple[int, int],
 ):
     found = windows_of(full(size))
@@ -110,7 +110,7 @@ def test_windows_of_a_picture_full_of_detail_are_squares_that_cover_its_long_sid
         assert max(steps) <= 0.62 * short
 
 
-def test_one_window_of_an_odd_number_is_what_a_model_sees_of_the_whole_picture():
+def test_the_middle_one_of_an_odd_number_of_windows_is_what_the_model_sees_of_the_picture():
     size = (480, 270)
     found = windows_of(full(size))
     assert [is_middle(box, size) for box in found] == [False, True, False]
@@ -127,7 +127,7 @@ def test_one_window_of_an_odd_number_is_what_a_model_sees_of_the_whole_picture()
         ((260, 2600), 10, 60, 240),
     ],
 )
-def test_on_a_plain_ground_a_window_fits_what_stands_there(
+def test_on_a_plain_ground_the_window_fits_the_thing(
     ground: Callable[[tuple[int, int]], Picture], size: tuple[int, int], left: int, top: int, side: int
 ):
     if ground is sky_and_sea and size[1] > size[0]:
@@ -149,7 +149,7 @@ def test_each_of_several_things_has_a_window_in_order():
         assert covers(box, picture.size, (left, 20, left + 160, 180))
 
 
-def test_of_very_many_things_near_ones_share_a_window_and_none_is_left_out():
+def test_very_many_things_share_windows_and_none_is_left_out():
     picture = white((200, 6000))
     tops = range(50, 5900, 300)
     for top in tops:
@@ -166,7 +166,7 @@ def test_a_picture_of_one_colour_has_no_windows(size: tuple[int, int]):
 
 
 @pytest.mark.parametrize("size", [(16_000, 1), (3, 9000), (40_000, 60)])
-def test_lines_and_very_long_strips_are_looked_at_without_fail(size: tuple[int, int]):
+def test_lines_and_very_long_strips_are_no_errors(size: tuple[int, int]):
     picture = Pictures.linear_gradient("L").resize(size).convert("RGB")
     assert len(windows_of(picture)) <= MOST
 
@@ -176,7 +176,7 @@ def test_a_box_is_at_least_one_pixel_and_within_the_picture():
     assert Box(0, 0, UNIT, UNIT).of((7, 3)) == (0, 0, 7, 3)
 
 
-# What is written.
+# Stored windows
 
 
 @pytest.fixture
@@ -188,8 +188,8 @@ def vectors_of(image: Image) -> list[int]:
     return sorted(ImageVector.objects.filter(image=image).values_list("window_index", flat=True))
 
 
-def best(image: Image, text: str) -> tuple[int, float]:
-    """The window that is nearest to words, and how near it is."""
+def nearest_window(image: Image, text: str) -> tuple[int, float]:
+    """The window nearest to the words, and its similarity."""
     (query,) = text_encoder().encode_texts([text])
     rows = ImageVector.objects.filter(image=image).values_list("window_index", "embedding")
     scores = {number: float(query @ vector) for number, vector in rows}
@@ -198,11 +198,11 @@ def best(image: Image, text: str) -> tuple[int, float]:
 
 
 @pytest.mark.django_db
-def test_a_star_at_the_left_of_a_panorama_is_nearer_to_its_words_by_a_window_and_that_is_where_it_is(panorama: bytes):
+def test_a_star_at_the_left_of_a_panorama_is_found_by_its_window(panorama: bytes):
     image = add_picture(panorama, Details(), None).image
     assert vectors_of(image) == [0, 1]
     for words in ("a red star", "빨간 별"):
-        number, score = best(image, words)
+        number, score = nearest_window(image, words)
         (query,) = text_encoder().encode_texts([words])
         assert number == 1
         assert score > float(query @ image.embedding) + 0.2
@@ -212,13 +212,13 @@ def test_a_star_at_the_left_of_a_panorama_is_nearer_to_its_words_by_a_window_and
 
 
 @pytest.mark.django_db
-def test_an_upright_picture_has_the_vector_of_the_whole_alone():
+def test_an_upright_picture_has_one_vector_only():
     image = add_picture(pictures.encoded(full((300, 200)), "PNG"), Details(), None).image
     assert (vectors_of(image), image.windows) == ([0], [])
 
 
 @pytest.mark.django_db
-def test_the_middle_window_has_the_vector_of_the_whole_picture_and_is_not_encoded_again(
+def test_the_middle_window_shares_the_vector_of_the_whole_picture(
     monkeypatch: pytest.MonkeyPatch,
 ):
     encoder = picture_encoder()
@@ -238,7 +238,7 @@ def test_the_middle_window_has_the_vector_of_the_whole_picture_and_is_not_encode
 
 
 @pytest.mark.django_db
-def test_a_turned_picture_has_its_windows_upright():
+def test_windows_of_a_turned_picture_are_upright():
     lying = with_a_star(white((1200, 200)), 40, 0, 200)
     data = pictures.encoded(lying, "JPEG", exif=pictures.exif(6)) if hasattr(pictures, "exif") else b""
     if not data:
@@ -250,38 +250,38 @@ def test_a_turned_picture_has_its_windows_upright():
     box = image.window_box(1)
     assert box is not None
     assert covers(box, (200, 1200), (0, 40, 200, 240))
-    assert best(image, "a red star")[0] == 1
+    assert nearest_window(image, "a red star")[0] == 1
 
 
 @pytest.mark.django_db
-def test_a_deleted_picture_leaves_no_window(panorama: bytes):
+def test_a_deleted_picture_leaves_no_windows(panorama: bytes):
     add_picture(panorama, Details(), None).image.delete()
     assert not ImageVector.objects.exists()
 
 
-# Pictures that are there already.
+# Existing pictures
 
 
-def forgotten(data: bytes) -> Image:
-    """A picture as an earlier version has added it."""
+def image_without_windows(data: bytes) -> Image:
+    """A picture as added by an earlier version."""
     image = add_picture(data, Details(), None).image
     ImageVector.objects.filter(image=image, window_index__gt=0).delete()
     Image.objects.filter(pk=image.pk).update(windows=None)
     return image
 
 
-def told() -> list[str]:
+def problems() -> list[str]:
     return [found.msg for found in checks.wide_pictures_are_seen_whole(None, ["default"])]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_an_earlier_version_has_added_is_owed_its_windows_and_gets_them_and_stays_searchable(
+def test_pictures_of_an_earlier_version_get_their_windows_and_stay_searchable(
     panorama: bytes, capsys: pytest.CaptureFixture[str]
 ):
-    image = forgotten(panorama)
-    upright = forgotten(pictures.encoded(full((300, 200)), "PNG"))
+    image = image_without_windows(panorama)
+    upright = image_without_windows(pictures.encoded(full((300, 200)), "PNG"))
     before = list(Image.objects.get(pk=image.pk).embedding)
-    assert told() == ["1 wide or tall pictures are found only by their middle."]
+    assert problems() == ["1 wide or tall pictures are found only by their middle."]
     assert Image.objects.searchable(active_model()).count() == 2
 
     call_command("embed_pending", windows=True)
@@ -291,16 +291,18 @@ def test_what_an_earlier_version_has_added_is_owed_its_windows_and_gets_them_and
     assert vectors_of(image) == [0, 1]
     assert list(image.embedding) == before
     assert vectors_of(upright) == [0]
-    assert told() == []
+    assert problems() == []
     call_command("embed_pending", windows=True)
     assert "0 wide or tall pictures embedded whole" in capsys.readouterr().out
 
 
 @pytest.mark.django_db(transaction=True)
-def test_one_that_cannot_be_read_is_told_and_holds_nobody_up(panorama: bytes, capsys: pytest.CaptureFixture[str]):
-    lost = forgotten(pictures.encoded(with_a_star(white((1000, 200)), 40, 0, 200), "PNG"))
+def test_an_unreadable_picture_is_reported_and_does_not_block_others(
+    panorama: bytes, capsys: pytest.CaptureFixture[str]
+):
+    lost = image_without_windows(pictures.encoded(with_a_star(white((1000, 200)), 40, 0, 200), "PNG"))
     storage.delete([storage.original_key(lost.pk)])
-    image = forgotten(panorama)
+    image = image_without_windows(panorama)
 
     with pytest.raises(SystemExit):
         call_command("embed_pending", windows=True)
@@ -310,20 +312,20 @@ def test_one_that_cannot_be_read_is_told_and_holds_nobody_up(panorama: bytes, ca
     assert "1 wide or tall pictures embedded whole, 1 pending, 1 failed." in out.out
     assert vectors_of(image) == [0, 1]
     assert Image.objects.searchable(active_model()).count() == 2
-    assert told() == []
+    assert problems() == []
 
 
 @pytest.mark.django_db
-def test_windows_are_not_watched_for():
+def test_windows_and_watch_exclude_each_other():
     with pytest.raises(CommandError, match="--windows and --watch exclude"):
         call_command("embed_pending", windows=True, watch=True)
 
 
-# What is shown.
+# Pages
 
 
 @pytest.mark.django_db
-def test_the_page_of_a_picture_outlines_the_window_that_its_address_names(client: Client):
+def test_the_page_of_a_picture_outlines_the_window_named_in_its_address(client: Client):
     image = an_image("A panorama", width=1200, height=200, windows=[500, 0, 2500, 10_000])
     outlined = client.get(f"{image.get_absolute_url()}?window=1").text
     assert 'x="5.0" y="0.0" width="20.0" height="100.0"' in outlined

@@ -1,4 +1,4 @@
-"""Wide and tall pictures have several vectors, and a search finds each picture once, by the one that fits best."""
+"""Wide and tall pictures have several vectors; a search finds each picture once, by its nearest vector."""
 
 import uuid
 from collections.abc import Sequence
@@ -28,14 +28,14 @@ SCALE = Scale(mean=0.0, spread=0.1, strong=0.6, related=0.4)
 
 
 @pytest.fixture(autouse=True)
-def asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the words, this is the vector they have; those of a "dog" another one."""
+def text_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every query has this vector, except "dog", which has another one."""
     vectors = {"dog": a_vector(2)}
     monkeypatch.setattr(query_vector, "text_vector", lambda words: vectors.get(words, ASKED))
 
 
 @pytest.fixture(params=["walk", "scan"])
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+def search_method(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(query_plan, "EXACT_BELOW", 0 if request.param == "walk" else 10**6)
     monkeypatch.setattr(query_plan, "ROW_SCANNED", 10**12)
     return str(request.param)
@@ -54,7 +54,7 @@ def with_windows(image: Image, windows: Sequence[Vector]) -> Image:
 
 
 def a_panorama(title: str = "", *similarities: float, whole: float = 0.1, **fields: object) -> Image:
-    """A wide picture, and how near it is as a whole and in its windows to what is asked."""
+    """A wide picture, with the similarities of the whole and of its windows to the query."""
     image = an_image(title, vector=near(ASKED, whole, seed=len(title) + 500), width=6000, height=1000, **fields)
     return with_windows(image, [near(ASKED, one, seed=600 + place) for place, one in enumerate(similarities)])
 
@@ -79,7 +79,7 @@ def panoramas(count: int) -> list[Image]:
 
 
 def nearest() -> dict[uuid.UUID, tuple[float, int]]:
-    """By each image: what the best of its vectors scores, and which it is, from the vectors themselves."""
+    """For each image, the best similarity of its vectors and its window, computed from the vectors themselves."""
     best: dict[uuid.UUID, tuple[float, int]] = {}
     for image_id, place, vector in ImageVector.objects.values_list("image_id", "window_index", "embedding"):
         score = float(np.asarray(vector, dtype=np.float32) @ ASKED)
@@ -95,7 +95,7 @@ def all_pages(query: SearchQuery) -> list[Image]:
     return [image for page in pages for image in page.images]
 
 
-def test_a_picture_is_found_by_the_window_that_fits_best(way: str) -> None:
+def test_a_picture_is_found_by_its_nearest_window(search_method: str) -> None:
     an_image("other", vector=near(ASKED, 0.5))
     a_panorama("wide", 0.2, 0.9, 0.3)
     first, second = find(SearchQuery(words="x")).images
@@ -104,14 +104,14 @@ def test_a_picture_is_found_by_the_window_that_fits_best(way: str) -> None:
     assert (second.title, second.window) == ("other", 0)
 
 
-def test_a_picture_whose_whole_fits_best_is_found_as_a_whole(way: str) -> None:
+def test_a_picture_whose_whole_is_nearest_is_found_as_a_whole(search_method: str) -> None:
     a_panorama("wide", 0.2, 0.3, whole=0.8)
     (image,) = find(SearchQuery(words="x")).images
     assert image.window == 0
     assert image.similarity == pytest.approx(0.8, abs=1e-3)
 
 
-def test_every_picture_stands_on_one_page_once_by_its_nearest_vector(way: str) -> None:
+def test_every_picture_is_on_one_page_once_by_its_nearest_vector(search_method: str) -> None:
     many_images(60)
     panoramas(40)
     found = all_pages(SearchQuery(words="x"))
@@ -123,7 +123,7 @@ def test_every_picture_stands_on_one_page_once_by_its_nearest_vector(way: str) -
     assert find(SearchQuery(words="x")).found == 100
 
 
-def test_pages_beyond_the_candidates_hold_what_is_left_and_nothing_twice(way: str, monkeypatch) -> None:
+def test_pages_beyond_the_candidates_contain_the_rest_without_repetition(search_method: str, monkeypatch) -> None:
     monkeypatch.setattr(query_plan, "CANDIDATES", 24)
     monkeypatch.setattr(query_plan, "FEWEST_CANDIDATES", 24)
     monkeypatch.setattr(query_plan, "SCAN", replace(query_plan.SCAN, candidates=24))
@@ -139,7 +139,7 @@ def test_pages_beyond_the_candidates_hold_what_is_left_and_nothing_twice(way: st
     assert [image.pk for image in all_pages(SearchQuery(words="x"))] == [image.pk for image in found]
 
 
-def test_the_nearest_may_all_be_windows_of_few_pictures(way: str, monkeypatch) -> None:
+def test_the_nearest_vectors_may_all_be_windows_of_few_pictures(search_method: str, monkeypatch) -> None:
     for number in range(30):
         a_panorama(f"wide {number}", *[0.9 - number / 100] * 8)
     many_images(300)
@@ -149,7 +149,7 @@ def test_the_nearest_may_all_be_windows_of_few_pictures(way: str, monkeypatch) -
     assert len({image.pk for image in all_pages(SearchQuery(words="x"))}) == 330
 
 
-def test_what_is_like_an_image_is_so_as_a_whole(way: str) -> None:
+def test_pictures_are_similar_to_an_image_as_a_whole(search_method: str) -> None:
     image = an_image("this", vector=ASKED)
     an_image("other", vector=near(ASKED, 0.5))
     a_panorama("wide", 0.95, whole=0.3)
@@ -166,7 +166,7 @@ def test_a_wide_image_is_searched_by_as_a_whole() -> None:
     assert find(SearchQuery().more_like(wide.pk)).images[0].title == "like the whole"
 
 
-def test_words_beside_an_image_find_windows(way: str) -> None:
+def test_words_together_with_an_image_find_windows(search_method: str) -> None:
     image = an_image("this", vector=a_vector(3))
     a_panorama("wide", 0.2, 0.9)
     an_image("other", vector=near(ASKED, 0.5))
@@ -174,7 +174,7 @@ def test_words_beside_an_image_find_windows(way: str) -> None:
     assert [(one.title, one.window) for one in found] == [("wide", 2), ("other", 0)]
 
 
-def test_an_unwanted_thing_is_met_wherever_it_is_in_the_picture(way: str, monkeypatch) -> None:
+def test_an_unwanted_thing_is_found_anywhere_in_the_picture(search_method: str, monkeypatch) -> None:
     monkeypatch.setattr(query_vector, "scale_of", lambda vector, *, pictures, whole=False: SCALE)
     an_image("without", vector=near(ASKED, 0.65))
     with_windows(a_panorama("with", 0.9, whole=0.7), [near(a_vector(2), 0.95)])
@@ -182,7 +182,7 @@ def test_an_unwanted_thing_is_met_wherever_it_is_in_the_picture(way: str, monkey
     assert [one.title for one in find(SearchQuery(words="x -dog")).images] == ["without", "with"]
 
 
-def test_an_unwanted_image_is_met_as_a_whole(way: str, monkeypatch) -> None:
+def test_an_unwanted_image_is_compared_as_a_whole(search_method: str, monkeypatch) -> None:
     monkeypatch.setattr(query_vector, "scale_of", lambda vector, *, pictures, whole=False: SCALE)
     unwanted = an_image("unwanted", vector=a_vector(2))
     with_windows(a_panorama("wide", 0.9, whole=0.7), [near(a_vector(2), 0.95)])
@@ -191,7 +191,7 @@ def test_an_unwanted_image_is_met_as_a_whole(way: str, monkeypatch) -> None:
     assert [one.title for one in found] == ["wide", "other"]
 
 
-def test_bands_counts_and_dates_go_by_the_window_that_fits_best(monkeypatch) -> None:
+def test_bands_counts_and_dates_use_the_nearest_window(monkeypatch) -> None:
     monkeypatch.setattr(query_vector, "scale_of", lambda vector, *, pictures, whole=False: SCALE)
     monkeypatch.setattr(query_plan, "SCAN", replace(query_plan.SCAN, candidates=3))
     for number in range(6):
@@ -205,7 +205,7 @@ def test_bands_counts_and_dates_go_by_the_window_that_fits_best(monkeypatch) -> 
     assert {image.window for image in dated} == {1}
 
 
-def test_filters_are_exact_and_count_pictures_not_windows(way: str) -> None:
+def test_filters_are_exact_and_count_pictures_not_windows(search_method: str) -> None:
     many_images(20, tags=lambda number: ["even"] if number % 2 == 0 else [])
     for number in range(10):
         a_panorama(f"wide {number}", 0.9 - number / 100, 0.5, tags=["even"] if number % 2 else [])
@@ -214,13 +214,13 @@ def test_filters_are_exact_and_count_pictures_not_windows(way: str) -> None:
     assert [image.title for image in found.images[:2]] == ["wide 1", "wide 3"]
 
 
-def test_a_hidden_picture_is_found_by_none_of_its_windows(way: str) -> None:
+def test_no_window_of_a_hidden_picture_is_found(search_method: str) -> None:
     a_panorama("hidden", 0.95, hidden=True)
     a_panorama("shown", 0.5)
     assert [image.title for image in find(SearchQuery(words="x")).images] == ["shown"]
 
 
-def test_what_is_new_matches_by_a_window_too(monkeypatch) -> None:
+def test_new_matches_are_found_by_a_window_too(monkeypatch) -> None:
     monkeypatch.setattr(query_vector, "scale_of", lambda vector, *, pictures, whole=False: SCALE)
     before = state().arrived
     a_panorama("wide", 0.2, 0.7)
@@ -230,7 +230,7 @@ def test_what_is_new_matches_by_a_window_too(monkeypatch) -> None:
     assert image.similarity == pytest.approx(0.7, abs=1e-3)
 
 
-def test_a_collection_without_windows_is_asked_nothing_about_them(django_assert_max_num_queries) -> None:
+def test_a_collection_without_windows_needs_no_extra_query(django_assert_max_num_queries) -> None:
     an_image("wide", vector=near(ASKED, 0.5), width=6000, height=1000)
     table = current_set(active_model())
     assert table

@@ -1,4 +1,4 @@
-"""Words that find words: what a title is found by, in which order rows that hold the words come, and on which page."""
+"""Full-text search: which titles match, the order of rows that match, and their pages."""
 
 import datetime as dt
 import sys
@@ -84,13 +84,13 @@ TITLES = [
 
 
 @pytest.fixture(autouse=True)
-def _asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def _text_vector(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(query_vector, "text_vector", lambda words: UNWANTED if words == "unwanted" else ASKED)
 
 
 @pytest.fixture
-def measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Unrelated pictures score 0, give or take 0.1; related begins at 0.4 and strong at 0.6."""
+def calibrated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unrelated pictures score 0 with a spread of 0.1; related begins at 0.4 and strong at 0.6."""
     scale = Scale(mean=0.0, spread=0.1, strong=0.6, related=0.4)
     monkeypatch.setattr(query_vector, "scale_of", lambda vector, pictures, whole=False: scale)
 
@@ -116,11 +116,11 @@ def all_of(query: SearchQuery) -> list[Image]:
     return [image for page in range(1, first.pages + 1) for image in find(first.at_page(page)).images]
 
 
-# --- What a title is found by ---
+# --- Matching titles ---
 
 
 @pytest.mark.parametrize("title", TITLES)
-def test_a_title_typed_as_it_stands_finds_its_picture(title: str) -> None:
+def test_a_typed_title_finds_its_picture(title: str) -> None:
     an_image(title)
     an_image("something else, which was written of another picture")
 
@@ -130,7 +130,7 @@ def test_a_title_typed_as_it_stands_finds_its_picture(title: str) -> None:
 
 
 @pytest.mark.parametrize("title", [title for title in TITLES if not set(title) & set('"“”„«»')])
-def test_a_title_in_quotation_marks_finds_its_picture(title: str) -> None:
+def test_a_quoted_title_finds_its_picture(title: str) -> None:
     an_image(title)
 
     for mode in (Mode.BOTH, Mode.WORDS):
@@ -138,7 +138,7 @@ def test_a_title_in_quotation_marks_finds_its_picture(title: str) -> None:
         assert find(asked(f'"{title}"', mode=mode)).found == 1
 
 
-def test_a_curator_finds_any_title_as_it_stands(rf: RequestFactory) -> None:
+def test_curators_find_every_title(rf: RequestFactory) -> None:
     for title in TITLES:
         an_image(title)
     for title in map(normalised_text, TITLES):
@@ -182,8 +182,8 @@ class AnyTitle(TestCase):
 
 
 def is_seen(character: str) -> bool:
-    """Whether a character leaves something to be found by: not what joins others, points them, or quotes them. A
-    spacing accent (´) is a space with an accent on it."""
+    """Whether a character can be searched for: not joiners, vowel points or quotation marks. A spacing accent (´) is a
+    space with an accent on it."""
     categories = {unicodedata.category(part) for part in unicodedata.normalize("NFKD", character)}
     return not categories <= {"Cf", "Mn", "Me", "Zs", "Zl", "Zp", "Pi", "Pf"} and not (
         character in '"“”„«»ـ' or "\U0001f3fb" <= character <= "\U0001f3ff"
@@ -264,7 +264,7 @@ def is_seen(character: str) -> bool:
         ("замок", "за\u0301мок"),
     ],
 )
-def test_words_find_titles_that_people_would_say_hold_them(words: str, title: str) -> None:
+def test_words_match_titles_that_people_expect(words: str, title: str) -> None:
     an_image(title)
 
     assert found_by_words(words) == [normalised_text(title)]
@@ -296,13 +296,13 @@ def test_words_find_titles_that_people_would_say_hold_them(words: str, title: st
         ("한국전자통신연구원정보통신기술연구소", "한국전자통신연구원정보통신기술과학연구소"),
     ],
 )
-def test_what_is_written_together_is_found_together(words: str, title: str) -> None:
+def test_joined_words_do_not_match_separate_ones(words: str, title: str) -> None:
     an_image(title)
 
     assert found_by_words(words) == []
 
 
-def test_a_phrase_reaches_neither_from_title_to_tags_and_description_nor_from_tag_to_tag() -> None:
+def test_a_phrase_does_not_span_fields_or_tags() -> None:
     an_image("old", tags=["castle", "hill", "top"], description="view")
 
     for phrase in ("old castle", "castle hill", "top view", "view old"):
@@ -311,7 +311,7 @@ def test_a_phrase_reaches_neither_from_title_to_tags_and_description_nor_from_ta
     assert found_by_words("old castle hill view") == ["old"]
 
 
-def test_words_follow_whatever_changes_a_row() -> None:
+def test_every_change_of_a_row_updates_its_words() -> None:
     one, other = many_images(2)
     Image.objects.filter(pk=one.pk).update(title="a harbour", tags=["boats"])
     other.description = "harbours"
@@ -324,7 +324,7 @@ def test_words_follow_whatever_changes_a_row() -> None:
     assert [words.image_id for words in ImageWords.objects.all()] == [other.pk]
 
 
-def test_rows_of_before_are_found_after_the_upgrade_and_an_upgrade_can_be_taken_back() -> None:
+def test_existing_rows_are_found_after_the_upgrade_and_the_upgrade_can_be_reversed() -> None:
     image = an_image("COVID-19")
     loader = MigrationLoader(connection)
     names = "0010_full_text", "0023_cheap_edits", "0024_cheaper_words", "0028_words_inside_words"
@@ -335,7 +335,7 @@ def test_rows_of_before_are_found_after_the_upgrade_and_an_upgrade_can_be_taken_
         editor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         for each in reversed(words):
             each.database_backwards("search", editor, before, before)
-        editor.execute("UPDATE search_image SET title = 'AC/DC'")  # kept in between too
+        editor.execute("UPDATE search_image SET title = 'AC/DC'")  # rows are updated in between too
         assert found_by_words("AC/DC") == ["AC/DC"]
         migration.unapply(before.clone(), editor)
         assert "search_imagewords" not in connection.introspection.table_names()
@@ -349,10 +349,10 @@ def test_rows_of_before_are_found_after_the_upgrade_and_an_upgrade_can_be_taken_
     assert found_by_words("U.S. flag") == ["U.S. flag"]
 
 
-def test_rows_of_before_are_found_by_parts_of_their_words_and_without_accents(
+def test_existing_rows_are_found_by_parts_of_words_and_without_accents(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A run that is stopped goes on where it was; and taken back, the words are those of before."""
+    """A stopped run is continued by the next, and reversing the migration restores the former words."""
     for number in range(4):
         an_image(f"Café {number}", tags=["해운대해수욕장"], description="e\u0301té")
     an_image("plain")
@@ -386,8 +386,8 @@ def test_rows_of_before_are_found_by_parts_of_their_words_and_without_accents(
         assert cursor.fetchone() == (5,)
 
 
-def test_words_follow_whatever_part_of_a_picture_is_edited() -> None:
-    """What was not edited is taken over as it was; and no phrase reaches from one part into another."""
+def test_editing_any_field_updates_its_words() -> None:
+    """Words of other fields are kept, and no phrase spans two fields."""
     image = an_image("Boats", tags=["old harbour", "sea"], description="A quiet evening. It's 5 o'clock.")
     images = Image.objects.filter(pk=image.pk)
     images.update(tags=["new pier", "it's", r"back\slash"])
@@ -405,7 +405,7 @@ def test_words_follow_whatever_part_of_a_picture_is_edited() -> None:
     for reaching in ('"ships at dawn"', '"dawn ships at"', '"dawn dawn"'):
         assert found_by_words(reaching) == []
 
-    with connection.cursor() as cursor:  # as if written anew
+    with connection.cursor() as cursor:  # as if written for the first time
         cursor.execute(
             "SELECT words.vector = image_words_vector(image.title, tags, description), words.title "
             "FROM search_image AS image JOIN search_imagewords AS words ON image_id = id"
@@ -414,7 +414,7 @@ def test_words_follow_whatever_part_of_a_picture_is_edited() -> None:
 
 
 @pytest.mark.parametrize("description", ["", "A quiet evening."])
-def test_edits_again_and_again_leave_words_as_if_they_were_written_at_once(description: str) -> None:
+def test_repeated_edits_leave_the_same_words_as_one(description: str) -> None:
     image = an_image("Boats", tags=["old harbour"], description=description)
     images = Image.objects.filter(pk=image.pk)
     for title, tags in (
@@ -455,7 +455,7 @@ ODD = [
 
 
 @pytest.mark.parametrize("written", [*PLAIN, *ODD])
-def test_plain_text_is_taken_apart_at_once_as_any_text_would_be(written: str) -> None:
+def test_the_fast_path_for_plain_text_gives_the_same_words(written: str) -> None:
     with connection.cursor() as cursor:
         for signs in (True, False):
             cursor.execute("SELECT image_words_split(%s, %s), image_words_split_any(%s, %s)", [written, signs] * 2)
@@ -480,13 +480,13 @@ def test_plain_text_is_taken_apart_at_once_as_any_text_would_be(written: str) ->
         (["!?", "it's", "sea"], "'!?':2B 'it':4B 's':5B 'sea':7B"),
     ],
 )
-def test_each_part_leaves_one_place_free_before_the_next(parts: list[str], placed: str) -> None:
+def test_parts_are_separated_by_one_free_position(parts: list[str], placed: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT image_words_parts(%s::text[], 'B') = %s::tsvector", [parts, placed])
         assert cursor.fetchone() == (True,), parts
 
 
-def test_quoted_words_stand_inside_longer_ones_where_those_begin_or_end_with_them() -> None:
+def test_quoted_words_match_inside_longer_ones_at_their_ends() -> None:
     an_image("해운대해수욕장 여름밤")
 
     for quoted in ("해수욕장", "수욕", "해수욕장 여름", "해운대해수욕장 여름밤"):
@@ -495,7 +495,7 @@ def test_quoted_words_stand_inside_longer_ones_where_those_begin_or_end_with_the
         assert find(asked(f'"{quoted}"')).found == 0, quoted
 
 
-def test_words_of_korean_that_are_whole_come_before_those_that_begin_or_hold_them() -> None:
+def test_whole_korean_words_come_before_parts_of_longer_ones() -> None:
     for title in ("은행나무", "은행", "국립은행", "우리 은행"):
         an_image(title, seed=7)
 
@@ -505,13 +505,13 @@ def test_words_of_korean_that_are_whole_come_before_those_that_begin_or_hold_the
     assert [image.band for image in found] == [Band.STRONG, Band.STRONG, Band.RELATED, Band.RELATED]
 
 
-def test_a_description_without_a_space_is_kept_however_long_it_is() -> None:
+def test_a_description_without_a_space_is_indexed_at_any_length() -> None:
     an_image("long", description="".join(chr(0xAC00 + number) for number in range(5000)))
 
     assert found_by_words(chr(0xAC00 + 20)) == found_by_words("long") == ["long"]
 
 
-def test_letters_are_folded_for_marking_as_the_database_folds_them() -> None:
+def test_letters_are_folded_for_highlighting_as_in_the_database() -> None:
     characters = [chr(code) for code in range(1, 0x3100) if unicodedata.category(chr(code)) != "Cn"]
     texts = [
         *characters,
@@ -551,7 +551,7 @@ def test_letters_are_folded_for_marking_as_the_database_folds_them() -> None:
         ("!!! 🐶", "!!! 🐶", "!!! 🐶"),
     ],
 )
-def test_what_was_found_of_a_title_can_be_marked(words: str, title: str, marked: str) -> None:
+def test_matched_words_of_a_title_are_highlighted(words: str, title: str, marked: str) -> None:
     title = normalised_text(title)
     found, end = "", 0
     for start, stop in marks(title, asked(words)):
@@ -561,24 +561,26 @@ def test_what_was_found_of_a_title_can_be_marked(words: str, title: str, marked:
     assert marks(title, asked(words, mode=Mode.MEANING)) == []
 
 
-def test_results_have_what_was_found_marked_and_nothing_of_a_title_is_html(client: Client) -> None:
+def test_results_have_highlighted_words_and_escaped_titles(client: Client) -> None:
     an_image("Café <b>Ada</b> & Co")
     an_image("", tags=["cafe"])
 
     page = client.get("/search", {"q": "cafe ada", "mode": "words"}).text
     assert "<mark>Café</mark> &lt;b&gt;<mark>Ada</mark>&lt;/b&gt; &amp; Co</h3>" in page
-    assert client.get("/search", {"q": "cafe", "mode": "words"}).text.count("<mark>") == 2  # and about it
+    assert (
+        client.get("/search", {"q": "cafe", "mode": "words"}).text.count("<mark>") == 2
+    )  # and the explanation of the result
 
 
-# --- The order ---
+# --- Order ---
 
 
 def harbours(count: int = 60) -> list[str]:
-    """Rows that hold a word, each further from what is asked and found by it worse: return their titles, best first.
+    """Make rows that contain a word; each is further from the query and ranked lower by the word. Return the titles,
+    best first.
 
-    The first is titled so, and the furthest; then some hold it in the title, the tags and the description, and the
-    last the beginning of it alone.
-    """
+    The first has the word as its title and is the furthest by vector; then come rows with the word in the title, the
+    tags and the description; the last only have a longer word that begins with it."""
     images = many_images(count)
     for number, image in enumerate(images):
         image.embedding = near(ASKED, -0.5 if number == 0 else 0.3 - number / 1000, seed=number + 100)
@@ -598,7 +600,7 @@ def harbours(count: int = 60) -> list[str]:
     return [image.title for image in images]
 
 
-def test_words_alone_are_ordered_by_how_well_they_match_over_all_pages(few_candidates: None) -> None:
+def test_a_word_search_is_ordered_by_its_rank_over_all_pages(few_candidates: None) -> None:
     names = harbours()
     found = [image.title for image in all_of(asked("harbour", mode=Mode.WORDS))]
 
@@ -609,9 +611,9 @@ def test_words_alone_are_ordered_by_how_well_they_match_over_all_pages(few_candi
     assert found == [image.title for image in all_of(asked("harbour", mode=Mode.WORDS))]
 
 
-@pytest.mark.usefixtures("measured")
+@pytest.mark.usefixtures("calibrated")
 @pytest.mark.parametrize("by_words", [4, 200], ids=["more hold the word", "candidates"])
-def test_a_title_that_is_the_query_comes_first_by_default_too(by_words: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_title_equal_to_the_query_comes_first_by_default_too(by_words: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(candidates_module, "MOST_BY_WORDS", by_words)
     harbours()
     many_images(100, seed=8)
@@ -624,7 +626,7 @@ def test_a_title_that_is_the_query_comes_first_by_default_too(by_words: int, mon
     assert [image.band for image in found] == [Band.STRONG] * 50 + [Band.RELATED] * 10 + [Band.WEAK] * 100
 
 
-def test_of_titles_with_the_same_words_the_one_as_written_comes_first() -> None:
+def test_of_titles_with_the_same_words_the_exact_one_comes_first() -> None:
     for title in ("C", "C#", "C++", "C (programming)"):
         an_image(title)
 
@@ -633,15 +635,15 @@ def test_of_titles_with_the_same_words_the_one_as_written_comes_first() -> None:
     assert find(asked("c", mode=Mode.WORDS)).images[0].title == "C"
 
 
-def test_a_title_with_a_minus_before_a_word_comes_first_when_it_is_typed_as_it_stands() -> None:
+def test_a_title_with_a_minus_comes_first_when_it_is_typed_exactly() -> None:
     for title in ("sale", "sale -50 %", "sale -60 %"):
-        an_image(title, seed=7)  # at random, one may look like what is unwanted
+        an_image(title, seed=7)  # at random, one could be similar to what is unwanted
 
     assert find(asked("sale -50 %", mode=Mode.WORDS)).images[0].title == "sale -50 %"
     assert find(asked("sale -winter", mode=Mode.WORDS)).images[0].title == "sale"
 
 
-def test_rows_that_match_equally_have_one_order_on_all_pages(few_candidates: None) -> None:
+def test_equal_ranks_have_one_order_on_all_pages(few_candidates: None) -> None:
     many_images(100)
     Image.objects.update(title="same", created="2026-01-01 00:00Z")
 
@@ -650,11 +652,11 @@ def test_rows_that_match_equally_have_one_order_on_all_pages(few_candidates: Non
         assert len(set(ids)) == len(ids) == 100
 
 
-# --- However many hold the words ---
+# --- More matches than candidates ---
 
 
-@pytest.mark.usefixtures("measured")
-def test_all_that_hold_the_words_are_shown_under_a_minimum() -> None:
+@pytest.mark.usefixtures("calibrated")
+def test_a_minimum_keeps_all_rows_that_contain_the_words() -> None:
     castles = many_images(399)
     for number, image in enumerate(castles):
         image.embedding = near(ASKED, 0.3 - number / 2000, seed=number + 100)
@@ -671,10 +673,10 @@ def test_all_that_hold_the_words_are_shown_under_a_minimum() -> None:
     assert [image.by_words for image in by_default] == [True] * 399 + [False] * 60
 
 
-@pytest.mark.usefixtures("measured", "few_candidates")
+@pytest.mark.usefixtures("calibrated", "few_candidates")
 @pytest.mark.parametrize("sort", Sort)
 @pytest.mark.parametrize("mode", [Mode.BOTH, Mode.WORDS])
-def test_every_cut_and_order_keeps_all_that_hold_the_words(sort: Sort, mode: Mode) -> None:
+def test_every_minimum_and_order_keeps_all_rows_that_contain_the_words(sort: Sort, mode: Mode) -> None:
     harbours()
     many_images(30, seed=8)
     query = asked("harbour", sort=sort, mode=mode)
@@ -690,9 +692,9 @@ def test_every_cut_and_order_keeps_all_that_hold_the_words(sort: Sort, mode: Mod
         assert image.band == (Band.STRONG if whole else Band.RELATED if held else Band.WEAK)
 
 
-@pytest.mark.usefixtures("measured", "few_candidates")
+@pytest.mark.usefixtures("calibrated", "few_candidates")
 @pytest.mark.parametrize("sort", [Sort.SIMILARITY, Sort.OLDEST])
-def test_what_is_unwanted_is_cut_beyond_the_candidates_too(sort: Sort) -> None:
+def test_unwanted_pictures_beyond_the_candidates_are_excluded_too(sort: Sort) -> None:
     images = many_images(40)
     for number, image in enumerate(images):
         image.embedding = near(UNWANTED, 0.9 if number % 2 else -0.5, seed=number + 100)
@@ -706,8 +708,8 @@ def test_what_is_unwanted_is_cut_beyond_the_candidates_too(sort: Sort) -> None:
         assert (image.band == Band.STRONG) == (int(image.title) % 2 == 0)
 
 
-@pytest.mark.usefixtures("measured", "few_candidates")
-def test_what_is_near_and_unwanted_is_cut_beyond_the_candidates_too() -> None:
+@pytest.mark.usefixtures("calibrated", "few_candidates")
+def test_near_unwanted_pictures_beyond_the_candidates_are_excluded_too() -> None:
     wanted = (ASKED + UNWANTED) / 2**0.5
     for number in range(12):
         an_image(f"{number}", vector=near(wanted if number % 2 else ASKED, 0.95, seed=number + 100))
@@ -718,8 +720,8 @@ def test_what_is_near_and_unwanted_is_cut_beyond_the_candidates_too() -> None:
     assert len(found) == 6
 
 
-@pytest.mark.usefixtures("measured", "few_candidates")
-def test_filters_programs_and_pages_keep_all_that_hold_the_words(client: Client) -> None:
+@pytest.mark.usefixtures("calibrated", "few_candidates")
+def test_filters_the_api_and_pages_keep_all_rows_that_contain_the_words(client: Client) -> None:
     harbours()
     many_images(30, seed=8)
     Image.objects.filter(title__contains="5").update(licence="CC0")

@@ -1,4 +1,5 @@
-"""Whatever stands in the search box is words: no address in it is fetched and no file opened, by any kind of model."""
+"""Text in the search box is always encoded as words: no address in it is fetched and no file opened, by any kind of
+model."""
 
 import base64
 import json
@@ -20,42 +21,42 @@ from tests.base import an_image, picture_bytes, write_picture
 from tests.web_servers import PUBLIC, Server, answer
 
 KINDS = {"reads words": demo.TEXT_MODEL, "sees pictures": demo.IMAGE_MODEL}
-"""Models for words: one that knows nothing else, and a CLIP."""
+"""Text encoders: a text model, and a CLIP."""
 
 
 @pytest.fixture
 def web() -> Server:
-    """A server on loopback that has a picture."""
+    """A server on loopback that serves a picture."""
     return Server(PUBLIC, {f"/x.{ending}": answer(picture_bytes()) for ending in ("jpg", "png", "mp4", "mp3")})
 
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Where each kind of model is compiled."""
+    """The folders in which each kind of model is compiled."""
     return {kind: tmp_path_factory.mktemp("models") for kind in KINDS}
 
 
 @pytest.fixture(params=["compiled", "as it is"])
-def how(request: pytest.FixtureRequest) -> str:
+def variant(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture(params=list(KINDS))
-def words(settings: Any, request: pytest.FixtureRequest, compiled: dict[str, Path], how: str) -> Iterator[Path]:
-    """Each kind of model, encoding words compiled and as it is."""
+def words(settings: Any, request: pytest.FixtureRequest, compiled: dict[str, Path], variant: str) -> Iterator[Path]:
+    """Each kind of model, encoding words compiled and not compiled."""
     settings.EMBEDDING_TEXT_MODEL = str(KINDS[request.param])
-    settings.MODELS_DIR, settings.COMPILE_MODELS = compiled[request.param], how == "compiled"
-    if how == "compiled":
+    settings.MODELS_DIR, settings.COMPILE_MODELS = compiled[request.param], variant == "compiled"
+    if variant == "compiled":
         compile_texts()
     forget_models()
     cache.clear()
-    assert text_encoder().backend.startswith("openvino" if how == "compiled" else "torch")
+    assert text_encoder().backend.startswith("openvino" if variant == "compiled" else "torch")
     yield KINDS[request.param]
     forget_models()
 
 
-def meant_by(folder: Path, texts: list[str]) -> Vectors:
-    """What transformers makes of each text alone, with no sentence-transformers in between."""
+def vectors_by_transformers(folder: Path, texts: list[str]) -> Vectors:
+    """What transformers encodes from each text alone, without sentence-transformers."""
     import torch
     from safetensors.torch import load_file
     from transformers import AutoTokenizer, CLIPModel, DistilBertModel
@@ -81,7 +82,7 @@ def meant_by(folder: Path, texts: list[str]) -> Vectors:
     return np.stack(vectors)
 
 
-def test_what_names_a_picture_is_encoded_as_words(words: Path, web: Server, tmp_path: Path) -> None:
+def test_addresses_and_paths_of_pictures_are_encoded_as_words(words: Path, web: Server, tmp_path: Path) -> None:
     file = write_picture(tmp_path / "red.jpg", "red")
     inline = base64.b64encode(picture_bytes(format="PNG")).decode()
     texts = [
@@ -96,12 +97,12 @@ def test_what_names_a_picture_is_encoded_as_words(words: Path, web: Server, tmp_
     vectors = np.stack([text_encoder().encode_texts([text])[0] for text in texts])
     together = text_encoder().encode_texts(texts)
 
-    assert (vectors * meant_by(words, texts)).sum(axis=1).min() > 0.999
+    assert (vectors * vectors_by_transformers(words, texts)).sum(axis=1).min() > 0.999
     assert (vectors * together).sum(axis=1).min() > 0.999
     assert web.requests == []
 
 
-def test_words_beside_what_names_a_picture_stay_what_they_are(words: Path, web: Server) -> None:
+def test_addresses_do_not_change_the_vectors_of_other_texts_in_the_batch(words: Path, web: Server) -> None:
     texts = ["red star", f"http://{PUBLIC}:{web.port}/x.jpg", "blue circle", ""]
 
     vectors = text_encoder().encode_texts(texts)
@@ -111,8 +112,8 @@ def test_words_beside_what_names_a_picture_stay_what_they_are(words: Path, web: 
     assert web.requests == []
 
 
-@pytest.mark.parametrize("how", ["as it is"], indirect=True)
-def test_texts_that_a_model_could_choke_on_have_vectors(words: Path) -> None:
+@pytest.mark.parametrize("variant", ["as it is"], indirect=True)
+def test_special_tokens_and_long_texts_have_vectors(words: Path) -> None:
     texts = [
         "<|endoftext|> red <|startoftext|>",
         "[PAD] [CLS] [SEP] [MASK]",
@@ -129,8 +130,8 @@ def test_texts_that_a_model_could_choke_on_have_vectors(words: Path) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("how", ["as it is"], indirect=True)
-def test_a_search_for_an_address_asks_no_server_and_a_bad_one_is_no_error(
+@pytest.mark.parametrize("variant", ["as it is"], indirect=True)
+def test_searching_for_an_address_sends_no_request_and_a_bad_file_is_no_error(
     words: Path, client: Client, web: Server, tmp_path: Path
 ) -> None:
     an_image("holiday")
@@ -145,27 +146,27 @@ def test_a_search_for_an_address_asks_no_server_and_a_bad_one_is_no_error(
     assert web.requests == []
 
 
-def test_pictures_are_still_pictures() -> None:
+def test_pictures_are_encoded_as_pictures() -> None:
     red, blue = (PILImage.new("RGB", (64, 48), colour) for colour in ("red", "blue"))
     vectors = picture_encoder().encode_pictures([red, blue, red])
     assert float(vectors[0] @ vectors[2]) > float(vectors[0] @ vectors[1])
 
 
-# Models of other kinds
+# Other kinds of models
 
 
 @pytest.fixture
-def use(settings: Any) -> Iterator[Callable[[Path], None]]:
-    def use(folder: Path) -> None:
+def use_model(settings: Any) -> Iterator[Callable[[Path], None]]:
+    def use_model(folder: Path) -> None:
         settings.EMBEDDING_TEXT_MODEL, settings.COMPILE_MODELS = str(folder), False
         forget_models()
 
-    yield use
+    yield use_model
     forget_models()
 
 
-def test_a_model_that_takes_nothing_but_strings_reads_them_as_words(
-    use: Callable[[Path], None], web: Server, tmp_path: Path
+def test_a_model_that_accepts_only_strings_reads_them_as_words(
+    use_model: Callable[[Path], None], web: Server, tmp_path: Path
 ) -> None:
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import StaticEmbedding
@@ -176,7 +177,7 @@ def test_a_model_that_takes_nothing_but_strings_reads_them_as_words(
     static.save(str(tmp_path / "static"))
     texts = [f"http://{PUBLIC}:{web.port}/x.jpg", str(write_picture(tmp_path / "red.jpg")), "red star"]
 
-    use(tmp_path / "static")
+    use_model(tmp_path / "static")
 
     vectors = text_encoder().encode_texts(texts)
     assert (vectors * (raw := static.encode(texts))).sum(axis=1) == pytest.approx(
@@ -187,7 +188,7 @@ def test_a_model_that_takes_nothing_but_strings_reads_them_as_words(
 
 @pytest.fixture(scope="module")
 def siglip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shape of SigLIP, with weights that mean nothing."""
+    """The architecture of SigLIP, with random weights."""
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.base.modules import Transformer
@@ -210,8 +211,8 @@ def siglip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_siglip_reads_words_as_words_and_the_same_alone_and_beside_longer_ones(
-    use: Callable[[Path], None], siglip: Path, web: Server
+def test_siglip_encodes_addresses_as_words_and_equally_alone_and_in_a_batch(
+    use_model: Callable[[Path], None], siglip: Path, web: Server
 ) -> None:
     import torch
     from transformers import AutoTokenizer, SiglipModel
@@ -224,7 +225,7 @@ def test_siglip_reads_words_as_words_and_the_same_alone_and_beside_longer_ones(
         features = SiglipModel.from_pretrained(siglip).eval().get_text_features(**tokens)
         right = torch.nn.functional.normalize(getattr(features, "pooler_output", features), dim=-1).numpy()
 
-    use(siglip)
+    use_model(siglip)
 
     assert (text_encoder().encode_texts(texts) * right).sum(axis=1).min() > 0.999
     alone = np.stack([text_encoder().encode_texts([text])[0] for text in texts])
@@ -232,15 +233,15 @@ def test_siglip_reads_words_as_words_and_the_same_alone_and_beside_longer_ones(
     assert web.requests == []
 
 
-def test_a_model_whose_tokenizer_knows_no_end_reads_as_much_as_it_has_positions_for(
-    use: Callable[[Path], None], settings: Any, tmp_path: Path
+def test_a_tokenizer_without_a_limit_is_truncated_to_the_positions_of_the_model(
+    use_model: Callable[[Path], None], settings: Any, tmp_path: Path
 ) -> None:
     settings.MODELS_DIR = tmp_path / "models"
     folder = shutil.copytree(demo.IMAGE_MODEL, tmp_path / "endless", copy_function=shutil.copyfile)
     written = json.loads((folder / "tokenizer_config.json").read_text())
     (folder / "tokenizer_config.json").write_text(json.dumps({**written, "model_max_length": 10**30}))
 
-    use(folder)
+    use_model(folder)
 
     assert text_encoder().encode_texts(["word " * 400, "red star"]).shape == (2, 512)
     compile_texts()

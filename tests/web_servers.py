@@ -1,4 +1,4 @@
-"""Web servers on this machine that answer as they are told, and a world in which they count as public."""
+"""Web servers on this machine with given responses, whose addresses count as public."""
 
 import datetime as dt
 import ipaddress
@@ -21,14 +21,14 @@ from search.fetching import url_validation
 
 Answer = bytes | Callable[[socket.socket], None]
 PUBLIC, ALSO_PUBLIC, PRIVATE = "127.0.0.1", "127.0.0.3", "127.0.0.2"
-"""Addresses of this machine. The first two stand for public ones wherever `Web` is used; all others stay private."""
+"""Addresses of this machine. The first two count as public where `Web` is used; all others stay private."""
 
 
 def answer(body: bytes = b"", *headers: str, status: str = "200 OK", kind: str = "image/jpeg") -> bytes:
-    """A whole answer with its right length; `kind` is the content type.
+    """A complete response with its length; `kind` is the content type.
 
-    It says that the connection ends with it, as `Server` closes it: a client that kept it for the next request would
-    find it closed now and then.
+    It announces the end of the connection, which `Server` closes: a client that reused it would sometimes find it
+    closed.
     """
     lines = [
         f"HTTP/1.1 {status}",
@@ -46,7 +46,7 @@ def leading_to(address: str, status: str = "302 Found") -> bytes:
 
 @dataclass
 class Server:
-    """One server: what it answers by path, and the requests that it has seen."""
+    """A server with its responses by path, and the requests that it has received."""
 
     host: str
     answers: dict[str, Answer] = field(default_factory=dict)
@@ -68,28 +68,28 @@ class Server:
                 threading.Thread(target=self._talk, args=self.listener.accept()[:1], daemon=True).start()
 
     def _talk(self, connection: socket.socket) -> None:
-        # A client that breaks off is what many of the tests are about.
+        # Many tests are about clients that disconnect.
         with suppress(OSError), connection:
             if self.tls:
                 connection = self.tls.wrap_socket(connection, server_side=True)
             request = b""
             while b"\r\n\r\n" not in request:
                 request += connection.recv(65536) or b"\r\n\r\n"
-                if request.startswith(b"\x16\x03"):  # the greeting of TLS
+                if request.startswith(b"\x16\x03"):  # a TLS handshake
                     connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
                     return
             self.requests.append(request.decode())
-            told = self.answers[request.split()[1].decode()]
-            if isinstance(told, bytes):
-                connection.sendall(told)
+            response = self.answers[request.split()[1].decode()]
+            if isinstance(response, bytes):
+                connection.sendall(response)
             else:
-                told(connection)
+                response(connection)
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
             connection.close()
 
     def slowly(self, data: bytes, start: bytes = b"") -> Callable[[socket.socket], None]:
-        """Send `start`, then `data` over and over, byte by byte, until the client gives up or the test ends."""
+        """Send `start`, then `data` repeatedly, byte by byte, until the client disconnects or the test ends."""
 
         def talk(connection: socket.socket) -> None:
             connection.sendall(start)
@@ -103,14 +103,14 @@ class Server:
 
     def close(self) -> None:
         self.ended.set()
-        # Closing alone would not wake the thread that accepts.
+        # Closing alone would not wake the accepting thread.
         with suppress(OSError):
             self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
 
 
 class Web:
-    """A small internet: names, and servers that count as public although they run here."""
+    """A simulated internet: host names, and local servers that count as public."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.servers: list[Server] = []
@@ -135,7 +135,7 @@ class Web:
 
     def _resolve(self, host: str, port: int, *args: Any, **options: Any) -> list[Any]:
         if host not in self.names:
-            # No test asks a resolver that is not of this machine.
+            # No test uses a resolver outside this machine.
             if host != "localhost":
                 options["flags"] = options.get("flags", 0) | socket.AI_NUMERICHOST
             return list(self._real_resolver(host, port, *args, **options))
@@ -156,7 +156,7 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
 
 
 def certificate(folder: Path, name: str) -> Path:
-    """Write a certificate for `name`, a host name or an address, signed by itself, with its key."""
+    """Write a self-signed certificate for `name`, a host name or an address, with its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = dt.datetime.now(dt.UTC)

@@ -1,4 +1,4 @@
-"""What programs write into pictures and beside them, made in memory: EXIF, XMP, IPTC, Google's files."""
+"""Metadata as programs write it, made in memory: EXIF, XMP, IPTC, sidecars of Google."""
 
 import datetime as dt
 import json
@@ -13,7 +13,7 @@ WITH_EXIF = ("JPEG", "PNG", "WEBP", "AVIF", "HEIF", "TIFF")
 
 
 def wall(*parts: int) -> dt.datetime:
-    """What a clock shows somewhere."""
+    """A local time without a zone."""
     return dt.datetime(*parts)  # type: ignore[arg-type]  # noqa: DTZ001
 
 
@@ -25,7 +25,7 @@ def exif_block(
     place: tuple[float, float] | None = None,
     **tags: Any,
 ) -> bytes:
-    """An EXIF block; `tags` by their numbers, `t271` and so on, those of the EXIF directory as `e33437`."""
+    """An EXIF block; `tags` are named by number: `t271` in the main directory, `e33437` in the EXIF directory."""
     block = PILImage.Exif()
     inner = block.get_ifd(0x8769)
     for tag, value in ((0x9003, taken), (0x9011, offset), (0x9291, fraction)):
@@ -47,7 +47,7 @@ def _degrees(value: float) -> tuple[float, float, float]:
 
 
 def xmp_packet(**parts: str) -> bytes:
-    """A packet as Lightroom writes it: `attributes` of the description, and the `elements` in it."""
+    """A packet as written by Lightroom: `attributes` of the description, and the `elements` in it."""
     spaces = {
         "dc": "http://purl.org/dc/elements/1.1/",
         "xmp": "http://ns.adobe.com/xap/1.0/",
@@ -83,7 +83,7 @@ def iptc_block(*values: tuple[int, bytes]) -> bytes:
 
 
 def jpeg_with(*segments: tuple[int, bytes]) -> bytes:
-    """A JPEG with these segments, each its marker's second byte and what it holds."""
+    """A JPEG with these segments, each the second byte of its marker and its content."""
     plain = encoded(gradient(), "JPEG")
     parts = (bytes([0xFF, marker]) + (len(content) + 2).to_bytes(2, "big") + content for marker, content in segments)
     return plain[:2] + b"".join(parts) + plain[2:]

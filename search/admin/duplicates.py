@@ -9,7 +9,6 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -25,9 +24,9 @@ from search.admin.undoing import with_undo
 from search.duplicates.decisions import part, settle
 from search.duplicates.groups import MOST_SHOWN, Group, pending_groups
 from search.duplicates.merging import Kept, Merging, Suggested, keep, suggested
-from search.http.id_parsing import uuid_of
+from search.http.id_parsing import page_number, uuid_of
 from search.models import DuplicatePair, Fingerprint, Image
-from search.models.conflicts import is_conflict, retried
+from search.models.conflicts import Conflict, retried
 from search.objects import storage
 
 PER_PAGE = 10
@@ -146,9 +145,8 @@ def _decided(request: HttpRequest, kind: str) -> HttpResponse:
 
 def _way_back(request: HttpRequest, kind: str) -> str:
     """Return the URL of the same page: decided groups have left it, and others have moved up."""
-    page = request.GET.get("page", "")
-    kept = f"&page={page}" if page.isascii() and page.isdecimal() and len(page) < 7 else ""
-    return f"{reverse('admin:search_image_duplicates')}?kind={kind}{kept}"
+    page = page_number(request)
+    return f"{reverse('admin:search_image_duplicates')}?kind={kind}{f'&page={page}' if page > 1 else ''}"
 
 
 def _kept_together(request: HttpRequest, kind: str) -> None:
@@ -173,9 +171,7 @@ def _ids(texts: Sequence[str]) -> list[uuid.UUID]:
 def _kept(request: HttpRequest, groups: Sequence[Kept]) -> None:
     try:
         merging = retried(lambda: keep(groups, by=request.user))
-    except OperationalError as error:
-        if not is_conflict(error):
-            raise
+    except Conflict:
         messages.error(request, busy())
         return
     messages.add_message(request, *_result_message(merging))

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -15,11 +14,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from search.admin import picture_html
-from search.admin.model_admin_bases import BoundedPaginator, ReadOnly, SturdyList
+from search.admin.model_admin_bases import ReadOnly, SturdyList
 from search.admin.undoing import undo_button, undo_view
 from search.curation import is_of_deletion
 from search.models import Album, Capture, Edit, Image, Revision
 from search.models.albums import Visibility
+from search.models.sql_statements import fetch_all
 
 SAMPLES = 4
 SHOWN = 100
@@ -45,13 +45,11 @@ class RevisionList(SturdyList):
 
 def sampled(revisions: Sequence[int]) -> dict[int, list[Image]]:
     """Return a few pictures of each of these revisions, with thumbnails."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT given.id, sample.image_id FROM unnest(%s::bigint[]) AS given (id) CROSS JOIN LATERAL"
-            " (SELECT image_id FROM search_edit WHERE revision_id = given.id ORDER BY image_id LIMIT %s) AS sample",
-            [list(revisions), SAMPLES],
-        )
-        rows = cursor.fetchall()
+    rows = fetch_all(
+        "SELECT given.id, sample.image_id FROM unnest(%s::bigint[]) AS given (id) CROSS JOIN LATERAL"
+        " (SELECT image_id FROM search_edit WHERE revision_id = given.id ORDER BY image_id LIMIT %s) AS sample",
+        [list(revisions), SAMPLES],
+    )
     images = Image.objects.for_lists().in_bulk({image_id for _revision, image_id in rows})
     picture_html.with_thumbnails(list(images.values()))
     found: defaultdict[int, list[Image]] = defaultdict(list)
@@ -63,10 +61,6 @@ def sampled(revisions: Sequence[int]) -> dict[int, list[Image]]:
 
 @admin.register(Revision)
 class RevisionAdmin(ReadOnly):
-    paginator = BoundedPaginator
-    list_per_page = 50
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER
     actions = None
     search_fields = ("by__username", "search")
     search_help_text = gettext_lazy("A user's name, or words of the search that found the pictures.")

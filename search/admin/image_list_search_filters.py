@@ -32,9 +32,8 @@ class LackingFilter(Choice):
             ("thumbnail", _("Their thumbnail, when last looked for")),
         ]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
-        value = self.value()
-        return queryset if value is None else lacking(queryset, value)
+    def passing(self, queryset: QuerySet[Image], value: str) -> QuerySet[Image]:
+        return lacking(queryset, value)
 
 
 class OutlierFilter(Choice):
@@ -44,8 +43,8 @@ class OutlierFilter(Choice):
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         return [("yes", _("Far from all others"))]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
-        return queryset if self.value() is None else queryset.filter(isolation__is_outlier=True)
+    def passing(self, queryset: QuerySet[Image], value: str) -> QuerySet[Image]:
+        return queryset.filter(isolation__is_outlier=True)
 
 
 class _OfTheSearch(Choice):

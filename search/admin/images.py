@@ -36,7 +36,7 @@ from search.admin.forms import ImageForm, TagActionForm, UserSelect
 from search.admin.image_list import VIEW, ImageList, next_in_list, view_links
 from search.admin.image_list_filters import HiddenFilter, ModelFilter, ReportedFilter, TagFilter, UploaderFilter
 from search.admin.image_list_search_filters import LackingFilter, MatchesFilter, ModeFilter, OutlierFilter
-from search.admin.model_admin_bases import LONGEST_QUERY_STRING, BoundedPaginator, Sturdy, SturdyList, image_ids
+from search.admin.model_admin_bases import LONGEST_QUERY_STRING, LongList, SturdyList, image_ids
 from search.admin.pasting import SetFilter
 from search.admin.undoing import with_undo
 from search.curation import Trash, change, record_since
@@ -57,7 +57,7 @@ TAGS_IN_LIST = 5
 
 
 @admin.register(Image)
-class ImageAdmin(Sturdy):
+class ImageAdmin(LongList):
     form = ImageForm
     inlines = (CaptureInline,)
     action_form = TagActionForm
@@ -68,10 +68,6 @@ class ImageAdmin(Sturdy):
         image_actions.remove_tags,
         image_actions.delete_selected,
     )
-    paginator = BoundedPaginator
-    list_per_page = 50
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER
     list_select_related = ("uploader", "capture__place")
     list_display = (
         "preview",

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import OperationalError, transaction
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 
@@ -15,7 +15,7 @@ from search.curation import recorded
 from search.curation.metadata_import import note_edits
 from search.http.methods import require_POST
 from search.models import Image, Revision
-from search.models.conflicts import is_conflict, locked, retried
+from search.models.conflicts import Conflict, locked, retried
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -43,9 +43,7 @@ def in_place_view(request: HttpRequest, image_id: uuid.UUID, *, model_admin: "Im
         return retried(lambda: _saved(request, image_id, name, value))
     except ValidationError as problem:
         return _problem(HTTPStatus.BAD_REQUEST, " ".join(problem.messages))
-    except OperationalError as error:
-        if not is_conflict(error):
-            raise
+    except Conflict:
         return _problem(HTTPStatus.CONFLICT, busy())
 
 

@@ -180,7 +180,16 @@ class Sturdy(Shared, _ModelAdmin):
         return super().response_action(request, queryset, *args)
 
 
-class ReadOnly(Sturdy):
+class LongList(Sturdy):
+    """A list of a table that may have millions of rows."""
+
+    paginator = BoundedPaginator
+    list_per_page = 50
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+
+
+class ReadOnly(LongList):
     """A read-only list for users who may view it; its rows are written elsewhere."""
 
     def has_module_permission(self, request: HttpRequest) -> bool:

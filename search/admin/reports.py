@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from search.admin import picture_html
 from search.admin.image_list_filters import StateFilter
-from search.admin.model_admin_bases import BoundedPaginator, Sturdy, SturdyList, image_ids, log_changes
+from search.admin.model_admin_bases import LongList, SturdyList, image_ids, log_changes
 from search.admin.undoing import with_undo
 from search.models import Image, Report, Revision
 
@@ -46,11 +46,7 @@ class ReportList(SturdyList):
 
 
 @admin.register(Report)
-class ReportAdmin(Sturdy):
-    paginator = BoundedPaginator
-    list_per_page = 50
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER
+class ReportAdmin(LongList):
     list_select_related = ("image", "reporter", "resolver")
     list_display = ("preview", "what", "picture", "reported_by", "reported", "others", "decision")
     list_display_links = ("what",)

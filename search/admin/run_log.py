@@ -21,7 +21,9 @@ from search.admin import picture_html
 from search.admin.image_list_filters import Choice, Choices
 from search.admin.model_admin_bases import BoundedPaginator, ReadOnly
 from search.admin.retrying import command_for, obstacle, retry_view
+from search.http.id_parsing import uuid_of
 from search.models import Run, RunFile
+from search.objects.zip_download import harmless
 
 FILES_PER_PAGE = 100
 SHOWN_PLACES = 3
@@ -35,9 +37,8 @@ class RunStateFilter(Choice):
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         return [(value, state_name(value)) for value in (Run.RUNNING, "done", "stopped", "failed", Run.INTERRUPTED)]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Run]) -> QuerySet[Run]:
-        value = self.value()
-        return queryset if value is None else queryset.filter(pk__in=Run.objects.in_state(value).values("pk"))
+    def passing(self, queryset: QuerySet[Run], value: str) -> QuerySet[Run]:
+        return queryset.filter(pk__in=Run.objects.in_state(value).values("pk"))
 
 
 class LeftOutFilter(Choice):
@@ -67,10 +68,6 @@ def state_name(state: str) -> str:
 
 @admin.register(Run)
 class RunAdmin(ReadOnly):
-    paginator = BoundedPaginator
-    list_per_page = 50
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER
     actions = None
     search_fields = ("by__username", "account", "machine", "places", "files__name")
     search_help_text = gettext_lazy("A person, a machine, a place, or the name of a file that was not added.")
@@ -218,10 +215,7 @@ def _files_of(run: Run, request: HttpRequest) -> dict[str, Any]:
 
 def _image_id(name: str) -> uuid.UUID | None:
     """Return the id of the picture that a file became, if its name is one."""
-    try:
-        return uuid.UUID(name) if len(name) == 36 else None
-    except ValueError:
-        return None
+    return uuid_of(name) if len(name) == 36 else None
 
 
 def files_view(request: HttpRequest, pk: int) -> Any:
@@ -251,9 +245,4 @@ def _lines(files: "QuerySet[RunFile]") -> Iterator[str]:
     yield "\ufeff"  # else Excel assumes another encoding
     yield writer.writerow(["what", "name", "reason", "address"])
     for file in files.iterator(chunk_size=1_000):
-        yield writer.writerow([file.kind, *map(_harmless, (file.name, file.reason, file.address))])
-
-
-def _harmless(text: str) -> str:
-    """Escape a text that spreadsheets would take for a formula: file names are untrusted."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+        yield writer.writerow([file.kind, *map(harmless, (file.name, file.reason, file.address))])

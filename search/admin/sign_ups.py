@@ -14,15 +14,12 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from search.accounts.mailing import send
 from search.admin import picture_html
-from search.admin.model_admin_bases import BoundedPaginator, Sturdy
+from search.admin.model_admin_bases import LongList
 from search.models import SignUp
 
 
 @admin.register(SignUp)
-class SignUpAdmin(Sturdy):
-    paginator = BoundedPaginator
-    list_per_page = 50
-    show_full_result_count = False
+class SignUpAdmin(LongList):
     list_display = ("name", "email", "signed_up")
     list_display_links = None
     search_fields = ("user__username", "user__email")

@@ -1,5 +1,6 @@
 """Tags: overview, vocabulary, renaming, merging, import and export."""
 
+from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, cast
 
@@ -7,7 +8,6 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
-from django.db import OperationalError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404, redirect
@@ -20,12 +20,12 @@ from search.admin.concurrent_edits import busy
 from search.admin.model_admin_bases import Sturdy
 from search.admin.tag_suggestions import is_compared, may_decide, suggestions_view, take_back_view
 from search.admin.undoing import with_undo
-from search.curation.details import clean_tags
 from search.http.body_limits import LARGEST_TABLE
+from search.http.form_fields import TagsField
 from search.http.methods import require_http_methods, require_safe
 from search.ingestion.table_formats import MetadataError
 from search.models import Revision, TagSuggestion, VocabularyTag
-from search.models.conflicts import is_conflict, retried
+from search.models.conflicts import Conflict, retried
 from search.models.tagging import LONGEST_TAG, MOST_ALIASES
 from search.query.tag_names import forget_names, read_names
 from search.state import registry
@@ -54,25 +54,11 @@ PER_PAGE = 100
 MOST_PROBLEMS = 10
 
 
-class AliasesField(forms.CharField):
+class AliasesField(TagsField):
     """Comma-separated names."""
 
-    def prepare_value(self, value: Any) -> Any:
-        return ", ".join(value) if isinstance(value, list) else value
-
-    def clean(self, value: Any) -> Any:
-        names = [normalised_text(name) for name in super().clean(value).split(",")]
-        if too_long := [name for name in names if len(name) > LONGEST_TAG]:
-            raise ValidationError(
-                _("A tag has at most %(limit)s characters: “%(tag)s…” is longer.")
-                % {"limit": LONGEST_TAG, "tag": too_long[0][:30]}
-            )
-        if len({name.casefold() for name in names if name}) > MOST_ALIASES:
-            raise ValidationError(_("A tag has at most %(limit)s aliases.") % {"limit": MOST_ALIASES})
-        return clean_tags(names)
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        return clean_tags(data or "") != (initial or [])
+    most = MOST_ALIASES
+    too_many = gettext_lazy("A tag has at most %(limit)s aliases.")
 
 
 class TagForm(_TagForm):
@@ -138,10 +124,10 @@ class TagAdmin(Sturdy):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         own = [
-            path("start/", view(self.start_view), name="search_vocabularytag_start"),
-            path("import/", view(self.import_view), name="search_vocabularytag_import"),
-            path("vocabulary.csv", view(self.export_view), name="search_vocabularytag_export"),
-            path("<int:pk>/merge/", view(self.merge_view), name="search_vocabularytag_merge"),
+            path("start/", view(_started), name="search_vocabularytag_start"),
+            path("import/", view(partial(_imported, model_admin=self)), name="search_vocabularytag_import"),
+            path("vocabulary.csv", view(_exported), name="search_vocabularytag_export"),
+            path("<int:pk>/merge/", view(partial(_merged, model_admin=self)), name="search_vocabularytag_merge"),
             path("<int:pk>/suggestions/", view(suggestions_view), name="search_vocabularytag_suggestions"),
             path("<int:pk>/take-back/", view(take_back_view), name="search_vocabularytag_again"),
         ]
@@ -216,20 +202,6 @@ class TagAdmin(Sturdy):
         """Deleting a tag removes it and its decisions, not the tags of pictures."""
         return [str(one) for one in objs], {VocabularyTag._meta.verbose_name_plural: len(objs)}, set(), []
 
-    # Tables
-
-    def start_view(self, request: HttpRequest) -> HttpResponse:
-        return _started(request)
-
-    def import_view(self, request: HttpRequest) -> HttpResponse:
-        return _imported(request, self)
-
-    def export_view(self, request: HttpRequest) -> HttpResponse:
-        return _exported(request)
-
-    def merge_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return _merged(request, pk, self)
-
 
 def _renamed(revision: Revision) -> str:
     text = ngettext("%(count)s picture has the new name.", "%(count)s pictures have the new name.", revision.count)
@@ -250,7 +222,7 @@ def _started(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def _imported(request: HttpRequest, model_admin: TagAdmin) -> HttpResponse:
+def _imported(request: HttpRequest, *, model_admin: TagAdmin) -> HttpResponse:
     if not may_decide(request):
         raise PermissionDenied
     form = TableForm(request.POST or None, request.FILES or None)
@@ -293,7 +265,7 @@ def _exported(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def _merged(request: HttpRequest, pk: int, model_admin: TagAdmin) -> HttpResponse:
+def _merged(request: HttpRequest, pk: int, *, model_admin: TagAdmin) -> HttpResponse:
     if not may_decide(request):
         raise PermissionDenied
     tag = get_object_or_404(VocabularyTag, pk=pk)
@@ -304,9 +276,7 @@ def _merged(request: HttpRequest, pk: int, model_admin: TagAdmin) -> HttpRespons
             revision = retried(lambda: merge(tag, into, by=cast("User", request.user)))
         except ValidationError as problem:
             form.add_error("into", problem.messages)
-        except OperationalError as error:
-            if not is_conflict(error):
-                raise
+        except Conflict:
             messages.error(request, busy())
         else:
             text = _("“%(tag)s” is a name of “%(into)s” now.") % {"tag": tag.name, "into": into.name}

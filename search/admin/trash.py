@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from search.admin import picture_html
 from search.admin.image_actions import digest, has_changed, warn_of_files
-from search.admin.model_admin_bases import BoundedPaginator, ReadOnly, SturdyList
+from search.admin.model_admin_bases import ReadOnly, SturdyList
 from search.admin.undoing import FORM, with_undo
 from search.curation import Restore, change
 from search.models import Revision, Trashed
@@ -39,10 +39,7 @@ class TrashList(SturdyList):
 
 @admin.register(Trashed)
 class TrashedAdmin(ReadOnly):
-    paginator = BoundedPaginator
     list_per_page = 100
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER
     list_select_related = ("image", "by")
     list_display = ("preview", "name", "who", "when", "left", "size", "restoring")
     list_display_links = None

@@ -5,7 +5,6 @@ from urllib.parse import urlsplit
 from django.contrib import messages
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
-from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -18,7 +17,7 @@ from django.utils.translation import ngettext
 from search.admin.concurrent_edits import busy
 from search.curation import Undone, is_of_deletion, undo
 from search.models import Revision
-from search.models.conflicts import is_conflict, retried
+from search.models.conflicts import Conflict, retried
 from search.views.albums import describe_album_revision
 
 FORM = "undo-change"
@@ -51,9 +50,7 @@ def undo_view(request: HttpRequest, pk: int) -> HttpResponse:
     also_later = bool(request.POST.get("also_later"))
     try:
         undone = retried(lambda: undo(revision, by=request.user, door=Revision.Door.ADMIN, also_later=also_later))
-    except OperationalError as error:
-        if not is_conflict(error):
-            raise
+    except Conflict:
         messages.error(request, busy())
     except Revision.DoesNotExist:
         messages.warning(request, _("This change is too old to be undone."))

@@ -28,7 +28,6 @@ _Page: TypeAlias = Annotated[int, Field(ge=1, le=10**6)]
     openapi_extra={"security": [{}]},
 )
 def albums(request: HttpRequest, page: _Page = 1) -> AlbumsAnswer:
-    """Those that you may see, the last changed first, 48 a page."""
     start = (page - 1) * ALBUMS_PER_PAGE
     visible = Album.objects.visible_to(request.user).select_related("owner")
     found = list(visible[start : start + ALBUMS_PER_PAGE + 1])
@@ -50,7 +49,6 @@ def albums(request: HttpRequest, page: _Page = 1) -> AlbumsAnswer:
     openapi_extra={"security": [{}]},
 )
 def album(request: HttpRequest, album_id: int, page: _Page = 1) -> AlbumDetails:
-    """Those of its images that you may see, in its order, 60 a page. To search within it, search with `album`."""
     found = Album.objects.visible_to(request.user).select_related("owner").filter(pk=min(album_id, 2**62)).first()
     if found is None:
         raise Http404

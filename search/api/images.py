@@ -73,7 +73,6 @@ _READ_CAPTIONS: Json = {
     openapi_extra={"security": [{}]},
 )
 def image(request: HttpRequest, image_id: uuid.UUID) -> ImageDetails:
-    """All that is known of an image. Hidden ones are there for curators alone."""
     return image_details(request, visible_image(request, image_id))
 
 
@@ -96,7 +95,6 @@ def image(request: HttpRequest, image_id: uuid.UUID) -> ImageDetails:
     },
 )
 def add_image(request: HttpRequest, response: HttpResponse) -> Status[ImageDetails]:
-    """Add one picture to the collection; searches find it at once."""
     refuse_without_role(request)
     refuse_other_bodies(request)
     files = request.FILES.getlist("picture")
@@ -139,7 +137,6 @@ def add_image(request: HttpRequest, response: HttpResponse) -> Status[ImageDetai
     response={200: ImageDetails, **problems(403, 404, 409, 422)},
 )
 def change_image(request: HttpRequest, image_id: uuid.UUID, sent: Changes) -> ImageDetails:
-    """Curators change any image, others those that they have added. What is changed can be undone as on the pages."""
     there = visible_image(request, image_id)
     if not may_edit(request, there):
         problem = _("You can change only pictures that you have added yourself.")

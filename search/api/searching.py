@@ -15,7 +15,7 @@ from search.limits.searches import count_search
 from search.query import Kind, Part, SearchQuery, remember_picture
 from search.retrieval import find
 from search.state.search_statistics import counted
-from search.views.images import refuse_hidden, refuse_places
+from search.views.images import refuse_query
 
 router = Router(tags=["search"], auth=[Token(), Session(), anybody])
 
@@ -33,10 +33,8 @@ router = Router(tags=["search"], auth=[Token(), Session(), anybody])
     openapi_extra={"parameters": SEARCH_PARAMETERS, "security": [{}]},
 )
 def search(request: HttpRequest) -> SearchAnswer:
-    """Every part is optional, and they combine; with none at all the newest images are answered."""
     query = SearchQuery.from_params(request.GET)
-    refuse_places(request, query)
-    refuse_hidden(request, query)
+    refuse_query(request, query)
     count_search(request, query.texts)
     with counted(query) as search_under_way:
         search_under_way.results = find(query)
@@ -55,7 +53,6 @@ def search(request: HttpRequest) -> SearchAnswer:
     openapi_extra={"requestBody": form(), "security": [{}]},
 )
 def send_query_picture(request: HttpRequest) -> Status[QueryPictureOut]:
-    """The picture does not become part of the collection. The same picture gets the same token."""
     refuse_other_bodies(request)
     shown = PictureForm(request.POST, request.FILES)
     refuse_wrong_fields(shown)

@@ -91,14 +91,14 @@ class Merging:
     is_partial: bool = False
 
 
-def keep(groups: Sequence[Kept], *, by: Any, door: str = Revision.Door.ADMIN) -> Merging:
+def keep(groups: Sequence[Kept], *, by: Any) -> Merging:
     """Keep one picture of each group, merge the others' metadata into it, move these to the trash, and settle the
     group.
 
     A group whose keeper is gone or in the trash is skipped. Raises the lock errors of `search.models.conflicts` if the
     first groups are locked.
     """
-    merging = Merging(Revision(kind=Revision.Kind.MERGE, by=by, door=door))
+    merging = Merging(Revision(kind=Revision.Kind.MERGE, by=by, door=Revision.Door.ADMIN))
     for some in _portions(groups):
         try:
             with transaction.atomic():

@@ -14,8 +14,9 @@ from search.example_searches.choosing import Chosen, chosen
 from search.example_searches.scoring import scored
 from search.models import Image, Thing, ThingSet
 from search.models.active_pair import one_choice
-from search.models.advisory_locks import now, trying_lock
+from search.models.advisory_locks import trying_lock
 from search.models.arrivals import state
+from search.models.sql_statements import now
 from search.models.vector_values import WrongVectors
 from search.relevance.band_thresholds import measurements
 

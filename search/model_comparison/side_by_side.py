@@ -60,7 +60,7 @@ class SideBySide:
         return list({one.image.pk: one.image for one in (*self.first, *self.second)}.values())
 
 
-def found_by(one: ComparedSet, query: SearchQuery, count: int = SHOWN) -> list[Near]:
+def found_by(one: ComparedSet, query: SearchQuery) -> list[Near]:
     """Return the vector results of a query in a set, nearest first, with negative parts applied.
 
     Raises BadQuery, ModelUnavailable and WrongVectors.
@@ -71,7 +71,7 @@ def found_by(one: ComparedSet, query: SearchQuery, count: int = SHOWN) -> list[N
     towards = _weighted_sum([_vector(part, one) for part in query.wanted], query.wanted)
     among = _holding(query)
     unwanted = [_vector(part, one) for part in query.unwanted]
-    found = nearest(one.table, towards, CANDIDATES if unwanted else count, among)
+    found = nearest(one.table, towards, CANDIDATES if unwanted else SHOWN, among)
     if not unwanted:
         return found
     query_vector = QueryVector(
@@ -81,7 +81,7 @@ def found_by(one: ComparedSet, query: SearchQuery, count: int = SHOWN) -> list[N
     # Ranked without a calibration, which may exist for the active model only.
     order = ranked(_candidates(one.table, found, unwanted), query_vector)
     near = dict(found)
-    return [Near(candidate.id, near[candidate.id]) for candidate in order[:count]]
+    return [Near(candidate.id, near[candidate.id]) for candidate in order[:SHOWN]]
 
 
 def side_by_side(

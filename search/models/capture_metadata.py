@@ -8,8 +8,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from search.models.image import Image
 from search.models.places import Place
+from search.models.references import image_key
 from search.models.text_fields import LineField
 
 if TYPE_CHECKING:
@@ -65,10 +65,7 @@ class Capture(models.Model):
     GUESSED = (TakenFrom.NAME, TakenFrom.FILE)
     """Sources of dates that are approximate at best."""
 
-    # The database deletes it with its image, so Django need not query for it.
-    image = models.OneToOneField(
-        Image, on_delete=models.DO_NOTHING, primary_key=True, db_constraint=False, related_name="capture"
-    )
+    image = image_key("capture")
     # Version of the reader (search.metadata.READER); 0: not read yet.
     reader = models.SmallIntegerField(default=0, db_default=0, editable=False)
     # Fields of this row and of its image that a person has changed: reading files doesn't overwrite them.

@@ -2,11 +2,12 @@
 
 from typing import Any, ClassVar
 
-from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+
+from search.models.references import image_key, user_key
 
 OWN_FIELDS = ("title", "description", "author", "licence", "source_link", "tags", "visibility")
 """Fields of their own pictures that uploaders may change."""
@@ -42,14 +43,7 @@ class Revision(models.Model):
         COMMAND = "command", _("a command")
 
     kind = models.CharField(_("what"), max_length=10, choices=Kind, editable=False)
-    by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("who"),
-        on_delete=models.SET_NULL,
-        null=True,
-        editable=False,
-        related_name="revisions",
-    )
+    by = user_key(_("who"), related_name="revisions", editable=False)
     created = models.DateTimeField(_("when"), db_default=Now(), editable=False)
     door = models.CharField(_("where"), max_length=10, choices=Door, blank=True, default="", editable=False)
     # The query string of the search or admin list that found the pictures, or the command line.
@@ -148,22 +142,11 @@ class Edit(models.Model):
 class Trashed(models.Model):
     """A picture in the trash, until it is restored or deleted for good. The database keeps it hidden meanwhile;
     `was_hidden` is the value to restore.
-
-    The database deletes these rows with their picture, and updates them when its id changes.
     """
 
-    image = models.OneToOneField(
-        "search.Image", primary_key=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="trashed"
-    )
+    image = image_key("trashed")
     created = models.DateTimeField(_("when"), db_default=Now(), editable=False)
-    by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("who"),
-        on_delete=models.SET_NULL,
-        null=True,
-        editable=False,
-        related_name="+",
-    )
+    by = user_key(_("who"), editable=False)
     was_hidden = models.BooleanField(editable=False)
 
     class Meta:

@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Collection, Sequence
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
-from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.core.validators import URLValidator
@@ -24,6 +23,7 @@ from search.models import any_of_lookup  # noqa: F401 - registers the lookup tha
 from search.models.editing import Row, note, write
 from search.models.history import Revision
 from search.models.querysets import WINDOWS_PENDING, ImageQuerySet
+from search.models.references import user_key
 from search.models.text_fields import LineField, ProseField, TagsField
 
 if TYPE_CHECKING:
@@ -143,13 +143,10 @@ class Image(models.Model):
         size=50,
         help_text=_("Separated by commas."),
     )
-    uploader = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("uploaded by"),
-        on_delete=models.SET_NULL,
-        null=True,
-        blank=True,
+    uploader = user_key(
+        _("uploaded by"),
         related_name="images",
+        blank=True,
         db_index=False,  # only a partial one: see `image_of_uploader`
     )
     hidden = models.BooleanField(

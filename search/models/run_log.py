@@ -3,10 +3,11 @@
 import datetime as dt
 from typing import Any, ClassVar
 
-from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+
+from search.models.references import user_key
 
 SILENT_AFTER = dt.timedelta(seconds=45)
 """A run that has not ended, and was silent for so long, was interrupted: `search.ingestion.run_recording` reports
@@ -66,14 +67,7 @@ class Run(models.Model):
 
     kind = models.CharField(_("what"), max_length=16, choices=Kind, default=Kind.INGEST, editable=False)
     door = models.CharField(_("from where"), max_length=10, choices=Door, default=Door.COMMAND, editable=False)
-    by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("who"),
-        on_delete=models.SET_NULL,
-        null=True,
-        editable=False,
-        related_name="+",
-    )
+    by = user_key(_("who"), editable=False)
     # For a command: the system account, and the machine.
     account = models.TextField(_("account"), blank=True, default="", editable=False)
     machine = models.TextField(_("machine"), blank=True, default="", editable=False)

@@ -3,15 +3,16 @@
 from collections.abc import Iterator
 from typing import ClassVar
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import connection, models
+from django.db import models
 from django.db.models.functions import Lower, Now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from pgvector.django import HalfVectorField
 
 from search.models.image import Image
+from search.models.references import user_key
+from search.models.sql_statements import execute
 from search.models.text_fields import LineField, TagsField
 
 LONGEST_TAG = 60
@@ -118,8 +119,7 @@ class VocabularyTag(models.Model):
 
 def lock_vocabulary() -> None:
     """Lock tag names exclusively until the transaction ends: a new name is compared with all others."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+    execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
 
 
 def names_taken(except_for: int | None = None) -> dict[str, str]:
@@ -186,9 +186,7 @@ class TagSuggestion(models.Model):
     created = models.DateTimeField(db_default=Now())
     decided = models.DateTimeField(null=True)
     was_rejected = models.BooleanField(default=False, db_default=False)
-    by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, db_index=False, related_name="+"
-    )
+    by = user_key(db_index=False)
 
     class Meta:
         default_permissions = ()

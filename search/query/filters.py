@@ -23,6 +23,7 @@ from search.query.query_parts import Params, read_id
 from search.query.tag_names import tag_names
 from search.query.viewer import asker
 from search.text.normalization import normalised_text
+from search.text.numbers import whole_number
 
 MAX_VALUES = 20
 """Maximum values of one filter."""
@@ -402,16 +403,16 @@ def _group(params: Params) -> int | None:
     text = "".join(params.get("group", ())[-1:]).strip()
     if not text:
         return None
-    if not (text.isascii() and text.isdecimal() and len(text) < 6 and int(text) <= MOST_GROUP):
+    number = whole_number(text, MOST_GROUP + 1)
+    if number is None or number > MOST_GROUP:
         raise BadQuery(_("“%(text)s” is no group of the map.") % {"text": text[:20]})
-    return int(text)
+    return number
 
 
 def read_kilometres(text: str) -> int | None:
     """Return the kilometres in a text, with or without their unit; None if invalid."""
-    number = text.lower().removesuffix("km").strip()
-    is_number = number.isascii() and number.isdecimal() and len(number) < 6
-    return int(number) if is_number and 1 <= int(number) <= FARTHEST else None
+    number = whole_number(text.lower().removesuffix("km"), FARTHEST + 1)
+    return number if number and number <= FARTHEST else None
 
 
 def _days(params: Params, first: str, last: str) -> tuple[dt.date | None, dt.date | None]:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
 from search.metrics.database_metrics import MOST_COUNTED
 from search.models import Image, OwedDeletion, Run, SearchDay
+from search.models.sql_statements import fetch_one
 from search.objects.storage import are_files
 from search.relevance.due import MEASURE, is_unmeasured
 from search.state.figures_and_sections import IMAGES, Figure, Known, Section
@@ -26,13 +26,11 @@ DAYS = 30
 
 def vectors(known: Known) -> Section:
     """Current backlog: pending and failed vectors, pending deletions."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*), count(*) FILTER (WHERE embedding_failure > ''), min(created) FROM"
-            " (SELECT embedding_failure, created FROM search_image WHERE embedding_model = '' LIMIT %s) AS waiting",
-            [MOST_COUNTED],
-        )
-        pending, poisoned, oldest = cursor.fetchone()
+    pending, poisoned, oldest = fetch_one(
+        "SELECT count(*), count(*) FILTER (WHERE embedding_failure > ''), min(created) FROM"
+        " (SELECT embedding_failure, created FROM search_image WHERE embedding_model = '' LIMIT %s) AS waiting",
+        [MOST_COUNTED],
+    )
     waits_long = oldest is not None and oldest < timezone.now() - PENDING_FOR
     waiting = pending - poisoned
     owed = OwedDeletion.objects.count()
@@ -151,14 +149,12 @@ def _of_run(run: Run) -> Figure:
 
 def machine(known: Known) -> Section:
     """Current sizes and free disk space, of the machine that runs this."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_database_size(current_database()), pg_total_relation_size(%s::regclass),"
-            " (SELECT coalesce(sum(pg_total_relation_size(leaf.relid)), 0)::bigint FROM search_vectorset AS its,"
-            " pg_partition_tree(('search_imagevector_s' || its.id)::regclass) AS leaf WHERE leaf.isleaf)",
-            [Image._meta.db_table],
-        )
-        database, images, vectors = cursor.fetchone()
+    database, images, vectors = fetch_one(
+        "SELECT pg_database_size(current_database()), pg_total_relation_size(%s::regclass),"
+        " (SELECT coalesce(sum(pg_total_relation_size(leaf.relid)), 0)::bigint FROM search_vectorset AS its,"
+        " pg_partition_tree(('search_imagevector_s' || its.id)::regclass) AS leaf WHERE leaf.isleaf)",
+        [Image._meta.db_table],
+    )
     figures = [
         Figure("database_bytes", _("The database"), database, unit="bytes"),
         Figure("table_bytes", _("The table of pictures"), images, unit="bytes"),

@@ -24,7 +24,7 @@ from search.ingestion import Progress, Report, Worker
 from search.ingestion.vectors_of_other_models import MissingVectors
 from search.models import ModelSwitch, VectorSet
 from search.models.active_pair import Named, environment, one_choice
-from search.models.advisory_locks import now
+from search.models.sql_statements import execute, now
 from search.models.vector_sets import VectorTable, current_set, forget_sets, make_set
 from search.query.query_pictures import embed_kept_pictures
 from search.relevance import CalibrationReport, calibrate, calibrate_if_due
@@ -122,12 +122,7 @@ def _require_free(row: ModelSwitch, named: Named) -> None:
         )
 
 
-def fill(
-    named: Named,
-    stop: threading.Event | None = None,
-    progress: Progress = lambda report: None,
-    limit: int | None = None,
-) -> Report:
+def fill(named: Named, stop: threading.Event | None = None, progress: Progress = lambda report: None) -> Report:
     """Encode pictures without a vector of `named` until done or `stop` is set, and build the index at the end.
 
     Raises ModelUnavailable, StorageUnavailable and what is in LOST_DATABASE.
@@ -135,7 +130,7 @@ def fill(
     table = _table(named)
     if table is None:
         return Report()
-    worker = Worker(MissingVectors(choice_of(named), table), stop=stop, progress=progress, limit=limit)
+    worker = Worker(MissingVectors(choice_of(named), table), stop=stop, progress=progress)
     worker.work()
     return worker.report
 
@@ -221,8 +216,7 @@ def _have_index(table: VectorTable, announce: Callable[[str], None], stop: threa
 def _analyse(table: VectorTable) -> None:
     if connection.in_atomic_block:
         return
-    with connection.cursor() as cursor:
-        cursor.execute(f"ANALYZE {table.table}")
+    execute(f"ANALYZE {table.table}")
 
 
 def _table(named: Named) -> VectorTable | None:

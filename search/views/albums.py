@@ -16,7 +16,6 @@ from django.http import (
     HttpResponse,
     HttpResponseBase,
     HttpResponseRedirect,
-    StreamingHttpResponse,
 )
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -26,18 +25,20 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from search import curation
 from search.curation import ShowTo
+from search.http.id_parsing import page_number, uuid_of
 from search.http.methods import require_http_methods, require_POST, require_safe
 from search.models import Album, AlbumImage, Image, Private, Revision, SavedSearch
 from search.models.albums import AlbumVisibility, Place, may_keep_albums
 from search.models.conflicts import retried
 from search.models.querysets import ImageQuerySet
-from search.objects.zip_download import zipped
 from search.query import SearchQuery
 from search.query.filters import Filters
+from search.text.numbers import whole_number
 from search.views import picture_actions
 from search.views.errors import error_page
-from search.views.images import may_see_places, rights
+from search.views.images import rights
 from search.views.neighbours_in_lists import ALBUM_PAGE, album_mark, lead_on
+from search.views.picture_sets import zip_response
 from search.views.searching import WHAT_IS_ASKED_FOR
 
 PER_PAGE = ALBUM_PAGE
@@ -116,11 +117,6 @@ def editable_album(request: HttpRequest, album_id: int) -> Album:
     return album
 
 
-def _number(text: str) -> int:
-    text = text.strip()
-    return max(1, int(text[:9])) if text.isascii() and text.isdecimal() else 1
-
-
 @require_http_methods(["GET", "HEAD", "POST"])
 def albums(request: HttpRequest) -> HttpResponse:
     """All albums that the user may see, latest changed first; and the form for a new one."""
@@ -134,7 +130,7 @@ def albums(request: HttpRequest) -> HttpResponse:
             album = form.save()
             messages.success(request, _("The album is there. Select pictures in a search, and put them into it."))
             return HttpResponseRedirect(album.get_absolute_url())
-    page = _number(request.GET.get("page", ""))
+    page = page_number(request)
     start = (page - 1) * ALBUMS_PER_PAGE
     found = list(Album.objects.visible_to(request.user).select_related("owner")[start : start + ALBUMS_PER_PAGE + 1])
     context = {
@@ -203,7 +199,7 @@ def album_page(request: HttpRequest, shown: Album, address: str, mark: str, more
     """Render a page of an album at this address. `more` is what the whole page needs: the address of its `download`,
     the search `within` it, `album_here` where it may be edited, and its `link`."""
     images = images_of(request, shown)
-    page = _number(request.GET.get("page", ""))
+    page = page_number(request)
     start = (page - 1) * PER_PAGE
     found = list(images[start : start + PER_PAGE + 1])
     lead_on(found, mark)
@@ -269,7 +265,7 @@ def describe_album_revision(revision: Revision) -> str:
 def arrange(request: HttpRequest, album_id: int) -> HttpResponse:
     """Rearrange an album: selected pictures are moved. Works by keyboard and without scripts."""
     arranged = editable_album(request, album_id)
-    page = _number(request.GET.get("page", ""))
+    page = page_number(request)
     address = reverse("arrange-album", args=[arranged.pk])
     if request.method == "POST":
         problem = _moved(request, arranged)
@@ -306,22 +302,17 @@ def _moved(request: HttpRequest, arranged: Album) -> str:
     if to in Place.values:
         place = Place(to)
     else:
-        text = request.POST.get("place", "").strip()
-        if to != "place" or not (text.isascii() and text.isdecimal()):
+        number = whole_number(request.POST.get("place", ""), 10**9)
+        if to != "place" or number is None:
             return _("Write the number of the place where the pictures are to go.")
-        place = min(int(text[:9]), 10**9)
+        place = number
     arranged.move(ids, place, set(images_of(request, arranged).order_by().values_list("pk", flat=True)))
     return ""
 
 
 def _ids(request: HttpRequest) -> list[uuid.UUID]:
-    ids = []
-    for text in request.POST.getlist("id")[:ARRANGED_AT_ONCE]:
-        try:
-            ids.append(uuid.UUID(text))
-        except ValueError:
-            return []
-    return ids
+    ids = [uuid_of(text) for text in request.POST.getlist("id")[:ARRANGED_AT_ONCE]]
+    return [one for one in ids if one] if all(ids) else []
 
 
 @require_POST
@@ -352,12 +343,4 @@ def zip_of(request: HttpRequest, taken: Album) -> HttpResponseBase:
         problem = _("This album has more than %(limit)s pictures, which is the most in one ZIP.")
         advice = _("Select some of them on its page, and download these.")
         return error_page(request, 400, problem % {"limit": f"{MOST_IN_A_ZIP:,}"}, advice)
-
-    def link_to(image: Image) -> str:
-        return request.build_absolute_uri(image.get_absolute_url())
-
-    archive = zipped(images, {}, link_to, places=may_see_places(request))
-    response = StreamingHttpResponse(archive, content_type="application/zip")
-    response["Content-Disposition"] = f'attachment; filename="album-{taken.pk}.zip"'
-    add_never_cache_headers(response)
-    return response
+    return zip_response(request, images, f"album-{taken.pk}")

@@ -9,7 +9,6 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -24,7 +23,7 @@ from search.curation.change_kinds import skipped_message
 from search.http.id_parsing import row_id
 from search.http.methods import require_http_methods, require_safe
 from search.models import Revision, WorkingSet
-from search.models.conflicts import is_conflict, retried
+from search.models.conflicts import Conflict, retried
 from search.models.saved_searches import LONGEST_QUERY
 from search.query import BadQuery, Minimum, SearchQuery
 from search.query.selection import BadSelection, Selection, images_in_order
@@ -36,8 +35,7 @@ from search.views.images import (
     LABELS,
     details_of,
     may_change,
-    refuse_hidden,
-    refuse_places,
+    refuse_query,
     rights,
     visibilities_offered,
 )
@@ -81,8 +79,8 @@ def change_selection(request: HttpRequest) -> HttpResponse:
     except (BadQuery, BadSelection, NotThus) as problem:
         status = HTTPStatus.FORBIDDEN if isinstance(problem, NotYours) else HTTPStatus.BAD_REQUEST
         return _refused(request, str(problem), status)
-    except OperationalError as error:
-        return _lock_conflict(request, error)
+    except Conflict:
+        return _lock_conflict(request)
     if isinstance(change, AddToAlbum) and request.POST.get("order") == "given":
         change.album.put_first(targets.ids)
     text = _result_message(verb, revision)
@@ -127,8 +125,7 @@ def _must_ask(verb: str, count: int) -> bool:
 def _ids_of(request: HttpRequest, address: str, minimum: str) -> list[UUID]:
     """Return the ids of all results of a search, or only of its strong or related matches."""
     query = SearchQuery.from_params(QueryDict(address)).replace()
-    refuse_hidden(request, query)
-    refuse_places(request, query)
+    refuse_query(request, query)
     if minimum in (Minimum.STRONG, Minimum.RELATED):
         query = replace(query, minimum=Minimum(minimum))
     elif has_matches(query):
@@ -210,8 +207,8 @@ def undo_change(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     try:
         undone = retried(lambda: curation.undo(revision, by=request.user, door=Revision.Door.PAGE))
-    except OperationalError as error:
-        return _lock_conflict(request, error)
+    except Conflict:
+        return _lock_conflict(request)
     except Revision.DoesNotExist:
         return _refused(request, _("This change is kept no longer, and can't be undone."))
     return _done(request, _undo_message(undone), undone.revision)
@@ -253,10 +250,7 @@ def _refused(request: HttpRequest, problem: str, status: HTTPStatus = HTTPStatus
     return error_page(request, status, problem, _("Go back and try again."))
 
 
-def _lock_conflict(request: HttpRequest, error: OperationalError) -> HttpResponse:
-    """Answer 409 for a lock conflict; re-raise other errors."""
-    if not is_conflict(error):
-        raise error
+def _lock_conflict(request: HttpRequest) -> HttpResponse:
     return _refused(
         request, _("Somebody else is changing these just now. Try again in a moment."), HTTPStatus.CONFLICT
     )

@@ -30,7 +30,7 @@ from search.retrieval.search import NEAREST, Search
 from search.templatetags.tiles import tiles_in
 from search.views.curating import change_all_page
 from search.views.errors import error_page
-from search.views.images import may_curate, may_see_map, refuse_hidden, refuse_places, rights
+from search.views.images import may_curate, may_see_map, refuse_query, rights
 
 SAMPLE = 6
 """Maximum of sample pictures of each group in the list."""
@@ -126,8 +126,7 @@ def map_marks(request: HttpRequest) -> HttpResponse:
     """The ids of a search's strong matches and of its related ones. All results of a filter are strong."""
     try:
         query = SearchQuery.from_params(request.GET).replace()
-        refuse_places(request, query)
-        refuse_hidden(request, query)
+        refuse_query(request, query)
         if query.is_empty and query.all_filters.is_empty:
             raise BadQuery(_("Write what is to be coloured."))
         count_search(request, query.texts)

@@ -1,6 +1,8 @@
 """A selection of pictures: downloaded as a ZIP, or shared by a link."""
 
 import uuid
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -31,13 +33,23 @@ def download_selection(request: HttpRequest) -> HttpResponseBase:
     images = selection.images(request.user)
     if not images:
         return _nothing_left(request)
+    return zip_response(request, images, f"pictures-{timezone.localdate()}", selection.similarities)
+
+
+def zip_response(
+    request: HttpRequest,
+    images: Sequence[Image],
+    name: str,
+    similarities: Mapping[uuid.UUID, float] = MappingProxyType({}),
+) -> HttpResponseBase:
+    """Return a ZIP of these images, as downloaded singly, with a table that has their similarities, if any."""
 
     def link_to(image: Image) -> str:
         return request.build_absolute_uri(image.get_absolute_url())
 
-    archive = zipped(images, selection.similarities, link_to, places=may_see_places(request))
+    archive = zipped(images, similarities, link_to, places=may_see_places(request))
     response = StreamingHttpResponse(archive, content_type="application/zip")
-    response["Content-Disposition"] = f'attachment; filename="pictures-{timezone.localdate()}.zip"'
+    response["Content-Disposition"] = f'attachment; filename="{name}.zip"'
     add_never_cache_headers(response)
     return response
 

@@ -12,11 +12,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_cache_control
-from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
 from search.embedding import ModelUnavailable
+from search.http.id_parsing import moment_of
 from search.http.methods import require_http_methods, require_POST, require_safe
 from search.models import Arrival, SavedSearch
 from search.query import BadQuery, NoSuchQuery
@@ -24,6 +24,7 @@ from search.query.saved import clean_name, read_query, save_search
 from search.retrieval import find
 from search.retrieval.new_matches import Window, count_new, new_matches
 from search.templatetags.pictures import search_url
+from search.text.numbers import whole_number
 from search.views.errors import error_page
 
 MOST_NEW = 100
@@ -123,11 +124,11 @@ def saved_search(request: HttpRequest, search_id: int) -> HttpResponse:
     only the time. Further pages have an upper number too, so that new arrivals don't shift them.
     """
     saved = _own(request, search_id)
-    since, now = _moment(request.GET.get("since", "")), timezone.now()
+    since, now = moment_of(request.GET.get("since", "")), timezone.now()
     if since is None:
         params = {"after": saved.told, "since": saved.last_seen.astimezone(dt.UTC).isoformat()}
         return HttpResponseRedirect(f"{saved.get_absolute_url()}?{urlencode(params)}")
-    after, to = _number(request.GET.get("after", "")), _number(request.GET.get("to", ""))
+    after, to = (whole_number(request.GET.get(name, ""), _LATEST) for name in ("after", "to"))
     window = Window.since(Arrival.number_at(since) if after is None else after)
     if to is not None:
         window = replace(window, to=min(to, window.to))
@@ -170,18 +171,3 @@ def _own(request: HttpRequest, search_id: int) -> SavedSearch:
     """Return a saved search of the user. Raises Http404, also for those of others."""
     assert request.user.is_authenticated
     return get_object_or_404(SavedSearch, user=request.user, pk=search_id)
-
-
-def _number(text: str) -> int | None:
-    """Parse a number in a URL; None for none."""
-    text = text.strip()
-    return min(int(text[:20]), _LATEST) if text.isascii() and text.isdecimal() else None
-
-
-def _moment(text: str) -> dt.datetime | None:
-    """Parse a timestamp in a URL; None for none, or outside the range of database and time zones."""
-    try:
-        moment = parse_datetime(text)
-    except ValueError:
-        return None
-    return moment.astimezone(dt.UTC) if moment and moment.tzinfo and 1 < moment.year < 9999 else None

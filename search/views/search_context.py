@@ -134,24 +134,23 @@ def active_filters(query: SearchQuery) -> list[ActiveFilter]:
     if filters.is_empty:
         return typed
     active = [ActiveFilter(*one) for one in chosen_of(query)]
+
+    def add(facet: str, label: str, *fields: str) -> None:
+        active.append(ActiveFilter(facet, label, query.replace(filters=filters.without(*fields))))
+
     if filters.hidden is not None:
-        cleared = query.replace(filters=filters.without("hidden"))
-        active.append(ActiveFilter(_("Hidden pictures"), hidden_labels()[filters.hidden], cleared))
+        add(_("Hidden pictures"), hidden_labels()[filters.hidden], "hidden")
     span = Span(filters.taken_since, filters.taken_until)
     if span != Span(None, None):
-        cleared = query.replace(filters=filters.without("taken_since", "taken_until"))
-        active.append(ActiveFilter(_("Taken"), span_label(span), cleared))
+        add(_("Taken"), span_label(span), "taken_since", "taken_until")
     if filters.near:
         label = _("Near this picture: within %(number)s km") % {"number": filters.within or USUAL}
-        cleared = query.replace(filters=filters.without("near", "within"))
-        active.append(ActiveFilter(_("Place"), label, cleared))
+        add(_("Place"), label, "near", "within")
     if filters.group is not None:
-        cleared = query.replace(filters=filters.without("group"))
-        active.append(ActiveFilter(_("On the map"), group_label(filters.group), cleared))
+        add(_("On the map"), group_label(filters.group), "group")
     for field, label in (("since", _("from %(day)s")), ("until", _("until %(day)s"))):
         if day := getattr(filters, field):
-            cleared = query.replace(filters=filters.without(field))
-            active.append(ActiveFilter(_("Added"), label % {"day": date_format(day)}, cleared))
+            add(_("Added"), label % {"day": date_format(day)}, field)
     return typed + active
 
 

@@ -9,7 +9,6 @@ from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
-from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
@@ -26,7 +25,7 @@ from search.ingestion import Added, DeletedPicture
 from search.ingestion.upload_runs import add_upload
 from search.models import Revision
 from search.models.albums import Visibility, may_keep_albums
-from search.models.conflicts import is_conflict, retried
+from search.models.conflicts import Conflict, retried
 from search.relevance import calibrate_soon_if_due
 from search.views import picture_actions
 from search.views.added import TooMany, address_of
@@ -127,9 +126,7 @@ def _put_into_album(request: HttpRequest, form: UploadPageForm, outcomes: list[O
         texts = problem.messages if isinstance(problem, ValidationError) else [str(problem)]
         messages.error(request, " ".join(texts))
         return
-    except DatabaseError as error:
-        if not is_conflict(error):
-            raise
+    except Conflict:
         text = _("The pictures are here, and not in the album: somebody else is changing them. Put them there again.")
         messages.error(request, text)
         return

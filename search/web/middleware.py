@@ -11,6 +11,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed, StreamingHttpResponse
 from django.shortcuts import render
+from django.utils.deprecation import MiddlewareMixin
 from django.utils.translation import gettext as _
 
 from search.http import body_limits
@@ -74,14 +75,10 @@ class HeadLikeGet:
         return response
 
 
-class MethodNotAllowed:
+class MethodNotAllowed(MiddlewareMixin):
     """Adds a page and the allowed methods to 405 responses, which Django leaves empty."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        response = self.get_response(request)
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
             return response
         methods = {method.strip() for method in response.headers["Allow"].split(",")}
@@ -106,14 +103,8 @@ class MethodNotAllowed:
         return HttpResponseNotAllowed(methods) if methods and request.method not in methods else None
 
 
-class BodyLimits:
+class BodyLimits(MiddlewareMixin):
     """Rejects a body above the limit of its URL before it is read; a chunked one once it exceeds the limit."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
         header = str(request.META.get("CONTENT_LENGTH") or "")
@@ -139,15 +130,9 @@ class BodyLimits:
         return None
 
 
-class Unavailable:
+class Unavailable(MiddlewareMixin):
     """Answers 503, with a page that needs neither database nor static files, when a dependency is down, an upgrade is
     incomplete, or the server is overloaded."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
         if why := request.META.get(REFUSED):

@@ -1,4 +1,4 @@
-"""A browser, and a collection to look at with it."""
+"""A browser, and a collection of pictures to test pages with."""
 
 import datetime as dt
 import re
@@ -34,21 +34,21 @@ QUIET = (
 )
 
 EXPECTED = r"responded with a status of (400|404)|htmx:(sendAbort|afterRequest)"
-"""A page that says what is wrong answers so, and the browser notes it; htmx notes a search that typing on cancels."""
+"""A page with an error message has such a status, which the browser logs; htmx logs a search cancelled by typing."""
 
 
 def wait_until(page: Page, selector: str, condition: str) -> None:
-    """Wait until `condition`, an expression about `node`, holds of the first element.
+    """Wait until `condition`, an expression about `node`, is true for the first matching element.
 
-    Page.wait_for_function asks again and again by `eval`, which our content security policy forbids.
+    Page.wait_for_function polls with `eval`, which our content security policy forbids.
     """
     look = f"() => {condition} ? done() : requestAnimationFrame(look)"
     page.locator(selector).first.evaluate(f"node => new Promise(done => {{ const look = {look}; look(); }})")
 
 
-def with_its_scripts(page: Page) -> None:
-    """Have keys be pressed when the page that is there is loaded: its scripts listen to them, and one that a key or a
-    link led to has an address before it has scripts."""
+def delay_keys_until_loaded(page: Page) -> None:
+    """Delay each key until the current page has loaded: its scripts handle the key, and a page reached by a key or a
+    link has its address before its scripts."""
     press = page.keyboard.press
 
     def press_when_loaded(key: str, **options: Any) -> None:
@@ -60,9 +60,9 @@ def with_its_scripts(page: Page) -> None:
 
 class OpenPage(Protocol):
     def __call__(self, path: str = "/", as_user: Client | None = None, *, expected: str = "", **options: Any) -> Page:
-        """Open an address, as somebody who is logged in or not; `options` are those of Browser.new_context.
+        """Open an address, logged in as a user or anonymously; `options` are those of Browser.new_context.
 
-        Errors in the console that match the pattern `expected` are part of the test.
+        Console errors that match the pattern `expected` are part of the test.
         """
 
 
@@ -74,13 +74,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    # The shell has no windows, menus and pages of its own, which take most of the time of a short test.
+    # The shell has no windows, menus and internal pages, which take most of the time of a short test.
     names = ("chromium-headless-shell", "chromium", "chromium-browser")
     executable = next(filter(None, map(shutil.which, names)), None)
     if executable is None:
         pytest.skip("chromium is not installed")
     with pytest.MonkeyPatch.context() as environment, sync_playwright() as playwright:
-        # Playwright keeps an event loop in this thread, which Django would take for code that must not block.
+        # Playwright runs an event loop in this thread, which makes Django refuse blocking code.
         environment.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
         expect.set_options(timeout=60_000)
         browser = playwright.chromium.launch(executable_path=executable, args=list(QUIET))
@@ -89,10 +89,10 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def answered(live_server) -> Iterator[None]:
-    """At the end, the server has answered all that browsers asked for.
+def responses_finished(live_server) -> Iterator[None]:
+    """At the end, wait until the server has answered all requests of browsers.
 
-    They ask ahead for what they may show next; the test's tables are emptied afterwards, and must not be in use.
+    Browsers prefetch what they may show next; the tables are truncated after the test and must not be in use.
     """
     change = threading.Condition()
     under_way = 0
@@ -118,8 +118,8 @@ def answered(live_server) -> Iterator[None]:
 
 
 @pytest.fixture
-def open_page(chromium: Browser, live_server, answered: None) -> Iterator[OpenPage]:
-    """Opens pages; at the end, none of them may have had an error in its console."""
+def open_page(chromium: Browser, live_server, responses_finished: None) -> Iterator[OpenPage]:
+    """Opens pages; at the end, checks that none of them had an error in its console."""
     contexts: list[BrowserContext] = []
     problems: list[str] = []
 
@@ -128,17 +128,17 @@ def open_page(chromium: Browser, live_server, answered: None) -> Iterator[OpenPa
             if message.type == "error" and not re.search(expected or EXPECTED, message.text):
                 problems.append(message.text)
 
-        # A worker would answer in place of the routes of a test: those who test it allow it.
+        # A service worker would answer instead of the routes of a test; tests of the worker allow it.
         usual = {"base_url": live_server.url, "locale": "en-US", "service_workers": "block"}
         context = chromium.new_context(**usual | options)
         contexts.append(context)
-        # The first search loads the model, which takes a busy machine its time.
+        # The first search loads the model, which takes a while on a busy machine.
         context.set_default_navigation_timeout(90_000)
         if as_user:
             session = as_user.cookies[django_settings.SESSION_COOKIE_NAME].value
             context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
         page = context.new_page()
-        with_its_scripts(page)
+        delay_keys_until_loaded(page)
         page.on("console", note)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.goto(path)
@@ -152,13 +152,13 @@ def open_page(chromium: Browser, live_server, answered: None) -> Iterator[OpenPa
 
 @pytest.fixture
 def collection(live_server) -> list[Image]:
-    """Thirty images, two pages of results, wide, tall and square; newest last."""
+    """Thirty images, two pages of results, wide, tall and square; the newest is last."""
     return _shown_images(30)
 
 
 @pytest.fixture
 def dated(collection: list[Image]) -> list[Image]:
-    """The same, each taken in a month of its own, one after the other, by one of two cameras."""
+    """The same images, taken one a month by one of two cameras."""
     for number, image in enumerate(collection):
         month = wall(2021 + number // 12, number % 12 + 1, 15)
         Capture.objects.create(image=image, taken=month, taken_from="camera", camera=f"Camera {number % 2}", rating=3)
@@ -167,7 +167,7 @@ def dated(collection: list[Image]) -> list[Image]:
 
 @pytest.fixture
 def large_collection(live_server) -> list[Image]:
-    """A hundred images, five pages of results; newest last."""
+    """A hundred images, five pages of results; the newest is last."""
     return _shown_images(100)
 
 
@@ -179,7 +179,7 @@ def shared_set(collection: list[Image]) -> str:
 
 @pytest.fixture
 def saved(collection: list[Image], alice: User) -> SavedSearch:
-    """A search that Alice keeps, with a name that is long for a phone."""
+    """A search saved by Alice, with a name that is long for a phone."""
     name = "Evenings at the sea, seen from the pier of a town with a very long name"
     return SavedSearch.objects.create(
         user=alice, name=name, query="tag=sea", last_seen=dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -211,7 +211,7 @@ def _small(colour: str, width: int, height: int) -> bytes:
 
 @pytest.fixture
 def files(tmp_path: Path) -> list[Path]:
-    """Two pictures on somebody's device."""
+    """Two picture files on the user's device."""
     paths = [tmp_path / "harbour.jpg", tmp_path / "garden.png"]
     paths[0].write_bytes(picture_bytes("navy", size=(320, 200)))
     paths[1].write_bytes(picture_bytes("olive", size=(200, 320), format="PNG"))

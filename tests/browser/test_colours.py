@@ -1,4 +1,4 @@
-"""Colours: ticked in the panel, together, and shown on the page of a picture."""
+"""Colours: ticked in the filters, combined, and shown on the page of a picture."""
 
 import re
 
@@ -21,9 +21,7 @@ def coloured(collection: list[Image]) -> list[Image]:
 
 
 @pytest.mark.parametrize("size", [{"width": 1440, "height": 900}, {"width": 390, "height": 844}])
-def test_two_colours_are_ticked_and_then_asked_for_together(
-    open_page: OpenPage, coloured: list[Image], size: dict[str, int]
-):
+def test_two_ticked_colours_can_be_required_together(open_page: OpenPage, coloured: list[Image], size: dict[str, int]):
     page = open_page("/search?q=red+star")
     page.set_viewport_size(size)
     page.locator("#filters > summary").click()
@@ -42,7 +40,7 @@ def test_two_colours_are_ticked_and_then_asked_for_together(
     expect(page.get_by_role("heading", level=2)).to_have_text(f"{len(coloured)} pictures, nearest first")
 
 
-def test_a_colour_of_a_picture_leads_to_others_that_have_it(open_page: OpenPage, coloured: list[Image]):
+def test_a_colour_of_a_picture_links_to_others_with_it(open_page: OpenPage, coloured: list[Image]):
     page = open_page(coloured[1].get_absolute_url())
     palette = page.get_by_role("listitem").filter(has_text="%")
     expect(palette).to_have_text([re.compile(r"Red\s+66%"), re.compile(r"White\s+34%")])

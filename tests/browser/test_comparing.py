@@ -1,4 +1,4 @@
-"""Two models side by side, judged by keys."""
+"""Two models side by side, judged by keyboard."""
 
 from collections.abc import Iterator
 
@@ -21,7 +21,7 @@ PAGE = "/admin/search/image/compare/?q=sea"
 
 @pytest.fixture
 def compared(collection: list[Image], monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Image]]:
-    """Thirty pictures, with vectors of two models: "sea" is nearest to the first by both."""
+    """Thirty pictures with vectors of two models; "sea" is nearest to the first picture by both."""
     other = make_set(OTHER, 32)
     ImageVector.objects.bulk_create(
         ImageVector(image=image, set_id=other.id, embedding=axis(number)) for number, image in enumerate(collection)
@@ -36,7 +36,7 @@ def compared(collection: list[Image], monkeypatch: pytest.MonkeyPatch) -> Iterat
     drop_set(other)
 
 
-def test_pictures_are_judged_by_keys_in_both_lists_and_without_scripts_too(
+def test_pictures_are_judged_by_keyboard_in_both_lists_and_without_javascript(
     open_page: OpenPage, compared: list[Image], as_carol: Client
 ):
     page = open_page(PAGE, as_user=as_carol)

@@ -1,4 +1,4 @@
-"""Curating where one searches: the bar of the selection, keys, all results, and the list of the admin."""
+"""Curation on the search page: the selection bar, the keyboard, all results, and the list of the admin."""
 
 import re
 
@@ -12,8 +12,8 @@ from tests.browser.test_every_page import violations
 ADMIN = "/admin/search/image/"
 
 
-def of_ours(page: Page) -> list[str]:
-    """What axe finds of what we have added to a page of Django's."""
+def violations_of_our_parts(page: Page) -> list[str]:
+    """What axe finds in the parts that we have added to a page of Django's."""
     return [one for one in violations(page) if "in-place" in one or "list-view" in one or "list-note" in one]
 
 
@@ -22,7 +22,7 @@ def is_wide(page: Page) -> bool:
     return wide
 
 
-def test_what_is_selected_is_tagged_and_hidden_after_a_question_and_all_of_it_undone(
+def test_a_selection_is_tagged_and_hidden_after_confirmation_and_both_undone(
     open_page: OpenPage, collection: list[Image], as_carol
 ):
     page = open_page("/", as_user=as_carol, viewport={"width": 390, "height": 800})
@@ -59,7 +59,7 @@ def test_what_is_selected_is_tagged_and_hidden_after_a_question_and_all_of_it_un
     assert problems + violations(page) == []
 
 
-def test_keys_decide_about_what_is_shown_large(open_page: OpenPage, collection: list[Image], as_carol):
+def test_the_keyboard_curates_the_picture_in_the_lightbox(open_page: OpenPage, collection: list[Image], as_carol):
     page = open_page("/", as_user=as_carol)
     newest = [image.pk for image in reversed(collection)]
     page.locator("article .tile-link").first.click()
@@ -81,7 +81,7 @@ def test_keys_decide_about_what_is_shown_large(open_page: OpenPage, collection: 
 
     page.keyboard.press("Delete")
     expect(page.locator("#curated")).to_contain_text("1 picture was deleted.")
-    # On to the next one.
+    # On to the next picture.
     expect(page).to_have_url(re.compile(f"#image-{newest[1]}$"))
     page.locator("#curated").get_by_role("button", name="Undo").click()
     expect(page.locator("#curated")).to_contain_text("1 picture is as it was before.")
@@ -89,7 +89,7 @@ def test_keys_decide_about_what_is_shown_large(open_page: OpenPage, collection: 
     assert violations(page) == []
 
 
-def test_all_results_are_changed_from_a_page_that_shows_them_without_a_script(
+def test_without_javascript_all_results_are_changed_on_a_page_that_shows_them(
     open_page: OpenPage, collection: list[Image], as_carol
 ):
     page = open_page("/search?tag=sea", as_user=as_carol, java_script_enabled=False)
@@ -104,9 +104,9 @@ def test_all_results_are_changed_from_a_page_that_shows_them_without_a_script(
     assert not Image.objects.filter(hidden=True).exists()
 
 
-def test_titles_and_tags_are_edited_in_the_list_by_keys(open_page: OpenPage, collection: list[Image], as_carol):
+def test_titles_and_tags_are_edited_in_the_list_by_keyboard(open_page: OpenPage, collection: list[Image], as_carol):
     page = open_page(f"{ADMIN}?o=2&view=grid", as_user=as_carol, expected=r"status of (400|404|409)")
-    problems = of_ours(page)
+    problems = violations_of_our_parts(page)
     rows = page.locator("#result_list tbody tr")
     rows.nth(0).get_by_role("button", name="Edit the title").focus()
     page.keyboard.press("Enter")
@@ -125,7 +125,7 @@ def test_titles_and_tags_are_edited_in_the_list_by_keys(open_page: OpenPage, col
     field.press("Enter")
     expect(rows.nth(0).get_by_role("alert")).to_contain_text("Somebody else has changed this meanwhile, to: theirs")
     expect(field).to_have_value("mine")
-    problems += of_ours(page)
+    problems += violations_of_our_parts(page)
     field.press("Enter")
     expect(rows.nth(0).locator(".field-tag_links [data-slot]")).to_have_text("mine")
     assert Image.objects.get(title="First").tags == ["mine"]
@@ -134,7 +134,7 @@ def test_titles_and_tags_are_edited_in_the_list_by_keys(open_page: OpenPage, col
 
 @pytest.mark.parametrize("view", ["list", "grid"])
 def test_the_list_and_its_pages_fit_a_phone(open_page: OpenPage, collection: list[Image], as_carol, view: str):
-    # What axe lays over a field to measure it has a style of its own.
+    # axe lays an element with an inline style over a field to measure it.
     expected = r"status of 40[04]|inline style"
     phone = {"width": 360, "height": 700}
     page = open_page(f"{ADMIN}?q=sea&view={view}", as_user=as_carol, viewport=phone, expected=expected)

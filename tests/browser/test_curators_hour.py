@@ -1,5 +1,5 @@
-"""An hour of a curator's, in a minute: a theme is tagged, copies are settled, suggestions accepted, reports answered,
-something undone and something restored, and what came of it is taken home."""
+"""An hour of a curator's work: a theme is tagged, copies are merged, suggestions accepted, reports answered, a change
+undone, a picture restored, and the result downloaded."""
 
 import zipfile
 from collections.abc import Sequence
@@ -24,13 +24,13 @@ from tests.browser.test_every_page import violations
 DRAWN, COPIED = 180, 8
 DESKTOP = {"width": 1440, "height": 900}
 AXE = "inline style"
-"""What axe lays over a field to measure it has a style of its own."""
+"""axe lays an element with an inline style over a field to measure it."""
 TAGS = "/admin/search/vocabularytag/"
 
 
 @pytest.fixture
 def drawings(live_server, tmp_path: Path) -> Sequence[Image]:
-    """Drawings without tags, some of them here twice, compared and measured as after a night."""
+    """Drawings without tags, some of them twice, with duplicates and tag suggestions computed."""
     folder = tmp_path / "drawings"
     draw_collection(folder, DRAWN)
     (folder / METADATA).unlink()
@@ -47,7 +47,7 @@ def drawings(live_server, tmp_path: Path) -> Sequence[Image]:
     return list(Image.objects.order_by("pk"))
 
 
-def test_a_collection_is_kept_in_order(
+def test_a_curator_works_through_all_tasks(
     open_page: OpenPage, drawings: Sequence[Image], alice: User, as_carol: Client, tmp_path: Path
 ):
     page = open_page("/search?q=fish", as_user=as_carol, viewport=DESKTOP, expected=AXE)
@@ -62,7 +62,7 @@ def test_a_collection_is_kept_in_order(
     themed = Image.objects.filter(tags__contains=["theme"])
     assert themed.exists()
 
-    # Copies, by keys: of each group the first, which is the suggested one, stays.
+    # Copies, by keyboard: the first of each group, which is the suggested one, is kept.
     copies = DuplicatePair.objects.filter(kind="same").count()
     assert copies >= COPIED - 2
     page.goto("/admin/search/image/duplicates/")
@@ -76,7 +76,7 @@ def test_a_collection_is_kept_in_order(
     assert Trashed.objects.count() == copies
     assert not DuplicatePair.objects.filter(state="pending", kind="same").exists()
 
-    # Suggestions: a page of them at once, one of them not.
+    # Suggestions: all of a page except one.
     star = VocabularyTag.objects.get(name="star")
     count = waiting(star).count()
     assert count > 3
@@ -86,7 +86,7 @@ def test_a_collection_is_kept_in_order(
     reject = page.get_by_role("button", name="Reject: ").last
     rejected = reject.get_attribute("value")
     reject.click()
-    # What is as unlike is suggested no more either.
+    # Equally dissimilar pictures are no longer suggested either.
     expect(page.locator("[data-waiting]")).not_to_have_text(str(count))
     page.get_by_role("button", name="Accept all").first.click()
     expect(page.locator(".messagelist")).to_be_visible()
@@ -106,13 +106,13 @@ def test_a_collection_is_kept_in_order(
     assert not Report.objects.filter(resolved=None).exists()
     assert Image.objects.filter(pk__in=[image.pk for image in shown], hidden=True).count() == 2
 
-    # Undone, in the history: the theme.
+    # In the history, the tagging of the theme is undone.
     page.goto("/admin/search/revision/?kind__exact=tag")
     page.locator("#result_list tbody tr").last.get_by_role("button", name="Undo").click()
     expect(page.locator(".messagelist")).to_contain_text("as they were")
     assert not themed.exists()
 
-    # Out of the trash.
+    # A picture is restored from the trash.
     page.goto("/admin/search/trashed/")
     page.locator("#result_list tbody tr").first.locator("input[type=checkbox]").check()
     page.get_by_label("Action:").select_option("restore")
@@ -120,7 +120,7 @@ def test_a_collection_is_kept_in_order(
     expect(page.locator(".messagelist")).to_be_visible()
     assert Trashed.objects.count() == copies - 1
 
-    # And what the hour was for, taken home.
+    # And the result is downloaded.
     page.goto("/search?tag=star")
     page.get_by_role("button", name="Select", exact=True).click()
     bar = page.locator("#selection")

@@ -21,7 +21,7 @@ def drag(page: Page, start: Locator, end: Locator) -> None:
     page.mouse.up()
 
 
-def test_dragging_over_bars_takes_their_months_and_a_click_one(open_page: OpenPage, dated: list[Image]) -> None:
+def test_dragging_over_bars_selects_their_months_and_a_click_one(open_page: OpenPage, dated: list[Image]) -> None:
     page = open_page("/search?q=red")
     page.locator("#filters > summary").click()
     bar = page.locator("[data-bars] a")
@@ -36,7 +36,7 @@ def test_dragging_over_bars_takes_their_months_and_a_click_one(open_page: OpenPa
     expect(page.locator("article")).to_have_count(1)
 
 
-def test_the_scrubber_tells_the_month_and_leads_there(open_page: OpenPage, dated: list[Image]) -> None:
+def test_the_scrubber_shows_the_month_and_leads_there(open_page: OpenPage, dated: list[Image]) -> None:
     page = open_page("/timeline/", viewport={"width": 1280, "height": 900})
     mark = page.locator(".scrubber [data-month]")
     expect(mark).to_have_count(len(dated))
@@ -56,7 +56,9 @@ def test_the_scrubber_tells_the_month_and_leads_there(open_page: OpenPage, dated
     expect(page.locator("article")).to_have_count(6)
 
 
-def test_a_result_of_the_timeline_opens_large_and_leads_on(open_page: OpenPage, dated: list[Image]) -> None:
+def test_a_picture_of_the_timeline_opens_in_the_lightbox_with_its_neighbours(
+    open_page: OpenPage, dated: list[Image]
+) -> None:
     page = open_page("/timeline/?at=2021-03")
     page.locator("article .tile-link").first.click()
     box = page.locator("#lightbox")

@@ -9,7 +9,7 @@ from tests.browser.conftest import OpenPage
 PAGE = "/admin/search/image/duplicates/"
 
 
-def test_a_curator_compares_and_decides_by_keys(open_page: OpenPage, collection: list[Image], as_carol: Client):
+def test_a_curator_compares_and_decides_by_keyboard(open_page: OpenPage, collection: list[Image], as_carol: Client):
     images = collection[:4]
     DuplicatePair.objects.create(first=images[0], second=images[1], kind="same", bits=0)
     DuplicatePair.objects.create(first=images[2], second=images[3], kind="same", bits=4)

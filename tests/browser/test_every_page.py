@@ -1,4 +1,4 @@
-"""What must hold for every page: nothing that axe finds, nothing wider than the screen, both languages."""
+"""Rules for every page: no accessibility violations, no horizontal scrolling, both languages."""
 
 import re
 from pathlib import Path
@@ -67,22 +67,22 @@ def addresses(collection: list[Image], saved: SavedSearch) -> list[str]:
 
 
 def show_places(collection: list[Image], settings: Any) -> None:
-    """Have one of the pictures be taken somewhere, for everyone to see."""
+    """Give one picture a place, visible to everyone."""
     settings.SHOW_PLACES = "everyone"
     write_captures({collection[2].pk: PhotoMetadata.of(latitude=35.1587, longitude=129.1604)})
 
 
-def for_strangers() -> list[str]:
+def for_anonymous_users() -> list[str]:
     return ["/", "/accounts/login/?next=/upload/", "/accounts/sign-up/", "/accounts/reset/", "/accounts/reset/a/b-c/"]
 
 
 def unfold(page: Page) -> None:
-    """Open all that is folded away, but the menus that lie over other things."""
+    """Open all folded parts, except menus that cover other elements."""
     for summary in page.locator("details:not([data-closes]):not([open]) > summary:visible").element_handles():
         summary.click()
 
 
-# Scripts are told of the theme in the frame after the browser knows it.
+# Scripts get the theme one frame after the browser.
 END_TRANSITIONS = """async (theme) => {
     const frame = () => new Promise(requestAnimationFrame);
     while (!matchMedia(`(prefers-color-scheme: ${theme})`).matches) await frame();
@@ -96,22 +96,22 @@ AXE = "async (options) => (await axe.run(options)).violations"
 
 
 def violations(page: Page) -> list[str]:
-    """What axe finds on this page: everything by day, and the contrasts by night."""
+    """What axe finds on this page: all rules in the light theme, contrasts in the dark one."""
     found = []
     page.evaluate(Axe().axe_script)
     for theme, rules in (("light", {}), ("dark", {"runOnly": ["color-contrast"]})):
         page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-        # Django's own pages change the colours of links little by little, however much motion is wanted.
+        # Django's own pages animate the colours of links even with reduced motion.
         page.evaluate(END_TRANSITIONS, theme)
-        # What passes is not told at length: that takes longer than finding it.
+        # Passed rules are not reported in detail: that takes longer than the check.
         found += page.evaluate(AXE, {"resultTypes": ["violations"], **rules})
     return [f"{page.url}: {one['id']}: {node['html']}" for one in found for node in one["nodes"]]
 
 
-def test_axe_notices_what_it_should(open_page: OpenPage, collection: list[Image]):
+def test_axe_reports_violations(open_page: OpenPage, collection: list[Image]):
     page = open_page("/accounts/login/")
     page.locator("main").evaluate("main => main.insertAdjacentHTML('beforeend', '<input name=\"unlabelled\">')")
-    # By hand: the security policy lets a page have no <style> of its own.
+    # By hand, since the security policy forbids a <style> in a page.
     page.evaluate(
         """() => {
             const sheet = new CSSStyleSheet();
@@ -153,13 +153,13 @@ def test_axe_finds_nothing(
     expect(page.locator(".outcome")).to_have_count(2)
     problems += violations(page)
     page = open_page("/", locale="ko-KR")
-    for address in for_strangers():
+    for address in for_anonymous_users():
         page.goto(address)
         problems += violations(page)
     assert problems == []
 
 
-def test_nothing_is_wider_than_a_small_phone(
+def test_no_page_is_wider_than_a_small_phone(
     open_page: OpenPage, dated: list[Image], saved: SavedSearch, as_alice, settings
 ):
     settings.SENDS_MAIL = True
@@ -168,7 +168,7 @@ def test_nothing_is_wider_than_a_small_phone(
     too_wide = []
     for client, paths, language in (
         (as_alice, addresses(dated, saved), "ko-KR"),
-        (None, for_strangers(), "en-US"),
+        (None, for_anonymous_users(), "en-US"),
     ):
         page = open_page("/", as_user=client, viewport={"width": 360, "height": 700}, locale=language)
         for path in paths:
@@ -183,10 +183,10 @@ MOTION = """() => [...document.querySelectorAll("*")].flatMap((one) => {
     const { transitionDuration, animationDuration } = getComputedStyle(one);
     return `${transitionDuration}, ${animationDuration}`.split(", ").map(parseFloat);
 })"""
-"""How long all on a page takes to change, in seconds."""
+"""The durations of all transitions and animations on a page, in seconds."""
 
 
-def test_what_opens_takes_a_moment_and_none_where_no_motion_is_wanted(
+def test_opening_is_animated_briefly_and_not_at_all_with_reduced_motion(
     open_page: OpenPage, collection: list[Image], as_alice
 ):
     longest = {}
@@ -199,9 +199,7 @@ def test_what_opens_takes_a_moment_and_none_where_no_motion_is_wanted(
 
 
 @pytest.mark.parametrize("size", [{"width": 1440, "height": 900}, {"width": 390, "height": 844}])
-def test_a_page_that_is_not_there_leads_on_by_the_box(
-    open_page: OpenPage, collection: list[Image], size: dict[str, int]
-):
+def test_the_404_page_has_a_search_box(open_page: OpenPage, collection: list[Image], size: dict[str, int]):
     page = open_page("/no/such/page/", viewport=size)
     expect(page.get_by_role("heading", name="There is nothing here.")).to_be_in_viewport()
     page.keyboard.press("/")
@@ -211,8 +209,8 @@ def test_a_page_that_is_not_there_leads_on_by_the_box(
     expect(page.locator("article.tile").first).to_be_visible()
 
 
-def for_curators(collection: list[Image]) -> list[str]:
-    """Pages of the administration that are wholly ours, each with something on it."""
+def pages_for_curators(collection: list[Image]) -> list[str]:
+    """Pages of the admin that are entirely ours, each with some content."""
     for first, second, kind in ((0, 1, "same"), (2, 3, "same"), (4, 5, "similar")):
         DuplicatePair.objects.create(first=collection[first], second=collection[second], kind=kind, bits=4)
     tag = VocabularyTag.objects.create(name="harbour", korean="항구", phrase="a harbour")
@@ -231,12 +229,14 @@ def for_curators(collection: list[Image]) -> list[str]:
     ]
 
 
-def test_curators_pages_are_as_good_and_fit_a_phone(open_page: OpenPage, collection: list[Image], as_carol):
+def test_axe_finds_nothing_on_pages_for_curators_and_they_fit_a_phone(
+    open_page: OpenPage, collection: list[Image], as_carol
+):
     problems: list[str] = []
-    # What axe lays over a field to measure it has a style of its own.
+    # axe lays an element with an inline style over a field to measure it.
     expected = r"status of 40[04]|inline style"
     page = open_page("/", as_user=as_carol, viewport={"width": 1440, "height": 900}, expected=expected)
-    paths = for_curators(collection)
+    paths = pages_for_curators(collection)
     for path in paths:
         page.goto(path)
         problems += violations(page)
@@ -249,7 +249,7 @@ def test_curators_pages_are_as_good_and_fit_a_phone(open_page: OpenPage, collect
 
 
 @pytest.mark.parametrize("script", [True, False])
-def test_the_language_is_switched_and_the_page_stays(open_page: OpenPage, collection: list[Image], script: bool):
+def test_switching_the_language_stays_on_the_page(open_page: OpenPage, collection: list[Image], script: bool):
     page = open_page("/search?q=red+star&page=2", java_script_enabled=script)
     expect(page.locator("html")).to_have_attribute("lang", "en")
     page.get_by_role("button", name="한국어").click()
@@ -260,12 +260,12 @@ def test_the_language_is_switched_and_the_page_stays(open_page: OpenPage, collec
     expect(page.locator("html")).to_have_attribute("lang", "en")
 
 
-def test_the_browser_decides_the_first_language(open_page: OpenPage, collection: list[Image]):
+def test_the_first_language_is_that_of_the_browser(open_page: OpenPage, collection: list[Image]):
     page = open_page("/", locale="ko-KR")
     expect(page).to_have_title(re.compile("이미지 검색"))
 
 
-def test_the_first_tab_leads_to_the_content(open_page: OpenPage, collection: list[Image]):
+def test_the_first_tab_stop_skips_to_the_content(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
     page.keyboard.press("Tab")
     skip = page.get_by_role("link", name="Skip to the content")
@@ -285,7 +285,7 @@ def test_a_report_is_sent_from_the_page_of_the_picture(open_page: OpenPage, coll
     assert image.reports.get().reason == "broken"
 
 
-def test_logging_out_works_from_the_menu(open_page: OpenPage, collection: list[Image], as_alice):
+def test_the_menu_has_a_button_to_log_out(open_page: OpenPage, collection: list[Image], as_alice):
     page = open_page("/", as_user=as_alice, java_script_enabled=False)
     page.locator(".menu summary").click()
     page.get_by_role("button", name="Log out").click()

@@ -1,4 +1,4 @@
-"""Pages of results and searches that don't come: a sentence, a way to try again, and again when there is hope."""
+"""Failed requests for results: a message, a button to retry, and automatic retries."""
 
 import re
 from functools import partial
@@ -24,7 +24,7 @@ def fulfil(answer: dict[str, Any], route: Route) -> None:
 
 
 def failing(page: Page, answer: str, **fulfilled: Any) -> list[Route]:
-    """Have the next page of results fail; the requests are noted."""
+    """Have requests for the next page of results fail, and record them."""
     noted: list[Route] = []
 
     def fail(route: Route) -> None:
@@ -38,16 +38,14 @@ def failing(page: Page, answer: str, **fulfilled: Any) -> list[Route]:
     return noted
 
 
-def test_a_page_that_could_not_be_loaded_is_told_and_loaded_when_asked_for(
-    open_page: OpenPage, collection: list[Image]
-):
+def test_a_page_that_failed_to_load_is_reported_and_retried_by_a_button(open_page: OpenPage, collection: list[Image]):
     page = open_page("/", expected=FAILURES, viewport={"width": 390, "height": 700})
     alert = page.locator(".more-failed").get_by_role("alert")
     again = page.locator(".more-failed").get_by_role("button", name="Try again")
     failing(page, "lost")
     scroll_on(page)
     expect(alert).to_have_text(UNREACHABLE)
-    for answer, told in (
+    for answer, message in (
         ({"status": 502, "body": "<h1>Bad Gateway</h1>"}, "The search can’t answer just now (error 502)."),
         ({"status": 200, "body": "<main>Log in to this network</main>"}, UNREACHABLE),
         ({"status": 503, "body": "<main><h1>The database does not answer.</h1></main>"}, "The database does not"),
@@ -55,7 +53,7 @@ def test_a_page_that_could_not_be_loaded_is_told_and_loaded_when_asked_for(
         page.unroute(NEXT)
         failing(page, "fulfilled", **answer)
         again.click()
-        expect(alert).to_contain_text(told)
+        expect(alert).to_contain_text(message)
     expect(page.locator("article")).to_have_count(24)
     expect(page.get_by_role("link", name="Next")).to_be_visible()
     page.unroute(NEXT)
@@ -64,7 +62,7 @@ def test_a_page_that_could_not_be_loaded_is_told_and_loaded_when_asked_for(
     expect(page.locator(".more-failed")).to_have_count(0)
 
 
-def test_a_server_that_hangs_is_waited_for_half_a_minute(open_page: OpenPage, collection: list[Image]):
+def test_a_hanging_server_times_out_after_half_a_minute(open_page: OpenPage, collection: list[Image]):
     page = open_page("/", expected=FAILURES)
     assert page.evaluate("htmx.config.timeout") == 30_000
     page.evaluate("htmx.config.timeout = 300")
@@ -78,7 +76,7 @@ def test_a_server_that_hangs_is_waited_for_half_a_minute(open_page: OpenPage, co
     expect(page.locator("article")).to_have_count(30)
 
 
-def test_a_page_is_asked_for_again_when_the_network_is_back(open_page: OpenPage, collection: list[Image]):
+def test_a_page_is_retried_when_the_network_is_back(open_page: OpenPage, collection: list[Image]):
     page = open_page("/", expected=FAILURES)
     page.context.set_offline(True)
     scroll_on(page)
@@ -87,7 +85,7 @@ def test_a_page_is_asked_for_again_when_the_network_is_back(open_page: OpenPage,
     expect(page.locator("article")).to_have_count(30)
 
 
-def test_a_page_is_asked_for_again_when_the_server_has_said_and_not_for_ever(
+def test_a_page_is_retried_after_the_time_given_by_the_server_a_few_times(
     open_page: OpenPage, collection: list[Image]
 ):
     page = open_page("/", expected=FAILURES)
@@ -106,7 +104,7 @@ def test_a_page_is_asked_for_again_when_the_server_has_said_and_not_for_ever(
     expect(page.locator("article")).to_have_count(30)
 
 
-def test_the_light_box_tells_that_no_more_came_and_goes_on(open_page: OpenPage, collection: list[Image]):
+def test_the_lightbox_reports_a_failed_page_and_continues_after_a_retry(open_page: OpenPage, collection: list[Image]):
     page = open_page("/", expected=FAILURES)
     requests = failing(page, "lost")
     page.locator("article .tile-link").nth(23).click()
@@ -114,21 +112,21 @@ def test_the_light_box_tells_that_no_more_came_and_goes_on(open_page: OpenPage, 
     expect(box.locator("[data-slot=position]")).to_have_text("24 of 30")
     page.keyboard.press("ArrowRight")
     expect(box.get_by_role("alert")).to_have_text(UNREACHABLE)
-    # The page behind the box asks by itself when it is scrolled to the end.
+    # The page behind the lightbox retries by itself when it is scrolled to the end.
     before = len(requests)
     with page.expect_event("requestfailed"):
         page.evaluate("htmx.trigger(document.querySelector('.more-ahead'), 'revealed')")
     assert len(requests) > before
     expect(box.get_by_role("alert")).to_have_text(UNREACHABLE)
     expect(box.locator("[data-slot=position]")).to_have_text("24 of 30")
-    # A request that is under way fails like those before it: what it brought would take the button away.
+    # A request in progress fails like those before it: a response would remove the button.
     page.unroute_all(behavior="wait")
     box.get_by_role("button", name="Try again").click()
     expect(box.locator("[data-slot=position]")).to_have_text("25 of 30")
     expect(box.get_by_role("alert")).to_have_count(0)
 
 
-def test_a_search_that_failed_is_made_again_from_the_box_and_from_a_link(open_page: OpenPage, collection: list[Image]):
+def test_a_failed_search_is_repeated_by_the_box_and_by_a_link(open_page: OpenPage, collection: list[Image]):
     page = open_page("/", expected=FAILURES)
     page.route("**/search?*", lambda route: route.abort("connectionrefused"))
     again = page.locator("#ask-again")
@@ -147,7 +145,7 @@ def test_a_search_that_failed_is_made_again_from_the_box_and_from_a_link(open_pa
     expect(page.locator("#failure")).to_be_empty()
 
 
-def test_a_search_that_hangs_is_told_and_made_again_when_the_server_has_said(
+def test_a_hanging_search_is_reported_and_retried_after_the_time_given_by_the_server(
     open_page: OpenPage, collection: list[Image]
 ):
     page = open_page("/", expected=FAILURES)
@@ -171,7 +169,7 @@ def test_a_search_that_hangs_is_told_and_made_again_when_the_server_has_said(
     expect(page.locator("#found")).to_have_attribute("data-words", "red")
 
 
-def test_an_upload_that_gets_no_answer_or_a_strange_one_is_told(open_page: OpenPage, as_alice, files, live_server):
+def test_an_upload_without_a_valid_response_is_reported(open_page: OpenPage, as_alice, files, live_server):
     page = open_page("/upload/", as_user=as_alice, expected=FAILURES + "|status of 4")
     page.set_input_files("#upload [name=pictures]", files)
     send = page.locator("#sending [type=submit]:not([form])")
@@ -181,15 +179,15 @@ def test_an_upload_that_gets_no_answer_or_a_strange_one_is_told(open_page: OpenP
         ({"status": 403, "body": "<main><h1>This form has expired.</h1></main>"}, "This form has expired."),
         ({"status": 200, "body": "<p>Log in to this network</p>"}, "This picture could not be sent."),
     ]
-    for answer, told in answers:
+    for answer, message in answers:
         page.route("**/upload/", partial(fulfil, answer))
         send.click()
-        expect(outcomes.nth(1)).to_contain_text(told)
+        expect(outcomes.nth(1)).to_contain_text(message)
         page.unroute("**/upload/")
     page.route("**/upload/", lambda route: route.abort("connectionrefused"))
     send.click()
     expect(outcomes.nth(0)).to_contain_text("The server does not answer.")
-    # The second is not tried in vain, and waits.
+    # The second file is not tried in vain, and waits.
     expect(page.locator("#progress")).to_have_text("Paused: 0 of 2 done")
     page.unroute("**/upload/")
     send.click()

@@ -1,4 +1,4 @@
-"""What is dropped and pasted: words are words, and a picture is found by its file or by its address."""
+"""Dropped and pasted content: words are searched as words, and a picture by its file or its address."""
 
 import base64
 import re
@@ -39,26 +39,26 @@ GIVE = """([kind, where, {data = {}, files = [], own = false}]) => {
 }"""
 
 
-def give(page: Page, kind: str, where: str = "body", **given: Any) -> bool:
-    """Paste or drop; tells whether the page has taken it, rather than the browser."""
+def paste_or_drop(page: Page, kind: str, where: str = "body", **given: Any) -> bool:
+    """Paste or drop; return whether the page has handled it, rather than the browser."""
     taken: bool = page.evaluate(GIVE, [kind, where, given])
     return taken
 
 
-def test_what_is_given_is_read_for_what_it_is(open_page: OpenPage, collection: list[Image]):
+def test_dropped_and_pasted_content_is_classified(open_page: OpenPage, collection: list[Image]):
     page = open_page()
     cases: list[tuple[dict[str, Any], list[Any]]] = [
-        # Word and Excel put a picture of what was copied beside it.
+        # Word and Excel add a picture of the copied text.
         ({"data": {"text/plain": "Rome\t12", "text/html": EXCEL}, "files": ["image.png"]}, ["Rome\t12", 1, []]),
         ({"data": {"text/html": EXCEL}, "files": ["image.png"]}, ["Rome12", 1, []]),
         ({"data": {"text/plain": "  "}, "files": ["image.png"]}, ["", 1, []]),
         ({"data": {"text/html": LINKED}, "files": ["image.png"]}, ["", 1, ["https://a.example/cat.jpg"]]),
-        # File managers name the files that are copied.
+        # File managers add the names of copied files.
         ({"data": {"text/plain": "cat 1.png"}, "files": ["cat 1.png"]}, ["", 1, []]),
         ({"data": {"text/plain": "/home/a/a.png\n/home/a/b.png"}, "files": ["a.png", "b.png"]}, ["", 2, []]),
         ({"data": {"text/plain": "file:///home/a/cat%201.png"}, "files": ["cat 1.png"]}, ["", 1, []]),
         ({"data": {"text/plain": "a cat"}, "files": ["cat.png"]}, ["a cat", 1, []]),
-        # A picture of another window: in Chromium, in a link, and in Firefox.
+        # A picture from another window: in Chromium, in a link, and in Firefox.
         (
             {"data": {"text/uri-list": "https://a.example/page", "text/html": LINKED}},
             ["", 0, ["https://a.example/cat.jpg", "https://a.example/page"]],
@@ -78,79 +78,79 @@ def test_what_is_given_is_read_for_what_it_is(open_page: OpenPage, collection: l
 def test_copied_text_with_a_picture_of_itself_is_searched_as_text(open_page: OpenPage, collection: list[Image]):
     page = open_page()
     cells = {"data": {"text/plain": "red\tstar\n", "text/html": EXCEL}, "files": [["image.png", "image/png"]]}
-    # The box takes it itself, as any text.
-    assert not give(page, "paste", "#words", **cells)
-    assert give(page, "paste", "body", **cells)
+    # The search box handles it itself, as any text.
+    assert not paste_or_drop(page, "paste", "#words", **cells)
+    assert paste_or_drop(page, "paste", "body", **cells)
     expect(page.locator("#found")).to_have_attribute("data-words", "red star")
     expect(page).to_have_url(re.compile(r"/search\?q=red\+star$"))
-    assert give(page, "drop", "main", data={"text/plain": "blue\ncircle"})
+    assert paste_or_drop(page, "drop", "main", data={"text/plain": "blue\ncircle"})
     expect(page.locator("#found")).to_have_attribute("data-words", "blue circle")
-    assert not give(page, "dragover", "#words", data={"text/plain": "blue"})
+    assert not paste_or_drop(page, "dragover", "#words", data={"text/plain": "blue"})
 
 
-def test_a_picture_without_words_is_searched_even_while_the_box_has_the_focus(
+def test_a_picture_without_text_is_searched_even_if_the_box_has_the_focus(
     open_page: OpenPage, collection: list[Image]
 ):
     page = open_page()
     page.route("**/search/picture", lambda route: route.fulfill(body="searched", content_type="text/plain"))
     page.locator("#words").focus()
     with page.expect_request("**/search/picture") as request:
-        assert give(page, "paste", "#words", files=[["notes.txt", "text/plain"], ["cat.png", "image/png"]])
+        assert paste_or_drop(page, "paste", "#words", files=[["notes.txt", "text/plain"], ["cat.png", "image/png"]])
     assert b'filename="cat.png"' in (request.value.post_data_buffer or b"")
 
 
-def test_a_picture_that_has_an_address_only_is_taken_by_it(open_page: OpenPage, collection: list[Image], settings):
+def test_a_picture_with_only_an_address_is_searched_by_it(open_page: OpenPage, collection: list[Image], settings):
     settings.SEARCH_BY_ADDRESS = "on"
     page = open_page("/search?q=red+star")
     page.route("**/search/address", lambda route: route.fulfill(body="searched", content_type="text/plain"))
     dragged = {"text/uri-list": "https://a.example/page", "text/html": LINKED}
-    assert give(page, "dragover", "#words", data=dragged)
+    assert paste_or_drop(page, "dragover", "#words", data=dragged)
     with page.expect_request("**/search/address") as request:
-        assert give(page, "drop", "#words", data=dragged)
+        assert paste_or_drop(page, "drop", "#words", data=dragged)
     sent = parse_qs(request.value.post_data or "")
     assert (sent["url"], sent["q"]) == (["https://a.example/cat.jpg"], ["red star"])
 
 
-def test_a_picture_that_is_written_out_in_its_address_is_sent_as_a_file(open_page: OpenPage, collection: list[Image]):
+def test_a_picture_in_a_data_url_is_sent_as_a_file(open_page: OpenPage, collection: list[Image]):
     pixels = base64.b64encode(picture_bytes(format="PNG")).decode()
     page = open_page()
-    give(page, "drop", data={"text/html": f'<img src="data:image/png;base64,{pixels}">'})
+    paste_or_drop(page, "drop", data={"text/html": f'<img src="data:image/png;base64,{pixels}">'})
     expect(page).to_have_url(re.compile(r"/search\?picture="))
 
 
 @pytest.mark.parametrize(
-    ("setting", "told"), [("off", "Searching by address is switched off here."), ("members", "Log in to search by")]
+    ("setting", "message"), [("off", "Searching by address is switched off here."), ("members", "Log in to search by")]
 )
-def test_where_addresses_are_not_taken_a_sentence_says_what_to_do(
-    open_page: OpenPage, collection: list[Image], settings, setting: str, told: str
+def test_if_searching_by_address_is_not_allowed_a_message_says_what_to_do(
+    open_page: OpenPage, collection: list[Image], settings, setting: str, message: str
 ):
     settings.SEARCH_BY_ADDRESS = setting
     page = open_page()
     for kind, data in (("drop", {"text/html": LINKED}), ("paste", {"text/plain": "https://a.example/cat.jpg"})):
-        give(page, kind, data=data)
-        expect(page.locator("#failure")).to_contain_text(told)
+        paste_or_drop(page, kind, data=data)
+        expect(page.locator("#failure")).to_contain_text(message)
     for unreachable in ("file:///home/a/cat.jpg", "blob:https://a.example/1", "data:image/png;base64,%%%"):
-        give(page, "drop", data={"text/uri-list": unreachable})
+        paste_or_drop(page, "drop", data={"text/uri-list": unreachable})
         expect(page.locator("#failure")).to_contain_text("Save it, then drop the file here.")
 
 
-def test_a_picture_of_our_own_is_searched_from_the_box_and_left_where_it_is_elsewhere(
+def test_a_picture_of_the_page_is_searched_if_dropped_on_the_box_and_ignored_elsewhere(
     open_page: OpenPage, collection: list[Image], settings
 ):
     settings.SEARCH_BY_ADDRESS = "off"
     page = open_page("/search?q=red+star&page=2")
     link = page.locator("article .tile-link").first.evaluate("link => link.href")
     image = urlsplit(link).path.split("/")[2]
-    assert not give(page, "drop", "main", data={"text/uri-list": link}, own=True)
-    assert give(page, "drop", "#words", data={"text/uri-list": link})
+    assert not paste_or_drop(page, "drop", "main", data={"text/uri-list": link}, own=True)
+    assert paste_or_drop(page, "drop", "#words", data={"text/uri-list": link})
     expect(page).to_have_url(re.compile(rf"/search\?q=red\+star&like={image}$"))
 
 
-def test_files_of_a_folder_and_pictures_without_a_file_are_added_or_refused_in_words(
+def test_files_of_a_folder_are_added_and_pictures_without_a_file_refused_with_a_message(
     open_page: OpenPage, collection: list[Image], as_alice
 ):
     page = open_page("/upload/", as_user=as_alice)
-    # Only a real drop has entries, so the folder is a stand-in.
+    # Only a real drop has entries, so the folder is simulated.
     page.evaluate(
         """() => {
             const file = (name, type) => ({name, file: (done) => done(new File([name], name, {type}))});
@@ -169,7 +169,9 @@ def test_files_of_a_folder_and_pictures_without_a_file_are_added_or_refused_in_w
         }"""
     )
     expect(page.locator(".card-name")).to_have_text(["a.png", "c.JPG", "d.heic"])
-    give(page, "drop", data={"text/html": LINKED})
+    paste_or_drop(page, "drop", data={"text/html": LINKED})
     expect(page.locator("#told")).to_have_text("Only files can be added. Save the picture, then drop the file.")
-    give(page, "paste", data={"text/plain": "words", "text/html": "words"}, files=[["image.png", "image/png"]])
+    paste_or_drop(
+        page, "paste", data={"text/plain": "words", "text/html": "words"}, files=[["image.png", "image/png"]]
+    )
     expect(page.locator(".card")).to_have_count(3)

@@ -1,4 +1,4 @@
-"""Walking through the results with keys."""
+"""Keyboard navigation of the results."""
 
 import re
 
@@ -11,7 +11,7 @@ from tests.browser.test_every_page import violations
 
 
 def focused(page: Page) -> int:
-    """The number of the result that has the focus, from 0; -1 for none."""
+    """The index of the focused result; -1 for none."""
     number: int = page.evaluate(
         "[...document.querySelectorAll('article')].indexOf(document.activeElement.closest('article'))"
     )
@@ -19,7 +19,7 @@ def focused(page: Page) -> int:
 
 
 def middles(page: Page) -> list[tuple[float, float]]:
-    """Where the frames of the results are: the middle across, and the top."""
+    """The positions of the results' frames: horizontal centre, and top."""
     places: list[tuple[float, float]] = page.eval_on_selector_all(
         "article .tile-frame",
         """frames => frames.map((frame) => {
@@ -43,7 +43,7 @@ def test_right_and_left_follow_the_order(open_page: OpenPage, collection: list[I
 
 
 @pytest.mark.parametrize("width", [390, 1440])
-def test_down_and_up_lead_to_the_nearest_in_the_next_row(open_page: OpenPage, collection: list[Image], width: int):
+def test_down_and_up_move_to_the_nearest_in_the_next_row(open_page: OpenPage, collection: list[Image], width: int):
     page = open_page("/", viewport={"width": width, "height": 900})
     places = middles(page)
     start = 1
@@ -57,7 +57,7 @@ def test_down_and_up_lead_to_the_nearest_in_the_next_row(open_page: OpenPage, co
     assert abs(places[focused(page)][1] - places[start][1]) < 4
 
 
-def test_where_nothing_is_focused_down_scrolls(open_page: OpenPage, collection: list[Image]):
+def test_without_a_focused_result_down_scrolls(open_page: OpenPage, collection: list[Image]):
     page = open_page("/", viewport={"width": 1440, "height": 400})
     for _ in range(5):
         page.keyboard.press("ArrowDown")
@@ -65,7 +65,7 @@ def test_where_nothing_is_focused_down_scrolls(open_page: OpenPage, collection: 
     assert focused(page) == -1
 
 
-def test_enter_shows_large_and_s_asks_for_more_like_it(open_page: OpenPage, collection: list[Image]):
+def test_enter_opens_the_lightbox_and_s_searches_for_more_like_it(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
@@ -77,7 +77,7 @@ def test_enter_shows_large_and_s_asks_for_more_like_it(open_page: OpenPage, coll
     expect(page).to_have_url(re.compile(f"like={asked}"))
 
 
-def test_the_key_counts_with_a_korean_keyboard_too(open_page: OpenPage, collection: list[Image]):
+def test_keys_work_with_a_korean_keyboard_layout(open_page: OpenPage, collection: list[Image]):
     page = open_page("/", locale="ko-KR")
     page.locator("article .tile-link").first.focus()
     asked = page.locator("article").first.get_attribute("data-image")
@@ -89,7 +89,7 @@ def test_the_key_counts_with_a_korean_keyboard_too(open_page: OpenPage, collecti
 
 
 @pytest.mark.parametrize("modifier", ["Control", "Alt", "Meta"])
-def test_with_a_modifier_the_keys_are_the_browsers(open_page: OpenPage, collection: list[Image], modifier: str):
+def test_keys_with_a_modifier_are_left_to_the_browser(open_page: OpenPage, collection: list[Image], modifier: str):
     page = open_page("/")
     page.locator("article .tile-link").first.focus()
     prevented = page.evaluate(
@@ -101,7 +101,7 @@ def test_with_a_modifier_the_keys_are_the_browsers(open_page: OpenPage, collecti
     expect(page).to_have_url(re.compile(r"/$"))
 
 
-def test_in_the_box_the_keys_are_typed(open_page: OpenPage, collection: list[Image]):
+def test_in_the_search_box_keys_are_typed(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
     box = page.locator("#words")
     box.press_sequentially("s?/")
@@ -111,7 +111,7 @@ def test_in_the_box_the_keys_are_typed(open_page: OpenPage, collection: list[Ima
     expect(page.locator("#keys-help")).to_be_hidden()
 
 
-def test_escape_leaves_the_box_and_its_words(open_page: OpenPage, collection: list[Image]):
+def test_escape_leaves_the_search_box_and_keeps_its_text(open_page: OpenPage, collection: list[Image]):
     page = open_page("/search?q=red+star")
     page.keyboard.press("/")
     expect(page.locator("#words")).to_be_focused()
@@ -122,7 +122,7 @@ def test_escape_leaves_the_box_and_its_words(open_page: OpenPage, collection: li
     assert focused(page) == 0
 
 
-def test_the_keys_are_listed(open_page: OpenPage, collection: list[Image]):
+def test_the_help_lists_the_keys(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
     dialog = page.get_by_role("dialog", name="Keys")
     page.keyboard.press("?")

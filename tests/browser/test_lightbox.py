@@ -1,4 +1,4 @@
-"""Results shown large: opened, walked through and left, by mouse, keys, finger and the browser's back button."""
+"""The lightbox: opened, navigated and closed by mouse, keyboard, touch and the browser's back button."""
 
 import re
 
@@ -32,9 +32,7 @@ def expect_shown(page: Page, image_id: str) -> None:
     expect(page).to_have_url(re.compile(f"#image-{image_id}$"))
 
 
-def test_a_click_shows_the_picture_large_with_what_is_known_and_where_to_go(
-    open_page: OpenPage, collection: list[Image]
-):
+def test_a_click_opens_the_picture_with_its_details_and_actions(open_page: OpenPage, collection: list[Image]):
     page = open_page("/search?q=red+star")
     titles = page.locator("article .tile-title").all_inner_texts()
     open_result(page, 1)
@@ -52,7 +50,7 @@ def test_a_click_shows_the_picture_large_with_what_is_known_and_where_to_go(
         expect(lightbox(page).get_by_role("link", name=name)).to_have_attribute("href", re.compile(address))
 
 
-def test_the_picture_is_uncut_and_within_the_screen(open_page: OpenPage, collection: list[Image]):
+def test_the_picture_is_uncropped_and_fits_the_screen(open_page: OpenPage, collection: list[Image]):
     for size in ({"width": 390, "height": 844}, {"width": 1440, "height": 900}, {"width": 844, "height": 390}):
         page = open_page("/", viewport=size)
         open_result(page, 0)
@@ -69,7 +67,7 @@ def test_the_picture_is_uncut_and_within_the_screen(open_page: OpenPage, collect
             page.keyboard.press("ArrowRight")
 
 
-def test_buttons_and_arrows_lead_to_the_neighbours(open_page: OpenPage, collection: list[Image]):
+def test_buttons_and_arrow_keys_move_to_the_neighbours(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
     ids = results(page)
     open_result(page, 0)
@@ -81,11 +79,11 @@ def test_buttons_and_arrows_lead_to_the_neighbours(open_page: OpenPage, collecti
     lightbox(page).get_by_role("button", name="Previous").click()
     page.keyboard.press("ArrowLeft")
     expect_shown(page, ids[0])
-    # The button that led here is switched off, and the focus has gone on to the other.
+    # The pressed button is now disabled, and the focus has moved to the other.
     expect(lightbox(page).get_by_role("button", name="Next")).to_be_focused()
 
 
-def test_a_finger_swipes_to_the_neighbours(open_page: OpenPage, collection: list[Image]):
+def test_a_swipe_moves_to_the_neighbours(open_page: OpenPage, collection: list[Image]):
     page = open_page("/", viewport={"width": 390, "height": 844}, has_touch=True)
     ids = results(page)
     open_result(page, 0)
@@ -105,7 +103,7 @@ def test_a_finger_swipes_to_the_neighbours(open_page: OpenPage, collection: list
     expect_shown(page, ids[0])
 
 
-def test_it_goes_on_where_the_loaded_results_end(open_page: OpenPage, collection: list[Image]):
+def test_it_loads_further_results_at_the_end(open_page: OpenPage, collection: list[Image]):
     page = open_page("/", viewport={"width": 1440, "height": 400})
     open_result(page, 18)
     newest_first = [str(image.id) for image in reversed(collection)]
@@ -118,7 +116,7 @@ def test_it_goes_on_where_the_loaded_results_end(open_page: OpenPage, collection
     expect_shown(page, newest_first[29])
 
 
-def test_on_a_later_page_the_results_are_counted_from_the_first(open_page: OpenPage, collection: list[Image]):
+def test_on_a_later_page_the_position_is_counted_from_the_first_result(open_page: OpenPage, collection: list[Image]):
     page = open_page("/search?q=red+star&page=2")
     open_result(page, 1)
     expect(lightbox(page).get_by_text("26 of 30", exact=True)).to_be_visible()
@@ -141,7 +139,7 @@ def test_at_the_last_loaded_result_it_waits_for_the_next(open_page: OpenPage, co
     expect(lightbox(page).get_by_text("The next results are coming…")).to_be_hidden()
 
 
-def test_back_closes_it_and_the_page_is_where_it_was(open_page: OpenPage, collection: list[Image]):
+def test_back_closes_it_and_keeps_the_scroll_position(open_page: OpenPage, collection: list[Image]):
     page = open_page("/search?q=red+star", viewport={"width": 1440, "height": 500})
     open_result(page, 9)
     place = page.evaluate("scrollY")
@@ -155,7 +153,7 @@ def test_back_closes_it_and_the_page_is_where_it_was(open_page: OpenPage, collec
     expect_shown(page, results(page)[9])
 
 
-def test_escape_closes_it_at_the_result_that_was_shown_last(open_page: OpenPage, collection: list[Image]):
+def test_escape_closes_it_at_the_last_opened_result(open_page: OpenPage, collection: list[Image]):
     page = open_page("/", viewport={"width": 1440, "height": 500})
     entries = page.evaluate("history.length")
     open_result(page, 0)
@@ -166,7 +164,7 @@ def test_escape_closes_it_at_the_result_that_was_shown_last(open_page: OpenPage,
     expect(page).to_have_url(re.compile(r"/$"))
     expect(page.locator("article .tile-link").nth(16)).to_be_focused()
     expect(page.locator("article .tile-frame").nth(16)).to_be_in_viewport()
-    # However many were looked at, they are one step of the history.
+    # It is one entry of the history, however many pictures were opened.
     assert page.evaluate("history.length") == entries + 1
 
 
@@ -179,7 +177,7 @@ def test_a_click_beside_the_picture_closes_it(open_page: OpenPage, collection: l
     expect(lightbox(page)).to_be_hidden()
 
 
-def test_a_page_loaded_again_shows_it_again(open_page: OpenPage, collection: list[Image]):
+def test_reloading_opens_it_again(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
     open_result(page, 2)
     page.reload()
@@ -189,13 +187,13 @@ def test_a_page_loaded_again_shows_it_again(open_page: OpenPage, collection: lis
     expect(page).to_have_url(re.compile(r"/$"))
 
 
-def test_an_address_with_an_unknown_picture_shows_the_results(open_page: OpenPage, collection: list[Image]):
+def test_an_unknown_picture_in_the_address_is_ignored(open_page: OpenPage, collection: list[Image]):
     page = open_page("/#image-nonsense")
     expect(page).to_have_url(re.compile(r"/$"))
     expect(lightbox(page)).to_be_hidden()
 
 
-def test_more_like_this_is_one_key_away_and_back_returns(open_page: OpenPage, collection: list[Image]):
+def test_a_key_searches_for_more_like_this_and_back_returns(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
     open_result(page, 3)
     shown = results(page)[3]
@@ -205,7 +203,7 @@ def test_more_like_this_is_one_key_away_and_back_returns(open_page: OpenPage, co
     expect_shown(page, shown)
 
 
-def test_with_ctrl_or_without_a_script_the_page_of_the_picture_opens(open_page: OpenPage, collection: list[Image]):
+def test_with_ctrl_or_without_javascript_the_page_of_the_picture_opens(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
     first = results(page)[0]
     with page.context.expect_page() as opened:
@@ -217,7 +215,7 @@ def test_with_ctrl_or_without_a_script_the_page_of_the_picture_opens(open_page: 
     expect(page).to_have_url(re.compile(f"/images/{first}/$"))
 
 
-def test_a_picture_that_can_not_be_had_large_is_shown_as_small(open_page: OpenPage, collection: list[Image]):
+def test_a_picture_without_a_large_rendition_is_shown_by_its_small_one(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
     page.route("**/1600.webp", lambda route: route.fulfill(status=404))
     open_result(page, 0)
@@ -230,14 +228,14 @@ def test_axe_finds_nothing_in_it(open_page: OpenPage, collection: list[Image]):
     assert violations(page) == []
 
 
-def test_the_pictures_of_a_shared_set_are_walked_through(open_page: OpenPage, shared_set: str):
+def test_pictures_of_a_shared_set_are_navigated(open_page: OpenPage, shared_set: str):
     page = open_page(shared_set)
     open_result(page, 0)
     expect(lightbox(page).get_by_text("1 of 3")).to_be_visible()
     page.keyboard.press("ArrowRight")
     expect_shown(page, results(page)[1])
     page.keyboard.press("Escape")
-    # Closing it is a step back in the history, which would end another way to a page.
+    # Closing it goes back in the history, which would abort a navigation in progress.
     expect(page).to_have_url(re.compile(f"{shared_set}$"))
     expect(lightbox(page)).to_be_hidden()
     page.goto(str(page.locator("article .tile-link").nth(1).get_attribute("href")))

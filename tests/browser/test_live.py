@@ -1,4 +1,4 @@
-"""Results that follow what is typed."""
+"""Search while typing."""
 
 import re
 from urllib.parse import parse_qs, urlsplit
@@ -9,8 +9,8 @@ from search.models import Image
 from tests.browser.conftest import OpenPage
 
 
-def searches(page: Page) -> list[str]:
-    """Notes the words that are searched from now on without opening a page."""
+def record_searches(page: Page) -> list[str]:
+    """Record the words that are searched from now on without opening a page."""
     noted: list[str] = []
 
     def note(request: Request) -> None:
@@ -21,89 +21,89 @@ def searches(page: Page) -> list[str]:
     return noted
 
 
-def found(page: Page, words: str) -> None:
-    """Waits for the results of these words."""
+def wait_for_results(page: Page, words: str) -> None:
+    """Wait for the results of these words."""
     expect(page.locator("#found")).to_have_attribute("data-words", words)
 
 
-def test_results_follow_what_is_typed(open_page: OpenPage, collection: list[Image]):
+def test_results_follow_typing(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
     box = page.locator("#words")
     box.press_sequentially("red star")
-    found(page, "red star")
+    wait_for_results(page, "red star")
     expect(page.locator("#announcements")).to_have_text("30 pictures, nearest first")
     expect(page.get_by_role("heading", level=1)).to_have_text("Pictures for “red star”")
     expect(page).to_have_url(re.compile(r"/search\?q=red\+star$"))
     expect(page).to_have_title(re.compile(r"^\s*red star\s+· Picture search\s*$"))
     expect(box).to_be_focused()
     box.fill("")
-    found(page, "")
+    wait_for_results(page, "")
     expect(page.locator("#found-title")).to_have_text("Newest pictures")
     expect(page).to_have_url(re.compile(r"/$"))
 
 
-def test_typing_makes_one_entry_of_the_history(open_page: OpenPage, collection: list[Image]):
+def test_typing_makes_one_history_entry(open_page: OpenPage, collection: list[Image]):
     page = open_page("/accounts/login/")
     page.goto("/")
     box = page.locator("#words")
     for words in ("red", "red st", "red star"):
         box.fill(words)
-        found(page, words)
+        wait_for_results(page, words)
     page.go_back()
-    found(page, "")
+    wait_for_results(page, "")
     expect(box).to_have_value("")
     expect(page).to_have_url(re.compile(r"/$"))
     page.go_forward()
-    found(page, "red star")
+    wait_for_results(page, "red star")
     expect(box).to_have_value("red star")
     page.go_back()
     page.go_back()
     expect(page).to_have_url(re.compile("/accounts/login/"))
 
 
-def test_a_search_that_was_sent_can_be_gone_back_to(open_page: OpenPage, collection: list[Image]):
+def test_back_returns_to_a_submitted_search(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
     box = page.locator("#words")
     box.fill("red star")
     box.press("Enter")
-    found(page, "red star")
+    wait_for_results(page, "red star")
     box.fill("blue circle")
-    found(page, "blue circle")
+    wait_for_results(page, "blue circle")
     page.go_back()
-    found(page, "red star")
+    wait_for_results(page, "red star")
     expect(page).to_have_title(re.compile("red star"))
 
 
-def test_a_search_whose_results_were_looked_at_can_be_gone_back_to(open_page: OpenPage, collection: list[Image]):
+def test_back_returns_to_a_search_whose_results_were_opened(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
     box = page.locator("#words")
     box.fill("red star")
-    found(page, "red star")
+    wait_for_results(page, "red star")
     page.locator("article .tile-link").first.click()
     expect(page.locator("#lightbox")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.locator("#lightbox")).to_be_hidden()
     box.fill("blue circle")
-    found(page, "blue circle")
+    wait_for_results(page, "blue circle")
     page.go_back()
-    found(page, "red star")
+    wait_for_results(page, "red star")
     expect(box).to_have_value("red star")
 
 
-def stop_the_clock(page: Page) -> None:
-    """However long this machine takes to type, no time passes in the page but what the test lets pass."""
+def pause_clock(page: Page) -> None:
+    """Time in the page passes only as the test advances it, however slowly this machine types."""
     page.clock.pause_at(page.evaluate("Date.now() / 1000 + 10"))
 
 
-def test_an_unchanged_question_is_not_sent_again(open_page: OpenPage, collection: list[Image]):
+def test_an_unchanged_query_is_not_sent_again(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
     page.clock.install()
-    sent = searches(page)
+    sent = record_searches(page)
     box = page.locator("#words")
     box.press_sequentially("red star")
     page.clock.run_for(1000)
-    found(page, "red star")
-    stop_the_clock(page)
+    wait_for_results(page, "red star")
+    pause_clock(page)
     box.press_sequentially(" s")
     box.press("Backspace")
     page.clock.run_for(1000)
@@ -112,7 +112,7 @@ def test_an_unchanged_question_is_not_sent_again(open_page: OpenPage, collection
     assert sent == ["red star"]
 
 
-def test_typing_on_cancels_the_earlier_answer(open_page: OpenPage, collection: list[Image]):
+def test_typing_cancels_the_previous_request(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
     held: list[Route] = []
 
@@ -127,18 +127,18 @@ def test_typing_on_cancels_the_earlier_answer(open_page: OpenPage, collection: l
         expect(page.locator("#box")).to_have_class(re.compile("htmx-request"))
         expect(page.locator("#found")).to_have_attribute("aria-busy", "true")
         box.fill("red star")
-    found(page, "red star")
+    wait_for_results(page, "red star")
     expect(page.locator("#box")).not_to_have_class(re.compile("htmx-request"))
     expect(page.locator("#found")).not_to_have_attribute("aria-busy", "true")
     held[0].abort()
 
 
-def test_half_a_syllable_is_not_searched_but_the_last_one_is(open_page: OpenPage, collection: list[Image]):
+def test_a_syllable_is_searched_when_it_is_complete(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
     page.clock.install()
-    sent = searches(page)
+    sent = record_searches(page)
     page.locator("#words").focus()
-    stop_the_clock(page)
+    pause_clock(page)
     keyboard = page.context.new_cdp_session(page)
     for syllable in ("ㅂ", "벼", "별"):
         keyboard.send("Input.imeSetComposition", {"text": syllable, "selectionStart": 1, "selectionEnd": 1})
@@ -146,13 +146,13 @@ def test_half_a_syllable_is_not_searched_but_the_last_one_is(open_page: OpenPage
     assert sent == []
     page.clock.run_for(500)
     page.clock.resume()
-    found(page, "별")
+    wait_for_results(page, "별")
     keyboard.send("Input.insertText", {"text": "별"})
     page.clock.run_for(1000)
     assert sent == ["별"]
 
 
-def test_what_can_not_be_searched_is_said_in_the_page(open_page: OpenPage, collection: list[Image]):
+def test_an_invalid_search_is_reported_in_the_page(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
     box = page.locator("#words")
     box.evaluate("box => box.removeAttribute('maxlength')")
@@ -160,11 +160,11 @@ def test_what_can_not_be_searched_is_said_in_the_page(open_page: OpenPage, colle
     expect(page.locator("#chips").get_by_role("alert")).to_contain_text("1,001 characters")
     expect(page.locator("article")).to_have_count(0)
     box.fill("red star")
-    found(page, "red star")
+    wait_for_results(page, "red star")
     expect(page.get_by_role("alert").filter(has_text=re.compile("."))).to_have_count(0)
 
 
-def test_a_part_that_is_down_is_named_and_the_search_can_be_sent_again(open_page: OpenPage, collection: list[Image]):
+def test_an_outage_is_reported_and_the_search_can_be_repeated(open_page: OpenPage, collection: list[Image]):
     page = open_page("/", expected="503")
     body = "<main><h1>The database does not answer.</h1></main>"
     page.route("**/search?q=red", lambda route: route.fulfill(status=503, body=body))
@@ -173,21 +173,21 @@ def test_a_part_that_is_down_is_named_and_the_search_can_be_sent_again(open_page
     expect(page.get_by_role("alert")).to_have_text("The database does not answer.")
     page.unroute("**/search?q=red")
     box.press("Enter")
-    found(page, "red")
+    wait_for_results(page, "red")
     expect(page.locator("#failure")).to_be_empty()
 
 
-def test_a_connection_that_is_lost_is_told(open_page: OpenPage, collection: list[Image]):
+def test_a_lost_connection_is_reported(open_page: OpenPage, collection: list[Image]):
     page = open_page("/", expected="sendError|afterRequest|ERR_INTERNET_DISCONNECTED")
     page.context.set_offline(True)
     page.locator("#words").fill("red")
     expect(page.get_by_role("alert")).to_contain_text("The search does not answer.")
 
 
-def test_switching_the_language_keeps_what_was_typed(open_page: OpenPage, collection: list[Image]):
+def test_switching_the_language_keeps_the_typed_text(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
     page.locator("#words").fill("red star")
-    found(page, "red star")
+    wait_for_results(page, "red star")
     page.get_by_role("button", name="한국어").click()
     expect(page.locator("html")).to_have_attribute("lang", "ko")
     expect(page.locator("#words")).to_have_value("red star")

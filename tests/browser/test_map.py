@@ -1,4 +1,4 @@
-"""The map in a browser: pointed at, opened, drawn around, by mouse, keys and fingers."""
+"""The map in a browser: hovering, opening and lasso selection, by mouse, keyboard and touch."""
 
 import re
 from typing import Any
@@ -13,7 +13,7 @@ from tests.test_map import a_map
 
 
 def place_of(page: Page, x: float, y: float) -> tuple[float, float]:
-    """Where on the page a place of the whole map is."""
+    """The position on the page of a point of the map."""
     box = page.locator("#map canvas").bounding_box()
     assert box
     scale = min(box["width"], box["height"]) / 2.12
@@ -21,7 +21,7 @@ def place_of(page: Page, x: float, y: float) -> tuple[float, float]:
 
 
 def any_of(images: list[Image]) -> re.Pattern[str]:
-    """The names of these: which of those that lie upon each other is pointed at depends on their ids."""
+    """Matches the name of any of these images; which of several at one point is hovered depends on their ids."""
     return re.compile(rf"^\s*({'|'.join(re.escape(one.name) for one in images)})\s*$")
 
 
@@ -35,9 +35,7 @@ def draw_around(page: Page, x: float, y: float) -> None:
     page.mouse.up()
 
 
-def test_the_map_is_pointed_at_coloured_and_drawn_around_into_the_bar_of_the_selection(
-    open_page: OpenPage, collection: list[Image], as_carol
-):
+def test_points_are_hovered_coloured_and_selected_by_a_lasso(open_page: OpenPage, collection: list[Image], as_carol):
     a_map(collection[:10], collection[10:30])
     page = open_page("/map/", as_user=as_carol, viewport={"width": 1200, "height": 900})
     expect(page.locator("#map[data-ready='30']")).to_be_visible()
@@ -69,7 +67,7 @@ def test_the_map_is_pointed_at_coloured_and_drawn_around_into_the_bar_of_the_sel
     assert problems + violations(page) == []
 
 
-def test_of_more_than_the_bar_takes_curators_are_led_to_all(
+def test_a_lasso_around_more_than_a_selection_leads_curators_to_a_page_of_all(
     open_page: OpenPage, collection: list[Image], as_carol, monkeypatch: Any
 ):
     monkeypatch.setattr("search.views.mapping.MOST", 3)
@@ -83,7 +81,9 @@ def test_of_more_than_the_bar_takes_curators_are_led_to_all(
     expect(page.locator("h1")).to_have_text("Change 10 pictures")
 
 
-def test_keys_move_over_the_map_and_open_what_is_in_its_middle(open_page: OpenPage, collection: list[Image], as_carol):
+def test_the_keyboard_moves_the_map_and_opens_the_picture_in_its_centre(
+    open_page: OpenPage, collection: list[Image], as_carol
+):
     a_map(collection[:10], collection[10:20], collection[20:])
     page = open_page("/map/", as_user=as_carol, reduced_motion="reduce")
     expect(page.locator("#map[data-ready]")).to_be_visible()
@@ -95,11 +95,11 @@ def test_keys_move_over_the_map_and_open_what_is_in_its_middle(open_page: OpenPa
     canvas.press("0")
     canvas.press("Enter")
     page.wait_for_url("**/images/**")
-    # The whole map's middle is nearest to the second group.
+    # The centre of the map is nearest to the second group.
     assert any(f"/images/{one.pk}/" in page.url for one in collection[10:20])
 
 
-def test_on_a_phone_a_touch_shows_a_picture_and_a_second_one_opens_it(
+def test_on_a_phone_a_tap_shows_a_picture_and_a_second_one_opens_it(
     open_page: OpenPage, collection: list[Image], settings: Any
 ):
     settings.SHOW_MAP = "everyone"
@@ -124,7 +124,7 @@ def test_on_a_phone_a_touch_shows_a_picture_and_a_second_one_opens_it(
     page.wait_for_url("**/images/**")
 
 
-def test_without_a_script_the_groups_are_listed(open_page: OpenPage, collection: list[Image], as_carol):
+def test_without_javascript_the_groups_are_listed(open_page: OpenPage, collection: list[Image], as_carol):
     a_map(collection[:10], collection[10:])
     page = open_page("/map/", as_user=as_carol, java_script_enabled=False)
     expect(page.locator("#map")).to_be_hidden()

@@ -1,4 +1,4 @@
-"""Composing a search of several parts, filtering it, and reading why a picture is there."""
+"""Searches of several parts, filters, and explanations of results."""
 
 import re
 
@@ -14,8 +14,8 @@ PHONE = {"width": 390, "height": 844}
 
 
 @pytest.fixture
-def measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the images of the collection, some match strongly and some weakly."""
+def calibrated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some images of the collection match strongly and some weakly."""
     scale = Scale(mean=0.0, spread=0.02, strong=0.04, related=0.0)
     monkeypatch.setattr(query_vector, "scale_of", lambda vector, *, pictures, whole=False: scale)
 
@@ -58,20 +58,20 @@ def test_results_follow_a_slider(open_page: OpenPage, collection: list[Image]):
     expect(slider).to_have_attribute("aria-valuetext", "much more")
 
 
-def test_what_is_typed_joins_the_other_parts(open_page: OpenPage, collection: list[Image]):
+def test_typed_words_are_added_to_the_other_parts(open_page: OpenPage, collection: list[Image]):
     page = open_page(f"/search?like={collection[0].id}&colour=grey")
     page.locator("#words").fill("red star")
     expect(page).to_have_url(re.compile(rf"\?q=red\+star&like={collection[0].id}&colour=grey$"))
     expect(page.locator(".chip")).to_have_count(2)
 
 
-def test_filters_are_ticked_and_taken_back(open_page: OpenPage, collection: list[Image]):
+def test_filters_are_ticked_and_removed(open_page: OpenPage, collection: list[Image]):
     page = open_page("/search?q=red+star")
     page.locator("#filters > summary").click()
     page.get_by_role("checkbox", name=re.compile("Portrait")).check()
     expect(page).to_have_url(re.compile("orientation=portrait"))
     expect(page.get_by_role("heading", level=2)).to_have_text("6 pictures, nearest first")
-    # The panel stays open, and the focus where it was.
+    # The panel stays open, and the focus stays where it was.
     expect(page.get_by_role("checkbox", name=re.compile("Portrait"))).to_be_focused()
     page.get_by_role("checkbox", name=re.compile("sea")).check()
     expect(page).to_have_url(re.compile("tag=sea&orientation=portrait"))
@@ -80,9 +80,7 @@ def test_filters_are_ticked_and_taken_back(open_page: OpenPage, collection: list
     expect(page.get_by_role("checkbox", name=re.compile("sea"))).to_be_checked()
 
 
-def test_filters_are_counted_for_who_opens_them_and_asked_for_again_where_that_failed(
-    open_page: OpenPage, collection: list[Image]
-):
+def test_filters_are_counted_when_opened_and_retried_after_a_failure(open_page: OpenPage, collection: list[Image]):
     page = open_page("/search?q=red+star", expected="responseError|afterRequest|503")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.headers.get("hx-target", "")))
@@ -101,7 +99,7 @@ def test_filters_are_counted_for_who_opens_them_and_asked_for_again_where_that_f
     assert "filters-panel" not in asked[before:]
 
 
-def test_filters_that_are_looked_at_alone_change_no_search(open_page: OpenPage, collection: list[Image]):
+def test_opening_the_filters_changes_no_search(open_page: OpenPage, collection: list[Image]):
     page = open_page("/search?q=red+star&tag=sea")
     page.locator("#filters > summary").click()
     expect(page.get_by_role("checkbox", name=re.compile("sea"))).to_be_checked()
@@ -114,7 +112,7 @@ def test_filters_that_are_looked_at_alone_change_no_search(open_page: OpenPage, 
     expect(page.get_by_role("checkbox", name=re.compile("sea"))).to_be_checked()
 
 
-def test_less_of_some_words_is_asked_in_the_panel(open_page: OpenPage, collection: list[Image]):
+def test_less_of_some_words_is_entered_in_the_panel(open_page: OpenPage, collection: list[Image]):
     page = open_page("/search?q=red+star")
     page.locator("#filters > summary").click()
     page.get_by_role("textbox", name="Words of which there should be less").fill("blue sky")
@@ -123,14 +121,14 @@ def test_less_of_some_words_is_asked_in_the_panel(open_page: OpenPage, collectio
     expect(page.locator(".chip-less")).to_contain_text("blue sky")
 
 
-def test_a_dead_end_has_ways_out(open_page: OpenPage, collection: list[Image]):
+def test_without_results_simpler_searches_are_suggested(open_page: OpenPage, collection: list[Image]):
     page = open_page("/search?q=red+star&tag=sea&tag=nowhere")
     expect(page.get_by_role("heading", level=2)).to_have_text("Nothing was found")
     page.get_by_role("link", name="Without the tag “nowhere”").click()
     expect(page.locator("article")).to_have_count(5)
 
 
-def test_the_heading_of_weaker_matches_is_said_once(open_page: OpenPage, collection: list[Image], measured: None):
+def test_the_heading_of_weaker_matches_appears_once(open_page: OpenPage, collection: list[Image], calibrated: None):
     page = open_page("/search?q=red+star", viewport=PHONE)
     expect(page.get_by_role("heading", level=2)).to_have_text(re.compile(r"\d strong match"))
     shown = page.locator("article:visible")
@@ -146,8 +144,8 @@ def test_the_heading_of_weaker_matches_is_said_once(open_page: OpenPage, collect
 
 
 @pytest.mark.parametrize("viewport", [PHONE, {"width": 1200, "height": 800}], ids=["phone", "desktop"])
-def test_the_light_box_goes_on_past_the_first_rows_of_weaker_matches(
-    open_page: OpenPage, collection: list[Image], measured: None, viewport: dict[str, int]
+def test_the_lightbox_continues_beyond_the_first_rows_of_weaker_matches(
+    open_page: OpenPage, collection: list[Image], calibrated: None, viewport: dict[str, int]
 ):
     page = open_page("/search?q=red+star", viewport=viewport)
     count = page.locator("article:visible").count()
@@ -162,21 +160,21 @@ def test_the_light_box_goes_on_past_the_first_rows_of_weaker_matches(
 
 
 @pytest.mark.parametrize("viewport", [PHONE, {"width": 1200, "height": 800}], ids=["phone", "desktop"])
-def test_a_result_explains_itself_when_asked(
-    open_page: OpenPage, collection: list[Image], measured: None, viewport: dict[str, int]
+def test_a_result_has_an_explanation(
+    open_page: OpenPage, collection: list[Image], calibrated: None, viewport: dict[str, int]
 ):
     page = open_page("/search?q=red+star", viewport=viewport, has_touch=viewport is PHONE)
     page.get_by_role("button", name="About this result").nth(2).click()
-    said = page.locator(".about-result:popover-open")
-    expect(said).to_contain_text(re.compile("A (strong|related|weak) "))
-    expect(said).to_be_in_viewport(ratio=1)
-    expect(said.get_by_role("link", name="Less like this")).to_be_visible()
+    explanation = page.locator(".about-result:popover-open")
+    expect(explanation).to_contain_text(re.compile("A (strong|related|weak) "))
+    expect(explanation).to_be_in_viewport(ratio=1)
+    expect(explanation.get_by_role("link", name="Less like this")).to_be_visible()
     page.keyboard.press("Escape")
-    expect(said).to_have_count(0)
+    expect(explanation).to_have_count(0)
     expect(page.get_by_role("button", name="About this result").nth(2)).to_be_focused()
 
 
-def test_the_matches_can_be_cut_and_ordered(open_page: OpenPage, collection: list[Image], measured: None):
+def test_matches_can_be_limited_and_ordered(open_page: OpenPage, collection: list[Image], calibrated: None):
     page = open_page("/search?q=red+star")
     page.locator("#order-menu > summary").click()
     page.get_by_role("combobox", name="Which matches are shown").select_option("strong")
@@ -188,13 +186,13 @@ def test_the_matches_can_be_cut_and_ordered(open_page: OpenPage, collection: lis
     assert shown == [str(image.id) for image in collection if str(image.id) in shown]
 
 
-def test_without_a_script_the_form_asks_for_all_of_it(open_page: OpenPage, collection: list[Image]):
+def test_without_javascript_the_form_submits_everything(open_page: OpenPage, collection: list[Image]):
     page = open_page(f"/search?q=red+star&like={collection[0].id}", java_script_enabled=False)
     page.get_by_role("slider", name="More like this picture").press("End")
     page.get_by_role("button", name="Filters").click()
-    # No field that is empty stands in the address.
+    # The address contains no empty field.
     assert not re.search(r"=(&|#|$)", page.url)
-    # What was set before is kept.
+    # Earlier values are kept.
     expect(page.get_by_role("slider", name="More like this picture")).to_have_value("1.75")
     page.get_by_role("checkbox", name=re.compile("Portrait")).check()
     page.get_by_role("radio", name=re.compile("Without a description")).check()
@@ -211,7 +209,7 @@ def test_without_a_script_the_form_asks_for_all_of_it(open_page: OpenPage, colle
     expect(page.get_by_role("slider", name="More like this picture")).to_have_value("1.75")
 
 
-def test_a_picture_is_shown_beside_the_words(open_page: OpenPage, collection: list[Image], files):
+def test_a_picture_is_added_to_words(open_page: OpenPage, collection: list[Image], files):
     page = open_page("/")
     page.locator("#words").fill("red star")
     expect(page).to_have_url(re.compile("q=red"))
@@ -221,7 +219,9 @@ def test_a_picture_is_shown_beside_the_words(open_page: OpenPage, collection: li
     expect(page.locator(".chip")).to_have_count(2)
 
 
-def test_order_cut_and_mode_are_all_in_sight_on_a_phone(open_page: OpenPage, collection: list[Image], measured: None):
+def test_order_minimum_and_mode_are_all_visible_on_a_phone(
+    open_page: OpenPage, collection: list[Image], calibrated: None
+):
     page = open_page("/search?q=red+star", viewport=PHONE)
     page.locator("#order-menu > summary").click()
     fields = page.locator(".order-panel select")
@@ -238,7 +238,7 @@ def place(page: Page, selector: str) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("viewport", [PHONE, {"width": 1440, "height": 900}], ids=["phone", "desktop"])
-def test_results_stay_in_sight_while_they_are_filtered(
+def test_results_stay_visible_while_filters_change(
     open_page: OpenPage, collection: list[Image], viewport: dict[str, int]
 ):
     page = open_page("/search?q=red+star", viewport=viewport)
@@ -259,7 +259,7 @@ def test_results_stay_in_sight_while_they_are_filtered(
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_a_first_day_after_the_last_one_is_told_and_the_results_stay(open_page: OpenPage, collection: list[Image]):
+def test_a_first_day_after_the_last_one_is_reported_and_the_results_stay(open_page: OpenPage, collection: list[Image]):
     page = open_page("/search?q=red+star&until=2999-01-31")
     page.locator("#filters > summary").click()
     since = page.locator("#since")

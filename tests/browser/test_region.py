@@ -1,4 +1,4 @@
-"""Searching by a part of a picture, drawn on it or told in numbers."""
+"""Searching by a region of a picture, drawn on it or entered in numbers."""
 
 import re
 
@@ -21,7 +21,7 @@ def image(live_server) -> Image:
 
 
 def drag(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """With the mouse, from and to places in percent of the picture."""
+    """Drag the mouse between positions in percent of the picture."""
     box = page.locator(".stage-picture").bounding_box()
     assert box
     places = [(box["x"] + box["width"] * x / 100, box["y"] + box["height"] * y / 100) for x, y in (start, end)]
@@ -39,8 +39,8 @@ def numbers(page: Page) -> list[float]:
     return [float(field.input_value()) for field in fields(page)]
 
 
-def outlined(page: Page) -> list[float]:
-    """Where the outline lies, in percent of the picture."""
+def outline_position(page: Page) -> list[float]:
+    """The position of the outline, in percent of the picture."""
     outer, inner = page.locator(".stage-picture").bounding_box(), page.locator(".region-outline").bounding_box()
     assert outer
     assert inner
@@ -54,17 +54,17 @@ def test_a_rectangle_is_drawn_on_the_picture_and_searched_by(open_page: OpenPage
     expect(page.locator(".region-outline")).to_be_hidden()
     drag(page, (2, 98), (32, 68))
     assert numbers(page) == pytest.approx([2, 68, 30, 30], abs=0.5)
-    assert outlined(page) == pytest.approx(numbers(page), abs=0.5)
+    assert outline_position(page) == pytest.approx(numbers(page), abs=0.5)
     page.locator(".region-go").click()
     page.wait_for_url(re.compile(r"/search\?picture=[0-9a-f-]{36}$"))
     expect(page.get_by_role("img", name="The picture that is searched by")).to_be_visible()
     assert QueryPicture.objects.count() == 1
 
 
-def test_a_rectangle_begins_where_the_drag_does_in_the_middle_too(open_page: OpenPage, image: Image):
+def test_a_rectangle_begins_at_the_start_of_the_drag_in_the_middle_too(open_page: OpenPage, image: Image):
     page = open_page(f"/images/{image.id}/")
     page.locator("#region summary").click()
-    # What is proposed lies there, and is neither moved nor resized.
+    # The proposed rectangle is there, and is neither moved nor resized.
     for start, end in (((50, 50), (70, 80)), ((25, 25), (40, 45))):
         page.reload()
         page.locator("#region summary").click()
@@ -73,7 +73,7 @@ def test_a_rectangle_begins_where_the_drag_does_in_the_middle_too(open_page: Ope
     expect(page.get_by_role("button", name="Search this part")).to_have_count(1)
 
 
-def test_a_part_that_is_offered_is_one_click_away(open_page: OpenPage, image: Image):
+def test_an_offered_region_is_searched_with_one_click(open_page: OpenPage, image: Image):
     page = open_page(f"/images/{image.id}/")
     page.locator("#region summary").click()
     page.get_by_role("button", name="Search by part 1").click()
@@ -81,7 +81,7 @@ def test_a_part_that_is_offered_is_one_click_away(open_page: OpenPage, image: Im
     expect(page.locator(".chip-label")).to_contain_text("A part of “Corners”")
 
 
-def test_the_rectangle_is_moved_and_resized(open_page: OpenPage, image: Image):
+def test_the_rectangle_can_be_moved_and_resized(open_page: OpenPage, image: Image):
     page = open_page(f"/images/{image.id}/")
     drag(page, (20, 20), (60, 60))
     drag(page, (40, 40), (50, 30))
@@ -94,7 +94,7 @@ def test_the_rectangle_is_moved_and_resized(open_page: OpenPage, image: Image):
     assert numbers(page) == pytest.approx([10, 90, 20, 9], abs=0.7)
 
 
-def test_the_button_at_the_rectangle_is_always_in_the_picture(open_page: OpenPage, image: Image):
+def test_the_button_of_the_rectangle_is_always_inside_the_picture(open_page: OpenPage, image: Image):
     page = open_page(f"/images/{image.id}/", viewport={"width": 390, "height": 700})
     for start, end in (((1, 1), (10, 10)), ((90, 90), (99, 99)), ((1, 1), (99, 99))):
         drag(page, start, end)
@@ -107,19 +107,19 @@ def test_the_button_at_the_rectangle_is_always_in_the_picture(open_page: OpenPag
         assert button["y"] + button["height"] <= picture["y"] + picture["height"]
 
 
-def test_a_drag_that_leaves_the_picture_ends_at_its_edge(open_page: OpenPage, image: Image):
+def test_a_drag_beyond_the_picture_ends_at_its_edge(open_page: OpenPage, image: Image):
     page = open_page(f"/images/{image.id}/")
     drag(page, (50, 50), (150, -20))
     assert numbers(page) == pytest.approx([50, 0, 50, 50], abs=0.5)
 
 
-def test_a_click_on_the_picture_begins_nothing(open_page: OpenPage, image: Image):
+def test_a_click_on_the_picture_starts_no_region(open_page: OpenPage, image: Image):
     page = open_page(f"/images/{image.id}/")
     page.locator(".stage-picture").click()
     expect(page.locator(".region-outline")).to_be_hidden()
 
 
-def test_the_keyboard_alone_is_enough(open_page: OpenPage, image: Image):
+def test_the_form_can_be_used_by_keyboard_only(open_page: OpenPage, image: Image):
     page = open_page(f"/images/{image.id}/")
     page.locator("#region summary").focus()
     page.keyboard.press("Enter")
@@ -127,7 +127,7 @@ def test_the_keyboard_alone_is_enough(open_page: OpenPage, image: Image):
     for value in (0, 0, 30, 30):
         page.keyboard.press("Tab")
         page.keyboard.type(str(value))
-    assert outlined(page) == pytest.approx([0, 0, 30, 30], abs=0.5)
+    assert outline_position(page) == pytest.approx([0, 0, 30, 30], abs=0.5)
     page.keyboard.press("Escape")
     expect(page.locator(".region-outline")).to_be_hidden()
     expect(page.locator("#region summary")).to_be_focused()
@@ -136,7 +136,7 @@ def test_the_keyboard_alone_is_enough(open_page: OpenPage, image: Image):
     page.wait_for_url(re.compile(r"/search\?picture="))
 
 
-def test_a_finger_draws_once_the_part_is_asked_for_and_scrolls_before(open_page: OpenPage, image: Image):
+def test_touch_draws_after_the_form_is_opened_and_scrolls_before(open_page: OpenPage, image: Image):
     page = open_page(f"/images/{image.id}/", has_touch=True, is_mobile=True, viewport={"width": 390, "height": 700})
     touches = """(picture) => {
         const box = picture.getBoundingClientRect();
@@ -157,15 +157,15 @@ def test_a_finger_draws_once_the_part_is_asked_for_and_scrolls_before(open_page:
     assert page.locator(".region-overlay").evaluate("one => getComputedStyle(one).touchAction") == "none"
 
 
-def test_the_outline_stays_on_the_picture_when_the_window_changes(open_page: OpenPage, image: Image):
+def test_the_outline_stays_in_place_when_the_window_is_resized(open_page: OpenPage, image: Image):
     page = open_page(f"/images/{image.id}/", viewport={"width": 1300, "height": 900})
     drag(page, (10, 10), (60, 60))
     page.set_viewport_size({"width": 420, "height": 800})
     wait_until(page, ".region-overlay", "node.offsetWidth <= 420")
-    assert outlined(page) == pytest.approx([10, 10, 50, 50], abs=0.7)
+    assert outline_position(page) == pytest.approx([10, 10, 50, 50], abs=0.7)
 
 
-def test_without_a_script_the_numbers_are_enough(open_page: OpenPage, image: Image):
+def test_without_javascript_the_numbers_can_be_entered(open_page: OpenPage, image: Image):
     page = open_page(f"/images/{image.id}/", java_script_enabled=False)
     page.locator("#region summary").click()
     for field, value in zip(fields(page), ("60", "0", "50", "30"), strict=True):

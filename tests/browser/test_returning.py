@@ -1,4 +1,4 @@
-"""Going back: to the same results at the same place, those that scrolling has added among them."""
+"""Going back returns to the same results at the same position, including those loaded by scrolling."""
 
 import re
 
@@ -16,14 +16,14 @@ def tiles(page: Page) -> list[str]:
 
 
 def scroll_to_page(page: Page, number: int) -> None:
-    """Scrolls on until so many pages of results are there."""
+    """Scroll until this number of pages of results is loaded."""
     for there in range(2, number + 1):
         page.locator(".site-footer").scroll_into_view_if_needed()
         expect(page.locator("article")).to_have_count(24 * there)
 
 
-def leave_for(link: Locator) -> None:
-    """Follows a link to its page, whatever a script makes of a click on it."""
+def follow_without_click(link: Locator) -> None:
+    """Follow a link to its page without the click handlers of scripts."""
     link.focus()
     link.evaluate("link => location.assign(link.href)")
 
@@ -33,7 +33,7 @@ def top(page: Page) -> float:
     return place
 
 
-def test_back_from_a_picture_leads_to_the_same_place_three_pages_down(
+def test_back_from_a_picture_returns_to_the_same_position_on_the_third_page(
     open_page: OpenPage, large_collection: list[Image]
 ):
     page = open_page("/search?q=red+star", viewport=PHONE)
@@ -42,7 +42,7 @@ def test_back_from_a_picture_leads_to_the_same_place_three_pages_down(
     opened.scroll_into_view_if_needed()
     before, place = tiles(page), top(page)
     assert place > 3000
-    leave_for(opened.locator(".tile-link"))
+    follow_without_click(opened.locator(".tile-link"))
     expect(page).to_have_url(re.compile("/images/"))
     page.go_back()
     expect(page.locator("article")).to_have_count(72)
@@ -51,10 +51,10 @@ def test_back_from_a_picture_leads_to_the_same_place_three_pages_down(
     expect(opened.locator(".tile-link")).to_be_focused()
 
 
-def test_scrolling_goes_on_after_coming_back(open_page: OpenPage, large_collection: list[Image]):
+def test_after_going_back_scrolling_loads_further_pages(open_page: OpenPage, large_collection: list[Image]):
     page = open_page("/", viewport=PHONE)
     scroll_to_page(page, 2)
-    leave_for(page.locator("article .tile-link").nth(20))
+    follow_without_click(page.locator("article .tile-link").nth(20))
     expect(page).to_have_url(re.compile("/images/"))
     page.go_back()
     expect(page.locator("article")).to_have_count(48)
@@ -63,14 +63,12 @@ def test_scrolling_goes_on_after_coming_back(open_page: OpenPage, large_collecti
     assert len(set(tiles(page))) == 72
 
 
-def test_back_between_searches_within_the_page_leads_to_the_same_place(
-    open_page: OpenPage, large_collection: list[Image]
-):
+def test_back_between_searches_returns_to_the_same_position(open_page: OpenPage, large_collection: list[Image]):
     page = open_page("/", viewport=PHONE)
     scroll_to_page(page, 2)
     page.evaluate("scrollTo(0, 1500)")
     before, place = tiles(page), top(page)
-    # Typed as by a voice: a keyboard would bring the box into sight first.
+    # Filled without keys, which would scroll the box into view first.
     page.locator("#words").evaluate("box => { box.value = 'red star'; box.dispatchEvent(new InputEvent('input')); }")
     expect(page.locator("#found")).to_have_attribute("data-words", "red star")
     page.go_back()
@@ -82,7 +80,7 @@ def test_back_between_searches_within_the_page_leads_to_the_same_place(
     expect(page.locator("article")).to_have_count(24)
 
 
-def test_a_page_that_is_loaded_again_is_fresh(open_page: OpenPage, large_collection: list[Image]):
+def test_reloading_shows_fresh_results(open_page: OpenPage, large_collection: list[Image]):
     page = open_page("/", viewport=PHONE)
     newest = tiles(page)[0]
     Image.objects.filter(pk=newest).update(hidden=True)
@@ -90,7 +88,7 @@ def test_a_page_that_is_loaded_again_is_fresh(open_page: OpenPage, large_collect
     assert newest not in tiles(page)
 
 
-def test_a_browser_that_keeps_nothing_still_goes_back(open_page: OpenPage, collection: list[Image]):
+def test_going_back_works_without_session_storage(open_page: OpenPage, collection: list[Image]):
     page = open_page("/accounts/login/")
     page.add_init_script("Storage.prototype.setItem = () => { throw new DOMException('full'); };")
     page.goto("/")

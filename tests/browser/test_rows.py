@@ -1,4 +1,4 @@
-"""The rows of pictures: none cut, none that moves, and no more pixels than the screen shows."""
+"""The rows of pictures: none cropped, no layout shift, and no more pixels than the screen shows."""
 
 import re
 
@@ -36,7 +36,7 @@ def rows(page: Page) -> list[list[dict[str, float]]]:
 
 
 @pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
-def test_nothing_moves_while_the_pictures_load_slowly(
+def test_nothing_moves_while_pictures_load_slowly(
     open_page: OpenPage, collection: list[Image], viewport: dict[str, int]
 ):
     page = open_page("/accounts/login/", viewport=viewport)
@@ -58,7 +58,7 @@ def test_nothing_moves_while_the_pictures_load_slowly(
 
 
 @pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
-def test_rows_fill_the_width_at_one_height_and_cut_nothing(
+def test_rows_fill_the_width_at_one_height_without_cropping(
     open_page: OpenPage, collection: list[Image], viewport: dict[str, int]
 ):
     page = open_page("/", viewport=viewport)
@@ -75,7 +75,9 @@ def test_rows_fill_the_width_at_one_height_and_cut_nothing(
 
 
 @pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
-def test_strips_are_seen_whole_and_can_be_hit(open_page: OpenPage, live_server, viewport: dict[str, int]):
+def test_extreme_proportions_are_shown_whole_and_can_be_clicked(
+    open_page: OpenPage, live_server, viewport: dict[str, int]
+):
     for width, height in ((4000, 40), (40, 4000), (640, 480), (640, 480)):
         an_image(width=width, height=height)
     page = open_page("/", viewport=viewport)
@@ -93,17 +95,17 @@ def loaded_widths(page: Page) -> set[str]:
     return {address.rsplit("/", 1)[1] for address in found if address}
 
 
-def test_a_dense_screen_gets_larger_pictures_and_others_do_not(open_page: OpenPage, collection: list[Image]):
+def test_only_a_dense_screen_gets_larger_pictures(open_page: OpenPage, collection: list[Image]):
     plain = open_page("/", viewport=PHONE)
     assert loaded_widths(plain) == {"400.webp"}
     dense = open_page("/", viewport=DESKTOP, device_scale_factor=2)
     assert "800.webp" in loaded_widths(dense)
 
 
-def test_thumbnails_whose_addresses_lead_nowhere_any_more_are_had_from_the_site(
+def test_thumbnails_with_expired_addresses_are_loaded_from_the_site(
     open_page: OpenPage, collection: list[Image], settings
 ):
-    """As those that a storage signed with keys that have ended since."""
+    """As of a storage that signed addresses with keys that have expired since."""
     settings.S3_PUBLIC_BASE_URL = "http://127.0.0.1:9"
     page = open_page("/", expected="ERR_|Content Security Policy")
     thumbnails = page.locator(".tile img")
@@ -115,10 +117,10 @@ def test_thumbnails_whose_addresses_lead_nowhere_any_more_are_had_from_the_site(
 
 
 @pytest.mark.parametrize("path", ["/", "/search?q=red+star"])
-def test_pictures_begin_high_on_the_page_and_stand_close(open_page: OpenPage, collection: list[Image], path: str):
+def test_pictures_begin_high_on_the_page_and_close_together(open_page: OpenPage, collection: list[Image], path: str):
     page = open_page(path, viewport=DESKTOP)
     first, *_, last = rows(page)
-    # The banner of the demo model is no part of what others see.
+    # The banner of the demo model is not part of a normal site.
     banner = page.locator(".banner").bounding_box()
     assert first[0]["top"] - (banner["height"] + 12 if banner else 0) <= (480 if path == "/" else 220)
     second = rows(page)[1]
@@ -126,7 +128,7 @@ def test_pictures_begin_high_on_the_page_and_stand_close(open_page: OpenPage, co
     assert last[0]["left"] == pytest.approx(page.locator(".brand").bounding_box()["x"], abs=1)  # type: ignore[index]
 
 
-def test_a_name_is_told_on_its_picture_by_mouse_focus_or_a_long_press(open_page: OpenPage, collection: list[Image]):
+def test_a_title_is_shown_on_its_picture_on_hover_focus_or_long_press(open_page: OpenPage, collection: list[Image]):
     page = open_page("/", viewport=DESKTOP)
     name = page.locator("article", has_text=collection[-1].title).locator(".tile-title").first
     expect(name).to_have_css("opacity", "0")
@@ -137,14 +139,16 @@ def test_a_name_is_told_on_its_picture_by_mouse_focus_or_a_long_press(open_page:
     link = tile.locator(".tile-link")
     link.dispatch_event("pointerdown", {"pointerType": "touch", "bubbles": True})
     expect(tile.locator(".tile-title")).to_have_css("opacity", "1")
-    # The finger is lifted, which opens nothing; the next tap does.
+    # Lifting the finger opens nothing; the next tap does.
     link.dispatch_event("click")
     expect(phone.locator("#lightbox")).to_be_hidden()
     link.click()
     expect(phone.locator("#lightbox")).to_be_visible()
 
 
-def test_details_below_the_pictures_are_chosen_once_and_seen_whole(open_page: OpenPage, collection: list[Image]):
+def test_details_below_the_pictures_stay_switched_on_and_are_fully_visible(
+    open_page: OpenPage, collection: list[Image]
+):
     page = open_page("/search?q=red+star", viewport=DESKTOP)
     page.get_by_role("button", name="Details").click()
     page.goto("/search?q=red+circle")

@@ -1,4 +1,4 @@
-"""Keeping a search, seeing what is new in it, and a shared set, as a person does."""
+"""Saved searches with new matches, and a shared set."""
 
 import re
 
@@ -11,7 +11,7 @@ from tests.browser.conftest import OpenPage
 
 
 @pytest.mark.parametrize("script", [True, False])
-def test_a_search_is_saved_and_opened_with_what_is_new(
+def test_a_search_is_saved_and_opened_with_new_matches(
     open_page: OpenPage, collection: list[Image], as_alice, script: bool
 ):
     page = open_page("/search?tag=sea", as_user=as_alice, java_script_enabled=script)
@@ -32,7 +32,9 @@ def test_a_search_is_saved_and_opened_with_what_is_new(
     expect(page.locator(".saved")).to_contain_text("Nothing new")
 
 
-def test_the_form_to_save_a_search_moves_nothing_and_closes(open_page: OpenPage, collection: list[Image], as_alice):
+def test_the_form_to_save_a_search_causes_no_layout_shift_and_closes(
+    open_page: OpenPage, collection: list[Image], as_alice
+):
     page = open_page("/search?q=red+star", as_user=as_alice)
     first = page.locator("article").first
     place = first.bounding_box()
@@ -57,7 +59,7 @@ def test_a_search_is_renamed_and_deleted(open_page: OpenPage, collection: list[I
     expect(page.get_by_text("You have none yet.")).to_be_visible()
 
 
-def test_all_pictures_of_a_set_are_taken_home(open_page: OpenPage, shared_set: str):
+def test_all_pictures_of_a_set_are_downloaded(open_page: OpenPage, shared_set: str):
     page = open_page(shared_set)
     expect(page.locator(".tile")).to_have_count(3)
     with page.expect_download() as downloading:

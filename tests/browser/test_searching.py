@@ -1,4 +1,4 @@
-"""Searching, as a person sees it."""
+"""Searching in the browser."""
 
 import re
 from pathlib import Path
@@ -15,7 +15,7 @@ def results(page: Page) -> list[str]:
     return [article.get_attribute("data-image") or "" for article in page.locator("article[data-image]").all()]
 
 
-def test_words_bring_pictures_with_their_similarity(open_page: OpenPage, collection: list[Image]):
+def test_words_find_pictures_with_their_similarity(open_page: OpenPage, collection: list[Image]):
     page = open_page()
     page.locator("#words").fill("red star")
     page.locator("#words").press("Enter")
@@ -30,9 +30,7 @@ def test_words_bring_pictures_with_their_similarity(open_page: OpenPage, collect
 
 
 @pytest.mark.parametrize("script", [True, False])
-def test_a_thing_that_the_collection_is_strong_in_can_be_tried(
-    open_page: OpenPage, collection: list[Image], script: bool
-):
+def test_an_example_of_the_collection_can_be_searched(open_page: OpenPage, collection: list[Image], script: bool):
     measure()
     page = open_page(viewport={"width": 390, "height": 844}, java_script_enabled=script)
     thing = page.get_by_role("region", name="Things in this collection").get_by_role("link").first
@@ -57,7 +55,7 @@ def test_a_chosen_picture_leads_to_the_address_of_its_search(
     expect(page.locator("#found-title")).to_have_text("Newest pictures")
 
 
-def test_a_picture_can_be_pasted(open_page: OpenPage, collection: list[Image]):
+def test_a_pasted_picture_is_searched(open_page: OpenPage, collection: list[Image]):
     page = open_page()
     page.evaluate(
         """async () => {
@@ -73,7 +71,7 @@ def test_a_picture_can_be_pasted(open_page: OpenPage, collection: list[Image]):
     expect(page.locator("article").first).to_be_visible()
 
 
-def test_a_dropped_file_that_is_no_picture_is_explained(open_page: OpenPage, collection: list[Image]):
+def test_a_dropped_file_that_is_no_picture_is_refused_with_a_message(open_page: OpenPage, collection: list[Image]):
     page = open_page()
     page.evaluate(
         """() => {
@@ -86,13 +84,13 @@ def test_a_dropped_file_that_is_no_picture_is_explained(open_page: OpenPage, col
         }"""
     )
     expect(page.get_by_role("alert")).to_have_text("This file is not a picture.")
-    # The search is still there to go on with, and the address of the POST leads nowhere by itself.
+    # The search can be continued, and the address of the POST redirects.
     expect(page.locator("#words")).to_be_visible()
     page.get_by_role("button", name="한국어").click()
     expect(page).to_have_url(re.compile(r"/$"))
 
 
-def test_scrolling_on_adds_the_next_page(open_page: OpenPage, collection: list[Image]):
+def test_scrolling_loads_the_next_page(open_page: OpenPage, collection: list[Image]):
     page = open_page("/", viewport={"width": 390, "height": 700})
     expect(page.locator("article")).to_have_count(24)
     page.locator(".site-footer").scroll_into_view_if_needed()
@@ -103,7 +101,7 @@ def test_scrolling_on_adds_the_next_page(open_page: OpenPage, collection: list[I
     expect(page).to_have_url(re.compile(r"/$"))
 
 
-def test_without_a_script_pages_are_turned_by_links(open_page: OpenPage, collection: list[Image]):
+def test_without_javascript_pages_are_linked(open_page: OpenPage, collection: list[Image]):
     page = open_page("/", java_script_enabled=False)
     first = results(page)
     assert len(first) == 24
@@ -117,7 +115,7 @@ def test_without_a_script_pages_are_turned_by_links(open_page: OpenPage, collect
     assert results(page) == first
 
 
-def test_without_a_script_a_picture_is_sent_by_its_button(
+def test_without_javascript_a_picture_is_sent_by_a_button(
     open_page: OpenPage, collection: list[Image], files: list[Path]
 ):
     page = open_page("/", java_script_enabled=False)
@@ -138,7 +136,7 @@ def test_more_like_this_shows_the_others(open_page: OpenPage, collection: list[I
 
 
 @pytest.mark.parametrize("path", ["/", "/search?q=red+star", "/accounts/login/"])
-def test_slash_leads_to_the_box(open_page: OpenPage, collection: list[Image], path: str):
+def test_slash_focuses_the_search_box(open_page: OpenPage, collection: list[Image], path: str):
     page = open_page(path)
     if path.startswith("/accounts"):
         page.locator("h1").click()
@@ -150,7 +148,7 @@ def test_slash_leads_to_the_box(open_page: OpenPage, collection: list[Image], pa
     expect(page.locator("#words")).to_have_value("a/b")
 
 
-def test_escape_closes_a_menu_and_gives_the_focus_back(open_page: OpenPage, collection: list[Image], as_alice):
+def test_escape_closes_a_menu_and_returns_the_focus(open_page: OpenPage, collection: list[Image], as_alice):
     page = open_page("/", as_user=as_alice)
     page.locator(".menu summary").click()
     page.get_by_role("link", name="Account").focus()

@@ -1,4 +1,4 @@
-"""Selecting results, and what is done with them."""
+"""Selecting results, and actions on the selection."""
 
 import re
 from zipfile import ZipFile
@@ -40,7 +40,7 @@ def expect_count(page: Page, text: str) -> None:
     expect(page.locator("#selection [role=status]")).to_have_text(text)
 
 
-def test_clicks_select_and_shift_selects_all_up_to_there(open_page: OpenPage, collection: list[Image]):
+def test_clicks_select_and_shift_selects_a_range(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
     start(page)
     expect_count(page, "0 selected")
@@ -55,7 +55,7 @@ def test_clicks_select_and_shift_selects_all_up_to_there(open_page: OpenPage, co
     assert len(page.context.pages) == 1
 
 
-def test_space_selects_and_enter_still_shows_large(open_page: OpenPage, collection: list[Image]):
+def test_space_selects_and_enter_still_opens_the_lightbox(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
     start(page)
     page.locator("article .tile-link").nth(1).focus()
@@ -70,7 +70,7 @@ def test_space_selects_and_enter_still_shows_large(open_page: OpenPage, collecti
     expect(page.locator("#lightbox")).to_be_visible()
 
 
-def test_every_result_has_a_checkbox_that_says_which(open_page: OpenPage, collection: list[Image]):
+def test_every_result_has_a_labelled_checkbox(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
     start(page)
     title = collection[29].name
@@ -79,7 +79,7 @@ def test_every_result_has_a_checkbox_that_says_which(open_page: OpenPage, collec
     assert selected(page) == [0]
 
 
-def test_results_that_come_later_can_be_selected_too(open_page: OpenPage, collection: list[Image]):
+def test_results_loaded_later_can_be_selected_too(open_page: OpenPage, collection: list[Image]):
     page = open_page("/", viewport={"width": 390, "height": 700})
     start(page)
     tile(page, 0).click()
@@ -92,7 +92,7 @@ def test_results_that_come_later_can_be_selected_too(open_page: OpenPage, collec
     expect_count(page, "6 selected")
 
 
-def test_all_strong_ones_are_selected_at_once(open_page: OpenPage, collection: list[Image]):
+def test_a_button_selects_all_strong_matches(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
     for number, band in enumerate(("strong", "strong", "related", "weak")):
         page.locator("article").nth(number).evaluate("(tile, band) => { tile.dataset.band = band; }", band)
@@ -105,7 +105,7 @@ def test_all_strong_ones_are_selected_at_once(open_page: OpenPage, collection: l
     expect(page.get_by_role("button", name="Stop selecting")).to_be_focused()
 
 
-def test_without_strong_ones_nothing_is_said_of_them(open_page: OpenPage, collection: list[Image]):
+def test_without_strong_matches_the_button_is_hidden(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
     page.eval_on_selector_all("article", "tiles => tiles.forEach((tile) => delete tile.dataset.band)")
     start(page)
@@ -113,7 +113,7 @@ def test_without_strong_ones_nothing_is_said_of_them(open_page: OpenPage, collec
 
 
 @pytest.mark.parametrize("has_clipboard", [True, False])
-def test_links_are_copied_one_a_line(open_page: OpenPage, collection: list[Image], has_clipboard: bool):
+def test_links_are_copied_one_per_line(open_page: OpenPage, collection: list[Image], has_clipboard: bool):
     page = open_page("/", permissions=["clipboard-read", "clipboard-write"])
     if not has_clipboard:
         # As over plain http.
@@ -129,7 +129,7 @@ def test_links_are_copied_one_a_line(open_page: OpenPage, collection: list[Image
     assert copied.split() == [f"{base}/images/{ids[0]}/", f"{base}/images/{ids[2]}/"]
 
 
-def test_the_form_sends_what_is_selected_with_its_similarity(open_page: OpenPage, collection: list[Image]):
+def test_the_form_sends_the_selection_with_similarities(open_page: OpenPage, collection: list[Image]):
     page = open_page("/search?q=red+star")
     start(page)
     tile(page, 1).click()
@@ -143,7 +143,7 @@ def test_the_form_sends_what_is_selected_with_its_similarity(open_page: OpenPage
     assert [name for name, _ in sent].count("csrfmiddlewaretoken") == 1
 
 
-def test_stopping_forgets_the_selection(open_page: OpenPage, collection: list[Image]):
+def test_stopping_clears_the_selection(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
     start(page)
     tile(page, 1).click()
@@ -155,7 +155,7 @@ def test_stopping_forgets_the_selection(open_page: OpenPage, collection: list[Im
     expect(page.locator("#lightbox")).to_be_visible()
 
 
-def test_without_a_script_there_is_no_bar(open_page: OpenPage, collection: list[Image]):
+def test_without_javascript_there_is_no_selection_bar(open_page: OpenPage, collection: list[Image]):
     page = open_page("/", java_script_enabled=False)
     expect(page.locator("article").first).to_be_visible()
     expect(page.locator(".result-tools")).to_be_hidden()
@@ -170,7 +170,7 @@ def test_axe_finds_nothing_while_selecting(open_page: OpenPage, collection: list
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
-def test_what_is_selected_is_downloaded_as_a_zip(open_page: OpenPage, collection: list[Image]):
+def test_a_selection_is_downloaded_as_a_zip(open_page: OpenPage, collection: list[Image]):
     for image in collection:
         storage.put(storage.original_key(image.id), picture_bytes("navy"), "image/jpeg")
     page = open_page("/search?q=red+star")
@@ -181,11 +181,11 @@ def test_what_is_selected_is_downloaded_as_a_zip(open_page: OpenPage, collection
         page.get_by_role("button", name="Download as ZIP").click()
     with ZipFile(download.value.path()) as archive:
         assert len(archive.namelist()) == 3
-    # The page stays as it is, for the next thing to do with them.
+    # The page stays as it is, for the next action.
     expect_count(page, "2 selected")
 
 
-def test_what_is_selected_is_shared_as_a_link_to_just_these(open_page: OpenPage, collection: list[Image]):
+def test_a_selection_is_shared_as_a_link(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
     start(page)
     tile(page, 3).click()
@@ -196,7 +196,7 @@ def test_what_is_selected_is_shared_as_a_link_to_just_these(open_page: OpenPage,
     assert results(page) == [ids[1], ids[3]]
 
 
-def test_the_link_of_an_album_is_copied_by_its_button(open_page: OpenPage, as_alice: Client, alice: User):
+def test_a_button_copies_the_link_of_an_album(open_page: OpenPage, as_alice: Client, alice: User):
     album = Album.objects.create(title="Summer", owner=alice, visibility="link")
     allowed = ["clipboard-read", "clipboard-write"]
     page = open_page(album.get_absolute_url(), as_user=as_alice, permissions=allowed)
@@ -207,7 +207,7 @@ def test_the_link_of_an_album_is_copied_by_its_button(open_page: OpenPage, as_al
     assert copied.endswith(album.shared_url())
 
 
-def test_the_way_back_from_a_shared_link_leads_to_what_was_selected(open_page: OpenPage, collection: list[Image]):
+def test_back_from_a_shared_link_restores_the_selection(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
     start(page)
     tile(page, 3).click()

@@ -1,4 +1,4 @@
-"""Showing a picture, or giving the address of one, in addition to what is searched already."""
+"""Adding a picture to the search, by its file or its address."""
 
 import re
 from pathlib import Path
@@ -29,18 +29,18 @@ def address(web: Web, settings) -> str:
     return f"http://{server.host}:{server.port}/cat.jpg"
 
 
-def asked(page: Page) -> dict[str, list[str]]:
+def parameters(page: Page) -> dict[str, list[str]]:
     return parse_qs(urlsplit(page.url).query)
 
 
 @pytest.mark.parametrize("script", [True, False])
-def test_the_address_of_a_picture_is_given(open_page: OpenPage, collection: list[Image], address: str, script: bool):
+def test_the_address_of_a_picture_is_entered(open_page: OpenPage, collection: list[Image], address: str, script: bool):
     page = open_page("/search?q=red+star&sort=newest", java_script_enabled=script)
     page.get_by_title("Search by a picture").click()
     page.get_by_label("Or give the address of a picture on the web").fill(address)
     page.locator("#by-address").get_by_role("button", name="Search").click()
     page.wait_for_url(re.compile("picture="))
-    assert asked(page) | {"picture": []} == {"q": ["red star"], "sort": ["newest"], "picture": []}
+    assert parameters(page) | {"picture": []} == {"q": ["red star"], "sort": ["newest"], "picture": []}
     expect(page.get_by_role("img", name="The picture that is searched by")).to_be_visible()
 
 
@@ -52,7 +52,7 @@ def test_a_pasted_address_is_searched_by(open_page: OpenPage, collection: list[I
     expect(page.locator("article").first).to_be_visible()
 
 
-def test_an_address_is_pasted_into_the_box_as_words(open_page: OpenPage, collection: list[Image], address: str):
+def test_an_address_pasted_into_the_search_box_is_text(open_page: OpenPage, collection: list[Image], address: str):
     page = open_page("/")
     page.locator("#words").focus()
     page.evaluate(PASTE, address)
@@ -60,7 +60,7 @@ def test_an_address_is_pasted_into_the_box_as_words(open_page: OpenPage, collect
     expect(page.locator("#address")).to_have_value("")
 
 
-def test_a_refused_address_can_be_mended(open_page: OpenPage, collection: list[Image], address: str):
+def test_a_refused_address_can_be_corrected(open_page: OpenPage, collection: list[Image], address: str):
     page = open_page("/search?q=red+star")
     page.evaluate(PASTE, "http://10.0.0.1/cat.jpg")
     expect(page.get_by_role("alert").first).to_have_text("There is no public web server at this address.")
@@ -70,24 +70,24 @@ def test_a_refused_address_can_be_mended(open_page: OpenPage, collection: list[I
     field.fill(address)
     field.press("Enter")
     page.wait_for_url(re.compile("q=red"))
-    assert set(asked(page)) == {"q", "picture"}
+    assert set(parameters(page)) == {"q", "picture"}
 
 
-def test_a_picture_is_shown_besides_the_words(open_page: OpenPage, collection: list[Image], files: list[Path]):
+def test_a_picture_is_added_to_words(open_page: OpenPage, collection: list[Image], files: list[Path]):
     page = open_page("/search?q=red+star")
     page.set_input_files("#by-picture input[type=file]", files[0])
     page.wait_for_url(re.compile("picture="))
-    assert asked(page)["q"] == ["red star"]
+    assert parameters(page)["q"] == ["red star"]
     page.set_input_files("#by-picture input[type=file]", files[1])
     page.wait_for_url(re.compile("picture=.*picture="))
     expect(page.get_by_role("img", name="The picture that is searched by")).to_have_count(2)
 
 
-def test_what_the_results_have_followed_meanwhile_is_what_is_searched(
+def test_a_picture_is_added_to_the_search_that_is_shown_now(
     open_page: OpenPage, collection: list[Image], files: list[Path]
 ):
     page = open_page("/search?q=red+star")
     page.evaluate("history.pushState({}, '', '/search?q=blue&tag=sea')")
     page.set_input_files("#by-picture input[type=file]", files[0])
     page.wait_for_url(re.compile("picture="))
-    assert asked(page) | {"picture": []} == {"q": ["blue"], "tag": ["sea"], "picture": []}
+    assert parameters(page) | {"picture": []} == {"q": ["blue"], "tag": ["sea"], "picture": []}

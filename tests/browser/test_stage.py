@@ -1,4 +1,4 @@
-"""A picture on its stage, on its page as in the light-box: neighbours, zoom, full screen, slide show, actions."""
+"""The picture view of the picture's page and of the lightbox: neighbours, zoom, full screen, slide show, actions."""
 
 import re
 from typing import Any
@@ -19,7 +19,7 @@ def result_address(page: Page, number: int) -> str:
 
 
 def open_on(open_page: OpenPage, where: str, **options: Any) -> Page:
-    """The second result of a search, on its page or in the light-box."""
+    """The second result of a search, on its page or in the lightbox."""
     page = open_page("/search?q=red+star", **options)
     if where == "page":
         page.goto(result_address(page, 1))
@@ -43,9 +43,7 @@ def scale(page: Page) -> float:
 
 
 @pytest.mark.parametrize("script", [True, False])
-def test_the_page_leads_through_the_search_that_it_was_found_by(
-    open_page: OpenPage, collection: list[Image], script: bool
-):
+def test_the_page_links_to_the_neighbours_in_its_search(open_page: OpenPage, collection: list[Image], script: bool):
     page = open_page("/search?q=red+star", java_script_enabled=script)
     addresses = [result_address(page, number) for number in range(24)]
     page.goto(addresses[22])
@@ -60,18 +58,18 @@ def test_the_page_leads_through_the_search_that_it_was_found_by(
     expect(page).to_have_url(re.compile(r"/search\?q=red\+star$"))
 
 
-def test_keys_lead_to_the_neighbours_of_a_picture_on_its_page(open_page: OpenPage, collection: list[Image]):
+def test_arrow_keys_open_the_neighbours_of_a_picture(open_page: OpenPage, collection: list[Image]):
     page = open_page(f"/images/{collection[-1].pk}/")
     expect(page.locator(".stage-previous")).to_have_count(0)
     page.keyboard.press("ArrowRight")
     expect(page).to_have_url(re.compile(f"/images/{collection[-2].pk}/$"))
-    page.wait_for_load_state()  # with its scripts, which the keys need
+    page.wait_for_load_state()  # with its scripts, which handle the keys
     page.keyboard.press("ArrowLeft")
     expect(page).to_have_url(re.compile(f"/images/{collection[-1].pk}/$"))
 
 
 @pytest.mark.parametrize("where", ["page", "light-box"])
-def test_all_that_can_be_done_is_in_sight(open_page: OpenPage, collection: list[Image], as_carol, where: str):
+def test_all_actions_are_visible(open_page: OpenPage, collection: list[Image], as_carol, where: str):
     page = open_on(open_page, where, as_user=as_carol, viewport=DESKTOP)
     acts = stage(page).locator(".act")
     assert acts.count() > 9
@@ -82,7 +80,7 @@ def test_all_that_can_be_done_is_in_sight(open_page: OpenPage, collection: list[
 
 
 @pytest.mark.parametrize("where", ["page", "light-box"])
-def test_on_a_phone_a_sheet_begins_below_the_picture_and_scrolls_over_it(
+def test_on_a_phone_the_details_begin_below_the_picture_and_scroll_over_it(
     open_page: OpenPage, collection: list[Image], where: str
 ):
     page = open_on(open_page, where, viewport=PHONE)
@@ -98,9 +96,7 @@ def test_on_a_phone_a_sheet_begins_below_the_picture_and_scrolls_over_it(
 
 
 @pytest.mark.parametrize("where", ["page", "light-box"])
-def test_the_wheel_a_double_click_and_keys_zoom_and_the_mouse_moves_what_is_zoomed(
-    open_page: OpenPage, collection: list[Image], where: str
-):
+def test_wheel_double_click_and_keys_zoom_and_the_mouse_pans(open_page: OpenPage, collection: list[Image], where: str):
     page = open_on(open_page, where)
     picture = stage(page).locator(".stage-picture")
     box = picture.bounding_box()
@@ -123,13 +119,13 @@ def test_the_wheel_a_double_click_and_keys_zoom_and_the_mouse_moves_what_is_zoom
     assert before
     assert moved
     assert moved["x"] - before["x"] == pytest.approx(60, abs=2)
-    # It was moved, and no part of it drawn.
+    # The drag panned, and drew no region.
     expect(page.locator("#region")).not_to_have_attribute("open", "")
     page.keyboard.press("z")
     assert scale(page) == pytest.approx(1, abs=0.01)
 
 
-def test_two_fingers_zoom(open_page: OpenPage, collection: list[Image]):
+def test_pinching_zooms(open_page: OpenPage, collection: list[Image]):
     page = open_on(open_page, "light-box", viewport=PHONE, has_touch=True)
     touch = page.context.new_cdp_session(page)
 
@@ -145,7 +141,7 @@ def test_two_fingers_zoom(open_page: OpenPage, collection: list[Image]):
 
 
 @pytest.mark.parametrize("where", ["page", "light-box"])
-def test_a_slide_show_goes_on_by_itself_and_stays_in_full_screen(
+def test_a_slide_show_advances_by_itself_and_stays_in_full_screen(
     open_page: OpenPage, collection: list[Image], where: str
 ):
     page = open_page("/search?q=red+star")
@@ -167,7 +163,7 @@ def test_a_slide_show_goes_on_by_itself_and_stays_in_full_screen(
     expect(page).to_have_url(re.compile(shown[3]))
 
 
-def test_the_link_that_is_copied_says_nothing_of_the_search(open_page: OpenPage, collection: list[Image]):
+def test_the_copied_link_does_not_contain_the_search(open_page: OpenPage, collection: list[Image]):
     page = open_on(open_page, "light-box", permissions=["clipboard-read", "clipboard-write"])
     image_id = page.url.partition("#image-")[2]
     page.get_by_role("button", name="Copy link").click()
@@ -175,9 +171,7 @@ def test_the_link_that_is_copied_says_nothing_of_the_search(open_page: OpenPage,
     assert page.evaluate("navigator.clipboard.readText()").endswith(f"/images/{image_id}/")
 
 
-def test_the_picture_is_shown_although_what_is_known_of_it_can_not_be_had(
-    open_page: OpenPage, collection: list[Image]
-):
+def test_the_picture_is_shown_although_its_details_can_not_be_loaded(open_page: OpenPage, collection: list[Image]):
     page = open_page("/search?q=red+star", expected="Failed to load resource")
     page.route("**/images/*/?q=*", lambda route: route.abort())
     page.locator("article .tile-link").first.click()
@@ -187,7 +181,7 @@ def test_the_picture_is_shown_although_what_is_known_of_it_can_not_be_had(
     expect(page.locator("#lightbox").get_by_role("link", name="Download")).to_be_visible()
 
 
-def test_the_edges_of_the_stage_are_those_of_the_header(open_page: OpenPage, collection: list[Image]):
+def test_the_edges_of_the_picture_view_align_with_the_header(open_page: OpenPage, collection: list[Image]):
     page = open_page(f"/images/{collection[0].pk}/", viewport={"width": 2560, "height": 1300})
     left, right, inner = page.evaluate(
         """() => [

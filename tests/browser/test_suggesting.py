@@ -1,4 +1,4 @@
-"""Suggestions below the box, by keys and by the mouse, and left alone."""
+"""Suggestions below the search box, chosen by keyboard or mouse, or ignored."""
 
 from playwright.sync_api import Page, expect
 
@@ -6,14 +6,12 @@ from search.models import Image
 from tests.browser.conftest import OpenPage
 
 
-def shown(page: Page) -> list[str]:
+def suggestion_labels(page: Page) -> list[str]:
     expect(page.get_by_role("listbox", name="Suggestions")).to_be_visible()
     return page.locator("#suggestions .suggestion-label").all_inner_texts()
 
 
-def test_suggestions_are_chosen_by_keys_or_the_mouse_or_left_alone(
-    open_page: OpenPage, collection: list[Image]
-) -> None:
+def test_suggestions_are_chosen_by_keyboard_or_mouse_or_ignored(open_page: OpenPage, collection: list[Image]) -> None:
     Image.objects.filter(pk=collection[0].pk).update(tags=["holiday", "two words"])
     Image.objects.filter(pk=collection[1].pk).update(tags=["holiday"])
     page = open_page("/")
@@ -24,17 +22,17 @@ def test_suggestions_are_chosen_by_keys_or_the_mouse_or_left_alone(
     box.focus()
     assert asked == []
 
-    # Left alone, Enter searches what was typed.
+    # Ignored: Enter searches the typed text.
     box.press_sequentially("hol")
-    assert shown(page) == ["holiday"]
+    assert suggestion_labels(page) == ["holiday"]
     expect(box).to_have_attribute("aria-expanded", "true")
     box.press("Enter")
     expect(page.locator("#suggestions")).to_be_hidden()
     expect(page.locator("#found")).to_have_attribute("data-words", "hol")
 
-    # Down to the last and beyond it to the box again; Escape closes, and then leaves.
+    # Down past the last one and back to the box; Escape closes the list, and then leaves the box.
     box.press_sequentially("i")
-    assert shown(page) == ["holiday"]
+    assert suggestion_labels(page) == ["holiday"]
     box.press("ArrowDown")
     expect(page.locator("#suggestions [aria-selected=true]")).to_contain_text("2 pictures")
     expect(box).to_have_attribute("aria-activedescendant", "suggestion-1")
@@ -45,15 +43,15 @@ def test_suggestions_are_chosen_by_keys_or_the_mouse_or_left_alone(
     expect(box).to_have_value("tag:holiday ")
     expect(page.locator("#found")).to_have_attribute("data-words", "tag:holiday")
     box.press_sequentially("two")
-    assert shown(page) == ["two words"]
+    assert suggestion_labels(page) == ["two words"]
     box.press("Escape")
     expect(page.locator("#suggestions")).to_be_hidden()
     expect(box).to_be_focused()
 
-    # By the mouse, in front of what stands behind the cursor.
+    # By mouse, with text after the cursor.
     box.fill("wo sea")
     box.evaluate("node => { node.setSelectionRange(2, 2); node.dispatchEvent(new Event('input')); }")
-    assert shown(page) == ["two words"]
+    assert suggestion_labels(page) == ["two words"]
     page.locator("#suggestions li").click()
     expect(box).to_have_value('tag:"two words" sea')
     expect(box).to_be_focused()

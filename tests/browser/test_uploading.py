@@ -1,4 +1,4 @@
-"""Adding pictures in the browser: each file with a card and an outcome of its own."""
+"""Adding pictures in the browser: each file has its own card and outcome."""
 
 import re
 from pathlib import Path
@@ -41,7 +41,7 @@ def fifty(tmp_path: Path) -> list[Path]:
     return paths
 
 
-def test_each_file_gets_its_own_words_and_its_own_outcome(open_page: OpenPage, as_alice, alice, files: list[Path]):
+def test_each_file_has_its_own_texts_and_outcome(open_page: OpenPage, as_alice, alice, files: list[Path]):
     page = open_page("/upload/", as_user=as_alice)
     notes = files[0].with_name("notes.txt")
     notes.write_text("not a picture")
@@ -56,7 +56,7 @@ def test_each_file_gets_its_own_words_and_its_own_outcome(open_page: OpenPage, a
     expect(cards.nth(0)).to_contain_text("Added")
     expect(cards.nth(2)).to_contain_text("This file is not a picture.")
     expect(page.locator("#progress")).to_have_text("3 of 3 done · 1 could not be added")
-    # What is said of all has gone with them.
+    # The fields for all files were sent too.
     expect(page.locator("#upload > .upload-all")).to_have_js_property("inert", True)
     by_author = {image.author: image for image in Image.objects.all()}
     assert by_author.keys() == {"Alice", "Bob"}
@@ -67,7 +67,7 @@ def test_each_file_gets_its_own_words_and_its_own_outcome(open_page: OpenPage, a
 
 
 @pytest.mark.parametrize(("size", "screens"), [(DESKTOP, 2), (PHONE, 2.25)])
-def test_fifty_files_fit_two_screens_with_their_button_in_sight(
+def test_fifty_files_fit_two_screens_with_a_visible_button(
     open_page: OpenPage, as_alice, fifty: list[Path], size: dict[str, int], screens: float
 ):
     page = open_page("/upload/", as_user=as_alice, viewport=size, has_touch=size is PHONE, is_mobile=size is PHONE)
@@ -79,7 +79,7 @@ def test_fifty_files_fit_two_screens_with_their_button_in_sight(
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE])
-def test_what_was_added_is_seen_and_tagged_together(
+def test_added_pictures_are_shown_and_tagged_together(
     open_page: OpenPage, as_alice: Client, collection: list[Image], files: list[Path], size: dict[str, int]
 ):
     page = open_page("/upload/", as_user=as_alice, viewport=size)
@@ -96,41 +96,41 @@ def test_what_was_added_is_seen_and_tagged_together(
     assert Image.objects.filter(tags=["harbour trip"]).count() == 2
 
 
-def test_they_go_into_a_new_album_at_once(open_page: OpenPage, as_alice: Client, alice, files: list[Path]):
+def test_pictures_are_added_to_a_new_album_at_once(open_page: OpenPage, as_alice: Client, alice, files: list[Path]):
     page = open_page("/upload/", as_user=as_alice)
     choose(page, files)
     page.locator("[name=album]").select_option("new")
     page.get_by_label("Title of the new album").fill("The trip")
     send(page).click()
     expect(page.locator("#told")).to_have_text("2 pictures were put into the album.")
-    # What comes later goes into the same.
+    # Later files are added to the same album.
     expect(page.locator("[name=album]")).to_have_value(str(Album.objects.get(owner=alice).pk))
     assert Album.objects.get().entries.count() == 2
     assert Revision.objects.filter(kind=Revision.Kind.ALBUM).count() == 1
 
 
-def test_sending_can_be_paused_and_goes_on_with_what_is_left(open_page: OpenPage, as_alice, fifty: list[Path]):
+def test_an_upload_can_be_paused_and_continued(open_page: OpenPage, as_alice, fifty: list[Path]):
     page = open_page("/upload/", as_user=as_alice)
 
     def hold(route: Route) -> None:
-        """Answer nothing."""
+        """Send no response."""
 
     page.route("**/upload/", hold)
     choose(page, fifty[:4])
     send(page).click()
-    # The first is on its way, and stays there.
+    # The first is in progress, and stays so.
     expect(page.locator(".card progress:not([hidden])")).to_have_count(1)
     page.get_by_role("button", name="Pause").click()
     expect(page.locator("#progress")).to_have_text("Paused: 0 of 4 done")
     page.unroute("**/upload/")
     expect(send(page)).to_have_text("Continue")
     send(page).click()
-    # The one that was held may have come to the server all the same.
+    # The held file may have reached the server nevertheless.
     expect(page.locator("#progress")).to_contain_text("4 of 4 done")
     assert Image.objects.count() == 4
 
 
-def test_what_failed_is_tried_again_and_nothing_else(open_page: OpenPage, as_alice, files: list[Path]):
+def test_only_failed_files_are_tried_again(open_page: OpenPage, as_alice, files: list[Path]):
     page = open_page("/upload/", as_user=as_alice, expected="status of 500")
     page.route("**/upload/", lambda route: route.fulfill(status=500, body="<p>Bad Gateway</p>"), times=1)
     cards = choose(page, files)
@@ -143,7 +143,7 @@ def test_what_failed_is_tried_again_and_nothing_else(open_page: OpenPage, as_ali
     expect(page.get_by_role("button", name="See the 2 added")).to_be_visible()
 
 
-def test_of_a_folder_its_pictures_alone_are_taken(open_page: OpenPage, as_alice, files: list[Path]):
+def test_only_the_pictures_of_a_folder_are_taken(open_page: OpenPage, as_alice, files: list[Path]):
     page = open_page("/upload/", as_user=as_alice)
     folder = files[0].parent / "trip"
     (folder / "second day").mkdir(parents=True)
@@ -154,7 +154,7 @@ def test_of_a_folder_its_pictures_alone_are_taken(open_page: OpenPage, as_alice,
     expect(page.locator(".card-name")).to_have_text(["harbour.jpg", "garden.png"], use_inner_text=True)
 
 
-def test_what_is_written_in_a_file_is_offered_and_the_person_decides(open_page: OpenPage, as_alice, files: list[Path]):
+def test_metadata_of_a_file_is_offered_and_can_be_changed(open_page: OpenPage, as_alice, files: list[Path]):
     block = exif_block(t40091="Hafen\0".encode("utf-16-le"), t270="Boats", t40094="sea;boats\0".encode("utf-16-le"))
     files[0].write_bytes(a_photo(exif=block))
     page = open_page("/upload/", as_user=as_alice)
@@ -175,7 +175,7 @@ def test_what_is_written_in_a_file_is_offered_and_the_person_decides(open_page: 
     assert (image.title, image.description, image.tags) == ("The harbour", "", ["trip", "port"])
 
 
-def test_a_picture_that_is_here_already_is_shown(open_page: OpenPage, as_alice, files: list[Path]):
+def test_a_known_picture_is_shown(open_page: OpenPage, as_alice, files: list[Path]):
     for expected in ("Added", "Already here"):
         page = open_page("/upload/", as_user=as_alice)
         choose(page, files[1])
@@ -185,7 +185,7 @@ def test_a_picture_that_is_here_already_is_shown(open_page: OpenPage, as_alice, 
     expect(page.locator("#progress")).to_have_text("1 of 1 done · 1 already here")
 
 
-def test_a_wrong_link_can_be_mended_and_sent_again(open_page: OpenPage, as_alice, files: list[Path]):
+def test_an_invalid_link_can_be_corrected_and_sent_again(open_page: OpenPage, as_alice, files: list[Path]):
     page = open_page("/upload/", as_user=as_alice)
     card = choose(page, files[0])
     unfold(card).get_by_label("Source link").fill("not a link")
@@ -198,7 +198,9 @@ def test_a_wrong_link_can_be_mended_and_sent_again(open_page: OpenPage, as_alice
     expect(card).to_contain_text("Added")
 
 
-def test_a_file_over_the_limit_is_told_before_it_is_sent(open_page: OpenPage, as_alice, files: list[Path], settings):
+def test_a_file_over_the_limit_is_reported_before_it_is_sent(
+    open_page: OpenPage, as_alice, files: list[Path], settings
+):
     settings.UPLOAD_MAX_MB = 1
     files[0].write_bytes(files[0].read_bytes() + bytes(1_250_000))
     page = open_page("/upload/", as_user=as_alice)
@@ -220,7 +222,7 @@ def test_a_card_can_be_removed(open_page: OpenPage, as_alice, files: list[Path])
     expect(send(page)).to_be_hidden()
 
 
-def test_somebody_logged_out_meanwhile_is_told(open_page: OpenPage, as_alice, files: list[Path]):
+def test_a_user_who_was_logged_out_is_told_so(open_page: OpenPage, as_alice, files: list[Path]):
     page = open_page("/upload/", as_user=as_alice)
     choose(page, files[0])
     page.context.clear_cookies(name="sessionid")
@@ -229,7 +231,7 @@ def test_somebody_logged_out_meanwhile_is_told(open_page: OpenPage, as_alice, fi
     assert not Image.objects.exists()
 
 
-def test_without_a_script_all_files_go_in_one_form(open_page: OpenPage, as_alice, files: list[Path]):
+def test_without_javascript_all_files_are_sent_by_one_form(open_page: OpenPage, as_alice, files: list[Path]):
     page = open_page("/upload/", as_user=as_alice, java_script_enabled=False)
     page.set_input_files("#upload [name=pictures]", files)
     page.get_by_label("Title", exact=False).first.fill("From the trip")

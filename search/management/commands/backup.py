@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import CommandError
 
 from search.backup import BackupError, back_up, open_target
-from search.management.base import CollectionCommand
+from search.management.base import CollectionCommand, at_least_one
 from search.management.progress import LINE_EVERY
 from search.objects import storage
 from search.objects.storage import StorageUnavailable
@@ -33,7 +33,7 @@ class Command(CollectionCommand):
         )
         parser.add_argument(
             "--keep",
-            type=_positive,
+            type=at_least_one,
             metavar="N",
             help="keep the last N backups there, and remove earlier ones, with the objects that only those have",
         )
@@ -77,10 +77,3 @@ class Command(CollectionCommand):
         media = Path(settings.MEDIA_ROOT).resolve()
         if storage.are_files() and "://" not in target and Path(target).expanduser().resolve().is_relative_to(media):
             raise CommandError(f"{target} is where the pictures of the site are: choose another folder.")
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("it must be 1 or more")
-    return number

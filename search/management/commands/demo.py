@@ -23,6 +23,7 @@ from search import demo
 from search.embedding import ModelUnavailable, is_demo_model, models_available
 from search.example_searches import example_queries
 from search.example_searches.measuring import measure_if_due
+from search.management.base import command_errors
 from search.models import Image
 
 
@@ -144,10 +145,8 @@ def _examples() -> list[str]:
 
 def _listening_address(port: int) -> str:
     """Return gunicorn's bind address. Raises CommandError where it can't bind."""
-    try:
+    with command_errors(ImproperlyConfigured):
         address = listening_address("HOST", port)
-    except ImproperlyConfigured as error:
-        raise CommandError(str(error)) from error
     if not address.startswith("unix:"):
         _refuse_taken_port(address.rpartition(":")[0].strip("[]"), port)
     return address

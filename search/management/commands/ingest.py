@@ -26,7 +26,7 @@ from search.ingestion.retrying import (
 )
 from search.ingestion.run_recording import Origin, Record
 from search.ingestion.sources import Listed
-from search.management.base import CollectionCommand
+from search.management.base import CollectionCommand, command_errors
 from search.management.calibrating import calibrate_after
 from search.management.ingest_arguments import add_arguments
 from search.management.ingest_output import print_not_applied, print_not_read, print_report
@@ -140,10 +140,8 @@ class Command(CollectionCommand):
         """Retry the files that an earlier run did not add."""
         if options["paths"] or any(options[name] for name in _RUN_OPTIONS):
             raise CommandError("--retry takes all else from that run: it goes with --again and --dry-run alone.")
-        try:
+        with command_errors(NotRetried, MetadataError):
             retry = retry_of(options["retry"], again=options["again"])
-        except (NotRetried, MetadataError) as error:
-            raise CommandError(str(error)) from error
         if not retry.takes_all and not retry.files:
             self.stdout.write(f"Run {retry.run.pk} left out no file that could be tried again.")
             return
@@ -286,18 +284,14 @@ class Command(CollectionCommand):
 
     def _places(self, options: dict[str, Any]) -> list[Place]:
         """Return the places that --prune checks for removed files."""
-        try:
+        with command_errors(NotPruned):
             return [Place.of(path) for path in options["paths"]] if options["prune"] else []
-        except NotPruned as error:
-            raise CommandError(str(error)) from error
 
     def _metadata(self, table: Path | None, roots: list[Path]) -> Metadata:
         if table is None:
             return Metadata()
-        try:
+        with command_errors(MetadataError):
             return read_metadata(table, roots)
-        except MetadataError as error:
-            raise CommandError(str(error)) from error
 
 
 def _user(key: int | None) -> Any:
