@@ -9,9 +9,9 @@ from django.core.exceptions import ImproperlyConfigured
 from gunicorn.http import message
 
 from imagesearch.environment import listening_address, whole_number
+from imagesearch.gunicorn_worker import KILLED_AFTER, Worker, hold_signals, leave_worker
 from imagesearch.logs import GunicornLogger
 from imagesearch.memory_and_cores import core_count
-from imagesearch.worker import KILLED_AFTER, Worker, hold_signals, leave_worker
 
 # Almost nothing allocated before the fork is garbage, and collecting takes 0.1 to 0.3 s.
 gc.disable()

@@ -24,7 +24,7 @@ from django.core.exceptions import ImproperlyConfigured
 from imagesearch.database_url import ENGINE
 from imagesearch.embedded_postgres_settings import SETTINGS_FILE, forget_server_settings, write_server_settings
 from imagesearch.postgres_supervisor import Supervisor, supervisor_of
-from imagesearch.postmaster import is_postgres, is_there, remove_left_locks, remove_left_number, wait_for_orphans
+from imagesearch.postmaster_pid import is_postgres, is_there, remove_left_locks, remove_left_number, wait_for_orphans
 
 UPGRADE = "upgrade_embedded"
 """The command that migrates a folder of another version: it reads the settings, and must not start the server."""

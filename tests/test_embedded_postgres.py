@@ -18,7 +18,7 @@ import pytest
 from django.conf import settings as project
 from django.core.exceptions import ImproperlyConfigured
 
-from imagesearch import embedded_postgres, postmaster
+from imagesearch import embedded_postgres, postmaster_pid
 from imagesearch.embedded_upgrade import CannotUpgrade, upgrade
 
 WORK = """
@@ -199,7 +199,7 @@ def test_a_killed_server_is_restarted_by_its_users(world: World) -> None:
     for _ in range(600):
         with suppress(OSError, IndexError, psutil.Error):
             number = int(world.pid_file.read_text().splitlines()[0])
-            if number != killed and postmaster.is_postgres(psutil.Process(number)):
+            if number != killed and postmaster_pid.is_postgres(psutil.Process(number)):
                 break
         time.sleep(0.05)
 
@@ -319,11 +319,11 @@ def test_a_copy_of_a_running_servers_folder_is_neither_used_nor_started(tmp_path
     original.mkdir()
     noted = noted_in(copy, pgdata=original, process=AProcess(original if tells else None))
 
-    assert postmaster.is_there(copy, noted) is None
+    assert postmaster_pid.is_there(copy, noted) is None
     with pytest.raises(
         ImproperlyConfigured, match=f"{copy} is a copy .* Stop everything that uses {original}, remove {copy}, and"
     ):
-        postmaster.remove_left_number(copy, noted)
+        postmaster_pid.remove_left_number(copy, noted)
     assert (copy / "postmaster.pid").exists()
 
 
@@ -332,25 +332,25 @@ def test_a_pid_file_whose_pid_belongs_to_another_process_is_removed(tmp_path: Pa
     folder = tmp_path / "postgres"
     noted = noted_in(folder, pgdata=folder, process=AProcess(tmp_path, name))
 
-    assert postmaster.is_there(folder, noted) is None
-    postmaster.remove_left_number(folder, noted)
+    assert postmaster_pid.is_there(folder, noted) is None
+    postmaster_pid.remove_left_number(folder, noted)
 
     assert not (folder / "postmaster.pid").exists()
 
 
 def test_a_zombie_server_does_not_count_as_running(tmp_path: Path) -> None:
-    assert postmaster.is_postgres(AProcess(tmp_path))
-    assert not postmaster.is_postgres(AProcess(tmp_path, status=psutil.STATUS_ZOMBIE))
+    assert postmaster_pid.is_postgres(AProcess(tmp_path))
+    assert not postmaster_pid.is_postgres(AProcess(tmp_path, status=psutil.STATUS_ZOMBIE))
 
 
 def test_a_start_waits_for_the_orphans_of_a_killed_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     left = [AProcess(tmp_path), AProcess(tmp_path)]
     monkeypatch.setattr(psutil, "process_iter", lambda: [left.pop()] if left else [])
-    postmaster.wait_for_orphans(tmp_path, 60)
+    postmaster_pid.wait_for_orphans(tmp_path, 60)
     assert len(left) == 2  # none was waited for: without a pid file no server ran
 
     (tmp_path / "postmaster.pid").write_text("1\n")
-    postmaster.wait_for_orphans(tmp_path, 60)
+    postmaster_pid.wait_for_orphans(tmp_path, 60)
     assert not left
 
 
@@ -363,7 +363,7 @@ def test_the_socket_lock_of_a_dead_server_is_removed(tmp_path: Path, monkeypatch
     ):
         lock.write_text(f"7\n{tmp_path}\n1700000000\n5432\n{tmp_path}\n")
         monkeypatch.setattr(psutil, "Process", lambda _number, at=(folder, status): AProcess(at[0], status=at[1]))
-        postmaster.remove_left_locks(tmp_path, tmp_path)
+        postmaster_pid.remove_left_locks(tmp_path, tmp_path)
         assert lock.exists() is stays
 
 
@@ -409,8 +409,8 @@ def test_a_server_is_found_after_its_folder_was_renamed(tmp_path: Path, tells: b
     folder = tmp_path / "renamed"
     noted = noted_in(folder, pgdata=tmp_path / "before", process=AProcess(folder if tells else None))
 
-    assert postmaster.is_there(folder, noted)
-    postmaster.remove_left_number(folder, noted)
+    assert postmaster_pid.is_there(folder, noted)
+    postmaster_pid.remove_left_number(folder, noted)
     assert (folder / "postmaster.pid").exists()
 
 

@@ -8,7 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-TOP = ("admin", "too_long_requests", "urls", "worker", "wsgi", "serving")
+TOP = ("admin", "too_long_requests", "urls", "gunicorn_worker", "wsgi", "serving")
 """Modules of the project that are above all rooms and combine them."""
 
 

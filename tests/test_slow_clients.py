@@ -9,10 +9,10 @@ from contextlib import closing
 import pytest
 from gunicorn.config import Config
 
+from imagesearch.gunicorn_worker import Worker
 from imagesearch.serving import event_loop as fronts
 from imagesearch.serving.client_deadlines import Pace
 from imagesearch.serving.connection_capacity import room_for
-from imagesearch.worker import Worker
 from search.http import body_limits
 from tests.fronts import PIECE, PIECES, Clock, Served, clock, get, read, serve  # noqa: F401 - fixtures
 

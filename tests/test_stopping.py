@@ -17,7 +17,7 @@ import psutil
 import pytest
 from django.conf import settings as project
 
-from imagesearch.worker import UNDER_WAY
+from imagesearch.gunicorn_worker import UNDER_WAY
 from search import demo
 from tests.base import an_image, picture_bytes
 from tests.conftest import MODELS

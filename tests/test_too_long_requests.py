@@ -7,7 +7,7 @@ import pytest
 from gunicorn.config import Config
 from gunicorn.http.parser import RequestParser
 
-from imagesearch.worker import Worker
+from imagesearch.gunicorn_worker import Worker
 
 
 class Client:
