@@ -16,7 +16,7 @@ from search.curation.snapshots import lock, marked_edited
 from search.curation.tag_decisions import update_suggestions
 from search.models import Image, Revision
 from search.models.conflicts import Conflict, retried
-from search.models.editing import Row, difference, note, write
+from search.models.edits_with_history import Row, difference, note, write
 from search.objects.deletion import delete_images
 
 AT_ONCE = 2_000

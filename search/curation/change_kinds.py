@@ -12,7 +12,7 @@ from search.curation.details import clean_tags
 from search.curation.snapshots import plain
 from search.models import Album, Capture, Image, Private, Revision
 from search.models.albums import Visibility
-from search.models.editing import CAPTURE_COLUMNS, IMAGE_COLUMNS, State, group_of
+from search.models.edits_with_history import CAPTURE_COLUMNS, IMAGE_COLUMNS, State, group_of
 
 MOST_TAGS = 50
 """Maximum number of tags per picture."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from search.curation.bulk_changes import record
 from search.curation.snapshots import current
 from search.models import Revision
-from search.models.editing import State, difference
+from search.models.edits_with_history import State, difference
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from search.curation.metadata_import import CAPTIONS, EDITED_WITH
 from search.models import Capture, Image, Trashed
 from search.models.albums import Visibility, albums_of
 from search.models.conflicts import locked_values
-from search.models.editing import CAPTURE_COLUMNS, IMAGE_COLUMNS, State
+from search.models.edits_with_history import CAPTURE_COLUMNS, IMAGE_COLUMNS, State
 from search.models.privacy import levels_of
 
 ALL = (*IMAGE_COLUMNS, *CAPTURE_COLUMNS)

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Collection, Iterable, Sequence
 
 from search.models import Revision
-from search.models.editing import Row
+from search.models.edits_with_history import Row
 from search.models.sql_statements import execute, fetch_all
 
 _GIVEN = "(SELECT * FROM unnest(%s::uuid[], %s::bigint[]) AS pair (image_id, tag_id)) AS given"

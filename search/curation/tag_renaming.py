@@ -10,7 +10,7 @@ from search.models import Revision
 from search.models.conflicts import wait_briefly
 from search.models.sql_statements import fetch_value
 
-# The same as `search.models.editing` writes for each picture: states before and after, and the mark for edited tags.
+# The same as `search.models.edits_with_history` writes for each picture: states before and after, and the mark for edited tags.
 # If several tags become one, the first position is kept.
 _RETAG = """
 WITH there AS MATERIALIZED (

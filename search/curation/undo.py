@@ -14,7 +14,7 @@ from search.curation import bulk_changes
 from search.curation.album_deletion import is_of_deletion, undo_deletion
 from search.curation.snapshots import lock, mark_of
 from search.models import DuplicatePair, Edit, Image, Revision
-from search.models.editing import State, difference, group_of
+from search.models.edits_with_history import State, difference, group_of
 from search.models.sql_statements import fetch_all
 
 

@@ -14,7 +14,7 @@ from search.models.full_text_index import ImageWords
 from search.models.history import Edit, Revision, Trashed
 from search.models.image import Image
 from search.models.judgements import Judgement
-from search.models.mapping import MapGroup, MapLayout, MapPosition
+from search.models.map_layout import MapGroup, MapLayout, MapPosition
 from search.models.measurements import Isolation, LostObject, Measurement, SearchDay, UnansweredWords
 from search.models.model_switch import ModelSwitch, QueryVector
 from search.models.origins import FormerId, Origin, ProposedRemoval

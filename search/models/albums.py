@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from search.models.references import user_key
+from search.models.foreign_keys import user_key
 from search.models.sql_statements import execute
 from search.models.text_fields import LineField, ProseField
 
@@ -192,7 +192,7 @@ def _moved(order: Sequence[uuid.UUID], chosen: Collection[uuid.UUID], to: "Place
 
 
 class AlbumImage(models.Model):
-    """The position of an image in an album. Written by `search.models.editing`, as all that revisions record.
+    """The position of an image in an album. Written by `search.models.edits_with_history`, as all that revisions record.
 
     The database deletes these rows with their image and their album, and updates them when the image's id changes.
     """

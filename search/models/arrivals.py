@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from django.db import connection, models
 from django.utils import timezone
 
-from search.models.references import image_key
+from search.models.foreign_keys import image_key
 
 _TRIGGERS = (
     "image_arrives, image_is_shown, image_changes, image_goes, capture_comes, capture_changes, album_changes, "

@@ -8,8 +8,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from search.models.foreign_keys import image_key
 from search.models.places import Place
-from search.models.references import image_key
 from search.models.text_fields import LineField
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from django.db import models
 from django.db.models.functions import Greatest, Least, Now
 from django.utils.translation import gettext_lazy as _
 
+from search.models.foreign_keys import image_key, user_key
 from search.models.image import Image
-from search.models.references import image_key, user_key
 
 
 class Fingerprint(models.Model):

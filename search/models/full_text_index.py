@@ -6,7 +6,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 
-from search.models.references import image_key
+from search.models.foreign_keys import image_key
 
 
 class ImageWords(models.Model):

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from search.models.references import image_key, user_key
+from search.models.foreign_keys import image_key, user_key
 
 OWN_FIELDS = ("title", "description", "author", "licence", "source_link", "tags", "visibility")
 """Fields of their own pictures that uploaders may change."""
@@ -117,7 +117,7 @@ class Revision(models.Model):
 class Edit(models.Model):
     """What a revision changed in one picture: only fields that differ, before and after.
 
-    `search.models.editing` describes the values. The database deletes these rows with their picture and with their
+    `search.models.edits_with_history` describes the values. The database deletes these rows with their picture and with their
     revision, and updates them when the picture's id changes.
     """
 

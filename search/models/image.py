@@ -20,10 +20,10 @@ from search.imaging.named_colours import PALETTE, palette_colour
 from search.imaging.wide_picture_windows import MOST as MOST_WINDOWS
 from search.imaging.wide_picture_windows import Box
 from search.models import any_of_lookup  # noqa: F401 - registers the lookup that `hide_all` uses
-from search.models.editing import Row, note, write
+from search.models.edits_with_history import Row, note, write
+from search.models.foreign_keys import user_key
 from search.models.history import Revision
 from search.models.querysets import WINDOWS_PENDING, ImageQuerySet
-from search.models.references import user_key
 from search.models.text_fields import LineField, ProseField, TagsField
 
 if TYPE_CHECKING:

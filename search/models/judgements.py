@@ -8,8 +8,8 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import pgettext_lazy
 
+from search.models.foreign_keys import user_key
 from search.models.image import Image, content_id
-from search.models.references import user_key
 from search.models.text_fields import LineField
 
 

@@ -5,8 +5,8 @@ from typing import ClassVar
 from django.db import models
 from django.db.models.functions import Now
 
+from search.models.foreign_keys import image_key
 from search.models.image import Image
-from search.models.references import image_key
 
 
 class Measurement(models.Model):

@@ -7,7 +7,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
 from search.imaging.colour_extraction import COLOUR_NAMES, Swatch
-from search.models.references import image_key
+from search.models.foreign_keys import image_key
 
 
 class Palette(models.Model):

@@ -12,8 +12,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from search.models.foreign_keys import user_key
 from search.models.image import content_id
-from search.models.references import user_key
 
 MOST = 500
 """Maximum number of pictures in a set."""

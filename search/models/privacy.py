@@ -14,7 +14,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from search.models.albums import Visibility
-from search.models.references import image_key
+from search.models.foreign_keys import image_key
 from search.models.sql_statements import execute, fetch_all, fetch_value
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from search.models.references import user_key
+from search.models.foreign_keys import user_key
 
 SILENT_AFTER = dt.timedelta(seconds=45)
 """A run that has not ended, and was silent for so long, was interrupted: `search.ingestion.run_recording` reports

@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from pgvector.django import HalfVectorField
 
+from search.models.foreign_keys import user_key
 from search.models.image import Image
-from search.models.references import user_key
 from search.models.sql_statements import execute
 from search.models.text_fields import LineField, TagsField
 
