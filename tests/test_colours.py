@@ -23,7 +23,7 @@ from search.ingestion.palettes import count_unread, read_portions, write_palette
 from search.models import Image, Palette
 from search.objects import storage
 from search.query import Filters, SearchQuery
-from search.query.typed_filters import TERM, read_term
+from search.query.typed_filter_parser import TERM, read_term
 from search.retrieval import find, query_vector
 from tests.base import a_vector, an_image, picture_bytes, stored_image
 

@@ -12,7 +12,7 @@ from search.models import Image
 from search.query import BadQuery, Kind, Minimum, Mode, Part, SearchQuery, Sort
 from search.relevance import Band
 from search.relevance.band_thresholds import Scale
-from search.retrieval import candidates as candidates_module
+from search.retrieval import candidate_generation as candidates_module
 from search.retrieval import find, query_vector
 from tests.base import a_vector, an_image, many_images, near
 

@@ -20,7 +20,7 @@ from search.relevance.band_thresholds import Scale
 from search.retrieval import (
     PER_PAGE,
     candidate_cache,
-    candidates,
+    candidate_generation,
     find,
     query_vector,
     search,
@@ -298,7 +298,7 @@ def test_images_that_stop_matching_a_filter_are_neither_shown_nor_counted(target
 
 def test_sorted_by_date_hiding_an_image_lets_no_other_move_up(target: Vector, monkeypatch):
     monkeypatch.setattr(search, "NEAREST", 30)
-    monkeypatch.setattr(candidates, "MOST_BY_WORDS", 4)
+    monkeypatch.setattr(candidate_generation, "MOST_BY_WORDS", 4)
     images = many_images(60)
     for number, image in enumerate(images):
         image.embedding = near(target, 0.9 - number / 100, seed=number + 100)

@@ -26,7 +26,7 @@ from search.places.towns import towns
 from search.query import BadQuery, SearchQuery
 from search.query.filters import Filters, read_kilometres
 from search.query.nearby import around
-from search.query.typed_filters import NAMES
+from search.query.typed_filter_parser import NAMES
 from search.retrieval import find
 from search.retrieval.search_scope import Scope
 from tests.base import an_image, many_images

@@ -14,7 +14,7 @@ from search.facets.filter_counts import Counts
 from search.indexing.query_plan import SCAN
 from search.query import Filters, Kind, Minimum, Part, SearchQuery
 from search.relevance.band_thresholds import Scale
-from search.retrieval import candidates as candidates_module
+from search.retrieval import candidate_generation as candidates_module
 from search.retrieval import query_vector
 from tests.base import a_vector, an_image, near, picture_file
 

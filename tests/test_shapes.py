@@ -14,7 +14,7 @@ from search.indexing import query_plan
 from search.models import Image, sql_cache
 from search.query import Filters, Kind, Mode, Part, SearchQuery, Sort
 from search.retrieval import candidate_sql, query_vector
-from search.retrieval.candidates import CandidateSearch
+from search.retrieval.candidate_generation import CandidateSearch
 from search.retrieval.images_by_id import shown_images
 from search.retrieval.query_vector import query_vector_of
 from search.retrieval.ranking_and_bands import Candidate

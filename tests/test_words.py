@@ -24,7 +24,7 @@ from search.query import Filters, Minimum, Mode, SearchQuery, Sort
 from search.query.parser import parse_text
 from search.relevance import Band
 from search.relevance.band_thresholds import Scale
-from search.retrieval import candidates as candidates_module
+from search.retrieval import candidate_generation as candidates_module
 from search.retrieval import find, query_vector
 from search.retrieval.highlighting import marks
 from search.text.folding import fold

@@ -19,7 +19,7 @@ from search.query import full_text as database_words
 from search.query.collection_cache import Cached, CollectionCache
 from search.query.parser import parse_text
 from search.query.query import Mode, SearchQuery
-from search.query.typed_filters import MARKS
+from search.query.typed_filter_parser import MARKS
 from search.retrieval.results import ResultPage
 from search.text.folding import is_unspaced, words_of
 

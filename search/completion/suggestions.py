@@ -24,7 +24,7 @@ from search.models.sql_statements import fetch_all
 from search.places.countries import country_name, country_named
 from search.query.collection_cache import CollectionCache
 from search.query.tag_names import tag_names
-from search.query.typed_filters import MARKS, NAMES
+from search.query.typed_filter_parser import MARKS, NAMES
 from search.text.folding import fold, is_letter, is_unspaced
 
 MOST = 6

@@ -2,7 +2,7 @@
 
 A private picture is also `hidden` as long as it has a row here. So whatever excludes hidden pictures (searches,
 counts, feeds, sets) excludes it too, and code that forgets about privacy shows nothing. Only these check who may see
-it: `ImageQuerySet.visible_to`, `search.views.images` and `search.query.filter_values`.
+it: `ImageQuerySet.visible_to`, `search.views.images` and `search.query.filter_sql`.
 """
 
 import uuid

@@ -16,7 +16,7 @@ from search.models.querysets import ImageQuerySet
 from search.places.countries import country_named
 from search.query.date_spans import FIRST_YEAR, LAST_YEAR
 from search.query.errors import BadQuery
-from search.query.filter_values import Either, Excluded, FilterValues, Mine, Named, No, Yes
+from search.query.filter_sql import Either, Excluded, FilterValues, Mine, Named, No, Yes
 from search.query.map_groups import in_group
 from search.query.nearby import FARTHEST, USUAL, near
 from search.query.query_parts import Params, read_id

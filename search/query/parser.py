@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache, reduce
 
 from search.query.filters import NO_FILTERS, Filters
-from search.query.typed_filters import MARKS, TERM, Typed, names_a_filter, read_term
+from search.query.typed_filter_parser import MARKS, TERM, Typed, names_a_filter, read_term
 
 # A minus counts only before a word, so that hyphens and dashes are text.
 _TERM = re.compile(rf"(?<!\S)(-?)[{MARKS}]([^{MARKS}]*)[{MARKS}](?!\S)|(?<!\S)-(\w\S*)")

@@ -15,8 +15,8 @@ from search.models.querysets import ImageQuerySet, is_joined
 from search.models.sql_cache import Sql, sql_of
 from search.models.vector_sets import VectorTable
 from search.query import full_text
-from search.query.conditions import Conditions
 from search.query.query import Sort
+from search.query.search_conditions import Conditions
 from search.retrieval.best_windows import distance_from_elsewhere, distance_to
 from search.retrieval.query_vector import QueryVector
 from search.retrieval.ranking_and_bands import Candidate

@@ -16,7 +16,7 @@ from search.models import Image
 from search.models.querysets import ImageQuerySet
 from search.query import full_text
 from search.relevance.band_thresholds import Band
-from search.retrieval.candidates import CandidateSearch, settled
+from search.retrieval.candidate_generation import CandidateSearch, settled
 from search.retrieval.ranking_and_bands import Candidate, Judge
 from search.retrieval.results import Segment
 

@@ -8,7 +8,7 @@ from django.db import connection
 
 from search.models import Image
 from search.models.sql_cache import Sql, sql_of
-from search.query.filter_values import Either, Mine, Yes, visible
+from search.query.filter_sql import Either, Mine, Yes, visible
 
 
 class _Given(NamedTuple):

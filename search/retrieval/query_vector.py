@@ -16,7 +16,7 @@ from search.models.querysets import ImageQuerySet
 from search.models.vector_sets import VectorTable, current_set
 from search.models.vector_values import Vector, as_text
 from search.query.errors import BadQuery, NoSuchQuery
-from search.query.filter_values import Either, Mine, Yes, visible
+from search.query.filter_sql import Either, Mine, Yes, visible
 from search.query.query import SearchQuery
 from search.query.query_parts import Kind, Part
 from search.query.query_pictures import picture_vector

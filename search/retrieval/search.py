@@ -16,7 +16,7 @@ from search.query.query import Minimum, SearchQuery, Sort
 from search.relevance.band_thresholds import Band, Scale
 from search.retrieval.best_windows import set_windows
 from search.retrieval.candidate_cache import CachedCandidates, cache_candidates, cached_candidates
-from search.retrieval.candidates import CandidateSearch, by_date, dates
+from search.retrieval.candidate_generation import CandidateSearch, by_date, dates
 from search.retrieval.full_scan import FullScan
 from search.retrieval.images_by_id import shown_images
 from search.retrieval.query_vector import Direction, QueryVector, query_vector_of

@@ -15,11 +15,11 @@ from search.models.accepted_models import accepted_names
 from search.models.arrivals import OLDEST_MOMENT, State, state
 from search.models.querysets import ImageQuerySet
 from search.query import full_text
-from search.query.conditions import Conditions
-from search.query.filter_values import FilterValues
+from search.query.filter_sql import FilterValues
 from search.query.filters import Filters, Hidden
 from search.query.query import Mode, SearchQuery
 from search.query.query_parts import Part
+from search.query.search_conditions import Conditions
 from search.query.viewer import asker
 from search.retrieval.query_vector import images_in
 

@@ -16,7 +16,7 @@ from search.models import Capture, Image, Private
 from search.models.arrivals import state
 from search.models.querysets import ImageQuerySet
 from search.query.date_spans import month_of, read_span
-from search.query.filter_values import Mine, visible
+from search.query.filter_sql import Mine, visible
 from search.query.viewer import asker
 
 PER_PAGE = 60

@@ -13,7 +13,7 @@ from django.utils.translation import override
 from search.models import Image
 from search.places.countries import country_named
 from search.query.date_spans import read_span
-from search.query.filter_values import AnyPlace, Excluded, Named
+from search.query.filter_sql import AnyPlace, Excluded, Named
 from search.query.filters import STARS, Certainty, Filters, Hidden, read_kilometres
 from search.query.labels import colour_labels
 from search.text.folding import fold

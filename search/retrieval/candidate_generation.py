@@ -13,8 +13,8 @@ from django.db.models import Case, F, Func
 from search.indexing.query_plan import BY_WORDS, SCAN, Plan, plan_for, planned
 from search.models.querysets import ImageQuerySet
 from search.query import full_text
-from search.query.conditions import Conditions
 from search.query.query import SearchQuery, Sort
+from search.query.search_conditions import Conditions
 from search.retrieval.best_windows import MOST_VECTORS
 from search.retrieval.candidate_sql import candidates_of, statement
 from search.retrieval.query_vector import QueryVector

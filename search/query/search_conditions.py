@@ -7,7 +7,7 @@ from django.db.models import Exists, OuterRef
 from search.models import Arrival, Image
 from search.models.querysets import ImageQuerySet
 from search.query import full_text
-from search.query.filter_values import FilterValues
+from search.query.filter_sql import FilterValues
 from search.query.filters import Filters
 
 
