@@ -81,7 +81,7 @@ def post_worker_init(worker: Any) -> None:
     from search.mapping.new_pictures import keep_placing  # noqa: PLC0415
     from search.metrics import shared_counters  # noqa: PLC0415
     from search.objects.deletion import keep_deleting_pending  # noqa: PLC0415
-    from search.relevance.due import measure_soon_if_never  # noqa: PLC0415
+    from search.relevance.missing_calibration import measure_soon_if_never  # noqa: PLC0415
     from search.state.periodic_checks import keep_checking  # noqa: PLC0415
     from search.state.search_statistics import keep_writing  # noqa: PLC0415
     from search.state.trash_and_history_retention import keep_tidy  # noqa: PLC0415

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from search.accounts import second_factor
 from search.duplicates.groups import pending_groups
 from search.models import Report, SignUp
-from search.relevance import due
+from search.relevance import missing_calibration
 from search.tagging.overview import waiting_by_tag
 
 OURS = "search"
@@ -85,8 +85,8 @@ class CurationSite(admin.AdminSite):
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """The overview, with problems that only the operators can fix."""
         context = {
-            "is_unmeasured": due.should_warn(),
-            "measure": due.MEASURE,
+            "is_unmeasured": missing_calibration.should_warn(),
+            "measure": missing_calibration.MEASURE,
             "duplicates": len(pending_groups()) if _may_settle(request) else 0,
             "suggestions": sum(waiting_by_tag().values()) if request.user.has_perm("search.change_image") else 0,
         }

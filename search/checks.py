@@ -23,7 +23,7 @@ from search.models.active_pair import environment, known_switch
 from search.models.sql_statements import fetch_one
 from search.monitoring import upgrades
 from search.objects import storage
-from search.relevance.due import MEASURE, UNMEASURED, is_unmeasured
+from search.relevance.missing_calibration import MEASURE, UNMEASURED, is_unmeasured
 
 OLDEST_PGVECTOR = (0, 8, 4)
 

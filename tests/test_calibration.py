@@ -14,7 +14,7 @@ from django.test import Client
 from django.utils import timezone
 
 from search.embedding import ModelUnavailable, active_model
-from search.embedding.identity import forget_identities
+from search.embedding.model_identity import forget_identities
 from search.indexing.query_plan import Plan
 from search.models import Calibration, Image
 from search.models.vector_values import Vector, Vectors

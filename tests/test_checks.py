@@ -23,7 +23,7 @@ from search.checks import (
 )
 from search.embedding import active_model
 from search.models import OwedDeletion
-from search.relevance import calibrate, due
+from search.relevance import calibrate, missing_calibration
 from search.relevance.calibration import LEAST
 from tests.base import a_vector, an_image, many_images
 from tests.s3_servers import configured
@@ -182,18 +182,18 @@ def test_a_collection_without_calibration_is_reported_with_the_command(as_carol:
 def test_a_server_calibrates_once_its_model_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     states = iter(["ready", "loading", "loading", "ready"])
     measured: list[bool] = []
-    monkeypatch.setattr(due, "calibrate_if_due", lambda: measured.append(True) or True)
-    monkeypatch.setattr(due, "in_background", lambda work: work())
-    monkeypatch.setattr(due, "status", lambda: {"words": next(states)})
-    monkeypatch.setattr(due, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(missing_calibration, "calibrate_if_due", lambda: measured.append(True) or True)
+    monkeypatch.setattr(missing_calibration, "in_background", lambda work: work())
+    monkeypatch.setattr(missing_calibration, "status", lambda: {"words": next(states)})
+    monkeypatch.setattr(missing_calibration, "POLL_SECONDS", 0.0)
     given_back: list[bool] = []
-    monkeypatch.setattr(due, "connection", SimpleNamespace(close=lambda: given_back.append(True)))
+    monkeypatch.setattr(missing_calibration, "connection", SimpleNamespace(close=lambda: given_back.append(True)))
 
-    due.measure_soon_if_never()
+    missing_calibration.measure_soon_if_never()
     assert measured == []
     many_images(LEAST)
     next(states)
-    due.measure_soon_if_never()
+    missing_calibration.measure_soon_if_never()
     assert measured == [True]
     assert list(states) == []
     assert given_back == [True, True]

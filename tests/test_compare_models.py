@@ -18,7 +18,7 @@ from search.demo.drawing import draw
 from search.demo.scenes import Statement, pairs, random_scene
 from search.embedding import forget, identity_of
 from search.embedding.loading import once_of
-from search.indexing.exact_search import nearest
+from search.indexing.vector_set_search import nearest
 from search.model_comparison.pairs import sets_here
 from search.models import Image, ImageVector, Judgement, Origin
 from search.models.image import content_id
@@ -159,7 +159,7 @@ def test_a_partitioned_vector_set_is_measured_the_same_way(world: World, tmp_pat
 def test_the_index_finds_the_same_as_a_scan(world: World, monkeypatch: pytest.MonkeyPatch):
     world.put(world.other, {world.images[0]: axis(9)}, window=1)
     scanned = nearest(world.other, axis(9), 5)
-    monkeypatch.setattr("search.indexing.exact_search.EXACT_UP_TO", -1)
+    monkeypatch.setattr("search.indexing.vector_set_search.EXACT_UP_TO", -1)
     walked = nearest(world.other, axis(9), 5)
     assert (
         {one.id for one in walked[:2]} == {one.id for one in scanned[:2]} == {world.images[0].pk, world.images[9].pk}

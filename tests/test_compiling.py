@@ -37,7 +37,7 @@ from search.embedding import lazy_loading as once_module
 from search.embedding.acceptance_samples import drawing, sample_pictures, sample_texts
 from search.embedding.acceptance_test import Agreement
 from search.embedding.compilation_results import Verdict
-from search.embedding.identity import forget_identities
+from search.embedding.model_identity import forget_identities
 from search.embedding.pixels import Window
 from search.imaging import cut_out
 from search.ingestion import add_picture

@@ -228,7 +228,7 @@ def test_a_model_that_changed_its_dimensions_under_the_same_name_is_refused(
     use: Any, as_alice: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As with a hub id of which another revision was downloaded.
-    monkeypatch.setattr("search.embedding.identity.identity_of", lambda name: "somebody/model")
+    monkeypatch.setattr("search.embedding.model_identity.identity_of", lambda name: "somebody/model")
     monkeypatch.setattr("search.embedding.loading.identity_of", lambda name: "somebody/model")
     use(512, 512)
     old = add_picture(picture_bytes("red", size=(90, 60)), Details(), None).image

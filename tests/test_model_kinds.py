@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 from search.embedding import ModelUnavailable, forget_models, loading, text_model, text_vector
 from search.embedding.acceptance_samples import drawing
 from search.embedding.compiled_metadata import About
-from search.embedding.identity import fingerprint_of, forget_identities
+from search.embedding.model_identity import fingerprint_of, forget_identities
 from search.imaging import cut_out, decoder_tasks
 from search.models.vector_values import Vectors
 from tests import model_folders

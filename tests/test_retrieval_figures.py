@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from search.indexing.exact_ranks import Chunk, ranks
+from search.indexing.ranks_of_judged_pictures import Chunk, ranks
 from search.model_comparison.ranking_metrics import FIGURES, Graded, compared, query_figures
 from search.model_comparison.side_by_side import kendall_tau_b
 from search.models.vector_values import Vectors

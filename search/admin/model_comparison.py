@@ -20,7 +20,7 @@ from psycopg.errors import UndefinedTable
 
 from search.admin import picture_html
 from search.embedding import Busy, Loading, ModelUnavailable
-from search.indexing.exact_search import Near, pictures_in
+from search.indexing.vector_set_search import Near, pictures_in
 from search.model_comparison.judgements import write_judgements
 from search.model_comparison.pairs import ComparedSet, sets_here
 from search.model_comparison.side_by_side import SHOWN, Listed, SideBySide, found_by, side_by_side

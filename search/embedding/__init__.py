@@ -14,14 +14,6 @@ from search.embedding.downloading import download_models
 from search.embedding.encoding_status import encoding
 from search.embedding.errors import Busy, Loading, ModelUnavailable
 from search.embedding.hub import models_available
-from search.embedding.identity import (
-    active_model,
-    active_pair,
-    identity_of,
-    is_demo_model,
-    text_model,
-    text_models,
-)
 from search.embedding.loading import (
     active_encoders,
     backends,
@@ -34,6 +26,14 @@ from search.embedding.loading import (
     status,
     text_encoder,
     warm_up,
+)
+from search.embedding.model_identity import (
+    active_model,
+    active_pair,
+    identity_of,
+    is_demo_model,
+    text_model,
+    text_models,
 )
 from search.embedding.model_reloading import follow_switches, forget_unused, other_picture_encoder
 from search.embedding.protocol import Picture, PictureEncoder

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from django.conf import settings
 
 from search.embedding.compiled_store import PICTURES, WORDS, verdict_on
-from search.embedding.identity import active_pair
+from search.embedding.model_identity import active_pair
 
 logger = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from django.conf import settings
 from search.embedding import hardware
 from search.embedding.compilation_results import Verdict
 from search.embedding.compiled_metadata import About
-from search.embedding.identity import active_pair, fingerprint_of
+from search.embedding.model_identity import active_pair, fingerprint_of
 from search.embedding.protocol import PictureEncoder, TextEncoder
 
 logger = logging.getLogger(__name__)

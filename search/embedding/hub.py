@@ -4,7 +4,7 @@ import threading
 import urllib.error
 import urllib.request
 
-from search.embedding.identity import active_pair, is_folder, revision
+from search.embedding.model_identity import active_pair, is_folder, revision
 
 HUB_PATIENCE = 3.0
 """Seconds for the hub to answer. Its own client retries for more than a minute."""

@@ -10,8 +10,8 @@ from typing import Generic, TypeVar
 
 from search.embedding import load_shedding
 from search.embedding.errors import Loading, ModelUnavailable
-from search.embedding.identity import forget_identities
 from search.embedding.load_shedding import MOST_WAITING, BoundedLock, is_bounded
+from search.embedding.model_identity import forget_identities
 
 logger = logging.getLogger(__name__)
 

@@ -21,9 +21,9 @@ from search.embedding.compiled_store import PICTURES, WORDS, compiled_pictures, 
 from search.embedding.errors import ModelUnavailable
 from search.embedding.guarded_encoders import GuardedEncoder, GuardedPictures, GuardedTexts
 from search.embedding.hub import hub_in_reach
-from search.embedding.identity import active_pair, identity_of, is_folder
 from search.embedding.lazy_loading import Once, Status
 from search.embedding.load_shedding import bound_waiting
+from search.embedding.model_identity import active_pair, identity_of, is_folder
 from search.embedding.protocol import PictureEncoder, TextEncoder
 from search.models.vector_values import MOST_DIMENSIONS
 

@@ -7,8 +7,8 @@ from django.core.cache import cache
 
 from search.embedding.dimension_checks import require_fit
 from search.embedding.errors import ModelUnavailable
-from search.embedding.identity import active_model, active_pair, fingerprint_of
 from search.embedding.loading import text_encoder
+from search.embedding.model_identity import active_model, active_pair, fingerprint_of
 from search.models.vector_values import Vector, WrongVectors
 from search.monitoring import event_counters
 from search.text.normalization import normalised_text

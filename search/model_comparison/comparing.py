@@ -13,8 +13,8 @@ from imagesearch.memory_and_cores import core_count
 from search.decoding import NoDecoder, Seen
 from search.embedding import Pair, encoders_of, forget
 from search.imaging import UnreadableImage
-from search.indexing.exact_ranks import Chunk, Ints, ranks
-from search.indexing.exact_search import chunks, common_pictures, vectors_of
+from search.indexing.ranks_of_judged_pictures import Chunk, Ints, ranks
+from search.indexing.vector_set_search import chunks, common_pictures, vectors_of
 from search.ingestion.adding import read_for_model
 from search.ingestion.pipeline.window_vectors import encode_seen
 from search.model_comparison.labelled import Labelled

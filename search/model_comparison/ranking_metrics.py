@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from search.indexing.exact_ranks import Ints
+from search.indexing.ranks_of_judged_pictures import Ints
 
 CUTOFFS = (1, 5, 10)
 FIGURES = (*(f"recall@{cutoff}" for cutoff in CUTOFFS), "MRR", "nDCG@10")

@@ -11,8 +11,8 @@ from django.core.cache import cache
 from django.utils.translation import gettext as _
 
 from search.embedding import Pair, encoders_of
-from search.indexing.exact_search import Near, nearest, vectors_of
 from search.indexing.query_plan import CANDIDATES
+from search.indexing.vector_set_search import Near, nearest, vectors_of
 from search.model_comparison.pairs import ComparedSet, require_dimensions
 from search.models import Image
 from search.models.querysets import ImageQuerySet

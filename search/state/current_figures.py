@@ -14,7 +14,7 @@ from search.metrics.database_metrics import MOST_COUNTED
 from search.models import Image, OwedDeletion, Run, SearchDay
 from search.models.sql_statements import fetch_one
 from search.objects.storage import are_files
-from search.relevance.due import MEASURE, is_unmeasured
+from search.relevance.missing_calibration import MEASURE, is_unmeasured
 from search.state.figures_and_sections import IMAGES, Figure, Known, Section
 
 PENDING_FOR = dt.timedelta(hours=1)

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from search.embedding import active_model, text_model
-from search.indexing.exact_search import vectors_of
+from search.indexing.vector_set_search import vectors_of
 from search.models import Arrival, Image, TagSuggestion, TagVector, VocabularyTag
 from search.models.advisory_locks import try_lock
 from search.models.arrivals import state

@@ -13,7 +13,7 @@ from search.http.methods import require_safe
 from search.models.sql_statements import execute
 from search.monitoring import upgrades
 from search.objects import storage
-from search.relevance import due
+from search.relevance import missing_calibration
 
 logger = logging.getLogger(__name__)
 
@@ -46,8 +46,8 @@ def readyz(request: HttpRequest) -> HttpResponse:
     ready = all(state == "ok" for state in parts.values())
     # Information that is no reason to take the server out of rotation.
     info = {f"encoding of {kind}": how for kind, how in embedding.encoding().items()}
-    if parts["migrations"] == "ok" and due.should_warn():
-        info["relevance of results"] = f"not measured: run {due.MEASURE}"
+    if parts["migrations"] == "ok" and missing_calibration.should_warn():
+        info["relevance of results"] = f"not measured: run {missing_calibration.MEASURE}"
     if parts["migrations"] == "ok" and (switch := _switch_state()):
         info["change of models"] = switch
     return JsonResponse({"status": "ok" if ready else "not ready", **parts, **info}, status=200 if ready else 503)

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from django.db import connection
 
-from search.indexing.exact_ranks import Chunk
 from search.indexing.query_plan import index_scan, planned
+from search.indexing.ranks_of_judged_pictures import Chunk
 from search.models import Image
 from search.models.querysets import ImageQuerySet
 from search.models.sql_statements import fetch_all, fetch_column, fetch_value
