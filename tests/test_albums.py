@@ -20,7 +20,7 @@ from django.utils import timezone
 from search.curation import AddToAlbum, RemoveFromAlbum, Trash, change, delete_album, undo
 from search.duplicates.merging import Kept, keep
 from search.facets.facets import facets_of
-from search.ingestion.edits_kept import copy_edits
+from search.ingestion.edits_of_changed_files import copy_edits
 from search.models import Album, AlbumImage, Image, Revision, SavedSearch
 from search.models.albums import Place, Visibility
 from search.query import SearchQuery

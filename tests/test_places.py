@@ -16,7 +16,7 @@ from search.completion import suggest
 from search.curation.metadata_import import note_edits, write_captures
 from search.curation.place_lookup import count_unplaced
 from search.facets import facets_of
-from search.ingestion.edits_kept import copy_edits
+from search.ingestion.edits_of_changed_files import copy_edits
 from search.metadata import PhotoMetadata
 from search.models import Capture, Image, Place
 from search.places.coastlines import is_land

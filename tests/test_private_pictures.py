@@ -18,7 +18,7 @@ from django.urls import reverse
 from search.curation import AddToAlbum, Hide, Restore, Show, ShowTo, Trash, change, undo
 from search.duplicates.merging import Kept, keep
 from search.facets.facets import facets_of
-from search.ingestion.edits_kept import copy_edits
+from search.ingestion.edits_of_changed_files import copy_edits
 from search.models import Album, Arrival, Capture, Image, PictureSet, Private, Revision
 from search.query import NoSuchQuery, SearchQuery
 from search.query.saved import save_search

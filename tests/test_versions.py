@@ -336,12 +336,12 @@ def test_a_deleted_picture_that_is_rated_stays_deleted_and_a_replacement_is_adde
 def test_a_new_version_that_can_not_be_written_changes_nothing(
     photo: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    from search.ingestion import version_rows
+    from search.ingestion import changed_file_writing
 
     before, data = one(), photo.read_bytes()
     photo.write_bytes(rated(4))
     with monkeypatch.context() as broken:
-        broken.setattr(version_rows, "write_captures", lambda *said: 1 / 0)
+        broken.setattr(changed_file_writing, "write_captures", lambda *said: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             ingest_folder(folder)
     assert one().pk == before.pk
@@ -379,7 +379,7 @@ def test_every_table_that_refers_to_an_image_follows_its_id():
             "SELECT DISTINCT table_name FROM information_schema.columns WHERE column_name = 'image_id'"
             " AND table_schema = current_schema() AND table_name !~ '_s[0-9]+'"
         )
-        # For a new table, `search.ingestion.version_rows` or the database must change the id too.
+        # For a new table, `search.ingestion.changed_file_writing` or the database must change the id too.
         assert {name for (name,) in cursor.fetchall()} == {
             *("search_arrival", "search_capture", "search_formerid", "search_imagewords"),  # by the database
             *("search_edit", "search_trashed", "search_fingerprint", "search_lostobject", "search_isolation"),

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from search.concurrency import command_processes
 from search.ingestion.retrying import TRIED
-from search.ingestion.sources.opening import before_magic
+from search.ingestion.sources.source_opening import before_magic
 from search.models import Run
 
 

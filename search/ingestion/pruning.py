@@ -17,8 +17,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from search.ingestion.items import Item
+from search.ingestion.sources.existence_check import ExistenceCheck, empty_folder, is_in_archive
 from search.ingestion.sources.file_names import storable
-from search.ingestion.sources.still_there import ExistenceCheck, empty_folder, is_in_archive
 from search.ingestion.sources.tars import is_tar
 from search.ingestion.sources.zips import is_zip
 from search.ingestion.unicode_names import Spellings

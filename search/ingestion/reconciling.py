@@ -15,9 +15,9 @@ from django.utils import timezone
 
 from imagesearch.memory_and_cores import core_count
 from search.imaging import UnreadableImage
+from search.ingestion.already_ingested import mark_for_reading
 from search.ingestion.missing_object_repair import Known, known_rows, note_moved, restore
 from search.ingestion.report import Finding, Problem, Reconciled
-from search.ingestion.seen_before import mark_for_reading
 from search.models import Image, Origin, OwedDeletion, PictureSet, QueryPicture
 from search.models.image import content_id
 from search.models.origins import origin_id

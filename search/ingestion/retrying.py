@@ -10,7 +10,7 @@ from search.ingestion.items import Item
 from search.ingestion.metadata_tables import Metadata, read_metadata
 from search.ingestion.sources import Choices, Listed, Rules, open_source
 from search.ingestion.sources.listing import Findings
-from search.ingestion.sources.opening import is_container
+from search.ingestion.sources.source_opening import is_container
 from search.models import Run, RunFile
 
 GONE = "It no longer exists."

@@ -19,17 +19,7 @@ from django.db import Error
 from search.curation.details import Details
 from search.decoding import NoDecoder
 from search.embedding import ModelUnavailable, picture_encoder, require_fit
-from search.ingestion.changed_files import Changes
-from search.ingestion.database_statistics import refresh_statistics
-from search.ingestion.items import Item
-from search.ingestion.missing_object_repair import Known, known_rows, note_moved
-from search.ingestion.pipeline.index_during_load import IndexDuringLoad
-from search.ingestion.pipeline.rows import Staging, known, staging
-from search.ingestion.pipeline.steps import BATCH, Event, Job, ListEnds, Pipeline, State
-from search.ingestion.pipeline.stopping import stopping_in_order
-from search.ingestion.report import LeftOut, Progress, Report, Why
-from search.ingestion.run_recording import Record
-from search.ingestion.seen_before import (
+from search.ingestion.already_ingested import (
     origin_of,
     record,
     seen_and_deleted,
@@ -37,7 +27,17 @@ from search.ingestion.seen_before import (
     seen_there_before,
     with_changed_sidecars,
 )
-from search.ingestion.updating import Update, sidecars_read, update_details
+from search.ingestion.changed_files_of_run import Changes
+from search.ingestion.database_statistics import refresh_statistics
+from search.ingestion.items import Item
+from search.ingestion.metadata_updates import Update, sidecars_read, update_details
+from search.ingestion.missing_object_repair import Known, known_rows, note_moved
+from search.ingestion.pipeline.index_during_load import IndexDuringLoad
+from search.ingestion.pipeline.rows import Staging, known, staging
+from search.ingestion.pipeline.steps import BATCH, Event, Job, ListEnds, Pipeline, State
+from search.ingestion.pipeline.stopping import stopping_in_order
+from search.ingestion.report import LeftOut, Progress, Report, Why
+from search.ingestion.run_recording import Record
 from search.models import Revision, Trashed
 from search.objects.deletion import (
     block_deletions,

@@ -15,11 +15,11 @@ from psycopg import sql
 from search.curation.metadata_import import write_captures
 from search.embedding import active_model, require_stored
 from search.imaging import Colours
-from search.ingestion.edits_kept import copy_to_new_version
+from search.ingestion.already_ingested import record
+from search.ingestion.edits_of_changed_files import copy_to_new_version
 from search.ingestion.fingerprints_of_changed_files import write_fingerprints
 from search.ingestion.palettes import write_palettes
 from search.ingestion.pipeline.window_vectors import Encoded, write_windows
-from search.ingestion.seen_before import record
 from search.ingestion.vectors_of_other_models import block_switch, write_other_vectors
 from search.models import FormerId, Image, Origin, OwedDeletion, Tombstone
 from search.models.accepted_models import accepted_names

@@ -12,12 +12,12 @@ from imagesearch.memory_and_cores import core_count
 from search.curation.metadata_import import Written
 from search.imaging import Reason, UnreadableImage, memory_guarded
 from search.ingestion.adding import Prepared, embed, prepare, window_for_models
+from search.ingestion.already_ingested import origin_of
+from search.ingestion.changed_file_comparison import Before, Change, change_of
 from search.ingestion.items import Item, Unavailable
+from search.ingestion.metadata_updates import ChangedSidecars, changed_sidecars
 from search.ingestion.missing_object_repair import Known, Restored, is_whole, restore
 from search.ingestion.pipeline.stage_threads import Allowance, Stage
-from search.ingestion.seen_before import origin_of
-from search.ingestion.updating import ChangedSidecars, changed_sidecars
-from search.ingestion.versions import Before, Change, change_of
 from search.models import Image, Origin
 from search.models.active_pair import one_choice
 from search.models.image import content_id

@@ -9,7 +9,7 @@ from django.utils.functional import cached_property
 from search.ingestion.items import Unavailable
 from search.ingestion.sources.file_names import suffix_of
 from search.ingestion.sources.listing import Findings
-from search.ingestion.sources.members import Members
+from search.ingestion.sources.member_selection import Members
 from search.ingestion.sources.options import Choices
 from search.ingestion.sources.sidecars import Sidecars
 from search.ingestion.sources.tar_streams import DAMAGED, members, opened

@@ -19,7 +19,7 @@ from search.ingestion.sources.byte_limits import expected, most_bytes, no_memory
 from search.ingestion.sources.exclusions import Rules
 from search.ingestion.sources.file_names import redundant_raws, storable
 from search.ingestion.sources.listing import Findings, Listing
-from search.ingestion.sources.members import Members
+from search.ingestion.sources.member_selection import Members
 from search.ingestion.sources.options import Choices
 from search.ingestion.sources.sidecars import Sidecars, read_sidecars
 from search.ingestion.sources.sniffing import HEAD

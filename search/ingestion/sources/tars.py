@@ -14,7 +14,7 @@ from search.ingestion.sources.byte_limits import expected, most_bytes, no_memory
 from search.ingestion.sources.file_names import is_of_another_kind, plain_name, redundant_raws, storable, suffix_of
 from search.ingestion.sources.listing import Findings, Listing
 from search.ingestion.sources.local_files import version_of
-from search.ingestion.sources.members import Members
+from search.ingestion.sources.member_selection import Members
 from search.ingestion.sources.multi_part_archives import GoogleTar, Part, Parts, folder_of, is_of_google
 from search.ingestion.sources.options import Choices
 from search.ingestion.sources.sidecars import Sidecars, read_sidecars

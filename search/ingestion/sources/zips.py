@@ -17,7 +17,7 @@ from search.ingestion.sources.byte_limits import expected, read_within
 from search.ingestion.sources.file_names import is_picture_name, plain_name, redundant_raws, storable
 from search.ingestion.sources.listing import Findings, Listing
 from search.ingestion.sources.local_files import version_of
-from search.ingestion.sources.members import Members
+from search.ingestion.sources.member_selection import Members
 from search.ingestion.sources.multi_part_archives import Part, Parts, folder_of
 from search.ingestion.sources.options import Choices
 from search.ingestion.sources.sidecars import Sidecars, read_sidecars

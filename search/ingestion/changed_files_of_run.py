@@ -8,12 +8,12 @@ from dataclasses import replace
 from django.db import Error
 
 from search.curation.metadata_import import Written
+from search.ingestion.changed_file_comparison import change_of, moved_with_pixels, previous_versions
+from search.ingestion.changed_file_writing import Outcome, Version, VersionWriter, stays_deleted
 from search.ingestion.pipeline.rows import Staging
 from search.ingestion.pipeline.steps import Job
 from search.ingestion.report import Report
-from search.ingestion.sources.still_there import ExistenceCheck
-from search.ingestion.version_rows import Outcome, Version, VersionWriter, stays_deleted
-from search.ingestion.versions import change_of, moved_with_pixels, previous_versions
+from search.ingestion.sources.existence_check import ExistenceCheck
 from search.models import Capture
 from search.objects.deletion import delete_pending_in_background, mark_for_deletion
 

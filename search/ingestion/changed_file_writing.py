@@ -18,15 +18,15 @@ from django.db.models.functions import Now
 
 from search.curation.metadata_import import write_captures
 from search.imaging.named_colours import palette_colour
-from search.ingestion.edits_kept import copy_edits, copy_to_new_version
+from search.ingestion.already_ingested import record
+from search.ingestion.changed_file_comparison import Before, Change, said_of_capture, words_of
+from search.ingestion.edits_of_changed_files import copy_edits, copy_to_new_version
 from search.ingestion.fingerprints_of_changed_files import hand_over_pairs, write_fingerprints
 from search.ingestion.metadata_rereading import edited_fields
 from search.ingestion.palettes import write_palettes
 from search.ingestion.pipeline.rows import Staging, settle_models, write_further
-from search.ingestion.seen_before import record
-from search.ingestion.sources.still_there import ExistenceCheck
+from search.ingestion.sources.existence_check import ExistenceCheck
 from search.ingestion.suggestions_of_changed_files import forget_suggestions, hand_over_suggestions
-from search.ingestion.versions import Before, Change, said_of_capture, words_of
 from search.models import Capture, FormerId, Image, Judgement, Origin, OwedDeletion, QueryPicture, Report, Tombstone
 from search.models.conflicts import retried
 from search.models.sql_statements import execute

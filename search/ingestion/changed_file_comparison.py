@@ -14,7 +14,7 @@ from search.decoding import Window
 from search.embedding import active_model
 from search.imaging import UnreadableImage
 from search.ingestion.items import Item
-from search.ingestion.sources.still_there import ExistenceCheck
+from search.ingestion.sources.existence_check import ExistenceCheck
 from search.metadata import PhotoMetadata, TakenFrom
 from search.models import Capture, Image, Origin
 from search.models.accepted_models import accepted_names
