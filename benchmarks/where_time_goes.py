@@ -16,7 +16,7 @@ from django.test import Client
 
 from benchmarks.ingestion import forget
 from benchmarks.report import table
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.decoding.decoder_client import MODEL_SIDE
 from search.imaging import decoder_tasks
 from search.ingestion.adding import embed, prepare, window_for_models

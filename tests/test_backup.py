@@ -15,7 +15,7 @@ from django.db import connection
 
 from search.backup import making, programs, targets
 from search.curation import AddToAlbum, ShowTo, Tag, Trash, change, delete_album, undo
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.embedding import active_model
 from search.ingestion import add_picture
 from search.models import (

@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.http import QueryDict
 from django.urls import reverse
 
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.curation.metadata_import import note_edits, write_captures
 from search.ingestion import add_picture, files_source, ingest, open_source
 from search.metadata import PhotoMetadata

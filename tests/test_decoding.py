@@ -15,7 +15,7 @@ from django.conf import settings as django_settings
 from django.test import Client
 
 from search import decoding
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.decoding import task_runner
 from search.decoding.decoder_pool import Pool, pool
 from search.decoding.decoder_supervision import Decoder, Job

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.ingestion import DeletedPicture, Item, add_picture, ingest
 from search.models import Image, Origin, OwedDeletion, Tombstone
 from search.models.image import content_id

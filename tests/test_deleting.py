@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import reverse
 
 from search.concurrency import background_threads
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.ingestion import add_picture, delete_pending
 from search.models import Image, OwedDeletion, Report
 from search.models.image import content_id

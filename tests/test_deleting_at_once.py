@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.db import connection
 
 from search import decoding
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.ingestion import DeletedPicture, Item, Pending, Worker, add_picture, ingest, reconcile
 from search.ingestion import adding as adding_room
 from search.ingestion.pipeline import steps

@@ -14,7 +14,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
 from PIL import Image as PILImage
 
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.embedding import (
     ModelUnavailable,
     active_model,

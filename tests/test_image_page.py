@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from PIL import Image as PILImage
 
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.ingestion import add_picture
 from search.models import Image
 from search.objects import renditions, storage

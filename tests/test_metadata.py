@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.ingestion import MetadataError, read_metadata
 from tests.base import write_picture
 

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.test import Client
 
 from search.checks import no_picture_waits_for_its_vector, vectors_are_of_the_active_model
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.embedding import Picture, active_model, picture_encoder
 from search.imaging import read_picture
 from search.ingestion import Pending, Worker, add_picture

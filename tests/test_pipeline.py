@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.embedding import ModelUnavailable
 from search.ingestion import Item, Report, Unavailable, adding, files_source, ingest
 from search.ingestion.pipeline import coordinator as pipeline

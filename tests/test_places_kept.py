@@ -16,7 +16,7 @@ from django.utils.http import urlsafe_base64_encode
 from PIL import Image as PILImage
 
 from search.curation import AddToAlbum, change
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.ingestion import add_picture
 from search.models import Album, ApiToken, Image, PictureSet, QueryPicture, Report, SavedSearch, SignUp
 from search.models.image import content_id

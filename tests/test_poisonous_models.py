@@ -15,7 +15,7 @@ from django.test import Client
 from safetensors.numpy import load_file, save_file
 
 from search import demo
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.embedding import (
     Busy,
     ModelUnavailable,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.ingestion import Choices, add_picture, ingest, open_source, reconciling
 from search.models import Image, Origin, OwedDeletion
 from search.models.image import content_id

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.embedding import ModelUnavailable, Picture, active_model, picture_encoder
 from search.imaging import read_picture
 from search.ingestion import Report, add_picture, pending_vector_worker, reembed, stale_images

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from search import curation
 from search.ingestion.metadata_rereading import edited_fields
 from search.models import Edit, Image, Revision, TagSuggestion, VocabularyTag
-from search.tagging.renaming_and_merging import merge, rename
+from search.tagging.tag_renaming_and_merging import merge, rename
 from tests.base import an_image
 
 pytestmark = pytest.mark.django_db

@@ -8,7 +8,7 @@ import pytest
 from django.core.management import call_command
 from django.test import Client
 
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.ingestion import Choices, DeletedPicture, Item, Report, add_picture, ingest, open_source
 from search.ingestion.pipeline import coordinator
 from search.models import Image, Origin, OwedDeletion

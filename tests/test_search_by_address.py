@@ -6,7 +6,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.ingestion import add_picture
 from search.models import QueryPicture
 from tests.base import picture_bytes, picture_file

@@ -11,7 +11,7 @@ from django.utils import timezone
 from PIL import Image as PILImage
 
 from search import decoding, embedding
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.imaging import read_picture
 from search.ingestion import add_picture
 from search.models import QueryPicture

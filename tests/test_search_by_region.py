@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image as PILImage
 
 from search import decoding
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.http.forms import RegionForm
 from search.ingestion import add_picture
 from search.models import Image, QueryPicture

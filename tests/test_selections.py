@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.imaging import Colours, Swatch
 from search.ingestion import add_picture
 from search.ingestion.palettes import write_palettes

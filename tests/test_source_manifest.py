@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search import fetching
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.fetching import NotDownloaded, downloads
 from search.fetching.downloads import Downloads
 from search.ingestion import Choices, Unavailable, ingest, open_source

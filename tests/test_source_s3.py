@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.embedding import active_model
 from search.ingestion import (
     Choices,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.ingestion import Choices, open_source
 from search.ingestion.sources import local_files
 from tests.base import write_picture

@@ -15,7 +15,7 @@ from django.test import Client
 
 from search.concurrency import timeouts
 from search.concurrency.timeouts import Gate, NoAnswer
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.ingestion import add_picture
 from search.models import Image, OwedDeletion
 from search.objects import storage

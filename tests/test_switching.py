@@ -16,7 +16,7 @@ from django.http import HttpRequest
 from django.test import Client
 
 from search import embedding, switching
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.embedding import Pair, active_model, active_pair, loading
 from search.indexing.index_building import State as Index
 from search.indexing.index_building import index_state

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.db import connections
 from django.test import Client
 
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.ingestion import add_picture
 from search.models import Album, Image
 from search.models.image import content_id

@@ -11,7 +11,7 @@ from django.test import Client
 from PIL import Image as Pictures
 
 from search import checks
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.demo.drawing import draw
 from search.demo.scenes import Scene
 from search.embedding import Picture, active_model, picture_encoder, text_encoder

@@ -30,8 +30,8 @@ from search.models.tagging import LONGEST_TAG, MOST_ALIASES
 from search.query.tag_names import forget_names, read_names
 from search.state import registry
 from search.tagging import overview
-from search.tagging.renaming_and_merging import merge, rename
 from search.tagging.suggestion_decisions import pending
+from search.tagging.tag_renaming_and_merging import merge, rename
 from search.tagging.vocabulary import load_starting
 from search.tagging.vocabulary_tables import read_vocabulary, write_vocabulary
 from search.text.normalization import normalised_text

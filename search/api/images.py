@@ -21,7 +21,7 @@ from search.api.serializers import image_details
 from search.api.upload_validation import refuse_other_bodies, refuse_wrong_fields
 from search.curation import Change, Describe, Retag, ShowTo
 from search.curation.change_kinds import MOST_TAGS
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.curation.metadata_import import UPLOADED, UPLOADED_WITH_CAPTIONS
 from search.http.forms import LONGEST_TAGS, UploadForm
 from search.http.problems import Problem

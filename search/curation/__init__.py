@@ -21,7 +21,7 @@ from search.curation.change_kinds import (
     Untag,
 )
 from search.curation.revisions import record_since, recorded
-from search.curation.tag_renaming import retag
+from search.curation.tag_replacement_on_pictures import retag
 from search.curation.undo import Undone, undo
 
 __all__ = [

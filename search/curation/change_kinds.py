@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
-from search.curation.details import clean_tags
+from search.curation.cleaned_details import clean_tags
 from search.curation.snapshots import plain
 from search.models import Album, Capture, Image, Private, Revision
 from search.models.albums import Visibility

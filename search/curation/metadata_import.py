@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
-from search.curation.details import Details, clean_tags, details_of
+from search.curation.cleaned_details import Details, clean_tags, details_of
 from search.curation.place_lookup import place_pictures
 from search.decoding import written_in
 from search.imaging import Colours, UnreadableImage

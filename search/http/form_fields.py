@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from search.curation.change_kinds import MOST_TAGS
-from search.curation.details import clean_tags
+from search.curation.cleaned_details import clean_tags
 from search.text.normalization import normalised_text
 
 LONGEST_TAG = 60

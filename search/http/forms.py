@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from search.curation.details import clean_tags
+from search.curation.cleaned_details import clean_tags
 from search.imaging import EXTENSIONS, FORMATS, too_many_bytes
 from search.metadata.photo_metadata import LONGEST_KEYWORD, MOST_KEYWORDS
 from search.models import ApiToken, Image, Private, Report

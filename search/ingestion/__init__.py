@@ -4,7 +4,7 @@ May import the rooms above it in docs/architecture.md. Verbs: `add_picture`, `in
 `delete_pending`.
 """
 
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.ingestion.adding import Added, DeletedPicture, add_picture
 from search.ingestion.items import Item, Unavailable
 from search.ingestion.metadata_tables import Metadata, read_metadata

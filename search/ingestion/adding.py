@@ -11,7 +11,7 @@ from django.db import Error, transaction
 from django.utils.translation import gettext as _
 
 from search import decoding
-from search.curation.details import Details, clean_tags
+from search.curation.cleaned_details import Details, clean_tags
 from search.curation.metadata_import import (
     UPLOADED,
     OfFile,

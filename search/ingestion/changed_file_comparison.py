@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from django.conf import settings
 
 from search import decoding
-from search.curation.details import Details, clean_tags
+from search.curation.cleaned_details import Details, clean_tags
 from search.curation.metadata_import import CAPTIONS, OfFile, Written, as_kept, merged_metadata
 from search.decoding import Window
 from search.embedding import active_model

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 
 
 def no_sidecars() -> Mapping[str, bytes]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
-from search.curation.details import Details, details_of, plain_text
+from search.curation.cleaned_details import Details, details_of, plain_text
 from search.ingestion.table_formats import MetadataError, Row, table_rows
 from search.ingestion.tables_of_archives import Elsewhere
 from search.ingestion.unicode_names import Spellings

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from search import decoding
-from search.curation.details import Details, clean_tags
+from search.curation.cleaned_details import Details, clean_tags
 from search.curation.metadata_import import CAPTIONS, EDITED_WITH, as_kept, fields_stated, hash_of, of_sidecars
 from search.curation.place_lookup import place_pictures
 from search.curation.revisions import record_since

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.text.normalization import composed
 
 

@@ -10,7 +10,7 @@ from django.db import Error, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.curation.metadata_import import Written
 from search.decoding import Busy
 from search.http.forms import check_size

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from search.curation.bulk_changes import change
 from search.curation.change_kinds import Restore
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.curation.metadata_import import UPLOADED, Written
 from search.decoding import Source
 from search.ingestion.adding import Added, DeletedPicture, add_picture, is_curator

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from search.curation.details import clean_tags
+from search.curation.cleaned_details import clean_tags
 from search.ingestion.table_formats import table_rows
 from search.models import VocabularyTag
 from search.models.tagging import DEEPEST, lock_vocabulary
@@ -20,7 +20,7 @@ from search.text.normalization import normalised_text
 
 COLUMNS = ("name", "english", "korean", "phrase", "aliases", "parent")
 MOST_ROWS = 20_000
-_STARTING = Path(__file__).with_name("starting.tsv")
+_STARTING = Path(__file__).with_name("default_vocabulary.tsv")
 _KINDS = {".tsv": "tsv", ".jsonl": "jsonl"}
 
 

@@ -27,7 +27,7 @@ from search.objects import renditions, storage
 from search.objects.download_copies import clean_copy, file_stem
 from search.query import BadQuery, SearchQuery, crops_of
 from search.retrieval import similar_images
-from search.tagging.of_picture import rejected_of, suggestions_of
+from search.tagging.suggestions_of_picture import rejected_of, suggestions_of
 from search.views.errors import error_page
 from search.views.neighbours import Beside, beside, more_and_less
 from search.views.neighbours_in_lists import beside_in_list

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from search.accounts.roles import may_add, may_edit_own
 from search.curation import change
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.curation.metadata_import import UPLOADED, UPLOADED_WITH_CAPTIONS, Written, offered_captions
 from search.decoding import Busy
 from search.http.forms import UploadPageForm

@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.ingestion import add_picture
 from search.models import Image, QueryPicture
 from tests.browser.conftest import OpenPage, wait_until

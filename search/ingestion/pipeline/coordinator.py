@@ -16,7 +16,7 @@ from contextlib import ExitStack
 
 from django.db import Error
 
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.decoding import NoDecoder
 from search.embedding import ModelUnavailable, picture_encoder, require_fit
 from search.ingestion.already_ingested import (

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.ingestion.items import Item, no_sidecars
 from search.ingestion.sources.byte_limits import expected, read_within
 from search.ingestion.sources.exclusions import NO_MEDIA, USUAL, Rules, is_system_name

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.ingestion.sources.exclusions import USUAL, Rules
 from search.ingestion.tables_of_archives import Elsewhere
 

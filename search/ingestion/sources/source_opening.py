@@ -9,7 +9,7 @@ from itertools import chain, groupby, takewhile
 from pathlib import Path
 from typing import Any
 
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.ingestion.sources.listing import Findings, Listed, Listing
 from search.ingestion.sources.local_files import Found, Walk, files
 from search.ingestion.sources.options import AS_USUAL, Choices

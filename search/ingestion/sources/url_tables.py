@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from search.curation.details import Details, details_of
+from search.curation.cleaned_details import Details, details_of
 from search.fetching import NotDownloaded
 from search.ingestion.items import Item, Unavailable
 from search.ingestion.metadata_tables import table_details

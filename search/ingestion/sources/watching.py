@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from search.curation.details import Details
+from search.curation.cleaned_details import Details
 from search.ingestion.sources.exclusions import USUAL, Rules
 from search.ingestion.sources.listing import Findings, Listed, Listing
 from search.ingestion.sources.local_files import Found, Walk, items_of, sidecars_of_files, version_of
