@@ -12,8 +12,8 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy
 
 from search.accounts.roles import ROLES, role_of
-from search.http.form_fields import TagsField
 from search.http.forms import IN_ITS_OWN_DIRECTION
+from search.http.tags_field import TagsField
 from search.models import Image
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from search.admin.model_admin_bases import Sturdy
 from search.admin.undoing import with_undo
 from search.curation import Change, Hide, Show, Tag, Trash, Untag, change
 from search.curation.change_kinds import skipped_message
-from search.http.form_fields import TagsField
+from search.http.tags_field import TagsField
 from search.models import Image, OwedDeletion, Revision
 from search.models.conflicts import locked_values
 

@@ -21,8 +21,8 @@ from search.admin.model_admin_bases import Sturdy
 from search.admin.tag_suggestions import is_compared, may_decide, suggestions_view, take_back_view
 from search.admin.undoing import with_undo
 from search.http.body_limits import LARGEST_TABLE
-from search.http.form_fields import TagsField
 from search.http.methods import require_http_methods, require_safe
+from search.http.tags_field import TagsField
 from search.ingestion.table_formats import MetadataError
 from search.models import Revision, TagSuggestion, VocabularyTag
 from search.models.conflicts import Conflict, retried

@@ -18,7 +18,7 @@ import PIL.Image
 
 from search.containers.errors import NeedsMemory, UnreadableImage
 from search.imaging.decoder_tasks import TASKS
-from search.imaging.decoders import ready_decoders
+from search.imaging.decoders_by_format import ready_decoders
 from search.imaging.sandbox import confine
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3

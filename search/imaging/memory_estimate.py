@@ -13,7 +13,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from search.containers import tiff
 from search.containers.accepted_formats import webp_canvas
 from search.containers.gif_frames import frame_extents
-from search.imaging.decoders import Source
+from search.imaging.decoders_by_format import Source
 from search.imaging.thumbnails import WIDEST
 
 _MARGIN = 1.05

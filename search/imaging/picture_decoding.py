@@ -15,7 +15,7 @@ from search.containers.accepted_formats import is_cut_short, recognised
 from search.containers.errors import NeedsMemory, Reason, UnreadableImage, too_many_bytes, too_many_pixels
 from search.containers.jpeg_scans import ended, refuse_endless_scans
 from search.containers.raw import embedded_jpeg
-from search.imaging.decoders import Source, corrected, decode_smaller, opened, orientation_of, prepared
+from search.imaging.decoders_by_format import Source, corrected, decode_smaller, opened, orientation_of, prepared
 from search.imaging.exif_orientation import UPRIGHT
 from search.imaging.frames import first_shown
 from search.imaging.memory_estimate import bytes_for_canvas, bytes_for_whole, bytes_needed

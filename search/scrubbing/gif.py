@@ -2,7 +2,7 @@
 
 import struct
 
-from search.scrubbing.container import Malformed
+from search.scrubbing.shared_by_formats import Malformed
 
 _EXTENSION, _FRAME, _END = 0x21, 0x2C, 0x3B
 _TIMING, _APPLICATION = 0xF9, 0xFF

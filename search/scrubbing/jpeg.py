@@ -5,7 +5,7 @@ import struct
 from collections.abc import Iterator
 
 from search.imaging.exif_orientation import exif_of, orientation_in
-from search.scrubbing.container import Malformed, whole_profile
+from search.scrubbing.shared_by_formats import Malformed, whole_profile
 
 _SOI, _EOI, _SOS, _DNL = 0xD8, 0xD9, 0xDA, 0xDC
 _APP0, _APP1, _APP2, _APP14 = 0xE0, 0xE1, 0xE2, 0xEE

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from search.containers.png_chunks import unpacked_profile
 from search.imaging.exif_orientation import exif_of, orientation_in
-from search.scrubbing.container import Malformed, whole_profile
+from search.scrubbing.shared_by_formats import Malformed, whole_profile
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MAX_PROFILE = 16 * 1024 * 1024

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from search.decoding import reencoded
 from search.imaging import FORMATS, embedded_jpeg
 from search.scrubbing import gif, jpeg, png, webp
-from search.scrubbing.container import Malformed
+from search.scrubbing.shared_by_formats import Malformed
 
 # Pillow's own ceiling. Stored pictures must stay downloadable after the upload limit is lowered.
 _MAX_PIXELS = 178_956_970

@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterator
 
 from search.imaging.exif_orientation import exif_of, orientation_in
-from search.scrubbing.container import Malformed, whole_profile
+from search.scrubbing.shared_by_formats import Malformed, whole_profile
 
 _ANIMATION, _XMP, _EXIF, _ALPHA, _PROFILE = 0x02, 0x04, 0x08, 0x10, 0x20
 _PICTURE = {b"ALPH", b"VP8 ", b"VP8L"}

@@ -11,8 +11,8 @@ from django.utils.translation import ngettext
 
 from search.accounts.roles import may_edit_own
 from search.curation import AddToAlbum, Change, Describe, Hide, RemoveFromAlbum, Show, ShowTo, Tag, Trash, Untag
-from search.http.form_fields import TagsField
 from search.http.id_parsing import row_id
+from search.http.tags_field import TagsField
 from search.models import Album, Image
 from search.models.albums import LONGEST_TITLE, may_keep_albums
 from search.text.normalization import normalised_text
