@@ -33,7 +33,7 @@ from search.models.run_log import SILENT_AFTER
 from search.objects import storage
 from search.query import Mode, SearchQuery
 from search.retrieval import find
-from search.state import outliers, periodic_checks, registry, search_statistics
+from search.state import count_registry, outliers, periodic_checks, search_statistics
 from search.state.all_sections import sections
 from search.state.growth_plot import plot_of
 from tests.admin_pages import IMAGES, log_in_staff, rows, said, titles
@@ -153,8 +153,8 @@ def test_recent_changes_are_counted_at_once_if_counting_is_fast(as_carol: Client
 
 
 def test_a_package_can_register_its_own_count(monkeypatch, as_carol: Client):
-    monkeypatch.setattr(registry, "counts", {})
-    registry.count("suggestions", "Tag suggestions", lambda: 7, "admin:search_image_changelist", "lacks=tags")
+    monkeypatch.setattr(count_registry, "counts", {})
+    count_registry.count("suggestions", "Tag suggestions", lambda: 7, "admin:search_image_changelist", "lacks=tags")
     periodic_checks.look("counts")
     assert figures()["suggestions"] == 7
     assert '<a href="/admin/search/image/?lacks=tags">7</a>' in as_carol.get(STATE).content.decode()

@@ -28,7 +28,7 @@ from search.models import Revision, TagSuggestion, VocabularyTag
 from search.models.conflicts import Conflict, retried
 from search.models.tagging import LONGEST_TAG, MOST_ALIASES
 from search.query.tag_names import forget_names, read_names
-from search.state import registry
+from search.state import count_registry
 from search.tagging import overview
 from search.tagging.suggestion_decisions import pending
 from search.tagging.tag_renaming_and_merging import merge, rename
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 else:
     _TagForm = forms.ModelForm
 
-registry.count(
+count_registry.count(
     "suggestions",
     gettext_lazy("Pending suggestions"),
     lambda: pending(TagSuggestion.objects.all()).count(),

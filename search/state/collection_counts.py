@@ -10,7 +10,7 @@ from search.embedding import active_model
 from search.models import DuplicatePair, Fingerprint, Image, Report, Tombstone
 from search.models.accepted_models import accepted_names
 from search.models.sql_statements import fetch_all, fetch_one
-from search.state import registry
+from search.state import count_registry
 from search.state.missing_details import lacking
 
 MOST_POINTS = 120
@@ -51,7 +51,7 @@ def count_all() -> dict[str, Any]:
         "duplicates": {kind: len(pending_groups(kind)) for kind in DuplicatePair.Kind.values},
         "not_compared": kept.filter(fingerprint=None).count() + Fingerprint.objects.filter(is_compared=False).count(),
         "reported": Report.objects.filter(resolved=None, image__trashed=None).values("image").distinct().count(),
-        "extra": {name: one.measure() for name, one in registry.counts.items()},
+        "extra": {name: one.measure() for name, one in count_registry.counts.items()},
         "growth": _growth(),
     }
 

@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from search.embedding import active_model
-from search.state import registry
+from search.state import count_registry
 from search.state.figures_and_sections import IMAGES, Figure, found_in, looked
 
 
@@ -76,7 +76,7 @@ def deciding(found: Any) -> list[Figure]:
     figures.append(Figure("reported", _("Reported pictures"), found_in(found, "reported"), IMAGES, "reported=pending"))
     return figures + [
         Figure(one.name, one.label, found_in(found, "extra", one.name), one.view, one.query)
-        for one in registry.counts.values()
+        for one in count_registry.counts.values()
     ]
 
 

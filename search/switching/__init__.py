@@ -8,7 +8,7 @@ from search.switching.activating import Swapped, activate, go_back
 from search.switching.errors import Refused
 from search.switching.forgetting import abort, forget_models_of
 from search.switching.preparing import begin, being_prepared, catch_up, fill, finish, settled_pair
-from search.switching.states import State, state, status_line
+from search.switching.switch_status import State, state, status_line
 from search.switching.vector_copying import copy_vectors
 
 __all__ = [
