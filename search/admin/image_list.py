@@ -11,7 +11,7 @@ from django.http import HttpRequest, QueryDict
 
 from search.admin import picture_html, searching
 from search.admin.model_admin_bases import MOST_COUNTED, SturdyList
-from search.admin.pasting import note_of_the_set
+from search.admin.pasted_picture_list import note_of_the_set
 from search.models import Image, Origin, Report
 
 if TYPE_CHECKING:

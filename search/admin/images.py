@@ -25,9 +25,9 @@ from search.admin import (
     duplicates,
     history,
     image_actions,
-    in_place,
+    in_place_editing,
     model_comparison,
-    pasting,
+    pasted_picture_list,
     picture_html,
     searching,
 )
@@ -37,7 +37,7 @@ from search.admin.image_list import VIEW, ImageList, next_in_list, view_links
 from search.admin.image_list_filters import HiddenFilter, ModelFilter, ReportedFilter, TagFilter, UploaderFilter
 from search.admin.image_list_search_filters import LackingFilter, MatchesFilter, ModeFilter, OutlierFilter
 from search.admin.model_admin_bases import LONGEST_QUERY_STRING, LongList, SturdyList, image_ids
-from search.admin.pasting import SetFilter
+from search.admin.pasted_picture_list import SetFilter
 from search.admin.undoing import with_undo
 from search.curation import Trash, change, record_since
 from search.curation.metadata_import import CAPTIONS, note_edits
@@ -146,12 +146,12 @@ class ImageAdmin(LongList):
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
-        in_place_view = partial(in_place.in_place_view, model_admin=self)
+        in_place_view = partial(in_place_editing.in_place_view, model_admin=self)
         return [
             path("compare/", view(model_comparison.compare_view), name="search_image_compare"),
             path("duplicates/", view(duplicates.duplicates_view), name="search_image_duplicates"),
             path("duplicates/exact/", view(duplicates.exact_view), name="search_image_duplicates_exact"),
-            path("paste/", view(partial(pasting.paste_view, model_admin=self)), name="search_image_paste"),
+            path("paste/", view(partial(pasted_picture_list.paste_view, model_admin=self)), name="search_image_paste"),
             path("<uuid:image_id>/in-place/", view(in_place_view), name="search_image_in_place"),
             path("compare/judge/", view(model_comparison.judge_view), name="search_image_judge"),
             path("compare/judgements.csv", view(model_comparison.judgements_view), name="search_image_judgements"),

@@ -28,7 +28,7 @@ from search.models.albums import Visibility, may_keep_albums
 from search.models.conflicts import Conflict, retried
 from search.relevance import calibrate_soon_if_due
 from search.views import picture_actions
-from search.views.added import TooMany, address_of
+from search.views.added_pictures import TooMany, address_of
 from search.views.errors import error_page
 from search.views.images import albums_to_choose, may_curate, may_see
 
