@@ -167,7 +167,7 @@ def test_no_page_has_inline_styles_except_with_a_nonce(client: Client, as_carol:
 
 def test_the_style_sheets_have_every_proportion_and_colour():
     sheets = project.BASE_DIR / "static" / "css"
-    assert (sheets / "shapes.css").read_text() == shapes()
+    assert (sheets / "aspect_ratios.css").read_text() == shapes()
     colours = re.findall(r"\.swatch-(\w+) \{\s+--swatch: (#\w+);", (sheets / "filters.css").read_text())
     assert dict(colours) == PALETTE
 

@@ -77,7 +77,7 @@ class RunAdmin(ReadOnly):
     list_filter: ClassVar = (RunStateFilter, LeftOutFilter, "kind", "door", "started")
 
     class Media:
-        css: ClassVar = {"all": ["admin-search/ledger.css"]}
+        css: ClassVar = {"all": ["admin-search/runs_and_state.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
         return Run.objects.with_state()

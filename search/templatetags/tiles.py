@@ -56,7 +56,7 @@ _SEEN_BY = {
 
 
 def shapes() -> str:
-    """Return the style sheet of all aspect ratios, `static/css/shapes.css`."""
+    """Return the style sheet of all aspect ratios, `static/css/aspect_ratios.css`."""
     rules = [
         f".a{number}{{--aspect:{number / SHAPES:g}}}"
         for number in range(round(_NARROWEST * SHAPES), round(_WIDEST * SHAPES) + 1)

@@ -109,7 +109,7 @@ def search_page(
             "facets_counts": results.counts,
         }
     is_part = request.htmx and request.htmx.target == "found"  # type: ignore[attr-defined]
-    return _answered(request, "live" if is_part else "", context, status)
+    return _answered(request, "live_update" if is_part else "", context, status)
 
 
 def _answered(request: HttpRequest, part: str, context: dict[str, Any], status: int = 200) -> HttpResponse:

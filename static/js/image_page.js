@@ -1,6 +1,6 @@
 // The page of one picture: keys and swipes follow its links to the neighbours.
 
-import { Stage } from "./stage.js";
+import { Stage } from "./picture_viewer.js";
 
 const one = document.querySelector(".one");
 const stage = new Stage(one, step);

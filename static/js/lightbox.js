@@ -8,7 +8,7 @@ const FROM = "article.tile .tile-link";
 let coming = null;
 
 function fetched() {
-  coming ??= Promise.all([import("./lightbox_stage.js"), ...dialog.dataset.styles.split(" ").map(styled)]).then(
+  coming ??= Promise.all([import("./lightbox_viewer.js"), ...dialog.dataset.styles.split(" ").map(styled)]).then(
     ([stage]) => stage,
   );
   return coming;

@@ -3,7 +3,7 @@
 import "./infinite_scroll.js";
 import "./selection.js";
 import "./lightbox.js";
-import "./keys.js";
+import "./keyboard_navigation.js";
 import { onResults } from "./tiles.js";
 
 // Names and similarities: below all pictures where that is switched on, which a cookie remembers; and on one picture by a

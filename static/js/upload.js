@@ -1,7 +1,7 @@
 // Makes a card for each chosen picture, uploads them, and shows progress and outcomes.
 
 import { onGiven } from "./drop_and_paste.js";
-import { picturesIn, picturesOf } from "./folders.js";
+import { picturesIn, picturesOf } from "./dropped_folders.js";
 import { fileOf } from "./dropped_content.js";
 import { Card, megabytes, words } from "./upload_card.js";
 import { Queue } from "./upload_queue.js";

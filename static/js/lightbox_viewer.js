@@ -3,7 +3,7 @@
 
 import { onMoreFailed } from "./infinite_scroll.js";
 import { clearAddress, idInAddress, leaveAddress, replaceInAddress } from "./lightbox_address.js";
-import { Stage } from "./stage.js";
+import { Stage } from "./picture_viewer.js";
 import { factsOf, firstNumber, foundInAll, hasMore, linkOf, loadMore, onResults, tileOf, tiles, titleOf } from "./tiles.js";
 
 const dialog = document.getElementById("lightbox");
