@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from benchmarks import world as worlds
-from benchmarks.kept import Kept
+from benchmarks import benchmark_environment as worlds
 from benchmarks.old_build import NoOldBuild, old_build
 from benchmarks.photos import LARGE, SMALL, photos
 from benchmarks.report import machine, page_table
+from benchmarks.resumable_measurements import Kept
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 FULL_RESULTS = Path(__file__).with_name("RESULTS-FULL.md")
@@ -101,7 +101,7 @@ def say(progress: str) -> None:
 def compare(world: worlds.World, extent: Extent) -> str:
     from benchmarks import curating, filters, ingestion, search_page, serving  # noqa: PLC0415 - after the settings
     from benchmarks.copies import copies  # noqa: PLC0415
-    from benchmarks.plain import PlainLoop  # noqa: PLC0415
+    from benchmarks.plain_loop import PlainLoop  # noqa: PLC0415
     from benchmarks.rclip import Rclip, Unavailable  # noqa: PLC0415
     from benchmarks.summary import summary  # noqa: PLC0415
 

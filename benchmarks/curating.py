@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.apart import apart
 from benchmarks.report import table
+from benchmarks.separate_process import apart
 
 MANY = 500
 """Pictures in a bulk step."""

@@ -20,7 +20,7 @@ BEFORE = "a67186f"
 
 _ARM = """
 import os, resource, sys, time
-from benchmarks.world import make_world, start
+from benchmarks.benchmark_environment import make_world, start
 world = make_world()
 start()
 from benchmarks.ingestion import _ours, forget

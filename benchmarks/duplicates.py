@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.apart import apart
 from benchmarks.edits_worker import KINDS, Worker, processor_time, vectors
 from benchmarks.report import table
+from benchmarks.separate_process import apart
 
 _COPIES = 10
 _REDRAWN = 0.75

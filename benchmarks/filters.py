@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.benchmark_environment import TAGS
 from benchmarks.report import table
 from benchmarks.search_page import Visitor
 from benchmarks.vectors import word_like
-from benchmarks.world import TAGS
 
 DEEP_PAGE = 40
 SPANS = {

@@ -5,8 +5,8 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import filters
-from benchmarks.kept import Kept
-from benchmarks.world import fill_up_to
+from benchmarks.benchmark_environment import fill_up_to
+from benchmarks.resumable_measurements import Kept
 
 
 def growth(sizes: Sequence[int], queries: int, photos: Sequence[Path], kept: Kept) -> str:

@@ -12,9 +12,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks.benchmark_environment import make_world
 from benchmarks.photos import LARGE, photos
 from benchmarks.report import table
-from benchmarks.world import make_world
 
 _PARTS = ["colours", "hash", "copy", "written", "pixels"]
 

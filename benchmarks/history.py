@@ -9,8 +9,8 @@ import statistics
 from collections import defaultdict
 from typing import Any
 
-from benchmarks.apart import apart
 from benchmarks.report import table
+from benchmarks.separate_process import apart
 
 COLUMNS = "title, description, source_link, author, licence, tags, uploader_id, hidden"
 TRIGGER = f"""

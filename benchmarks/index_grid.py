@@ -13,8 +13,8 @@ from statistics import median
 
 import psutil
 
-from benchmarks.kept import Kept
 from benchmarks.report import table
+from benchmarks.resumable_measurements import Kept
 from benchmarks.vector_table import NEAREST, VectorTable, filled, vector_table
 
 PER_PAGE = 24

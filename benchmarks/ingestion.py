@@ -16,11 +16,11 @@ from typing import TypeAlias
 from django.conf import settings
 from django.db import connection
 
+from benchmarks.benchmark_environment import FILLER, World
 from benchmarks.photos import Size, photos
-from benchmarks.plain import PlainLoop
+from benchmarks.plain_loop import PlainLoop
 from benchmarks.rclip import Rclip
 from benchmarks.report import table
-from benchmarks.world import FILLER, World
 from search.embedding import Picture, picture_encoder
 from search.ingestion import files_source, ingest
 from search.ingestion.adding import read_for_model

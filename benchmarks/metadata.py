@@ -234,7 +234,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=6)
     options = parser.parse_args()
-    from benchmarks.world import make_world, start  # noqa: PLC0415 - it changes the environment
+    from benchmarks.benchmark_environment import make_world, start  # noqa: PLC0415 - it changes the environment
 
     world = make_world()
     paths = written_photos(world.cache, options.count)

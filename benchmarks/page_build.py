@@ -20,7 +20,7 @@ import numpy as np
 # Import the build in the current folder, not this file's.
 sys.path[0] = "."
 
-from benchmarks import world as worlds  # noqa: E402
+from benchmarks import benchmark_environment as worlds  # noqa: E402
 from benchmarks.photos import SMALL  # noqa: E402
 from benchmarks.photos import photos as photos_of  # noqa: E402
 

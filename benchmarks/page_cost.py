@@ -16,11 +16,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Self
 
+from benchmarks.benchmark_environment import BASE, queries
 from benchmarks.page_html import differences
 from benchmarks.photos import SMALL, photos
 from benchmarks.random_models import picture_model, text_model
 from benchmarks.report import table
-from benchmarks.world import BASE, queries
 from imagesearch.environment import text
 
 GOAL = 0.5

@@ -18,8 +18,8 @@ import psycopg
 from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 
-from benchmarks.kept import Kept
 from benchmarks.report import table
+from benchmarks.resumable_measurements import Kept
 from benchmarks.vector_table import NEAREST, QUERIES, Neighbours, as_copied, stored
 from benchmarks.vectors import picture_like, word_like
 from imagesearch import embedded_postgres

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.world import World
+from benchmarks.benchmark_environment import World
 
 VERSION = "4.0.8"
 _PYTHONS = ("python3.12", "python3.13", "python3.14")

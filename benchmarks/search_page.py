@@ -11,7 +11,7 @@ from statistics import median
 from types import MappingProxyType
 from urllib.parse import urlencode
 
-from benchmarks.plain import PER_PAGE, PlainLoop
+from benchmarks.plain_loop import PER_PAGE, PlainLoop
 from benchmarks.report import Pairs, table
 
 _PATIENCE = 120

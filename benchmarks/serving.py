@@ -14,9 +14,9 @@ from statistics import median
 
 import psutil
 
+from benchmarks.benchmark_environment import BASE, World
 from benchmarks.report import table
 from benchmarks.search_page import Visitor
-from benchmarks.world import BASE, World
 
 _PATIENCE = 300
 USERS = 8

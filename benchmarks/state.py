@@ -11,8 +11,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from benchmarks.apart import apart
 from benchmarks.report import table
+from benchmarks.separate_process import apart
 
 GOAL_SECONDS, GOAL_QUERIES = 0.5, 20
 ROUNDS = 5

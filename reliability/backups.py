@@ -18,7 +18,7 @@ from pathlib import Path
 import psycopg
 
 from reliability.postgres import Postgres
-from reliability.site import BASE, environment
+from reliability.site_under_test import BASE, environment
 from search.demo.collection import draw_collection
 
 PICTURES = int(os.environ.get("RELIABILITY_PICTURES", "1000"))

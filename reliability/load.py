@@ -15,8 +15,8 @@ from pathlib import Path
 
 import psutil
 
-from reliability.people import Times, alone, known_search, run, together
-from reliability.site import BASE, Site, environment, filled, new_search, served
+from reliability.simulated_users import Times, alone, known_search, run, together
+from reliability.site_under_test import BASE, Site, environment, filled, new_search, served
 from search.demo.collection import draw_collection
 
 TIMES_ALONE = 4.0

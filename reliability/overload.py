@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from reliability import site as sites
+from reliability import site_under_test as sites
 from reliability.slow_clients import told
 
 TIMES = 4

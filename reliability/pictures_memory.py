@@ -23,7 +23,7 @@ import psutil  # type: ignore[import-untyped]
 from PIL import Image
 from pillow_heif import register_heif_opener
 
-from reliability.site import Site, filled, new_search, served
+from reliability.site_under_test import Site, filled, new_search, served
 
 MOST = 400_000_000
 _LONGEST = 60.0

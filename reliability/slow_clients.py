@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from reliability import site as sites
+from reliability import site_under_test as sites
 
 EACH = 100
 SEARCHES = 60

@@ -25,8 +25,8 @@ from pathlib import Path
 
 import psutil
 
-from reliability.people import Person, Times, known_search
-from reliability.site import BASE, Site, environment, filled, served
+from reliability.simulated_users import Person, Times, known_search
+from reliability.site_under_test import BASE, Site, environment, filled, served
 from search.demo.collection import draw_collection
 
 EACH = 12.0

@@ -22,7 +22,7 @@ from urllib.parse import urlencode
 
 from PIL import Image
 
-from reliability.site import Site, filled, manage, new_search, served
+from reliability.site_under_test import Site, filled, manage, new_search, served
 from tests.proxies import Behaviour, Proxy
 from tests.s3_servers import ACCESS_KEY, BUCKET, SECRET_KEY, Rclone, free_port
 

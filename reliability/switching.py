@@ -19,7 +19,7 @@ from typing import Any, Self
 from urllib.parse import urlencode
 
 from reliability.second_model import second_models
-from reliability.site import BASE, Site, environment, filled, served
+from reliability.site_under_test import BASE, Site, environment, filled, served
 
 PICTURES = int(os.environ.get("RELIABILITY_PICTURES", "800"))
 SEARCHERS = 3

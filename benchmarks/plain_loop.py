@@ -19,7 +19,7 @@ from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 from psycopg import sql
 
-from benchmarks.world import World
+from benchmarks.benchmark_environment import World
 
 PER_PAGE = 24
 _MODEL = "plain"

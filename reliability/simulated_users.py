@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
-from reliability.site import Site, new_search
+from reliability.site_under_test import Site, new_search
 
 _THUMBNAIL = re.compile(r'src="(/images/[0-9a-f-]{36}/400\.webp)"')
 _IMAGE = re.compile(r'href="(/images/[0-9a-f-]{36}/)')
