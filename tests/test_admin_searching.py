@@ -10,7 +10,7 @@ from search.models import Capture, FormerId, Image, Revision, WorkingSet
 from search.retrieval import query_vector
 from tests.admin_pages import IMAGES, act, log_in_staff, rows, said, titles
 from tests.base import a_vector, an_image, many_images, near, pending_image
-from tests.written import wall
+from tests.written_metadata import wall
 
 pytestmark = pytest.mark.django_db
 

@@ -10,7 +10,7 @@ from search.models.image import content_id
 from search.objects import storage
 from tests.base import an_image, picture_bytes, picture_file
 from tests.pictures import FORMATS, photo, pixel_bomb
-from tests.written import a_photo, exif_block
+from tests.written_metadata import a_photo, exif_block
 
 pytestmark = pytest.mark.django_db
 

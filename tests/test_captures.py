@@ -26,7 +26,7 @@ from search.query.saved import save_search
 from tests import bad_decoder as bad_decoders
 from tests.base import an_image
 from tests.decoders import bad_decoder, marked
-from tests.written import a_photo, alternatives, exif_block, listed, takeout, wall, xmp_packet
+from tests.written_metadata import a_photo, alternatives, exif_block, listed, takeout, wall, xmp_packet
 
 __all__ = ["bad_decoder"]
 

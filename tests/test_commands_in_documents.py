@@ -87,7 +87,7 @@ NOT_RUN = {
     r"mail .*": "takes what cron says; the mail program of the reader",
     r"gunicorn imagesearch\.wsgi": "tests/test_stopping.py starts it, and looks at what it answers",
     r"pg_dump --format=custom": "what `backup` runs, below",
-    r"pg_ctl stop": "tests/test_keeper.py stops a server in order",
+    r"pg_ctl stop": "tests/test_postgres_supervisor.py stops a server in order",
     r"cp \.env\.example \.env": "tests/test_documentation.py reads the file",
 }
 """Commands that are not run, by a pattern of the whole line, and why."""

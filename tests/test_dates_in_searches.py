@@ -18,7 +18,7 @@ from search.retrieval import find, query_vector
 from search.retrieval.timeline import PER_PAGE
 from search.views.search_context import bars_of, span_label, years_of
 from tests.base import a_vector, an_image, near
-from tests.written import wall
+from tests.written_metadata import wall
 
 pytestmark = pytest.mark.django_db
 

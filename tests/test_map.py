@@ -24,7 +24,7 @@ from search.models.hnsw import indexing
 from search.tagging import vocabulary
 from search.tagging.vocabulary import PhraseVectors
 from tests.base import a_vector, an_image, an_unsaved_image, near
-from tests.written import wall
+from tests.written_metadata import wall
 
 pytestmark = pytest.mark.django_db
 

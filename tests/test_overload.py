@@ -13,7 +13,7 @@ import pytest
 from imagesearch import serving
 from imagesearch.serving import refusals
 from imagesearch.serving.thread_pools import Job, Lane, lane_of
-from tests.fronts import SOON, Served, clock, get, read, serve  # noqa: F401 - fixtures
+from tests.event_loop_worker import SOON, Served, clock, get, read, serve  # noqa: F401 - fixtures
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from search.metadata.dates import parsed, typed
 from search.metadata.sidecar_names import Neighbours
 from tests.pictures import encoded, gradient, photo
 from tests.raw_files import raw
-from tests.written import (
+from tests.written_metadata import (
     WITH_EXIF,
     a_photo,
     alternatives,

@@ -24,7 +24,7 @@ from search.query import SearchQuery
 from search.query.saved import save_search
 from tests.addresses import every_address
 from tests.base import a_vector, an_image
-from tests.written import a_photo, exif_block, xmp_packet
+from tests.written_metadata import a_photo, exif_block, xmp_packet
 
 pytestmark = pytest.mark.django_db
 

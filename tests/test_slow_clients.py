@@ -14,7 +14,7 @@ from imagesearch.serving import event_loop as fronts
 from imagesearch.serving.client_deadlines import Pace
 from imagesearch.serving.connection_capacity import room_for
 from search.http import body_limits
-from tests.fronts import PIECE, PIECES, Clock, Served, clock, get, read, serve  # noqa: F401 - fixtures
+from tests.event_loop_worker import PIECE, PIECES, Clock, Served, clock, get, read, serve  # noqa: F401 - fixtures
 
 CHUNKS = "Transfer-Encoding: chunked"
 

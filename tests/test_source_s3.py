@@ -42,7 +42,7 @@ from search.objects.zip_download import zipped
 from tests.base import picture_bytes
 from tests.s3_servers import BUCKET, LISTED_AT_ONCE, Moto, configured, use_s3
 from tests.web_servers import Server, answer
-from tests.written import a_photo, exif_block, takeout
+from tests.written_metadata import a_photo, exif_block, takeout
 
 OTHER = "archive-of-others"
 RED, BLUE = (picture_bytes(colour, size=(900, 600)) for colour in ("red", "blue"))

@@ -22,7 +22,7 @@ from search.objects import storage
 from search.objects.deletion import keep_deleting_pending
 from search.objects.storage import StorageUnavailable
 from tests.base import an_image, picture_bytes, picture_file, stored_image
-from tests.fronts import Clock
+from tests.event_loop_worker import Clock
 from tests.proxies import Behaviour, Proxy
 from tests.s3_servers import ACCESS_KEY, BUCKET, SECRET_KEY, Rclone, use_s3
 

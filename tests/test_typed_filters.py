@@ -15,7 +15,7 @@ from search.query.parser import parse_text
 from search.query.saved import save_search
 from search.retrieval import find, query_vector
 from tests.base import a_vector, an_image
-from tests.written import wall
+from tests.written_metadata import wall
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from search.curation.metadata_import import note_edits
 from search.models import Capture, Image, Origin
 from search.models.image import content_id
 from tests.test_ingest_command import run
-from tests.written import a_photo, alternatives, exif_block, listed, takeout, wall, xmp_packet
+from tests.written_metadata import a_photo, alternatives, exif_block, listed, takeout, wall, xmp_packet
 
 pytestmark = pytest.mark.django_db
 

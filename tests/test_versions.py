@@ -35,7 +35,7 @@ from search.objects import storage
 from search.objects.deletion import delete_images
 from search.query import Kind, Part, SearchQuery
 from search.retrieval import find
-from tests.written import a_photo, alternatives, exif_block, listed, xmp_packet
+from tests.written_metadata import a_photo, alternatives, exif_block, listed, xmp_packet
 
 pytestmark = pytest.mark.django_db
 

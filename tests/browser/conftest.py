@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from search.models import Capture, Image, PictureSet, SavedSearch
 from search.objects import storage
 from tests.base import an_unsaved_image, picture_bytes
-from tests.written import wall
+from tests.written_metadata import wall
 
 COLOURS = ("crimson", "goldenrod", "seagreen", "steelblue", "orchid")
 SIZES = ((640, 480), (480, 640), (900, 300), (500, 500), (1200, 800))

@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 from search.models import Album, Image, Revision
 from tests.base import picture_bytes
 from tests.browser.conftest import OpenPage
-from tests.written import a_photo, exif_block
+from tests.written_metadata import a_photo, exif_block
 
 pytestmark = pytest.mark.usefixtures("live_server")
 

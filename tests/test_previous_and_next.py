@@ -10,7 +10,7 @@ from search.curation import AddToAlbum, Hide, change
 from search.models import Album, Capture, Image, PictureSet
 from search.models.albums import Visibility
 from tests.base import an_image
-from tests.written import wall
+from tests.written_metadata import wall
 
 pytestmark = pytest.mark.django_db
 
