@@ -1,8 +1,8 @@
 """gunicorn's worker: an event loop in front of thread pools. Slow clients hold no thread; requests that would wait too
 long for one are refused.
 
-May import `search` and the rest of `imagesearch`; only `imagesearch.gunicorn_worker` and `gunicorn.conf.py` start it. `Front`
-is the loop, one per process; `status` is for monitoring.
+May import `search` and the rest of `imagesearch`; only `imagesearch.gunicorn_worker` and `gunicorn.conf.py` start it.
+`Front` is the loop, one per process; `status` is for monitoring.
 """
 
 from typing import Any

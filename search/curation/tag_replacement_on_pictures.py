@@ -10,8 +10,8 @@ from search.models import Revision
 from search.models.conflicts import wait_briefly
 from search.models.sql_statements import fetch_value
 
-# The same as `search.models.edits_with_history` writes for each picture: states before and after, and the mark for edited tags.
-# If several tags become one, the first position is kept.
+# The same as `search.models.edits_with_history` writes for each picture: states before and after, and the mark for
+# edited tags. If several tags become one, the first position is kept.
 _RETAG = """
 WITH there AS MATERIALIZED (
     SELECT image.id, image.tags AS before, coalesce('tags' = ANY(capture.edited), false) AS was_edited, ARRAY(

@@ -192,7 +192,7 @@ def _moved(order: Sequence[uuid.UUID], chosen: Collection[uuid.UUID], to: "Place
 
 
 class AlbumImage(models.Model):
-    """The position of an image in an album. Written by `search.models.edits_with_history`, as all that revisions record.
+    """The position of an image in an album. Written by `search.models.edits_with_history`, as all edits.
 
     The database deletes these rows with their image and their album, and updates them when the image's id changes.
     """

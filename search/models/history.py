@@ -117,8 +117,8 @@ class Revision(models.Model):
 class Edit(models.Model):
     """What a revision changed in one picture: only fields that differ, before and after.
 
-    `search.models.edits_with_history` describes the values. The database deletes these rows with their picture and with their
-    revision, and updates them when the picture's id changes.
+    `search.models.edits_with_history` describes the values. The database deletes these rows with their
+    picture and their revision, and updates them when the picture's id changes.
     """
 
     pk = models.CompositePrimaryKey("revision", "image")

@@ -1,6 +1,6 @@
 """Numbers that other rooms add to the state: call `count(...)` in a module that is loaded with the apps.
 
-registry.count("suggestions", _("tag suggestions"), lambda: Suggestion.objects.pending().count(), "admin:...")
+count_registry.count("suggestions", _("tag suggestions"), lambda: Suggestion.objects.pending().count(), "admin:...")
 """
 
 from collections.abc import Callable
