@@ -137,4 +137,4 @@ def _count_waiting(model: dict[str, Any]) -> None:
         model["waiting"] = _QUEUES[model["model"]]().count()
         if model["waiting"]:
             values = {"name": model["name"], "count": model["waiting"]}
-            model["name"] = gettext("%(name)s (%(count)s waiting)") % values
+            model["name"] = gettext("%(name)s (%(count)s pending)") % values

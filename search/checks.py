@@ -154,7 +154,7 @@ def wide_pictures_are_seen_whole() -> Iterator[CheckMessage]:
     """Wide and tall pictures of earlier versions are found only by their middle until their windows are embedded."""
     if count := Image.objects.without_windows(active_model()).count():
         yield checks.Info(
-            f"{count:,} wide or tall pictures are found only by their middle.",
+            f"{count:,} wide or tall pictures can only be found by their centre.",
             hint="Run `manage.py embed_pending --windows`, on any number of machines. It reads their originals.",
             id="search.I013",
         )

@@ -26,9 +26,9 @@ def change_page(image: Image) -> str:
 
 def test_a_curator_hides_pictures_in_bulk_and_shows_them_again(as_carol):
     one, two, other = an_image("One"), an_image("Two"), an_image("Other")
-    assert "2 pictures are hidden now" in said(act(as_carol, "hide", one, two))
+    assert "2 pictures are now hidden" in said(act(as_carol, "hide", one, two))
     assert set(Image.objects.filter(hidden=True)) == {one, two}
-    assert "1 picture is shown now" in said(act(as_carol, "show", one, other))
+    assert "1 picture is now visible" in said(act(as_carol, "show", one, other))
     assert set(Image.objects.filter(hidden=True)) == {two}
 
 
@@ -62,8 +62,8 @@ def test_a_curator_removes_tags_in_bulk(as_carol):
 @pytest.mark.parametrize(
     ("tags", "problem"),
     [
-        ("", "Write the tags"),
-        (" , ", "Write the tags"),
+        ("", "Enter the tags"),
+        (" , ", "Enter the tags"),
         ("x" * 61, "at most 60"),
         ("a\0b", "Null"),
         (",".join(map(str, range(51))), "at most 50"),
@@ -88,8 +88,8 @@ def test_thousands_of_pictures_are_changed_with_few_queries(as_carol, carol, dja
     images = many_images(1_200, tags=lambda number: [f"kind {number % 3}"])
     before = Image.objects.latest("updated").updated
     for action, more, told in (
-        ("hide", {}, "1,200 pictures are hidden now"),
-        ("show", {}, "1,200 pictures are shown now"),
+        ("hide", {}, "1,200 pictures are now hidden"),
+        ("show", {}, "1,200 pictures are now visible"),
         ("add_tags", {"tags": "sea, Kind 1"}, "tags of 1,200 pictures"),
         ("remove_tags", {"tags": "kind 1"}, "tags of 1,200 pictures"),
     ):
@@ -104,7 +104,7 @@ def test_thousands_of_pictures_are_changed_with_few_queries(as_carol, carol, dja
 
 @pytest.mark.parametrize(
     ("action", "told"),
-    [("hide", "5 pictures are hidden now"), ("add_tags", "The tags of 5 pictures have changed")],
+    [("hide", "5 pictures are now hidden"), ("add_tags", "The tags of 5 pictures were changed")],
 )
 def test_one_message_reports_the_pictures_of_all_batches(as_carol, monkeypatch, action, told):
     monkeypatch.setattr(bulk_changes, "AT_ONCE", 2)
@@ -136,8 +136,8 @@ def test_a_locked_row_stops_its_batch_but_not_the_batches_before_it(as_carol, mo
     answer = said(act(as_carol, "hide", *images))
 
     assert set(Image.objects.filter(hidden=True)) == set(images[: 2 * batches_before])
-    assert ("Repeat this in a moment for those" in answer) == bool(batches_before)
-    assert ("2 pictures are hidden now" in answer) == bool(batches_before)
+    assert ("Repeat this for them in a moment" in answer) == bool(batches_before)
+    assert ("2 pictures are now hidden" in answer) == bool(batches_before)
     assert ("Nothing was changed" in answer) == (not batches_before)
 
 
@@ -159,7 +159,7 @@ def test_deleting_in_bulk_asks_for_confirmation_then_removes_rows_and_objects(as
     assert f'name="expected" value="{digest_of(page)}"' in page.content.decode()
     assert Image.objects.count() == 2
     response = act(as_carol, "delete_selected", *images, post="yes", expected=digest_of(page))
-    assert "2 pictures are deleted" in said(response)
+    assert "2 pictures were deleted permanently" in said(response)
     assert not Image.objects.exists()
     assert not Report.objects.exists()
     assert not OwedDeletion.objects.exists()
@@ -214,7 +214,7 @@ def test_nothing_is_deleted_if_the_list_has_changed_since_the_confirmation_page(
     expected = digest_of(act(as_carol, "delete_selected", image, select_across="1"))
     an_image("Come meanwhile")
     answer = act(as_carol, "delete_selected", image, select_across="1", post="yes", expected=expected)
-    assert "changed meanwhile" in said(answer)
+    assert "list has changed" in said(answer)
     assert "Delete these 2 pictures" in answer.content.decode()
     assert Image.objects.count() == 2
 
@@ -228,7 +228,7 @@ def test_a_changed_list_of_the_same_length_is_confirmed_again(as_carol, across):
     Image.objects.filter(pk=images[0].pk).update(tags=[])
     other = an_image("Come meanwhile", tags=["sea"])
     answer = act(as_carol, "delete_selected", *images, where=where, post="yes", expected=expected, **across)
-    assert "changed meanwhile" in said(answer)
+    assert "list has changed" in said(answer)
     assert Image.objects.count() == 4
 
     expected = digest_of(answer)
@@ -241,7 +241,7 @@ def test_a_changed_list_of_the_same_length_is_confirmed_again(as_carol, across):
 def test_a_whole_list_is_not_deleted_without_the_digest_of_the_confirmation(as_carol):
     image = an_image("One")
     answer = act(as_carol, "delete_selected", image, select_across="1", post="yes", expected="1")
-    assert "Delete this picture for good?" in answer.content.decode()
+    assert "Delete this picture permanently?" in answer.content.decode()
     act(as_carol, "delete_selected", image, select_across="1", post="yes")
     assert Image.objects.count() == 1
 
@@ -250,17 +250,17 @@ def test_pictures_deleted_before_the_confirmation_are_reported(as_carol):
     image = an_image("One")
     expected = digest_of(act(as_carol, "delete_selected", image))
     Image.objects.all().delete()
-    assert "changed meanwhile" in said(act(as_carol, "delete_selected", image, post="yes", expected=expected))
+    assert "list has changed" in said(act(as_carol, "delete_selected", image, post="yes", expected=expected))
 
 
 @pytest.mark.parametrize(
     ("action", "more", "before", "told"),
     [
         ("hide", {}, {}, "Hidden"),
-        ("show", {}, {"hidden": True}, "Shown"),
+        ("show", {}, {"hidden": True}, "Visible"),
         ("add_tags", {"tags": "sea"}, {}, "Tags added: sea"),
         ("remove_tags", {"tags": "sea"}, {"tags": ["sea"]}, "Tags removed: sea"),
-        ("delete_selected", {"post": "yes"}, {}, "Put into the trash"),
+        ("delete_selected", {"post": "yes"}, {}, "Moved to the trash"),
     ],
 )
 def test_the_message_of_every_action_has_an_undo_button(as_carol, carol, action, more, before, told):
@@ -272,7 +272,7 @@ def test_the_message_of_every_action_has_an_undo_button(as_carol, carol, action,
     assert f'formaction="{undo}"' in answer.content.decode()
 
     answer = as_carol.post(undo, follow=True, headers={"referer": f"http://testserver{IMAGES}?hidden=no"})
-    assert "1 picture is as it was" in said(answer)
+    assert "1 picture was reverted" in said(answer)
     assert answer.redirect_chain[0][0] == f"{IMAGES}?hidden=no"
     image.refresh_from_db()
     assert (image.hidden, image.tags) == (before.get("hidden", False), before.get("tags", []))

@@ -59,7 +59,7 @@ def test_the_results_of_both_models_are_side_by_side_nearest_first(world: World,
     page = response.content.decode()
     assert OTHER in page
     assert "It has vectors of 30 pictures." in page
-    assert f"{response.context['found'].overlap} of 24 pictures stand in both lists." in page
+    assert f"{response.context['found'].overlap} of 24 pictures are in both lists." in page
     assert "Kendall" in page
 
 
@@ -71,7 +71,7 @@ def test_each_result_shows_its_rank_in_the_other_list(world: World, as_carol: Cl
     left = response.context["sides"][0]["results"]
     assert [left[0]["sign"], left[1]["one"].image, left[1]["kind"]] == ["=", only, "alone"]
     moved = next(result for result in left if result["kind"] in {"up", "down"})
-    assert moved["words"] == f"place {moved['one'].other_place} in the other list"
+    assert moved["words"] == f"rank {moved['one'].other_place} in the other list"
 
 
 def test_a_query_is_parsed_as_in_the_search_box(world: World, as_carol: Client):
@@ -138,15 +138,15 @@ def test_if_one_model_is_unavailable_the_other_list_is_shown(world: World, as_ca
     monkeypatch.setattr(side_by_side, "text_vector_of", refuse)
     response = as_carol.get(PAGE, {"q": "sea"})
     assert [len(found) for found in lists(response)] == [24, 0]
-    assert "This model is being loaded" in response.content.decode()
+    assert "This model is still loading" in response.content.decode()
     blind = as_carol.get(PAGE, {"q": "sea", "blind": "1"}).content.decode()
-    assert "can&#x27;t be used just now" in blind or "can't be used just now" in blind
+    assert "is not available right now" in blind
 
 
 def test_a_vector_set_without_a_known_text_model_shows_an_error(world: World, as_carol: Client, monkeypatch):
     monkeypatch.setattr(pairs, "pair_of", lambda model: None if model == OTHER else active_pair())
     page = as_carol.get(PAGE, {"q": "sea"}).content.decode()
-    assert f"Which model for words belongs to {OTHER} is not known" in page
+    assert f"The text model that belongs to {OTHER} is unknown" in page
 
 
 def test_a_text_model_with_other_dimensions_shows_an_error(world: World, as_carol: Client, monkeypatch):
@@ -163,7 +163,7 @@ def test_a_vector_set_dropped_during_the_request_shows_an_error(world: World, as
     drop_set(world.other)
     response = as_carol.get(PAGE, {"q": "sea"})
     assert response.status_code == 400
-    assert "There is no such set of vectors here any more" in response.content.decode()
+    assert "This set of vectors no longer exists" in response.content.decode()
 
 
 def test_with_a_single_vector_set_the_page_explains_how_to_add_another(as_carol: Client):
@@ -177,10 +177,10 @@ def test_with_a_single_vector_set_the_page_explains_how_to_add_another(as_carol:
     ("asked", "told"),
     [
         ({"q": "x" * 1_001}, "1,001 characters"),
-        ({"q": "sea", "first": "99"}, "There is no such set"),
-        ({"q": "sea", "second": "a"}, "There is no such set"),
-        ({"q": "-sea"}, "Write what the pictures should show"),
-        ({"like": "mistyped"}, "is not known"),
+        ({"q": "sea", "first": "99"}, "This set of vectors no longer exists"),
+        ({"q": "sea", "second": "a"}, "This set of vectors no longer exists"),
+        ({"q": "-sea"}, "Describe what the pictures should show"),
+        ({"like": "mistyped"}, "The picture in this address is unknown"),
         ({"like": str(uuid.UUID(int=1))}, "hidden or deleted"),
     ],
 )

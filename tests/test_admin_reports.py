@@ -52,7 +52,7 @@ def test_a_report_is_shown_with_its_picture(as_carol, alice):
     a_report(image)
     page = as_carol.get(REPORTS).content.decode()
     assert reverse("rendition", args=[image.pk, storage.THUMBNAIL]) in page
-    for text in ("Lighthouse", "Violent", "A house number &lt;b&gt;", "alice", "Somebody without an account"):
+    for text in ("Lighthouse", "Violent", "A house number &lt;b&gt;", "alice", "Someone without an account"):
         assert text in page
     assert page.count("1 more pending") == 2
 
@@ -92,7 +92,7 @@ def test_a_curator_resolves_a_report_with_one_click(as_carol, carol):
     report, other = a_report(), a_report()
     response = as_carol.post(resolve(report) + "?_changelist_filters=reason__exact%3Dviolent", follow=True)
     assert response.redirect_chain[-1][0] == f"{REPORTS}?reason__exact=violent"
-    assert "1 report is resolved" in said(response)
+    assert "1 report was resolved" in said(response)
     assert rows(response) == [other]
     report.refresh_from_db()
     assert (report.resolver, report.image.hidden) == (carol, False)
@@ -102,8 +102,8 @@ def test_hiding_the_picture_resolves_all_of_its_reports(as_carol, carol):
     report = a_report()
     also = a_report(report.image)
     response = as_carol.post(resolve(report), {"hide": "1"}, follow=True)
-    assert "1 picture is hidden now" in said(response)
-    assert "2 reports are resolved" in said(response)
+    assert "1 picture is now hidden" in said(response)
+    assert "2 reports were resolved" in said(response)
     for each in (report, also):
         each.refresh_from_db()
         assert (each.resolver, each.image.hidden) == (carol, True)
@@ -120,7 +120,7 @@ def test_the_buttons_are_in_the_row_and_on_the_page_of_a_report(as_carol):
 
 def test_reports_are_resolved_in_bulk(as_carol, carol):
     one, two, other = a_report(), a_report(), a_report()
-    assert "2 reports are resolved" in said(act(as_carol, "resolve_selected", one, two))
+    assert "2 reports were resolved" in said(act(as_carol, "resolve_selected", one, two))
     assert rows(as_carol.get(REPORTS)) == [other]
     assert not Image.objects.filter(hidden=True).exists()
     assert LogEntry.objects.filter(user=carol).count() == 2
@@ -130,8 +130,8 @@ def test_pictures_are_hidden_and_their_reports_resolved_in_bulk(as_carol):
     one = a_report()
     also, two, other = a_report(one.image), a_report(), a_report()
     response = act(as_carol, "hide_selected", one, also, two)
-    assert "2 pictures are hidden now" in said(response)
-    assert "3 reports are resolved" in said(response)
+    assert "2 pictures are now hidden" in said(response)
+    assert "3 reports were resolved" in said(response)
     assert rows(response) == [other]
     assert set(Image.objects.filter(hidden=True)) == {one.image, two.image}
 
@@ -170,7 +170,7 @@ def test_a_resolved_report_shows_its_resolver_and_can_be_reopened(as_carol, caro
     page = as_carol.get(REPORTS, {"state": "resolved"}).content.decode()
     assert "Resolved by carol" in page
     assert f'formaction="{reopen(report)}' in page
-    assert "1 report is open again" in said(as_carol.post(reopen(report), follow=True))
+    assert "1 report was reopened" in said(as_carol.post(reopen(report), follow=True))
     report.refresh_from_db()
     assert (report.resolved, report.resolver) == (None, None)
 
@@ -184,14 +184,14 @@ def test_reports_are_reopened_in_bulk(as_carol, carol):
         {"action": "reopen_selected", "_selected_action": [report.pk for report in reports], "index": "0"},
         follow=True,
     )
-    assert "2 reports are open again" in said(response)
+    assert "2 reports were reopened" in said(response)
     assert rows(as_carol.get(REPORTS)) == reports
 
 
 def test_the_second_curator_sees_who_resolved_the_report_first(as_carol, alice):
     report = a_report()
     report.resolve(alice)
-    assert "alice has resolved this report already" in said(as_carol.post(resolve(report), follow=True))
+    assert "alice has already resolved this report" in said(as_carol.post(resolve(report), follow=True))
     report.refresh_from_db()
     assert report.resolver == alice
 
@@ -253,8 +253,8 @@ def test_the_overview_shows_the_number_of_pending_reports(as_carol, carol):
     a_report()
     a_report().resolve(carol)
     page = as_carol.get("/admin/").content.decode()
-    assert "2 reports wait for a curator" in page
-    assert "Reports (2 waiting)" in page
+    assert "2 reports waiting for a curator" in page
+    assert "Reports (2 pending)" in page
 
 
 def test_the_overview_hides_reports_without_permission_to_view_them(client):
@@ -271,7 +271,7 @@ def test_the_overview_links_to_all_pending_work(as_carol, client):
         TagSuggestion.objects.create(tag=tag, image=an_image(), similarity=0.5)
     DuplicatePair.objects.create(first=an_image(), second=an_image(), kind="same")
     page = as_carol.get("/admin/").content.decode()
-    for told in ("1 group of duplicates waits", "2 suggested tags wait", ">History<", ">Trash<", ">State<"):
+    for told in ("1 group of duplicates waiting", "2 suggested tags waiting", ">History<", ">Trash<", ">State<"):
         assert told in page
     log_in_staff(client, "view_report")
     assert "Duplicates" not in client.get("/admin/").content.decode()

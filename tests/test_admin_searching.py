@@ -96,7 +96,7 @@ def test_the_list_is_limited_to_the_nearest_and_says_so(as_carol: Client, monkey
     many_images(12)
     answer = as_carol.get(IMAGES, {"q": "pizza", "min": "any"})
     assert len(listed(answer)) == 5
-    assert "Listed are the first 5 of 12" in answer.text
+    assert "The first 5 of 12 results are listed" in answer.text
     act(as_carol, "hide", *rows(answer)[:1], where=f"{IMAGES}?q=pizza&min=any", select_across="1")
     assert Image.objects.filter(hidden=True).count() == 5
 
@@ -105,12 +105,12 @@ def test_the_list_is_limited_to_the_nearest_and_says_so(as_carol: Client, monkey
 @pytest.mark.parametrize(
     ("asked", "problem"),
     [
-        ({"q": "pizza", "mode": "odd"}, "Known are: both, meaning, words"),
+        ({"q": "pizza", "mode": "odd"}, "Possible values: both, meaning, words"),
         ({"q": "-" + " -".join(f"w{number}" for number in range(40))}, "parts"),
         ({"q": " ".join(f"tag:t{number}" for number in range(40))}, "parts"),
-        ({"q": "x" * 1500}, "1,000 can be searched"),
+        ({"q": "x" * 1500}, "the limit is 1,000"),
         ({"q": "x" * 2500}, "too long"),
-        ({"q": "pizza", "set": str(uuid.uuid4())}, "nothing is shown"),
+        ({"q": "pizza", "set": str(uuid.uuid4())}, "There is no such filter or page."),
     ],
 )
 def test_an_invalid_search_lists_nothing_and_shows_an_error(
@@ -129,7 +129,7 @@ def test_without_a_model_nothing_is_listed_and_an_error_is_shown(
     monkeypatch.undo()
     answer = as_carol.get(IMAGES, {"q": "pizza"})
     assert listed(answer) == []
-    assert "can't be used just now" in said(answer)
+    assert "not available right now" in said(answer)
 
 
 # Pasted lists
@@ -143,7 +143,7 @@ def test_pasted_links_are_listed_in_their_order_and_unknown_ones_named(as_carol:
     text = " ".join(f"https://p.example{image.get_absolute_url()}" for image in chosen) + f" {lost} nonsense"
     answer = as_carol.get(IMAGES, {"q": text})
     assert listed(answer) == ["5", "4", "3", "2", "1"]
-    assert "5 pictures of what was pasted are here." in answer.text
+    assert "5 pasted pictures were found." in answer.text
     assert f"Not found: {lost}, nonsense" in answer.text
 
 
@@ -160,7 +160,7 @@ def test_a_long_list_is_pasted_in_a_form_of_its_own(as_carol: Client) -> None:
     text = "\n".join([*(f"https://p.example{image.get_absolute_url()}" for image in images), "https://p.example/odd"])
     answer = as_carol.post(f"{IMAGES}paste/", {"pasted": text}, follow=True)
     assert answer.context["cl"].result_count == 300
-    assert "300 pictures of what was pasted are here. Not found: https://p.example/odd" in answer.text
+    assert "300 pasted pictures were found. Not found: https://p.example/odd" in answer.text
     narrowed = f"{answer.request['PATH_INFO']}?{answer.request['QUERY_STRING']}&tag=sea"
     act(as_carol, "add_tags", images[0], where=narrowed.removesuffix("&tag=sea"), select_across="1", tags="sea")
     assert Image.objects.filter(tags=["sea"]).count() == 300

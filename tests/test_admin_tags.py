@@ -124,7 +124,7 @@ def test_deciding_the_last_suggestion_opens_the_next_tag(as_carol, star, nine):
     assert "star" in press(as_carol, star, accept=str(nine[0].pk)).context["title"]
     response = press(as_carol, star, accept="page")
     assert "fish" in response.context["title"]
-    assert "8 pictures are tagged “star”" in said(response)
+    assert "“star” was added to 8 pictures" in said(response)
     answer = as_carol.post(
         page(fish), {"reject": suggested(fish)[0].pk}, headers={"Accept": "application/json"}
     ).json()
@@ -210,7 +210,7 @@ def test_changing_the_name_renames_the_tag_of_all_pictures(as_carol, star):
     assert list(Image.objects.values_list("tags", flat=True)) == [["sun"]]
     star.refresh_from_db()
     assert (star.name, star.aliases) == ("sun", ["star", "sol"])
-    assert "1 picture has the new name" in said(response)
+    assert "The tag was renamed in 1 picture" in said(response)
     assert 'class="undo"' in said(response)
 
 
@@ -253,7 +253,7 @@ def test_the_vocabulary_is_exported_and_imported_as_csv(as_carol, star):
     table = SimpleUploadedFile("tags.csv", b"name,phrase\ncomet,a comet\n,x\n")
     response = as_carol.post(f"{TAGS}import/", {"table": table}, follow=True)
     assert VocabularyTag.objects.filter(name="comet", phrase="a comet").exists()
-    assert "names no tag" in said(response)
+    assert "contains no tag name" in said(response)
     for data in (b"a,b\n1,2\n", b"", b"\x89PNG\r\n\x1a\n\0\0"):
         refused = as_carol.post(f"{TAGS}import/", {"table": SimpleUploadedFile("tags.csv", data)})
         assert refused.status_code == 400

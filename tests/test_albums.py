@@ -76,7 +76,7 @@ def send(client: Client, verb: str, images: list[Image], **fields: Any) -> Any:
 
 def test_selected_pictures_are_added_to_a_new_private_album(as_alice, alice, as_bob, three):
     answer = send(as_alice, "album", three[:2], album="new", album_title="  Summer  2026 ")
-    assert answer.json()["done"] == "2 pictures were put into the album."
+    assert answer.json()["done"] == "2 pictures were added to the album."
     album = Album.objects.get()
     assert (album.title, album.owner, album.visibility) == ("Summer 2026", alice, Visibility.OWN)
     assert answer.json()["album"] == {"album": album.pk, "title": "Summer 2026"}
@@ -90,9 +90,9 @@ def test_pictures_are_appended_to_an_album_without_duplicates(as_alice, alice, t
     album = album_of(alice, three[2])
     assert send(as_alice, "album", three, album=album.pk).json()["count"] == 2
     assert titles(album)[0] == "town"
-    assert send(as_alice, "album", three, album=album.pk).json()["done"] == "Nothing had to be changed."
+    assert send(as_alice, "album", three, album=album.pk).json()["done"] == "There was nothing to change."
     assert send(as_alice, "unalbum", three[:1], album=album.pk).json()["done"] == (
-        "1 picture was taken out of the album."
+        "1 picture was removed from the album."
     )
     assert titles(album) == ["town", "hill"]
 
@@ -100,12 +100,12 @@ def test_pictures_are_appended_to_an_album_without_duplicates(as_alice, alice, t
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({}, "Choose an album, or write the title of a new one."),
-        ({"album": "new", "album_title": " "}, "Choose an album, or write the title of a new one."),
-        ({"album": "new", "album_title": "x" * 201}, "A title has at most 200 characters."),
-        ({"album": "999"}, "This album is not here any more, or it is somebody else's."),
-        ({"album": "9" * 40}, "This album is not here any more, or it is somebody else's."),
-        ({"album": "²"}, "This album is not here any more, or it is somebody else's."),
+        ({}, "Choose an album, or enter the title of a new one."),
+        ({"album": "new", "album_title": " "}, "Choose an album, or enter the title of a new one."),
+        ({"album": "new", "album_title": "x" * 201}, "A title can have at most 200 characters."),
+        ({"album": "999"}, "This album no longer exists, or it belongs to someone else."),
+        ({"album": "9" * 40}, "This album no longer exists, or it belongs to someone else."),
+        ({"album": "²"}, "This album no longer exists, or it belongs to someone else."),
     ],
 )
 def test_an_invalid_album_shows_an_error_and_creates_none(as_alice, three, fields, told):
@@ -155,11 +155,11 @@ def test_adding_to_and_removing_from_an_album_can_be_undone(as_alice, alice, thr
     album = album_of(alice, three[0])
     put = send(as_alice, "album", three, album=album.pk).json()
     answer = as_alice.post("/selection/undo", {"revision": put["undo"]}, headers={"Accept": "application/json"})
-    assert answer.json()["done"] == "2 pictures are as they were before."
+    assert answer.json()["done"] == "2 pictures were reverted."
     assert titles(album) == ["shore"]
     taken = change([three[0].pk], RemoveFromAlbum(album), by=alice)
     assert titles(album) == []
-    assert str(taken) == "Taken out of an album: Summer"
+    assert str(taken) == "Removed from an album: Summer"
     undo(taken, by=alice)
     assert titles(album) == ["shore"]
 
@@ -183,10 +183,10 @@ def test_a_user_can_not_undo_changes_of_another_user(as_bob, alice, three):
 def test_the_history_names_albums(as_carol, alice, three):
     album = album_of(alice)
     put = change([three[0].pk], AddToAlbum(album), by=alice)
-    assert "Put into an album: Summer" in as_carol.get("/admin/search/revision/").text
+    assert "Added to an album: Summer" in as_carol.get("/admin/search/revision/").text
     assert "Summer" in as_carol.get(f"/admin/search/revision/{put.pk}/change/").text
     Album.objects.all().delete()
-    assert "an album that is gone" in as_carol.get(f"/admin/search/revision/{put.pk}/change/").text
+    assert "an album that no longer exists" in as_carol.get(f"/admin/search/revision/{put.pk}/change/").text
 
 
 # The page of an album
@@ -203,7 +203,7 @@ def test_an_album_is_shown_in_its_order_in_pages(as_alice, alice):
     part = as_alice.get(f"{album.get_absolute_url()}?page=2", headers={"HX-Request": "true", "HX-Target": "more"})
     assert part.text.count('<article class="tile') == 10
     assert "<html" not in part.text
-    assert "Nothing on this page" in as_alice.get(f"{album.get_absolute_url()}?page=9").text
+    assert "No results on this page" in as_alice.get(f"{album.get_absolute_url()}?page=9").text
     for nonsense in ("-1", "x", "9" * 99, "²"):
         assert as_alice.get(f"{album.get_absolute_url()}?page={nonsense}").status_code == 200
 
@@ -291,7 +291,7 @@ def test_an_album_is_renamed_shared_and_deleted(as_alice, alice, as_bob, three):
     assert "Leaves" in page
     assert "Edit the album" not in page
     assert Client().get(album.get_absolute_url()).status_code == 404
-    assert "1 picture in it stays" in as_alice.get(reverse("delete-album", args=[album.pk])).text
+    assert "1 picture in it is kept" in as_alice.get(reverse("delete-album", args=[album.pk])).text
     as_alice.post(reverse("delete-album", args=[album.pk]))
     assert as_alice.get(album.get_absolute_url()).status_code == 404
     assert Image.objects.count() == 3
@@ -302,7 +302,7 @@ def test_a_deleted_album_is_not_found_and_can_be_restored_unchanged(as_alice, al
     album.move([three[2].pk], Place.FIRST, {image.pk for image in three})
     as_alice.post(reverse("choose-cover", args=[album.pk]), {"id": str(three[1].pk)})
     page = as_alice.post(reverse("delete-album", args=[album.pk]), follow=True).text
-    assert "is deleted. Its pictures are all there." in page
+    assert "was deleted. Its pictures were kept." in page
     revision = Revision.objects.get(kind="del_album")
     assert (str(revision), revision.count) == ("Album deleted: Summer", 3)
     for client in (as_alice, as_bob, as_carol):
@@ -310,11 +310,11 @@ def test_a_deleted_album_is_not_found_and_can_be_restored_unchanged(as_alice, al
         assert client.get(f"/api/albums/{album.pk}").status_code == 404
         assert not client.get("/api/albums").json()["albums"]
     assert send(as_alice, "album", three, album=str(album.pk)).status_code == 400
-    assert "Bring back" in page
-    assert "Bring back" not in as_bob.get("/albums/").text
+    assert "Restore" in page
+    assert "Restore" not in as_bob.get("/albums/").text
     assert as_bob.post("/selection/undo", {"revision": revision.pk}).status_code == 403
-    assert "is back" in as_alice.post("/selection/undo", {"revision": revision.pk}, follow=True).text
-    assert "undone before" in as_alice.post("/selection/undo", {"revision": revision.pk}, follow=True).text
+    assert "was restored" in as_alice.post("/selection/undo", {"revision": revision.pk}, follow=True).text
+    assert "already been undone" in as_alice.post("/selection/undo", {"revision": revision.pk}, follow=True).text
     assert as_bob.get(album.get_absolute_url()).status_code == 200
     assert titles(album) == ["town", "shore", "hill"]
     assert Album.objects.get().cover_id == three[1].pk
@@ -346,7 +346,7 @@ def test_an_owner_can_not_restore_an_album_that_a_curator_deleted_later(as_alice
     own = delete_album(album, by=alice)
     undo(own, by=alice)
     delete_album(album, by=carol)
-    assert "undone before" in as_alice.post("/selection/undo", {"revision": own.pk}, follow=True).text
+    assert "already been undone" in as_alice.post("/selection/undo", {"revision": own.pk}, follow=True).text
     assert as_alice.get(album.get_absolute_url()).status_code == 404
 
 
@@ -355,7 +355,7 @@ def test_a_deleted_album_can_be_restored_until_it_is_removed(as_alice, alice, th
     revision = delete_album(album_of(alice, *three), by=alice)
     Revision.objects.update(created=timezone.now() - dt.timedelta(days=40))
     tidy()
-    assert "Bring back" in as_alice.get("/albums/").text
+    assert "Restore" in as_alice.get("/albums/").text
     Revision.objects.update(created=timezone.now() - dt.timedelta(days=91))
     tidy()
     assert not Revision.objects.filter(pk=revision.pk).exists()
@@ -613,12 +613,12 @@ def test_ingest_adds_all_pictures_to_an_album(tmp_path, capsys):
     write_picture(tmp_path / "red.jpg", "red")
     write_picture(tmp_path / "blue.jpg", "blue")
     call_command("ingest", str(tmp_path), "--album", " The  sea ", "--enqueue")
-    assert "Album The sea: 2 put into it." in capsys.readouterr().out
+    assert "Album The sea: 2 added." in capsys.readouterr().out
     album = Album.objects.get()
     assert (album.title, album.owner, album.visibility) == ("The sea", None, Visibility.PUBLIC)
     write_picture(tmp_path / "green.jpg", "green")
     call_command("ingest", str(tmp_path), "--album", "The sea", "--enqueue")
-    assert "Album The sea: 1 put into it." in capsys.readouterr().out
+    assert "Album The sea: 1 added." in capsys.readouterr().out
     assert len(titles(album)) == 3
     assert Revision.objects.filter(kind="album", door="command", search="ingest --album The sea").count() == 2
     call_command("ingest", str(tmp_path), "--album", "Dry", "--dry-run")
@@ -647,7 +647,7 @@ def test_albums_of_google_takeout_become_albums(tmp_path, capsys):
         if told:
             (tmp_path / folder / "metadata.json").write_text(json.dumps(told))
     call_command("ingest", str(tmp_path), "--albums", "takeout", "--enqueue")
-    assert "Album Old ones: 1 put into it." in capsys.readouterr().out
+    assert "Album Old ones: 1 added." in capsys.readouterr().out
     assert set(Album.objects.values_list("title", "description")) == {("Trip & sea", "With Ann"), ("Old ones", "")}
     assert AlbumImage.objects.count() == 2
     with zipfile.ZipFile(tmp_path / "takeout.zip", "w") as archive:

@@ -78,7 +78,7 @@ def test_a_file_hidden_by_curators_is_refused_without_its_id(api_client: Client)
         (b"", 422, "empty", "empty"),
         (b"no picture", 415, "not_a_picture", "not a picture"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 415, "wrong_format", "SVG"),
-        (picture_bytes(size=(640, 480))[:700], 422, "truncated", "cut short"),
+        (picture_bytes(size=(640, 480))[:700], 422, "truncated", "incomplete"),
         (pixel_bomb(), 422, "too_many_pixels", "400 megapixels; the limit is 100"),
         (picture_bytes() + bytes(2_000_000), 413, "too_many_bytes", "2.1 MB; the limit is 1."),
     ],

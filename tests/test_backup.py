@@ -235,7 +235,7 @@ def test_backups_copy_only_new_objects_and_resume_when_killed(
 
     monkeypatch.setattr(making, "COPIERS", 1)
     monkeypatch.setattr(targets._Folder, "write_from", killed_after_four)
-    with pytest.raises(CommandError, match="Run the same command again to go on"):
+    with pytest.raises(CommandError, match="Run the same command again to resume"):
         run("backup", str(target))
     with pytest.raises(CommandError, match="There is no backup in"):
         run("restore", str(target), "--check")

@@ -55,7 +55,7 @@ def test_addresses_without_uploads_refuse_a_large_body_unread(client: Client, na
     answer = announce(client, reverse(name), 4_000_000)
 
     assert answer.status_code == 413
-    assert "What was sent is too large." in answer.content.decode()
+    assert "The data you sent is too large." in answer.content.decode()
     assert "At most 2.6" in answer.content.decode()
 
 
@@ -140,7 +140,7 @@ def test_the_error_of_a_chunked_body_states_no_size(settings: Any, path: str) ->
     answer = b"".join(application(environ, lambda status, headers: told.append(status)))
 
     assert told == ["413 Request Entity Too Large"]
-    assert b"What was sent is too large." in answer
+    assert b"The data you sent is too large." in answer
     assert b"This file has" not in answer
 
 
@@ -171,7 +171,7 @@ def test_a_full_temporary_folder_is_503_and_leaves_no_files(
 
     assert answer.status_code == 503
     assert answer["Retry-After"]
-    assert "There is no room here just now for what you send." in answer.content.decode()
+    assert "There is not enough disk space for this upload." in answer.content.decode()
     assert list(temporary_folder.iterdir()) == []
     assert not Image.objects.exists()
 

@@ -378,7 +378,7 @@ def test_ingest_calibrates_when_it_is_due(tmp_path):
     (tmp_path / "red.jpg").write_bytes(picture_file(colour="red").read())
     out = StringIO()
     call_command("ingest", str(tmp_path), stdout=out)
-    assert "Measured what counts as a strong match" in out.getvalue()
+    assert "Measured the thresholds for strong matches" in out.getvalue()
     assert Calibration.objects.get().pictures == 41
     out = StringIO()
     call_command("ingest", str(tmp_path), stdout=out)

@@ -427,7 +427,7 @@ def test_the_page_shows_date_and_camera(client, shown):
 def test_a_guessed_date_is_marked_as_such(client):
     image = an_image()
     Capture.objects.create(image=image, taken=wall(2023, 7, 14), taken_from="name")
-    assert "about July 14, 2023 (from the name of its file)" in client.get(image.get_absolute_url()).content.decode()
+    assert "about July 14, 2023 (from the file name)" in client.get(image.get_absolute_url()).content.decode()
 
 
 def test_the_api_returns_date_and_camera(client, shown):
@@ -522,7 +522,7 @@ def test_a_curator_dates_an_image_without_metadata(as_carol):
 def test_a_place_needs_latitude_and_longitude(as_carol, shown):
     page = reverse("admin:search_image_change", args=[shown.pk])
     answer = as_carol.post(page, posted(capture_of(shown), longitude=""))
-    assert "A place has a latitude and a longitude." in answer.content.decode()
+    assert "A location needs both a latitude and a longitude." in answer.content.decode()
 
 
 def test_curators_find_pictures_by_year_camera_and_place(as_carol, shown):

@@ -259,12 +259,12 @@ def test_the_results_of_one_query_are_printed_side_by_side(world: World):
         (["none.csv"], "none.csv can't be read"),
         (["own.csv", "--model", "a/stranger"], "no vectors of a/stranger here"),
         (["own.csv", "--model", "a", "b", "c"], "one name, or two"),
-        (["own.csv", "--model", "a", "--model", "b", "--model", "c"], "twice at most"),
-        (["own.csv", "--images", "nowhere", "--model", "a"], "nowhere is no folder"),
-        (["own.csv", "--images", "."], "Name one or two by --model"),
+        (["own.csv", "--model", "a", "--model", "b", "--model", "c"], "at most twice"),
+        (["own.csv", "--images", "nowhere", "--model", "a"], "nowhere is not a folder"),
+        (["own.csv", "--images", "."], "Name one or two models"),
         (["--judgements", "--images", ".", "--model", "a"], "leave out --images"),
         (["--judgements", "--model", OTHER, OTHER], "the curators' judgements"),
-        (["--query", "", "--model", OTHER, OTHER], "Write what the pictures should show"),
+        (["--query", "", "--model", OTHER, OTHER], "Describe what the pictures should show"),
         (["--query", "x" * 2_000, "--model", OTHER, OTHER], "2,000 characters"),
         (["--export", "no/folder/a.csv"], "no/folder/a.csv: No such file"),
     ],
@@ -317,7 +317,7 @@ def test_judgements_are_a_labelled_set_and_can_be_exported(world: World, carol, 
     assert values(told, "second", "all together")["nDCG@10"] == 1
     assert told["judged@10"]["second"] == pytest.approx((1 + 1 + 1) / 20, abs=0.06)
     out, _ = run("--judgements", "--model", OTHER, OTHER)
-    assert "are judged. What nobody has judged counts as not fitting" in out
+    assert "are judged. Results without a judgement count as not fitting" in out
 
     out, _ = run("--export", str(tmp_path / "judged.csv"))
     assert "3 judgements written" in out

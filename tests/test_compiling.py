@@ -621,7 +621,7 @@ def test_waiting_for_a_model_that_is_being_loaded_has_a_timeout(monkeypatch: pyt
 @pytest.mark.django_db
 @pytest.mark.parametrize(("path", "kind"), [("/search", "text/html"), ("/api/search", "application/problem+json")])
 @pytest.mark.parametrize(
-    ("reason", "told"), [(Busy, "Many people are searching at this moment."), (Loading, "The search is starting.")]
+    ("reason", "told"), [(Busy, "Too many people are searching right now."), (Loading, "Search is starting.")]
 )
 def test_a_search_that_would_wait_too_long_is_503_with_retry_after(
     client: Client, monkeypatch: pytest.MonkeyPatch, path: str, kind: str, reason: type[Busy], told: str

@@ -33,7 +33,7 @@ from tests.base import a_vector, an_image, an_unsaved_image, in_another_thread, 
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-BUSY = "Somebody else is changing this just now, or its vector is being computed. Nothing was changed:"
+BUSY = "Someone else is changing this, or its vector is being computed. Nothing was changed."
 
 
 def change_page(row: Any) -> str:
@@ -484,8 +484,8 @@ def test_a_conflict_on_a_page_or_in_the_api_is_a_409_with_retry_after(
     answer = client.post("/api/images", {"picture": picture_file()})
 
     assert (page.status_code, page.headers["Retry-After"]) == (HTTPStatus.CONFLICT, "5")
-    assert "Somebody else is changing the same pictures." in page.content.decode()
-    assert "The database does not answer." not in page.content.decode()
+    assert "Someone else is changing the same pictures." in page.content.decode()
+    assert "The database does not respond." not in page.content.decode()
     assert "다른 사람이 같은 이미지를 바꾸고 있습니다." in in_korean.content.decode()
     assert (answer.status_code, answer.headers["Retry-After"]) == (HTTPStatus.CONFLICT, "5")
     assert answer.json()["type"].endswith("#conflict")
@@ -553,7 +553,7 @@ def test_saving_a_deleted_row_is_409(client: Client, monkeypatch: pytest.MonkeyP
     client.raise_request_exception = False
     page = client.post(f"{an_image('One').get_absolute_url()}report/", {"reason": "other"})
     assert page.status_code == HTTPStatus.CONFLICT
-    assert "Somebody else has changed or deleted this meanwhile." in page.content.decode()
+    assert "Someone else has changed or deleted this." in page.content.decode()
 
 
 def test_after_a_conflict_the_list_keeps_its_filters(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,7 +50,7 @@ def test_selected_images_are_tagged_and_the_change_can_be_undone(
     (revision,) = Revision.objects.all()
     assert (revision.by, revision.door, revision.search, revision.count) == (carol, "page", "q=boat", 2)
     undone = as_carol.post(UNDO, {"revision": told["undo"]}, headers=JSON).json()
-    assert undone["done"] == "2 pictures are as they were before."
+    assert undone["done"] == "2 pictures were reverted."
     assert set(map(tuple, tags().values())) == {("sea",)}
 
 
@@ -72,12 +72,12 @@ def test_a_form_with_initial_values_sets_only_changed_fields_and_can_empty_them(
     as_carol: Client,
 ) -> None:
     image = an_image("A", author="Ada", licence="CC0")
-    Image.objects.update(licence="changed meanwhile")
+    Image.objects.update(licence="list has changed")
     fields = {"title": "A", "author": "", "licence": "CC0"}
     do(as_carol, "edit", image, **fields, **{f"shown-{name}": value for name, value in fields.items() if value},
        **{"shown-author": "Ada"})  # fmt: skip
     image.refresh_from_db()
-    assert (image.title, image.author, image.licence) == ("A", "", "changed meanwhile")
+    assert (image.title, image.author, image.licence) == ("A", "", "list has changed")
 
 
 @pytest.mark.parametrize("verb", ["hide", "trash"])
@@ -114,7 +114,7 @@ def test_deleting_permanently_needs_confirmation_even_for_one_image(
 ) -> None:
     settings.TRASH_DAYS = 0
     asked = do(as_carol, "trash", sea[0]).json()
-    assert "for good" in asked["question"]
+    assert "permanently" in asked["question"]
     assert Image.objects.count() == 3
 
 
@@ -132,9 +132,9 @@ def test_without_javascript_the_answer_is_a_page_with_an_undo_button(as_carol: C
     answer = as_carol.post(CHANGE, {"do": "hide", "set": kept[1], "next": "/search?q=tag:sea"}, follow=True)
     assert answer.redirect_chain == [("/search?q=tag:sea", 302)]
     revision = Revision.objects.get()
-    assert "3 pictures are hidden now." in answer.text
+    assert "3 pictures are now hidden." in answer.text
     assert f'name="revision" value="{revision.pk}"' in answer.text
-    assert "are as they were before" in said(as_carol.post(UNDO, {"revision": revision.pk}, follow=True))
+    assert "were reverted" in said(as_carol.post(UNDO, {"revision": revision.pk}, follow=True))
 
 
 def test_undo_keeps_and_names_later_changes_of_the_same_field(
@@ -144,7 +144,7 @@ def test_undo_keeps_and_names_later_changes_of_the_same_field(
     log_in_staff(client, "change_image")
     do(client, "tag", sea[0], tags="later")
     undone = as_carol.post(UNDO, {"revision": told["undo"]}, headers=JSON).json()["done"]
-    assert undone == "2 pictures are as they were before. 1 was changed again by dora and is left so."
+    assert undone == "2 pictures were reverted. 1 picture was skipped, because dora changed it later."
     assert tags()["A"] == ["sea", "x", "later"]
 
 
@@ -251,16 +251,16 @@ def test_undoing_the_changes_of_others_needs_permission(
 @pytest.mark.parametrize(
     ("fields", "problem"),
     [
-        ({"do": "odd"}, "no such change"),
-        ({"do": ""}, "no such change"),
-        ({"do": "tag", "tags": " , "}, "Write a tag first"),
+        ({"do": "odd"}, "This change does not exist"),
+        ({"do": ""}, "This change does not exist"),
+        ({"do": "tag", "tags": " , "}, "Enter a tag first"),
         ({"do": "tag", "tags": "x" * 61}, "at most 60"),
-        ({"do": "edit"}, "Fill in what is to be changed"),
+        ({"do": "edit"}, "Fill in what you want to change"),
         ({"do": "edit", "source_link": "javascript:alert(1)"}, "Source link: "),
         ({"do": "edit", "title": "x" * 301}, "300"),
-        ({"do": "hide", "set": "odd"}, "Begin anew"),
-        ({"do": "hide", "set": str(uuid.uuid4())}, "Begin anew"),
-        ({"do": "hide", "id": "odd"}, "named wrongly"),
+        ({"do": "hide", "set": "odd"}, "Start again"),
+        ({"do": "hide", "set": str(uuid.uuid4())}, "Start again"),
+        ({"do": "hide", "id": "odd"}, "One of the pictures is unknown"),
         ({"do": "hide", "id": []}, "Choose at least one"),
         ({"do": "hide", "id": str(uuid.uuid4())}, "None of these pictures"),
     ],

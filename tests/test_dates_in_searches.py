@@ -272,7 +272,7 @@ def test_an_invalid_cursor_shows_the_timeline_from_its_start(client: Client, beh
 def test_an_empty_timeline_tells_curators_how_to_read_dates(client: Client, as_carol: Client) -> None:
     taken("one", None)
     page = client.get("/timeline/").content.decode()
-    assert "Of no picture here" in page
+    assert "The date taken is not known" in page
     assert "read_metadata" not in page
     assert "read_metadata" in as_carol.get("/timeline/").content.decode()
     assert "/search?dated=unknown" in page

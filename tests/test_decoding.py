@@ -181,7 +181,7 @@ def test_ingestion_reports_such_files_and_adds_all_others(bad_decoder: None) -> 
 
     assert report.added == 6
     assert sorted(report.failed) == [
-        ("abort.jpg", "This picture can't be read: its decoder broke off. Save it anew, as JPEG or PNG."),
+        ("abort.jpg", "This picture can't be read: the decoder failed. Save it again as JPEG or PNG."),
         ("eat.jpg", "There is not enough memory for this picture."),
     ]
 
@@ -192,7 +192,7 @@ def test_the_site_refuses_such_files_with_a_message(bad_decoder: None, client: C
 
     for sender, address, field in [(client, "/search/picture", "picture"), (as_alice, "/upload/", "pictures")]:
         response = sender.post(address, {field: picture_file("bad.jpg", data)})
-        assert (response.status_code, "its decoder broke off" in response.text) == (400, True)
+        assert (response.status_code, "the decoder failed" in response.text) == (400, True)
     answer = client.post("/api/search/picture", {"picture": picture_file("bad.jpg", data)})
     assert (answer.status_code, answer.json()["type"].rpartition("#")[2]) == (422, "broke_off")
     assert not Image.objects.exists()

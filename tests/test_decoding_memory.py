@@ -107,7 +107,7 @@ def test_a_picture_that_needs_too_much_memory_is_refused_before_decoding() -> No
 
     assert error.code is Reason.TOO_MUCH_MEMORY
     assert str(error) == (
-        "Opening this picture takes 1,748 MB of memory; the limit is 256. Save it as JPEG, or with fewer pixels."
+        "Opening this picture needs 1,748 MB of memory; the limit is 256. Save it as JPEG, or with fewer pixels."
     )
 
 
@@ -266,7 +266,7 @@ def test_requests_that_would_wait_too_long_are_503_with_retry_after(
     for sender, address, field in [(client, "/search/picture", "picture"), (as_alice, "/upload/", "pictures")]:
         response = sender.post(address, {field: picture_file("a.jpg", picture_bytes())})
         assert (response.status_code, response["Retry-After"]) == (503, "5")
-        assert "Many people are sending pictures at this moment." in response.text
+        assert "Too many people are sending pictures right now." in response.text
     answer = client.post("/api/search/picture", {"picture": picture_file("a.jpg", picture_bytes())})
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
     assert answer["Content-Type"] == "application/problem+json"
@@ -298,5 +298,5 @@ def test_pictures_of_a_form_that_timed_out_are_named(as_alice: Client, monkeypat
     response = as_alice.post("/upload/", {"pictures": files})
 
     assert response.status_code == 200
-    assert "Many people are sending pictures at this moment. Try again in a few seconds." in response.text
+    assert "Too many people are sending pictures right now. Try again in a few seconds." in response.text
     assert ImageRow.objects.count() == 1

@@ -31,7 +31,7 @@ def no_trash(settings) -> None:
 
 COLOURS = ("red", "green", "blue")
 PICTURES = {colour: picture_bytes(colour, format="PNG") for colour in COLOURS}
-HINT = "What was deleted from the collection is not added again, except with --again."
+HINT = "Pictures deleted from the collection are only added again with --again."
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_uploading_a_deleted_picture_is_refused_and_stores_nothing(as_alice: Cli
     answer = as_alice.post("/api/images", {"picture": picture_file(data=PICTURES["red"])})
 
     assert page.status_code == korean.status_code == 400
-    assert "This picture was here before, and a curator has deleted it." in page.content.decode()
+    assert "This picture was added before, and a curator has deleted it." in page.content.decode()
     assert "이미 있던 이미지이며, 관리자가 삭제했습니다." in korean.content.decode()
     assert (answer.status_code, answer.json()["type"]) == (409, "/api/docs#deleted")
     assert not Image.objects.exists()

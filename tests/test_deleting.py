@@ -37,7 +37,7 @@ def storage_down(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]
     with monkeypatch.context() as down:
 
         def refuse(keys: Iterable[str]) -> None:
-            raise StorageUnavailable("The object storage does not answer: refused")
+            raise StorageUnavailable("The object storage does not respond: refused")
 
         down.setattr(storage, "delete", refuse)
         yield down.undo
@@ -164,7 +164,7 @@ def test_reconcile_completes_pending_deletions_and_reports_their_number(
 ) -> None:
     for image in (stored_image(), stored_image()):
         image.delete()
-    with pytest.raises(CommandError, match="does not answer"):
+    with pytest.raises(CommandError, match="does not respond"):
         call_command("reconcile")
     storage_down()
 
@@ -280,7 +280,7 @@ def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[uuid.UUID]]:
     def hang(keys: Iterable[str]) -> None:
         asked.append(uuid.UUID(next(iter(keys))[-36:]))
         goes_on.wait(60)
-        raise StorageUnavailable("The object storage does not answer: timed out")
+        raise StorageUnavailable("The object storage does not respond: timed out")
 
     monkeypatch.setattr(storage, "delete", hang)
     yield asked
@@ -310,10 +310,10 @@ def test_the_message_says_that_files_are_still_being_removed(
     if how == "one":
         page = reverse("admin:search_image_delete", args=[images[0].pk])
         answer = as_carol.post(page, {"post": "yes"}, follow=True)
-        told = "1 picture is deleted. The files of 1 picture are still being removed from the storage."
+        told = "1 picture was deleted permanently. The files of 1 picture are still being removed from the storage."
     else:
         answer = act(as_carol, "delete_selected", *images, post="yes")
-        told = "3 pictures are deleted. The files of 3 pictures are still being removed from the storage."
+        told = "3 pictures were deleted permanently. The files of 3 pictures are still being removed from the storage."
 
     assert told in said(answer)
     assert "removed with the next deletion, or by manage.py reconcile." in said(answer)

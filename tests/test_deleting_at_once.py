@@ -104,7 +104,7 @@ def storage_down(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     delete = storage.delete
 
     def refuse(keys: object) -> None:
-        raise StorageUnavailable("The object storage does not answer.")
+        raise StorageUnavailable("The object storage does not respond.")
 
     monkeypatch.setattr(storage, "delete", refuse)
     return lambda: monkeypatch.setattr(storage, "delete", delete)

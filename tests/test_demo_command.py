@@ -236,7 +236,7 @@ def test_without_the_hub_the_demo_model_is_chosen_and_stored(
         call_command("demo", port=free_port())
 
     assert (again.value.program, again.value.arguments) == (sys.executable, [sys.executable, *sys.argv])
-    assert "the Hugging Face hub does not answer" in capsys.readouterr().out
+    assert "the Hugging Face hub does not respond" in capsys.readouterr().out
     # The settings of the next process, with and without the blank lines of a copied `.env`.
     for blank in ({}, {"EMBEDDING_IMAGE_MODEL": "", "EMBEDDING_TEXT_MODEL": ""}):
         made = configured(DATA_DIR=str(tmp_path / "var"), **blank)
@@ -267,7 +267,7 @@ def test_output_is_flushed_before_the_process_is_replaced(tmp_path: Path) -> Non
     )
 
     # It restarted with the demo model, and continued until the database that doesn't exist.
-    assert "the Hugging Face hub does not answer" in told.stdout
+    assert "the Hugging Face hub does not respond" in told.stdout
     assert told.stdout.count("using the small demo model") == 1
     assert "Preparing the database" in told.stdout
     assert told.returncode != 0

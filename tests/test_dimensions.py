@@ -204,7 +204,7 @@ def test_a_text_model_with_other_dimensions_is_refused_and_reported(use: Any, as
     answers = [as_alice.get("/search", {"q": "red star"}), as_alice.post("/upload/", {"pictures": [picture_file()]})]
 
     assert told["status"] == "not ready"
-    assert "768 dimensions for words, and the pictures' of" in told["model for words"]
+    assert "768 dimensions for texts, and the pictures' of" in told["model for words"]
     assert [answer.status_code for answer in answers] == [503, 503]
     assert all("they don't share one space" in html.unescape(answer.content.decode()) for answer in answers)
     assert not Image.objects.exists()
@@ -219,7 +219,7 @@ def test_a_text_model_is_checked_against_stored_vectors_if_the_image_model_is_no
     use(512, 768)
 
     assert "they don't share one space" in ready(as_alice)["model for words"]
-    with pytest.raises(ModelUnavailable, match="768 dimensions for words"):
+    with pytest.raises(ModelUnavailable, match="768 dimensions for texts"):
         text_vector("red star")
 
 

@@ -498,7 +498,7 @@ def test_keeping_one_image_resolves_the_group(as_carol):
     for told in ("Boat", "Ship", "It has the most pixels.", "differs"):
         assert told in page
     answer = as_carol.post(PAGE, {"ids": [best.pk, other.pk], "keep": best.pk}, follow=True)
-    assert "1 picture is in the trash" in said(answer)
+    assert "1 picture was moved to the trash" in said(answer)
     assert Trashed.objects.get().image_id == other.pk
     assert "nothing to decide" in as_carol.get(PAGE).content.decode()
 
@@ -514,8 +514,8 @@ def test_one_button_keeps_the_suggested_images_of_a_page(as_carol):
     as_carol.post(PAGE, {"ids": [best[0].pk, copies[0].pk], "part": copies[0].pk})
     answer = as_carol.post(f"{PAGE}?page=2", {"together": [*sent, "x", f"{copies[1].pk},{best[1].pk}"]}, follow=True)
     assert answer.redirect_chain[-1][0].endswith("page=2")
-    assert "2 pictures are in the trash" in said(answer)
-    assert "not as they were" in said(answer)
+    assert "2 pictures were moved to the trash" in said(answer)
+    assert "groups have changed" in said(answer)
     assert set(Trashed.objects.values_list("image", flat=True)) == {copies[1].pk, copies[2].pk}
     assert Revision.objects.get().count == 2
     a_pair(best[0], best[1], kind="similar")
@@ -549,7 +549,7 @@ def test_all_exact_copies_are_merged_after_confirmation(as_carol):
     a_pair(images[1], images[2], is_exact=True)
     a_pair(images[3], images[4], bits=2)
     asked = as_carol.get(f"{PAGE}exact/")
-    assert "put 2 pictures into the trash" in asked.content.decode()
+    assert "move 2 pictures to the trash" in asked.content.decode()
     as_carol.post(f"{PAGE}exact/", {"expected": "old"})
     assert not Trashed.objects.exists()
     as_carol.post(f"{PAGE}exact/", {"expected": asked.context["digest"]})

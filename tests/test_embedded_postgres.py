@@ -372,7 +372,7 @@ def test_the_socket_lock_of_a_dead_server_is_removed(tmp_path: Path, monkeypatch
     [
         ("base/5/1", 0o000, r"base/5/1 can't be read and written by its owner\. Run: chmod -R u\+rwX "),
         ("base/5/1", 0o400, r"base/5/1 can't be read and written"),
-        ("machine.conf", 0o000, r"does not start: could not open .*All that it said is in"),
+        ("machine.conf", 0o000, r"does not start: could not open .*The full log is in"),
     ],
 )
 def test_an_unusable_folder_is_a_one_line_error_with_the_command_to_run(

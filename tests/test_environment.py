@@ -239,7 +239,7 @@ def test_all_forms_of_a_database_url_are_read(value: str, part: str, read: objec
         ("CONN_MAX_AGE=60", "CONN_MAX_AGE can't be set in it: set DATABASE_POOL_SIZE"),
         ("statement_timeout=5000", "options=-c%20statement_timeout%3DVALUE"),
         ("pgbouncer=true", "DISABLE_SERVER_SIDE_CURSORS=True"),
-        ("sslmod=require", "sslmod is no parameter"),
+        ("sslmod=require", "sslmod is not a connection parameter"),
         ("SSLMODE=require", "small letters"),
         ("sslmode=on", "sslmode is one of: disable,"),
         ("connect_timeout=soon", "connect_timeout is a whole number"),
@@ -380,7 +380,7 @@ NONE_OF_THEM = dict.fromkeys(
         ),
         (
             {**BUCKET, **CDN, "PICTURES_THROUGH_SITE": "on"},
-            "S3_PUBLIC_BASE_URL is 'https://cdn.example.org': with PICTURES_THROUGH_SITE=on .* remove one of the two",
+            "S3_PUBLIC_BASE_URL is 'https://cdn.example.org': .* with PICTURES_THROUGH_SITE=on: remove one of the two",
         ),
         ({"AWS_LOCATION": "folder"}, "AWS_LOCATION is 'folder': .* set AWS_STORAGE_BUCKET_NAME too, or remove it"),
         ({**BUCKET, "AWS_LOCATION": "../other"}, "AWS_LOCATION is '../other': write a folder such as"),

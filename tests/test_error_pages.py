@@ -49,7 +49,7 @@ def test_a_form_with_our_cookie_and_origin_is_accepted(browser: Client):
 def test_a_missing_cookie_is_reported_as_such():
     answer = send(Client(enforce_csrf_checks=True))
     assert answer.status_code == 403
-    assert "Your browser did not send our cookie. Allow cookies" in told(answer)
+    assert "Your browser did not send the cookie of this site. Allow cookies" in told(answer)
 
 
 def test_a_form_loaded_before_the_login_has_expired(browser: Client):
@@ -65,8 +65,8 @@ def test_a_form_loaded_before_the_login_has_expired(browser: Client):
     [
         ("http://testserver:8080", "testserver", "The proxy drops the port"),
         ("http://testserver", "testserver:8080", "The proxy drops the port"),
-        ("https://testserver", "testserver", "set HTTPS=on"),
-        ("http://127.0.0.1:9000", "testserver", "have the proxy pass on the header Host"),
+        ("https://testserver", "testserver", "Set HTTPS=on"),
+        ("http://127.0.0.1:9000", "testserver", "configure the proxy to pass on the Host header"),
     ],
 )
 def test_a_proxy_that_changes_the_host_is_not_reported_as_a_missing_cookie(
@@ -74,10 +74,10 @@ def test_a_proxy_that_changes_the_host_is_not_reported_as_a_missing_cookie(
 ):
     answer = send(browser, host=host, origin=origin)
     assert answer.status_code == 403
-    assert f"This form was sent from {origin}, which this site does not take for itself." in told(answer)
-    assert "your browser and its cookies are in order" in told(answer)
+    assert f"This form was sent from {origin}, which is not an address of this site." in told(answer)
+    assert "your browser and its cookies are not the cause" in told(answer)
     assert way in told(answer)
-    assert f"what reached this server is for http://{host}" in told(answer)
+    assert f"the request that reached this server is for http://{host}" in told(answer)
     assert f"set CSRF_TRUSTED_ORIGINS={origin}." in told(answer)
 
 
@@ -89,16 +89,16 @@ def test_the_proposed_setting_works(browser: Client, settings):
 def test_a_hidden_origin_is_reported_as_such(browser: Client):
     answer = send(browser, origin="null")
     assert answer.status_code == 403
-    assert "Your browser does not tell from which page this form was sent." in told(answer)
+    assert "Your browser did not say which page this form was sent from." in told(answer)
     assert "Referrer-Policy" in told(answer)
 
 
 def test_over_tls_a_missing_or_foreign_referer_is_reported_as_such(browser: Client):
     token = browser.cookies["csrftoken"].value
     for headers, words in (
-        ({}, "does not tell from which page"),
+        ({}, "did not say which page"),
         ({"referer": "https://other.example/page"}, "sent from https://other.example,"),
-        ({"referer": "http://["}, "does not tell from which page"),
+        ({"referer": "http://["}, "did not say which page"),
     ):
         sent = {"csrfmiddlewaretoken": token}
         answer = browser.post("/accounts/login/", sent, secure=True, headers=headers)
@@ -128,7 +128,7 @@ def test_a_form_that_is_too_large_is_413(client: Client, settings):
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100_000
     answer = client.post("/accounts/login/", {"username": "x" * 200_000, "password": "y"})
     assert answer.status_code == 413
-    assert "What was sent is too large." in told(answer)
+    assert "The data you sent is too large." in told(answer)
     assert "At most 161.7 KB" in told(answer)
 
 
@@ -161,7 +161,7 @@ def test_a_truncated_form_is_reported_as_such(client: Client):
         "/search/picture", b"--x\r\nContent-Dis", content_type="multipart/form-data; boundary=" + "x" * 300
     )
     assert answer.status_code == 400
-    assert "arrived damaged or cut off" in told(answer)
+    assert "arrived damaged or incomplete" in told(answer)
 
 
 def test_an_unknown_host_is_reported_with_the_setting(client: Client):
@@ -213,8 +213,8 @@ def test_a_404_page_has_no_search_box_if_the_site_needs_a_login(client: Client, 
 
 def test_messages_are_not_consumed_by_error_pages(as_alice: Client):
     as_alice.post("/albums/", {"title": "Summer", "visibility": "own"})
-    assert "The album is there." not in as_alice.get("/no/such/page", headers=A_BROWSER).text
-    assert "The album is there." in as_alice.get("/albums/").text
+    assert "The album was created." not in as_alice.get("/no/such/page", headers=A_BROWSER).text
+    assert "The album was created." in as_alice.get("/albums/").text
 
 
 def test_a_missing_original_is_reported_as_such(client: Client):
@@ -230,7 +230,7 @@ def test_the_sign_up_page_says_that_sign_up_is_switched_off(client: Client, sett
     settings.SIGN_UP = "off"
     answer = client.get("/accounts/sign-up/")
     assert answer.status_code == 404
-    assert "New accounts can't be made here." in told(answer)
+    assert "You can't create a new account here." in told(answer)
 
 
 # Methods

@@ -185,7 +185,7 @@ def test_a_search_that_became_invalid_is_an_empty_feed_with_an_explanation(clien
     image.delete()
     feed = read(client, saved)
     assert titles(feed) == []
-    assert "can't be searched by" in text(feed, "subtitle")
+    assert "can't search by this picture" in text(feed, "subtitle")
 
 
 def test_a_feed_has_at_most_fifty_entries_and_a_next_link(client: Client, saved: SavedSearch):

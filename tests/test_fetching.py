@@ -22,8 +22,8 @@ from tests.web_servers import ALSO_PUBLIC, PRIVATE, PUBLIC, Server, Web, answer,
 __all__ = ["web"]
 
 NOT_PUBLIC = "There is no public web server at this address."
-BROKEN = "The server of this address does not answer, or breaks off."
-INSECURE = "A secure connection to the server of this address is not possible."
+BROKEN = "The server of this address does not respond, or closes the connection."
+INSECURE = "No secure connection could be made to the server of this address."
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n"
 PICTURE = picture_bytes()
 
@@ -132,7 +132,7 @@ def test_up_to_three_redirects_are_followed(web: Web):
         "/-1": leading_to("/0"),
     }
     assert fetch_picture(at(server, "/0")) == PICTURE
-    assert refusal(at(server, "/-1")) == "This address leads on to another one more than 3 times."
+    assert refusal(at(server, "/-1")) == "This address redirects more than 3 times."
     assert len(server.requests) == 8
 
 
@@ -162,29 +162,27 @@ def test_https_certificates_are_verified(web: Web, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("url", ["", "   ", "\n"])
 def test_an_empty_address_is_an_error(url: str):
-    assert refusal(url) == "Write the address of a picture."
+    assert refusal(url) == "Enter the address of a picture."
 
 
 def test_an_address_that_is_too_long_is_an_error():
-    assert (
-        refusal("http://a.test/" + "x" * LONGEST) == "This address has 2,014 characters; at most 2,000 are possible."
-    )
+    assert refusal("http://a.test/" + "x" * LONGEST) == "This address has 2,014 characters; the limit is 2,000."
 
 
 @pytest.mark.parametrize("url", OTHER_KINDS.split())
 def test_only_http_and_https_are_allowed(url: str):
-    assert refusal(url) == "Only addresses that begin with http:// or https:// can be searched by."
+    assert refusal(url) == "You can only search by addresses that begin with http:// or https://."
 
 
 @pytest.mark.parametrize("url", ["http://ann:secret@a.test/", "http://ann@a.test/", "https://:secret@a.test/"])
 def test_an_address_with_a_password_is_refused(url: str):
-    assert refusal(url) == "An address with a user name or password in it can't be searched by."
+    assert refusal(url) == "You can't search by an address that contains a user name or a password."
 
 
 @pytest.mark.parametrize("port", [1, 22, 25, 6379, 5432, 9200, 65535])
 def test_only_ports_of_web_servers_are_allowed(port: int):
     for url in (f"http://a.test:{port}/", f"https://[2606:4700::1]:{port}/", f"http://{PRIVATE}:{port}/"):
-        assert refusal(url) == "Pictures are fetched from these ports only: 80, 443, 8080, 8443."
+        assert refusal(url) == "Pictures can only be fetched from these ports: 80, 443, 8080, 8443."
 
 
 @pytest.mark.parametrize("host", ["", "a b", *NO_HOSTS.split()])
@@ -202,7 +200,9 @@ def test_forbidden_characters_make_an_address_invalid(url: str):
 
 def test_a_backslash_does_not_hide_the_host(web: Web):
     web.names["b.test"] = [PRIVATE]
-    assert refusal("http://a.test\\@b.test/") == "An address with a user name or password in it can't be searched by."
+    assert (
+        refusal("http://a.test\\@b.test/") == "You can't search by an address that contains a user name or a password."
+    )
 
 
 # Private addresses
@@ -283,14 +283,14 @@ def test_every_redirect_is_checked_again(web: Web):
         (f"http://{PRIVATE}/", NOT_PUBLIC),
         ("http://169.254.169.254/latest/meta-data/", NOT_PUBLIC),
         ("//[::1]/", NOT_PUBLIC),
-        ("file:///etc/passwd", "Only addresses that begin with http:// or https:// can be searched by."),
-        ("ftp://a.test/", "Only addresses that begin with http:// or https:// can be searched by."),
-        ("http://ann:secret@a.test/", "An address with a user name or password in it can't be searched by."),
+        ("file:///etc/passwd", "You can only search by addresses that begin with http:// or https://."),
+        ("ftp://a.test/", "You can only search by addresses that begin with http:// or https://."),
+        ("http://ann:secret@a.test/", "You can't search by an address that contains a user name or a password."),
         ("http://2130706433/", "This is not a valid address."),
-        ("http://[::1", "This address leads on to another one that is not valid."),
-        ("http://a.test:22/", "Pictures are fetched from these ports only"),
+        ("http://[::1", "This address redirects to an address that is not valid."),
+        ("http://a.test:22/", "Pictures can only be fetched from these ports"),
         ("http://\xff/", "not valid"),
-        ("", "The server of this address answers with the error 302."),
+        ("", "The server of this address returned the error 302."),
     ],
 )
 def test_redirects_have_the_same_restrictions_as_addresses(web: Web, location: str, told: str):
@@ -304,20 +304,20 @@ def test_redirects_have_the_same_restrictions_as_addresses(web: Web, location: s
 @pytest.mark.parametrize("status", ["404 Not Found", "500 Oops", "204 No Content", "206 Part", "304 Same"])
 def test_an_error_is_reported_with_its_status(web: Web, status: str):
     server = web.server({"/": answer(PICTURE if status[0] != "3" else b"", status=status)})
-    assert refusal(at(server, "/")) == f"The server of this address answers with the error {status[:3]}."
+    assert refusal(at(server, "/")) == f"The server of this address returned the error {status[:3]}."
 
 
 @pytest.mark.parametrize("kind", ["text/html; charset=utf-8", "application/octet-stream", "video/mp4", "", "x" * 9000])
 def test_other_content_types_than_pictures_are_not_read(web: Web, kind: str):
     server = web.server({"/": answer(PICTURE, kind=kind)})
-    assert refusal(at(server, "/")).startswith("This is not the address of a picture, but of a page or file.")
+    assert refusal(at(server, "/")).startswith("This is the address of a page or a file, not of a picture.")
 
 
 def test_a_picture_over_the_limit_is_refused_before_it_is_read(web: Web, settings):
     settings.UPLOAD_MAX_MB = 1
     head = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: 1000001\r\n\r\n"
     server = web.server({"/": head, "/most": answer(bytes(1_000_000))})
-    assert refusal(at(server, "/")) == "The picture at this address has more than 1 MB."
+    assert refusal(at(server, "/")) == "The picture at this address is larger than 1 MB."
     assert len(fetch_picture(at(server, "/most"))) == 1_000_000
 
 
@@ -330,7 +330,7 @@ def test_an_endless_body_is_read_up_to_the_limit(web: Web, settings):
             connection.sendall(bytes(65536))
 
     server = web.server({"/": pour})
-    assert refusal(at(server, "/")) == "The picture at this address has more than 1 MB."
+    assert refusal(at(server, "/")) == "The picture at this address is larger than 1 MB."
 
 
 def test_a_truncated_body_is_an_error(web: Web):
@@ -386,7 +386,7 @@ def test_the_timeout_covers_the_whole_answer(web: Web, monkeypatch: pytest.Monke
     server = web.server()
     server.answers["/"] = server.slowly(data, start)
     began = time.monotonic()
-    assert refusal(at(server, "/")) == "The server of this address takes longer than 0.4 seconds."
+    assert refusal(at(server, "/")) == "The server of this address did not respond within 0.4 seconds."
     assert time.monotonic() - began < 15  # without the timeout it would send for minutes
 
 
@@ -398,7 +398,7 @@ def test_redirects_share_the_timeout(web: Web, monkeypatch: pytest.MonkeyPatch):
         return lambda connection: server.ended.wait(0.2) or connection.sendall(leading_to(path))
 
     server.answers |= {"/0": later("/1"), "/1": later("/2"), "/2": later("/3"), "/3": answer(PICTURE)}
-    assert refusal(at(server, "/0")) == "The server of this address takes longer than 0.5 seconds."
+    assert refusal(at(server, "/0")) == "The server of this address did not respond within 0.5 seconds."
 
 
 def test_the_timeout_covers_the_handshake(web: Web, monkeypatch: pytest.MonkeyPatch):
@@ -406,7 +406,7 @@ def test_the_timeout_covers_the_handshake(web: Web, monkeypatch: pytest.MonkeyPa
     with socket.create_server((PUBLIC, 0)) as listener:  # never accepted
         port = listener.getsockname()[1]
         web.allow(port)
-        assert refusal(f"https://{PUBLIC}:{port}/") == "The server of this address takes longer than 0.3 seconds."
+        assert refusal(f"https://{PUBLIC}:{port}/") == "The server of this address did not respond within 0.3 seconds."
 
 
 def test_a_resolver_that_does_not_answer_has_the_same_error(monkeypatch: pytest.MonkeyPatch):
@@ -430,7 +430,7 @@ def test_the_number_of_concurrent_requests_is_limited(web: Web):
         fetching = [people.submit(fetch_picture, at(server, "/hold")) for _ in range(4)]
         for _ in fetching:
             assert arrived.acquire(timeout=30)
-        assert refusal(at(server, "/")) == "Too many pictures are being fetched just now. Try again in a moment."
+        assert refusal(at(server, "/")) == "Too many pictures are being fetched right now. Try again in a moment."
         go_on.set()
         assert [one.result() for one in fetching] == [PICTURE] * 4
     assert fetch_picture(at(server, "/")) == PICTURE

@@ -58,7 +58,7 @@ def test_hashing_has_a_lower_priority_than_searches():
 def test_a_login_beyond_the_queue_is_503_with_retry_after(full_queue, client: Client, db):
     answer = client.post("/accounts/login/", {"username": "alice", "password": "alice's secret"})
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
-    assert "Many people are logging in at this moment." in answer.text
+    assert "Too many people are logging in right now." in answer.text
 
 
 def test_queued_requests_are_served_and_free_the_queue(full_queue):

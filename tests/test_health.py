@@ -111,7 +111,7 @@ def test_a_database_that_is_down_is_reported(client: Client) -> None:
     answer = client.get("/readyz")
 
     assert answer.status_code == 503
-    assert answer.json()["database"] == "OperationalError: does not answer"
+    assert answer.json()["database"] == "OperationalError: does not respond"
     assert answer.json()["storage"] == "ok"
 
 
@@ -123,5 +123,5 @@ def test_a_storage_that_can_not_be_read_is_reported(client: Client, settings: An
     answer = client.get("/readyz")
 
     assert answer.status_code == 503
-    assert answer.json()["storage"] == "StorageUnavailable: does not answer"
+    assert answer.json()["storage"] == "StorageUnavailable: does not respond"
     assert answer.json()["database"] == "ok"

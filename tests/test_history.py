@@ -261,7 +261,7 @@ def test_thousands_are_changed_and_restored_with_few_queries(ada, monkeypatch, d
 
 
 def test_a_trashed_image_stays_hidden_and_is_restored_with_its_visibility(ada):
-    shown, hidden = an_image("Shown"), an_image("Hidden", hidden=True)
+    shown, hidden = an_image("Visible"), an_image("Hidden", hidden=True)
     keys = [shown.pk, hidden.pk]
     made = change(keys, Trash(), by=ada)
     assert set(Trashed.objects.values_list("image", "by", "was_hidden")) == {

@@ -131,7 +131,7 @@ def test_an_unknown_image_is_404(client: Client):
     ):
         response = client.get(address)
         assert response.status_code == 404
-        assert "There is nothing here." in response.text
+        assert "This page does not exist." in response.text
 
 
 def test_a_hidden_image_is_visible_only_to_curators(client: Client, as_alice: Client, as_carol: Client):

@@ -97,7 +97,7 @@ def test_a_format_that_is_not_allowed_is_refused_by_name(start: bytes, kind: str
     error = refusal(start + bytes(100))
 
     assert error.code == "wrong_format"
-    assert str(error).startswith(f"This is a {kind} file; only JPEG, PNG,")
+    assert str(error).startswith(f"This is a {kind} file. Only JPEG, PNG,")
 
 
 def test_a_file_that_is_no_picture_is_refused_as_such() -> None:

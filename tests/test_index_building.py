@@ -112,7 +112,7 @@ def test_if_the_index_can_not_be_built_ingest_fails_with_instructions(
     full = OperationalError("could not extend file: No space left on device")
     with monkeypatch.context() as disk:
         disk.setattr(index_building, "_create", mock.Mock(side_effect=full))
-        with pytest.raises(CommandError, match=r"The database failed: .*No space left.*\nWhat was written stays"):
+        with pytest.raises(CommandError, match=r"The database failed: .*No space left.*\nFinished work is kept"):
             call_command("ingest", str(photos), stdout=StringIO())
     assert Image.objects.count() == 40
 

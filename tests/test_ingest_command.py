@@ -94,7 +94,7 @@ def test_unreadable_files_are_reported_with_the_reason_and_skipped(photos: Path)
     out, complaints, status = run(photos, photos / "gone.jpg")
     assert out == "5 added, 0 already here, 4 failed.\n"
     assert status == 1
-    for name, reason in [("broken", "cut short"), ("empty", "empty"), ("text", "not a picture"), ("gone", "no such")]:
+    for name, reason in [("broken", "incomplete"), ("empty", "empty"), ("text", "not a picture"), ("gone", "no such")]:
         assert any(name in line and reason in line for line in complaints.splitlines()), complaints
 
 
@@ -110,7 +110,7 @@ def test_details_are_read_from_a_table_and_tags_from_the_command_line(photos: Pa
     (photos / "m.csv").write_text("path,title,tags\n0.jpg,Red,red\n9.jpg,Gone,\n")
     _, complaints, status = run(photos, "--metadata", photos / "m.csv", "--tag", "plain", "--tag", "red")
     assert status == 1
-    assert "9.jpg: Named in the metadata, but not there." in complaints
+    assert "9.jpg: Named in the metadata, but missing." in complaints
     image = Image.objects.get(title="Red")
     assert image.tags == ["red", "plain"]
     assert Image.objects.filter(title="", tags=["plain", "red"]).count() == 4
@@ -189,7 +189,7 @@ def test_a_table_can_describe_members_of_an_archive(photos: Path, tmp_path: Path
     (tmp_path / "m.csv").write_text("Path;Title\r\na.zip\\deep\\0.jpg;Red\r\ngone.jpg;Gone\r\n")
     _, complaints, status = run(tmp_path / "a.zip", "--metadata", tmp_path / "m.csv")
     assert Image.objects.get().title == "Red"
-    assert complaints == "gone.jpg: Named in the metadata, but not there.\n"
+    assert complaints == "gone.jpg: Named in the metadata, but missing.\n"
     assert status == 1
 
 

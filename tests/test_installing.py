@@ -83,9 +83,7 @@ def test_all_addresses_include_the_base_path(client: Client, below_a_path: str):
     assert [one for one in addresses if not one.startswith(below_a_path)] == []
 
 
-@pytest.mark.parametrize(
-    ("language", "words"), [("en", "There is no connection"), ("ko", 'lang="ko"'), ("x", "<html")]
-)
+@pytest.mark.parametrize(("language", "words"), [("en", "You are offline"), ("ko", 'lang="ko"'), ("x", "<html")])
 def test_the_service_worker_caches_only_the_offline_page_and_its_files(client: Client, language: str, words: str):
     site, _script = worker(client, language)
     page = client.get(site["offline"]).text
@@ -120,7 +118,7 @@ def test_sharing_without_the_service_worker_asks_for_the_picture_again(settings)
     large = picture_file(data=picture_bytes() + bytes(4_000_000))
     answer = client.post("/share/", {"picture": large}, headers={"Origin": "https://evil.example"})
     assert answer.status_code == 403
-    assert "has not arrived" in answer.text
+    assert "did not arrive" in answer.text
     assert 'action="/search/picture"' in answer.text
 
 

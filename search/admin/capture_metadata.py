@@ -48,7 +48,7 @@ class CaptureForm(KeepsConcurrentEdits, _CaptureModelForm):
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
         if (data.get("latitude") is None) != (data.get("longitude") is None) and not self.errors:
-            raise forms.ValidationError(_("A place has a latitude and a longitude."))
+            raise forms.ValidationError(_("A location needs both a latitude and a longitude."))
         return data
 
     def save(self, commit: bool = True) -> Any:
@@ -73,7 +73,7 @@ class CaptureInline(_StackedInline):
     model = Capture
     form = CaptureForm
     can_delete = False
-    verbose_name = verbose_name_plural = gettext_lazy("When, where and with what it was taken")
+    verbose_name = verbose_name_plural = gettext_lazy("Date, location and camera")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return may_see_hidden(request)
@@ -86,11 +86,11 @@ class CaptureInline(_StackedInline):
 
 
 class TakenFilter(OfTheCollection):
-    title = gettext_lazy("taken")
+    title = gettext_lazy("date taken")
     parameter_name = "taken"
 
     def there(self) -> Choices:
-        return [*((str(year), str(year)) for year in _years()), ("none", _("Nobody knows"))]
+        return [*((str(year), str(year)) for year in _years()), ("none", _("Unknown"))]
 
     def passing(self, queryset: QuerySet[Image], value: str) -> QuerySet[Image]:
         if value == "none":
@@ -141,7 +141,7 @@ class PlaceFilter(Choice):
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         codes = Place.objects.order_by("country").values_list("country", flat=True).distinct()
         countries = sorted((country_name(code, get_language() or "en"), code) for code in codes)
-        return [("yes", _("Known")), ("no", _("Not known")), *((code, name) for name, code in countries)]
+        return [("yes", _("Known")), ("no", _("Unknown")), *((code, name) for name, code in countries)]
 
     def passing(self, queryset: QuerySet[Image], value: str) -> QuerySet[Image]:
         if value not in ("yes", "no"):

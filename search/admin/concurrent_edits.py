@@ -25,8 +25,7 @@ _IS_LOCKED_OUT = "is_kept_out"
 
 def busy() -> str:
     return _(
-        "Somebody else is changing this just now, or its vector is being computed. Nothing was changed: "
-        "try again in a moment."
+        "Someone else is changing this, or its vector is being computed. Nothing was changed. Try again in a moment."
     )
 
 

@@ -28,7 +28,7 @@ LONGEST_VALUE = 300
 _NAMES = {
     "trashed": gettext_lazy("in the trash"),
     "albums": gettext_lazy("albums"),
-    "visibility": gettext_lazy("who sees it"),
+    "visibility": gettext_lazy("visible to"),
 }
 
 
@@ -63,7 +63,7 @@ def sampled(revisions: Sequence[int]) -> dict[int, list[Image]]:
 class RevisionAdmin(ReadOnly):
     actions = None
     search_fields = ("by__username", "search")
-    search_help_text = gettext_lazy("A user's name, or words of the search that found the pictures.")
+    search_help_text = gettext_lazy("A user name, or the text of the search that found the pictures.")
     list_select_related = ("by",)
     list_display = ("what", "samples", "many", "who", "when", "where", "undoing")
     list_display_links = ("what",)
@@ -105,7 +105,7 @@ class RevisionAdmin(ReadOnly):
         }
         return TemplateResponse(request, "admin/search/revision/change_form.html", context)
 
-    @admin.display(description=gettext_lazy("what"))
+    @admin.display(description=gettext_lazy("change"))
     def what(self, revision: Revision) -> str:
         return describe(revision)
 
@@ -115,19 +115,19 @@ class RevisionAdmin(ReadOnly):
         each = format_html_join("", "{}", ((picture_html.thumbnail(image),) for image in images))
         return format_html('<span class="samples">{}</span>', each)
 
-    @admin.display(description=gettext_lazy("number"), ordering="count")
+    @admin.display(description=gettext_lazy("pictures changed"), ordering="count")
     def many(self, revision: Revision) -> str:
         return f"{revision.count:,}"
 
-    @admin.display(description=gettext_lazy("who"), empty_value="–")
+    @admin.display(description=gettext_lazy("user"), empty_value="–")
     def who(self, revision: Revision) -> SafeString | None:
         return picture_html.person(revision.by)
 
-    @admin.display(description=gettext_lazy("when"), ordering="pk")
+    @admin.display(description=gettext_lazy("date"), ordering="pk")
     def when(self, revision: Revision) -> str:
         return picture_html.moment(revision.created)
 
-    @admin.display(description=gettext_lazy("found by"))
+    @admin.display(description=gettext_lazy("search"))
     def where(self, revision: Revision) -> SafeString | str:
         return _found_by(revision)
 
@@ -143,7 +143,7 @@ def _button(revision: Revision, user: Any) -> SafeString | str:
     """The undo button of a revision; "" where it is undone, or `user` may not."""
     if revision.undone_by_id is not None or not revision.may_be_undone_by(user):
         return ""
-    return undo_button(revision, _("Do it again") if revision.kind == Revision.Kind.UNDO else "")
+    return undo_button(revision, _("Redo") if revision.kind == Revision.Kind.UNDO else "")
 
 
 def describe(revision: Revision) -> str:
@@ -178,7 +178,7 @@ def _titled(name: str, value: Any) -> Any:
     if name != "albums":
         return value
     titles = dict(Album.objects.filter(pk__in=value).values_list("pk", "title"))
-    return [titles.get(one, _("an album that is gone")) for one in value]
+    return [titles.get(one, _("an album that no longer exists")) for one in value]
 
 
 def _shown(value: Any) -> str:

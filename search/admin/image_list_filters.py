@@ -88,7 +88,7 @@ class HiddenFilter(Choice):
     parameter_name = "hidden"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        return [("no", _("Shown")), ("yes", _("Hidden"))]
+        return [("no", _("Visible")), ("yes", _("Hidden"))]
 
     def passing(self, queryset: QuerySet[Image], value: str) -> QuerySet[Image]:
         return queryset.filter(hidden=value == "yes")
@@ -99,7 +99,7 @@ class ReportedFilter(Choice):
     parameter_name = "reported"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        return [("pending", _("Reported, and not resolved"))]
+        return [("pending", _("Reported and unresolved"))]
 
     def passing(self, queryset: QuerySet[Image], value: str) -> QuerySet[Image]:
         return queryset.filter(pk__in=Report.objects.filter(resolved=None).values("image"))
@@ -149,7 +149,7 @@ class ModelFilter(OfTheCollection):
         count = f"{MOST_COUNTED:,}+" if waiting > MOST_COUNTED else f"{waiting:,}"
         pending = [("none", gettext("None yet (%(count)s)") % {"count": count})] if waiting else []
         if Image.objects.pending().exclude(embedding_failure="").exists():
-            pending.append(("failed", gettext("None: it failed")))
+            pending.append(("failed", gettext("None (failed)")))
         return [(active, gettext("%(model)s (active)") % {"model": active}), *others, *pending]
 
     def passing(self, queryset: QuerySet[Image], value: str) -> QuerySet[Image]:
@@ -177,7 +177,7 @@ class UploaderFilter(OfTheCollection):
     def there(self) -> Choices:
         users = get_user_model().objects.filter(Exists(Image.objects.filter(uploader=OuterRef("pk"))))
         names = users.order_by("username").values_list("pk", "username")[:MOST_CHOICES]
-        return [*((str(key), name) for key, name in names), ("none", _("Nobody (ingested)"))]
+        return [*((str(key), name) for key, name in names), ("none", _("No one (ingested)"))]
 
     def title_of(self, value: str) -> str:
         user = get_user_model().objects.filter(pk=_number(value)).first()

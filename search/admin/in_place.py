@@ -37,7 +37,7 @@ def in_place_view(request: HttpRequest, image_id: uuid.UUID, *, model_admin: "Im
         raise PermissionDenied
     name = request.POST.get("field", "")
     if name not in FIELDS:
-        return _problem(HTTPStatus.BAD_REQUEST, _("This can't be edited in the list."))
+        return _problem(HTTPStatus.BAD_REQUEST, _("This field can't be edited in the list."))
     try:
         value = ImageForm.base_fields[name].clean(request.POST.get("value", ""))
         return retried(lambda: _saved(request, image_id, name, value))
@@ -51,13 +51,13 @@ def _saved(request: HttpRequest, image_id: uuid.UUID, name: str, value: Any) -> 
     with transaction.atomic():
         image = next(iter(locked(Image.objects.defer("embedding").filter(pk=image_id))), None)
         if image is None:
-            return _problem(HTTPStatus.NOT_FOUND, _("This picture is gone."))
+            return _problem(HTTPStatus.NOT_FOUND, _("This picture no longer exists."))
         current = getattr(image, name)
         if current != value:
             if as_text(current) != request.POST.get("shown", ""):
-                text = _("Somebody else has changed this meanwhile, to: %(value)s. Save again to replace that.")
+                text = _("Someone else has changed this to: %(value)s. Save again to replace it.")
                 return _problem(
-                    HTTPStatus.CONFLICT, text % {"value": as_text(current) or _("nothing")}, value=as_text(current)
+                    HTTPStatus.CONFLICT, text % {"value": as_text(current) or _("(empty)")}, value=as_text(current)
                 )
             revision = Revision(kind=Revision.Kind.DESCRIBE, by=cast("User", request.user), door=Revision.Door.ADMIN)
             with recorded([image.pk], revision):

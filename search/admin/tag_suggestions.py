@@ -149,7 +149,7 @@ def _done(request: HttpRequest, tag: VocabularyTag, asked: _Asked) -> SafeString
     if asked.accepts:
         revision = accept(tag, asked.ids, by=user)
         text = ngettext(
-            "%(count)s picture is tagged “%(tag)s”.", "%(count)s pictures are tagged “%(tag)s”.", revision.count
+            "“%(tag)s” was added to %(count)s picture.", "“%(tag)s” was added to %(count)s pictures.", revision.count
         ) % {"count": f"{revision.count:,}", "tag": tag.name}
         if revision.full:
             text += " " + skipped_message(revision)
@@ -158,8 +158,8 @@ def _done(request: HttpRequest, tag: VocabularyTag, asked: _Asked) -> SafeString
         return with_undo(text, revision)
     count, moment = reject(tag, asked.ids, by=user)
     text = ngettext(
-        "“%(tag)s” is not suggested for %(count)s picture any more.",
-        "“%(tag)s” is not suggested for %(count)s pictures any more.",
+        "“%(tag)s” is no longer suggested for %(count)s picture.",
+        "“%(tag)s” is no longer suggested for %(count)s pictures.",
         count,
     ) % {"count": f"{count:,}", "tag": tag.name}
     return format_html("{} {}", text, _take_back_button(tag, moment)) if count else text
@@ -182,7 +182,7 @@ def _asked(request: HttpRequest, tag: VocabularyTag) -> _Asked:
         if value := request.POST.get(name):
             break
     else:
-        raise _InvalidDecision(_("Nothing was chosen."))
+        raise _InvalidDecision(_("Nothing is selected."))
     accepts = name == "accept"
     if value == "page":
         return _Asked(accepts, shown)
@@ -193,7 +193,7 @@ def _asked(request: HttpRequest, tag: VocabularyTag) -> _Asked:
     is_down_to = value.startswith("to-")
     one = uuid_of(value.removeprefix("to-"))
     if one is None:
-        raise _InvalidDecision(_("Nothing was chosen."))
+        raise _InvalidDecision(_("Nothing is selected."))
     return _Asked(accepts, _down_to(request, tag, one) if is_down_to else [one])
 
 
@@ -201,7 +201,7 @@ def _down_to(request: HttpRequest, tag: VocabularyTag, one: uuid.UUID) -> list[u
     """Return the suggestions down to this one, of all pages; not those made after the page was shown."""
     last = waiting(tag).filter(image=one).first()
     if last is None:
-        raise _InvalidDecision(_("This suggestion is not there any more. Look again."))
+        raise _InvalidDecision(_("This suggestion no longer exists. Check again."))
     rows = waiting(tag).filter(
         Q(similarity__gt=last.similarity) | Q(similarity=last.similarity, image__lte=last.image_id)
     )
@@ -263,12 +263,12 @@ def take_back_view(request: HttpRequest, pk: int) -> HttpResponse:
     tag = _tag(request, pk)
     moment, one = moment_of(request.POST.get("moment", "")), uuid_of(request.POST.get("image", ""))
     if moment is None and one is None:
-        messages.error(request, _("Nothing was chosen."))
+        messages.error(request, _("Nothing is selected."))
     else:
         count = retried(lambda: take_back(tag, moment=moment, image_ids=[one] if one else []))
         text = ngettext(
-            "“%(tag)s” is suggested for %(count)s picture again.",
-            "“%(tag)s” is suggested for %(count)s pictures again.",
+            "“%(tag)s” is suggested again for %(count)s picture.",
+            "“%(tag)s” is suggested again for %(count)s pictures.",
             count,
         )
         messages.success(request, text % {"count": f"{count:,}", "tag": tag.name})

@@ -45,7 +45,7 @@ else:
 
 registry.count(
     "suggestions",
-    gettext_lazy("Suggestions waiting"),
+    gettext_lazy("Pending suggestions"),
     lambda: pending(TagSuggestion.objects.all()).count(),
     "admin:search_vocabularytag_changelist",
 )
@@ -58,7 +58,7 @@ class AliasesField(TagsField):
     """Comma-separated names."""
 
     most = MOST_ALIASES
-    too_many = gettext_lazy("A tag has at most %(limit)s aliases.")
+    too_many = gettext_lazy("A tag can have at most %(limit)s aliases.")
 
 
 class TagForm(_TagForm):
@@ -66,7 +66,7 @@ class TagForm(_TagForm):
         label=gettext_lazy("Aliases"),
         required=False,
         widget=admin.widgets.AdminTextInputWidget,
-        help_text=gettext_lazy("Other names by which it is found, separated by commas."),
+        help_text=gettext_lazy("Other names of this tag, separated by commas."),
     )
 
     class Meta:
@@ -81,7 +81,7 @@ class MergeForm(forms.Form):
         label=gettext_lazy("Merge into"),
         max_length=LONGEST_TAG,
         widget=forms.TextInput(attrs={"list": "known-tags", "class": "vTextField", "autocomplete": "off"}),
-        help_text=gettext_lazy("Any name of the tag that stays."),
+        help_text=gettext_lazy("Any name of the tag to keep."),
     )
 
     def __init__(self, *args: Any, tag: VocabularyTag, **options: Any) -> None:
@@ -103,8 +103,8 @@ class TableForm(forms.Form):
         label=gettext_lazy("Table"),
         widget=forms.FileInput(attrs={"accept": ".csv,.tsv,.jsonl"}),
         help_text=gettext_lazy(
-            "CSV, TSV or JSON Lines with any of the columns name, english, korean, phrase, aliases and parent. Tags "
-            "that are known are changed, and those that the table lacks stay."
+            "CSV, TSV or JSON Lines with any of the columns name, english, korean, phrase, aliases and "
+            "parent. Existing tags are updated; tags missing from the table are kept."
         ),
     )
 
@@ -163,7 +163,7 @@ class TagAdmin(Sturdy):
             "words": words,
             "sort": sort,
             "sorts": {
-                "waiting": _("Suggestions waiting"),
+                "waiting": _("Pending suggestions"),
                 "pictures": _("Pictures"),
                 "name": _("Name"),
             },
@@ -204,7 +204,9 @@ class TagAdmin(Sturdy):
 
 
 def _renamed(revision: Revision) -> str:
-    text = ngettext("%(count)s picture has the new name.", "%(count)s pictures have the new name.", revision.count)
+    text = ngettext(
+        "The tag was renamed in %(count)s picture.", "The tag was renamed in %(count)s pictures.", revision.count
+    )
     return text % {"count": f"{revision.count:,}"}
 
 
@@ -216,7 +218,7 @@ def _started(request: HttpRequest) -> HttpResponse:
     count = load_starting()
     forget_names()
     text = ngettext("%(count)s tag was added.", "%(count)s tags were added.", count) % {"count": f"{count:,}"}
-    following = _("Suggestions follow within some minutes.")
+    following = _("Suggestions appear within a few minutes.")
     messages.success(request, f"{text} {following}")
     return redirect("admin:search_vocabularytag_changelist")
 
@@ -235,7 +237,7 @@ def _imported(request: HttpRequest, *, model_admin: TagAdmin) -> HttpResponse:
             form.add_error("table", str(error))
         else:
             forget_names()
-            text = _("%(added)s tags were added, and %(changed)s changed.")
+            text = _("%(added)s tags were added and %(changed)s were changed.")
             messages.success(request, text % {"added": imported.added, "changed": imported.changed})
             for where, why in imported.problems[:MOST_PROBLEMS]:
                 messages.warning(request, f"{where}: {why}")
@@ -279,7 +281,7 @@ def _merged(request: HttpRequest, pk: int, *, model_admin: TagAdmin) -> HttpResp
         except Conflict:
             messages.error(request, busy())
         else:
-            text = _("“%(tag)s” is a name of “%(into)s” now.") % {"tag": tag.name, "into": into.name}
+            text = _("“%(tag)s” is now a name of “%(into)s”.") % {"tag": tag.name, "into": into.name}
             if revision.pk:
                 text += " " + _renamed(revision)
             messages.success(request, with_undo(text, revision))

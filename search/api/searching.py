@@ -24,10 +24,10 @@ router = Router(tags=["search"], auth=[Token(), Session(), anybody])
     "/search",
     url_name="search",
     operation_id="search",
-    summary=gettext_noop("Search by words, pictures and images"),
+    summary=gettext_noop("Search by text, pictures and images"),
     description=gettext_noop(
-        "Every part is optional, and they combine; with none at all the newest images are answered.\n\n"
-        "Best matches first, 24 a page. No filter and no band drops an image silently: `found` is exact."
+        "All parts are optional and can be combined. Without any, the newest images are returned.\n\n"
+        "Best matches first, 24 per page. No filter or band drops images silently: `found` is exact."
     ),
     response={200: SearchAnswer, **problems(404)},
     openapi_extra={"parameters": SEARCH_PARAMETERS, "security": [{}]},
@@ -45,10 +45,8 @@ def search(request: HttpRequest) -> SearchAnswer:
     "/search/picture",
     url_name="search-picture",
     operation_id="send_query_picture",
-    summary=gettext_noop("Hand in a picture to search by"),
-    description=gettext_noop(
-        "The picture does not become part of the collection. The same picture gets the same token."
-    ),
+    summary=gettext_noop("Upload a picture to search by"),
+    description=gettext_noop("The picture is not added to the collection. The same picture gets the same token."),
     response={201: QueryPictureOut, **problems(403, 413, 415, 422)},
     openapi_extra={"requestBody": form(), "security": [{}]},
 )

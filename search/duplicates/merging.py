@@ -47,11 +47,11 @@ def suggested(images: Sequence[Image]) -> Suggested:
         _("It has the most pixels."),
         _("Its format keeps the most."),
         _("It has the earliest date."),
-        _("Most is said of it."),
+        _("It has the most details."),
         _("Its file is the largest."),
     )
     differing = (reason for reason, one, other in zip(reasons, best, second, strict=False) if one != other)
-    return Suggested(ranked[0], next(differing, _("All of them are alike: it came first.")))
+    return Suggested(ranked[0], next(differing, _("They are all alike; this one was added first.")))
 
 
 def _rank(image: Image) -> tuple[Any, ...]:

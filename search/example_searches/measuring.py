@@ -83,7 +83,9 @@ def measure_if_due() -> dict[str, list[str]] | None:
 
 def keep_measuring(every: float = LOOK_EACH) -> threading.Event:
     """Run it periodically in the background until the returned event is set."""
-    return keep_doing(measure_when_ready, every, "things", "What the collection is strong in was not measured")
+    return keep_doing(
+        measure_when_ready, every, "things", "The frequent subjects of the collection could not be determined"
+    )
 
 
 def measure_when_ready() -> bool:
@@ -93,7 +95,7 @@ def measure_when_ready() -> bool:
     try:
         return measure_if_due() is not None
     except (ModelUnavailable, WrongVectors) as error:
-        logger.warning("What the collection is strong in was not measured: %s", error)
+        logger.warning("The frequent subjects of the collection could not be determined: %s", error)
         return False
 
 

@@ -20,7 +20,7 @@ class TagsField(forms.CharField):
 
     widget = AdminTextInputWidget
     most: ClassVar[int] = MOST_TAGS
-    too_many: ClassVar[Any] = gettext_lazy("A picture has at most %(limit)s tags.")
+    too_many: ClassVar[Any] = gettext_lazy("A picture can have at most %(limit)s tags.")
 
     def prepare_value(self, value: Any) -> Any:
         return ", ".join(value) if isinstance(value, list) else value
@@ -30,7 +30,7 @@ class TagsField(forms.CharField):
         tags = [normalised_text(tag) for tag in text.split(",")]
         if too_long := [tag for tag in tags if len(tag) > LONGEST_TAG]:
             raise forms.ValidationError(
-                _("A tag has at most %(limit)s characters: “%(tag)s…” is longer.")
+                _("A tag can have at most %(limit)s characters; “%(tag)s…” is longer.")
                 % {"limit": LONGEST_TAG, "tag": too_long[0][:30]}
             )
         if len({tag.casefold() for tag in tags if tag}) > self.most:

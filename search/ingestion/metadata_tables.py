@@ -41,7 +41,7 @@ def read_metadata(table: Path, roots: Sequence[Path]) -> Metadata:
     for where, row in _rows(table, lambda remark: metadata.problems.append((str(table), remark))):
         name = str(row.get("path") or "").strip()
         if not name or "\0" in name:
-            metadata.problems.append((where, "This line names no path."))
+            metadata.problems.append((where, "This line contains no path."))
             continue
         details, problems = table_details(row)
         path = _located(name, [table.parent, *roots], spellings)

@@ -48,7 +48,7 @@ def as_command_errors() -> Iterator[None]:
         with command_errors(ModelUnavailable, StorageUnavailable, NoDecoder):
             yield
     except KeyboardInterrupt:
-        raise CommandError("Stopped. What was written stays; run the same command again to resume.") from None
+        raise CommandError("Stopped. Finished work is kept; run the same command again to resume.") from None
 
 
 @contextmanager

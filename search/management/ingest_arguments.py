@@ -34,11 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--tag", action="append", default=[], help="a tag for all of them; may be repeated")
     albums = parser.add_mutually_exclusive_group()
-    albums.add_argument("--album", help="put all of them into the album of this title, which is created if needed")
+    albums.add_argument("--album", help="add all of them to the album of this title, which is created if needed")
     albums.add_argument(
         "--albums",
         choices=["takeout", "folders"],
-        help="put them into albums: those of Google's export, by the metadata.json in their folders; or one for each "
+        help="add them to albums: those of Google's export, by the metadata.json in their folders; or one for each "
         "folder or archive, with its name. Missing albums are created",
     )
     parser.add_argument("--in-place", action="store_true", help="don't copy the originals of s3://, only index them")

@@ -23,16 +23,16 @@ LONGEST_TITLE = 200
 class Visibility(models.TextChoices):
     """Who sees something: owner and curators; all who are logged in; everybody."""
 
-    OWN = "own", _("only me, and curators")
-    MEMBERS = "members", _("everybody with an account")
-    PUBLIC = "public", _("everybody")
+    OWN = "own", _("only me and curators")
+    MEMBERS = "members", _("everyone with an account")
+    PUBLIC = "public", _("everyone")
 
 
 class AlbumVisibility(models.TextChoices):
     """Who sees an album. By link it is opened by everybody who has the link, but neither listed nor found by them."""
 
     OWN = Visibility.OWN.value, Visibility.OWN.label
-    LINK = "link", _("everybody who has the link")
+    LINK = "link", _("everyone with the link")
     MEMBERS = Visibility.MEMBERS.value, Visibility.MEMBERS.label
     PUBLIC = Visibility.PUBLIC.value, Visibility.PUBLIC.label
 
@@ -40,10 +40,10 @@ class AlbumVisibility(models.TextChoices):
 class Place(models.TextChoices):
     """Targets for moving images within an album."""
 
-    FIRST = "first", _("To the front")
-    EARLIER = "earlier", _("Earlier by one")
-    LATER = "later", _("Later by one")
-    LAST = "last", _("To the end")
+    FIRST = "first", _("Move to the start")
+    EARLIER = "earlier", _("Move one earlier")
+    LATER = "later", _("Move one later")
+    LAST = "last", _("Move to the end")
 
 
 class AlbumQuerySet(models.QuerySet["Album"]):
@@ -93,7 +93,7 @@ class Album(models.Model):
     description = ProseField(_("description"), max_length=5000, blank=True)
     owner = user_key(_("owner"), related_name="albums", blank=True)
     visibility = models.CharField(
-        _("who sees it"),
+        _("visible to"),
         max_length=7,
         choices=AlbumVisibility,
         default=AlbumVisibility.OWN,

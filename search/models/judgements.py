@@ -20,8 +20,8 @@ class Judgement(models.Model):
     """
 
     class Grade(models.IntegerChoices):
-        NOT = 0, pgettext_lazy("how well a picture fits a search", "Not")
-        LITTLE = 1, pgettext_lazy("how well a picture fits a search", "A little")
+        NOT = 0, pgettext_lazy("how well a picture fits a search", "Does not fit")
+        LITTLE = 1, pgettext_lazy("how well a picture fits a search", "Fits partly")
         FITS = 2, pgettext_lazy("how well a picture fits a search", "Fits")
 
     id = models.UUIDField(primary_key=True, editable=False)

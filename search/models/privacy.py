@@ -36,7 +36,7 @@ class Private(models.Model):
     """
 
     image = image_key("private")
-    visibility = models.CharField(_("who sees it"), max_length=7, choices=Visibility, editable=False)
+    visibility = models.CharField(_("visible to"), max_length=7, choices=Visibility, editable=False)
     hidden = models.BooleanField(editable=False)
 
     objects = PrivateQuerySet.as_manager()

@@ -35,7 +35,7 @@ class Report(models.Model):
     details = ProseField(_("details"), max_length=1000, blank=True)
     reporter = user_key(_("reported by"), related_name="reports", blank=True)
     created = models.DateTimeField(_("created"), db_default=Now(), editable=False)
-    resolved = models.DateTimeField(_("resolved"), null=True, blank=True, editable=False)
+    resolved = models.DateTimeField(_("resolved on"), null=True, blank=True, editable=False)
     resolver = user_key(_("resolved by"), related_name="resolved_reports", blank=True, editable=False)
 
     class Meta:

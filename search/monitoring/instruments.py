@@ -45,7 +45,7 @@ ENCODING_NOW = _gauge(
     ["kind"],
 )
 STORAGE_FAILURES = _counter(
-    "imagesearch_storage_failures", "Requests that the object storage refused or did not answer.", ["where"]
+    "imagesearch_storage_failures", "Requests that the object storage refused or did not respond to.", ["where"]
 )
 
 # Set by each process every few seconds: see `processes`.

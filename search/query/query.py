@@ -216,7 +216,7 @@ def _choice(params: Params, name: str, default: _Choice) -> _Choice:
     known = [str(choice) for choice in type(default)]
     if text and text not in known:
         raise BadQuery(
-            _("“%(value)s” is not known as “%(name)s”. Known are: %(known)s.")
+            _("“%(value)s” is not a value of “%(name)s”. Possible values: %(known)s.")
             % {"value": text[:20], "name": name, "known": ", ".join(known)}
         )
     return type(default)(text) if text else default

@@ -117,7 +117,7 @@ class IndexHealth:
         if self.pending:
             found.append(Advice(f"{self.pending:,} pictures have pending vectors: no search finds them.", EMBED))
         if self.unseen:
-            reason = f"{self.unseen:,} wide or tall pictures are found by their middle only."
+            reason = f"{self.unseen:,} wide or tall pictures can only be found by their centre."
             found.append(Advice(reason, f"{EMBED} --windows"))
         if self.other_models:
             reason = f"{self.other_models:,} pictures have vectors of another model: no search finds them."
@@ -172,7 +172,7 @@ class IndexHealth:
             ]
         recalls = {"pictures": self.pictures_recall, "words": self.words_recall}
         return [
-            f"A search by {what} shows {recall:.0%} of the nearest {PER_PAGE}; a new index shows 98 % or more."
+            f"A search by {what} returns {recall:.0%} of the nearest {PER_PAGE}; a new index shows 98 % or more."
             for what, recall in recalls.items()
             if recall is not None and recall < ENOUGH
         ]

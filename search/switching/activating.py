@@ -34,7 +34,7 @@ def require_prepared() -> Named:
     row = require_counting(ModelSwitch.objects.first())
     named = following(row)
     if named is None:
-        raise Refused(f"Nothing is prepared. Begin with `{PREPARE}`.")
+        raise Refused(f"Nothing is prepared. Start with `{PREPARE}`.")
     go_on = f"`manage.py switch_model {named.pair.image} {named.pair.text}` continues"
     if row.prepared is None:
         raise Refused(f"{named.pair.image} is not prepared yet: {go_on}.")
@@ -51,7 +51,7 @@ def require_kept() -> Named:
     row = require_counting(ModelSwitch.objects.first())
     named = kept(row)
     if named is None:
-        raise Refused("There are no models to go back to: none are kept.")
+        raise Refused("There are no previous models to return to.")
     return named
 
 
@@ -76,7 +76,7 @@ def _swapped(named: Named, *, is_back: bool) -> Swapped:
         row = require_counting(ModelSwitch.locked())
         before = active(row)
         if named != (kept(row) if is_back else following(row)):
-            raise Refused("The models were switched meanwhile.")
+            raise Refused("The models were switched in the meantime.")
         VectorSet.objects.filter(model=before.model).exclude(model=named.model).update(is_kept=True)
         VectorSet.objects.filter(model=named.model).update(is_kept=False)
         unfound = _make_pending(table, [*lacking, *_lacking(table, mark)]) if table else 0

@@ -161,9 +161,9 @@ def finish(named: Named, announce: Callable[[str], None], stop: threading.Event)
         return None
     announce("Compiling the models for this machine")
     _have_compiled(named.pair)
-    announce("Encoding the pictures that people search by")
+    announce("Encoding the query pictures")
     embed_kept_pictures(choice_of(named))
-    announce("Measuring what counts as a strong match")
+    announce("Measuring the thresholds for strong matches")
     with one_choice(choice_of(named)):
         report = calibrate()
     with transaction.atomic():
@@ -196,7 +196,7 @@ def _have_compiled(pair: Pair) -> None:
 def _require_under_way(named: Named) -> ModelSwitch:
     row = ModelSwitch.locked() if connection.in_atomic_block else ModelSwitch.objects.first()
     if row is None or following(row) != named:
-        raise Refused(f"The preparation of {named.pair.image} was ended meanwhile.")
+        raise Refused(f"The preparation of {named.pair.image} was cancelled in the meantime.")
     return row
 
 

@@ -83,7 +83,7 @@ def status_line() -> str:
     if row is None:
         return ""
     if not counts(row):
-        return f"the environment names other models than switch_model has chosen ({row.image}, {row.text}) and wins"
+        return f"the environment names other models than switch_model ({row.image}, {row.text}), and takes precedence"
     lines = []
     if is_lagging():
         lines.append(f"this process does not use {row.image} and {row.text} yet")
@@ -92,5 +92,5 @@ def status_line() -> str:
     if named := following(row):
         lines.append(f"{named.pair.image} is {'prepared' if row.prepared else 'being prepared'}")
     if old := kept(row):
-        lines.append(f"{old.pair.image}, {old.pair.text} kept to go back to")
+        lines.append(f"{old.pair.image}, {old.pair.text} kept to return to")
     return "; ".join(lines)

@@ -41,7 +41,7 @@ def address_of(request: HttpRequest, ids: Sequence[uuid.UUID]) -> str:
     """
     limit = MOST if request.user.is_authenticated else MOST_IN_A_SET
     if len(ids) > limit:
-        text = _("You chose %(number)s pictures; at most %(limit)s can be taken at once.")
+        text = _("You chose %(number)s pictures; the limit is %(limit)s at once.")
         raise TooMany(text % {"number": f"{len(ids):,}", "limit": f"{limit:,}"})
     if request.user.is_authenticated:
         return reverse("added", args=[WorkingSet.keep(request.user, ids).pk])
@@ -66,7 +66,7 @@ def keep(request: HttpRequest) -> HttpResponse:
             raise ValueError
         address = address_of(request, shown)
     except ValueError:
-        problem = _("None of these pictures is here any more.")
+        problem = _("None of these pictures exist any longer.")
         return error_page(request, 400, problem, _("Go back and try again."))
     except TooMany as problem:
         return error_page(request, 400, str(problem), _("Go back and try again."))

@@ -71,5 +71,5 @@ def _tried(ask: Callable[[], None]) -> str:
         return str(step)
     except Exception as error:
         logger.warning("Not ready", exc_info=error)
-        return f"{type(error).__name__}: does not answer"
+        return f"{type(error).__name__}: does not respond"
     return "ok"

@@ -145,9 +145,9 @@ def visibilities_offered(image: Image | None) -> list[tuple[str, str, bool]]:
 def refuse_query(request: HttpRequest, query: SearchQuery) -> None:
     """Raise BadQuery for a search by place, of hidden pictures, or of a group of the map, without the permission."""
     if query.all_filters.is_by_place and not may_see_places(request):
-        raise BadQuery(_("Only curators can search by place here."))
+        raise BadQuery(_("Only curators can search by location here."))
     if query.filters.group is not None and not may_see_map(request):
-        raise BadQuery(_("Only curators see the map here."))
+        raise BadQuery(_("Only curators can see the map here."))
     if query.all_filters.finds_hidden and not may_see_hidden(request):
         raise BadQuery(_("Only curators can search for hidden pictures."))
 
@@ -262,6 +262,6 @@ def no_file(request: HttpRequest, error: Exception) -> HttpResponse:
     problem = (
         _("The file of this picture is missing.")
         if isinstance(error, storage.MissingObject)
-        else _("The file of this picture can't be read any more.")
+        else _("The file of this picture can no longer be read.")
     )
-    return error_page(request, 404, problem, _("Tell the people who run this site: they may have it elsewhere."))
+    return error_page(request, 404, problem, _("Inform the site administrator, who may have a copy."))

@@ -83,15 +83,15 @@ def picture_set(request: HttpRequest, set_id: uuid.UUID) -> HttpResponse:
 
 def _told_of_set(there: int, gone: int) -> list[str]:
     if not there:
-        return [_("None of the pictures of this set is here any more.")]
+        return [_("None of the pictures in this set exist any longer.")]
     exactly = ngettext(
-        "%(number)s picture. This page’s address leads to exactly this one.",
-        "%(number)s pictures. This page’s address leads to exactly these, in this order.",
+        "%(number)s picture. The address of this page leads to exactly this picture.",
+        "%(number)s pictures. The address of this page leads to exactly these pictures, in this order.",
         there,
     )
     missing = ngettext(
-        "%(number)s picture of this set is not here any more.",
-        "%(number)s pictures of this set are not here any more.",
+        "%(number)s picture of this set no longer exists.",
+        "%(number)s pictures of this set no longer exist.",
         gone,
     )
     told = [exactly % {"number": f"{there:,}"}]
@@ -106,6 +106,6 @@ def _nothing_left(request: HttpRequest) -> HttpResponse:
     return error_page(
         request,
         404,
-        _("None of these pictures is here any more."),
+        _("None of these pictures exist any longer."),
         _("They may have been removed. Go back and choose others."),
     )

@@ -66,9 +66,9 @@ def save(request: HttpRequest) -> HttpResponse:
         status = 404 if isinstance(problem, NoSuchQuery) else 400
         return error_page(request, status, str(problem), _("Go back and try again."))
     text = (
-        _("Saved as “%(name)s”. You find it among your saved searches.")
+        _("Saved as “%(name)s” in your saved searches.")
         if is_new
-        else _("You have saved this search before, as “%(name)s”.")
+        else _("You have already saved this search as “%(name)s”.")
     )
     messages.success(request, text % {"name": saved.name})
     return HttpResponseRedirect(back)
@@ -95,7 +95,7 @@ def _listed(saved: SavedSearch, recent: Window) -> Listed:
     except BadQuery as problem:
         return Listed(saved, problem=str(problem))
     except ModelUnavailable:
-        return Listed(saved, problem=_("What is new can't be told just now: a model is missing."))
+        return Listed(saved, problem=_("New pictures can't be shown right now, because a model is missing."))
 
 
 @login_required
@@ -152,9 +152,9 @@ def rename(request: HttpRequest, search_id: int) -> HttpResponse:
     saved = _own(request, search_id)
     name = clean_name(request.POST.get("name", ""))
     if not name:
-        return error_page(request, 400, _("A saved search needs a name."), _("Go back and try again."))
+        return error_page(request, 400, _("Enter a name for the saved search."), _("Go back and try again."))
     SavedSearch.objects.filter(pk=saved.pk).update(name=name)
-    messages.success(request, _("It is called “%(name)s” now.") % {"name": name})
+    messages.success(request, _("Renamed to “%(name)s”.") % {"name": name})
     return redirect("saved-searches")
 
 
@@ -163,7 +163,7 @@ def rename(request: HttpRequest, search_id: int) -> HttpResponse:
 def delete(request: HttpRequest, search_id: int) -> HttpResponse:
     saved = _own(request, search_id)
     saved.delete()
-    messages.success(request, _("“%(name)s” is deleted, and its feed with it.") % {"name": saved.name})
+    messages.success(request, _("“%(name)s” and its feed were deleted.") % {"name": saved.name})
     return redirect("saved-searches")
 
 

@@ -149,7 +149,7 @@ def search_by_address(request: HttpRequest) -> HttpResponse:
         return redirect("search")
     if not may_search_by_address(request.user):
         off = settings.SEARCH_BY_ADDRESS == "off"
-        problem = _("Searching by address is switched off here.") if off else _("Log in to search by an address.")
+        problem = _("Search by address is disabled on this site.") if off else _("Log in to search by address.")
         return search_page(request, status=403, problem=problem)
     return _search_also_by(request, lambda: fetch_picture(request.POST.get("url", "")))
 

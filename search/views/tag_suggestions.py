@@ -30,7 +30,7 @@ def decide_tag(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
     try:
         retried(lambda: _decide(request, tag, image.pk, what))
     except Conflict:
-        messages.error(request, _("Somebody else is changing these just now. Try again in a moment."))
+        messages.error(request, _("Someone else is changing these pictures. Try again in a moment."))
     return redirect(image)
 
 
@@ -42,7 +42,7 @@ def _decide(request: HttpRequest, tag: VocabularyTag, image_id: uuid.UUID, what:
         messages.success(request, text, extra_tags=undo)
     elif what == "reject":
         reject(tag, [image_id], by=request.user)
-        messages.success(request, _("“%(tag)s” is not suggested for this picture any more.") % {"tag": tag.name})
+        messages.success(request, _("“%(tag)s” is no longer suggested for this picture.") % {"tag": tag.name})
     else:
         take_back(tag, image_ids=[image_id])
         messages.success(request, _("“%(tag)s” may be suggested for this picture again.") % {"tag": tag.name})

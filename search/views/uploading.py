@@ -127,7 +127,10 @@ def _put_into_album(request: HttpRequest, form: UploadPageForm, outcomes: list[O
         messages.error(request, " ".join(texts))
         return
     except Conflict:
-        text = _("The pictures are here, and not in the album: somebody else is changing them. Put them there again.")
+        text = _(
+            "The pictures were added, but not to the album, because someone else is changing them. Add "
+            "them to the album again."
+        )
         messages.error(request, text)
         return
     undo = f"undo-{revision.pk}" if revision.pk else ""
@@ -151,8 +154,8 @@ def not_without_role(request: HttpRequest) -> HttpResponse:
     """Answer a user who may not add pictures; anonymous ones are sent to the login."""
     if not request.user.is_authenticated:
         return redirect_to_login(request.get_full_path())
-    advice = _("Ask the people who run this site: they can let you.")
-    return error_page(request, 403, _("You may look at pictures here, and not add any."), advice)
+    advice = _("Ask the site administrator for permission.")
+    return error_page(request, 403, _("You may view pictures here, but not add any."), advice)
 
 
 def _status(outcomes: list[Outcome]) -> int:
@@ -183,5 +186,5 @@ def _add(
     except Busy:
         if is_first:
             raise
-        busy = [_("Many people are sending pictures at this moment."), _("Try again in a few seconds.")]
+        busy = [_("Too many people are sending pictures right now."), _("Try again in a few seconds.")]
         return Outcome(name, refused=" ".join(busy))

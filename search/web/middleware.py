@@ -86,13 +86,13 @@ class MethodNotAllowed(MiddlewareMixin):
         if is_for_programs(request):
             return Problem(
                 405,
-                _("This address does not take this method."),
-                _("It takes: %(methods)s.") % {"methods": allowed},
+                _("This address does not support this method."),
+                _("Supported methods: %(methods)s.") % {"methods": allowed},
                 headers={"Allow": allowed},
             ).to_response()
         context = {
-            "problem": _("This address can't be opened like a page."),
-            "advice": _("It takes what a form of this site sends. Go back, and use the form."),
+            "problem": _("This address can't be opened as a page."),
+            "advice": _("It only accepts data from a form of this site. Go back and use the form."),
         }
         page = render(None, "error.html", context, status=405)
         page["Allow"] = allowed

@@ -19,8 +19,8 @@ NOT_IN_IT = "Settings are not in it: keep a copy of .env, and above all of SECRE
 
 class Command(CollectionCommand):
     help = (
-        "Copy the database, the originals and the thumbnails to a folder or to s3://bucket/prefix, which is reached "
-        "as for `ingest`. The site keeps running meanwhile. Run again for the same target, it copies what is new; "
+        "Copy the database, the originals and the thumbnails to a folder or to s3://bucket/prefix, with access "
+        "as for `ingest`. The site can keep running. If run again for the same target, it copies what is new; "
         "interrupted, it resumes. Exit status 1 if anything could not be copied."
     )
 
@@ -57,9 +57,9 @@ class Command(CollectionCommand):
                 progress=progress,
             )
         except (BackupError, StorageUnavailable) as error:
-            raise CommandError(f"{error}\nRun the same command again to go on.") from error
+            raise CommandError(f"{error}\nRun the same command again to resume.") from error
         except KeyboardInterrupt:
-            raise CommandError("Stopped. Run the same command again to go on.") from None
+            raise CommandError("Stopped. Run the same command again to resume.") from None
         self.stdout.write(
             f"Backup {manifest.made}: {sum(manifest.rows.values()):,} rows and {manifest.objects:,} objects of "
             f"{manifest.object_bytes / 1e6:,.0f} MB, in {options['target']}. {NOT_IN_IT}"

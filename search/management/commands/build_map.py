@@ -34,7 +34,7 @@ class Command(CollectionCommand):
             with command_errors(NotEnough, NotInstalled):
                 built = build(self._print, stop)
         if built is None:
-            raise CommandError("Stopped. The map is as it was.")
+            raise CommandError("Stopped. The map is unchanged.")
         self.stdout.write(f"{built.pictures:,} pictures are on the map, in {built.groups:,} groups.")
 
     def _is_due(self) -> bool:

@@ -11,7 +11,7 @@ from search.relevance.calibration import LEAST
 
 class Command(CollectionCommand):
     help = (
-        "Measure what counts as a strong match in this collection. Runs automatically after ingest, reembed and "
+        "Measure the thresholds for strong matches in this collection. Runs automatically after ingest, reembed and "
         "uploads when the collection has changed by a tenth, or a model has changed."
     )
 

@@ -83,7 +83,7 @@ class Command(CollectionCommand):
 
     def _measure(self, options: dict[str, Any]) -> None:
         if options["judgements"] == bool(options["labelled"]):
-            raise CommandError("Name a labelled set, or ask for --judgements, or for --query, --help says which.")
+            raise CommandError("Name a labelled set, or use --judgements or --query; see --help.")
         labelled = _labelled(options)
         comparison = self._compared(labelled, options)
         if options["json"]:
@@ -100,11 +100,11 @@ class Command(CollectionCommand):
             first, second = chosen_sets(pairs)
             return compare_sets(labelled, first, second, folders=folders, most=options["queries"], progress=progress)
         if not options["images"].is_dir():
-            raise CommandError(f"{options['images']} is no folder.")
+            raise CommandError(f"{options['images']} is not a folder.")
         if options["judgements"]:
             raise CommandError("Judgements are of pictures of the collection: leave out --images.")
         if not pairs:
-            raise CommandError("Which model is to be compared with the active one? Name one or two by --model.")
+            raise CommandError("Name one or two models to compare with --model.")
         both = [active_pair(), *pairs][-2:]
         return compare_files(labelled, both[0], both[1], folders, most=options["queries"], progress=progress)
 
@@ -139,11 +139,11 @@ def _labelled(options: dict[str, Any]) -> Labelled:
 def _pairs(named: Sequence[Sequence[str]]) -> list[Pair]:
     """Return the named pairs. A single model gets its known text model, or else encodes text itself."""
     if len(named) > 2:
-        raise CommandError("Two models are compared: --model stands twice at most.")
+        raise CommandError("Two models are compared: use --model at most twice.")
     pairs = []
     for names in named:
         if len(names) > 2:
-            raise CommandError("A --model is one name, or two: the model for pictures and the one for words.")
+            raise CommandError("A --model is one name, or two: the image model and the text model.")
         if len(names) == 2:
             pairs.append(Pair(names[0], names[1]))
         else:

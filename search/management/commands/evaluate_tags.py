@@ -20,7 +20,7 @@ class Command(CollectionCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         pair = active_pair()
-        self.stdout.write(f"{pair.image} for pictures, {pair.text} for words")
+        self.stdout.write(f"{pair.image} for pictures, {pair.text} for texts")
         with command_errors(ModelUnavailable):
             for line in evaluate(options["pictures"]):
                 self.stdout.write(line)

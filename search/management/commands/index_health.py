@@ -85,7 +85,7 @@ def _lines(health: IndexHealth) -> list[str]:
         f"Pictures that can be found: {health.searchable:,}",
         f"Pending: {health.pending:,}; of another model: {health.other_models:,}",
         f"Hidden: {health.hidden:,}",
-        f"Of the nearest {PER_PAGE}, a search by a picture shows {by_picture}, by words {by_words}",
+        f"Recall of the nearest {PER_PAGE}: {by_picture} by picture, {by_words} by text",
         f"Index: {_index(health.index)}",
         f"Tables: {filesizeformat(health.table_size)}; images: {health.rows:,}, and {health.dead:,} dead rows",
         f"Vectors: {health.vectors:,}, and {health.dead_vectors:,} dead rows",

@@ -44,7 +44,7 @@ class Command(CollectionCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["replace_captions"] and not options["read_captions"]:
-            raise CommandError("--replace-captions can't go with --no-read-captions.")
+            raise CommandError("--replace-captions can't be combined with --no-read-captions.")
         if options["again"]:
             read_again()
         there, limit = count_unread(), options["limit"]

@@ -32,7 +32,7 @@ class Command(CollectionCommand):
     help = (
         "Delete pending objects of deleted pictures; then check all rows and objects, and list missing files, objects "
         "without a row and unfinished uploads. Exit status 1 if anything is wrong and not repaired. The site and "
-        "other commands may run meanwhile."
+        "other commands can keep running."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -114,7 +114,7 @@ def _hours(text: str) -> dt.timedelta:
     try:
         age = dt.timedelta(hours=float(text))
     except (ValueError, OverflowError) as error:
-        raise argparse.ArgumentTypeError(f"{text} is no number of hours") from error
+        raise argparse.ArgumentTypeError(f"{text} is not a number of hours") from error
     if age < dt.timedelta(0):
         raise argparse.ArgumentTypeError(f"{text} is less than 0")
     return age

@@ -43,11 +43,9 @@ class Command(CollectionCommand):
         asked = [options[name] for name in ("activate", "back", "abort", "forget")]
         names = [options["image_model"], options["text_model"], options["text"]]
         if any(asked) and any(names):
-            raise CommandError(
-                "Name models to prepare them, or say what to do with those that are prepared: not both."
-            )
+            raise CommandError("Either name models to prepare, or use an option for prepared models, not both.")
         if options["text"] and options["text_model"]:
-            raise CommandError("The model for words is named twice.")
+            raise CommandError("The text model is named twice.")
         with command_errors(switching.Refused), as_command_errors():
             self._do(options, names)
 
@@ -60,15 +58,15 @@ class Command(CollectionCommand):
             self._go_back()
         elif options["abort"]:
             named = switching.abort()
-            self.stdout.write(f"Dropped what was prepared of {named.pair.image} and {named.pair.text}.")
+            self.stdout.write(f"Dropped the prepared vectors of {named.pair.image} and {named.pair.text}.")
         elif options["forget"]:
-            self.stdout.write(f"Dropped all that was left of {switching.forget_models_of(options['forget'])}.")
+            self.stdout.write(f"Dropped the vectors of {switching.forget_models_of(options['forget'])}.")
         else:
             print_state(switching.state(), self.stdout)
 
     def _prepare(self, pair: Pair) -> None:
         named = switching.begin(pair)
-        self.stdout.write(f"Preparing {pair.image}, with {pair.text} for words.")
+        self.stdout.write(f"Preparing {pair.image}, with {pair.text} for texts.")
         with stopped_by_signals(self.stderr) as stop:
             with progress_of(preparing.missing(named), self.stdout) as progress:
                 report = switching.fill(named, stop, progress)
@@ -106,13 +104,13 @@ class Command(CollectionCommand):
         with progress_of(preparing.missing(named), self.stdout) as progress:
             self._print_failed(switching.catch_up(named, progress, stop))
         if stop.is_set():
-            self.stdout.write("Stopped before anything was switched.")
+            self.stdout.write("Stopped before the switch.")
         return not stop.is_set()
 
     def _print_swapped(self, swapped: switching.Swapped) -> None:
         pair = swapped.named.pair
         self.stdout.write(
-            f"Switched to {pair.image}, with {pair.text} for words, in {1000 * swapped.seconds:.0f} ms. Running "
+            f"Switched to {pair.image}, with {pair.text} for texts, in {1000 * swapped.seconds:.0f} ms. Running "
             "processes follow within seconds, each when it has loaded them."
         )
         if swapped.unfound:
