@@ -49,8 +49,12 @@ class CandidateSearch:
 
     def candidates(self) -> list[Candidate]:
         """Return the candidates, each once, unordered."""
-        found = {one.id: one for one in self._nearest()}
-        for one in self._found_by_words(list(found)):
+        nearest = self._nearest()
+        by_words = self._found_by_words([one.id for one in nearest])
+        if not by_words:
+            return nearest
+        found = {one.id: one for one in nearest}
+        for one in by_words:
             known = found.setdefault(one.id, one)
             known.text_rank, known.whole, known.exactness = one.text_rank, one.whole, one.exactness
         return list(found.values())
@@ -188,6 +192,8 @@ def _without_repeats(found: Iterable[Candidate]) -> list[Candidate]:
 
 def _without_copies(found: Sequence[Candidate], alike: int = ALIKE) -> list[Candidate]:
     """Return `found` in order, with at most `alike` rows at the same distance."""
+    if len({one.similarity for one in found}) == len(found):  # mostly
+        return list(found)
     met: Counter[float] = Counter()
     kept = []
     for one in found:

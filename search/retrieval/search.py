@@ -94,7 +94,7 @@ class Search:
         candidates = [] if self.query.is_empty else self.candidates()
         segments = self._segments(candidates)
         start = (self.query.page - 1) * PER_PAGE
-        strong = sum(one.band is Band.STRONG and one.id not in self.gone for one in candidates)
+        strong = sum(one.band is Band.STRONG and not (self.gone and one.id in self.gone) for one in candidates)
         strong_from = self.scale.strong if self.scale else math.inf
         return ResultPage(
             query=self.query,
