@@ -93,8 +93,10 @@ class Lexicon:
         return bool(self._words.beginning_with(word))
 
     def correction(self, word: str) -> str:
-        """Return the most frequent word within one edit of an unknown word; "" if it is known, or none is near. Cached:
-        people search by the same words."""
+        """Return the most frequent word within one edit of an unknown word; "" if it is known, or none is near.
+
+        Cached, since people search by the same words.
+        """
         known = self._corrections.get(word)
         if known is None:
             known = "" if self.knows(word) else self.meant_by(word)
