@@ -57,6 +57,7 @@ def test_pictures_are_found_by_what_they_show_the_nearest_first_hidden_ones_too(
         ({"q": "pizza", "lacks": "tags"}, ["A", "C"]),
         ({"q": "pizza", "o": "-2"}, ["C", "B", "A"]),
         ({"q": '"A"'}, ["A"]),
+        ({"q": "A", "mode": "words"}, ["A"]),
     ],
 )
 def test_a_search_is_narrowed_and_sorted_as_the_list_is(
