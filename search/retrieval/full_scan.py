@@ -91,8 +91,8 @@ class FullScan:
             strong = held.whole - sum(known)
             related = held.count - len(known) - strong if Band.RELATED in self._bands else 0
             return {Band.STRONG: strong, Band.RELATED: related}
-        strong = ExpressionWrapper(self._reached(Band.STRONG), BooleanField())
-        reached = self._others.filter(self._reached(self._bands[-1])).order_by().annotate(strong=strong)
+        is_strong = ExpressionWrapper(self._reached(Band.STRONG), BooleanField())
+        reached = self._others.filter(self._reached(self._bands[-1])).order_by().annotate(strong=is_strong)
         with planned(BY_WORDS):
             found = dict(reached.values_list("strong").annotate(count=Count("*")))
         strong_ones = found.pop(True, 0)
