@@ -152,10 +152,10 @@ def compare(world: worlds.World, extent: Extent) -> str:
     say("Curating ...")
     tables.append(curating.compare(extent.rows[-1]))
     say("Beside the old build ...")
-    return "\n\n".join([*tables, *beside_the_old_build(world, extent), EXPLANATION])
+    return "\n\n".join([*tables, *compare_with_the_old_build(world, extent), EXPLANATION])
 
 
-def beside_the_old_build(world: worlds.World, extent: Extent) -> list[str]:
+def compare_with_the_old_build(world: worlds.World, extent: Extent) -> list[str]:
     """Ratios of this build and the last one without vector tables; nothing where that is unavailable."""
     from benchmarks import edits, page_cost  # noqa: PLC0415 - after the settings
 

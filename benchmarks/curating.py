@@ -82,7 +82,7 @@ def work(rows: int, rounds: int) -> dict[str, tuple[list[float], int, int]]:
         one.queries, one.status = max(one.queries, asked), answer.status_code
         return answer
 
-    # The first words load the model, which a server does before anybody asks.
+    # The first query loads the model, which a server does before it answers requests.
     client.get("/search", {"q": "warm up"})
     for _round in range(rounds):
         for name, address in PAGES.items():

@@ -70,16 +70,16 @@ def timeline(rows: int, jumps: int) -> str:
     client = Client(headers={"host": "127.0.0.1"})
     panel = {"HX-Request": "true", "HX-Target": "filters-panel"}
 
-    def counted_anew(address: str, **headers: Any) -> Any:
+    def uncached_counts(address: str, **headers: Any) -> Any:
         cache.clear()
         return client.get(address, **headers)
 
     asked: dict[str, Callable[[int], Any]] = {
         "a jump to a month of the timeline": lambda number: client.get(f"/timeline/?at={_month(number)}"),
-        "the same, months counted anew": lambda number: counted_anew(f"/timeline/?at={_month(number)}"),
+        "the same, months counted anew": lambda number: uncached_counts(f"/timeline/?at={_month(number)}"),
         "a search sorted by date taken": lambda number: client.get("/search?q=x&sort=taken"),
         "the filters of a search": lambda number: client.get("/search?q=x", headers=panel),
-        "the same, counted anew": lambda _: counted_anew("/search?q=x", headers=panel),
+        "the same, counted anew": lambda _: uncached_counts("/search?q=x", headers=panel),
     }
     lines = []
     for task, ask in asked.items():

@@ -47,7 +47,7 @@ def work(rows: int) -> dict[str, Any]:
     record = run_recording.Record(Run.Kind.INGEST, run_recording.Origin(places=["/photos"]))
     report = Report(added=rows)
     for number in range(_LEFT_OUT):
-        report.fail(f"/photos/{number}.jpg", "This picture is cut short: the end of the file is missing.")
+        report.fail(f"/photos/{number}.jpg", "This picture is incomplete: the end of the file is missing.")
 
     def noted() -> None:
         with record:

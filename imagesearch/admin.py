@@ -53,7 +53,7 @@ class CurationSite(admin.AdminSite):
     enable_nav_sidebar = False
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        from search.admin import state  # noqa: PLC0415 - the lists register themselves with this site on import
+        from search.admin import state  # noqa: PLC0415 - the model_admin_bases register themselves with this site on import
 
         view = self.admin_view
         return [
@@ -137,4 +137,4 @@ def _count_waiting(model: dict[str, Any]) -> None:
         model["waiting"] = _QUEUES[model["model"]]().count()
         if model["waiting"]:
             values = {"name": model["name"], "count": model["waiting"]}
-            model["name"] = gettext("%(name)s (%(count)s waiting)") % values
+            model["name"] = gettext("%(name)s (%(count)s pending)") % values

@@ -59,7 +59,7 @@ def read_database_url(url: str) -> dict[str, Any]:
     """Return Django's settings of the database at `url`. Raises WrongDatabaseUrl."""
     scheme, _, rest = url.partition("://")
     if scheme.lower() not in {"postgres", "postgresql"}:
-        raise WrongDatabaseUrl("Only PostgreSQL has the vectors that the search needs.")
+        raise WrongDatabaseUrl("The search needs PostgreSQL with pgvector.")
     address, _, query = rest.partition("?")
     if "#" in address or ("@" in query and "@" not in address):
         raise WrongDatabaseUrl("Write %23 for # and %3F for ? in a password.")
@@ -117,11 +117,11 @@ def _check(name: str, value: str) -> None:
         raise WrongDatabaseUrl(f"{name} can't be set in it: {_REMEDIES[lower].format(name=lower)}")
     if lower not in _known():
         shown = name if name.isidentifier() else "What follows the ?"
-        raise WrongDatabaseUrl(f"{shown} is no parameter of a connection to PostgreSQL.")
+        raise WrongDatabaseUrl(f"{shown} is not a connection parameter of PostgreSQL.")
     if lower != name and lower != "disable_server_side_cursors":
         raise WrongDatabaseUrl(f"Write {name} in small letters.")
     if "\0" in value:
-        raise WrongDatabaseUrl(f"{name} has a character %00, which nothing in PostgreSQL may have.")
+        raise WrongDatabaseUrl(f"{name} has a character %00, which PostgreSQL does not allow.")
     if name in _NUMBERS and not re.fullmatch(r"-?\d{1,9}", value, flags=re.ASCII):
         raise WrongDatabaseUrl(f"{name} is a whole number.")
     if name in _CHOICES and value not in _CHOICES[name]:

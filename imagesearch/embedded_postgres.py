@@ -111,7 +111,7 @@ def _check_version(folder: Path, ours: int) -> None:
     theirs = version_of(folder)
     if theirs and theirs != str(ours):
         way_out = (
-            f"run `manage.py {UPGRADE}`, which keeps the old data beside the new."
+            f"run `manage.py {UPGRADE}`, which keeps the old data next to the new."
             if theirs.isdecimal() and int(theirs) < ours
             else "go back to the version of this program that made it, or set DATABASE_URL."
         )
@@ -131,8 +131,8 @@ def _start_error(folder: Path, error: Exception) -> str:
         return f"{start}{error}"
     said = _last_error(folder / "log")
     if "No space left" in said:
-        return f"{start}the disk is full. Free some space there: nothing that was committed is lost."
-    return f"{start}{_wrong_rights(folder) or said} (All that it said is in {folder / 'log'}.)"
+        return f"{start}the disk is full. Free some space there: committed data are not lost."
+    return f"{start}{_wrong_rights(folder) or said} (The full log is in {folder / 'log'}.)"
 
 
 def _last_error(log: Path) -> str:

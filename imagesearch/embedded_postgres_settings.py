@@ -47,7 +47,7 @@ def server_settings(*, data: int, memory: int, cores: int, shared_memory: int | 
 def write_server_settings(data: Path) -> None:
     """Write the settings for this machine for the next start over `data`."""
     lines = [f"{name} = '{value}'" for name, value in _of_this_machine(data).items()]
-    _write(data, "# Written before each start, for the machine at hand. ALTER SYSTEM goes before it.", *lines)
+    _write(data, "# Written before each start, for this machine. ALTER SYSTEM takes precedence.", *lines)
 
 
 def forget_server_settings(data: Path) -> None:

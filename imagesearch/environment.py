@@ -265,7 +265,7 @@ def check_secret_key(key: str) -> None:
     if len(key) < SHORTEST_KEY or len(set(key)) < SHORTEST_KEY // 4 or key.startswith("django-insecure-"):
         raise ImproperlyConfigured(
             f"SECRET_KEY can be guessed, with {len(key)} characters, {len(set(key))} of them different: "
-            f"{HOW_TO_MAKE_ONE}, and keep it. Everybody has to log in again then; nothing else changes."
+            f"{HOW_TO_MAKE_ONE}, and keep it. Everyone then has to log in again; nothing else changes."
         )
 
 

@@ -59,7 +59,7 @@ class Supervisor:
         elif not self._is_stopped and self._was_stopped_in_order():
             self._is_stopped = True
             self._report(
-                "The embedded PostgreSQL was stopped in order, as by pg_ctl stop, and is left so. "
+                "The embedded PostgreSQL was shut down, as by pg_ctl stop, and is not restarted automatically. "
                 "Restart this, or run any command of manage.py, to have it started."
             )
         elif not self._is_stopped:

@@ -43,11 +43,11 @@ def refusal(error: BaseException) -> bytes:
     request.path_info = target.decode("latin-1").partition("?")[0]
     with translation.override(settings.LANGUAGE_CODE):
         if isinstance(error, LimitRequestLine):
-            words = _("This address is too long."), _("Shorten what you search for, then try again.")
+            words = _("This address is too long."), _("Shorten your search, then try again.")
             answer = error_page(request, 414, *words)
         else:
-            problem = _("Your browser sends more about itself than can be read here.")
-            advice = _("These are mostly cookies. Delete those of this site, then try again.")
+            problem = _("Your browser sent more headers than this server accepts.")
+            advice = _("Cookies are the usual cause. Delete the cookies of this site, then try again.")
             answer = error_page(request, 431, problem, advice)
     return _written(answer, with_body=method != b"HEAD")
 

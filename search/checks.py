@@ -1,7 +1,7 @@
 """System checks: wrong configuration fails at start, with an id and a hint."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from django.apps.config import AppConfig
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
-from django.db import DatabaseError, connections
+from django.db import DatabaseError
 from django.db.models import Max, Min
 
 from search import switching
@@ -20,6 +20,7 @@ from search.embedding import active_model
 from search.models import Image, OwedDeletion
 from search.models.accepted_models import accepted_names
 from search.models.active_pair import environment, known_switch
+from search.models.sql_statements import fetch_one
 from search.monitoring import upgrades
 from search.objects import storage
 from search.relevance.due import MEASURE, UNMEASURED, is_unmeasured
@@ -27,7 +28,7 @@ from search.relevance.due import MEASURE, UNMEASURED, is_unmeasured
 OLDEST_PGVECTOR = (0, 8, 4)
 
 
-def _database_check(check: Callable[[], list[CheckMessage]]) -> Callable[..., list[CheckMessage]]:
+def _database_check(check: Callable[[], Iterable[CheckMessage]]) -> Callable[..., list[CheckMessage]]:
     """Register a check that queries the database, and is silent where that is not migrated yet."""
 
     def asked(
@@ -36,7 +37,7 @@ def _database_check(check: Callable[[], list[CheckMessage]]) -> Callable[..., li
         if not databases or "default" not in databases:
             return []
         try:
-            return check()
+            return list(check())
         except DatabaseError:
             return []
 
@@ -103,111 +104,89 @@ def browsers_take_thumbnails(app_configs: Sequence[AppConfig] | None, **kwargs: 
 
 
 @_database_check
-def vectors_are_of_the_active_model() -> list[CheckMessage]:
+def vectors_are_of_the_active_model() -> Iterator[CheckMessage]:
     """Searches see only rows of the active model; other rows are reported."""
     ends = (
         Image.objects.shown().filter(embedding_model__gt="").aggregate(Min("embedding_model"), Max("embedding_model"))
     )
-    others = {model for model in ends.values() if model} - set(accepted_names(active_model()))
-    if not others:
-        return []
-    return [
-        checks.Warning(
+    if others := {model for model in ends.values() if model} - set(accepted_names(active_model())):
+        yield checks.Warning(
             f"Some pictures have vectors of {' and '.join(sorted(others))}; the active model is {active_model()}. "
             "No search finds them.",
             hint="Run `manage.py reembed`, or set EMBEDDING_IMAGE_MODEL back.",
             id="search.W002",
         )
-    ]
 
 
 @_database_check
-def switch_of_models_has_ended() -> list[CheckMessage]:
+def switch_of_models_has_ended() -> Iterator[CheckMessage]:
     """An unfinished or overridden `switch_model` is reported."""
     switch = known_switch()
     told = switching.status_line()
     if not told or switch is None:
-        return []
-    if not switch.counts_with(environment()):
-        return [
-            checks.Warning(
-                f"The environment was changed after switch_model had chosen {switch.active.pair.image} and "
-                f"{switch.active.pair.text}: the environment takes precedence.",
-                hint="Set EMBEDDING_IMAGE_MODEL and EMBEDDING_TEXT_MODEL to these; or keep them, and run `manage.py "
-                "reembed`.",
-                id="search.W013",
-            )
-        ]
-    hint = "`manage.py switch_model` shows its progress and the next steps."
-    return [checks.Info(f"Change of models: {told}.", hint=hint, id="search.I014")]
+        return
+    if switch.counts_with(environment()):
+        hint = "`manage.py switch_model` shows its progress and the next steps."
+        yield checks.Info(f"Change of models: {told}.", hint=hint, id="search.I014")
+    else:
+        yield checks.Warning(
+            f"The environment was changed after switch_model had chosen {switch.active.pair.image} and "
+            f"{switch.active.pair.text}: the environment takes precedence.",
+            hint="Set EMBEDDING_IMAGE_MODEL and EMBEDDING_TEXT_MODEL to these; or keep them, and run `manage.py "
+            "reembed`.",
+            id="search.W013",
+        )
 
 
 @_database_check
-def no_picture_waits_for_its_vector() -> list[CheckMessage]:
+def no_picture_waits_for_its_vector() -> Iterator[CheckMessage]:
     """Pictures that were added with `ingest --enqueue` and are still pending are reported."""
-    pending = Image.objects.pending().count()
-    if not pending:
-        return []
-    return [
-        checks.Info(
+    if pending := Image.objects.pending().count():
+        yield checks.Info(
             f"{pending:,} pictures have no vector yet. No search finds them.",
             hint="Run `manage.py embed_pending`, on any number of machines.",
             id="search.I005",
         )
-    ]
 
 
 @_database_check
-def wide_pictures_are_seen_whole() -> list[CheckMessage]:
+def wide_pictures_are_seen_whole() -> Iterator[CheckMessage]:
     """Wide and tall pictures of earlier versions are found only by their middle until their windows are embedded."""
-    count = Image.objects.without_windows(active_model()).count()
-    if not count:
-        return []
-    return [
-        checks.Info(
-            f"{count:,} wide or tall pictures are found only by their middle.",
+    if count := Image.objects.without_windows(active_model()).count():
+        yield checks.Info(
+            f"{count:,} wide or tall pictures can only be found by their centre.",
             hint="Run `manage.py embed_pending --windows`, on any number of machines. It reads their originals.",
             id="search.I013",
         )
-    ]
 
 
 @_database_check
-def places_are_known() -> list[CheckMessage]:
+def places_are_known() -> Iterator[CheckMessage]:
     """Coordinates that earlier versions read have no country and town yet."""
-    unplaced = count_unplaced()
-    if not unplaced:
-        return []
-    return [
-        checks.Info(
+    if unplaced := count_unplaced():
+        yield checks.Info(
             f"{unplaced:,} pictures have coordinates, and no country and town yet.",
             hint="Run `manage.py find_places`: half a minute for 100,000. It reads no file.",
             id="search.I016",
         )
-    ]
 
 
 @_database_check
-def relevance_is_measured() -> list[CheckMessage]:
+def relevance_is_measured() -> Iterator[CheckMessage]:
     """Without calibration no result is called strong or weak, as after an upgrade from a version without it."""
-    if not is_unmeasured():
-        return []
-    return [checks.Warning(UNMEASURED, hint=f"Run `{MEASURE}`.", id="search.W008")]
+    if is_unmeasured():
+        yield checks.Warning(UNMEASURED, hint=f"Run `{MEASURE}`.", id="search.W008")
 
 
 @_database_check
-def no_deletion_is_owed() -> list[CheckMessage]:
+def no_deletion_is_owed() -> Iterator[CheckMessage]:
     """Files of deleted pictures that the storage could not delete are reported."""
-    count = OwedDeletion.objects.count()
-    if not count:
-        return []
-    return [
-        checks.Info(
+    if count := OwedDeletion.objects.count():
+        yield checks.Info(
             f"Files of {count:,} deleted pictures are still in the storage.",
             hint="Run `manage.py reconcile`.",
             id="search.I009",
         )
-    ]
 
 
 @register(Tags.database)
@@ -236,12 +215,9 @@ def pgvector_is_recent(
     if not databases or "default" not in databases:
         return []
     try:
-        with connections["default"].cursor() as cursor:
-            cursor.execute(
-                "SELECT coalesce(installed_version, default_version)"
-                " FROM pg_available_extensions WHERE name = 'vector'"
-            )
-            row = cursor.fetchone()
+        row = fetch_one(
+            "SELECT coalesce(installed_version, default_version) FROM pg_available_extensions WHERE name = 'vector'"
+        )
     except DatabaseError as error:  # the other checks leave it to this one
         return [Error(f"The database can't be queried: {error}", hint="Look at DATABASE_URL.", id="search.E012")]
     if row is None:

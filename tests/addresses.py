@@ -1,4 +1,4 @@
-"""Every address of the site, as the resolver has them, with values in place of their parts."""
+"""All addresses of the site, read from the URL resolver, with values filled in."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from django.urls import NoReverseMatch, URLPattern, get_resolver, reverse
 @dataclass(frozen=True)
 class Address:
     name: str
-    """Of its view, with namespaces; "" where it has none."""
+    """Of the view, with namespaces; "" if it has none."""
     path: str
 
     @property
@@ -19,8 +19,8 @@ class Address:
 
 
 def every_address(values: Mapping[str, Any]) -> list[Address]:
-    """Return all addresses. A part such as `token` has the value under "feed.token" or "auth_user.token", the name of
-    the view or of its table in the admin, before that under "token"."""
+    """Return all addresses. The value of a parameter such as `token` is looked up in `values` under "feed.token" or
+    "auth_user.token" (the name of the view, or of the table in the admin), then under "token"."""
     found = {}
     for name, pattern in _named(get_resolver()):
         wanted = pattern.pattern.converters.keys() | pattern.pattern.regex.groupindex.keys()
@@ -31,7 +31,7 @@ def every_address(values: Mapping[str, Any]) -> list[Address]:
         }
         try:
             found[reverse(name, kwargs=parts)] = name
-        except NoReverseMatch:  # such as those that need what they are called with
+        except NoReverseMatch:  # e.g. addresses whose parameters come from the caller
             continue
     return [Address(name, path) for path, name in found.items()]
 

@@ -1,4 +1,4 @@
-"""What the tests of the admin share: its lists, pressed buttons and what it answers."""
+"""Helpers for the tests of the admin: the rows of a list, running actions, and the messages of an answer."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def titles(response: Any) -> set[str]:
 
 
 def said(response: Any) -> str:
-    # Pages that Jinja renders have no context for tests to look into.
+    # Responses rendered by Jinja have no context.
     messages = response.context["messages"] if response.context else get_messages(response.wsgi_request)
     return " ".join(str(message) for message in messages)
 
@@ -32,7 +32,7 @@ def act(client: Client, action: str, *selected: Model, where: str = IMAGES, **mo
 
 
 def log_in_staff(client: Client, *codenames: str) -> User:
-    """Log in as somebody of the staff who has these permissions alone."""
+    """Log in as a member of staff with only these permissions."""
     dora = User.objects.create_user("dora", is_staff=True)
     dora.user_permissions.set(Permission.objects.filter(codename__in=codenames))
     dora.groups.clear()

@@ -1,4 +1,4 @@
-"""A decoder process that misbehaves for files with a mark in them, as one with a bug does. The files are harmless."""
+"""A decoder process that misbehaves for files with a marker in them, as a buggy one would. The files are harmless."""
 
 import ctypes
 import os

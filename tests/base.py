@@ -1,4 +1,4 @@
-"""The cast: pictures, images and people that the tests speak of."""
+"""Factories of vectors, images and picture files for the tests."""
 
 import threading
 import uuid
@@ -21,7 +21,7 @@ from search.objects import storage
 
 
 def a_vector(seed: int) -> Vector:
-    """A unit vector in a direction of its own."""
+    """A random unit vector, the same for the same seed."""
     vector = np.random.default_rng(seed).normal(size=512).astype(np.float32)
     unit: Vector = vector / np.linalg.norm(vector)
     return unit
@@ -36,7 +36,7 @@ def near(vector: Vector, similarity: float, seed: int = 99) -> Vector:
 
 
 def an_image(title: str = "", *, vector: Vector | None = None, seed: int | None = None, **fields: Any) -> Image:
-    """A row without objects, for tests that need no picture."""
+    """A row without stored objects, for tests that need no picture."""
     image = an_unsaved_image(title, vector=vector, seed=seed, **fields)
     image.save(force_insert=True)
     return image
@@ -45,7 +45,7 @@ def an_image(title: str = "", *, vector: Vector | None = None, seed: int | None 
 def an_unsaved_image(
     title: str = "", *, vector: Vector | None = None, seed: int | None = None, **fields: Any
 ) -> Image:
-    """Of many, which are saved at once."""
+    """For tests that save many rows with `bulk_create`."""
     image_id = fields.pop("id", None) or uuid.uuid4()
     values: dict[str, Any] = {
         "embedding_model": active_model(),
@@ -63,7 +63,7 @@ def an_unsaved_image(
 
 
 def many_images(count: int, *, seed: int = 5, tags: Callable[[int], list[str]] = lambda number: []) -> list[Image]:
-    """Rows in random directions, titled by their numbers, written at once."""
+    """Rows with random vectors, titled by their number, inserted with one statement."""
     rng = np.random.default_rng(seed)
     vectors = rng.normal(size=(count, 512))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -82,7 +82,7 @@ def picture_bytes(
 
 
 def picture_file(name: str = "picture.jpg", data: bytes | None = None, **picture: Any) -> SimpleUploadedFile:
-    """A file as a browser sends it."""
+    """An uploaded file, as a browser sends it."""
     return SimpleUploadedFile(name, picture_bytes(**picture) if data is None else data)
 
 
@@ -100,7 +100,7 @@ def stored_image(colour: str = "red", **fields: Any) -> Image:
 
 
 def pending_image(colour: str = "red", **fields: Any) -> Image:
-    """A row with its original in the storage, which waits for its vector."""
+    """A row with its original in the storage that has no vector yet."""
     image = stored_image(colour, **fields)
     Image.objects.filter(pk=image.pk).update(embedding=None, embedding_model="")
     image.refresh_from_db()
@@ -125,7 +125,7 @@ def in_another_thread(work: Callable[[], object]) -> threading.Thread:
 def locked_elsewhere(lock: int | str) -> Iterator[None]:
     """Another session holds the advisory lock `lock`, or the one of an index of that name.
 
-    It unlocks before it closes: PostgreSQL ends a session some time after its connection has gone.
+    It unlocks before it closes, as PostgreSQL ends a session only some time after its connection has closed.
     """
     key = "hashtextextended(%s, 0)" if isinstance(lock, str) else "%s"
     other = connection.copy()
@@ -141,12 +141,12 @@ def locked_elsewhere(lock: int | str) -> Iterator[None]:
 
 
 def active_set() -> VectorTable:
-    """The set of vectors that is searched."""
+    """The vector set that searches use."""
     table = current_set(active_model())
     assert table
     return table
 
 
 def the_index() -> str:
-    """The name of its index, which is not divided."""
+    """The name of the active set's HNSW index, which has no partitions."""
     return index_name(active_set().table)

@@ -1,4 +1,4 @@
-"""Every test runs against the embedded PostgreSQL, files in a folder of its own and the small demo model."""
+"""Every test runs against the embedded PostgreSQL, a media folder of its own and the small demo model."""
 
 import gc
 import os
@@ -34,23 +34,21 @@ from tests.coverage import look_seldom
 from tests.database import empty_tables, wait_for_no_disk
 from tests.s3_servers import Rclone
 
-# Where the tests run in the background of a shell, what they start would ignore Ctrl-C as they do.
+# If the tests run as a background job of a shell, processes that they start would ignore Ctrl-C too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Processes that tests start compile no models: none of them is there for long.
+# Processes that tests start compile no models, as none of them lives long.
 os.environ["COMPILE_MODELS"] = "off"
 
 MODELS = django_settings.DATA_DIR / "models"
-os.environ["TEST_MODELS"] = str(MODELS)  # with tests.killed_settings: compiled, which takes no torch
+os.environ["TEST_MODELS"] = str(MODELS)  # for tests.killed_settings: compiled models need no torch
 
 look_seldom()
 
-collection_cache.FEW = (
-    2**62
-)  # the numbers of arrivals grow from test to test, and tell nothing of how many pictures there are
+collection_cache.FEW = 2**62  # the arrival numbers grow from test to test, and don't say how many images there are
 
-forget_choice(look=False)  # fixtures of a session ask for models before there is a database
+forget_choice(look=False)  # fixtures of the session use models before there is a database
 
 
 def _compiled() -> set[Path]:
@@ -64,7 +62,7 @@ def _compiled_models() -> set[Path]:
     with override_settings(MODELS_DIR=MODELS, **models):
         if is_decided():
             return _compiled()
-    # In a process of its own: compiling takes torch, and most tests do without.
+    # In a separate process: compiling needs torch, and most tests do without it.
     script = (
         "import django; django.setup()\n"
         "from search.embedding import compile_pictures, compile_texts; compile_texts(); compile_pictures()"
@@ -76,9 +74,9 @@ def _compiled_models() -> set[Path]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_settings() -> Iterator[None]:
-    """Nothing of the machine's configuration reaches a test.
+    """Keep the configuration of this machine out of the tests.
 
-    Set once: each setting of a test is told to all who asked to know, as it comes and as it goes.
+    Once a session, as each overridden setting is sent to all receivers of `setting_changed`, when it is set and reset.
     """
     own = override_settings(
         EMBEDDING_IMAGE_MODEL=str(demo.IMAGE_MODEL),
@@ -97,7 +95,7 @@ def _own_settings() -> Iterator[None]:
         SHOW_PLACES="curators",
         SHOW_MAP="curators",
         CALIBRATE_AFTER_UPLOADS=False,
-        LIMITS={},  # those who test one switch it on
+        LIMITS={},  # tests of a limit switch it on
         TRUSTED_PROXIES=(),
         SITE_ACCESS="public",
         SIGN_UP="on",
@@ -111,8 +109,8 @@ def _own_settings() -> Iterator[None]:
 
 
 class _KeptForGood:
-    """What one file of tests leaves behind stays for good: modules, templates, addresses. To look through all of it
-    whenever a model is forgotten took up to a second a time."""
+    """Objects that one test file leaves behind (modules, templates, URL patterns) are frozen: to scan all of them
+    whenever a model is unloaded took up to a second each time."""
 
     since = ""
 
@@ -120,15 +118,14 @@ class _KeptForGood:
     def from_file(cls, name: str) -> None:
         if name == cls.since:
             return
-        forget_models()  # those of torch are in cycles, which are never found once they are kept for good
+        forget_models()  # torch models are in reference cycles, which are never collected once frozen
         gc.collect()
         gc.freeze()
         cls.since = name
 
 
 def wait_for_models() -> None:
-    """Wait for models that a test has had loaded in the background, which reads the settings: the next one's, if it is
-    slow."""
+    """Wait for models that a test loads in the background: a slow load would read the settings of the next test."""
     for thread in threading.enumerate():
         if thread.name == "model-loading":
             thread.join(60)
@@ -142,19 +139,19 @@ def _own_world(
     monkeypatch: pytest.MonkeyPatch,
     _compiled_models: set[Path],
 ) -> Iterator[None]:
-    """Nothing of one test reaches the next."""
+    """Isolate the tests from each other."""
     _KeptForGood.from_file(request.node.path.name)
     settings.DATA_DIR = tmp_path / "var"
     settings.MEDIA_ROOT = tmp_path / "media"
     monkeypatch.setattr(loading, "compile_in_background", lambda *model: None)
-    # What a test deletes is gone when it looks, on a slow machine too.
+    # A test that deletes something finds it gone, on a slow machine too.
     monkeypatch.setattr(background_threads, "WAITED_FOR", 60.0)
-    # A command that the admin starts would work on the database of whoever runs the tests.
+    # A command that the admin starts would work on the database of the developer.
     monkeypatch.setattr(command_processes, "start_command", lambda *command: None)
-    # Nor does a slow machine make a storage one that doesn't answer: tests of that have their own patience.
+    # A slow machine does not make the storage time out: tests of that set their own timeouts.
     monkeypatch.setattr(timeouts, "TURN", 60.0)
     monkeypatch.setattr(timeouts, "STILL", 60.0)
-    # The test database is made by this version, and tests without one can't be asked about it.
+    # The test database is of this version, and tests without a database can't query it.
     monkeypatch.setattr(upgrades, "_fits_until", float("inf"))
     cache.clear()
     forget_candidates()
@@ -163,36 +160,36 @@ def _own_world(
     lexicon.forget()
     forget_names()
     forget_sets()
-    forget_choice(look=False)  # nothing was chosen, and tests without a database can't look
-    gate.cache_clear()  # what one test's storage did not answer is not held against the next one's
+    forget_choice(look=False)  # nothing was chosen, and tests without a database can't query it
+    gate.cache_clear()  # a storage failure of one test does not close the gate of the next
     yield
     wait_for_models()
     cache.clear()
-    # What a test compiles of another model takes the place of these, for all tests that follow.
+    # A test that compiles another model would replace these for all later tests.
     assert _compiled() == _compiled_models, "The compiled models of all tests have changed."
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # The longest files first, or one process would be left alone with them at the end; before them what measures how
-    # soon servers stop, while little else runs.
+    # The longest files first, so that no worker is left alone with one at the end; before them the file that measures
+    # how fast servers stop, while little else runs.
     items.sort(key=lambda item: (item.path.name != "test_stopping.py", item.path.parent.name != "browser"))
 
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
     wait_for_no_disk()
-    # A pool keeps connections that would hold up the removal of the test database.
+    # Pooled connections would block the removal of the test database.
     django_settings.DATABASES["default"]["OPTIONS"].pop("pool", None)
-    # Each thread of the server that browsers ask would make a connection for each of their hundred requests a page.
+    # Otherwise each thread of the live server would open a connection for each of the hundred requests of a page.
     django_settings.DATABASES["default"]["CONN_MAX_AGE"] = None
     TransactionTestCase._fixture_teardown = empty_tables
 
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    """The table for vectors of the small model is there, as in any collection that has pictures."""
+    """Create the vector table of the small model, which any collection with images has."""
     if not connection.settings_dict["NAME"].startswith("test_"):
-        return  # none of the chosen tests uses it
+        return  # none of the selected tests uses the database
     with override_settings(EMBEDDING_IMAGE_MODEL=str(demo.IMAGE_MODEL)):
         model = active_model()
     with django_db_blocker.unblock(), connection.cursor() as cursor:
@@ -201,7 +198,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
 
 @pytest.fixture
 def alice(db) -> User:
-    """Somebody with an account."""
+    """A user with an account and no permissions."""
     return User.objects.create_user("alice", password="alice's secret")
 
 
@@ -229,7 +226,7 @@ def as_carol(carol: User) -> Client:
 
 @pytest.fixture
 def database_down(transactional_db: None) -> Iterator[None]:
-    """The database does not answer; what was written before is there again afterwards."""
+    """The database does not answer; its rows are still there afterwards."""
     where = connection.settings_dict["HOST"]
     connection.close()
     connection.settings_dict["HOST"] = "/nowhere"
@@ -240,7 +237,7 @@ def database_down(transactional_db: None) -> Iterator[None]:
 
 @pytest.fixture
 def no_model(settings, tmp_path: Path) -> Iterator[Path]:
-    """Both models are a folder that is none."""
+    """Both models are empty folders, which can't be loaded."""
     folder = tmp_path / "no-model"
     folder.mkdir()
     settings.EMBEDDING_IMAGE_MODEL = settings.EMBEDDING_TEXT_MODEL = str(folder)

@@ -1,21 +1,21 @@
-"""What makes measuring coverage cheap: slipcover takes out its probes now and then, not all the time."""
+"""Makes measuring coverage cheap: slipcover removes its probes seldom, not all the time."""
 
 import sys
 import time
 from typing import Any
 
 SHARE = 0.005
-"""Of the time of the tests."""
+"""Of the tests' CPU time."""
 
 
 def look_seldom() -> None:
-    """Have slipcover, if it measures, look for lines that were reached only as often as costs the tests' time little.
+    """Have slipcover, if it is active, remove the probes of executed lines only so often that it costs little time.
 
-    Each time a line was reached fifty times more it looks through all modules, classes and frames, for a tenth of a
-    second, to take its probes out of all lines that were reached. Probes that stay in a while longer cost less.
+    Whenever a line has been reached fifty more times, slipcover scans all modules, classes and frames to remove the
+    probes of executed lines, for a tenth of a second. Probes that stay a while longer cost less.
     """
     slipcover = sys.modules.get("slipcover")
-    if slipcover is None or sys.version_info >= (3, 12):  # later Pythons take them out at once
+    if slipcover is None or sys.version_info >= (3, 12):  # later versions of Python remove them at once
         return
     measuring = slipcover.Slipcover
     look = measuring.deinstrument_seen

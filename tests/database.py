@@ -1,4 +1,4 @@
-"""What makes the tests' database quick: nothing in it must outlive a power cut, and few tables are ever full."""
+"""Makes the test database fast: nothing in it must survive a power failure, and few tables ever have rows."""
 
 from functools import cache
 from pathlib import Path
@@ -14,14 +14,14 @@ from search.models.vector_sets import drop_set, table_of
 
 _NOT_DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
 _LASTING = {"django_content_type", "auth_permission", "django_migrations"}
-"""Tables that `migrate` fills and no test writes to: emptied, they would have to be filled again after each test."""
+"""Tables that `migrate` fills and no test writes to; if emptied, they would have to be filled after each test."""
 
 
 def wait_for_no_disk() -> None:
-    """Have the embedded server forget what a crash would lose, if it is the one under the tests' own folder."""
+    """Switch off durability in the embedded server, if its data is in the data folder of the tests."""
     server = settings.DATABASES["default"]
     where = {"host": server["HOST"], "port": server["PORT"] or None, "user": server["USER"], "dbname": server["NAME"]}
-    if "PASSWORD" in server:  # a server that somebody configured
+    if "PASSWORD" in server:  # a server that the developer configured
         return
     with psycopg.connect(**where, autocommit=True) as direct:
         (folder,) = direct.execute("SHOW data_directory").fetchone() or ("",)
@@ -33,12 +33,12 @@ def wait_for_no_disk() -> None:
 
 
 def empty_tables(_test: object) -> None:
-    """Empty the tables that hold rows, where Django would empty all of them with all of their indexes."""
+    """Truncate only the tables that have rows; Django would truncate all, with all of their indexes."""
     with connection.cursor() as cursor:
         cursor.execute(_which_are_full())
         if full := [name for (name,) in cursor.fetchall()]:
             cursor.execute(f"TRUNCATE {', '.join(full)} CASCADE")
-    # Their rows stand for tables, and are in none of those.
+    # Each of their rows stands for a table of vectors, which TRUNCATE leaves in place.
     for left in VectorSet.objects.exclude(model=identity_of(str(demo.IMAGE_MODEL))):
         drop_set(table_of(left))
 

@@ -1,4 +1,4 @@
-"""Files for the decoder of the tests, and a pool of such decoders."""
+"""Files for the misbehaving decoder, and a pool of such decoders."""
 
 from collections.abc import Iterator
 from io import BytesIO
@@ -11,7 +11,7 @@ from search.decoding.task_runner import fatal_files
 
 
 def marked(mark: bytes, colour: str = "navy") -> bytes:
-    """A harmless JPEG, over which the decoder of the tests misbehaves as `mark` says."""
+    """A harmless JPEG that makes the decoder of the tests misbehave as `mark` says."""
     file = BytesIO()
     Image.new("RGB", (64, 48), colour).save(file, "JPEG", comment=mark)
     return file.getvalue()
@@ -19,7 +19,7 @@ def marked(mark: bytes, colour: str = "navy") -> bytes:
 
 @pytest.fixture
 def bad_decoder(settings) -> Iterator[None]:
-    """Decoders are those of the tests, in this process."""
+    """Decode in the processes of `tests.bad_decoder`."""
     pool().close()
     settings.DECODER = "tests.bad_decoder"
     yield

@@ -1,4 +1,4 @@
-"""What stands in the documents for people to type: commands, settings, SQL, and options named by themselves."""
+"""What the documents tell readers to type: commands, settings, SQL and single options."""
 
 import re
 import shlex
@@ -11,7 +11,7 @@ PAGES = [
     *(ROOT / name for name in ("README.md", "README.ko.md", "SECURITY.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
-"""CHANGELOG tells of what was: its commands need not be there any more."""
+"""Without CHANGELOG: commands that it mentions may have been removed since."""
 PROGRAMS = {"cp", "curl", "docker", "gunicorn", "make", "manage.py", "pg_ctl", "pg_dump", "pip", "python"}
 SHELLS = {"console", "bash", "sh"}
 _INLINE = re.compile(r"(?<!`)`([^`]+)`(?!`)")
@@ -20,7 +20,7 @@ _SETTING = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)")
 
 @dataclass(frozen=True)
 class Block:
-    """Lines of a document that are set as code, with the language that the fence names, if there is one."""
+    """Lines of a document formatted as code, with the language of the fence, if there is one."""
 
     document: str
     language: str
@@ -29,7 +29,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Command:
-    """One command line, without what a shell does with it: words and the settings before it."""
+    """One command, as words, without what only the shell handles and without settings before it."""
 
     words: tuple[str, ...]
     documents: tuple[str, ...] = ()
@@ -43,7 +43,7 @@ def name_of(page: Path) -> str:
 
 
 def blocks(page: Path) -> Iterator[Block]:
-    """Fenced code, and paragraphs that are set in by four spaces; not what continues an item of a list."""
+    """Fenced code, and paragraphs indented by four spaces; not the continuation of a list item."""
     language, lines = None, []
     before = ""
     for line in [*page.read_text("utf-8").splitlines(), ""]:
@@ -65,14 +65,14 @@ def blocks(page: Path) -> Iterator[Block]:
 
 
 def blocks_in_lists(page: Path) -> list[list[str]]:
-    """What is set in below an item of a list: pieces of configurations."""
+    """Code indented below a list item: fragments of configuration files."""
     paragraphs = page.read_text("utf-8").split("\n\n")
     lines = [one.splitlines() for one in paragraphs if one.startswith("      ")]
     return [[line[6:] for line in one] for one in lines if all(line.startswith("      ") for line in one)]
 
 
 def prose(page: Path) -> list[str]:
-    """Paragraphs, items of lists and rows of tables, each as one line."""
+    """Paragraphs, list items and table rows, each as one line."""
     text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
     text = re.sub(r"^    \S.*$", "", text, flags=re.MULTILINE)
     parts = re.split(r"\n\s*\n|\n(?=\s*(?:-|\d+\.|\|) ?)", text)
@@ -80,7 +80,7 @@ def prose(page: Path) -> list[str]:
 
 
 def inline(page: Path) -> Iterator[str]:
-    """What is set as code within the text."""
+    """Inline code."""
     for part in prose(page):
         yield from _INLINE.findall(part)
 
@@ -90,13 +90,13 @@ def without_comment(line: str) -> str:
 
 
 def shell_lines(block: Block) -> list[str]:
-    """The lines of a block that a shell would take."""
+    """The lines of a block that a shell would run."""
     lines = [without_comment(line) for line in block.lines]
     return [line for line in lines if line and (block.language in SHELLS or program_of(line) in PROGRAMS)]
 
 
 def parts_of(line: str) -> list[list[str]]:
-    """The commands of a line, which `&&`, `||`, `;` and `|` part; redirections and cron's times are left out."""
+    """The commands of a line, separated by `&&`, `||`, `;` or `|`, without redirections and cron's schedule."""
     lexer = shlex.shlex(re.sub(r"^(?:[\d*/]+ ){5,}\s*", "", line), posix=True, punctuation_chars=True)
     lexer.whitespace_split, lexer.commenters = True, ""
     commands: list[list[str]] = [[]]
@@ -113,16 +113,16 @@ def _without_redirections(words: list[str]) -> list[str]:
 
 
 def program_of(line: str) -> str:
-    """The program that a line runs, "" where it is none of those that documents name."""
+    """The program that a line runs; "" if it is not one of `PROGRAMS`."""
     try:
         found = [_named(words) for words in parts_of(line)]
-    except ValueError:  # a quotation mark of a text
+    except ValueError:  # a quotation mark in a text
         return ""
     return next((words[0] for words in found if words and words[0] in PROGRAMS), "")
 
 
 def _named(words: list[str]) -> list[str]:
-    """Without settings before it, and called as one would say: `manage.py`, `python`, `gunicorn`."""
+    """Without settings before it, with the program's plain name: `manage.py`, `python`, `gunicorn`."""
     while words and _SETTING.fullmatch(words[0]):
         words = words[1:]
     if words and words[0].startswith(".venv/bin/"):
@@ -131,7 +131,7 @@ def _named(words: list[str]) -> list[str]:
 
 
 def command_lines() -> dict[str, list[str]]:
-    """All lines with commands, in the order of the documents, with the documents that have them."""
+    """All lines with commands, in the order of the documents, with the documents that contain them."""
     found: dict[str, list[str]] = {}
     for page in PAGES:
         lines = [line for block in blocks(page) for line in shell_lines(block)]
@@ -142,7 +142,7 @@ def command_lines() -> dict[str, list[str]]:
 
 
 def commands() -> list[Command]:
-    """Each command that stands anywhere, once."""
+    """Each command of the documents, once."""
     found: dict[tuple[str, ...], list[str]] = {}
     for line, pages in command_lines().items():
         for words in map(_named, parts_of(line)):
@@ -152,7 +152,7 @@ def commands() -> list[Command]:
 
 
 def settings_blocks() -> list[tuple[str, dict[str, str]]]:
-    """Each block that is a piece of a `.env`, and each `NAME=value` within a text, with where it stands."""
+    """Each block that is part of a `.env`, and each inline `NAME=value`, with the document that contains it."""
     found = []
     for page in PAGES:
         for block in blocks(page):

@@ -1,4 +1,4 @@
-"""The loop of a web worker in a thread of the test's process, before an application of the test's own."""
+"""The event loop of a web worker, in a thread of the test's process, with an application made for the tests."""
 
 import hashlib
 import re
@@ -21,11 +21,11 @@ from imagesearch.serving import connection, event_loop, sockets, thread_pools
 PIECE = b"0123456789abcdef" * 4096
 PIECES = 24
 SOON = 20.0
-"""Seconds after which a test gives up, on the busiest machine."""
+"""Timeout of a test in seconds, for the busiest machine."""
 
 
 class Clock:
-    """Stands for the module `time`, and can be moved on."""
+    """Stands for the module `time`; tests can advance it."""
 
     def __init__(self) -> None:
         self.ahead = 0.0
@@ -36,7 +36,7 @@ class Clock:
 
 @dataclass
 class App:
-    """What is served: /hold waits for `release`, /echo tells what it was sent, /large and /stream are megabytes."""
+    """The application: /hold waits for `release`, /echo returns a digest of the body, /large and /stream are long."""
 
     release: threading.Event = field(default_factory=threading.Event)
     held: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
@@ -91,7 +91,7 @@ class App:
 
 
 class Worker:
-    """What the loop asks of gunicorn's worker."""
+    """The part of gunicorn's worker that the event loop uses."""
 
     def __init__(self, app: App, cfg: Config) -> None:
         self.cfg, self.wsgi, self.log, self.alive, self.nr = cfg, app, Mock(), True, 0
@@ -111,7 +111,7 @@ class Listener:
 
 
 class Served:
-    """A front that is served until it is closed."""
+    """A front end that serves until it is closed."""
 
     def __init__(self, clock: Clock, threads: int, connections: int) -> None:
         cfg = Config()
@@ -152,7 +152,7 @@ class Served:
     def close(self) -> None:
         self.app.release.set()
         self._ends.set()
-        self.front.later(lambda: None)  # it waits for something to happen
+        self.front.later(lambda: None)  # wakes the loop
         self._thread.join(SOON)
         self.front.stop_listening()
         self.front.close()
@@ -166,7 +166,7 @@ class Answer:
 
 
 def read(made: socket.socket) -> Answer:
-    """Read one answer with a length, in chunks, or up to the end of the connection. None is status 0."""
+    """Read one answer with a length, in chunks, or up to the end of the connection. Status 0 means no answer."""
     seen = b""
     while b"\r\n\r\n" not in seen:
         before = len(seen)

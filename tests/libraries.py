@@ -1,6 +1,6 @@
-"""Libraries that take seconds to import, in each process of the tests: imported at their first use.
+"""Libraries that take seconds to import, imported at their first use in each test process.
 
-Tests take them by this module's name: pytest looks at whatever a module of tests holds, and would import them.
+Tests use them as attributes of this module: pytest inspects all names in a test module, and would import them.
 """
 
 from functools import partial
@@ -21,6 +21,6 @@ modules_of = _lazily("sentence_transformers.base.modules")
 pooled_by = _lazily("sentence_transformers.sentence_transformer.modules")
 safetensors = _lazily("safetensors.torch")
 
-# Modules of ours that need these.
+# Our own modules that need these libraries.
 choosing = _lazily("search.embedding.backend_and_precision_selection")
 compiled = _lazily("search.embedding.openvino_encoders")

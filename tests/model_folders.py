@@ -1,4 +1,4 @@
-"""Folders of models in the real formats, small, with random weights: as wide as they are asked to be."""
+"""Model folders in the real formats, small, with random weights, in any number of dimensions."""
 
 import shutil
 import string
@@ -19,7 +19,7 @@ SEEING = {**LAYERS, "image_size": 32, "patch_size": 8}
 
 
 def tokenizer(longest: int = 32, **options: Any) -> Any:
-    """Of single letters, Latin and some Korean."""
+    """A tokenizer of single letters, Latin and some Korean."""
     letters = [*string.ascii_lowercase, *string.digits, *"금붕어빨간별"]
     pieces = [*_PIECES, *letters, *(f"##{letter}" for letter in letters)]
     made = Tokenizer(models.WordPiece({piece: number for number, piece in enumerate(pieces)}, unk_token="[UNK]"))
@@ -33,7 +33,7 @@ def tokenizer(longest: int = 32, **options: Any) -> Any:
 
 
 def saved(folder: Path, model: Any, processor: Any, *more: Any) -> Path:
-    """Save a model of transformers and its processor, with `more` modules after it, as sentence-transformers does."""
+    """Save a transformers model and its processor, followed by the modules `more`, as sentence-transformers does."""
     with tempfile.TemporaryDirectory() as parts:
         model.save_pretrained(parts)
         processor.save_pretrained(parts)
@@ -44,7 +44,7 @@ def saved(folder: Path, model: Any, processor: Any, *more: Any) -> Path:
 
 
 def clip_folder(folder: Path, dimensions: int, *, seed: int = 1) -> Path:
-    """A CLIP that sees pictures of 32 pixels, and reads words."""
+    """A CLIP for pictures of 32 pixels and texts."""
     torch.manual_seed(seed)
     words = tokenizer()
     text = {**LAYERS, "vocab_size": len(words), "max_position_embeddings": 32}
@@ -64,7 +64,7 @@ _SQUARE = {"height": 32, "width": 32}
 
 
 def siglip(*, mask: bool = True) -> tuple[Any, Any]:
-    """SigLIP, and SigLIP 2 of one size: a head into the space of 32 dimensions, pictures that are squeezed."""
+    """SigLIP, or SigLIP 2 of a fixed size: a head with 32 dimensions, pictures resized without cropping."""
     names = ["input_ids", "attention_mask"] if mask else ["input_ids"]
     text = {**_tokens(), "max_position_embeddings": 64, "projection_size": 32}
     model = library.SiglipModel(library.SiglipConfig(text_config=text, vision_config=SEEING))
@@ -118,20 +118,20 @@ def blip_2() -> tuple[Any, Any]:
 
 
 def dino() -> tuple[Any, Any]:
-    """What sees alone."""
+    """A model of pictures only."""
     cut = library.BitImageProcessor(size={"shortest_edge": 32}, crop_size=_SQUARE)
     return library.Dinov2Model(library.Dinov2Config(**LAYERS, image_size=32, patch_size=8)), cut
 
 
 def as_downloaded(folder: Path, model: Any, processor: Any) -> Path:
-    """Save a model as transformers does: without a word about modules, which sentence-transformers then makes up."""
+    """Save a model as transformers does: without a list of modules, which sentence-transformers then infers."""
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     return folder
 
 
 def words_folder(folder: Path, dimensions: int, *, seed: int = 2) -> Path:
-    """What reads words alone, as the multilingual default: DistilBERT, the mean, and a layer into the common space."""
+    """A text tower, as the multilingual default: DistilBERT, mean pooling, and a projection into the common space."""
     torch.manual_seed(seed)
     words = tokenizer()
     config = library.DistilBertConfig(vocab_size=len(words), dim=32, hidden_dim=64, n_layers=1, n_heads=2)

@@ -1,4 +1,4 @@
-"""Test files made in memory: every format, orientation and trap that the tests speak of."""
+"""Test files made in memory: every format, every orientation and the malicious ones."""
 
 import struct
 import zlib
@@ -9,7 +9,7 @@ from PIL import Image, ImageCms
 
 from tests.raw_files import raw
 
-#: Found in a file, these bytes give away where or by whom a picture was taken.
+#: Bytes that reveal where or by whom a picture was taken; no published file may contain them.
 SECRETS = (b"SECRET-CAMERA", b"SECRET-COMMENT", b"SECRET-XMP", b"SECRET-TAIL", b"SECRET-TEXT")
 CAMERA, COMMENT, XMP, TAIL, TEXT = SECRETS
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "HEIF", "TIFF", "BMP", "JP2", "RAW")
@@ -17,7 +17,7 @@ _XMP_PACKET = b'<x:xmpmeta xmlns:x="adobe:ns:meta/">' + XMP + b"</x:xmpmeta>"
 
 
 def corners(size: tuple[int, int] = (48, 32)) -> Image.Image:
-    """A picture whose four corners are red, green, blue and white: it shows which way it is turned."""
+    """A picture whose four corners are red, green, blue and white, so that its rotation can be checked."""
     picture = Image.new("RGB", size, "grey")
     width, height = size[0] // 3, size[1] // 3
     for colour, (left, top) in {
@@ -31,7 +31,7 @@ def corners(size: tuple[int, int] = (48, 32)) -> Image.Image:
 
 
 def gradient(size: tuple[int, int] = (64, 48)) -> Image.Image:
-    """A smooth picture in colour, which lossy formats keep well."""
+    """A smooth colour gradient, which lossy formats keep well."""
     flip = Image.Transpose
     bands = [
         Image.linear_gradient("L").resize(size).transpose(turn)
@@ -41,7 +41,7 @@ def gradient(size: tuple[int, int] = (64, 48)) -> Image.Image:
 
 
 def encoded(picture: Image.Image, format: str, **options: Any) -> bytes:
-    """`picture` as a file; as RAW, a DNG round a JPEG."""
+    """`picture` as a file; as RAW, a DNG around a JPEG."""
     if format == "RAW":
         return raw("DNG", encoded(picture, "JPEG", **options), sensor=picture.size)
     if format == "HEIF":
@@ -54,7 +54,7 @@ def encoded(picture: Image.Image, format: str, **options: Any) -> bytes:
 
 
 def exif(orientation: int = 1, *, gps: bool = True) -> bytes:
-    """A camera's EXIF block, with a maker, a place and a secret."""
+    """An EXIF block of a camera, with a maker, a place and a secret."""
     block = Image.Exif()
     block[0x0112] = orientation
     block[0x010F] = CAMERA.decode()
@@ -67,7 +67,7 @@ def exif(orientation: int = 1, *, gps: bool = True) -> bytes:
 def photo(format: str = "JPEG", orientation: int = 1, picture: Image.Image | None = None) -> bytes:
     """A photo as it comes from a phone: EXIF with GPS, XMP and an orientation, in `format`.
 
-    GIF, BMP and JPEG 2000 have no EXIF: what gives something away in them is a comment, or hides behind the end.
+    GIF, BMP and JPEG 2000 have no EXIF: their secret is in a comment, or after the end of the picture.
     """
     picture = picture or corners()
     if format == "GIF":
@@ -77,7 +77,7 @@ def photo(format: str = "JPEG", orientation: int = 1, picture: Image.Image | Non
     if format == "JP2":
         return encoded(picture, "JP2", comment=COMMENT)
     if format == "RAW":
-        jpeg = photo("JPEG", picture=picture)  # in the container's own directory stands how it is turned
+        jpeg = photo("JPEG", picture=picture)  # the orientation is in the directory of the container
         return raw("DNG", jpeg, orientation=orientation, sensor=picture.size)
     options: dict[str, Any] = {"exif": exif(orientation)}
     if format == "JPEG":
@@ -92,7 +92,7 @@ def photo(format: str = "JPEG", orientation: int = 1, picture: Image.Image | Non
 
 
 def png(header: bytes, *chunks: tuple[bytes, bytes], tail: bytes = b"") -> bytes:
-    """A PNG put together by hand: the 13 bytes of IHDR, then `chunks`, IEND, and `tail`."""
+    """A hand-made PNG: the 13 bytes of IHDR, then `chunks`, IEND, and `tail`."""
     parts = [(b"IHDR", header), *chunks, (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*part) for part in parts) + tail
 
@@ -107,20 +107,20 @@ def png_header(width: int, height: int, bits: int = 8, colour: int = 0) -> bytes
 
 
 def pixel_bomb(width: int = 20_000, height: int = 20_000) -> bytes:
-    """A PNG of a few kilobytes that asks for `width` x `height` pixels; 20,000 x 1,000 are really there."""
+    """A PNG of a few kilobytes that declares `width` x `height` pixels; it contains 20,000 x 1,000."""
     rows = zlib.compress(bytes(2_500_000), 9)
     return png(png_header(width, height, bits=1), (b"IDAT", rows))
 
 
 def grey16(samples: list[int], transparent: int | None = None) -> bytes:
-    """A PNG of one row with 16 bits a sample."""
+    """A PNG of one row with 16 bits per sample."""
     key = () if transparent is None else ((b"tRNS", struct.pack(">H", transparent)),)
     row = b"\0" + struct.pack(f">{len(samples)}H", *samples)
     return png(png_header(len(samples), 1, bits=16), *key, (b"IDAT", zlib.compress(row)))
 
 
 def animation(format: str, frames: int = 3, **options: Any) -> bytes:
-    """An animation that shows red, lime, blue ... for 100 ms each, for ever."""
+    """An animation that shows red, lime, blue ... for 100 ms each, in an endless loop."""
     colours = ("red", "lime", "blue", "yellow")
     first, *rest = (Image.new("RGB", (24, 16), colours[number % 4]) for number in range(frames))
     return encoded(first, format, save_all=True, append_images=rest, duration=100, loop=0, **options)
@@ -132,7 +132,7 @@ def mpo() -> bytes:
 
 
 def swapped_profile() -> bytes:
-    """A valid RGB profile whose red and blue primaries are exchanged: its effect can't be missed."""
+    """A valid RGB profile with the red and blue primaries exchanged, which visibly changes the colours."""
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     for start in range(132, 132 + 12 * struct.unpack_from(">I", profile, 128)[0], 12):
         other = {b"rXYZ": b"bXYZ", b"bXYZ": b"rXYZ"}.get(bytes(profile[start : start + 4]))
@@ -142,7 +142,7 @@ def swapped_profile() -> bytes:
 
 
 def turned(picture: Image.Image, orientation: int) -> Image.Image:
-    """`picture` as a camera stores it that was held so that `orientation` makes it upright again."""
+    """`picture` as stored by a camera held such that `orientation` makes it upright again."""
     change = Image.Transpose
     methods = {
         2: change.FLIP_LEFT_RIGHT,

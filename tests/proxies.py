@@ -1,4 +1,4 @@
-"""A proxy before a server of this machine, by which the server can be away in each of the ways that networks know."""
+"""A proxy for a server on this machine that can fail in each of the ways that networks do."""
 
 import socket
 import threading
@@ -29,7 +29,7 @@ _OF_THE_BODY = 10
 
 
 class Proxy:
-    """Listens on `port`. How it behaves is looked up for each request; one that hangs hangs to its end."""
+    """Listens on `port`. Each request follows the current behaviour; one that hangs never continues."""
 
     def __init__(self, target: int) -> None:
         self._target = target
@@ -84,9 +84,9 @@ class Proxy:
             self._listener.listen(count)
 
     def _fill(self) -> None:
-        """Leave no room for a connection that nobody accepts: the next ones get no answer to their first packet."""
+        """Fill the backlog with connections that are never accepted: the next SYN gets no answer."""
         self._listener_backlog(0)
-        with suppress(OSError):  # the one for which the thread that accepts waits already
+        with suppress(OSError):  # this one goes to the thread that is already in accept()
             socket.create_connection(("127.0.0.1", self.port), timeout=0.2).close()
         for _ in range(8):
             filler = socket.socket()
@@ -128,7 +128,7 @@ class Proxy:
         return self._behaviour
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait for the end of the proxy; return whether it has come."""
+        """Wait for the proxy to end; return whether it has."""
         return self._ended.wait(seconds)
 
 
@@ -142,7 +142,7 @@ class _Connection:
         while data := self.client.recv(65536):
             self.behaviour, self.answered = self.proxy.behaviour, b""
             if self.behaviour in _IN_A_BODY and not data.startswith(b"GET"):
-                self.behaviour = Behaviour.PASSES  # the answer has none
+                self.behaviour = Behaviour.PASSES  # the answer has no body
             if self.behaviour in _CANNED:
                 status, code = _CANNED[self.behaviour]
                 body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{code}</Message></Error>"
@@ -179,7 +179,7 @@ class _Connection:
             self.client.sendall(data)
 
     def _hang(self) -> None:
-        """Until the client gives up, whatever the proxy does meanwhile."""
+        """Until the client gives up, even if the behaviour changes."""
         self.client.settimeout(None)
         with suppress(OSError):
             while self.client.recv(65536):

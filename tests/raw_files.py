@@ -1,4 +1,4 @@
-"""RAW files of cameras, made in memory: containers as cameras write them, round a JPEG and no samples of a sensor."""
+"""Camera RAW files made in memory: containers as cameras write them, around a JPEG, without sensor data."""
 
 import struct
 from collections.abc import Callable
@@ -9,10 +9,10 @@ Fields = dict[int, int | bytes | list[int]]
 
 
 def tiff(*pages: Fields, order: str = "<", magic: bytes = b"", start: int = 8, base: int = 0) -> bytes:
-    """A TIFF container of these directories, the first page first, each pointing to the next.
+    """A TIFF container with these directories, in this order, each pointing to the next.
 
-    A number becomes a LONG, a list several, bytes stay bytes. Longer values stand behind their directory. `base` is
-    added to where they stand.
+    A number becomes a LONG, a list several, bytes stay bytes. Longer values follow their directory. `base` is added to
+    all offsets.
     """
     data = magic or {"<": b"II*\0", ">": b"MM\0*"}[order]
     data += struct.pack(order + "I", start + base)
@@ -40,18 +40,18 @@ def _directory(page: Fields, order: str, position: int, *, is_last: bool) -> byt
 def raw(
     kind: str, jpeg: bytes, *, orientation: int = 1, sensor: tuple[int, int] = (48, 32), thumbnail: bytes = b""
 ) -> bytes:
-    """A RAW file of `kind` round `jpeg`, whose container says `orientation` and the size of the sensor."""
+    """A RAW file of `kind` around `jpeg`, whose container declares `orientation` and the size of the sensor."""
     return _MAKERS[kind](jpeg, orientation, sensor, thumbnail)
 
 
 def _after(make: Callable[[int], bytes], *payloads: bytes) -> bytes:
-    """What `make` returns, followed by the payloads; it is told where they begin, which may not change its length."""
+    """What `make` returns, followed by the payloads. `make` gets their offset, which must not change its length."""
     head = make(0)
     return make(len(head)) + b"".join(payloads)
 
 
 def _dng(jpeg: bytes, orientation: int, sensor: tuple[int, int], thumbnail: bytes) -> bytes:
-    # The preview hangs in a sub-directory as a single strip of JPEG, beside the mosaic, which is JPEG without loss.
+    # The preview is in a sub-directory as a single strip of JPEG, next to the mosaic, which is lossless JPEG.
     def make(place: int) -> bytes:
         head = {254: 1, 274: orientation, 0x14A: [0, 0], 0xC612: b"\1\4\0\0", 0x10F: b"SECRET-CAMERA\0"}
         if thumbnail:
@@ -82,7 +82,7 @@ def _nef(jpeg: bytes, orientation: int, sensor: tuple[int, int], thumbnail: byte
 
 
 def _cr2(jpeg: bytes, orientation: int, sensor: tuple[int, int], thumbnail: bytes) -> bytes:
-    # The last of four directories is of the mosaic, again as a strip of JPEG, without loss.
+    # The last of four directories has the mosaic, also as a strip of lossless JPEG.
     lossless = b"\xff\xd8\xff\xc3\0\x0b\x0e" + struct.pack(">HH", *reversed(sensor)) + b"\1\1\x11\0\xff\xd9"
 
     def make(place: int) -> bytes:
@@ -108,7 +108,7 @@ def _arw(jpeg: bytes, orientation: int, sensor: tuple[int, int], thumbnail: byte
 
 
 def _orf(jpeg: bytes, orientation: int, sensor: tuple[int, int], thumbnail: bytes) -> bytes:
-    # Offsets in the maker note count from where it begins.
+    # Offsets in the maker note are relative to its start.
     def make(place: int) -> bytes:
         head: Fields = {256: sensor[0], 257: sensor[1], 0x10F: b"SECRET-CAMERA\0", 274: orientation, 0x8769: 0}
         length = len(tiff(head, magic=b"IIRO"))
@@ -129,7 +129,7 @@ def _rw2(jpeg: bytes, orientation: int, sensor: tuple[int, int], thumbnail: byte
 
 
 def _raf(jpeg: bytes, orientation: int, sensor: tuple[int, int], thumbnail: bytes) -> bytes:
-    # It says nothing of the orientation: that stands in the EXIF block of the JPEG.
+    # The container has no orientation: it is in the EXIF block of the JPEG.
     table = struct.pack(">IHHHH", 1, 0x100, 4, sensor[1], sensor[0])
     head = b"FUJIFILMCCD-RAW 0201FF389501" + b"SECRET-CAMERA".ljust(32, b"\0") + b"0100".ljust(24, b"\0")
     return head + struct.pack(">IIII", 148, len(jpeg), 148 + len(jpeg), len(table)).ljust(64, b"\0") + jpeg + table

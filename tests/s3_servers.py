@@ -1,4 +1,4 @@
-"""Real S3 servers on this machine: rclone, which checks signatures and keeps data over a kill, and moto."""
+"""Real S3 servers on this machine: rclone, which checks signatures and keeps its data when killed, and moto."""
 
 import os
 import runpy
@@ -19,28 +19,28 @@ from django.conf import settings
 
 BUCKET = "pictures"
 UNUSED_KEY = "unused, and as long and varied as a key has to be"
-"""A `SECRET_KEY` for processes that sign nothing for long."""
+"""A `SECRET_KEY` for short-lived processes."""
 ACCESS_KEY, SECRET_KEY = "the-access-key", "the-secret-key"
 LISTED_AT_ONCE = 100
-"""Objects that moto lists in one answer, of the 1,000 that S3 does."""
+"""Objects that moto lists in one answer; S3 lists 1,000."""
 PATIENCE = 60.0
-"""Seconds for a server to answer its first connection."""
+"""Timeout in seconds of a server's start."""
 
 _BIN = Path(sys.executable).parent
 
-# What is known of S3 is read once, not for each client that a test has the product make: a megabyte of JSON.
+# botocore's S3 definitions, a megabyte of JSON, are read once and not for each client.
 botocore.session.create_loader = cache(botocore.session.create_loader)
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
+    """A port of this machine that no process listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 class S3Server:
-    """A server in a process of its own, with a bucket."""
+    """A server in a separate process, with one bucket."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -74,14 +74,14 @@ class S3Server:
         return False
 
     def kill(self) -> None:
-        """As `kill -9` does: the server gets no chance to put anything in order."""
+        """Kill it as `kill -9` does: without a clean shutdown."""
         if self._process:
             self._process.kill()
             self._process.wait()
             self._process = None
 
     def client(self) -> Any:
-        """A door of its own to the server, to look at what the product has stored."""
+        """A separate client, to check what the product has stored."""
         return boto3.client(
             "s3",
             endpoint_url=self.url,
@@ -126,7 +126,7 @@ class Moto(S3Server):
 
 
 def configured(**environment: str) -> dict[str, Any]:
-    """What imagesearch/settings.py makes of these variables."""
+    """The namespace of imagesearch/settings.py with these environment variables."""
     others = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "S3_"))}
     unused = {"DATABASE_URL": "postgres://nobody@localhost/none", "DEBUG": "on", "SECRET_KEY": UNUSED_KEY}
     with mock.patch.dict(os.environ, {**others, **unused, **environment}, clear=True):
@@ -134,7 +134,7 @@ def configured(**environment: str) -> dict[str, Any]:
 
 
 def use_s3(settings: Any, server: S3Server, **environment: str) -> None:
-    """Have the product keep its objects in `server`, as these variables would."""
+    """Have the product store its objects in `server`, as these variables would."""
     made = configured(
         **{
             "AWS_STORAGE_BUCKET_NAME": BUCKET,

@@ -1,10 +1,10 @@
-"""The product's settings, over a data folder of the tests' own: no test meets what a developer keeps under `var/`."""
+"""The product's settings with a data folder for the tests: tests don't touch a developer's `var/`."""
 
 import os
 from pathlib import Path
 
-# Before the settings are read, which start the embedded database. Processes that tests start inherit it, or are given
-# another by their test.
+# Set before the settings are read, which start the embedded database. Child processes inherit it, unless their test
+# sets another.
 if "PYTEST_CURRENT_TEST" not in os.environ:
     os.environ["DATA_DIR"] = str(Path(__file__).resolve().parent.parent / "var" / "tests")
 

@@ -23,16 +23,16 @@ def test_signing_up_logs_in(client: Client):
     "wrong",
     [{"password2": "another"}, {"password1": "1234", "password2": "1234"}, {"username": ""}, {"username": "a\0b"}],
 )
-def test_what_is_wrong_with_a_sign_up_is_told(client: Client, wrong: dict[str, str]):
+def test_an_invalid_sign_up_is_refused(client: Client, wrong: dict[str, str]):
     assert sign_up(client, **wrong).status_code == 400
     assert not User.objects.exists()
 
 
-def test_a_name_that_is_taken_is_told(client: Client, alice: User):
+def test_a_taken_user_name_is_refused(client: Client, alice: User):
     assert sign_up(client, username="alice").status_code == 400
 
 
-def test_sign_up_may_be_closed(client: Client, settings):
+def test_sign_up_can_be_switched_off(client: Client, settings):
     settings.SIGN_UP = "off"
     assert client.get("/accounts/sign-up/").status_code == 404
     assert sign_up(client).status_code == 404
@@ -54,24 +54,24 @@ def test_remember_me_keeps_the_login_for_two_weeks(client: Client, alice: User):
     assert response.cookies["sessionid"]["max-age"] == 14 * 24 * 3600
 
 
-def test_a_wrong_password_is_told(client: Client, alice: User):
+def test_a_wrong_password_shows_an_error(client: Client, alice: User):
     response = log_in(client, password="wrong")
     assert response.status_code == 200
     assert 'role="alert"' in response.text
     assert "_auth_user_id" not in client.session
 
 
-def test_logging_in_leads_to_where_one_was_going(client: Client, alice: User):
+def test_login_redirects_to_the_requested_page(client: Client, alice: User):
     assert log_in(client, next="/upload/")["Location"] == "/upload/"
 
 
 @pytest.mark.parametrize("address", ["https://evil.example/", "//evil.example", "javascript:alert(1)"])
-def test_neither_login_nor_sign_up_leads_to_another_site(client: Client, alice: User, address: str):
+def test_login_and_sign_up_never_redirect_to_another_site(client: Client, alice: User, address: str):
     assert log_in(client, next=address)["Location"] == "/"
     assert sign_up(Client(), next=address)["Location"] == "/"
 
 
-def test_logging_out_takes_a_post(as_alice: Client):
+def test_logout_needs_a_post(as_alice: Client):
     assert as_alice.get("/accounts/logout/").status_code == 405
     as_alice.post("/accounts/logout/")
     assert "_auth_user_id" not in as_alice.session
@@ -86,6 +86,6 @@ def test_a_password_can_be_changed(as_alice: Client, alice: User):
     assert alice.check_password(SECRET)
 
 
-def test_a_next_page_that_is_no_address_of_ours_is_no_error(client: Client, alice: User):
+def test_an_unknown_next_page_is_not_an_error(client: Client, alice: User):
     assert sign_up(client, next="foo").status_code == 302
     assert client.get("/accounts/login/?next=/accounts/login/")["Location"] == "/"

@@ -1,4 +1,4 @@
-"""What curators do to many pictures at once."""
+"""Bulk actions of curators."""
 
 from typing import Any
 
@@ -26,13 +26,13 @@ def change_page(image: Image) -> str:
 
 def test_a_curator_hides_pictures_in_bulk_and_shows_them_again(as_carol):
     one, two, other = an_image("One"), an_image("Two"), an_image("Other")
-    assert "2 pictures are hidden now" in said(act(as_carol, "hide", one, two))
+    assert "2 pictures are now hidden" in said(act(as_carol, "hide", one, two))
     assert set(Image.objects.filter(hidden=True)) == {one, two}
-    assert "1 picture is shown now" in said(act(as_carol, "show", one, other))
+    assert "1 picture is now visible" in said(act(as_carol, "show", one, other))
     assert set(Image.objects.filter(hidden=True)) == {two}
 
 
-def test_what_is_done_in_bulk_stands_in_the_history_of_each_picture(as_carol, carol):
+def test_a_bulk_action_appears_in_the_history_of_each_picture(as_carol, carol):
     images = [an_image("One"), an_image("Two")]
     act(as_carol, "hide", *images)
     revision = Revision.objects.get(by=carol)
@@ -41,7 +41,7 @@ def test_what_is_done_in_bulk_stands_in_the_history_of_each_picture(as_carol, ca
     assert "carol" in as_carol.get(change_page(images[0]).replace("change", "history")).content.decode()
 
 
-def test_a_curator_adds_tags_in_bulk_each_once(as_carol):
+def test_a_curator_adds_tags_in_bulk_without_duplicates(as_carol):
     one, two = an_image("One", tags=["Sea"]), an_image("Two")
     response = act(as_carol, "add_tags", one, two, tags=" sea , 저녁  빛,sea")
     assert "tags of 2 pictures" in said(response)
@@ -62,21 +62,21 @@ def test_a_curator_removes_tags_in_bulk(as_carol):
 @pytest.mark.parametrize(
     ("tags", "problem"),
     [
-        ("", "Write the tags"),
-        (" , ", "Write the tags"),
+        ("", "Enter the tags"),
+        (" , ", "Enter the tags"),
         ("x" * 61, "at most 60"),
         ("a\0b", "Null"),
         (",".join(map(str, range(51))), "at most 50"),
     ],
 )
-def test_tags_that_can_not_be_are_explained_and_change_nothing(as_carol, tags, problem):
+def test_invalid_tags_show_an_error_and_change_nothing(as_carol, tags, problem):
     image = an_image("One", tags=["sea"])
     assert problem in said(act(as_carol, "add_tags", image, tags=tags))
     image.refresh_from_db()
     assert image.tags == ["sea"]
 
 
-def test_a_picture_full_of_tags_is_left_as_it_is(as_carol):
+def test_a_picture_with_the_maximum_of_tags_is_left_unchanged(as_carol):
     full, other = an_image(tags=[str(number) for number in range(50)]), an_image()
     assert "50 tags: 1" in said(act(as_carol, "add_tags", full, other, tags="sea"))
     full.refresh_from_db()
@@ -84,12 +84,12 @@ def test_a_picture_full_of_tags_is_left_as_it_is(as_carol):
     assert (len(full.tags), other.tags) == (50, ["sea"])
 
 
-def test_thousands_of_pictures_are_changed_at_once_by_a_few_statements(as_carol, carol, django_assert_max_num_queries):
+def test_thousands_of_pictures_are_changed_with_few_queries(as_carol, carol, django_assert_max_num_queries):
     images = many_images(1_200, tags=lambda number: [f"kind {number % 3}"])
     before = Image.objects.latest("updated").updated
     for action, more, told in (
-        ("hide", {}, "1,200 pictures are hidden now"),
-        ("show", {}, "1,200 pictures are shown now"),
+        ("hide", {}, "1,200 pictures are now hidden"),
+        ("show", {}, "1,200 pictures are now visible"),
         ("add_tags", {"tags": "sea, Kind 1"}, "tags of 1,200 pictures"),
         ("remove_tags", {"tags": "kind 1"}, "tags of 1,200 pictures"),
     ):
@@ -104,9 +104,9 @@ def test_thousands_of_pictures_are_changed_at_once_by_a_few_statements(as_carol,
 
 @pytest.mark.parametrize(
     ("action", "told"),
-    [("hide", "5 pictures are hidden now"), ("add_tags", "The tags of 5 pictures have changed")],
+    [("hide", "5 pictures are now hidden"), ("add_tags", "The tags of 5 pictures were changed")],
 )
-def test_pictures_beyond_a_batch_are_changed_too_and_told_of_together(as_carol, monkeypatch, action, told):
+def test_one_message_reports_the_pictures_of_all_batches(as_carol, monkeypatch, action, told):
     monkeypatch.setattr(bulk_changes, "AT_ONCE", 2)
     images = many_images(5, tags=lambda number: [str(number)])
     other = an_image("Other", tags=["other"])
@@ -121,7 +121,7 @@ def test_pictures_beyond_a_batch_are_changed_too_and_told_of_together(as_carol, 
 
 
 @pytest.mark.parametrize("batches_before", [0, 1])
-def test_what_somebody_else_holds_keeps_no_batch_before_it_from_being_changed(as_carol, monkeypatch, batches_before):
+def test_a_locked_row_stops_its_batch_but_not_the_batches_before_it(as_carol, monkeypatch, batches_before):
     monkeypatch.setattr(bulk_changes, "AT_ONCE", 2)
     images = sorted(many_images(5), key=lambda image: image.pk)
     held, locked_values = images[2 * batches_before].pk, snapshots.locked_values
@@ -136,8 +136,8 @@ def test_what_somebody_else_holds_keeps_no_batch_before_it_from_being_changed(as
     answer = said(act(as_carol, "hide", *images))
 
     assert set(Image.objects.filter(hidden=True)) == set(images[: 2 * batches_before])
-    assert ("Repeat this in a moment for those" in answer) == bool(batches_before)
-    assert ("2 pictures are hidden now" in answer) == bool(batches_before)
+    assert ("Repeat this for them in a moment" in answer) == bool(batches_before)
+    assert ("2 pictures are now hidden" in answer) == bool(batches_before)
     assert ("Nothing was changed" in answer) == (not batches_before)
 
 
@@ -151,15 +151,15 @@ def no_trash(settings) -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("no_trash")
-def test_deleting_in_bulk_asks_first_then_takes_rows_and_objects(as_carol):
+def test_deleting_in_bulk_asks_for_confirmation_then_removes_rows_and_objects(as_carol):
     images = [stored_image(title="One"), stored_image(title="Two")]
     Report.objects.create(image=images[0], reason="other")
     page = act(as_carol, "delete_selected", *images)
     assert "Delete these 2 pictures" in page.content.decode()
-    assert f'name="expected" value="{asked_about(page)}"' in page.content.decode()
+    assert f'name="expected" value="{digest_of(page)}"' in page.content.decode()
     assert Image.objects.count() == 2
-    response = act(as_carol, "delete_selected", *images, post="yes", expected=asked_about(page))
-    assert "2 pictures are deleted" in said(response)
+    response = act(as_carol, "delete_selected", *images, post="yes", expected=digest_of(page))
+    assert "2 pictures were deleted permanently" in said(response)
     assert not Image.objects.exists()
     assert not Report.objects.exists()
     assert not OwedDeletion.objects.exists()
@@ -168,10 +168,10 @@ def test_deleting_in_bulk_asks_first_then_takes_rows_and_objects(as_carol):
 
 
 @pytest.mark.usefixtures("no_trash")
-def test_many_pictures_are_deleted_at_once_by_a_few_statements(as_carol, carol, django_assert_max_num_queries):
+def test_many_pictures_are_deleted_with_few_queries(as_carol, carol, django_assert_max_num_queries):
     images = many_images(500)
     Report.objects.create(image=images[7], reason="other")
-    expected = asked_about(act(as_carol, "delete_selected", images[0], select_across="1"))
+    expected = digest_of(act(as_carol, "delete_selected", images[0], select_across="1"))
     with django_assert_max_num_queries(100):
         act(as_carol, "delete_selected", images[0], select_across="1", post="yes", expected=expected)
     assert not Image.objects.exists()
@@ -183,7 +183,7 @@ def test_many_pictures_are_deleted_at_once_by_a_few_statements(as_carol, carol, 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("no_trash")
-def test_deleting_one_picture_takes_its_objects(as_carol):
+def test_deleting_one_picture_removes_its_objects(as_carol):
     image = stored_image(title="One")
     as_carol.post(reverse("admin:search_image_delete", args=[image.pk]), {"post": "yes"})
     assert not Image.objects.exists()
@@ -192,7 +192,7 @@ def test_deleting_one_picture_takes_its_objects(as_carol):
 
 
 @pytest.mark.usefixtures("no_trash")
-def test_the_page_that_asks_before_deleting_names_a_few_of_many(as_carol):
+def test_the_confirmation_page_shows_only_some_of_many_pictures(as_carol):
     images = [an_image(f"Picture {number}") for number in range(60)]
     for image in images[:30]:
         Report.objects.create(image=image, reason="other")
@@ -203,67 +203,67 @@ def test_the_page_that_asks_before_deleting_names_a_few_of_many(as_carol):
     assert "Delete these 60 pictures" in page
 
 
-def asked_about(page: Any) -> str:
-    """What the page that asks sends along: which pictures it asked about."""
+def digest_of(page: Any) -> str:
+    """The digest of the pictures that the confirmation page asked about; its form sends it back."""
     return page.context["digest"]
 
 
 @pytest.mark.usefixtures("no_trash")
-def test_nothing_is_deleted_when_the_list_has_changed_since_the_question(as_carol):
+def test_nothing_is_deleted_if_the_list_has_changed_since_the_confirmation_page(as_carol):
     image = an_image("One")
-    expected = asked_about(act(as_carol, "delete_selected", image, select_across="1"))
+    expected = digest_of(act(as_carol, "delete_selected", image, select_across="1"))
     an_image("Come meanwhile")
     answer = act(as_carol, "delete_selected", image, select_across="1", post="yes", expected=expected)
-    assert "changed meanwhile" in said(answer)
+    assert "list has changed" in said(answer)
     assert "Delete these 2 pictures" in answer.content.decode()
     assert Image.objects.count() == 2
 
 
 @pytest.mark.parametrize("across", [{"select_across": "1"}, {}])
 @pytest.mark.usefixtures("no_trash")
-def test_as_many_other_pictures_are_not_deleted_but_asked_about_anew(as_carol, across):
+def test_a_changed_list_of_the_same_length_is_confirmed_again(as_carol, across):
     images = [an_image("One", tags=["sea"]) for _ in range(3)]
     where = f"{IMAGES}?tag=sea"
-    expected = asked_about(act(as_carol, "delete_selected", *images, where=where, **across))
+    expected = digest_of(act(as_carol, "delete_selected", *images, where=where, **across))
     Image.objects.filter(pk=images[0].pk).update(tags=[])
     other = an_image("Come meanwhile", tags=["sea"])
     answer = act(as_carol, "delete_selected", *images, where=where, post="yes", expected=expected, **across)
-    assert "changed meanwhile" in said(answer)
+    assert "list has changed" in said(answer)
     assert Image.objects.count() == 4
 
-    expected = asked_about(answer)
+    expected = digest_of(answer)
     act(as_carol, "delete_selected", *images, where=where, post="yes", expected=expected, **across)
     left = {images[0], other} if not across else {images[0]}
     assert set(Image.objects.all()) == left
 
 
 @pytest.mark.usefixtures("no_trash")
-def test_all_of_a_list_are_not_deleted_without_what_was_asked(as_carol):
+def test_a_whole_list_is_not_deleted_without_the_digest_of_the_confirmation(as_carol):
     image = an_image("One")
     answer = act(as_carol, "delete_selected", image, select_across="1", post="yes", expected="1")
-    assert "Delete this picture for good?" in answer.content.decode()
+    assert "Delete this picture permanently?" in answer.content.decode()
     act(as_carol, "delete_selected", image, select_across="1", post="yes")
     assert Image.objects.count() == 1
 
 
-def test_pictures_that_are_gone_by_then_are_no_question(as_carol):
+def test_pictures_deleted_before_the_confirmation_are_reported(as_carol):
     image = an_image("One")
-    expected = asked_about(act(as_carol, "delete_selected", image))
+    expected = digest_of(act(as_carol, "delete_selected", image))
     Image.objects.all().delete()
-    assert "changed meanwhile" in said(act(as_carol, "delete_selected", image, post="yes", expected=expected))
+    assert "list has changed" in said(act(as_carol, "delete_selected", image, post="yes", expected=expected))
 
 
 @pytest.mark.parametrize(
     ("action", "more", "before", "told"),
     [
         ("hide", {}, {}, "Hidden"),
-        ("show", {}, {"hidden": True}, "Shown"),
+        ("show", {}, {"hidden": True}, "Visible"),
         ("add_tags", {"tags": "sea"}, {}, "Tags added: sea"),
         ("remove_tags", {"tags": "sea"}, {"tags": ["sea"]}, "Tags removed: sea"),
-        ("delete_selected", {"post": "yes"}, {}, "Put into the trash"),
+        ("delete_selected", {"post": "yes"}, {}, "Moved to the trash"),
     ],
 )
-def test_every_action_is_a_change_that_the_message_undoes(as_carol, carol, action, more, before, told):
+def test_the_message_of_every_action_has_an_undo_button(as_carol, carol, action, more, before, told):
     image = an_image("One", **{"hidden": False, **before})
     answer = act(as_carol, action, image, **more)
     revision = Revision.objects.get(by=carol)
@@ -272,7 +272,7 @@ def test_every_action_is_a_change_that_the_message_undoes(as_carol, carol, actio
     assert f'formaction="{undo}"' in answer.content.decode()
 
     answer = as_carol.post(undo, follow=True, headers={"referer": f"http://testserver{IMAGES}?hidden=no"})
-    assert "1 picture is as it was" in said(answer)
+    assert "1 picture was reverted" in said(answer)
     assert answer.redirect_chain[0][0] == f"{IMAGES}?hidden=no"
     image.refresh_from_db()
     assert (image.hidden, image.tags) == (before.get("hidden", False), before.get("tags", []))
@@ -280,7 +280,7 @@ def test_every_action_is_a_change_that_the_message_undoes(as_carol, carol, actio
 
 
 @pytest.mark.usefixtures("no_trash")
-def test_who_deleted_a_picture_for_good_stays_in_the_history(as_carol, carol):
+def test_the_history_keeps_who_deleted_a_picture_permanently(as_carol, carol):
     image = an_image("One")
     act(as_carol, "delete_selected", image, post="yes")
     [entry] = LogEntry.objects.filter(user=carol, object_id=str(image.pk))
@@ -289,7 +289,7 @@ def test_who_deleted_a_picture_for_good_stays_in_the_history(as_carol, carol):
 
 
 @pytest.mark.usefixtures("no_trash")
-def test_who_may_delete_pictures_may_delete_what_was_reported_of_them(carol, as_carol):
+def test_permission_to_delete_pictures_covers_their_reports(carol, as_carol):
     carol.user_permissions.set(Permission.objects.filter(codename__in=["view_image", "delete_image"]))
     image = an_image("One")
     Report.objects.create(image=image, reason="other")

@@ -1,4 +1,4 @@
-"""The page on which two models' results stand side by side, and on which curators say how well they fit."""
+"""The page that shows the results of two models side by side, and where curators judge their relevance."""
 
 import re
 import uuid
@@ -48,10 +48,10 @@ def grades() -> dict[Image, int]:
     return {one.image: one.grade for one in Judgement.objects.select_related("image")}
 
 
-# What is found
+# Results
 
 
-def test_both_models_lists_stand_side_by_side_nearest_first(world: World, as_carol: Client):
+def test_the_results_of_both_models_are_side_by_side_nearest_first(world: World, as_carol: Client):
     response = as_carol.get(PAGE, {"q": "sea"})
     left, right = lists(response)
     assert left[0] == right[0] == world.images[0]
@@ -59,11 +59,11 @@ def test_both_models_lists_stand_side_by_side_nearest_first(world: World, as_car
     page = response.content.decode()
     assert OTHER in page
     assert "It has vectors of 30 pictures." in page
-    assert f"{response.context['found'].overlap} of 24 pictures stand in both lists." in page
+    assert f"{response.context['found'].overlap} of 24 pictures are in both lists." in page
     assert "Kendall" in page
 
 
-def test_a_picture_says_where_it_stands_in_the_other_list(world: World, as_carol: Client):
+def test_each_result_shows_its_rank_in_the_other_list(world: World, as_carol: Client):
     only = an_image("Only here", vector=near(a_vector(0), 0.9))
     world.put(world.other, {only: -axis(0)})
     ImageVector.objects.filter(image=world.images[0], set_id=world.other.id).update(embedding=axis(0))
@@ -71,10 +71,10 @@ def test_a_picture_says_where_it_stands_in_the_other_list(world: World, as_carol
     left = response.context["sides"][0]["results"]
     assert [left[0]["sign"], left[1]["one"].image, left[1]["kind"]] == ["=", only, "alone"]
     moved = next(result for result in left if result["kind"] in {"up", "down"})
-    assert moved["words"] == f"place {moved['one'].other_place} in the other list"
+    assert moved["words"] == f"rank {moved['one'].other_place} in the other list"
 
 
-def test_a_search_is_read_as_in_the_box(world: World, as_carol: Client):
+def test_a_query_is_parsed_as_in_the_search_box(world: World, as_carol: Client):
     words = as_carol.get(PAGE, {"q": "sea -fish"})
     assert lists(words)[1][0] == world.images[0]
     world.put(world.other, {world.images[0]: axis(2)}, window=1)
@@ -92,14 +92,14 @@ def test_hidden_pictures_are_not_found(world: World, as_carol: Client):
     assert world.images[0] not in [image for found in lists(as_carol.get(PAGE, {"q": "sea"})) for image in found]
 
 
-def test_another_two_sets_can_be_chosen(world: World, as_carol: Client):
+def test_two_other_vector_sets_can_be_chosen(world: World, as_carol: Client):
     third = make_set("a third/model", 32)
     world.put(third, {world.images[9]: axis(0)})
     response = as_carol.get(PAGE, {"q": "sea", "first": str(third.id), "second": str(world.other.id)})
     assert [side["set"].name for side in response.context["sides"]] == ["a third/model", OTHER]
 
 
-def test_without_names_nobody_can_tell_the_sides_and_they_stay(world: World, as_carol: Client):
+def test_blind_mode_hides_the_models_and_keeps_their_sides(world: World, as_carol: Client):
     for query in ("sea", "바다", "fish"):
         asked = {"q": query, "blind": "1"}
         response = as_carol.get(PAGE, asked)
@@ -116,7 +116,7 @@ def test_without_names_nobody_can_tell_the_sides_and_they_stay(world: World, as_
     assert not any(Asked.of(QueryDict(f"q=sea{number}")).swapped(1) for number in range(40))
 
 
-def test_the_language_is_told_by_the_letters_until_somebody_says_it(world: World, as_carol: Client):
+def test_the_language_is_guessed_from_the_script_unless_it_is_chosen(world: World, as_carol: Client):
     def language(**asked: str) -> str:
         return str(as_carol.get(PAGE, asked).context["asked"].language)
 
@@ -126,10 +126,10 @@ def test_the_language_is_told_by_the_letters_until_somebody_says_it(world: World
     assert language(q="fish", language="fr", guessed="en") == "fr"
 
 
-# What can't be found
+# Errors
 
 
-def test_one_model_that_can_not_be_used_leaves_the_other_list(world: World, as_carol: Client, monkeypatch):
+def test_if_one_model_is_unavailable_the_other_list_is_shown(world: World, as_carol: Client, monkeypatch):
     def refuse(pair: Pair, text: str) -> Any:
         if pair.text == OTHER:
             raise Loading
@@ -138,35 +138,35 @@ def test_one_model_that_can_not_be_used_leaves_the_other_list(world: World, as_c
     monkeypatch.setattr(side_by_side, "text_vector_of", refuse)
     response = as_carol.get(PAGE, {"q": "sea"})
     assert [len(found) for found in lists(response)] == [24, 0]
-    assert "This model is being loaded" in response.content.decode()
+    assert "This model is still loading" in response.content.decode()
     blind = as_carol.get(PAGE, {"q": "sea", "blind": "1"}).content.decode()
-    assert "can&#x27;t be used just now" in blind or "can't be used just now" in blind
+    assert "is not available right now" in blind
 
 
-def test_a_set_whose_words_nobody_can_read_is_told(world: World, as_carol: Client, monkeypatch):
+def test_a_vector_set_without_a_known_text_model_shows_an_error(world: World, as_carol: Client, monkeypatch):
     monkeypatch.setattr(pairs, "pair_of", lambda model: None if model == OTHER else active_pair())
     page = as_carol.get(PAGE, {"q": "sea"}).content.decode()
-    assert f"Which model for words belongs to {OTHER} is not known" in page
+    assert f"The text model that belongs to {OTHER} is unknown" in page
 
 
-def test_a_model_for_words_of_another_space_is_told(world: World, as_carol: Client, monkeypatch):
+def test_a_text_model_with_other_dimensions_shows_an_error(world: World, as_carol: Client, monkeypatch):
     monkeypatch.setattr(pairs, "pair_of", lambda model: active_pair())
     page = as_carol.get(PAGE, {"q": "sea"}).content.decode()
     assert "gives vectors of 512 dimensions, and the pictures have 32" in page
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_set_that_is_dropped_in_this_very_moment_is_told(world: World, as_carol: Client, monkeypatch):
+def test_a_vector_set_dropped_during_the_request_shows_an_error(world: World, as_carol: Client, monkeypatch):
     assert current_set(OTHER)
     here = pairs.sets_here()
     monkeypatch.setattr("search.admin.model_comparison.sets_here", lambda: here)
     drop_set(world.other)
     response = as_carol.get(PAGE, {"q": "sea"})
     assert response.status_code == 400
-    assert "There is no such set of vectors here any more" in response.content.decode()
+    assert "This set of vectors no longer exists" in response.content.decode()
 
 
-def test_one_model_alone_is_nothing_to_compare(as_carol: Client):
+def test_with_a_single_vector_set_the_page_explains_how_to_add_another(as_carol: Client):
     an_image()
     page = as_carol.get(PAGE, {"q": "sea"})
     assert page.status_code == 200
@@ -177,30 +177,30 @@ def test_one_model_alone_is_nothing_to_compare(as_carol: Client):
     ("asked", "told"),
     [
         ({"q": "x" * 1_001}, "1,001 characters"),
-        ({"q": "sea", "first": "99"}, "There is no such set"),
-        ({"q": "sea", "second": "a"}, "There is no such set"),
-        ({"q": "-sea"}, "Write what the pictures should show"),
-        ({"like": "mistyped"}, "is not known"),
+        ({"q": "sea", "first": "99"}, "This set of vectors no longer exists"),
+        ({"q": "sea", "second": "a"}, "This set of vectors no longer exists"),
+        ({"q": "-sea"}, "Describe what the pictures should show"),
+        ({"like": "mistyped"}, "The picture in this address is unknown"),
         ({"like": str(uuid.UUID(int=1))}, "hidden or deleted"),
     ],
 )
-def test_what_can_not_be_asked_is_told_in_words(world: World, as_carol: Client, asked: dict[str, str], told: str):
+def test_an_invalid_query_shows_an_error(world: World, as_carol: Client, asked: dict[str, str], told: str):
     response = as_carol.get(PAGE, asked)
     assert response.status_code == 400
     assert told in response.content.decode()
 
 
-def test_the_overview_and_the_list_lead_to_the_page_for_those_who_may_see_it(world: World, client: Client, as_carol):
+def test_the_overview_and_the_list_link_to_the_page_for_permitted_users(world: World, client: Client, as_carol):
     assert PAGE in as_carol.get("/admin/").content.decode()
     assert PAGE in as_carol.get("/admin/search/image/").content.decode()
     log_in_staff(client, "view_report")
     assert PAGE not in client.get("/admin/").content.decode()
 
 
-# Judging
+# Judgements
 
 
-def test_a_judgement_is_kept_with_who_and_when_and_shown_again(world: World, as_carol: Client, carol: User):
+def test_a_judgement_is_stored_with_its_curator_and_shown_in_both_lists(world: World, as_carol: Client, carol: User):
     image = world.images[0]
     response = judge(as_carol, image, 2)
     (one,) = Judgement.objects.all()
@@ -211,7 +211,7 @@ def test_a_judgement_is_kept_with_who_and_when_and_shown_again(world: World, as_
     assert [(result["one"].image, result["grade"]) for result in shown] == [(image, 2)] * 2
 
 
-def test_who_judges_later_is_right_and_the_same_again_withdraws(world: World, as_carol: Client, client: Client):
+def test_the_latest_judgement_wins_and_repeating_it_withdraws_it(world: World, as_carol: Client, client: Client):
     image, other = world.images[:2]
     judge(as_carol, image, 2)
     judge(as_carol, other, 1)
@@ -223,7 +223,7 @@ def test_who_judges_later_is_right_and_the_same_again_withdraws(world: World, as
     assert grades() == {other: 1}
 
 
-def test_it_is_of_the_words_however_they_were_typed_and_of_their_language(world: World, as_carol: Client):
+def test_a_judgement_belongs_to_the_normalised_query_and_its_language(world: World, as_carol: Client):
     image = world.images[0]
     judge(as_carol, image, 2, q="  바다 ", language="KO")
     judge(as_carol, image, 1, q="바다", language="ko")
@@ -234,7 +234,7 @@ def test_it_is_of_the_words_however_they_were_typed_and_of_their_language(world:
     ]
 
 
-def test_it_stays_where_models_change_and_goes_with_its_picture_and_outlives_its_judge(
+def test_a_judgement_outlives_its_model_and_its_curator_but_not_its_picture(
     world: World, as_carol: Client, carol: User
 ):
     image, other = world.images[:2]
@@ -254,7 +254,7 @@ def test_a_long_query_can_be_judged(world: World, as_carol: Client):
     assert Judgement.objects.get().query == query
 
 
-def test_scripts_are_answered_shortly(world: World, as_carol: Client):
+def test_requests_of_scripts_get_a_json_answer(world: World, as_carol: Client):
     image = world.images[0]
 
     def post(value: str) -> Any:
@@ -281,7 +281,7 @@ def test_scripts_are_answered_shortly(world: World, as_carol: Client):
         {},
     ],
 )
-def test_what_is_no_judgement_keeps_nothing_and_says_so(world: World, as_carol: Client, data: dict[str, str]):
+def test_an_invalid_judgement_is_reported_and_not_stored(world: World, as_carol: Client, data: dict[str, str]):
     sent = {name: value.replace("{image}", str(world.images[0].pk)) for name, value in data.items()}
     response = as_carol.post(JUDGE, {"q": "sea", "language": "en", **sent}, follow=True)
     assert response.status_code in {200, 400}
@@ -289,7 +289,7 @@ def test_what_is_no_judgement_keeps_nothing_and_says_so(world: World, as_carol: 
     assert not Judgement.objects.exists()
 
 
-def test_only_those_judge_who_may_change_pictures(world: World, client: Client):
+def test_judging_needs_permission_to_change_pictures(world: World, client: Client):
     log_in_staff(client, "view_image")
     page = client.get(PAGE, {"q": "sea"})
     assert page.status_code == 200
@@ -299,7 +299,7 @@ def test_only_those_judge_who_may_change_pictures(world: World, client: Client):
     assert not Judgement.objects.exists()
 
 
-def test_the_table_is_what_the_command_reads(world: World, as_carol: Client):
+def test_judgements_are_exported_as_csv(world: World, as_carol: Client):
     judge(as_carol, world.images[0], 2, q='sea, "calm"')
     response = as_carol.get(TABLE)
     lines = response.content.decode("utf-8-sig").splitlines()

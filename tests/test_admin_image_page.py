@@ -1,4 +1,4 @@
-"""One picture in the admin, and who may do what."""
+"""The page of one image in the admin, and its permissions."""
 
 import uuid
 from http import HTTPStatus
@@ -33,7 +33,7 @@ def form_of(image: Image, **changes) -> dict[str, object]:
 # One picture
 
 
-def test_a_curator_edits_what_people_say_of_a_picture(as_carol, alice):
+def test_a_curator_edits_the_descriptive_fields(as_carol, alice):
     image = an_image("One", tags=["sea"])
     page = as_carol.get(change_page(image)).content.decode()
     assert "sea</textarea>" in page
@@ -53,7 +53,7 @@ def test_a_curator_edits_what_people_say_of_a_picture(as_carol, alice):
     assert (image.author, image.licence, image.source_link) == ("Gadget", "CC0", "https://pictures.example/1")
 
 
-def test_what_the_content_decides_is_shown_and_can_not_be_changed(as_carol):
+def test_technical_fields_are_shown_and_read_only(as_carol):
     image = an_image("One")
     page = as_carol.get(change_page(image)).content.decode()
     for text in (str(image.pk), "JPEG", "640 × 480", "1000", "#aabbcc", image.embedding_model):
@@ -64,7 +64,7 @@ def test_what_the_content_decides_is_shown_and_can_not_be_changed(as_carol):
     assert (image.width, image.format, image.byte_size) == (640, "JPEG", 1000)
 
 
-def test_the_page_of_a_picture_leads_to_its_public_page_and_its_reports(as_carol):
+def test_the_page_links_to_the_public_page_and_the_reports(as_carol):
     image = an_image("One")
     Report.objects.create(image=image, reason="other")
     page = as_carol.get(change_page(image)).content.decode()
@@ -84,17 +84,17 @@ def test_the_page_of_a_picture_leads_to_its_public_page_and_its_reports(as_carol
         ("uploader", "nobody"),
     ],
 )
-def test_a_wrong_value_is_told_at_its_field(as_carol, field, value):
+def test_an_invalid_value_shows_an_error_at_its_field(as_carol, field, value):
     image = an_image("One")
     response = as_carol.post(change_page(image), form_of(image, **{field: value}))
     assert response.status_code == HTTPStatus.OK
     assert field in response.context["adminform"].form.errors
 
 
-# Who may do what
+# Permissions
 
 
-def test_staff_who_may_only_look_change_nothing(client):
+def test_staff_with_view_permission_change_nothing(client):
     log_in_staff(client, "view_image", "view_report")
     image = an_image("One", tags=["sea"])
     page = client.get(IMAGES)
@@ -107,7 +107,7 @@ def test_staff_who_may_only_look_change_nothing(client):
     assert (image.title, image.hidden, image.tags) == ("One", False, ["sea"])
 
 
-def test_people_who_are_no_staff_are_asked_to_log_in(as_alice, client):
+def test_users_who_are_not_staff_are_redirected_to_the_login(as_alice, client):
     an_image("One")
     for visitor in (as_alice, client):
         assert visitor.get(IMAGES).headers["Location"].startswith("/admin/login/")

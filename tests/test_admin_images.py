@@ -1,4 +1,4 @@
-"""The list of pictures in the admin."""
+"""The list of images in the admin."""
 
 import uuid
 from http import HTTPStatus
@@ -30,7 +30,7 @@ def filters_of(response) -> list:
 # The list
 
 
-def test_the_list_shows_each_picture_with_what_is_known_of_it(as_carol, alice):
+def test_the_list_shows_the_fields_of_each_picture(as_carol, alice):
     image = an_image("Lighthouse", tags=["sea", "등대"], uploader=alice, hidden=True, format="PNG")
     Report.objects.create(image=image, reason="other")
     page = as_carol.get(IMAGES).content.decode()
@@ -39,9 +39,7 @@ def test_the_list_shows_each_picture_with_what_is_known_of_it(as_carol, alice):
         assert text in page
 
 
-def test_the_list_asks_as_much_of_the_database_for_one_picture_as_for_many(
-    as_carol, alice, bob, django_assert_num_queries
-):
+def test_the_list_takes_as_many_queries_for_one_picture_as_for_many(as_carol, alice, bob, django_assert_num_queries):
     def page_of(*uploaders):
         for uploader in uploaders:
             Report.objects.create(image=an_image("A", uploader=uploader, tags=["a", "b"]), reason="other")
@@ -52,7 +50,7 @@ def test_the_list_asks_as_much_of_the_database_for_one_picture_as_for_many(
         as_carol.get(IMAGES)
     asked = len(first)
     page_of(*[alice, bob, None] * 9)
-    as_carol.get(IMAGES)  # what the filters offer is read anew once the collection has changed
+    as_carol.get(IMAGES)  # the choices of the filters are read again after the collection has changed
     with django_assert_num_queries(asked):
         as_carol.get(IMAGES)
 
@@ -64,7 +62,7 @@ def test_the_list_reads_no_vector(as_carol, django_assert_num_queries):
     assert not [query["sql"] for query in queries if '"embedding"' in query["sql"]]
 
 
-def test_a_curator_is_led_to_the_upload_and_can_add_no_row_by_hand(as_carol):
+def test_the_list_links_to_the_upload_and_has_no_add_form(as_carol):
     page = as_carol.get(IMAGES).content.decode()
     assert reverse("upload") in page
     assert "/admin/search/image/add/" not in page
@@ -76,13 +74,13 @@ def test_a_curator_is_led_to_the_upload_and_can_add_no_row_by_hand(as_carol):
     ["light", "STORM", "inspector", "바다", "Lighthouse sea"],
     ids=["title", "description", "author", "tag", "two words"],
 )
-def test_the_search_looks_at_all_that_people_say_of_a_picture(as_carol, search):
+def test_the_search_covers_title_description_author_and_tags(as_carol, search):
     an_image("Lighthouse", description="before the storm", author="Inspector Gadget", tags=["바다", "sea"])
     an_image("Mountain")
     assert titles(as_carol.get(IMAGES, {"q": search})) == {"Lighthouse"}
 
 
-def test_the_name_of_a_file_finds_the_picture_that_was_met_there(as_carol):
+def test_a_file_name_finds_the_picture_imported_from_that_file(as_carol):
     image = an_image("Lighthouse")
     an_image("Mountain")
     Origin.objects.create(id=uuid.uuid4(), address="/photos/2023/IMG_0815.JPG", image_id=image.pk)
@@ -101,7 +99,7 @@ def test_a_pasted_id_or_address_finds_the_picture(as_carol):
     assert titles(as_carol.get(IMAGES, {"q": str(uuid.uuid4())})) == set()
 
 
-def test_the_list_is_narrowed_by_each_filter(as_carol, alice):
+def test_each_filter_narrows_the_list(as_carol, alice):
     one = an_image("One", hidden=True, tags=["sea"], uploader=alice, format="PNG", embedding_model="older")
     an_image("Two", tags=["seaside"])
     Report.objects.create(image=one, reason="other")
@@ -119,7 +117,7 @@ def test_the_list_is_narrowed_by_each_filter(as_carol, alice):
     assert titles(as_carol.get(IMAGES, {"created__gte": "2000-01-01 00:00:00+00:00"})) == {"One", "Two"}
 
 
-def test_filters_offer_only_what_there_is_with_the_commonest_tags_first(as_carol, alice, bob):
+def test_filters_offer_only_existing_values_with_the_commonest_tags_first(as_carol, alice, bob):
     an_image("One", tags=["rare", "common"], uploader=alice)
     an_image("Two", tags=["common"], embedding_model="older")
     offered = {spec.parameter_name: spec.lookup_choices for spec in filters_of(as_carol.get(IMAGES))}
@@ -128,7 +126,7 @@ def test_filters_offer_only_what_there_is_with_the_commonest_tags_first(as_carol
     assert [name for _key, name in offered["uploader"]][:-1] == ["alice"]
 
 
-def test_a_tag_beyond_the_commonest_can_be_filtered_by_its_link(as_carol):
+def test_a_rare_tag_can_be_filtered_by_its_link(as_carol):
     for number in range(60):
         an_image(tags=[f"tag {number:02}"])
     response = as_carol.get(IMAGES, {"tag": "tag 59"})
@@ -137,14 +135,14 @@ def test_a_tag_beyond_the_commonest_can_be_filtered_by_its_link(as_carol):
     assert len(tags.lookup_choices) == 51
 
 
-def test_somebody_without_pictures_is_named_where_their_pictures_are_asked_for(as_carol, alice):
+def test_the_uploader_filter_names_a_chosen_user_without_pictures(as_carol, alice):
     uploaders = next(
         spec for spec in filters_of(as_carol.get(IMAGES, {"uploader": alice.pk})) if spec.parameter_name == "uploader"
     )
     assert (str(alice.pk), "alice") in uploaders.lookup_choices
 
 
-def test_tags_of_a_large_table_are_counted_over_a_sample(monkeypatch, as_carol):
+def test_tags_of_a_large_table_are_counted_in_a_sample(monkeypatch, as_carol):
     for number in range(300):
         an_image(tags=["sea"], seed=number)
     with connection.cursor() as cursor:
@@ -157,7 +155,7 @@ def test_tags_of_a_large_table_are_counted_over_a_sample(monkeypatch, as_carol):
     assert not [query["sql"] for query in queries if "unnest" in query["sql"]]
 
 
-def test_a_long_list_is_counted_so_far_as_people_page(monkeypatch, as_carol):
+def test_a_long_list_is_counted_only_up_to_a_limit(monkeypatch, as_carol):
     monkeypatch.setattr(model_admin_bases, "MOST_COUNTED", 3)
     for number in range(4):
         an_image(f"{number}")
@@ -166,16 +164,16 @@ def test_a_long_list_is_counted_so_far_as_people_page(monkeypatch, as_carol):
     assert "More than 3 images" in as_carol.get(IMAGES).content.decode()
 
 
-def test_a_page_beyond_the_last_is_the_last(as_carol):
+def test_a_page_number_out_of_range_shows_a_page(as_carol):
     an_image("One")
     for page in ("0", "-1", "2", "1000000000", "abc"):
         assert titles(as_carol.get(IMAGES, {"p": page}, follow=True)) == {"One"}
 
 
-# In the person's language
+# Language
 
 
-def test_the_admin_speaks_the_language_of_the_browser(as_carol):
+def test_the_admin_uses_the_language_of_the_browser(as_carol):
     an_image("One")
     page = as_carol.get(IMAGES, headers={"Accept-Language": "ko"})
     assert 'lang="ko"' in page.content.decode()

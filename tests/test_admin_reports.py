@@ -1,4 +1,4 @@
-"""The queue of what people reported, and what curators decide."""
+"""The queue of reports, and how curators decide them."""
 
 from http import HTTPStatus
 from typing import Any
@@ -38,7 +38,7 @@ def act(client: Client, action: str, *reports: Report) -> Any:
 # The queue
 
 
-def test_the_queue_shows_what_is_pending_the_oldest_first(as_carol, carol):
+def test_the_queue_shows_pending_reports_oldest_first(as_carol, carol):
     first, second, done = a_report(), a_report(), a_report()
     done.resolve(carol)
     assert rows(as_carol.get(REPORTS)) == [first, second]
@@ -46,18 +46,18 @@ def test_the_queue_shows_what_is_pending_the_oldest_first(as_carol, carol):
     assert rows(as_carol.get(REPORTS, {"state": "all"})) == [first, second, done]
 
 
-def test_a_report_stands_beside_its_picture(as_carol, alice):
+def test_a_report_is_shown_with_its_picture(as_carol, alice):
     image = an_image("Lighthouse")
     a_report(image, reporter=alice, details="A house number <b>is seen</b>")
     a_report(image)
     page = as_carol.get(REPORTS).content.decode()
     assert reverse("rendition", args=[image.pk, storage.THUMBNAIL]) in page
-    for text in ("Lighthouse", "Violent", "A house number &lt;b&gt;", "alice", "Somebody without an account"):
+    for text in ("Lighthouse", "Violent", "A house number &lt;b&gt;", "alice", "Someone without an account"):
         assert text in page
     assert page.count("1 more pending") == 2
 
 
-def test_the_queue_asks_as_much_of_the_database_for_one_report_as_for_many(as_carol, alice, django_assert_num_queries):
+def test_the_queue_takes_as_many_queries_for_one_report_as_for_many(as_carol, alice, django_assert_num_queries):
     a_report(reporter=alice)
     as_carol.get(REPORTS)
     with CaptureQueriesContext(connection) as first:
@@ -77,7 +77,7 @@ def test_reports_are_found_by_their_words_their_picture_and_their_reporter(as_ca
     assert len(rows(as_carol.get(REPORTS, {"reason__exact": "violent"}))) == 2
 
 
-def test_nobody_adds_or_rewrites_reports_by_hand(as_carol):
+def test_reports_can_not_be_added_or_edited_in_the_admin(as_carol):
     report = a_report(details="house number")
     assert as_carol.get(REPORTS + "add/").status_code == HTTPStatus.FORBIDDEN
     as_carol.post(reverse("admin:search_report_change", args=[report.pk]), {"details": "nothing", "reason": "other"})
@@ -85,25 +85,25 @@ def test_nobody_adds_or_rewrites_reports_by_hand(as_carol):
     assert (report.details, report.reason) == ("house number", "violent")
 
 
-# Deciding
+# Decisions
 
 
-def test_a_curator_resolves_a_report_with_one_press(as_carol, carol):
+def test_a_curator_resolves_a_report_with_one_click(as_carol, carol):
     report, other = a_report(), a_report()
     response = as_carol.post(resolve(report) + "?_changelist_filters=reason__exact%3Dviolent", follow=True)
     assert response.redirect_chain[-1][0] == f"{REPORTS}?reason__exact=violent"
-    assert "1 report is resolved" in said(response)
+    assert "1 report was resolved" in said(response)
     assert rows(response) == [other]
     report.refresh_from_db()
     assert (report.resolver, report.image.hidden) == (carol, False)
 
 
-def test_a_curator_hides_the_picture_and_so_closes_all_that_was_said_of_it(as_carol, carol):
+def test_hiding_the_picture_resolves_all_of_its_reports(as_carol, carol):
     report = a_report()
     also = a_report(report.image)
     response = as_carol.post(resolve(report), {"hide": "1"}, follow=True)
-    assert "1 picture is hidden now" in said(response)
-    assert "2 reports are resolved" in said(response)
+    assert "1 picture is now hidden" in said(response)
+    assert "2 reports were resolved" in said(response)
     for each in (report, also):
         each.refresh_from_db()
         assert (each.resolver, each.image.hidden) == (carol, True)
@@ -120,7 +120,7 @@ def test_the_buttons_are_in_the_row_and_on_the_page_of_a_report(as_carol):
 
 def test_reports_are_resolved_in_bulk(as_carol, carol):
     one, two, other = a_report(), a_report(), a_report()
-    assert "2 reports are resolved" in said(act(as_carol, "resolve_selected", one, two))
+    assert "2 reports were resolved" in said(act(as_carol, "resolve_selected", one, two))
     assert rows(as_carol.get(REPORTS)) == [other]
     assert not Image.objects.filter(hidden=True).exists()
     assert LogEntry.objects.filter(user=carol).count() == 2
@@ -130,14 +130,14 @@ def test_pictures_are_hidden_and_their_reports_resolved_in_bulk(as_carol):
     one = a_report()
     also, two, other = a_report(one.image), a_report(), a_report()
     response = act(as_carol, "hide_selected", one, also, two)
-    assert "2 pictures are hidden now" in said(response)
-    assert "3 reports are resolved" in said(response)
+    assert "2 pictures are now hidden" in said(response)
+    assert "3 reports were resolved" in said(response)
     assert rows(response) == [other]
     assert set(Image.objects.filter(hidden=True)) == {one.image, two.image}
 
 
 @pytest.mark.parametrize("how", ["the button", "the action"])
-def test_who_hid_a_picture_stands_in_its_history_and_in_that_of_all_reports_of_it(as_carol, carol, how):
+def test_hiding_is_logged_for_the_picture_and_all_of_its_reports(as_carol, carol, how):
     report = a_report()
     also = a_report(report.image)
     hidden_before = a_report(an_image("Mountain", hidden=True))
@@ -155,7 +155,7 @@ def test_who_hid_a_picture_stands_in_its_history_and_in_that_of_all_reports_of_i
     assert "carol" in history
 
 
-def test_what_another_curator_has_decided_meanwhile_is_not_noted_twice(as_carol, carol, alice):
+def test_a_report_that_another_curator_has_decided_is_not_decided_twice(as_carol, carol, alice):
     report, other = a_report(), a_report()
     report.resolve(alice)
     hidden, closed = Report.resolve_all([report.pk, other.pk], carol)
@@ -164,18 +164,18 @@ def test_what_another_curator_has_decided_meanwhile_is_not_noted_twice(as_carol,
     assert Report.reopen_all([report.pk, other.pk]) == []
 
 
-def test_a_resolved_report_says_who_and_when_and_can_be_opened_again(as_carol, carol):
+def test_a_resolved_report_shows_its_resolver_and_can_be_reopened(as_carol, carol):
     report = a_report()
     report.resolve(carol)
     page = as_carol.get(REPORTS, {"state": "resolved"}).content.decode()
     assert "Resolved by carol" in page
     assert f'formaction="{reopen(report)}' in page
-    assert "1 report is open again" in said(as_carol.post(reopen(report), follow=True))
+    assert "1 report was reopened" in said(as_carol.post(reopen(report), follow=True))
     report.refresh_from_db()
     assert (report.resolved, report.resolver) == (None, None)
 
 
-def test_reports_are_opened_again_in_bulk(as_carol, carol):
+def test_reports_are_reopened_in_bulk(as_carol, carol):
     reports = [a_report(), a_report()]
     for report in reports:
         report.resolve(carol)
@@ -184,19 +184,19 @@ def test_reports_are_opened_again_in_bulk(as_carol, carol):
         {"action": "reopen_selected", "_selected_action": [report.pk for report in reports], "index": "0"},
         follow=True,
     )
-    assert "2 reports are open again" in said(response)
+    assert "2 reports were reopened" in said(response)
     assert rows(as_carol.get(REPORTS)) == reports
 
 
-def test_the_second_of_two_curators_is_told_who_was_first(as_carol, alice):
+def test_the_second_curator_sees_who_resolved_the_report_first(as_carol, alice):
     report = a_report()
     report.resolve(alice)
-    assert "alice has resolved this report already" in said(as_carol.post(resolve(report), follow=True))
+    assert "alice has already resolved this report" in said(as_carol.post(resolve(report), follow=True))
     report.refresh_from_db()
     assert report.resolver == alice
 
 
-def test_a_link_decides_nothing(as_carol):
+def test_a_get_request_decides_nothing(as_carol):
     report = a_report()
     for address in (resolve(report), reopen(report)):
         assert as_carol.get(address).status_code == HTTPStatus.METHOD_NOT_ALLOWED
@@ -213,10 +213,10 @@ def test_a_decision_from_another_site_is_refused(carol):
     assert report.resolved is None
 
 
-# Who may do what
+# Permissions
 
 
-def test_staff_who_may_only_look_decide_nothing(client):
+def test_staff_with_view_permission_decide_nothing(client):
     log_in_staff(client, "view_report", "view_image")
     report = a_report()
     page = client.get(REPORTS).content.decode()
@@ -230,7 +230,7 @@ def test_staff_who_may_only_look_decide_nothing(client):
     assert (report.resolved, report.image.hidden) == (None, False)
 
 
-def test_who_may_not_change_pictures_may_resolve_but_not_hide(client):
+def test_without_permission_to_change_pictures_reports_can_be_resolved_but_nothing_hidden(client):
     log_in_staff(client, "view_report", "change_report")
     report = a_report()
     page = client.get(REPORTS).content.decode()
@@ -247,17 +247,17 @@ def test_who_may_not_change_pictures_may_resolve_but_not_hide(client):
 # The overview
 
 
-def test_the_overview_says_how_many_reports_wait(as_carol, carol):
+def test_the_overview_shows_the_number_of_pending_reports(as_carol, carol):
     assert "wait" not in as_carol.get("/admin/").content.decode()
     a_report()
     a_report()
     a_report().resolve(carol)
     page = as_carol.get("/admin/").content.decode()
-    assert "2 reports wait for a curator" in page
-    assert "Reports (2 waiting)" in page
+    assert "2 reports waiting for a curator" in page
+    assert "Reports (2 pending)" in page
 
 
-def test_the_overview_says_nothing_of_reports_to_who_may_not_see_them(client):
+def test_the_overview_hides_reports_without_permission_to_view_them(client):
     log_in_staff(client, "view_image")
     a_report()
     page = client.get("/admin/").content.decode()
@@ -265,13 +265,13 @@ def test_the_overview_says_nothing_of_reports_to_who_may_not_see_them(client):
     assert "wait" not in page
 
 
-def test_the_overview_leads_to_all_that_waits_and_calls_pages_by_their_names(as_carol, client):
+def test_the_overview_links_to_all_pending_work(as_carol, client):
     tag = VocabularyTag.objects.create(name="star", phrase="a star")
     for _number in range(2):
         TagSuggestion.objects.create(tag=tag, image=an_image(), similarity=0.5)
     DuplicatePair.objects.create(first=an_image(), second=an_image(), kind="same")
     page = as_carol.get("/admin/").content.decode()
-    for told in ("1 group of duplicates waits", "2 suggested tags wait", ">History<", ">Trash<", ">State<"):
+    for told in ("1 group of duplicates waiting", "2 suggested tags waiting", ">History<", ">Trash<", ">State<"):
         assert told in page
     log_in_staff(client, "view_report")
     assert "Duplicates" not in client.get("/admin/").content.decode()

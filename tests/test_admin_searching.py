@@ -1,4 +1,4 @@
-"""The admin's list by meaning: what the search page would find, hidden pictures too, or nothing and a sentence."""
+"""Semantic search in the admin's list: the results of the search page and hidden images, or none and an error."""
 
 import uuid
 from typing import Any
@@ -16,13 +16,13 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def _asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def _fixed_query_vector(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(query_vector, "text_vector", lambda words: a_vector(1))
 
 
 @pytest.fixture
 def pizzas() -> list[Image]:
-    """Three pictures in the order in which they are like what is searched, the nearest hidden; no word says so."""
+    """Three pictures by descending similarity to the query, the nearest hidden; no text of theirs matches it."""
     return [
         an_image(name, vector=near(a_vector(1), similarity), **fields)
         for name, similarity, fields in (
@@ -38,7 +38,7 @@ def listed(response: Any) -> list[str]:
 
 
 @pytest.mark.usefixtures("pizzas")
-def test_pictures_are_found_by_what_they_show_the_nearest_first_hidden_ones_too(as_carol: Client) -> None:
+def test_results_are_nearest_first_and_include_hidden_pictures(as_carol: Client) -> None:
     answer = as_carol.get(IMAGES, {"q": "pizza"})
     assert listed(answer) == ["A", "B", "C"]
     assert [f"{image.similarity:.2f}" for image in rows(answer)] == ["0.90", "0.80", "0.20"]
@@ -59,13 +59,13 @@ def test_pictures_are_found_by_what_they_show_the_nearest_first_hidden_ones_too(
         ({"q": '"A"'}, ["A"]),
     ],
 )
-def test_a_search_is_narrowed_and_sorted_as_the_list_is(
+def test_a_search_is_filtered_and_sorted_like_the_list(
     as_carol: Client, asked: dict[str, str], found: list[str]
 ) -> None:
     assert listed(as_carol.get(IMAGES, asked)) == found
 
 
-def test_a_filter_that_leaves_few_of_many_leaves_all_of_those(as_carol: Client) -> None:
+def test_a_selective_filter_loses_no_result(as_carol: Client) -> None:
     many_images(60)
     an_image("far", vector=near(a_vector(1), -0.5), tags=["food"])
     assert listed(as_carol.get(IMAGES, {"q": "pizza", "tag": "food"})) == ["far"]
@@ -75,17 +75,15 @@ def test_a_filter_that_leaves_few_of_many_leaves_all_of_those(as_carol: Client) 
 @pytest.mark.parametrize(
     "address", [f"{IMAGES}?q=pizza", f"{IMAGES}?q=pizza+tag:food", "/selection/all?q=pizza&all=related"]
 )
-def test_what_a_search_finds_takes_few_queries(
-    as_carol: Client, address: str, django_assert_max_num_queries: Any
-) -> None:
-    many = many_images(250, tags=lambda number: ["food"])  # more than are candidates by their words
+def test_a_search_takes_few_queries(as_carol: Client, address: str, django_assert_max_num_queries: Any) -> None:
+    many = many_images(250, tags=lambda number: ["food"])  # more than full-text candidates
     Image.objects.filter(pk__in=[image.pk for image in many]).update(title="pizza")
     as_carol.get(address)
     with django_assert_max_num_queries(20):
         assert as_carol.get(address).status_code == 200
 
 
-def test_filters_that_are_typed_alone_list_all_that_pass(as_carol: Client) -> None:
+def test_typed_filters_without_text_list_all_matches(as_carol: Client) -> None:
     an_image("One", tags=["sea"])
     an_image("Two", hidden=True)
     an_image("")
@@ -93,14 +91,12 @@ def test_filters_that_are_typed_alone_list_all_that_pass(as_carol: Client) -> No
     assert titles(as_carol.get(IMAGES, {"q": "is:untitled"})) == {""}
 
 
-def test_no_more_than_the_nearest_are_listed_and_the_list_says_so(
-    as_carol: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_list_is_limited_to_the_nearest_and_says_so(as_carol: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("search.admin.searching.MOST_LISTED", 5)
     many_images(12)
     answer = as_carol.get(IMAGES, {"q": "pizza", "min": "any"})
     assert len(listed(answer)) == 5
-    assert "Listed are the first 5 of 12" in answer.text
+    assert "The first 5 of 12 results are listed" in answer.text
     act(as_carol, "hide", *rows(answer)[:1], where=f"{IMAGES}?q=pizza&min=any", select_across="1")
     assert Image.objects.filter(hidden=True).count() == 5
 
@@ -109,15 +105,15 @@ def test_no_more_than_the_nearest_are_listed_and_the_list_says_so(
 @pytest.mark.parametrize(
     ("asked", "problem"),
     [
-        ({"q": "pizza", "mode": "odd"}, "Known are: both, meaning, words"),
+        ({"q": "pizza", "mode": "odd"}, "Possible values: both, meaning, words"),
         ({"q": "-" + " -".join(f"w{number}" for number in range(40))}, "parts"),
         ({"q": " ".join(f"tag:t{number}" for number in range(40))}, "parts"),
-        ({"q": "x" * 1500}, "1,000 can be searched"),
+        ({"q": "x" * 1500}, "the limit is 1,000"),
         ({"q": "x" * 2500}, "too long"),
-        ({"q": "pizza", "set": str(uuid.uuid4())}, "nothing is shown"),
+        ({"q": "pizza", "set": str(uuid.uuid4())}, "There is no such filter or page."),
     ],
 )
-def test_a_search_that_can_not_be_made_lists_nothing_and_says_why(
+def test_an_invalid_search_lists_nothing_and_shows_an_error(
     as_carol: Client, asked: dict[str, str], problem: str
 ) -> None:
     answer = as_carol.get(IMAGES, asked)
@@ -127,19 +123,19 @@ def test_a_search_that_can_not_be_made_lists_nothing_and_says_why(
 
 
 @pytest.mark.usefixtures("pizzas", "no_model")
-def test_without_a_model_nothing_is_listed_by_meaning_and_words_still_find(
+def test_without_a_model_nothing_is_listed_and_an_error_is_shown(
     as_carol: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.undo()
     answer = as_carol.get(IMAGES, {"q": "pizza"})
     assert listed(answer) == []
-    assert "can't be used just now" in said(answer)
+    assert "not available right now" in said(answer)
 
 
 # Pasted lists
 
 
-def test_of_many_pasted_links_those_that_are_here_are_listed_in_their_order(as_carol: Client) -> None:
+def test_pasted_links_are_listed_in_their_order_and_unknown_ones_named(as_carol: Client) -> None:
     images = [an_image(f"{number}") for number in range(20)]
     an_image("another")
     chosen = images[5:0:-1]
@@ -147,31 +143,31 @@ def test_of_many_pasted_links_those_that_are_here_are_listed_in_their_order(as_c
     text = " ".join(f"https://p.example{image.get_absolute_url()}" for image in chosen) + f" {lost} nonsense"
     answer = as_carol.get(IMAGES, {"q": text})
     assert listed(answer) == ["5", "4", "3", "2", "1"]
-    assert "5 pictures of what was pasted are here." in answer.text
+    assert "5 pasted pictures were found." in answer.text
     assert f"Not found: {lost}, nonsense" in answer.text
 
 
-def test_links_that_name_no_picture_list_nothing(as_carol: Client) -> None:
+def test_unknown_pasted_links_list_nothing(as_carol: Client) -> None:
     an_image("One")
     answer = as_carol.get(IMAGES, {"q": " ".join(str(uuid.uuid4()) for _ in range(26))})
     assert listed(answer) == []
     assert "and 16 more" in answer.text
 
 
-def test_a_list_of_thousands_is_pasted_into_a_page_of_its_own(as_carol: Client) -> None:
+def test_a_long_list_is_pasted_in_a_form_of_its_own(as_carol: Client) -> None:
     images = many_images(300)
     an_image("another")
     text = "\n".join([*(f"https://p.example{image.get_absolute_url()}" for image in images), "https://p.example/odd"])
     answer = as_carol.post(f"{IMAGES}paste/", {"pasted": text}, follow=True)
     assert answer.context["cl"].result_count == 300
-    assert "300 pictures of what was pasted are here. Not found: https://p.example/odd" in answer.text
+    assert "300 pasted pictures were found. Not found: https://p.example/odd" in answer.text
     narrowed = f"{answer.request['PATH_INFO']}?{answer.request['QUERY_STRING']}&tag=sea"
     act(as_carol, "add_tags", images[0], where=narrowed.removesuffix("&tag=sea"), select_across="1", tags="sea")
     assert Image.objects.filter(tags=["sea"]).count() == 300
     assert as_carol.get(narrowed).context["cl"].result_count == 300
 
 
-def test_a_pasted_list_is_there_for_who_pasted_it_alone(as_carol: Client, carol: Any, client: Client) -> None:
+def test_a_pasted_list_is_private(as_carol: Client, carol: Any, client: Client) -> None:
     kept = WorkingSet.keep(carol, [an_image("One").pk])
     log_in_staff(client, "view_image")
     assert listed(client.get(IMAGES, {"set": str(kept.pk)})) == []
@@ -179,28 +175,28 @@ def test_a_pasted_list_is_there_for_who_pasted_it_alone(as_carol: Client, carol:
 
 
 @pytest.mark.parametrize("text", ["", " \n ", "\0"])
-def test_a_list_of_nothing_is_asked_for_again(as_carol: Client, text: str) -> None:
+def test_an_empty_pasted_list_is_refused(as_carol: Client, text: str) -> None:
     answer = as_carol.post(f"{IMAGES}paste/", {"pasted": text})
     assert answer.status_code == 400
     assert not WorkingSet.objects.exists()
 
 
-def test_who_may_not_look_at_the_list_pastes_none(client: Client) -> None:
+def test_pasting_needs_permission_to_view_pictures(client: Client) -> None:
     log_in_staff(client, "view_report")
     assert client.post(f"{IMAGES}paste/", {"pasted": "x"}).status_code == 403
 
 
-def test_a_picture_whose_file_has_changed_is_found_by_its_former_id(as_carol: Client, carol: Any) -> None:
+def test_a_picture_is_found_by_its_former_id(as_carol: Client, carol: Any) -> None:
     image, former = an_image("One"), uuid.uuid4()
     FormerId.objects.create(former_id=former, image=image)
     assert listed(as_carol.get(IMAGES, {"q": f"{former} x"})) == ["One"]
     assert WorkingSet.keep(carol, [former]).present() == [image.pk]
 
 
-# What is still to be done
+# Missing data
 
 
-def test_pictures_that_lack_something_are_listed(as_carol: Client) -> None:
+def test_pictures_without_a_title_date_vector_or_tags_can_be_listed(as_carol: Client) -> None:
     dated = an_image("dated", tags=["sea"], description="x")
     Capture.objects.create(image=dated, taken=wall(2020, 1, 1), taken_from="exif")
     an_image("", tags=["sea"], description="x")
@@ -212,10 +208,10 @@ def test_pictures_that_lack_something_are_listed(as_carol: Client) -> None:
     assert as_carol.get(IMAGES, {"lacks": "odd"}).status_code == 400
 
 
-# As a grid
+# The grid
 
 
-def test_the_grid_is_remembered_until_the_list_is_chosen(as_carol: Client) -> None:
+def test_the_choice_of_grid_or_list_is_remembered(as_carol: Client) -> None:
     an_image("One")
     answer = as_carol.get(f"{IMAGES}?q=is:untagged&view=grid")
     assert answer.headers["Location"] == f"{IMAGES}?q=is%3Auntagged"
@@ -224,7 +220,7 @@ def test_the_grid_is_remembered_until_the_list_is_chosen(as_carol: Client) -> No
     assert "as-grid" not in as_carol.get(IMAGES).text
 
 
-# Edited in the list
+# Editing in the list
 
 
 def save(client: Client, image: Image, field: str, value: str, shown: str = "") -> Any:
@@ -235,7 +231,7 @@ def save(client: Client, image: Image, field: str, value: str, shown: str = "") 
     ("field", "value", "kept"),
     [("title", "  Sea  side ", "Sea side"), ("title", "", ""), ("tags", "sea, Sea,evening ", ["sea", "evening"])],
 )
-def test_a_field_is_saved_by_itself(as_carol: Client, carol: Any, field: str, value: str, kept: Any) -> None:
+def test_a_single_field_is_saved(as_carol: Client, carol: Any, field: str, value: str, kept: Any) -> None:
     image = an_image("Before", tags=["old"])
     answer = save(as_carol, image, field, value, shown="old" if field == "tags" else "Before")
     assert answer.status_code == 200
@@ -257,7 +253,7 @@ def test_a_field_is_saved_by_itself(as_carol: Client, carol: Any, field: str, va
         ("tags", "mine", 409),
     ],
 )
-def test_what_can_not_be_saved_changes_nothing_and_says_why(
+def test_an_invalid_or_conflicting_edit_changes_nothing_and_shows_an_error(
     as_carol: Client, field: str, value: str, status: int
 ) -> None:
     image = an_image("Theirs", tags=["theirs"])
@@ -270,29 +266,29 @@ def test_what_can_not_be_saved_changes_nothing_and_says_why(
     assert (image.title, image.tags, image.hidden) == ("Theirs", ["theirs"], False)
 
 
-def test_a_picture_that_is_gone_is_told_in_its_row(as_carol: Client) -> None:
+def test_editing_a_deleted_picture_is_404(as_carol: Client) -> None:
     image = an_image("One")
     Image.objects.all().delete()
     assert save(as_carol, image, "title", "x").status_code == 404
 
 
-def test_who_may_only_look_edits_nothing_in_the_list(client: Client) -> None:
+def test_staff_with_view_permission_can_not_edit_in_the_list(client: Client) -> None:
     image = an_image("One")
     log_in_staff(client, "view_image")
     assert "data-field" not in client.get(IMAGES).text
     assert save(client, image, "title", "x", shown="One").status_code == 403
 
 
-# From one picture of the list to the next
+# Save and next
 
 
-def test_save_and_next_goes_through_the_list_that_the_form_was_opened_from(as_carol: Client) -> None:
+def test_save_and_next_opens_the_next_picture_of_the_list(as_carol: Client) -> None:
     first, second = (an_image(name, vector=near(a_vector(1), like)) for name, like in (("A", 0.9), ("B", 0.8)))
     an_image("other", tags=["x"])
     filters = "?_changelist_filters=q%3Dis%253Auntagged%26o%3D2"
     form = {"title": "A", "description": "", "tags": "done", "_next": "Save and next"}
     answer = as_carol.post(f"{IMAGES}{first.pk}/change/{filters}", form)
-    # It has a tag now, and isn't in the list any more.
+    # It has a tag now, so that the filter of the list excludes it.
     assert answer.headers["Location"].startswith(f"{IMAGES}{second.pk}/change/?_changelist_filters=")
     answer = as_carol.post(answer.headers["Location"], {**form, "title": "B"})
     assert answer.headers["Location"] == f"{IMAGES}?q=is%3Auntagged&o=2"

@@ -1,4 +1,4 @@
-"""The pages of tags: an overview, one tag's suggestions as a grid, and the vocabulary edited."""
+"""The pages of tags: the overview, the grid of one tag's suggestions, and editing the vocabulary."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def star() -> VocabularyTag:
 
 @pytest.fixture
 def nine(star) -> list[Image]:
-    """Nine pictures for which it is suggested, strongest first."""
+    """Nine pictures with a suggested tag, strongest first."""
     pictures = [like(STAR, 0.9 - number / 20, title=str(number)) for number in range(9)]
     suggest()
     return pictures
@@ -37,7 +37,7 @@ def page(tag: VocabularyTag) -> str:
 
 
 def press(client: Client, tag: VocabularyTag, **button: str):
-    """Press a button of the first page, as a form without a script sends it."""
+    """Press a button on the first page, as a form without JavaScript sends it."""
     shown = client.get(page(tag))
     ids = [one.image_id for row in shown.context["rows"] for one in row]
     return client.post(page(tag), {"ids": ids, "seen": shown.context["seen"], **button}, follow=True)
@@ -47,7 +47,7 @@ def tagged() -> set[str]:
     return set(Image.objects.filter(tags=["star"]).values_list("title", flat=True))
 
 
-def test_the_grid_shows_what_is_suggested_strongest_first_in_rows(as_carol, star, nine):
+def test_the_grid_shows_suggestions_in_rows_strongest_first(as_carol, star, nine):
     rows = as_carol.get(page(star)).context["rows"]
     assert [[one.image.title for one in row] for row in rows] == [list("012345"), list("678")]
 
@@ -62,7 +62,7 @@ def test_the_grid_shows_what_is_suggested_strongest_first_in_rows(as_carol, star
         ("to-{4}", set("01234")),
     ],
 )
-def test_one_a_row_the_page_and_all_down_to_one_are_accepted(as_carol, star, nine, button, expected):
+def test_a_suggestion_a_row_a_page_or_all_down_to_one_can_be_accepted(as_carol, star, nine, button, expected):
     value = button.format(*(picture.pk for picture in nine))
     response = press(as_carol, star, accept=value)
     assert tagged() == expected
@@ -70,7 +70,7 @@ def test_one_a_row_the_page_and_all_down_to_one_are_accepted(as_carol, star, nin
     assert len(suggested(star)) == 9 - len(expected)
 
 
-def test_all_down_to_one_reaches_over_pages_but_not_to_what_has_come_since(as_carol, star, monkeypatch):
+def test_all_down_to_one_covers_earlier_pages_but_not_newer_suggestions(as_carol, star, monkeypatch):
     for number in range(70):
         like(STAR, 0.9 - number / 200, title=str(number))
     suggest()
@@ -83,7 +83,7 @@ def test_all_down_to_one_reaches_over_pages_but_not_to_what_has_come_since(as_ca
     assert suggested(star) == [later]
 
 
-def test_what_is_accepted_is_undone_by_the_button_in_the_message(as_carol, star, nine):
+def test_the_message_has_a_button_that_undoes_accepting(as_carol, star, nine):
     response = press(as_carol, star, accept="page")
     assert 'class="undo"' in said(response)
     revision = Revision.objects.get()
@@ -92,7 +92,7 @@ def test_what_is_accepted_is_undone_by_the_button_in_the_message(as_carol, star,
     assert len(suggested(star)) == 9
 
 
-def test_what_is_rejected_leaves_the_grid_and_is_taken_back_from_its_own(as_carol, star, nine):
+def test_rejected_suggestions_leave_the_grid_and_can_be_restored(as_carol, star, nine):
     response = press(as_carol, star, reject="row-1")
     assert "3 pictures" in said(response)
     moment = TagSuggestion.objects.filter(state="rejected").first().decided.isoformat()
@@ -106,7 +106,7 @@ def test_what_is_rejected_leaves_the_grid_and_is_taken_back_from_its_own(as_caro
     assert tagged() == set()
 
 
-def test_a_script_is_told_what_was_done_and_how_many_wait(as_carol, star, nine):
+def test_a_script_gets_the_message_and_the_number_of_pending_suggestions(as_carol, star, nine):
     response = as_carol.post(page(star), {"reject": nine[8].pk}, headers={"Accept": "application/json"})
     answer = response.json()
     assert answer["waiting"] == len(suggested(star))
@@ -115,7 +115,7 @@ def test_a_script_is_told_what_was_done_and_how_many_wait(as_carol, star, nine):
     assert response.status_code == 400
 
 
-def test_who_has_decided_all_of_a_tag_is_led_on_to_the_next(as_carol, star, nine):
+def test_deciding_the_last_suggestion_opens_the_next_tag(as_carol, star, nine):
     fish = a_tag("fish", FISH)
     suggest(again=True)
     assert len(suggested(fish)) == 0
@@ -124,7 +124,7 @@ def test_who_has_decided_all_of_a_tag_is_led_on_to_the_next(as_carol, star, nine
     assert "star" in press(as_carol, star, accept=str(nine[0].pk)).context["title"]
     response = press(as_carol, star, accept="page")
     assert "fish" in response.context["title"]
-    assert "8 pictures are tagged “star”" in said(response)
+    assert "“star” was added to 8 pictures" in said(response)
     answer = as_carol.post(
         page(fish), {"reject": suggested(fish)[0].pk}, headers={"Accept": "application/json"}
     ).json()
@@ -144,7 +144,7 @@ def test_who_has_decided_all_of_a_tag_is_led_on_to_the_next(as_carol, star, nine
         {"accept": "page", "seen": "9999-99-99"},
     ],
 )
-def test_whatever_is_sent_is_answered_in_words(as_carol, star, nine, sent):
+def test_invalid_input_shows_a_message(as_carol, star, nine, sent):
     response = as_carol.post(page(star), sent, follow=True)
     assert response.status_code == 200
     assert said(response)
@@ -152,11 +152,11 @@ def test_whatever_is_sent_is_answered_in_words(as_carol, star, nine, sent):
 
 
 @pytest.mark.parametrize("query", ["?page=x", "?page=99", "?size=7", "?state=x", "?state=rejected&page=-1"])
-def test_any_address_of_the_grid_shows_a_page(as_carol, star, nine, query):
+def test_invalid_parameters_of_the_grid_show_a_page(as_carol, star, nine, query):
     assert as_carol.get(page(star) + query).status_code == 200
 
 
-def test_who_may_not_change_pictures_sees_none_of_it(client, star):
+def test_the_pages_need_permission_to_change_pictures(client, star):
     log_in_staff(client, "view_image", "delete_image")
     for address in (TAGS, page(star), f"{TAGS}{star.pk}/merge/", f"{TAGS}vocabulary.csv", f"{TAGS}import/"):
         assert client.get(address).status_code == 403, address
@@ -164,14 +164,14 @@ def test_who_may_not_change_pictures_sees_none_of_it(client, star):
         assert client.post(address).status_code == 403, address
 
 
-def test_nothing_is_found_of_a_tag_that_is_gone(as_carol):
+def test_the_pages_of_a_deleted_tag_are_404(as_carol):
     for rest in ("suggestions/", "merge/", "change/"):
         assert as_carol.get(f"{TAGS}999/{rest}", follow=True).status_code in (200, 404)
     assert as_carol.get(f"{TAGS}{10**30}/suggestions/").status_code == 404
     assert as_carol.get(f"{TAGS}{10**30}/merge/").status_code == 404
 
 
-def test_the_overview_counts_pictures_and_suggestions_of_all_tags_and_of_those_it_does_not_know(as_carol, star, nine):
+def test_the_overview_counts_pictures_and_suggestions_also_of_tags_outside_the_vocabulary(as_carol, star, nine):
     comet = VocabularyTag.objects.create(name="comet", parent=star)
     an_image(tags=["comet", "star"])
     an_image(tags=["own"], hidden=True)
@@ -191,7 +191,7 @@ def test_the_overview_counts_pictures_and_suggestions_of_all_tags_and_of_those_i
         assert as_carol.get(TAGS + query).status_code == 200
 
 
-def test_an_empty_vocabulary_is_begun_by_a_button(as_carol):
+def test_a_button_fills_an_empty_vocabulary(as_carol):
     assert b"start/" in as_carol.get(TAGS).content
     response = as_carol.post(f"{TAGS}start/", follow=True)
     assert VocabularyTag.objects.count() == len(starting_rows())
@@ -204,17 +204,17 @@ def form_of(tag: VocabularyTag, **changes: str) -> dict[str, str]:
     return {**values, "aliases": ", ".join(tag.aliases), "parent": tag.parent_id or "", **changes}
 
 
-def test_another_name_in_the_form_renames_the_tag_of_all_pictures(as_carol, star):
+def test_changing_the_name_renames_the_tag_of_all_pictures(as_carol, star):
     an_image("one", tags=["star"])
     response = as_carol.post(f"{TAGS}{star.pk}/change/", form_of(star, name="sun", aliases="sol"), follow=True)
     assert list(Image.objects.values_list("tags", flat=True)) == [["sun"]]
     star.refresh_from_db()
     assert (star.name, star.aliases) == ("sun", ["star", "sol"])
-    assert "1 picture has the new name" in said(response)
+    assert "The tag was renamed in 1 picture" in said(response)
     assert 'class="undo"' in said(response)
 
 
-def test_a_name_that_is_taken_is_refused_at_the_field(as_carol, star):
+def test_a_taken_or_invalid_name_shows_an_error_at_its_field(as_carol, star):
     VocabularyTag.objects.create(name="moon")
     response = as_carol.post(f"{TAGS}{star.pk}/change/", form_of(star, name="Moon"))
     assert "already" in str(response.context["adminform"].form.errors["name"])
@@ -226,7 +226,7 @@ def test_a_name_that_is_taken_is_refused_at_the_field(as_carol, star):
     assert VocabularyTag.objects.get(name="comet").parent == star
 
 
-def test_a_tag_is_merged_into_one_that_is_named_by_any_name(as_carol, star):
+def test_a_tag_is_merged_into_another_given_by_any_of_its_names(as_carol, star):
     sun = VocabularyTag.objects.create(name="sun", korean="태양")
     an_image(tags=["star"])
     merging = f"{TAGS}{star.pk}/merge/"
@@ -239,7 +239,7 @@ def test_a_tag_is_merged_into_one_that_is_named_by_any_name(as_carol, star):
     assert set(VocabularyTag.objects.get().aliases) == {"star", "별"}
 
 
-def test_deleting_a_tag_leaves_the_pictures_theirs(as_carol, star, nine):
+def test_deleting_a_vocabulary_tag_keeps_the_tags_of_pictures(as_carol, star, nine):
     an_image(tags=["star"])
     assert b"Pictures keep the tag" in as_carol.get(f"{TAGS}{star.pk}/delete/").content
     as_carol.post(f"{TAGS}{star.pk}/delete/", {"post": "yes"})
@@ -247,19 +247,19 @@ def test_deleting_a_tag_leaves_the_pictures_theirs(as_carol, star, nine):
     assert Image.objects.filter(tags=["star"]).count() == 1
 
 
-def test_the_vocabulary_goes_out_and_in_as_a_table(as_carol, star):
+def test_the_vocabulary_is_exported_and_imported_as_csv(as_carol, star):
     exported = as_carol.get(f"{TAGS}vocabulary.csv")
     assert exported.content.decode("utf-8-sig").splitlines()[1] == "star,,별,a star,,"
     table = SimpleUploadedFile("tags.csv", b"name,phrase\ncomet,a comet\n,x\n")
     response = as_carol.post(f"{TAGS}import/", {"table": table}, follow=True)
     assert VocabularyTag.objects.filter(name="comet", phrase="a comet").exists()
-    assert "names no tag" in said(response)
+    assert "contains no tag name" in said(response)
     for data in (b"a,b\n1,2\n", b"", b"\x89PNG\r\n\x1a\n\0\0"):
         refused = as_carol.post(f"{TAGS}import/", {"table": SimpleUploadedFile("tags.csv", data)})
         assert refused.status_code == 400
 
 
-def test_the_picture_s_page_shows_curators_what_is_suggested_and_takes_what_they_say(as_carol, as_alice, star):
+def test_curators_decide_suggestions_on_the_page_of_a_picture(as_carol, as_alice, star):
     picture = like(STAR, 0.6)
     suggest()
     page_of = picture.get_absolute_url()
@@ -280,7 +280,7 @@ def test_the_picture_s_page_shows_curators_what_is_suggested_and_takes_what_they
     assert as_carol.get(deciding).status_code == 302
 
 
-def test_tags_stand_by_how_far_they_stand_out(as_carol, star):
+def test_suggested_tags_are_ordered_by_how_far_they_stand_out(as_carol, star):
     weak = a_tag("weak", a_vector(7))
     vector = near(STAR, 0.5) + 0.45 * a_vector(7)
     picture = an_image(vector=vector / np.linalg.norm(vector))

@@ -1,4 +1,4 @@
-"""Albums: who sees and changes them, what is in them and in which order, and that nothing of it is lost."""
+"""Albums: permissions, content and order, deletion and undo, links, the API and ingestion."""
 
 import datetime as dt
 import json
@@ -54,7 +54,7 @@ def three() -> list[Image]:
 
 
 def album_of(owner: User | None, *images: Image, title: str = "Summer", **fields: Any) -> Album:
-    """With the images in this order."""
+    """An album with the images in this order."""
     album = Album.objects.create(title=title, owner=owner, **fields)
     for image in images:
         change([image.pk], AddToAlbum(album))
@@ -71,12 +71,12 @@ def send(client: Client, verb: str, images: list[Image], **fields: Any) -> Any:
     return client.post(CHANGE, data, headers={"Accept": "application/json"})
 
 
-# Putting in and taking out
+# Adding and removing
 
 
-def test_selected_pictures_are_put_into_a_new_album_that_only_its_owner_sees(as_alice, alice, as_bob, three):
+def test_selected_pictures_are_added_to_a_new_private_album(as_alice, alice, as_bob, three):
     answer = send(as_alice, "album", three[:2], album="new", album_title="  Summer  2026 ")
-    assert answer.json()["done"] == "2 pictures were put into the album."
+    assert answer.json()["done"] == "2 pictures were added to the album."
     album = Album.objects.get()
     assert (album.title, album.owner, album.visibility) == ("Summer 2026", alice, Visibility.OWN)
     assert answer.json()["album"] == {"album": album.pk, "title": "Summer 2026"}
@@ -86,13 +86,13 @@ def test_selected_pictures_are_put_into_a_new_album_that_only_its_owner_sees(as_
     assert "Summer" not in as_bob.get("/albums/").text
 
 
-def test_what_is_in_an_album_already_is_not_put_in_again_and_the_rest_comes_behind_it(as_alice, alice, three):
+def test_pictures_are_appended_to_an_album_without_duplicates(as_alice, alice, three):
     album = album_of(alice, three[2])
     assert send(as_alice, "album", three, album=album.pk).json()["count"] == 2
     assert titles(album)[0] == "town"
-    assert send(as_alice, "album", three, album=album.pk).json()["done"] == "Nothing had to be changed."
+    assert send(as_alice, "album", three, album=album.pk).json()["done"] == "There was nothing to change."
     assert send(as_alice, "unalbum", three[:1], album=album.pk).json()["done"] == (
-        "1 picture was taken out of the album."
+        "1 picture was removed from the album."
     )
     assert titles(album) == ["town", "hill"]
 
@@ -100,22 +100,22 @@ def test_what_is_in_an_album_already_is_not_put_in_again_and_the_rest_comes_behi
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({}, "Choose an album, or write the title of a new one."),
-        ({"album": "new", "album_title": " "}, "Choose an album, or write the title of a new one."),
-        ({"album": "new", "album_title": "x" * 201}, "A title has at most 200 characters."),
-        ({"album": "999"}, "This album is not here any more, or it is somebody else's."),
-        ({"album": "9" * 40}, "This album is not here any more, or it is somebody else's."),
-        ({"album": "²"}, "This album is not here any more, or it is somebody else's."),
+        ({}, "Choose an album, or enter the title of a new one."),
+        ({"album": "new", "album_title": " "}, "Choose an album, or enter the title of a new one."),
+        ({"album": "new", "album_title": "x" * 201}, "A title can have at most 200 characters."),
+        ({"album": "999"}, "This album no longer exists, or it belongs to someone else."),
+        ({"album": "9" * 40}, "This album no longer exists, or it belongs to someone else."),
+        ({"album": "²"}, "This album no longer exists, or it belongs to someone else."),
     ],
 )
-def test_what_names_no_album_is_refused_in_words_and_makes_none(as_alice, three, fields, told):
+def test_an_invalid_album_shows_an_error_and_creates_none(as_alice, three, fields, told):
     answer = send(as_alice, "album", three, **fields)
     assert answer.status_code == 400
     assert answer.json()["problem"] == told
     assert not Album.objects.exists()
 
 
-def test_nobody_but_its_owner_and_curators_changes_an_album(as_alice, alice, as_bob, as_carol, client, three):
+def test_only_the_owner_and_curators_change_an_album(as_alice, alice, as_bob, as_carol, client, three):
     album = album_of(alice, three[0], visibility=Visibility.PUBLIC)
     assert send(client, "album", three, album=album.pk).status_code == 403
     assert send(as_bob, "album", three, album=album.pk).status_code == 400
@@ -134,7 +134,7 @@ def test_nobody_but_its_owner_and_curators_changes_an_album(as_alice, alice, as_
     assert Image.objects.count() == 3
 
 
-def test_hidden_pictures_and_those_in_the_trash_stay_in_an_album_unseen(as_alice, alice, as_carol, three):
+def test_hidden_and_trashed_pictures_of_an_album_are_not_shown(as_alice, alice, as_carol, three):
     album = album_of(alice, *three, visibility=Visibility.PUBLIC)
     three[0].hide()
     change([three[1].pk], Trash())
@@ -151,20 +151,20 @@ def test_hidden_pictures_and_those_in_the_trash_stay_in_an_album_unseen(as_alice
 # Undo
 
 
-def test_putting_in_and_taking_out_are_undone_like_tags(as_alice, alice, three):
+def test_adding_to_and_removing_from_an_album_can_be_undone(as_alice, alice, three):
     album = album_of(alice, three[0])
     put = send(as_alice, "album", three, album=album.pk).json()
     answer = as_alice.post("/selection/undo", {"revision": put["undo"]}, headers={"Accept": "application/json"})
-    assert answer.json()["done"] == "2 pictures are as they were before."
+    assert answer.json()["done"] == "2 pictures were reverted."
     assert titles(album) == ["shore"]
     taken = change([three[0].pk], RemoveFromAlbum(album), by=alice)
     assert titles(album) == []
-    assert str(taken) == "Taken out of an album: Summer"
+    assert str(taken) == "Removed from an album: Summer"
     undo(taken, by=alice)
     assert titles(album) == ["shore"]
 
 
-def test_an_album_that_is_gone_is_no_reason_not_to_undo(alice, three):
+def test_undo_works_after_the_album_is_deleted(alice, three):
     album = album_of(alice, three[0])
     other = album_of(alice, three[0], title="Other")
     taken = change([three[0].pk], RemoveFromAlbum(album), by=alice)
@@ -173,7 +173,7 @@ def test_an_album_that_is_gone_is_no_reason_not_to_undo(alice, three):
     assert titles(other) == ["shore"]
 
 
-def test_nobody_undoes_what_others_did_to_an_album(as_bob, alice, three):
+def test_a_user_can_not_undo_changes_of_another_user(as_bob, alice, three):
     album = album_of(alice)
     put = change([three[0].pk], AddToAlbum(album), by=alice)
     assert as_bob.post("/selection/undo", {"revision": put.pk}).status_code == 403
@@ -183,16 +183,16 @@ def test_nobody_undoes_what_others_did_to_an_album(as_bob, alice, three):
 def test_the_history_names_albums(as_carol, alice, three):
     album = album_of(alice)
     put = change([three[0].pk], AddToAlbum(album), by=alice)
-    assert "Put into an album: Summer" in as_carol.get("/admin/search/revision/").text
+    assert "Added to an album: Summer" in as_carol.get("/admin/search/revision/").text
     assert "Summer" in as_carol.get(f"/admin/search/revision/{put.pk}/change/").text
     Album.objects.all().delete()
-    assert "an album that is gone" in as_carol.get(f"/admin/search/revision/{put.pk}/change/").text
+    assert "an album that no longer exists" in as_carol.get(f"/admin/search/revision/{put.pk}/change/").text
 
 
-# Its page
+# The page of an album
 
 
-def test_an_album_is_shown_in_its_order_a_page_at_a_time(as_alice, alice):
+def test_an_album_is_shown_in_its_order_in_pages(as_alice, alice):
     images = many_images(70)
     album = Album.objects.create(title="Many", owner=alice)
     change([image.pk for image in images], AddToAlbum(album))
@@ -203,12 +203,12 @@ def test_an_album_is_shown_in_its_order_a_page_at_a_time(as_alice, alice):
     part = as_alice.get(f"{album.get_absolute_url()}?page=2", headers={"HX-Request": "true", "HX-Target": "more"})
     assert part.text.count('<article class="tile') == 10
     assert "<html" not in part.text
-    assert "Nothing on this page" in as_alice.get(f"{album.get_absolute_url()}?page=9").text
+    assert "No results on this page" in as_alice.get(f"{album.get_absolute_url()}?page=9").text
     for nonsense in ("-1", "x", "9" * 99, "²"):
         assert as_alice.get(f"{album.get_absolute_url()}?page={nonsense}").status_code == 200
 
 
-def test_the_first_picture_is_the_cover_until_somebody_chooses_another(as_alice, alice, three):
+def test_the_cover_is_the_first_picture_unless_another_is_chosen(as_alice, alice, three):
     album = album_of(alice, *three)
     assert f"/images/{three[0].pk}/400.webp" in as_alice.get("/albums/").text
     as_alice.post(reverse("choose-cover", args=[album.pk]), {"id": three[2].pk})
@@ -241,7 +241,7 @@ def test_pictures_are_moved_within_an_album(as_alice, alice, chosen, to, after):
     assert "".join(titles(album)) == after
 
 
-def test_places_are_those_of_the_pictures_that_are_seen(as_alice, alice):
+def test_moving_skips_pictures_that_the_user_can_not_see(as_alice, alice):
     images = [an_image(letter, seed=number) for number, letter in enumerate("abcd")]
     album = album_of(alice, *images)
     images[1].hide()
@@ -262,14 +262,14 @@ def test_places_are_those_of_the_pictures_that_are_seen(as_alice, alice):
         {"to": "first", "id": "x"},
     ],
 )
-def test_a_wrong_move_is_refused_in_words(as_alice, alice, three, form):
+def test_an_invalid_move_is_refused(as_alice, alice, three, form):
     album = album_of(alice, *three)
     form = {**form, **({"id": three[0].pk} if form.get("id") == 0 else {})}
     assert as_alice.post(reverse("arrange-album", args=[album.pk]), form).status_code == 400
     assert titles(album) == ["shore", "hill", "town"]
 
 
-def test_an_album_is_downloaded_as_a_zip_of_what_one_may_see(as_alice, alice, as_bob):
+def test_the_zip_of_an_album_contains_only_visible_pictures(as_alice, alice, as_bob):
     red, blue = stored_image("red", title="red"), stored_image("blue", title="blue")
     album = album_of(alice, red, blue)
     blue.hide()
@@ -280,7 +280,7 @@ def test_an_album_is_downloaded_as_a_zip_of_what_one_may_see(as_alice, alice, as
     assert as_alice.get(address).status_code == 405
 
 
-def test_an_album_is_renamed_shown_to_others_and_deleted(as_alice, alice, as_bob, three):
+def test_an_album_is_renamed_shared_and_deleted(as_alice, alice, as_bob, three):
     album = album_of(alice, three[0])
     edit = reverse("edit-album", args=[album.pk])
     assert as_alice.post(edit, {"title": "", "visibility": "public"}).status_code == 400
@@ -291,18 +291,18 @@ def test_an_album_is_renamed_shown_to_others_and_deleted(as_alice, alice, as_bob
     assert "Leaves" in page
     assert "Edit the album" not in page
     assert Client().get(album.get_absolute_url()).status_code == 404
-    assert "1 picture in it stays" in as_alice.get(reverse("delete-album", args=[album.pk])).text
+    assert "1 picture in it is kept" in as_alice.get(reverse("delete-album", args=[album.pk])).text
     as_alice.post(reverse("delete-album", args=[album.pk]))
     assert as_alice.get(album.get_absolute_url()).status_code == 404
     assert Image.objects.count() == 3
 
 
-def test_a_deleted_album_is_nowhere_and_is_brought_back_as_it_was(as_alice, alice, as_bob, as_carol, three):
+def test_a_deleted_album_is_not_found_and_can_be_restored_unchanged(as_alice, alice, as_bob, as_carol, three):
     album = album_of(alice, *three, visibility="public")
     album.move([three[2].pk], Place.FIRST, {image.pk for image in three})
     as_alice.post(reverse("choose-cover", args=[album.pk]), {"id": str(three[1].pk)})
     page = as_alice.post(reverse("delete-album", args=[album.pk]), follow=True).text
-    assert "is deleted. Its pictures are all there." in page
+    assert "was deleted. Its pictures were kept." in page
     revision = Revision.objects.get(kind="del_album")
     assert (str(revision), revision.count) == ("Album deleted: Summer", 3)
     for client in (as_alice, as_bob, as_carol):
@@ -310,11 +310,11 @@ def test_a_deleted_album_is_nowhere_and_is_brought_back_as_it_was(as_alice, alic
         assert client.get(f"/api/albums/{album.pk}").status_code == 404
         assert not client.get("/api/albums").json()["albums"]
     assert send(as_alice, "album", three, album=str(album.pk)).status_code == 400
-    assert "Bring back" in page
-    assert "Bring back" not in as_bob.get("/albums/").text
+    assert "Restore" in page
+    assert "Restore" not in as_bob.get("/albums/").text
     assert as_bob.post("/selection/undo", {"revision": revision.pk}).status_code == 403
-    assert "is back" in as_alice.post("/selection/undo", {"revision": revision.pk}, follow=True).text
-    assert "undone before" in as_alice.post("/selection/undo", {"revision": revision.pk}, follow=True).text
+    assert "was restored" in as_alice.post("/selection/undo", {"revision": revision.pk}, follow=True).text
+    assert "already been undone" in as_alice.post("/selection/undo", {"revision": revision.pk}, follow=True).text
     assert as_bob.get(album.get_absolute_url()).status_code == 200
     assert titles(album) == ["town", "shore", "hill"]
     assert Album.objects.get().cover_id == three[1].pk
@@ -325,7 +325,7 @@ def test_a_deleted_album_is_nowhere_and_is_brought_back_as_it_was(as_alice, alic
     assert as_alice.get(album.get_absolute_url()).status_code == 404
 
 
-def test_a_deleted_album_is_gone_for_good_after_a_while_or_without_a_trash(alice, three, settings):
+def test_a_deleted_album_is_removed_after_trash_days_or_at_once_without_trash(alice, three, settings):
     album = album_of(alice, *three)
     deleted = delete_album(album, by=alice)
     tidy()
@@ -341,21 +341,21 @@ def test_a_deleted_album_is_gone_for_good_after_a_while_or_without_a_trash(alice
     assert not Album.objects.exists()
 
 
-def test_what_a_curator_deletes_stays_deleted_for_who_deleted_it_before(as_alice, alice, carol, three):
+def test_an_owner_can_not_restore_an_album_that_a_curator_deleted_later(as_alice, alice, carol, three):
     album = album_of(alice, *three)
     own = delete_album(album, by=alice)
     undo(own, by=alice)
     delete_album(album, by=carol)
-    assert "undone before" in as_alice.post("/selection/undo", {"revision": own.pk}, follow=True).text
+    assert "already been undone" in as_alice.post("/selection/undo", {"revision": own.pk}, follow=True).text
     assert as_alice.get(album.get_absolute_url()).status_code == 404
 
 
-def test_a_deleted_album_can_be_brought_back_as_long_as_it_is_there(as_alice, alice, three, settings):
+def test_a_deleted_album_can_be_restored_until_it_is_removed(as_alice, alice, three, settings):
     settings.HISTORY_DAYS, settings.TRASH_DAYS = 30, 90
     revision = delete_album(album_of(alice, *three), by=alice)
     Revision.objects.update(created=timezone.now() - dt.timedelta(days=40))
     tidy()
-    assert "Bring back" in as_alice.get("/albums/").text
+    assert "Restore" in as_alice.get("/albums/").text
     Revision.objects.update(created=timezone.now() - dt.timedelta(days=91))
     tidy()
     assert not Revision.objects.filter(pk=revision.pk).exists()
@@ -365,7 +365,7 @@ def test_a_deleted_album_can_be_brought_back_as_long_as_it_is_there(as_alice, al
 
 
 @pytest.fixture
-def _asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def _fixed_query_vector(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(query_vector, "text_vector", lambda words: a_vector(1))
 
 
@@ -379,8 +379,8 @@ def found(words: str, user: User | None = None, **filters: Any) -> set[str]:
         return {image.title for image in page.images}
 
 
-@pytest.mark.usefixtures("_asked")
-def test_an_album_is_searched_within_by_its_title_or_its_id(alice, three):
+@pytest.mark.usefixtures("_fixed_query_vector")
+def test_a_search_is_limited_to_an_album_by_title_or_id(alice, three):
     album = album_of(alice, *three[:2])
     for words in ("album:summer", "앨범:Summer", 'album:"SUMMER"', "boat album:summer"):
         assert found(words, alice) == {"shore", "hill"}, words
@@ -392,8 +392,8 @@ def test_an_album_is_searched_within_by_its_title_or_its_id(alice, three):
     assert found("album:nothing", alice) == set()
 
 
-@pytest.mark.usefixtures("_asked")
-def test_an_album_that_somebody_may_not_see_is_like_none(alice, bob, three):
+@pytest.mark.usefixtures("_fixed_query_vector")
+def test_an_album_that_the_user_can_not_see_finds_nothing(alice, bob, three):
     album = album_of(alice, *three[:2])
     for user in (bob, None):
         for words in ("album:summer", "boat album:summer"):
@@ -403,8 +403,8 @@ def test_an_album_that_somebody_may_not_see_is_like_none(alice, bob, three):
     assert found("album:summer", alice) == {"shore", "hill"}
 
 
-@pytest.mark.usefixtures("_asked")
-def test_what_was_counted_is_counted_anew_for_each_person_and_after_each_change(alice, bob):
+@pytest.mark.usefixtures("_fixed_query_vector")
+def test_cached_counts_depend_on_the_user_and_on_changes_of_albums(alice, bob):
     images = many_images(40)
     album = Album.objects.create(title="Summer", owner=alice)
     others = Album.objects.create(title="Summer", owner=bob)
@@ -426,7 +426,7 @@ def test_what_was_counted_is_counted_anew_for_each_person_and_after_each_change(
     assert "album" not in {facet.name for facet in facets_of(SearchQuery(), Scope(SearchQuery(), private=True).counts)}
 
 
-def test_further_pages_of_a_search_are_those_of_who_asks(alice, bob, monkeypatch):
+def test_further_pages_of_a_search_depend_on_the_user(alice, bob, monkeypatch):
     monkeypatch.setattr(query_vector, "text_vector", lambda words: a_vector(1))
     images = many_images(60)
     change([image.pk for image in images], AddToAlbum(Album.objects.create(title="Summer", owner=alice)))
@@ -439,7 +439,7 @@ def test_further_pages_of_a_search_are_those_of_who_asks(alice, bob, monkeypatch
             assert not find(following).images
 
 
-def test_the_search_page_offers_albums_that_somebody_may_see(as_alice, alice, as_bob, three):
+def test_the_search_page_offers_only_albums_that_the_user_may_see(as_alice, alice, as_bob, three):
     album = album_of(alice, *three[:2])
     page = as_alice.get("/search?filters=open").text
     assert re.search(f'name="album"\\s+value="{album.pk}"', page)
@@ -455,10 +455,10 @@ def test_the_search_page_offers_albums_that_somebody_may_see(as_alice, alice, as
     assert "Summer" not in as_bob.get(three[0].get_absolute_url()).text
 
 
-# What becomes of the pictures
+# When images change
 
 
-def test_keeping_one_of_several_copies_puts_it_into_the_albums_of_all(alice, three):
+def test_merging_duplicates_adds_the_kept_picture_to_the_albums_of_all_copies(alice, three):
     summer, winter = album_of(alice, three[0]), album_of(alice, three[1], title="Winter")
     merging = keep([Kept(three[0].pk, [three[1].pk])], by=alice)
     assert titles(summer) == ["shore"]
@@ -467,7 +467,7 @@ def test_keeping_one_of_several_copies_puts_it_into_the_albums_of_all(alice, thr
     assert titles(winter) == ["hill"]
 
 
-def test_albums_follow_a_picture_whose_file_has_changed_and_go_with_one_that_is_deleted(alice, three):
+def test_albums_keep_a_picture_whose_id_changes_and_drop_a_deleted_one(alice, three):
     album = album_of(alice, three[0], three[2])
     Album.objects.filter(pk=album.pk).update(cover=three[0])
     fresh = an_image().pk
@@ -485,14 +485,14 @@ def test_albums_follow_a_picture_whose_file_has_changed_and_go_with_one_that_is_
     assert set(titles(album)) == {"hill", "town"}
 
 
-def test_the_albums_of_somebody_whose_account_is_deleted_are_for_curators(alice, as_bob, as_carol, three):
+def test_curators_see_the_albums_of_a_deleted_account(alice, as_bob, as_carol, three):
     album = album_of(alice, three[0])
     alice.delete()
     assert as_bob.get(album.get_absolute_url()).status_code == 404
     assert as_carol.get(album.get_absolute_url()).status_code == 200
 
 
-def test_ten_thousand_pictures_are_put_in_with_few_queries(alice, django_assert_max_num_queries):
+def test_many_pictures_are_added_with_few_queries(alice, django_assert_max_num_queries):
     images = many_images(300)
     album = Album.objects.create(title="Many", owner=alice)
     with django_assert_max_num_queries(20):
@@ -503,10 +503,10 @@ def test_ten_thousand_pictures_are_put_in_with_few_queries(alice, django_assert_
     assert Revision.objects.get().kind == Revision.Kind.ALBUM
 
 
-# By link
+# Sharing by link
 
 
-def test_an_album_by_link_is_opened_by_who_has_it_and_found_by_nobody_else(as_alice, alice, as_bob, client, three):
+def test_an_album_shared_by_link_can_be_opened_but_not_found(as_alice, alice, as_bob, client, three):
     album = album_of(alice, *three, visibility="link")
     three[1].hide()
     for other in (client, as_bob):
@@ -524,7 +524,7 @@ def test_an_album_by_link_is_opened_by_who_has_it_and_found_by_nobody_else(as_al
     assert f'value="http://testserver{album.shared_url()}"' in as_alice.get(album.get_absolute_url()).text
 
 
-def test_an_album_opened_by_its_link_has_pages_neighbours_and_a_zip(client, alice):
+def test_an_album_opened_by_link_has_pages_neighbours_and_a_zip(client, alice):
     images = [stored_image(colour, title=colour) for colour in ("red", "blue")]
     album = album_of(alice, *images, visibility="link")
     page = client.get(images[0].get_absolute_url(), {"in": f"shared-{album.token}"})
@@ -543,7 +543,7 @@ def test_an_album_opened_by_its_link_has_pages_neighbours_and_a_zip(client, alic
     ("visibility", "opened_by"),
     [("own", []), ("link", ["alice", "bob", ""]), ("members", ["alice", "bob"]), ("public", ["alice", "bob", ""])],
 )
-def test_the_link_opens_an_album_as_far_as_its_visibility_allows(
+def test_the_link_opens_an_album_only_if_its_visibility_allows(
     as_alice, alice, as_bob, client, three, visibility, opened_by
 ):
     album = album_of(alice, three[0], visibility=visibility)
@@ -553,7 +553,7 @@ def test_the_link_opens_an_album_as_far_as_its_visibility_allows(
     assert [one.get(album.shared_url()).status_code for one in visitors.values()] == [404] * 3
 
 
-def test_a_new_link_ends_the_old_one(as_alice, alice, as_bob, client, three):
+def test_a_new_link_replaces_the_old_one(as_alice, alice, as_bob, client, three):
     album = album_of(alice, three[0], visibility="link")
     old, renew = album.shared_url(), reverse("renew-album-link", args=[album.pk])
     assert as_bob.post(renew).status_code == 404
@@ -563,7 +563,7 @@ def test_a_new_link_ends_the_old_one(as_alice, alice, as_bob, client, three):
     assert client.get(album.shared_url()).status_code == 200
 
 
-def test_pictures_are_not_shown_by_link(as_alice, alice, as_carol, three):
+def test_single_pictures_can_not_be_shared_by_link(as_alice, alice, as_carol, three):
     album, edit = album_of(alice, three[0]), {"title": "Summer", "visibility": "link"}
     address = reverse("edit-album", args=[album.pk])
     refused = as_alice.post(address, {**edit, "pictures_too": "on"})
@@ -576,7 +576,7 @@ def test_pictures_are_not_shown_by_link(as_alice, alice, as_carol, three):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_earlier_version_shows_albums_by_link_to_nobody_else(alice):
+def test_migrating_back_makes_albums_shared_by_link_private(alice):
     for title in ("one", "two"):
         album_of(alice, title=title, visibility="link")
     newest = MigrationExecutor(connection).loader.graph.leaf_nodes("search")
@@ -590,10 +590,10 @@ def test_an_earlier_version_shows_albums_by_link_to_nobody_else(alice):
     assert Album.objects.values("token").distinct().count() == 2
 
 
-# Programs and commands
+# API and commands
 
 
-def test_programs_read_albums_that_their_person_may_see(as_alice, alice, as_bob, client, three):
+def test_the_api_returns_albums_that_the_user_may_see(as_alice, alice, as_bob, client, three):
     album = album_of(alice, three[1], three[0], visibility=Visibility.MEMBERS)
     three[0].hide()
     listed = as_bob.get("/api/albums").json()
@@ -609,16 +609,16 @@ def test_programs_read_albums_that_their_person_may_see(as_alice, alice, as_bob,
     assert as_bob.get(f"/api/search?album={album.pk}").json()["found"] == 1
 
 
-def test_ingestion_puts_all_that_it_meets_into_an_album(tmp_path, capsys):
+def test_ingest_adds_all_pictures_to_an_album(tmp_path, capsys):
     write_picture(tmp_path / "red.jpg", "red")
     write_picture(tmp_path / "blue.jpg", "blue")
     call_command("ingest", str(tmp_path), "--album", " The  sea ", "--enqueue")
-    assert "Album The sea: 2 put into it." in capsys.readouterr().out
+    assert "Album The sea: 2 added." in capsys.readouterr().out
     album = Album.objects.get()
     assert (album.title, album.owner, album.visibility) == ("The sea", None, Visibility.PUBLIC)
     write_picture(tmp_path / "green.jpg", "green")
     call_command("ingest", str(tmp_path), "--album", "The sea", "--enqueue")
-    assert "Album The sea: 1 put into it." in capsys.readouterr().out
+    assert "Album The sea: 1 added." in capsys.readouterr().out
     assert len(titles(album)) == 3
     assert Revision.objects.filter(kind="album", door="command", search="ingest --album The sea").count() == 2
     call_command("ingest", str(tmp_path), "--album", "Dry", "--dry-run")
@@ -628,7 +628,7 @@ def test_ingestion_puts_all_that_it_meets_into_an_album(tmp_path, capsys):
             call_command("ingest", str(tmp_path), "--album", wrong)
 
 
-def test_ingestion_leaves_albums_alone_that_are_somebodys_own(alice, tmp_path):
+def test_ingest_does_not_add_to_private_albums_of_users(alice, tmp_path):
     theirs = Album.objects.create(title="Sea", owner=alice)
     write_picture(tmp_path / "red.jpg", "red")
     call_command("ingest", str(tmp_path), "--album", "Sea", "--enqueue")
@@ -636,7 +636,7 @@ def test_ingestion_leaves_albums_alone_that_are_somebodys_own(alice, tmp_path):
     assert Album.objects.exclude(pk=theirs.pk).get().title == "Sea"
 
 
-def test_albums_of_googles_export_become_albums(tmp_path, capsys):
+def test_albums_of_google_takeout_become_albums(tmp_path, capsys):
     for folder, told in (
         ("Trip", {"title": "Trip &amp; sea", "description": "With Ann"}),
         ("Old", {"albumData": {"title": "Old ones"}}),
@@ -647,7 +647,7 @@ def test_albums_of_googles_export_become_albums(tmp_path, capsys):
         if told:
             (tmp_path / folder / "metadata.json").write_text(json.dumps(told))
     call_command("ingest", str(tmp_path), "--albums", "takeout", "--enqueue")
-    assert "Album Old ones: 1 put into it." in capsys.readouterr().out
+    assert "Album Old ones: 1 added." in capsys.readouterr().out
     assert set(Album.objects.values_list("title", "description")) == {("Trip & sea", "With Ann"), ("Old ones", "")}
     assert AlbumImage.objects.count() == 2
     with zipfile.ZipFile(tmp_path / "takeout.zip", "w") as archive:
@@ -657,7 +657,7 @@ def test_albums_of_googles_export_become_albums(tmp_path, capsys):
     assert len(titles(Album.objects.get(title="Trip & sea"))) == 2
 
 
-def test_each_folder_becomes_an_album_of_its_name(tmp_path):
+def test_each_folder_becomes_an_album_named_after_it(tmp_path):
     (tmp_path / "summer" / "beach").mkdir(parents=True)
     write_picture(tmp_path / "summer" / "red.jpg", "red")
     write_picture(tmp_path / "summer" / "beach" / "blue.jpg", "blue")

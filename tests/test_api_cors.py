@@ -1,4 +1,4 @@
-"""Which other sites' pages may use the API."""
+"""Cross-origin requests to the API."""
 
 import pytest
 from django.test import Client
@@ -18,12 +18,12 @@ def preflight(client: Client, path: str, origin: str = ORIGIN):
     return client.options(path, headers=headers)
 
 
-def test_nobody_may_unless_the_operator_says_so(client: Client):
+def test_no_origin_is_allowed_by_default(client: Client):
     for response in (client.get("/api/search", headers={"Origin": ORIGIN}), preflight(client, "/api/images")):
         assert ALLOWED not in response
 
 
-def test_an_origin_that_is_named_may(client: Client, settings):
+def test_a_configured_origin_is_allowed(client: Client, settings):
     settings.CORS_ALLOWED_ORIGINS = [ORIGIN]
     assert client.get("/api/search", headers={"Origin": ORIGIN})[ALLOWED] == ORIGIN
     asked = preflight(client, "/api/images")
@@ -33,13 +33,13 @@ def test_an_origin_that_is_named_may(client: Client, settings):
     assert "POST" in asked["Access-Control-Allow-Methods"]
 
 
-def test_no_other_may(client: Client, settings):
+def test_other_origins_are_not_allowed(client: Client, settings):
     settings.CORS_ALLOWED_ORIGINS = [ORIGIN]
     for origin in ("https://evil.example", "http://friend.example", "https://friend.example.evil.example", "null"):
         assert ALLOWED not in client.get("/api/search", headers={"Origin": origin})
 
 
-def test_errors_can_be_read_too(client: Client, settings):
+def test_errors_have_cors_headers_too(client: Client, settings):
     settings.CORS_ALLOWED_ORIGINS = [ORIGIN]
     for path, status in (("/api/nothing", 404), ("/api/search?like=x", 404), ("/api/images", 405)):
         response = client.get(path, headers={"Origin": ORIGIN})
@@ -47,7 +47,7 @@ def test_errors_can_be_read_too(client: Client, settings):
         assert response[ALLOWED] == ORIGIN
 
 
-def test_pages_and_cookies_are_out_of_reach(client: Client, settings):
+def test_pages_and_cookies_are_not_shared(client: Client, settings):
     settings.CORS_ALLOWED_ORIGINS = [ORIGIN]
     for path in ("/", "/search?q=red", "/api/docs", "/account/tokens/"):
         assert ALLOWED not in client.get(path, headers={"Origin": ORIGIN})

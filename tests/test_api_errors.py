@@ -1,4 +1,4 @@
-"""Whatever goes wrong under /api/ is told as problem details, in the language that was asked for."""
+"""Every error under /api/ is returned as problem details, in the requested language."""
 
 import uuid
 from pathlib import Path
@@ -13,8 +13,8 @@ IMAGE = f"/api/images/{uuid.UUID(int=7)}"
 
 
 @pytest.fixture
-def program() -> Client:
-    """A program that sees what the site answers, where the test client would raise."""
+def api_client() -> Client:
+    """A client that sees server errors as answers, where the test client would raise."""
     return Client(raise_request_exception=False)
 
 
@@ -31,21 +31,21 @@ def problem(response, status: int) -> dict:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", ["/api/nothing", "/api/search/", "/api/images/x", "/api/images/%00", IMAGE])
-def test_what_is_not_there_is_404(program: Client, path: str):
-    assert problem(program.get(path), 404)["type"] == "about:blank"
+def test_an_unknown_address_is_404(api_client: Client, path: str):
+    assert problem(api_client.get(path), 404)["type"] == "about:blank"
 
 
 @pytest.mark.django_db
-def test_what_is_not_there_is_404_to_those_who_send_something_too(settings):
+def test_posting_to_an_unknown_address_is_404(settings):
     strict = Client(enforce_csrf_checks=True)
     problem(strict.post("/api/nothing"), 404)
 
 
 @pytest.mark.django_db
-def test_development_answers_programs_no_pages_either(program: Client, settings):
+def test_debug_mode_answers_with_problem_details_too(api_client: Client, settings):
     settings.DEBUG = True
-    problem(program.get("/api/nothing"), 404)
-    problem(program.get(IMAGE), 404)
+    problem(api_client.get("/api/nothing"), 404)
+    problem(api_client.get(IMAGE), 404)
 
 
 @pytest.mark.django_db
@@ -56,30 +56,30 @@ def test_development_answers_programs_no_pages_either(program: Client, settings)
         ("get", "/api/images", "POST"),
     ],
 )  # fmt: skip
-def test_a_method_that_is_not_taken_is_405_with_those_that_are(program: Client, method: str, path: str, allowed: str):
-    response = getattr(program, method)(path)
+def test_a_wrong_method_is_405_with_the_allowed_methods(api_client: Client, method: str, path: str, allowed: str):
+    response = getattr(api_client, method)(path)
     assert response.status_code == 405
     assert response["Allow"] == allowed
     assert response["Content-Type"] == "application/problem+json"
-    assert getattr(program, method)(path, headers={"Accept-Language": "ko"})["Content-Language"] == "ko"
+    assert getattr(api_client, method)(path, headers={"Accept-Language": "ko"})["Content-Language"] == "ko"
 
 
 @pytest.mark.django_db
-def test_the_message_is_in_the_language_that_is_asked_for(program: Client):
-    english = problem(program.get("/api/nothing", headers={"Accept-Language": "en"}), 404)
-    korean = problem(program.get("/api/nothing", headers={"Accept-Language": "ko,en;q=0.5"}), 404)
+def test_the_message_is_in_the_requested_language(api_client: Client):
+    english = problem(api_client.get("/api/nothing", headers={"Accept-Language": "en"}), 404)
+    korean = problem(api_client.get("/api/nothing", headers={"Accept-Language": "ko,en;q=0.5"}), 404)
     assert english["detail"] != korean["detail"]
 
 
 @pytest.mark.django_db
-def test_a_host_that_is_not_ours_is_400(program: Client):
-    problem(program.get("/api/search", headers={"Host": "evil.example"}), 400)
+def test_an_unknown_host_is_400(api_client: Client):
+    problem(api_client.get("/api/search", headers={"Host": "evil.example"}), 400)
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("debug", [True, False])
-def test_an_error_of_ours_is_500_without_details(
-    program: Client, monkeypatch: pytest.MonkeyPatch, settings, caplog: pytest.LogCaptureFixture, debug: bool
+def test_a_server_error_is_500_without_details(
+    api_client: Client, monkeypatch: pytest.MonkeyPatch, settings, caplog: pytest.LogCaptureFixture, debug: bool
 ):
     def broken(*args: object) -> None:
         raise ZeroDivisionError("a secret detail")
@@ -87,7 +87,7 @@ def test_an_error_of_ours_is_500_without_details(
     settings.DEBUG = debug
     monkeypatch.setattr("search.api.searching.find", broken)
 
-    answer = program.get("/api/search")
+    answer = api_client.get("/api/search")
 
     problem(answer, 500)
     assert "a secret detail" not in answer.text
@@ -96,25 +96,25 @@ def test_an_error_of_ours_is_500_without_details(
 
 @pytest.mark.usefixtures("database_down")
 @pytest.mark.parametrize("path", ["/api/search", "/api/search?q=red", IMAGE])
-def test_without_a_database_it_is_503_with_the_time_to_try_again(program: Client, path: str):
-    answer = program.get(path)
+def test_without_a_database_it_is_503_with_retry_after(api_client: Client, path: str):
+    answer = api_client.get(path)
     assert problem(answer, 503)["type"] == "/api/docs#no_database"
     assert answer["Retry-After"] == "30"
 
 
 @pytest.mark.usefixtures("database_down")
-def test_a_token_that_can_not_be_looked_up_is_503(program: Client):
-    problem(program.get("/api/search", headers={"Authorization": "Bearer pix_x"}), 503)
+def test_without_a_database_a_request_with_a_token_is_503(api_client: Client):
+    problem(api_client.get("/api/search", headers={"Authorization": "Bearer pix_x"}), 503)
 
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("no_model")
-def test_without_a_model_it_is_503_and_nothing_is_kept(program: Client, settings):
+def test_without_a_model_it_is_503_and_nothing_is_stored(api_client: Client, settings):
     settings.UPLOAD_LOGIN_REQUIRED = False
     for answer in (
-        program.get("/api/search?q=red"),
-        program.post("/api/search/picture", {"picture": picture_file()}),
-        program.post("/api/images", {"picture": picture_file()}),
+        api_client.get("/api/search?q=red"),
+        api_client.post("/api/search/picture", {"picture": picture_file()}),
+        api_client.post("/api/images", {"picture": picture_file()}),
     ):
         assert problem(answer, 503)["type"] == "/api/docs#no_model"
         assert answer["Retry-After"] == "30"
@@ -123,14 +123,14 @@ def test_without_a_model_it_is_503_and_nothing_is_kept(program: Client, settings
 
 
 @pytest.mark.django_db
-def test_without_the_storage_an_upload_is_503(program: Client, settings):
+def test_without_the_storage_an_upload_is_503(api_client: Client, settings):
     settings.UPLOAD_LOGIN_REQUIRED = False
     settings.MEDIA_ROOT = Path(settings.MEDIA_ROOT).with_name("a-file")
     settings.MEDIA_ROOT.write_text("not a folder")
-    answer = program.post("/api/images", {"picture": picture_file()})
+    answer = api_client.post("/api/images", {"picture": picture_file()})
     assert problem(answer, 503)["type"] == "/api/docs#no_storage"
 
 
 @pytest.mark.django_db
-def test_pages_still_answer_with_pages(program: Client):
-    assert "<html" in program.get("/no/such/page/").text
+def test_errors_of_pages_are_still_html(api_client: Client):
+    assert "<html" in api_client.get("/no/such/page/").text

@@ -1,4 +1,4 @@
-"""Searching by program: what the page finds, in JSON."""
+"""The API of searching."""
 
 import datetime as dt
 import html
@@ -35,7 +35,7 @@ def follow(client: Client, url: str) -> dict:
     return response.json()
 
 
-def test_nearest_first_each_with_its_similarity(client: Client):
+def test_results_are_nearest_first_with_their_similarity(client: Client):
     wanted = a_vector(1)
     shown = an_image("shown", vector=wanted)
     far, close = an_image("far", vector=near(wanted, 0.2)), an_image("close", vector=near(wanted, 0.9))
@@ -45,7 +45,7 @@ def test_nearest_first_each_with_its_similarity(client: Client):
     assert answer["found"] == 2
 
 
-def test_without_any_part_the_newest_come_first(client: Client):
+def test_an_empty_query_returns_the_newest_first(client: Client):
     older, newer = an_image("older"), an_image("newer")
     older.created, newer.created = "2020-01-01T00:00Z", "2021-01-01T00:00Z"
     older.save()
@@ -55,7 +55,7 @@ def test_without_any_part_the_newest_come_first(client: Client):
     assert answer["results"][0]["similarity"] is None
 
 
-def test_a_result_tells_where_everything_is(client: Client):
+def test_a_result_has_all_fields_and_addresses(client: Client):
     image = an_image("A pier", tags=["sea"], author="Bob", licence="CC0", source_link="https://a.example/")
     result = client.get(SEARCH).json()["results"][0]
     site = "http://testserver"
@@ -70,16 +70,16 @@ def test_a_result_tells_where_everything_is(client: Client):
     assert (result["width"], result["height"], result["format"]) == (640, 480, "JPEG")
 
 
-def test_thumbnails_are_where_the_storage_serves_them(client: Client, settings):
+def test_thumbnails_point_to_the_public_storage(client: Client, settings):
     settings.S3_PUBLIC_BASE_URL = "https://cdn.example"
     image = an_image()
     thumbnails = client.get(SEARCH).json()["results"][0]["thumbnails"]
     assert thumbnails["400"] == f"https://cdn.example/{storage.rendition_key(image.id, 400)}"
-    # The larger one may not be there yet: our own view makes it.
+    # The larger one may not exist yet: our own view generates it.
     assert thumbnails["1600"] == f"http://testserver/images/{image.id}/1600.webp"
 
 
-def test_the_pages_are_linked_and_hold_every_image_once(client: Client):
+def test_pages_are_linked_and_contain_every_image_once(client: Client):
     for _ in range(2 * PER_PAGE + 1):
         an_image()
     page = client.get(SEARCH, {"q": "red"}).json()
@@ -107,17 +107,17 @@ def test_hidden_images_are_not_found(client: Client, as_carol: Client):
         ({"picture": str(uuid.UUID(int=7))}, 404, "no_such_query"),
     ],
 )
-def test_what_can_not_be_searched_is_told_as_on_the_page(client: Client, query: dict, status: int, code: str):
+def test_an_invalid_query_has_the_same_error_as_the_page(client: Client, query: dict, status: int, code: str):
     response = client.get(SEARCH, query)
     problem = response.json()
     assert (response.status_code, problem["type"]) == (status, f"/api/docs#{code}")
     assert problem["detail"] in html.unescape(client.get("/search", query).text)
 
 
-# Composed
+# Combined queries
 
 
-def test_parts_filters_and_order_mean_what_they_mean_on_the_page(client: Client):
+def test_parts_filters_and_sort_order_work_as_on_the_page(client: Client):
     wanted, unwanted = an_image(vector=a_vector(1)), an_image(vector=a_vector(2))
     for number in range(5):
         an_image(f"star {number}", vector=near(a_vector(1), 0.5 + number / 10), tags=["red"] if number % 2 else [])
@@ -133,7 +133,7 @@ def test_parts_filters_and_order_mean_what_they_mean_on_the_page(client: Client)
     assert answer["found"] == 2
 
 
-def test_a_match_is_told_in_bands(client: Client, monkeypatch: pytest.MonkeyPatch):
+def test_results_have_relevance_bands(client: Client, monkeypatch: pytest.MonkeyPatch):
     scale = Scale(mean=0.1, spread=0.05, strong=0.8, related=0.5)
     monkeypatch.setattr("search.retrieval.query_vector.scale_of", lambda vector, **options: scale)
     shown = an_image(vector=a_vector(1))
@@ -145,13 +145,13 @@ def test_a_match_is_told_in_bands(client: Client, monkeypatch: pytest.MonkeyPatc
     assert client.get(SEARCH, {"like": shown.id, "min": "strong"}).json()["found"] == 1
 
 
-def test_what_its_words_found_says_so(client: Client):
+def test_full_text_matches_are_marked(client: Client):
     an_image("A lighthouse"), an_image("A mill")
     answer = client.get(SEARCH, {"q": "lighthouse", "mode": "words"}).json()
     assert [(one["title"], one["found_by_words"]) for one in answer["results"]] == [("A lighthouse", True)]
 
 
-def test_facets_tell_what_they_leave_and_lead_there(client: Client):
+def test_facets_have_counts_and_links(client: Client):
     an_image(tags=["red"]), an_image(tags=["red"], width=100, height=900), an_image(tags=["blue"])
     facets = {facet["name"]: facet for facet in client.get(SEARCH).json()["facets"]}
     red = next(choice for choice in facets["tag"]["choices"] if choice["value"] == "red")
@@ -162,7 +162,7 @@ def test_facets_tell_what_they_leave_and_lead_there(client: Client):
     assert follow(client, taken["search"])["found"] == 3
 
 
-def test_pictures_added_while_a_program_pages_do_not_move_its_pages(client: Client):
+def test_pictures_added_while_paging_do_not_shift_the_pages(client: Client):
     for number in range(PER_PAGE + 1):
         an_image(created=f"2026-01-01T00:00:{number:02}Z")
     first = client.get(SEARCH).json()
@@ -170,10 +170,10 @@ def test_pictures_added_while_a_program_pages_do_not_move_its_pages(client: Clie
     assert not set(ids(follow(client, first["next"]))) & set(ids(first))
 
 
-# By a picture
+# Search by picture
 
 
-def test_a_picture_that_is_sent_can_be_searched_by(client: Client):
+def test_a_posted_picture_can_be_searched_by(client: Client):
     an_image()
     sent = client.post(f"{SEARCH}/picture", {"picture": picture_file()})
     assert sent.status_code == 201
@@ -200,6 +200,6 @@ def test_a_bad_picture_is_refused(client: Client, settings, data: bytes, status:
     assert not QueryPicture.objects.exists()
 
 
-def test_no_picture_and_another_kind_of_body_are_told(client: Client):
+def test_a_missing_picture_and_a_wrong_content_type_are_errors(client: Client):
     assert client.post(f"{SEARCH}/picture", {}).json()["errors"][0]["field"] == "picture"
     assert client.post(f"{SEARCH}/picture", {}, content_type="application/json").status_code == 415

@@ -1,4 +1,4 @@
-"""Pictures are numbered in the order in which they come to be seen, whatever their transactions do."""
+"""Images are numbered in the order in which they become visible, regardless of when their transactions began."""
 
 import datetime as dt
 import threading
@@ -24,7 +24,7 @@ def titles(window: Window) -> list[str]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_began_before_a_visit_and_ended_after_it_is_told_once():
+def test_a_transaction_that_commits_after_a_visit_is_reported_once():
     hidden = an_image("shown again", hidden=True)
     pending = an_image("embedded")
     Image.objects.filter(pk=pending.pk).update(embedding=None, embedding_model="")
@@ -53,7 +53,7 @@ def test_what_began_before_a_visit_and_ended_after_it_is_told_once():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_many_who_add_at_once_are_told_of_without_gaps_and_repeats():
+def test_concurrent_additions_are_reported_without_gaps_or_repeats():
     told: Counter[str] = Counter()
     last = state().arrived
 
@@ -73,7 +73,7 @@ def test_many_who_add_at_once_are_told_of_without_gaps_and_repeats():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_pages_do_not_move_for_what_was_begun_before_the_first_and_ended_after_it():
+def test_pages_do_not_shift_when_an_older_transaction_commits():
     for number in range(30):
         an_image(str(number))
     begun, looked = threading.Event(), threading.Event()
@@ -96,7 +96,7 @@ def test_pages_do_not_move_for_what_was_begun_before_the_first_and_ended_after_i
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_a_transaction_takes_back_has_never_arrived():
+def test_images_hidden_or_deleted_in_their_transaction_do_not_arrive():
     before = state().arrived
     with transaction.atomic():
         an_image("hidden").hide()
@@ -108,7 +108,7 @@ def test_what_a_transaction_takes_back_has_never_arrived():
 
 
 @pytest.mark.django_db
-def test_thousands_that_wait_for_their_vectors_leave_room_for_what_can_be_found(alice, as_alice: Client, monkeypatch):
+def test_pending_images_do_not_count_towards_the_limit_of_new_matches(alice, as_alice: Client, monkeypatch):
     monkeypatch.setattr("search.views.saved_searches.COUNTED_AMONG", 5)
     save_search(alice, SearchQuery())
     for number in range(5):
@@ -119,7 +119,7 @@ def test_thousands_that_wait_for_their_vectors_leave_room_for_what_can_be_found(
 
 
 @pytest.mark.django_db
-def test_numbers_go_with_their_pictures():
+def test_arrival_numbers_are_deleted_with_their_images():
     image = an_image()
     state()
     assert Arrival.objects.count() == 1
@@ -128,7 +128,7 @@ def test_numbers_go_with_their_pictures():
 
 
 @pytest.mark.django_db
-def test_an_upgrade_numbers_what_is_there_and_keeps_what_each_was_told(alice):
+def test_the_migration_numbers_existing_images_and_keeps_the_state_of_saved_searches(alice):
     now = dt.datetime(2026, 5, 1, tzinfo=dt.UTC)
     for number in (2, 1, 3):
         an_image(f"day {number}", created=now + dt.timedelta(days=number))

@@ -1,4 +1,4 @@
-"""A backup has all of one moment, is made again by copying what is new, and is restored wherever objects are kept."""
+"""A backup is consistent and incremental, and can be restored into any storage."""
 
 import errno
 import re
@@ -54,14 +54,14 @@ COLOURS = ("red", "green", "blue", "black", "white", "yellow")
 
 
 def run(*command: str) -> tuple[str, str]:
-    """Return what a command that succeeds prints, and complains of."""
+    """Return stdout and stderr of a command that succeeds."""
     out, complaints = StringIO(), StringIO()
     call_command(*command, stdout=out, stderr=complaints)
     return out.getvalue(), complaints.getvalue()
 
 
 def failed(*command: str) -> str:
-    """Return what a command that ends with status 1 complains of."""
+    """Return stderr of a command that exits with status 1."""
     complaints = StringIO()
     with pytest.raises(SystemExit) as ended:
         call_command(*command, stdout=StringIO(), stderr=complaints)
@@ -88,8 +88,8 @@ def lose_everything(settings: Any, tmp_path: Path) -> None:
     assert not Image.objects.exists()
 
 
-def described() -> dict[str, Any]:
-    """Everything that people see of the collection."""
+def visible_state() -> dict[str, Any]:
+    """Everything that users see of the collection."""
     pictures = {
         str(image.id): (
             image.title,
@@ -118,8 +118,10 @@ def objects_in(target: Path) -> dict[str, bytes]:
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
-def test_what_was_lost_is_as_it_was(collection: list[Image], target: Path, settings: Any, tmp_path: Path) -> None:
-    before = described()
+def test_restore_brings_back_a_lost_collection(
+    collection: list[Image], target: Path, settings: Any, tmp_path: Path
+) -> None:
+    before = visible_state()
     out, complaints = run("backup", str(target))
     assert f"{2 * len(COLOURS)} objects" in out
     assert "SECRET_KEY" in out
@@ -128,16 +130,16 @@ def test_what_was_lost_is_as_it_was(collection: list[Image], target: Path, setti
 
     out, complaints = run("restore", str(target))
 
-    assert described() == before
+    assert visible_state() == before
     assert not complaints
     assert f"{2 * len(COLOURS)} of them copied" in out
-    # It goes on as a collection does.
+    # The restored collection works: known files are recognised, new ones added.
     assert not add_picture(picture_bytes("red"), Details(), None).is_new
     assert add_picture(picture_bytes("purple"), Details(), None).is_new
 
 
-def curated(images: list[Image], alice: User) -> None:
-    """What curators have done to a collection: a row at least in each of CURATED."""
+def curate(images: list[Image], alice: User) -> None:
+    """Work of curators: at least one row in each of CURATED."""
     keys = [image.pk for image in images]
     album = Album.objects.create(title="Summer", owner=alice, cover=images[1])
     change(keys[:3], AddToAlbum(album), by=alice)
@@ -165,7 +167,7 @@ CURATED += (MapPosition, Run, RunFile, Revision, Edit, Trashed, Private, Report,
 
 
 def rows_of_all_tables() -> dict[str, str]:
-    """Return a digest of what is in each table, whatever the order."""
+    """Return a digest of each table, regardless of the order of its rows."""
     with connection.cursor() as cursor:
         names = connection.introspection.django_table_names(only_existing=True)
         digests = {}
@@ -175,17 +177,17 @@ def rows_of_all_tables() -> dict[str, str]:
     return digests
 
 
-def test_what_curators_have_done_is_restored_to_the_last_row(
+def test_the_work_of_curators_is_restored_row_by_row(
     collection: list[Image], alice: User, target: Path, settings: Any, tmp_path: Path
 ) -> None:
-    curated(collection, alice)
+    curate(collection, alice)
     assert all(model.objects.exists() for model in CURATED), [one for one in CURATED if not one.objects.exists()]
     before = rows_of_all_tables()
     run("backup", str(target))
     lose_everything(settings, tmp_path)
     run("restore", str(target))
     assert rows_of_all_tables() == before
-    # And it goes on: what was deleted comes back.
+    # The restored collection works: a deletion can still be undone.
     undo(Revision.objects.get(kind="del_album"), by=alice)
     assert Album.objects.filter(deleted=None).count() == 2
 
@@ -198,10 +200,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rclone]:
     server.kill()
 
 
-def test_a_backup_in_a_bucket_of_files_is_restored_into_a_bucket_and_back(
+def test_a_backup_of_files_is_restored_into_a_bucket_and_back(
     collection: list[Image], server: Rclone, settings: Any, tmp_path: Path, target: Path
 ) -> None:
-    before = described()
+    before = visible_state()
     files = settings.STORAGES
     use_s3(settings, server, AWS_LOCATION="site")
     settings.STORAGES, of_bucket = files, settings.STORAGES
@@ -211,16 +213,16 @@ def test_a_backup_in_a_bucket_of_files_is_restored_into_a_bucket_and_back(
 
     run("restore", f"s3://{BUCKET}/backups/home")
 
-    assert described() == before
+    assert visible_state() == before
     assert f"site/{storage.original_key(collection[0].id)}" in server.stored()
     run("backup", str(target))
     settings.STORAGES = files
     lose_everything(settings, tmp_path)
     run("restore", str(target))
-    assert described() == before
+    assert visible_state() == before
 
 
-def test_the_next_backup_copies_what_is_new_and_one_that_was_killed_goes_on(
+def test_backups_copy_only_new_objects_and_resume_when_killed(
     collection: list[Image], target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write, written = targets._Folder.write_from, []
@@ -233,21 +235,21 @@ def test_the_next_backup_copies_what_is_new_and_one_that_was_killed_goes_on(
 
     monkeypatch.setattr(making, "COPIERS", 1)
     monkeypatch.setattr(targets._Folder, "write_from", killed_after_four)
-    with pytest.raises(CommandError, match="Run the same command again to go on"):
+    with pytest.raises(CommandError, match="Run the same command again to resume"):
         run("backup", str(target))
     with pytest.raises(CommandError, match="There is no backup in"):
         run("restore", str(target), "--check")
 
-    def noted(self: Any, key: str, file: IO[bytes]) -> None:
+    def recorded(self: Any, key: str, file: IO[bytes]) -> None:
         write(self, key, file)
         written.append(key)
 
-    monkeypatch.setattr(targets._Folder, "write_from", noted)
+    monkeypatch.setattr(targets._Folder, "write_from", recorded)
     run("backup", str(target))
     originals = [key for key in written if key.startswith("objects/originals")]
     assert len(originals) == len(set(originals)) == len(COLOURS)
     assert [path.name for path in target.iterdir() if path.name == "unfinished" and any(path.iterdir())] == []
-    assert len(list((target / "database").iterdir())) == 1  # not the dump of the one that was killed
+    assert len(list((target / "database").iterdir())) == 1  # the dump of the killed run is removed
 
     written.clear()
     add_picture(picture_bytes("purple"), Details(), None)
@@ -256,7 +258,7 @@ def test_the_next_backup_copies_what_is_new_and_one_that_was_killed_goes_on(
     run("restore", str(target), "--check")
 
 
-def test_what_is_damaged_in_a_backup_is_named_and_the_rest_restored(
+def test_damaged_objects_are_named_and_the_rest_restored(
     collection: list[Image], target: Path, settings: Any, tmp_path: Path
 ) -> None:
     run("backup", str(target))
@@ -282,7 +284,7 @@ def test_what_is_damaged_in_a_backup_is_named_and_the_rest_restored(
 
 @pytest.mark.parametrize("part", ["database", "lists"])
 @pytest.mark.parametrize("gone", [True, False])
-def test_a_backup_without_its_dump_or_list_changes_nothing(
+def test_a_backup_with_a_missing_or_damaged_dump_or_list_changes_nothing(
     collection: list[Image], target: Path, part: str, gone: bool
 ) -> None:
     run("backup", str(target))
@@ -294,7 +296,7 @@ def test_a_backup_without_its_dump_or_list_changes_nothing(
     assert Image.objects.count() == len(COLOURS)
 
 
-def test_a_database_that_is_not_empty_is_replaced_only_when_told_to(collection: list[Image], target: Path) -> None:
+def test_a_database_with_rows_is_replaced_only_with_replace(collection: list[Image], target: Path) -> None:
     run("backup", str(target))
     added = add_picture(picture_bytes("purple"), Details(), None).image
     Image.objects.filter(pk=collection[0].pk).update(title="Another title")
@@ -308,31 +310,31 @@ def test_a_database_that_is_not_empty_is_replaced_only_when_told_to(collection: 
     assert Image.objects.get(pk=collection[0].pk).title == "A red one"
 
 
-def test_a_dump_that_can_not_be_restored_leaves_the_database_as_it_was(
+def test_a_failed_restore_leaves_the_database_unchanged(
     collection: list[Image], target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run("backup", str(target))
     from search.backup import restoring
 
-    monkeypatch.setattr(restoring, "_DROPS", restoring._DROPS + " LIMIT 1")  # tables stay, in which the rows are
+    monkeypatch.setattr(restoring, "_DROPS", restoring._DROPS + " LIMIT 1")  # the tables with rows remain
 
     with pytest.raises(CommandError, match=r"(?s)nothing was changed.*already exists"):
         run("restore", str(target), "--replace")
     assert Image.objects.count() == len(COLOURS)
 
 
-def test_pictures_that_come_and_go_meanwhile_are_whole_or_absent(
+def test_images_added_or_deleted_during_a_backup_are_complete_or_absent(
     collection: list[Image], target: Path, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dump = making._dump
 
-    def then_somebody_works(*arguments: Any) -> int:
+    def dump_then_change(*arguments: Any) -> int:
         count = dump(*arguments)
         collection[0].delete()
         add_picture(picture_bytes("purple"), Details(), None)
         return count
 
-    monkeypatch.setattr(making, "_dump", then_somebody_works)
+    monkeypatch.setattr(making, "_dump", dump_then_change)
     gone = collection[0].id
     run("backup", str(target))
     lose_everything(settings, tmp_path)
@@ -343,11 +345,11 @@ def test_pictures_that_come_and_go_meanwhile_are_whole_or_absent(
     run("reconcile")
 
 
-def test_what_is_missing_here_is_named_and_had_from_an_earlier_backup(collection: list[Image], target: Path) -> None:
+def test_missing_originals_are_named_unless_the_backup_already_has_them(collection: list[Image], target: Path) -> None:
     run("backup", str(target))
     lost, never_had = (storage.original_key(image.id) for image in collection[:2])
     storage.delete([lost])
-    run("backup", str(target))  # it has that one already
+    run("backup", str(target))  # the backup has a copy already
 
     storage.delete([never_had])
     told = failed("backup", f"{target}-elsewhere")
@@ -356,7 +358,7 @@ def test_what_is_missing_here_is_named_and_had_from_an_earlier_backup(collection
     assert "missing" in told
 
 
-def test_originals_that_stay_elsewhere_are_told_and_thumbnails_can_be_left_out(
+def test_originals_in_other_buckets_are_reported_and_thumbnails_can_be_excluded(
     collection: list[Image], target: Path
 ) -> None:
     Image.objects.filter(pk=collection[0].pk).update(original_location="s3://elsewhere/red.jpg")
@@ -367,7 +369,7 @@ def test_originals_that_stay_elsewhere_are_told_and_thumbnails_can_be_left_out(
     assert set(objects_in(target)) == {storage.original_key(image.id) for image in collection[1:]}
 
 
-def test_of_old_backups_so_many_are_kept_and_nothing_that_they_need_is_removed(
+def test_keep_removes_old_backups_but_no_object_that_others_need(
     collection: list[Image], target: Path, settings: Any, tmp_path: Path
 ) -> None:
     run("backup", str(target))
@@ -388,7 +390,7 @@ def test_of_old_backups_so_many_are_kept_and_nothing_that_they_need_is_removed(
         run("restore", str(target), "--at", "yesterday")
 
 
-def test_a_backup_of_a_newer_version_is_left_to_that(collection: list[Image], target: Path) -> None:
+def test_a_backup_of_a_newer_version_is_refused(collection: list[Image], target: Path) -> None:
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO django_migrations (app, name, applied) VALUES ('search', '9999_later', now())")
         try:
@@ -400,7 +402,7 @@ def test_a_backup_of_a_newer_version_is_left_to_that(collection: list[Image], ta
         run("restore", str(target), "--replace")
 
 
-def test_programs_that_are_older_than_the_server_are_told(
+def test_postgresql_programs_older_than_the_server_are_refused(
     target: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     old = tmp_path / "pg_dump"
@@ -412,7 +414,7 @@ def test_programs_that_are_older_than_the_server_are_told(
         run("backup", str(target))
 
 
-def test_a_full_target_is_told_and_waited_for(
+def test_a_full_target_is_reported_and_retried(
     collection: list[Image], target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from search.management import outages
@@ -435,12 +437,12 @@ def test_a_full_target_is_told_and_waited_for(
     assert "Backup 2" in out
 
 
-def test_a_backup_is_not_made_among_the_pictures_of_the_site(settings: Any) -> None:
+def test_a_target_inside_the_media_folder_is_refused(settings: Any) -> None:
     with pytest.raises(CommandError, match="choose another folder"):
         run("backup", f"{settings.MEDIA_ROOT}/backups")
 
 
 @pytest.mark.parametrize("where", ["s3://", "ftp://backups"])
-def test_a_target_that_is_none_is_told(where: str) -> None:
+def test_an_invalid_target_is_refused(where: str) -> None:
     with pytest.raises(CommandError, match="s3://bucket/prefix"):
         run("backup", where)

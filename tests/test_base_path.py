@@ -1,4 +1,4 @@
-"""The site below a path of another: each address that it gives is below it, whether a proxy keeps or cuts the path."""
+"""The site under a base path: every address includes it, whether a proxy keeps or strips the path."""
 
 import json
 import re
@@ -22,10 +22,10 @@ ADDRESS = re.compile(r'\b(?:href|src|action|content|hx-get|hx-post|data-[a-z-]+)
 
 @pytest.fixture
 def below(settings: Any) -> Any:
-    """The site stands below /pictures."""
+    """Serve the site below /pictures."""
     settings.BASE_PATH = settings.FORCE_SCRIPT_NAME = "/pictures"
     settings.STATIC_URL = "/pictures/static/"
-    # The test client is no server: it goes by what is set.
+    # Without a server, the test client takes the prefix from here.
     set_script_prefix("/pictures")
     icon.cache_clear()
     yield
@@ -37,7 +37,7 @@ def below(settings: Any) -> Any:
 
 
 @pytest.mark.parametrize("value", ["/pictures", "/pictures/", "pictures", " /pictures/ "])
-def test_the_path_is_written_with_or_without_slashes(value: str) -> None:
+def test_the_path_may_be_given_with_or_without_slashes(value: str) -> None:
     made = configured(BASE_PATH=value)
 
     assert made["BASE_PATH"] == made["FORCE_SCRIPT_NAME"] == "/pictures"
@@ -52,7 +52,7 @@ def test_no_path_is_the_default(value: str) -> None:
     assert "SESSION_COOKIE_NAME" not in made
 
 
-def test_cookies_are_its_own_beside_those_of_the_site_above() -> None:
+def test_cookies_are_separate_from_those_of_the_parent_site() -> None:
     made = configured(BASE_PATH="/our/pictures")
 
     for kind in ("SESSION", "CSRF", "LANGUAGE"):
@@ -72,12 +72,12 @@ def test_cookies_are_its_own_beside_those_of_the_site_above() -> None:
         ("/search/pictures", "choose another path"),
     ],
 )
-def test_what_is_no_path_or_can_not_be_told_from_ours_stops_the_start(value: str, told: str) -> None:
+def test_an_invalid_path_or_one_of_our_own_stops_the_start(value: str, told: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=rf"BASE_PATH is '{re.escape(value)}'.*{told}"):
         configured(BASE_PATH=value)
 
 
-def test_all_first_parts_of_our_own_addresses_are_known(settings: Any) -> None:
+def test_our_paths_lists_the_first_part_of_every_address(settings: Any) -> None:
     routes = [str(pattern.pattern) for pattern in get_resolver().url_patterns]
     [ours] = [one for one in get_resolver().url_patterns if not str(one.pattern)]
     routes += [str(pattern.pattern) for pattern in ours.url_patterns]
@@ -115,7 +115,7 @@ def test_redirects_stay_below_the_path(client: Client, as_alice: Client) -> None
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("below")
-def test_the_api_describes_and_answers_addresses_below_the_path(client: Client) -> None:
+def test_addresses_in_the_api_are_below_the_path(client: Client) -> None:
     image = an_image("A mill")
 
     schema = client.get("/api/openapi.json").json()
@@ -131,7 +131,7 @@ def test_the_api_describes_and_answers_addresses_below_the_path(client: Client) 
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("below")
-def test_a_feed_names_itself_and_its_pictures_below_the_path(client: Client, alice: Any) -> None:
+def test_addresses_in_a_feed_are_below_the_path(client: Client, alice: Any) -> None:
     saved = SavedSearch.objects.create(user=alice, name="Red", query="q=red")
 
     text = client.get(f"/feeds/{saved.token}.atom").content.decode()
@@ -142,7 +142,7 @@ def test_a_feed_names_itself_and_its_pictures_below_the_path(client: Client, ali
 
 
 @pytest.mark.django_db
-def test_addresses_that_are_kept_are_those_of_their_path() -> None:
+def test_cached_addresses_depend_on_the_path() -> None:
     image = an_image()
     try:
         for prefix in ("/", "/pictures/", "/", "/others/"):
@@ -152,7 +152,7 @@ def test_addresses_that_are_kept_are_those_of_their_path() -> None:
         set_script_prefix("/")
 
 
-# Kept or cut
+# Paths that a proxy keeps or strips
 
 
 @pytest.mark.parametrize(
@@ -171,18 +171,18 @@ def test_addresses_that_are_kept_are_those_of_their_path() -> None:
     ],
 )
 @pytest.mark.usefixtures("below")
-def test_a_proxy_may_keep_the_path_or_cut_it(asked: str, ours: str) -> None:
+def test_a_proxy_may_keep_or_strip_the_path(asked: str, ours: str) -> None:
     assert wsgi.below_base_path(asked) == ours
 
 
-def test_without_the_setting_paths_are_left_alone() -> None:
+def test_without_the_setting_paths_are_unchanged() -> None:
     assert wsgi.below_base_path("//pictures/search") == "//pictures/search"
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", ["/healthz", "/pictures/healthz"])
 @pytest.mark.usefixtures("below")
-def test_the_door_finds_the_same_either_way(path: str) -> None:
+def test_the_health_check_answers_with_and_without_the_path(path: str) -> None:
     environ = RequestFactory().get("/").environ | {"PATH_INFO": path}
     statuses: list[str] = []
 

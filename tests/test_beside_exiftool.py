@@ -1,4 +1,4 @@
-"""What is read of files that exiftool writes, field by field beside what exiftool reads: writers by formats."""
+"""Metadata of files written by exiftool, compared field by field with what exiftool reads: writers by formats."""
 
 import json
 import re
@@ -74,7 +74,7 @@ _STARS = {"XMP-xmp:Rating": None, "IFD0:Rating": None, "XMP-microsoft:RatingPerc
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file of each writer and format, as far as exiftool writes that."""
+    """A file for each writer and format that exiftool can write."""
     folder = tmp_path_factory.mktemp("written")
     commands: list[str] = []
     for number, tags in enumerate(WRITERS.values()):

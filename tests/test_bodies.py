@@ -1,4 +1,4 @@
-"""Bodies of requests: in chunks, cut short, too long, and not wanted at all."""
+"""Request bodies: chunked, truncated, too long, or not read at all."""
 
 import os
 import socket
@@ -36,7 +36,7 @@ def chunked(data: bytes, size: int = 7000) -> bytes:
 
 
 def environ(head: str, body: bytes, kind: str = MULTIPART) -> dict[str, Any]:
-    """What gunicorn makes of a request, read by its own parser."""
+    """The environ that gunicorn makes of a request, parsed by its own parser."""
     sent = f"POST / HTTP/1.1\r\nHost: localhost\r\n{head}\r\n\r\n".encode() + body
     parsed = next(
         RequestParser(Config(), iter([sent[start : start + 5000] for start in range(0, len(sent), 5000)]), None)
@@ -57,7 +57,7 @@ def request(head: str, body: bytes, kind: str = MULTIPART) -> tuple[WSGIRequest,
 CHUNKS = "Transfer-Encoding: chunked"
 
 
-def test_a_form_in_chunks_is_read_as_any_other() -> None:
+def test_a_chunked_form_is_read_like_any_other() -> None:
     picture = picture_bytes(size=(300, 200))
 
     sent, _body = request(CHUNKS, chunked(form(picture)))
@@ -65,28 +65,28 @@ def test_a_form_in_chunks_is_read_as_any_other() -> None:
     assert sent.FILES["picture"].read() == picture
 
 
-def test_fields_in_chunks_are_read_as_any_other() -> None:
+def test_chunked_fields_are_read_like_any_other() -> None:
     sent, body = request("Transfer-Encoding: Chunked", chunked(b"q=red+star&name=%EB%B3%84"), FORM)
 
     assert sent.POST.dict() == {"q": "red star", "name": "별"}
     assert not body.is_unread
 
 
-def test_other_bodies_in_chunks_are_read_whole() -> None:
+def test_other_chunked_bodies_are_read_completely() -> None:
     sent, _body = request(CHUNKS, chunked(b'{"a": 1}' * 10_000), "application/json")
 
     assert sent.body == b'{"a": 1}' * 10_000
 
 
 @pytest.mark.parametrize("kind", [MULTIPART, FORM])
-def test_an_empty_body_in_chunks_is_an_empty_form(kind: str) -> None:
+def test_an_empty_chunked_body_is_an_empty_form(kind: str) -> None:
     sent, _body = request(CHUNKS, chunked(b""), kind)
 
     assert (sent.POST.dict(), sent.FILES.dict()) == ({}, {})
 
 
 @pytest.mark.parametrize("length", [4000, 4001])
-def test_chunks_are_read_up_to_what_a_form_may_hold(settings: Any, length: int) -> None:
+def test_chunked_bodies_are_read_up_to_the_limit_of_a_form(settings: Any, length: int) -> None:
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 4000
     sent, body = request(CHUNKS, chunked(b"x" * length), "application/json")
 
@@ -98,13 +98,13 @@ def test_chunks_are_read_up_to_what_a_form_may_hold(settings: Any, length: int) 
     assert body.is_unread
 
 
-def test_files_in_chunks_may_be_as_many_and_large_as_in_one_piece(settings: Any) -> None:
+def test_chunked_files_have_the_same_limits_as_others(settings: Any) -> None:
     settings.UPLOAD_MAX_MB = settings.UPLOAD_MAX_REQUEST_MB = 1
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 4000
     too_large = form(bytes(1_500_000))
 
     sent, _body = request(CHUNKS, chunked(too_large, 100_000))
-    assert sent.FILES["picture"].size == 1_500_000  # told with a figure by the form
+    assert sent.FILES["picture"].size == 1_500_000  # the form reports it with the size
 
     sent, _body = request(CHUNKS, chunked(form(bytes(18_000_000)), 1_000_000))
     with pytest.raises(RequestDataTooBig):
@@ -122,7 +122,7 @@ def test_files_in_chunks_may_be_as_many_and_large_as_in_one_piece(settings: Any)
     ],
 )
 @pytest.mark.parametrize("kind", [MULTIPART, FORM, "application/json"])
-def test_chunks_that_are_none_or_break_off_are_a_bad_request(sent: bytes, kind: str) -> None:
+def test_invalid_or_truncated_chunks_are_a_bad_request(sent: bytes, kind: str) -> None:
     asked, body = request(CHUNKS, sent, kind)
 
     with pytest.raises(BadRequest):
@@ -130,7 +130,7 @@ def test_chunks_that_are_none_or_break_off_are_a_bad_request(sent: bytes, kind: 
     assert not body.is_unread
 
 
-def test_a_form_that_breaks_off_is_not_taken_for_whole() -> None:
+def test_a_truncated_form_is_not_accepted() -> None:
     whole = form(picture_bytes())
     cut = whole[:-200]
 
@@ -140,13 +140,13 @@ def test_a_form_that_breaks_off_is_not_taken_for_whole() -> None:
         _ = sent.FILES
 
 
-def test_what_follows_a_body_is_the_next_request() -> None:
+def test_data_after_a_body_belongs_to_the_next_request() -> None:
     sent, _body = request("Content-Length: 5", b"q=red" + b"GET / HTTP/1.1\r\n\r\n", FORM)
 
     assert sent.POST.dict() == {"q": "red"}
 
 
-def test_chunks_that_the_server_leaves_in_are_left_alone() -> None:
+def test_without_input_terminated_chunks_are_not_decoded() -> None:
     made = environ(CHUNKS, chunked(b"q=red"), FORM) | {"wsgi.input_terminated": False}
 
     Body(made)
@@ -155,7 +155,7 @@ def test_chunks_that_the_server_leaves_in_are_left_alone() -> None:
 
 
 class Counted:
-    """An answer that knows whether it was closed."""
+    """An answer that counts how often it was closed."""
 
     closed = 0
 
@@ -166,7 +166,7 @@ class Counted:
         self.closed += 1
 
 
-def test_what_nobody_read_is_read_after_the_answer() -> None:
+def test_an_unread_body_is_drained_after_the_answer() -> None:
     made = environ(CHUNKS, chunked(bytes(200_000)) + b"GET")
     stream, answer = made["wsgi.input"], Counted()
 
@@ -178,7 +178,7 @@ def test_what_nobody_read_is_read_after_the_answer() -> None:
     assert stream.read(1) == b""
 
 
-def test_nobody_is_read_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_draining_a_body_stops_after_a_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_bodies, "LINGER", 0.05)
     ours, theirs = socket.socketpair()
     made = environ(CHUNKS, chunked(b"abc")) | {"gunicorn.socket": ours}
@@ -197,7 +197,7 @@ def test_nobody_is_read_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def server(tmp_path: Any) -> Iterator[int]:
-    """The product served by gunicorn without a database; the port."""
+    """The port of gunicorn, serving the product without a database."""
     port = free_port()
     conf = tmp_path / "gunicorn.conf.py"
     conf.write_text("worker_class = 'gthread'\nthreads = 4\ncontrol_socket_disable = True\n")
@@ -225,10 +225,10 @@ def server(tmp_path: Any) -> Iterator[int]:
     process.communicate(timeout=30)
 
 
-def test_an_answer_reaches_who_is_still_sending_and_the_connection_goes_on(server: int) -> None:
+def test_a_client_that_is_still_sending_gets_the_answer_and_the_connection_stays_open(server: int) -> None:
     def talk(*parts: bytes) -> bytes:
         with socket.create_connection(("127.0.0.1", server), timeout=60) as connection:
-            for part in parts:  # all of it, before the answer is looked at
+            for part in parts:  # all parts are sent before the answer is read
                 connection.sendall(part)
             told = b""
             while piece := connection.recv(65536):

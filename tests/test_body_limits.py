@@ -1,4 +1,4 @@
-"""No address takes more than it is for: told from the headers, before anything is kept on disk."""
+"""Every address limits its request body, checked from the headers before anything is written to disk."""
 
 import errno
 import os
@@ -26,14 +26,14 @@ MULTIPART = "multipart/form-data; boundary=between"
 
 @pytest.fixture
 def temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Path:
-    """Where files are kept while they come."""
+    """The folder for uploads in progress."""
     settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path)
     return tmp_path
 
 
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The bytes of all files that were written to disk."""
+    """The sizes of all pieces of files written to disk."""
     sizes: list[int] = []
     write = TemporaryFileUploadHandler.receive_data_chunk
 
@@ -46,20 +46,20 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def announce(client: Client, path: str, length: int) -> Any:
-    """Send the headers of a request whose body would fail whoever reads it."""
+    """Send only the headers of a request; reading its body would fail."""
     return client.generic("POST", path, b"", MULTIPART, CONTENT_LENGTH=str(length))
 
 
 @pytest.mark.parametrize("name", ["login", "sign-up", "search-by-address", "admin:login"])
-def test_an_address_that_takes_no_pictures_refuses_a_large_body_unread(client: Client, name: str) -> None:
+def test_addresses_without_uploads_refuse_a_large_body_unread(client: Client, name: str) -> None:
     answer = announce(client, reverse(name), 4_000_000)
 
     assert answer.status_code == 413
-    assert "What was sent is too large." in answer.content.decode()
+    assert "The data you sent is too large." in answer.content.decode()
     assert "At most 2.6" in answer.content.decode()
 
 
-def test_a_picture_to_search_by_that_is_too_large_is_refused_unread_with_both_figures(client: Client) -> None:
+def test_a_query_picture_that_is_too_large_is_refused_unread_with_size_and_limit(client: Client) -> None:
     answer = announce(client, reverse("search-by-picture"), 60 * 19_000_000)
 
     assert answer.status_code == 413
@@ -67,7 +67,7 @@ def test_a_picture_to_search_by_that_is_too_large_is_refused_unread_with_both_fi
 
 
 @pytest.mark.parametrize("path", ["/api/images", "/api/search/picture"])
-def test_a_program_is_told_so_as_a_problem(client: Client, path: str) -> None:
+def test_the_api_answers_with_problem_details(client: Client, path: str) -> None:
     answer = announce(client, path, 50_000_000)
 
     assert answer.status_code == 413
@@ -76,8 +76,8 @@ def test_a_program_is_told_so_as_a_problem(client: Client, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/search/picture", "/api/search/picture"])
-def test_at_home_too_it_is_told_in_words(client: Client, settings: Any, path: str) -> None:
-    settings.DEBUG = True  # as where nothing is configured
+def test_the_limits_apply_in_debug_mode_too(client: Client, settings: Any, path: str) -> None:
+    settings.DEBUG = True  # as by default
 
     answer = announce(client, path, 50_000_000)
 
@@ -86,7 +86,7 @@ def test_at_home_too_it_is_told_in_words(client: Client, settings: Any, path: st
     assert "Traceback" not in answer.content.decode()
 
 
-def test_a_form_of_many_pictures_may_be_as_large_as_its_setting(client: Client, alice: Any, settings: Any) -> None:
+def test_the_limit_of_an_upload_form_is_its_setting(client: Client, alice: Any, settings: Any) -> None:
     settings.UPLOAD_MAX_REQUEST_MB = 30
     client.force_login(alice)
 
@@ -96,14 +96,14 @@ def test_a_form_of_many_pictures_may_be_as_large_as_its_setting(client: Client, 
     assert "At most 31" in answer.content.decode()
 
 
-def test_who_must_log_in_to_add_pictures_is_led_there_unread(client: Client) -> None:
+def test_an_upload_without_login_redirects_to_the_login_unread(client: Client) -> None:
     answer = announce(client, reverse("upload"), 40_000_000)
 
     assert answer.status_code == 302
     assert answer["Location"].startswith(reverse("login"))
 
 
-def test_files_that_nobody_asked_for_are_not_written(client: Client, written: list[int]) -> None:
+def test_unexpected_files_are_not_written(client: Client, written: list[int]) -> None:
     files = [picture_file(f"{number}.png", format="PNG") for number in range(40)]
 
     answer = client.post(reverse("search-by-picture"), {"picture": files[0], "other": files[1:]})
@@ -114,7 +114,7 @@ def test_files_that_nobody_asked_for_are_not_written(client: Client, written: li
 
 
 @pytest.mark.parametrize("path", ["/search/picture", "/api/search/picture"])
-def test_a_file_that_nobody_asked_for_takes_no_picture_s_place(client: Client, written: list[int], path: str) -> None:
+def test_an_unexpected_file_does_not_count_as_the_picture(client: Client, written: list[int], path: str) -> None:
     other, picture = picture_file("other.png", format="PNG"), picture_file()
 
     answer = client.post(path, {"other": other, "picture": picture})
@@ -124,7 +124,7 @@ def test_a_file_that_nobody_asked_for_takes_no_picture_s_place(client: Client, w
 
 
 @pytest.mark.parametrize("path", ["/search/picture", "/api/search/picture"])
-def test_of_a_body_in_chunks_no_size_is_made_up(settings: Any, path: str) -> None:
+def test_the_error_of_a_chunked_body_states_no_size(settings: Any, path: str) -> None:
     settings.UPLOAD_MAX_MB = 1
     head = b'--between\r\nContent-Disposition: form-data; name="picture"; filename="a.jpg"\r\n\r\n'
     environ = RequestFactory().post(path, content_type=MULTIPART).environ
@@ -140,11 +140,11 @@ def test_of_a_body_in_chunks_no_size_is_made_up(settings: Any, path: str) -> Non
     answer = b"".join(application(environ, lambda status, headers: told.append(status)))
 
     assert told == ["413 Request Entity Too Large"]
-    assert b"What was sent is too large." in answer
+    assert b"The data you sent is too large." in answer
     assert b"This file has" not in answer
 
 
-def test_more_pictures_than_one_form_may_have_are_told_and_not_written(
+def test_too_many_pictures_in_a_form_are_refused_and_not_written(
     client: Client, alice: Any, settings: Any, written: list[int]
 ) -> None:
     settings.UPLOAD_MAX_FILES = 2
@@ -159,7 +159,7 @@ def test_more_pictures_than_one_form_may_have_are_told_and_not_written(
 
 
 @pytest.mark.parametrize("path", ["/search/picture", "/api/search/picture"])
-def test_a_full_temporary_folder_is_told_and_leaves_nothing(
+def test_a_full_temporary_folder_is_503_and_leaves_no_files(
     client: Client, monkeypatch: pytest.MonkeyPatch, temporary_folder: Path, path: str
 ) -> None:
     def full(self: Any, data: bytes, start: int) -> None:
@@ -171,12 +171,14 @@ def test_a_full_temporary_folder_is_told_and_leaves_nothing(
 
     assert answer.status_code == 503
     assert answer["Retry-After"]
-    assert "There is no room here just now for what you send." in answer.content.decode()
+    assert "There is not enough disk space for this upload." in answer.content.decode()
     assert list(temporary_folder.iterdir()) == []
     assert not Image.objects.exists()
 
 
-def test_what_would_fill_the_temporary_folder_is_not_begun(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_upload_that_would_fill_the_temporary_folder_is_refused(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[str] = []
 
     def usage(folder: str) -> Any:

@@ -1,4 +1,4 @@
-"""What people write in the box is taken apart."""
+"""Parsing the text of the search box."""
 
 import pytest
 from hypothesis import given
@@ -27,7 +27,9 @@ from search.query.parser import ParsedText, parse_text
         ("", "", (), ()),
     ],
 )
-def test_the_box_is_read(text: str, meant: str, unwanted: tuple[str, ...], quoted: tuple[str, ...]):
+def test_text_is_split_into_wanted_unwanted_and_quoted(
+    text: str, meant: str, unwanted: tuple[str, ...], quoted: tuple[str, ...]
+):
     assert parse_text(text) == ParsedText(meant, unwanted, quoted)
 
 

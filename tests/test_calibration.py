@@ -1,4 +1,4 @@
-"""Measuring the collection: when, by whom, and what is left when something goes wrong."""
+"""Calibration of the relevance bands: when it is due, concurrency, and what remains after a failure."""
 
 import datetime as dt
 import threading
@@ -34,11 +34,11 @@ from tests.base import a_vector, in_another_thread, locked_elsewhere, near, pict
 pytestmark = pytest.mark.django_db
 
 GIVES_UP = Plan("SET LOCAL enable_sort = off; SET LOCAL hnsw.iterative_scan = off; SET LOCAL hnsw.ef_search = 1")
-"""A walk that looks at a single row."""
+"""An HNSW search that looks at a single row."""
 
 
 def fill(count: int, first: int = 0, vector: Vector | None = None) -> None:
-    """Rows in directions of their own, or all in one."""
+    """Rows with random vectors, or all with one vector."""
     numbers = range(first, first + count)
     put([a_vector(number) if vector is None else vector for number in numbers], first)
 
@@ -60,7 +60,7 @@ def put(vectors: Sequence[Vector], first: int = 0, model: str = "") -> None:
     )
 
 
-def test_the_bank_says_the_same_in_every_language():
+def test_the_query_bank_has_as_many_queries_in_every_language():
     bank = queries()
     assert {"en", "ko", "ja", "zh", "de", "fr", "es"} <= set(bank)
     assert len({len(own) for own in bank.values()}) == 1
@@ -68,12 +68,12 @@ def test_the_bank_says_the_same_in_every_language():
     assert len(set(bank["en"])) == len(bank["en"]) >= 100
 
 
-def test_before_anything_is_measured_nothing_is_claimed():
+def test_without_a_calibration_there_is_no_scale():
     fill(40)
     assert scale_of(a_vector(1), pictures=0) is None
 
 
-def test_after_calibrating_every_query_has_a_scale():
+def test_after_a_calibration_every_query_has_a_scale():
     fill(40)
     report = calibrate()
     assert (report.pictures, report.model) == (40, active_model())
@@ -85,7 +85,7 @@ def test_after_calibrating_every_query_has_a_scale():
 
 
 @pytest.mark.parametrize("count", [0, 1, 29])
-def test_an_empty_or_tiny_collection_can_not_be_measured(count: int):
+def test_an_empty_or_tiny_collection_is_not_calibrated(count: int):
     fill(count)
     assert not is_due()
     assert calibrate_if_due() is False
@@ -94,7 +94,7 @@ def test_an_empty_or_tiny_collection_can_not_be_measured(count: int):
     assert not Calibration.objects.exists()
 
 
-def test_a_collection_that_became_tiny_is_measured_no_longer():
+def test_a_collection_that_became_tiny_loses_its_calibration():
     fill(40)
     calibrate()
     Image.objects.filter(id__gte="00000000-0000-8000-8000-000000000010").delete()
@@ -103,7 +103,7 @@ def test_a_collection_that_became_tiny_is_measured_no_longer():
     assert calibrate_if_due() is False
 
 
-def test_a_walk_that_brings_one_row_is_no_reason_to_fail(monkeypatch):
+def test_calibration_works_if_the_index_returns_a_single_row(monkeypatch):
     fill(60)
     fill(40, first=60, vector=a_vector(1))
     calibrate()
@@ -112,19 +112,19 @@ def test_a_walk_that_brings_one_row_is_no_reason_to_fail(monkeypatch):
     monkeypatch.setattr(calibration, "plan_for", lambda matching, rows: GIVES_UP)
     calibrate()
     measured = Calibration.objects.get()
-    # That row is a near one, but not always the nearest: graphs are built by chance.
+    # That row is near, but not always the nearest: HNSW graphs are built randomly.
     assert measured.words_match == pytest.approx(exact.words_match, abs=0.05)
     assert measured.pictures_match == pytest.approx(exact.pictures_match, abs=0.05)
 
 
-def test_hidden_pictures_and_those_of_another_model_do_not_count():
+def test_hidden_images_and_those_of_another_model_do_not_count():
     fill(40)
     Image.objects.filter(id__lt="00000000-0000-8000-8000-000000000006").update(hidden=True)
     Image.objects.filter(id__gte="00000000-0000-8000-8000-000000000035").update(embedding_model="another")
     assert not is_due()
 
 
-def test_it_is_due_at_first_and_when_a_tenth_has_come_or_gone():
+def test_it_is_due_at_first_and_after_a_tenth_was_added_or_deleted():
     fill(50)
     assert calibrate_if_due() is True
     assert calibrate_if_due() is False
@@ -136,7 +136,7 @@ def test_it_is_due_at_first_and_when_a_tenth_has_come_or_gone():
     assert calibrate_if_due() is True
 
 
-def test_it_is_due_when_as_many_pictures_have_gone_as_have_come():
+def test_it_is_due_after_additions_and_deletions_that_keep_the_count():
     fill(40)
     calibrate()
     Image.objects.filter(id__lt="00000000-0000-8000-8000-000000000002").delete()
@@ -157,17 +157,17 @@ def test_it_is_due_when_a_model_has_changed(settings, tmp_path, monkeypatch):
     monkeypatch.setattr(calibration, "bank_vectors", mock.Mock(return_value=bank_vectors()))
     settings.EMBEDDING_TEXT_MODEL = "somebody/another-model-for-words"
     assert is_due()
-    assert scale_of(a_vector(1), pictures=0) is None  # what was measured for other words holds for these no more
+    assert scale_of(a_vector(1), pictures=0) is None  # measured with another text model
     calibrate()
     assert scale_of(a_vector(1), pictures=0) is not None
     settings.EMBEDDING_IMAGE_MODEL = "somebody/another-model"
-    assert not is_due()  # no picture has a vector of it
+    assert not is_due()  # no image has a vector of it
     Image.objects.update(embedding_model="somebody/another-model")
     assert is_due()
     assert scale_of(a_vector(1), pictures=0) is None
 
 
-def test_it_is_due_when_a_folder_holds_another_model_for_words(settings, tmp_path, monkeypatch):
+def test_it_is_due_when_the_folder_of_the_text_model_has_other_weights(settings, tmp_path, monkeypatch):
     fill(40)
     monkeypatch.setattr(calibration, "bank_vectors", mock.Mock(return_value=bank_vectors()))
     weights = tmp_path / "model.safetensors"
@@ -177,21 +177,21 @@ def test_it_is_due_when_a_folder_holds_another_model_for_words(settings, tmp_pat
     assert not is_due()
 
     weights.write_bytes(b"trained on")
-    forget_identities()  # as in a process that starts
+    forget_identities()  # as in a new process
     assert is_due()
     assert scale_of(a_vector(1), pictures=0) is None
 
 
-def test_what_an_earlier_version_measured_is_used_until_it_is_measured_anew(settings):
+def test_the_calibration_of_an_earlier_version_is_used_until_the_next(settings):
     fill(40)
     calibrate()
-    Calibration.objects.update(text_model=settings.EMBEDDING_TEXT_MODEL)  # the folder alone
+    Calibration.objects.update(text_model=settings.EMBEDDING_TEXT_MODEL)  # the name of the folder without a digest
     band_thresholds.look_again()
     assert scale_of(a_vector(1), pictures=0) is not None
     assert is_due()
 
 
-def test_a_new_measurement_takes_the_place_of_the_last_one():
+def test_a_new_calibration_replaces_the_last_one():
     fill(40)
     calibrate()
     before = scale_of(a_vector(1), pictures=1)
@@ -206,12 +206,12 @@ def test_a_calibration_of_another_process_is_noticed():
     calibrate()
     before = scale_of(a_vector(1), pictures=1)
     Calibration.objects.update(measured=timezone.now(), pictures_match=0.123)
-    with mock.patch.object(band_thresholds.cache, "get", return_value=None):  # as when the time has passed
+    with mock.patch.object(band_thresholds.cache, "get", return_value=None):  # as if the entry had expired
         after = scale_of(a_vector(1), pictures=1)
     assert before.strong != after.strong == pytest.approx(0.123, abs=0.1)
 
 
-def test_a_measurement_that_was_replaced_this_very_moment_is_missed_once_only():
+def test_a_calibration_replaced_during_a_search_is_missed_only_once():
     fill(40)
     calibrate()
     band_thresholds.cache.set(band_thresholds._cache_key(), timezone.now())
@@ -219,10 +219,10 @@ def test_a_measurement_that_was_replaced_this_very_moment_is_missed_once_only():
     assert scale_of(a_vector(1), pictures=0) is not None
 
 
-def test_a_search_asks_the_database_once_in_a_while_only(django_assert_num_queries):
+def test_a_search_seldom_queries_the_database(django_assert_num_queries):
     fill(40)
     calibrate()
-    with django_assert_num_queries(2):  # which is the newest, and once in a process the sample
+    with django_assert_num_queries(2):  # the newest calibration, and once per process the sample
         scale_of(a_vector(1), pictures=0)
     with django_assert_num_queries(0):
         scale_of(a_vector(2), pictures=1)
@@ -231,7 +231,7 @@ def test_a_search_asks_the_database_once_in_a_while_only(django_assert_num_queri
         scale_of(a_vector(3), pictures=0)
 
 
-def test_pictures_that_are_all_the_same_are_measured_too():
+def test_a_collection_of_identical_images_can_be_calibrated():
     fill(40, vector=a_vector(7))
     calibrate()
     for query in (a_vector(7), a_vector(8)):
@@ -240,7 +240,7 @@ def test_pictures_that_are_all_the_same_are_measured_too():
         assert np.isfinite([scale.mean, scale.strong, scale.related]).all()
 
 
-def test_copies_do_not_raise_what_pictures_must_score():
+def test_pairs_of_copies_do_not_raise_the_threshold():
     for number in range(40):
         fill(2, first=2 * number, vector=a_vector(number))
     calibrate()
@@ -248,7 +248,7 @@ def test_copies_do_not_raise_what_pictures_must_score():
 
 
 @pytest.mark.parametrize("exact_below", [5_000, 100])
-def test_a_page_that_is_there_many_times_does_not_raise_what_pictures_must_score(exact_below: int, monkeypatch):
+def test_many_copies_of_one_image_do_not_raise_the_threshold(exact_below: int, monkeypatch):
     monkeypatch.setattr(calibration, "EXACT_BELOW", exact_below)
     monkeypatch.setattr(calibration, "bank_vectors", lambda: np.stack([a_vector(seed) for seed in range(900, 920)]))
     fill(200)
@@ -259,8 +259,8 @@ def test_a_page_that_is_there_many_times_does_not_raise_what_pictures_must_score
     assert Calibration.objects.get().pictures_match == pytest.approx(before, abs=0.03)
 
 
-def test_rows_that_no_search_finds_do_not_hide_the_others_from_the_measurement(monkeypatch):
-    """A walk through the index may give up among them, as while a collection is embedded anew for another model."""
+def test_rows_of_another_model_do_not_hide_the_others_from_the_calibration(monkeypatch):
+    """The HNSW search may give up among them, as while a collection is embedded for another model."""
     bank = np.stack([near(a_vector(0), 0.9, seed) for seed in range(1, 20)])
     monkeypatch.setattr(calibration, "bank_vectors", lambda: bank)
     put([near(a_vector(0), 0.1, seed) for seed in range(1, 121)])
@@ -275,7 +275,7 @@ def test_rows_that_no_search_finds_do_not_hide_the_others_from_the_measurement(m
         assert getattr(by_index, level) == pytest.approx(getattr(whole, level), abs=0.01)
 
 
-def test_a_collection_too_large_to_hold_is_measured_by_the_index(monkeypatch):
+def test_a_large_collection_is_calibrated_with_the_index(monkeypatch):
     fill(300)
     calibrate()
     whole = Calibration.objects.get()
@@ -286,7 +286,7 @@ def test_a_collection_too_large_to_hold_is_measured_by_the_index(monkeypatch):
         assert getattr(by_index, level) == pytest.approx(getattr(whole, level), abs=0.01)
 
 
-def test_killed_midway_the_last_result_stays_and_the_next_try_succeeds(monkeypatch):
+def test_a_killed_calibration_keeps_the_last_result_and_the_next_one_succeeds(monkeypatch):
     fill(40)
     calibrate()
     before = Calibration.objects.values().get()
@@ -301,7 +301,7 @@ def test_killed_midway_the_last_result_stays_and_the_next_try_succeeds(monkeypat
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_at_once_leave_one_result():
+def test_two_concurrent_calibrations_leave_one_result():
     fill(40)
     bank_vectors()
     together, failures = threading.Barrier(2), []
@@ -325,7 +325,7 @@ def test_two_at_once_leave_one_result():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_while_another_process_is_at_it_nothing_is_done_twice():
+def test_it_does_nothing_while_another_process_calibrates():
     fill(40)
     with locked_elsewhere(calibration._LOCK):
         assert calibrate_if_due() is False
@@ -333,7 +333,7 @@ def test_while_another_process_is_at_it_nothing_is_done_twice():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_another_process_adds_meanwhile_and_leaves_to_this_one_is_measured_too(monkeypatch):
+def test_images_added_by_another_process_during_a_calibration_are_included(monkeypatch):
     fill(40)
     left: list[bool] = []
 
@@ -350,14 +350,14 @@ def test_what_another_process_adds_meanwhile_and_leaves_to_this_one_is_measured_
     assert not is_due()
 
 
-def test_the_clock_of_this_machine_does_not_count():
+def test_a_wrong_clock_does_not_make_it_due():
     fill(40)
     with mock.patch("django.utils.timezone.now", return_value=timezone.now() - dt.timedelta(hours=1)):
         calibrate()
     assert not is_due()
 
 
-def test_the_command_tells_what_it_measured():
+def test_the_command_prints_what_it_measured():
     fill(40)
     out = StringIO()
     call_command("calibrate", stdout=out)
@@ -365,34 +365,34 @@ def test_the_command_tells_what_it_measured():
     assert "strong from" in out.getvalue()
 
 
-def test_the_command_tells_when_there_are_too_few():
+def test_the_command_reports_too_few_images():
     fill(3)
     out = StringIO()
     call_command("calibrate", stdout=out)
     assert "3 pictures are too few to measure" in out.getvalue()
 
 
-def test_ingesting_calibrates_by_itself_when_it_is_due(tmp_path):
+def test_ingest_calibrates_when_it_is_due(tmp_path):
     fill(40)
     picture_file(colour="red").open()
     (tmp_path / "red.jpg").write_bytes(picture_file(colour="red").read())
     out = StringIO()
     call_command("ingest", str(tmp_path), stdout=out)
-    assert "Measured what counts as a strong match" in out.getvalue()
+    assert "Measured the thresholds for strong matches" in out.getvalue()
     assert Calibration.objects.get().pictures == 41
     out = StringIO()
     call_command("ingest", str(tmp_path), stdout=out)
     assert "Measured" not in out.getvalue()
 
 
-def test_a_dry_run_measures_nothing(tmp_path):
+def test_a_dry_run_does_not_calibrate(tmp_path):
     fill(40)
     (tmp_path / "red.jpg").write_bytes(picture_file(colour="red").read())
     call_command("ingest", str(tmp_path), dry_run=True, stdout=StringIO())
     assert not Calibration.objects.exists()
 
 
-def test_ingesting_succeeds_without_the_model_for_words(tmp_path, monkeypatch):
+def test_ingest_succeeds_without_the_text_model(tmp_path, monkeypatch):
     fill(40)
     (tmp_path / "red.jpg").write_bytes(picture_file(colour="red").read())
     monkeypatch.setattr(calibration, "bank_vectors", mock.Mock(side_effect=ModelUnavailable("No words today.")))
@@ -410,7 +410,7 @@ def test_reembedding_calibrates_for_the_new_model():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_upload_has_the_collection_measured_beside_it(as_alice: Client, settings, monkeypatch):
+def test_an_upload_calibrates_in_the_background(as_alice: Client, settings, monkeypatch):
     settings.CALIBRATE_AFTER_UPLOADS = True
     fill(40)
     started = []
@@ -420,17 +420,17 @@ def test_an_upload_has_the_collection_measured_beside_it(as_alice: Client, setti
     started[0].join()
     assert started[0].daemon
     assert Calibration.objects.get().pictures == 41
-    as_alice.post("/upload/", {"pictures": [picture_file()]})  # known: nothing has changed
+    as_alice.post("/upload/", {"pictures": [picture_file()]})  # known already: nothing has changed
     assert len(started) == 1
 
 
-def test_nothing_runs_beside_an_upload_where_the_settings_say_no():
+def test_calibration_after_uploads_can_be_switched_off():
     fill(40)
     assert calibrate_soon_if_due() is None
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_failure_beside_an_upload_is_logged_and_the_next_one_tries_again(settings, monkeypatch, caplog):
+def test_a_failure_in_the_background_is_logged_and_retried_by_the_next_upload(settings, monkeypatch, caplog):
     settings.CALIBRATE_AFTER_UPLOADS = True
     failing = mock.Mock(side_effect=RuntimeError("broken"))
     with monkeypatch.context() as broken:
@@ -448,7 +448,7 @@ def test_one_background_run_at_a_time(settings):
         assert calibrate_soon_if_due() is None
 
 
-def test_a_program_that_adds_a_picture_has_the_collection_measured_too(as_alice: Client, monkeypatch):
+def test_adding_an_image_by_the_api_calibrates_too(as_alice: Client, monkeypatch):
     soon = mock.Mock()
     monkeypatch.setattr("search.api.images.calibrate_soon_if_due", soon)
     token = as_alice.get("/upload/").context["csrf_token"]

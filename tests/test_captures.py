@@ -1,4 +1,4 @@
-"""When, where and with what pictures were taken: ingested, kept, shown, and what people changed of it."""
+"""Date, place and camera of photos: read by ingestion, stored, shown, and edited."""
 
 import io
 import json
@@ -50,7 +50,7 @@ def of(data: bytes) -> Image:
     return Image.objects.get(pk=content_id(data))
 
 
-def from_camera(image: Image) -> Capture:
+def capture_of(image: Image) -> Capture:
     capture = image.captured
     assert capture
     return capture
@@ -62,7 +62,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "photos"
 
 
-def test_a_folder_with_what_five_programs_wrote(folder: Path):
+def test_metadata_of_five_programs_in_one_folder_is_read(folder: Path):
     google, plain, lightroom = written("green"), a_photo(colour="blue"), a_photo(colour="black")
     (folder / "IMG_3397.JPG").write_bytes(a_photo(colour="white"))
     (folder / "IMG_3397.JPG.supplemental-metadata.json").write_bytes(
@@ -78,31 +78,31 @@ def test_a_folder_with_what_five_programs_wrote(folder: Path):
     call_command("ingest", str(folder), stdout=out, stderr=out)
     assert out.getvalue() == "4 added, 0 already here, 0 failed.\n"
     image = of(a_photo(colour="white"))
-    capture = from_camera(image)
+    capture = capture_of(image)
     assert (image.title, image.description, image.source_link) == ("", "Grandmother in the garden", "")
     assert (capture.taken, capture.zone) == (wall(2009, 11, 16, 12, 51, 58), "+00:00")
     assert (capture.latitude, capture.longitude, capture.taken_from) == (37.88, 127.73, "sidecar")
     image = of(plain)
-    assert (image.description, image.tags, from_camera(image).rating) == ("Sidecar caption", ["mountain"], 5)
+    assert (image.description, image.tags, capture_of(image).rating) == ("Sidecar caption", ["mountain"], 5)
     image = of(lightroom)
     assert (image.description, image.source_link) == ("a black square", "https://a.example/1")
-    capture = from_camera(of(google))
+    capture = capture_of(of(google))
     assert (capture.taken, capture.taken_offset) == (wall(2014, 7, 3, 14, 22, 10), 540)
     assert (capture.camera, capture.taken_from) == ("FUJIFILM X100V", "camera")
     assert (capture.latitude, capture.longitude) == pytest.approx(PLACE, abs=1e-4)
 
 
-def test_a_picture_without_any_date_has_that_of_its_name_or_file(folder: Path):
+def test_an_undated_picture_gets_the_date_of_its_name_or_file(folder: Path):
     named, nameless = a_photo(colour="red"), a_photo(colour="green")
     (folder / "IMG-20230714-WA0001.jpg").write_bytes(named)
     (folder / "x.jpg").write_bytes(nameless)
     ingest(files_source([str(folder)]))
-    assert from_camera(of(named)).taken == wall(2023, 7, 14)
-    assert [from_camera(of(data)).taken_from for data in (named, nameless)] == ["name", "file"]
-    assert from_camera(of(nameless)).is_about
+    assert capture_of(of(named)).taken == wall(2023, 7, 14)
+    assert [capture_of(of(data)).taken_from for data in (named, nameless)] == ["name", "file"]
+    assert capture_of(of(nameless)).is_about
 
 
-def test_a_table_counts_before_a_sidecar_and_that_before_the_file(folder: Path):
+def test_a_table_overrides_a_sidecar_and_a_sidecar_the_file(folder: Path):
     data = a_photo(colour="red", exif=exif_block(t270="From the file", t315="Ada", t33432="CC0"))
     (folder / "a.jpg").write_bytes(data)
     (folder / "a.jpg.xmp").write_bytes(xmp_packet(elements=alternatives("dc:description", "From the sidecar")))
@@ -113,24 +113,24 @@ def test_a_table_counts_before_a_sidecar_and_that_before_the_file(folder: Path):
     assert image.tags == ["all"]
 
 
-def test_captions_are_left_out_where_they_are_not_wanted(folder: Path):
+def test_reading_captions_can_be_switched_off(folder: Path):
     data = written(t270="Nobody's business")
     (folder / "a.jpg").write_bytes(data)
     (folder / "a.txt").write_text("neither", encoding="utf-8")
     call_command("ingest", str(folder), "--no-read-captions", stdout=StringIO())
     assert of(data).description == ""
-    assert from_camera(of(data)).camera == "FUJIFILM X100V"
+    assert capture_of(of(data)).camera == "FUJIFILM X100V"
 
 
-def test_an_upload_keeps_the_cameras_figures_and_no_words():
+def test_an_upload_stores_camera_data_but_no_captions():
     data = written(t270="Unasked")
     image = add_picture(data, Details(title="Mine"), None).image
     assert (image.title, image.description) == ("Mine", "")
-    assert from_camera(image).taken == wall(2014, 7, 3, 14, 22, 10)
+    assert capture_of(image).taken == wall(2014, 7, 3, 14, 22, 10)
 
 
 def archived(path: Path, members: dict[str, bytes]) -> Path:
-    """A ZIP or a tar, compressed, of these members."""
+    """A ZIP or a compressed tar with these members."""
     if path.suffix == ".zip":
         with zipfile.ZipFile(path, "w") as archive:
             for name, data in members.items():
@@ -145,7 +145,7 @@ def archived(path: Path, members: dict[str, bytes]) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["zip", "tgz"])
-def test_googles_export_is_read_in_its_archive_albums_included(folder: Path, kind: str):
+def test_google_takeout_is_read_in_its_archive_with_albums(folder: Path, kind: str):
     pictures = {
         "Takeout/Photos/Trip/IMG_1.JPG": a_photo(colour="red"),
         "Takeout/Photos/Photos from 2009/IMG_2.JPG": a_photo(colour="green"),
@@ -160,7 +160,7 @@ def test_googles_export_is_read_in_its_archive_albums_included(folder: Path, kin
     assert [of(data).description for data in pictures.values()] == ["One", "Two"]
 
 
-def test_what_lies_beside_a_picture_in_a_tar_is_read(folder: Path):
+def test_sidecars_in_a_tar_are_read(folder: Path):
     members = {
         "a.jpg": a_photo(colour="red"),
         "a.json": json.dumps({"caption": "A caption"}).encode(),
@@ -171,18 +171,18 @@ def test_what_lies_beside_a_picture_in_a_tar_is_read(folder: Path):
     assert [of(members[name]).description for name in ("a.jpg", "b.jpg")] == ["A caption", "Sidecar caption"]
 
 
-def test_a_broken_sidecar_harms_nothing(folder: Path):
+def test_a_broken_sidecar_is_ignored(folder: Path):
     data = written()
     (folder / "a.jpg").write_bytes(data)
     (folder / "a.xmp").write_bytes(b"<x:xmpmeta" + b"\xff" * 500)
     (folder / "a.json").write_bytes(b"[" * 200_000)
     report = ingest(files_source([str(folder)]))
     assert (report.added, report.failed) == (1, [])
-    assert from_camera(of(data)).camera == "FUJIFILM X100V"
+    assert capture_of(of(data)).camera == "FUJIFILM X100V"
 
 
 @pytest.mark.parametrize("kinds", [("zip", "zip"), ("tgz", "tgz")])
-def test_googles_export_is_read_where_it_is_divided_over_archives(folder: Path, kinds: tuple[str, str]):
+def test_google_takeout_split_over_archives_is_read(folder: Path, kinds: tuple[str, str]):
     year = "Takeout/Photos/Photos from 2009"
     red, green, blue = (a_photo(colour=colour) for colour in ("red", "green", "blue"))
     first = {
@@ -204,11 +204,11 @@ def test_googles_export_is_read_where_it_is_divided_over_archives(folder: Path, 
     listed = open_source([str(path) for path in paths])
     ingest(listed)
     assert [of(data).description for data in (red, green, blue)] == ["One", "", "Three"]
-    # What the album says of itself, and of a picture in the other archive, which has a twin.
+    # The album's own file, and that of a picture in the other archive, whose name two pictures have.
     assert listed.findings.not_read.total() == 1
 
 
-def test_a_table_tells_when_where_and_with_what(folder: Path):
+def test_a_table_sets_date_place_and_camera(folder: Path):
     data = written()
     (folder / "a.jpg").write_bytes(data)
     (folder / "a.xmp").write_bytes(SIDECAR)
@@ -221,7 +221,7 @@ def test_a_table_tells_when_where_and_with_what(folder: Path):
     )
     out = StringIO()
     call_command("ingest", str(folder), "--metadata", str(folder / "m.csv"), stdout=out, stderr=out)
-    capture = from_camera(of(data))
+    capture = capture_of(of(data))
     assert (capture.taken, capture.taken_offset, capture.taken_from) == (wall(2000, 1, 1), None, "table")
     assert (capture.rating, capture.latitude, capture.longitude, capture.camera) == (2, 48.85, 2.35, "Leica M6")
     assert (capture.lens, of(data).description) == ("", "Sidecar caption")
@@ -231,7 +231,7 @@ def test_a_table_tells_when_where_and_with_what(folder: Path):
     assert "The place '91', '0' can't be read" in told
 
 
-def test_times_that_name_no_zone_are_of_the_one_that_is_set(folder: Path, settings):
+def test_times_without_a_zone_are_in_photo_time_zone(folder: Path, settings):
     settings.PHOTO_TIME_ZONE = "Asia/Seoul"
     export, plain = a_photo(colour="red"), a_photo(exif=exif_block(taken="2014:07:03 14:22:10"))
     abroad = a_photo(colour="green", exif=exif_block(taken="2009:11:16 12:51:58"))
@@ -240,14 +240,14 @@ def test_times_that_name_no_zone_are_of_the_one_that_is_set(folder: Path, settin
     for name in ("a", "c"):
         (folder / f"{name}.jpg.json").write_bytes(takeout(1258375918))
     ingest(files_source([str(folder)]))
-    told = {name: from_camera(of(data)) for name, data in {"a": export, "b": plain, "c": abroad}.items()}
+    told = {name: capture_of(of(data)) for name, data in {"a": export, "b": plain, "c": abroad}.items()}
     assert (told["a"].taken, told["a"].taken_offset) == (wall(2009, 11, 16, 21, 51, 58), 540)
     assert (told["b"].taken, told["b"].taken_offset) == (wall(2014, 7, 3, 14, 22, 10), 540)
-    # The camera's clock and Google's time together tell that it was taken where the clock shows UTC.
+    # The camera's clock and Google's time together show that it was taken in a zone with UTC's time.
     assert (told["c"].taken, told["c"].taken_offset) == (wall(2009, 11, 16, 12, 51, 58), 0)
 
 
-# Pictures that are here already
+# Images that are stored already
 
 
 def test_a_sidecar_that_has_changed_is_read_again(folder: Path, as_carol):
@@ -264,36 +264,36 @@ def test_a_sidecar_that_has_changed_is_read_again(folder: Path, as_carol):
         )
     assert read() == "0 read, 0 pending, 0 failed."
     assert read("--again") == "2 read, 0 pending, 0 failed."
-    assert (from_camera(of(red)).rating, of(red).description) == (3, "Sidecar caption")
+    assert (capture_of(of(red)).rating, of(red).description) == (3, "Sidecar caption")
     read("--again", "--replace-captions")
     assert [of(data).description for data in (red, green)] == ["Sidecar words", "Mine"]
 
 
-def test_what_a_table_has_stated_stays_when_the_file_is_read_again(folder: Path):
+def test_values_of_a_table_stay_when_the_file_is_read_again(folder: Path):
     data = written(t270="On the beach", t18246=5)
     (folder / "a.jpg").write_bytes(data)
     (folder / "m.csv").write_text("path,description,rating,camera\na.jpg,Stated,2,\n", encoding="utf-8")
     call_command("ingest", str(folder), "--metadata", str(folder / "m.csv"), stdout=StringIO())
     Capture.objects.update(camera="Before")
     read("--again", "--replace-captions")
-    capture = from_camera(of(data))
+    capture = capture_of(of(data))
     assert (capture.stated, capture.rating, capture.camera) == (["description", "rating"], 2, "FUJIFILM X100V")
     assert of(data).description == "Stated"
 
 
-def test_what_stood_in_an_archive_beside_a_picture_is_not_lost_when_it_is_read_again(folder: Path):
+def test_sidecar_data_from_an_archive_is_kept_when_the_file_is_read_again(folder: Path):
     data = a_photo(exif=exif_block(taken="2014:07:03 14:22:10"))
     with zipfile.ZipFile(folder / "a.zip", "w") as archive:
         archive.writestr("x/a.jpg", data)
         archive.writestr("x/a.jpg.json", takeout(geoData={"latitude": 37.5, "longitude": 127.0}))
     ingest(open_source([str(folder / "a.zip")]))
     read("--again")
-    capture = from_camera(of(data))
+    capture = capture_of(of(data))
     assert (capture.taken_from, capture.latitude) == ("sidecar", 37.5)
 
 
-def kept_before(data: bytes, address: str = "/photos/a.jpg", **fields: object) -> Image:
-    """A picture as a version without captures has ingested it."""
+def stored_by_old_version(data: bytes, address: str = "/photos/a.jpg", **fields: object) -> Image:
+    """An image as a version without captures ingested it."""
     image = an_image(id=content_id(data), byte_size=len(data), **fields)
     storage.put(storage.original_key(image.id), data, "image/jpeg")
     Origin.objects.create(id=content_id(address.encode()), address=address, image_id=image.id)
@@ -306,36 +306,36 @@ def read(*arguments: str) -> str:
     return out.getvalue().splitlines()[-1]
 
 
-def test_pictures_that_are_here_are_read_once():
-    image = kept_before(written(t270="On the beach"), title="Mine")
-    other = kept_before(a_photo(colour="green"), "/photos/IMG-20230714-WA0001.jpg")
+def test_stored_images_are_read_once():
+    image = stored_by_old_version(written(t270="On the beach"), title="Mine")
+    other = stored_by_old_version(a_photo(colour="green"), "/photos/IMG-20230714-WA0001.jpg")
     assert read() == "2 read, 0 pending, 0 failed."
     image.refresh_from_db()
     assert (image.title, image.description) == ("Mine", "On the beach")
-    assert from_camera(image).camera == "FUJIFILM X100V"
-    assert from_camera(other).taken == wall(2023, 7, 14)
+    assert capture_of(image).camera == "FUJIFILM X100V"
+    assert capture_of(other).taken == wall(2023, 7, 14)
     assert read() == "0 read, 0 pending, 0 failed."
 
 
-def test_it_stops_after_as_many_as_are_wanted_and_goes_on():
+def test_it_stops_at_the_limit_and_the_next_run_continues():
     for number, colour in enumerate(("red", "green", "blue")):
-        kept_before(written(colour), f"/photos/{number}.jpg")
+        stored_by_old_version(written(colour), f"/photos/{number}.jpg")
     assert read("--limit", "2") == "2 read, 1 pending, 0 failed."
     assert read() == "1 read, 0 pending, 0 failed."
 
 
-def test_what_stands_behind_the_beginning_of_a_file_is_read_too():
+def test_metadata_at_the_end_of_a_file_is_read():
     noise = bytes(range(256)) * 1_200
     plain = a_photo("WEBP", exif=exif_block(t272="X100V"))
     size = len(plain) - 8 + 8 + len(noise)
     data = plain[:4] + size.to_bytes(4, "little") + plain[8:30] + b"junk" + len(noise).to_bytes(4, "little") + noise
-    image = kept_before(data + plain[30:])
+    image = stored_by_old_version(data + plain[30:])
     read()
-    assert from_camera(image).camera == "X100V"
+    assert capture_of(image).camera == "X100V"
 
 
-def test_an_original_that_is_missing_is_told_and_others_are_read():
-    kept_before(written())
+def test_a_missing_original_is_reported_and_others_are_read():
+    stored_by_old_version(written())
     lost = an_image()
     out = StringIO()
     with pytest.raises(SystemExit):
@@ -344,29 +344,31 @@ def test_an_original_that_is_missing_is_told_and_others_are_read():
     assert str(lost.pk) in out.getvalue()
 
 
-def test_a_file_that_no_decoder_survives_spoils_nothing_but_itself(bad_decoder: None):
-    images = [kept_before(written(colour), f"/photos/{colour}.jpg") for colour in ("red", "green")]
-    bad = kept_before(marked(bad_decoders.EXIT), "/photos/bad.jpg")
+def test_a_file_that_crashes_the_decoder_does_not_affect_others(bad_decoder: None):
+    images = [stored_by_old_version(written(colour), f"/photos/{colour}.jpg") for colour in ("red", "green")]
+    bad = stored_by_old_version(marked(bad_decoders.EXIT), "/photos/bad.jpg")
     out = StringIO()
     with pytest.raises(SystemExit):
         call_command("read_metadata", stdout=out, stderr=out)
     assert "2 read, 1 pending, 1 failed." in out.getvalue()
     assert str(bad.pk) in out.getvalue()
-    assert [from_camera(image).camera for image in images] == ["FUJIFILM X100V"] * 2
+    assert [capture_of(image).camera for image in images] == ["FUJIFILM X100V"] * 2
 
 
-def test_what_a_person_emptied_or_wrote_stays(as_carol):
-    image = kept_before(written(t270="On the beach", t315="Ada", t33432="CC0"), description="x", author="Grace")
+def test_fields_that_a_curator_edited_or_emptied_are_kept(as_carol):
+    image = stored_by_old_version(
+        written(t270="On the beach", t315="Ada", t33432="CC0"), description="x", author="Grace"
+    )
     form = {"title": "", "description": "", "tags": "", "source_link": "", "author": "Grace", "licence": ""}
     as_carol.post(reverse("admin:search_image_change", args=[image.pk]), form)
-    assert from_camera(image).edited == ["description"]
+    assert capture_of(image).edited == ["description"]
     read()
     image.refresh_from_db()
     assert (image.description, image.author, image.licence) == ("", "Grace", "CC0")
 
 
-def test_what_a_person_emptied_in_an_earlier_version_is_told_by_its_log(carol):
-    image = kept_before(written(t270="On the beach"))
+def test_fields_emptied_in_an_earlier_version_are_known_from_its_log(carol):
+    image = stored_by_old_version(written(t270="On the beach"))
     message = [{"changed": {"fields": ["Description"]}}]
     LogEntry.objects.log_actions(carol.pk, Image.objects.filter(pk=image.pk), CHANGE, message)
     read()
@@ -374,39 +376,39 @@ def test_what_a_person_emptied_in_an_earlier_version_is_told_by_its_log(carol):
     assert image.description == ""
 
 
-def test_words_of_uploads_are_not_read_later():
+def test_captions_of_uploads_are_not_read_later():
     data = written(t270="Unasked")
-    image = kept_before(data)
+    image = stored_by_old_version(data)
     Origin.objects.all().delete()
     read()
     image.refresh_from_db()
     assert image.description == ""
-    assert from_camera(image).camera == "FUJIFILM X100V"
+    assert capture_of(image).camera == "FUJIFILM X100V"
 
 
-def test_reading_again_leaves_what_a_person_changed():
+def test_reading_again_keeps_edited_fields():
     image = an_image()
     write_captures({image.pk: PhotoMetadata.of(taken="2014-07-03T14:22:10", taken_from="camera", camera="X100V")})
     Capture.objects.update(taken=wall(2015, 1, 2), taken_from="person", reader=0)
     note_edits([image.pk], ["taken"])
     write_captures({image.pk: PhotoMetadata.of(taken="2014-07-03T14:22:10", taken_from="camera", camera="X100VI")})
-    capture = from_camera(Image.objects.get(pk=image.pk))
+    capture = capture_of(Image.objects.get(pk=image.pk))
     assert (capture.taken, capture.taken_from, capture.camera) == (wall(2015, 1, 2), "person", "X100VI")
 
 
-def test_a_capture_goes_with_its_image():
+def test_a_capture_is_deleted_with_its_image():
     image = add_picture(written(), Details(), None).image
     image.delete()
     assert not Capture.objects.exists()
 
 
 @pytest.mark.parametrize("wrong", [{"latitude": 5.0}, {"rating": 6}, {"taken": wall(2015, 1, 2)}])
-def test_the_database_takes_no_nonsense(wrong: dict[str, object]):
+def test_constraints_refuse_invalid_captures(wrong: dict[str, object]):
     with pytest.raises(IntegrityError), transaction.atomic():
         Capture.objects.create(image=an_image(), **wrong)
 
 
-# What is seen
+# Pages and API
 
 
 @pytest.fixture
@@ -415,20 +417,20 @@ def shown() -> Image:
     return add_picture(data, Details(title="Boats", tags=["boats"]), None).image
 
 
-def test_the_page_tells_when_and_with_what_a_picture_was_taken(client, shown):
+def test_the_page_shows_date_and_camera(client, shown):
     page = " ".join(client.get(shown.get_absolute_url()).content.decode().split())
     assert "July 3, 2014, 2:22 p.m. (+09:00)" in page
     assert "FUJIFILM X100V" in page
     assert "35 mm · f/2.8 · 1/250 s · ISO 400" in page
 
 
-def test_a_guessed_date_is_told_as_one(client):
+def test_a_guessed_date_is_marked_as_such(client):
     image = an_image()
     Capture.objects.create(image=image, taken=wall(2023, 7, 14), taken_from="name")
-    assert "about July 14, 2023 (from the name of its file)" in client.get(image.get_absolute_url()).content.decode()
+    assert "about July 14, 2023 (from the file name)" in client.get(image.get_absolute_url()).content.decode()
 
 
-def test_the_api_tells_the_same(client, shown):
+def test_the_api_returns_date_and_camera(client, shown):
     told = client.get(reverse("api:image", args=[shown.pk])).json()
     assert (told["taken"], told["taken_from"]) == ("2014-07-03T14:22:10+09:00", "camera")
     assert (told["camera"], told["aperture"], told["iso"]) == ("FUJIFILM X100V", 2.8, 400)
@@ -439,7 +441,7 @@ def test_the_api_tells_the_same(client, shown):
 COORDINATES = ("37.88", "127.7", "37,88", "127,7")
 
 
-def test_nobody_but_curators_is_told_the_place(client, as_carol, as_alice, alice, shown):
+def test_only_curators_see_the_place(client, as_carol, as_alice, alice, shown):
     saved, _ = save_search(alice, SearchQuery.from_params(QueryDict("tag=boats")), "All")
     pages = [
         shown.get_absolute_url(),
@@ -464,7 +466,7 @@ def test_nobody_but_curators_is_told_the_place(client, as_carol, as_alice, alice
     assert as_carol.get(reverse("api:image", args=[shown.pk])).json()["latitude"] == pytest.approx(PLACE[0], abs=1e-4)
 
 
-def test_the_zip_and_its_table_name_no_place(client, shown):
+def test_the_zip_and_its_table_contain_no_place(client, shown):
     answer = client.post(reverse("download-selection"), {"id": [shown.id]})
     content = b"".join(answer.streaming_content)
     assert b"pictures.csv" in content
@@ -493,10 +495,10 @@ def posted(capture: Capture, **changes: object) -> dict[str, object]:
     }
 
 
-def test_a_curator_corrects_when_a_picture_was_taken(as_carol, shown):
+def test_a_curator_corrects_the_date(as_carol, shown):
     page = reverse("admin:search_image_change", args=[shown.pk])
     assert "FUJIFILM X100V" in as_carol.get(page).content.decode()
-    form = posted(from_camera(shown), taken=wall(2014, 7, 4, 1, 2, 3), rating=4)
+    form = posted(capture_of(shown), taken=wall(2014, 7, 4, 1, 2, 3), rating=4)
     answer = as_carol.post(page, form)
     assert answer.status_code == 302, answer.content.decode()[:5000]
     capture = Capture.objects.get(pk=shown.pk)
@@ -505,22 +507,22 @@ def test_a_curator_corrects_when_a_picture_was_taken(as_carol, shown):
     assert capture.camera == "FUJIFILM X100V"
 
 
-def test_a_curator_dates_a_picture_of_which_nothing_was_read(as_carol):
+def test_a_curator_dates_an_image_without_metadata(as_carol):
     image = an_image()
     form = posted(Capture(image=image), taken=wall(1935, 5, 4), camera="Leica")
     answer = as_carol.post(
         reverse("admin:search_image_change", args=[image.pk]), {**form, "capture-INITIAL_FORMS": "0"}
     )
     assert answer.status_code == 302, answer.content.decode()[:5000]
-    capture = from_camera(Image.objects.get(pk=image.pk))
+    capture = capture_of(Image.objects.get(pk=image.pk))
     assert (capture.taken, capture.taken_from, capture.camera) == (wall(1935, 5, 4), "person", "Leica")
     assert (capture.edited, capture.reader) == (["camera", "taken"], 0)
 
 
-def test_a_place_needs_both_its_numbers(as_carol, shown):
+def test_a_place_needs_latitude_and_longitude(as_carol, shown):
     page = reverse("admin:search_image_change", args=[shown.pk])
-    answer = as_carol.post(page, posted(from_camera(shown), longitude=""))
-    assert "A place has a latitude and a longitude." in answer.content.decode()
+    answer = as_carol.post(page, posted(capture_of(shown), longitude=""))
+    assert "A location needs both a latitude and a longitude." in answer.content.decode()
 
 
 def test_curators_find_pictures_by_year_camera_and_place(as_carol, shown):

@@ -1,4 +1,4 @@
-"""Wrong configuration fails at start, with an id and the mend."""
+"""System checks: an invalid configuration is reported at start, with an id and a hint."""
 
 import secrets
 import uuid
@@ -29,7 +29,7 @@ from tests.base import a_vector, an_image, many_images
 from tests.s3_servers import configured
 
 
-def test_a_site_with_https_has_nothing_that_django_warns_of_before_it_goes_public() -> None:
+def test_a_site_with_https_passes_djangos_deployment_checks() -> None:
     made = configured(DEBUG="off", HTTPS="on", SECRET_KEY=secrets.token_urlsafe(50))
     with override_settings(**{name: value for name, value in made.items() if name.isupper() and name != "DATABASES"}):
         told = checks.run_checks(tags=["security"], include_deployment_checks=True)
@@ -37,23 +37,23 @@ def test_a_site_with_https_has_nothing_that_django_warns_of_before_it_goes_publi
 
 
 def found(*databases: str) -> list[str | None]:
-    """The ids of what `manage.py check` finds that is ours."""
+    """The ids of our messages from `manage.py check`."""
     return [message.id for message in checks.run_checks(databases=databases) if str(message.id).startswith("search.")]
 
 
 def pgvector(version: str | None) -> None:
-    """Have this database session say that its server has this version of pgvector, or none."""
+    """Have the server report this version of pgvector, or none, in this session."""
     with connection.cursor() as cursor:
-        # A temporary relation hides the one of the catalogue.
+        # A temporary table hides the view in the catalogue.
         columns = "name text, default_version text, installed_version text"
         cursor.execute(f"CREATE TEMP TABLE pg_available_extensions ({columns})")
         if version:
-            # What could be installed is newer: what is installed counts.
+            # A newer version could be installed; the installed one counts.
             cursor.execute("INSERT INTO pg_available_extensions VALUES ('vector', '9.9.9', %s)", [version])
 
 
 @pytest.mark.django_db
-def test_nothing_is_found_where_nothing_is_wrong() -> None:
+def test_a_correct_configuration_has_no_messages() -> None:
     an_image()
 
     assert found("default") == []
@@ -64,7 +64,7 @@ def test_nothing_is_found_where_nothing_is_wrong() -> None:
 
 @pytest.mark.parametrize("name", ["EMBEDDING_IMAGE_MODEL", "EMBEDDING_TEXT_MODEL"])
 @pytest.mark.parametrize("folder", ["/no/such/folder", "./no-such-folder", "../no-such-folder", "~/no-such-folder"])
-def test_a_missing_folder_of_a_model_is_told_and_stops_nothing(settings: Any, name: str, folder: str) -> None:
+def test_a_missing_model_folder_is_a_warning(settings: Any, name: str, folder: str) -> None:
     setattr(settings, name, folder)
 
     [warning] = models_are_there(None)
@@ -76,17 +76,17 @@ def test_a_missing_folder_of_a_model_is_told_and_stops_nothing(settings: Any, na
     call_command("check")
 
 
-def test_folders_that_are_there_and_hub_ids_are_fine(settings: Any, tmp_path: Path) -> None:
+def test_existing_folders_and_hub_ids_are_fine(settings: Any, tmp_path: Path) -> None:
     settings.EMBEDDING_IMAGE_MODEL = str(tmp_path)
     settings.EMBEDDING_TEXT_MODEL = "somebody/a-model"
 
     assert models_are_there(None) == []
 
 
-# Where pictures are kept
+# The storage
 
 
-def test_a_folder_that_can_not_be_written_is_told(settings: Any, tmp_path: Path) -> None:
+def test_a_media_folder_that_is_not_writable_is_a_warning(settings: Any, tmp_path: Path) -> None:
     settings.MEDIA_ROOT = tmp_path / "not" / "there yet"
     assert pictures_can_be_written(None) == []
     (tmp_path / "not").write_text("no folder")
@@ -101,9 +101,7 @@ def test_a_folder_that_can_not_be_written_is_told(settings: Any, tmp_path: Path)
 @pytest.mark.parametrize(
     ("https", "public", "told"), [(True, "http", 1), (True, "https", 0), (False, "http", 0), (False, "https", 0)]
 )
-def test_thumbnails_that_no_browser_shows_on_a_page_by_https_are_told(
-    settings: Any, https: bool, public: str, told: int
-) -> None:
+def test_thumbnails_by_http_on_an_https_site_are_a_warning(settings: Any, https: bool, public: str, told: int) -> None:
     settings.HTTPS, settings.S3_PUBLIC_BASE_URL = https, f"{public}://cdn.example.org"
 
     found = browsers_take_thumbnails(None)
@@ -116,7 +114,7 @@ def test_thumbnails_that_no_browser_shows_on_a_page_by_https_are_told(
 
 
 @pytest.mark.django_db
-def test_pictures_that_no_search_finds_are_told_with_the_mend() -> None:
+def test_images_of_another_model_are_a_warning_with_a_hint() -> None:
     an_image()
     an_image(embedding_model="somebody/an-older-model", vector=a_vector(1))
 
@@ -130,7 +128,7 @@ def test_pictures_that_no_search_finds_are_told_with_the_mend() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("other", ["a-model-whose-name-comes-first", "zz-last"])
-def test_one_such_picture_among_many_is_enough_wherever_its_model_is_sorted(other: str) -> None:
+def test_one_image_of_another_model_is_enough_for_the_warning(other: str) -> None:
     for _ in range(3):
         an_image()
     an_image(embedding_model=other, vector=a_vector(1))
@@ -139,25 +137,25 @@ def test_one_such_picture_among_many_is_enough_wherever_its_model_is_sorted(othe
 
 
 @pytest.mark.django_db
-def test_hidden_pictures_of_another_model_are_nothing_to_warn_of() -> None:
+def test_hidden_images_of_another_model_are_no_warning() -> None:
     an_image(embedding_model="somebody/an-older-model", vector=a_vector(1), hidden=True)
 
     assert found("default") == []
 
 
 @pytest.mark.django_db
-def test_a_database_without_our_tables_is_left_to_migrate() -> None:
+def test_a_database_that_is_not_migrated_has_no_messages() -> None:
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE search_image RENAME TO elsewhere")
 
     assert vectors_are_of_the_active_model(None, ["default"]) == []
 
 
-# What was never measured, and what is owed
+# Pending calibration and deletions
 
 
 @pytest.mark.django_db
-def test_a_collection_that_was_never_measured_is_told_with_the_command(as_carol: Client, settings: Any) -> None:
+def test_a_collection_without_calibration_is_reported_with_the_command(as_carol: Client, settings: Any) -> None:
     for _ in range(LEAST - 1):
         an_image()
     assert found("default") == []
@@ -181,7 +179,7 @@ def test_a_collection_that_was_never_measured_is_told_with_the_command(as_carol:
 
 
 @pytest.mark.django_db
-def test_a_server_measures_what_was_never_measured_when_the_model_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_calibrates_once_its_model_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     states = iter(["ready", "loading", "loading", "ready"])
     measured: list[bool] = []
     monkeypatch.setattr(due, "calibrate_if_due", lambda: measured.append(True) or True)
@@ -202,7 +200,7 @@ def test_a_server_measures_what_was_never_measured_when_the_model_is_there(monke
 
 
 @pytest.mark.django_db
-def test_files_of_deleted_pictures_are_told_with_the_command() -> None:
+def test_pending_deletions_are_reported_with_the_command() -> None:
     OwedDeletion.objects.create(pk=uuid.UUID(int=7))
 
     assert found("default") == ["search.I009"]
@@ -246,7 +244,7 @@ def test_a_server_without_pgvector_stops_the_start() -> None:
 
 
 @pytest.mark.usefixtures("database_down")
-def test_a_database_that_does_not_answer_is_told_once_and_without_a_traceback() -> None:
+def test_a_database_that_does_not_answer_is_one_error_without_a_traceback() -> None:
     [error] = [each for each in checks.run_checks(databases=["default"]) if str(each.id).startswith("search.")]
 
     assert error.id == "search.E012"
@@ -255,8 +253,8 @@ def test_a_database_that_does_not_answer_is_told_once_and_without_a_traceback() 
 
 
 @pytest.mark.parametrize("databases", [None, [], ["another"]])
-def test_the_database_is_asked_only_when_it_is_checked(databases: list[str] | None) -> None:
-    # Without the mark that opens the database to a test, any query fails.
+def test_the_database_is_queried_only_when_it_is_checked(databases: list[str] | None) -> None:
+    # Without the mark that gives a test the database, any query fails.
     assert pgvector_is_recent(None, databases) == []
     assert vectors_are_of_the_active_model(None, databases) == []
     assert relevance_is_measured(None, databases) == []

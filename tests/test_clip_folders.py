@@ -1,4 +1,4 @@
-"""CLIP folders as they lie on the hub since 2021 and as they are saved today: both load, and give the same vectors."""
+"""CLIP folders as on the hub since 2021, and as saved today: both load, and give the same vectors."""
 
 import json
 from collections.abc import Callable
@@ -36,7 +36,7 @@ def modules(*types_and_paths: tuple[str, str]) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def use(settings: Any) -> Any:
-    """Has the product embed with other folders, and afterwards forget them."""
+    """Has the product embed with other folders; unloads them afterwards."""
 
     def use(**folders: Path) -> None:
         for name, folder in folders.items():
@@ -49,7 +49,7 @@ def use(settings: Any) -> Any:
 
 @pytest.fixture
 def float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The processor has no bfloat16, in which vectors agree a little less."""
+    """Without bfloat16, in which vectors are less precise."""
     from search.embedding import torch_encoders
 
     monkeypatch.setattr(torch_encoders, "_has_bfloat16", lambda device: False)
@@ -59,7 +59,7 @@ def float32(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def letters() -> dict[str, int]:
-    """CLIP's vocabulary without its merges: every byte, and every byte at the end of a word."""
+    """CLIP's vocabulary without merges: every byte, and every byte at the end of a word."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     pieces = [*alphabet, *(f"{letter}</w>" for letter in alphabet), BEGIN, END]
     return {piece: number for number, piece in enumerate(pieces)}
@@ -67,7 +67,7 @@ def letters() -> dict[str, int]:
 
 @pytest.fixture(scope="module")
 def clip() -> Any:
-    """The shape of ViT-B/32, a quarter as wide, with weights that mean nothing; what reads words is smaller."""
+    """The architecture of ViT-B/32, a quarter as wide, with random weights and a smaller text tower."""
     libraries.torch.manual_seed(7)
     pieces = letters()
     vision = libraries.transformers.CLIPVisionConfig(
@@ -99,7 +99,7 @@ def clip() -> Any:
 
 @pytest.fixture(scope="module")
 def old_clip(clip: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """As `sentence-transformers/clip-ViT-B-32` lies on the hub: all in `0_CLIPModel`, tokenizer and all."""
+    """As `sentence-transformers/clip-ViT-B-32` on the hub: everything in `0_CLIPModel`, including the tokenizer."""
     folder = tmp_path_factory.mktemp("old-clip")
     inner = folder / "0_CLIPModel"
     write(folder / "modules.json", modules(("sentence_transformers.models.CLIPModel", "0_CLIPModel")))
@@ -124,7 +124,7 @@ def old_clip(clip: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     write(inner / "vocab.json", letters())
     write(inner / "merges.txt", "#version: 0.2\n")
-    # Old transformers kept the numbers of the positions among the weights.
+    # Old versions of transformers saved the position ids as weights.
     weights: dict[str, Any] = dict(clip.state_dict())
     weights["text_model.embeddings.position_ids"] = libraries.torch.arange(77).unsqueeze(0)
     weights["vision_model.embeddings.position_ids"] = libraries.torch.arange(50).unsqueeze(0)
@@ -134,7 +134,7 @@ def old_clip(clip: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def new_clip(clip: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """As today's sentence-transformers saves it."""
+    """As the current sentence-transformers saves it."""
     base = tmp_path_factory.mktemp("transformers-clip")
     clip.save_pretrained(base)
     write(base / "vocab.json", letters())
@@ -150,8 +150,8 @@ def new_clip(clip: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def seen_by(clip: Any) -> Vectors:
-    """What transformers itself makes of the pictures, with the preparation that CLIP was trained with."""
+def picture_vectors_of(clip: Any) -> Vectors:
+    """The vectors that transformers itself computes, with CLIP's own preprocessing."""
     pixels = libraries.transformers.CLIPImageProcessor()(PICTURES, return_tensors="pt")["pixel_values"]
     with libraries.torch.inference_mode():
         pooled = clip.vision_model(pixel_values=pixels).pooler_output
@@ -162,19 +162,19 @@ def seen_by(clip: Any) -> Vectors:
 def test_both_folders_of_a_clip_give_the_vectors_of_its_weights(
     use: Callable[..., None], clip: Any, old_clip: Path, new_clip: Path
 ) -> None:
-    wanted = seen_by(clip)
+    wanted = picture_vectors_of(clip)
 
     for folder in (old_clip, new_clip):
         use(image=folder)
         vectors = picture_encoder().encode_pictures(PICTURES)
         assert vectors.shape == (3, 512)
-        # In bfloat16, where the processor has it, they agree a little less.
+        # In bfloat16, if the processor has it, they are less precise.
         assert (vectors * wanted).sum(axis=1).min() > 0.999
     assert (wanted @ wanted.T)[~np.eye(3, dtype=bool)].max() < 0.999
 
 
 @pytest.mark.usefixtures("float32")
-def test_both_folders_read_words_the_same(use: Callable[..., None], old_clip: Path, new_clip: Path) -> None:
+def test_both_folders_give_the_same_vectors_of_texts(use: Callable[..., None], old_clip: Path, new_clip: Path) -> None:
     vectors = []
     for folder in (old_clip, new_clip):
         use(text=folder)
@@ -184,12 +184,12 @@ def test_both_folders_read_words_the_same(use: Callable[..., None], old_clip: Pa
     assert (vectors[0] @ vectors[0].T)[~np.eye(3, dtype=bool)].max() < 0.9999
 
 
-# Words
+# Text models
 
 
 @pytest.fixture(scope="module")
 def words() -> tuple[Any, Any, list[str]]:
-    """A small DistilBERT, the layer into the common space, and a vocabulary of letters."""
+    """A small DistilBERT, the projection into the common space, and a vocabulary of letters."""
     libraries.torch.manual_seed(8)
     characters = sorted(set("".join(TEXTS)) - {" "})
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *characters, *(f"##{letter}" for letter in characters)]
@@ -206,7 +206,7 @@ def old_words(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
-    """As `sentence-transformers/clip-ViT-B-32-multilingual-v1` lies on the hub."""
+    """As `sentence-transformers/clip-ViT-B-32-multilingual-v1` on the hub."""
     bert, dense, pieces = words
     folder = tmp_path_factory.mktemp("old-words")
     types = [f"sentence_transformers.models.{name}" for name in ("Transformer", "Pooling", "Dense")]
@@ -239,7 +239,7 @@ def old_words(
 
 @pytest.fixture(scope="module")
 def new_words(words: tuple[Any, Any, list[str]], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """As today's sentence-transformers saves it."""
+    """As the current sentence-transformers saves it."""
     bert, dense, pieces = words
     base = tmp_path_factory.mktemp("transformers-words")
     bert.save_pretrained(base)
@@ -252,8 +252,8 @@ def new_words(words: tuple[Any, Any, list[str]], tmp_path_factory: pytest.TempPa
     return folder
 
 
-def meant_by(words: tuple[Any, Any, list[str]]) -> Vectors:
-    """What transformers itself makes of the texts: the mean over the tokens, then the layer."""
+def text_vectors_of(words: tuple[Any, Any, list[str]]) -> Vectors:
+    """The vectors that transformers itself computes: the mean over the tokens, then the projection."""
     bert, dense, pieces = words
     numbers = {piece: number for number, piece in enumerate(pieces)}
     tokenizer = Tokenizer(models.WordPiece(numbers, unk_token="[UNK]"))
@@ -268,24 +268,24 @@ def meant_by(words: tuple[Any, Any, list[str]]) -> Vectors:
 
 
 @pytest.mark.usefixtures("float32")
-def test_the_old_folder_of_words_gives_the_vectors_of_its_weights(
+def test_the_old_folder_of_a_text_model_gives_the_vectors_of_its_weights(
     use: Callable[..., None], words: tuple[Any, Any, list[str]], old_words: Path
 ) -> None:
     use(text=old_words)
 
     vectors = text_encoder().encode_texts(TEXTS)
 
-    assert vectors == pytest.approx(meant_by(words), abs=1e-4)
+    assert vectors == pytest.approx(text_vectors_of(words), abs=1e-4)
     assert (vectors @ vectors.T)[~np.eye(3, dtype=bool)].max() < 0.999
 
 
 @pytest.mark.usefixtures("float32")
-def test_the_new_folder_of_words_gives_the_same(
+def test_the_new_folder_of_a_text_model_gives_the_same_vectors(
     use: Callable[..., None], words: tuple[Any, Any, list[str]], new_words: Path
 ) -> None:
     use(text=new_words)
 
-    assert text_encoder().encode_texts(TEXTS) == pytest.approx(meant_by(words), abs=1e-4)
+    assert text_encoder().encode_texts(TEXTS) == pytest.approx(text_vectors_of(words), abs=1e-4)
 
 
 @pytest.mark.django_db
@@ -297,6 +297,6 @@ def test_a_model_with_other_dimensions_is_refused_before_anything_is_stored(
     libraries.sentence_transformers.SentenceTransformer(modules=[full[0], full[1]], device="cpu").save(str(folder))
     use(text=folder)
 
-    # The table for vectors of the pictures' model is there.
+    # The vector table of the image model exists.
     with pytest.raises(ModelUnavailable, match=r"64 dimensions"):
         text_vector("red")

@@ -1,4 +1,4 @@
-"""Which colours are in pictures: told as people see them, kept beside the pictures, and searched by."""
+"""The colours of images: named, stored as palettes, and searched by."""
 
 import random
 import re
@@ -28,7 +28,7 @@ from search.retrieval import find, query_vector
 from tests.base import a_vector, an_image, picture_bytes, stored_image
 
 CALLED = {"turquoise": "teal"}
-"""What a colour of the drawings is called in the palette."""
+"""Colours of the drawings that have another name in the palette."""
 
 
 def called(colour: str) -> str:
@@ -36,7 +36,7 @@ def called(colour: str) -> str:
 
 
 def halves(*colours: str) -> PILImage.Image:
-    """Stripes of the same width."""
+    """Vertical stripes of equal width."""
     picture = PILImage.new("RGB", (120, 60))
     width = picture.width // len(colours)
     for number, colour in enumerate(colours):
@@ -45,17 +45,17 @@ def halves(*colours: str) -> PILImage.Image:
 
 
 @pytest.mark.parametrize("colour", COLOURS)
-def test_large_drawings_of_a_colour_are_found_by_it(colour: Colour):
+def test_the_colour_of_large_shapes_is_detected(colour: Colour):
     rng = random.Random(7)
     for seed in range(6):
-        # Two or three large ones cover 15 % of a picture and more.
+        # Two or three large shapes cover at least 15 % of the picture.
         scene = random_scene(rng, colour, "circle")
         while scene.size != "large" or scene.count < 2:
             scene = random_scene(rng, colour, "circle")
         assert called(colour) in colours_of(draw(scene, seed, 400)).some, scene
 
 
-def test_what_drawings_do_not_show_is_not_found_in_them():
+def test_no_absent_colour_is_detected():
     rng, wrong = random.Random(8), Counter[str]()
     for seed in range(24):
         scene = random_scene(rng, "red")
@@ -65,7 +65,7 @@ def test_what_drawings_do_not_show_is_not_found_in_them():
     assert not wrong
 
 
-def test_a_little_of_a_vivid_colour_is_not_drowned_in_grey():
+def test_a_small_vivid_area_in_grey_is_detected():
     picture = PILImage.new("RGB", (100, 100), "#8a8a8a")
     picture.paste("#d02020", (0, 0, 20, 20))
     found = colours_of(picture)
@@ -73,12 +73,12 @@ def test_a_little_of_a_vivid_colour_is_not_drowned_in_grey():
     assert [(one.name, one.share) for one in found.swatches if one.name == "red"] == [("red", 4)]
 
 
-def test_shares_are_told_of_three_to_five_colours_the_largest_first():
+def test_palettes_have_up_to_five_swatches_with_their_shares():
     many = ["#d03030", "#4f9a45", "#3a67c4", "#f0d43c", "#7d4bb0", "#ec8a26"]
     swatches = colours_of(halves(*many)).swatches
     assert len(swatches) == 5
     assert all(15 <= one.share <= 18 for one in swatches)
-    # Of one colour its light and its dark part.
+    # Light and dark parts of one colour are separate swatches.
     assert len(colours_of(halves("#17244f", "#3a67c4", "#a9c8ea")).swatches) == 3
     assert [one.share for one in colours_of(PILImage.new("RGB", (5, 5), "red")).swatches] == [100]
 
@@ -88,11 +88,11 @@ def test_a_picture_of_any_size_has_colours():
         assert colours_of(PILImage.new("RGB", size, "#00ff00")).names == ["green", "mostly-green"]
 
 
-# What is kept and searched
+# Storing and searching
 
 
 @pytest.fixture
-def _asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def _fixed_query_vector(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(query_vector, "text_vector", lambda words: a_vector(1))
 
 
@@ -115,8 +115,8 @@ def counts(**filters: Any) -> dict[str, int]:
 
 
 @pytest.mark.django_db
-@pytest.mark.usefixtures("_asked")
-def test_some_of_a_colour_mostly_of_it_and_two_together_are_found_and_counted():
+@pytest.mark.usefixtures("_fixed_query_vector")
+def test_filters_by_colour_mostly_colour_and_colours_together_find_and_count():
     coloured("flag", "red", "white", "blue")
     coloured("rose", "red", "red", "green")
     coloured("sea", "blue")
@@ -127,7 +127,7 @@ def test_some_of_a_colour_mostly_of_it_and_two_together_are_found_and_counted():
     assert found(colours=("mostly-red", "green"), together=True) == {"rose"}
     wanted = {"red": 2, "green": 1, "blue": 2, "white": 1, "mostly-red": 1, "mostly-blue": 1}
     assert counts() == counts(colours=("green",)) == wanted
-    # Where all must be there together, the others are counted beside what is chosen.
+    # If all must be in one image, other colours are counted among the current results.
     assert counts(colours=("red", "blue"), together=True) == {"red": 1, "blue": 1, "white": 1}
 
 
@@ -142,7 +142,7 @@ def test_some_of_a_colour_mostly_of_it_and_two_together_are_found_and_counted():
         ("colour:red+ultraviolet", None),
     ],
 )
-def test_colours_are_typed(text: str, filters: Filters | None):
+def test_colours_can_be_typed_in_the_search_box(text: str, filters: Filters | None):
     match = TERM.search(text)
     assert match
     typed = read_term(match)
@@ -150,8 +150,8 @@ def test_colours_are_typed(text: str, filters: Filters | None):
 
 
 @pytest.mark.django_db
-@pytest.mark.usefixtures("_asked")
-def test_a_minus_leaves_out_what_has_any_of_a_colour():
+@pytest.mark.usefixtures("_fixed_query_vector")
+def test_a_minus_excludes_images_with_any_of_a_colour():
     coloured("flag", "red", "white")
     coloured("sea", "blue")
     assert {image.title for image in find(SearchQuery(words="x -colour:red")).images} == {"sea"}
@@ -169,7 +169,7 @@ def test_an_uploaded_picture_has_its_colours_from_the_first_search_on(client: Cl
 
 
 @pytest.mark.django_db
-def test_pictures_of_before_are_found_by_their_dominant_colour_until_somebody_has_looked(client: Client):
+def test_older_images_are_found_by_their_dominant_colour_until_find_colours_runs(client: Client):
     image = stored_image("blue", dominant_colour="#0000fe")
     storage.put(
         storage.rendition_key(image.pk, storage.THUMBNAIL), thumbnail("blue", "yellow", "yellow"), "image/webp"
@@ -182,7 +182,7 @@ def test_pictures_of_before_are_found_by_their_dominant_colour_until_somebody_ha
         call_command("find_colours", jobs=1, stdout=out, stderr=errors)
     assert "its thumbnail is missing" in errors.getvalue()
     assert names() == {image.pk: ["yellow", "blue", "mostly-yellow"], lost.pk: ["red", "mostly-red"]}
-    # What was counted before is not remembered.
+    # The counts of before are not cached.
     assert (before, found_by("yellow", client)) == (1, 1)
     assert read_portions() == 0
     storage.put(storage.rendition_key(lost.pk, storage.THUMBNAIL), thumbnail("red"), "image/webp")
@@ -211,7 +211,7 @@ def found_by(colour: str, client: Client) -> int:
 
 
 @pytest.mark.django_db
-def test_links_of_before_answer_and_unknown_colours_are_refused(client: Client):
+def test_older_links_work_and_unknown_colours_are_refused(client: Client):
     coloured("flag", "red", "white", "blue")
     assert found_by("red", client) == found_by("red&colour=green", client) == 1
     assert found_by("red&colour=green&colours=together", client) == 0
@@ -220,7 +220,7 @@ def test_links_of_before_answer_and_unknown_colours_are_refused(client: Client):
     assert client.get("/search?colour=red&colours=many").status_code == 400
 
 
-def test_the_evaluation_tells_of_drawings_and_of_a_folder(tmp_path: Path):
+def test_the_evaluation_reports_on_drawings_and_on_a_folder(tmp_path: Path):
     (tmp_path / "flag.png").write_bytes(encoded(halves("red", "white"), "PNG"))
     (tmp_path / "notes.txt").write_text("no picture")
     out = StringIO()

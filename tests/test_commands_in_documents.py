@@ -1,4 +1,4 @@
-"""Each command in the documents runs as it is written, or a table says which test runs it, or why none does."""
+"""Each command in the documents is run as written, or a table names the test that runs it, or why none does."""
 
 import argparse
 import getpass
@@ -48,15 +48,15 @@ from tests.test_switching import NEW, colours_for
 
 COLOURS = ("red", "lime", "blue")
 SEARCHED = "docs/search"
-"""What these pages set as a block is typed into the search box."""
+"""Code blocks of these pages are queries for the search box."""
 TYPED_NOWHERE = {
     "docs/contributing.md": "pieces of Python, which its first example adds",
     "docs/design.md": "an outline",
     "docs/monitoring.md": "a line of a log",
 }
-"""Blocks that nobody types, by their page."""
+"""Blocks that are not typed anywhere, by page."""
 
-# What is typed with manage.py, in worlds that are made once. "*" is with any arguments.
+# Commands of manage.py that run here, each group in one prepared collection.
 FILLED = {
     *("calibrate", "check", "embed_pending", "empty_trash", "evaluate_colours", "evaluate_tags", "find_colours"),
     *("find_duplicates", "find_places", "forget_deletions", "index_health", "ingest", "migrate", "read_metadata"),
@@ -74,7 +74,7 @@ ELSEWHERE = {
     "evaluate_relevance": "tests/test_relevance_figures.py",
     "suggest_tags": "tests/test_tag_suggestions.py",
 }
-"""Commands that take too long for here; these tests run them."""
+"""Commands that take too long here; these tests run them."""
 
 NOT_RUN = {
     r"curl -L\w* https?://(?!127\.0\.0\.1).*": "fetches from the web",
@@ -94,7 +94,7 @@ NOT_RUN = {
 
 
 def kind(command: Command) -> str:
-    """How a command is tried, "" where it is not."""
+    """How a command is tested; "" if it isn't."""
     line = str(command)
     if command.words[0] == "manage.py":
         return "manage"
@@ -105,15 +105,15 @@ def kind(command: Command) -> str:
     return next((why for pattern, why in NOT_RUN.items() if re.fullmatch(pattern, line)), "")
 
 
-def managed(names: set[str]) -> list[list[str]]:
-    """The arguments of each command with one of these names, as they are written; first what is met first."""
+def arguments_of(names: set[str]) -> list[list[str]]:
+    """The arguments of each command with one of these names, as written, in the order of the documents."""
     found = [list(one.words[1:]) for one in commands() if one.words[0] == "manage.py" and one.words[1] in names]
     assert {words[0] for words in found} == names
     return found
 
 
-class Typed:
-    """Runs commands as they are written, with something that is here for each place and name in them."""
+class CommandRunner:
+    """Runs commands as written, with existing files and names in place of those in the documents."""
 
     def __init__(self, stand_ins: dict[str, str], needs: dict[str, list[str]], ends_with: dict[str, set[int]]) -> None:
         self.stand_ins, self.needs, self.ends_with = stand_ins, needs, ends_with
@@ -121,7 +121,7 @@ class Typed:
         self.problems: dict[str, str] = {}
 
     def words(self, words: list[str]) -> list[str]:
-        """What is typed for these words; a command that is only named gets the arguments that it needs."""
+        """The arguments to run; a command named without arguments gets those that it needs."""
         words = [*words, *self.needs.get(" ".join(words), [])]
         return [self.stand_ins.get(word.strip("[]"), word.strip("[]")) for word in words]
 
@@ -140,10 +140,10 @@ class Typed:
             self.problems[line] = f"status {status}: {out.getvalue()}"
 
 
-# What there is to try
+# All commands are covered
 
 
-def test_each_command_is_run_or_a_table_says_why_not():
+def test_each_command_is_run_or_listed_with_a_reason():
     found = commands()
     assert len(found) > 80
     assert [str(one) for one in found if not kind(one)] == []
@@ -153,13 +153,13 @@ def test_each_command_is_run_or_a_table_says_why_not():
     assert [pattern for pattern in NOT_RUN if not any(re.fullmatch(pattern, line) for line in lines)] == []
 
 
-def test_what_is_tried_elsewhere_is_tried_there():
+def test_commands_listed_as_tested_elsewhere_are_tested_there():
     for name, test in ELSEWHERE.items():
         text = (ROOT / test).read_text("utf-8")
         assert f'"{name}"' in text or f"{name} import" in text, name
 
 
-def test_each_line_of_code_is_something_that_is_tried():
+def test_each_line_of_code_is_covered():
     left = []
     for page in PAGES:
         for block in blocks(page):
@@ -173,13 +173,13 @@ def test_each_line_of_code_is_something_that_is_tried():
     assert left == []
 
 
-def test_no_command_stands_in_the_text_as_if_it_were_none():
-    """One that has lost its indentation takes the lines after it along."""
+def test_no_command_is_outside_a_code_block():
+    """A command that lost its indentation runs into the lines after it."""
     loose = [(name_of(page), part) for page in PAGES for part in prose(page) if program_of(part.partition("#")[0])]
     assert [(page, part) for page, part in loose if not part.startswith(("`", "|", "-"))] == []
 
 
-def test_both_languages_say_to_type_the_same():
+def test_both_languages_have_the_same_commands():
     texts = {"휴가": "holiday", "이름": "NAME"}
     by_page: dict[str, set[str]] = {}
     for one in commands():
@@ -204,11 +204,11 @@ def options_of(name: str) -> set[str]:
 
 OF_DOCKER = {"--build-arg"}
 OF_ALL = ("docs/contributing.md", "docs/design", "docs/reliability.md")
-"""Pages that name modules rather than commands: options there may be those of any command."""
+"""Pages that name modules rather than commands: an option there may belong to any command."""
 
 
-def test_options_that_are_named_alone_are_those_of_a_command_that_is_named_with_them():
-    """In a row of a table, or an item of a list, that begins with a command; elsewhere those of any on the page."""
+def test_options_named_alone_belong_to_a_command_named_near_them():
+    """In a table row: those of the command that begins it; elsewhere: those of any command on the page."""
     ours = {name for name, app in get_commands().items() if app == "search"} | {"check", "createsuperuser"}
     wrong = []
     for page in PAGES:
@@ -223,7 +223,7 @@ def test_options_that_are_named_alone_are_those_of_a_command_that_is_named_with_
     assert wrong == []
 
 
-def test_a_command_that_is_named_in_short_has_the_options_that_are_named_with_it():
+def test_commands_without_manage_py_have_the_options_named_with_them():
     ours = {name for name, app in get_commands().items() if app == "search"}
     shorts = [one for page in PAGES for one in inline(page) if one.split()[0] in ours and " -" in one]
     assert len(shorts) > 5
@@ -238,7 +238,7 @@ def is_sql(lines: list[str]) -> bool:
 
 
 @pytest.mark.django_db
-def test_the_sql_is_taken_and_does_what_is_said_of_it():
+def test_the_sql_runs_and_sets_what_the_database_needs():
     statements = {
         without_comment(line)
         for page in PAGES
@@ -249,7 +249,7 @@ def test_the_sql_is_taken_and_does_what_is_said_of_it():
     assert len(statements) == 3
     with connection.cursor() as cursor:
         cursor.execute("CREATE ROLE imagesearch")
-        for statement in sorted(statements, reverse=True):  # which loads pgvector first
+        for statement in sorted(statements, reverse=True):  # this order loads pgvector first
             cursor.execute(statement)
         cursor.execute("SELECT setconfig FROM pg_db_role_setting WHERE setrole = 'imagesearch'::regrole")
         kept = cursor.fetchone()[0]
@@ -265,17 +265,17 @@ NEEDED_WITH = {
     "PICTURES_THROUGH_SITE": {"AWS_STORAGE_BUCKET_NAME": "pictures"},
     "S3_PUBLIC_BASE_URL": {"AWS_STORAGE_BUCKET_NAME": "pictures"},
 }
-"""What a setting is only taken with."""
+"""Other settings that a setting requires."""
 
 
-def test_each_example_of_a_setting_is_taken():
+def test_each_example_of_a_setting_is_valid():
     examples = re.findall(r"^#([A-Z][A-Z0-9_]*)=(.+)$", (ROOT / ".env.example").read_text(), re.MULTILINE)
     assert len(examples) > 60
     for name, value in examples:
         assert configured(**{**NEEDED_WITH.get(name, {}), name: value})["INSTALLED_APPS"], name
 
 
-def test_settings_start_as_they_are_written():
+def test_settings_in_documents_are_valid():
     ours = {name for _, values in settings_blocks() for name in values} - {"UPGRADE", "DJANGO_SETTINGS_MODULE"}
     assert len(ours) > 20
     tried = set()
@@ -290,7 +290,7 @@ def test_settings_start_as_they_are_written():
 
 
 @pytest.mark.django_db
-def test_the_searches_that_are_shown_are_read_to_their_last_word():
+def test_example_queries_are_parsed_completely():
     shown = [
         line for page in PAGES if name_of(page).startswith(SEARCHED) for block in blocks(page) for line in block.lines
     ]
@@ -300,10 +300,10 @@ def test_the_searches_that_are_shown_are_read_to_their_last_word():
         assert len(query.box.meant.split()) == 1, line
 
 
-# Programs that are looked at
+# Programs that are not run
 
 
-def test_make_has_what_it_needs_for_each_target():
+def test_each_make_target_can_be_resolved():
     for one in commands():
         if one.words[0] == "make":
             words = [word if word != "check" or len(one.words) > 2 else "help" for word in one.words]
@@ -311,7 +311,7 @@ def test_make_has_what_it_needs_for_each_target():
             assert ran.returncode == 0, (str(one), ran.stderr)
 
 
-def test_modules_files_and_tests_that_are_named_are_there():
+def test_named_modules_files_and_tests_exist():
     for one in commands():
         line = str(one)
         if line.startswith("python -m pytest"):
@@ -326,7 +326,7 @@ def test_modules_files_and_tests_that_are_named_are_there():
             assert (ROOT / line.partition("FILE=")[2]).is_file(), line
 
 
-def test_what_docker_is_told_to_run_is_there():
+def test_docker_commands_name_existing_services_and_commands():
     services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
     ours = [one for one in commands() if one.words[:2] == ("docker", "compose")]
     assert len(ours) > 3
@@ -341,8 +341,8 @@ def test_what_docker_is_told_to_run_is_there():
             assert (ROOT / services["web"]["build"]["context"] / "Dockerfile").is_file()
 
 
-def test_the_lines_for_proxies_are_as_those_take_them():
-    """Caddy wants an opening brace at the end of a line and the closing one alone; nginx a semicolon besides."""
+def test_proxy_configurations_are_well_formed():
+    """Caddy needs an opening brace at the end of a line and the closing one on its own; nginx also semicolons."""
     pieces = [lines for page in PAGES for lines in blocks_in_lists(page)]
     assert len(pieces) == 4
     for lines in pieces:
@@ -355,12 +355,12 @@ def test_the_lines_for_proxies_are_as_those_take_them():
     assert in_one_line == []
 
 
-# Commands that are run
+# Commands that run
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where everything is typed, with three pictures and the archives that documents name."""
+    """The current folder, with three pictures and the archives that the documents name."""
     pictures = tmp_path / "Pictures"
     for colour in COLOURS:
         write_picture(pictures / f"{colour}.jpg", colour, size=(96, 64))
@@ -373,11 +373,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_fills_a_collection_and_looks_after_it(settings: Any, folder: Path):
+def test_commands_that_fill_and_maintain_a_collection(settings: Any, folder: Path):
     pictures = str(folder / "Pictures")
     (settings.DATA_DIR / "postgres").mkdir(parents=True)
     (settings.DATA_DIR / "postgres/PG_VERSION").write_text(str(TARGET_POSTGRES_VERSION))
-    typed = Typed(
+    typed = CommandRunner(
         {
             **dict.fromkeys(("~/Pictures", "FOLDER", "..."), pictures),
             "FILE": str(folder / "vocabulary.csv"),
@@ -394,13 +394,13 @@ def test_what_fills_a_collection_and_looks_after_it(settings: Any, folder: Path)
             "evaluate_colours [FOLDER]": ["--pictures", "12"],
             "check --deploy --database default": ["--fail-level", "CRITICAL"],
         },
-        # What is wrong with three pictures, nobody has looked at yet.
+        # Problems of a collection of three pictures are not errors here.
         {"state": {0, 1, 2}, "index_health": {0, 1}},
     )
     first = ["ingest", "~/Pictures"]
     typed.run(first)
     typed.stand_ins["RUN"] = str(Run.objects.latest("pk").pk)
-    for words in managed(FILLED):
+    for words in arguments_of(FILLED):
         if words != first:
             typed.run(words)
     assert typed.problems == {}
@@ -410,7 +410,7 @@ def test_what_fills_a_collection_and_looks_after_it(settings: Any, folder: Path)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_done_about_accounts(alice: User, monkeypatch: pytest.MonkeyPatch):
+def test_commands_for_accounts(alice: User, monkeypatch: pytest.MonkeyPatch):
     class Terminal(StringIO):
         def isatty(self) -> bool:
             return True
@@ -418,8 +418,8 @@ def test_what_is_done_about_accounts(alice: User, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(getpass, "getpass", lambda prompt="": "a long enough word of somebody")
     monkeypatch.setattr("builtins.input", lambda prompt="": "olga" if "name" in prompt.lower() else "")
     TOTPDevice.objects.create(user=alice, confirmed=True)
-    typed = Typed(dict.fromkeys(("NAME", "이름"), "alice"), {"remove_second_factor": ["NAME"]}, {})
-    for words in managed(ACCOUNTS):
+    typed = CommandRunner(dict.fromkeys(("NAME", "이름"), "alice"), {"remove_second_factor": ["NAME"]}, {})
+    for words in arguments_of(ACCOUNTS):
         typed.run(words, **({"stdin": Terminal()} if words[0] == "createsuperuser" else {}))
     assert typed.problems == {}
     assert User.objects.get(username="olga").is_superuser
@@ -429,12 +429,12 @@ def test_what_is_done_about_accounts(alice: User, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_keeps_backups_and_brings_them_back(settings: Any, folder: Path, running_rclone: Rclone):
+def test_commands_for_backups(settings: Any, folder: Path, running_rclone: Rclone):
     running_rclone.empty()
     use_s3(settings, running_rclone)
     kept = [add_picture(picture_bytes(colour), Details(title=colour), None).image.pk for colour in COLOURS]
     target = folder / "backups"
-    typed = Typed(
+    typed = CommandRunner(
         {
             **dict.fromkeys(("/mnt/backups/pictures", "TARGET", "SOURCE"), str(target)),
             "s3://backups/pictures": f"s3://{BUCKET}/backups/pictures",
@@ -446,9 +446,9 @@ def test_what_keeps_backups_and_brings_them_back(settings: Any, folder: Path, ru
         },
         {},
     )
-    at = next(words for words in managed(BACKUPS) if "--at" in words)
+    at = next(words for words in arguments_of(BACKUPS) if "--at" in words)
     typed.needs[" ".join(at)] = ["--replace"]
-    for words in sorted(managed(BACKUPS)):  # backups first
+    for words in sorted(arguments_of(BACKUPS)):  # backup before restore
         if words == at:
             made = min(path.stem for path in (target / "manifests").iterdir())
             assert len(made) == len(words[-1])
@@ -465,7 +465,7 @@ def another_model(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_changes_the_models_and_compares_them(folder: Path, another_model: None):
+def test_commands_that_switch_and_compare_models(folder: Path, another_model: None):
     images = [add_picture(picture_bytes(colour), Details(title=colour), None).image for colour in COLOURS]
     files = [{"id": number, "file_name": f"{colour}.jpg"} for number, colour in enumerate(COLOURS)]
     captions = [{"image_id": number, "caption": colour} for number, colour in enumerate(COLOURS)]
@@ -476,8 +476,8 @@ def test_what_changes_the_models_and_compares_them(folder: Path, another_model: 
     Judgement.say("red", "en", images[0].pk, Judgement.Grade.FITS, None)
     models = ("NEW_IMAGE_MODEL", "NEW_TEXT_MODEL", "IMAGE_MODEL", "TEXT_MODEL", "google/siglip2-base-patch16-224")
     places = dict.fromkeys(("FOLDER", "val2017"), str(folder / "Pictures"))
-    typed = Typed({**dict.fromkeys(models, NEW), **places}, {"compare_models": ["own.csv"]}, {})
-    for words in managed(MODELS):
+    typed = CommandRunner({**dict.fromkeys(models, NEW), **places}, {"compare_models": ["own.csv"]}, {})
+    for words in arguments_of(MODELS):
         if words[:2] == ["compare_models", "own.csv"] and "--images" in words:
             typed.stand_ins["own.csv"] = "files.csv"
         if words[0] == "switch_model" and typed.said.get("switch_model --activate"):
@@ -493,7 +493,7 @@ def test_what_changes_the_models_and_compares_them(folder: Path, another_model: 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="no curl here")
 @pytest.mark.django_db(transaction=True)
-def test_programs_ask_the_api_as_it_is_shown(live_server: Any, folder: Path, alice: User):
+def test_example_requests_of_the_api_work(live_server: Any, folder: Path, alice: User):
     write_picture(folder / "a.jpg", "red", size=(96, 64))
     add_picture(picture_bytes("red"), Details(title="red star"), None)
     token = ApiToken.issue(alice, "script")[1]

@@ -1,4 +1,4 @@
-"""Two models on the same queries: over the vectors that the collection has of both, and over files."""
+"""Comparing two models on the same queries: by vectors stored for both, and by encoding files."""
 
 import json
 import random
@@ -37,7 +37,7 @@ def axis(number: int, dimensions: int = 32) -> Vector:
 
 
 class Words:
-    """A model for words that knows the vector of each text it is asked for."""
+    """A text model that returns a fixed vector for each known text."""
 
     backend = "by heart"
 
@@ -49,7 +49,7 @@ class Words:
 
 
 class World:
-    """Thirty pictures, which the active model has in directions of their own, and another one along its axes."""
+    """Thirty images, with random vectors of the active model and axes as vectors of another one."""
 
     def __init__(self) -> None:
         self.images = [an_image(f"Picture {number}", seed=number) for number in range(30)]
@@ -63,7 +63,7 @@ class World:
         )
 
     def teach(self, words: Mapping[str, tuple[Vector, Vector]]) -> None:
-        """Say where the active model and the other one have these words."""
+        """Set the vectors of these texts in the active model and the other one."""
         active, other = ({text: both[side] for text, both in words.items()} for side in (0, 1))
         once_of("words").set(Words(active, 512))
         once_of("words", OTHER).set(Words(other, 32))
@@ -96,12 +96,12 @@ def values(told: dict[str, Any], side: str, language: str) -> dict[str, float]:
     return {name: figure["value"] for name, figure in told["languages"][language][side].items()}
 
 
-# Over the collection
+# On the collection
 
 
-def test_figures_are_those_of_the_places_in_each_set_by_language_and_together(world: World, tmp_path: Path):
+def test_metrics_follow_from_the_ranks_by_language_and_overall(world: World, tmp_path: Path):
     first, second, third = world.images[:3]
-    # The active model has the first picture first and the second one far behind; the other has both first.
+    # The active model ranks the first image first and the second one last; the other model ranks both first.
     world.teach({"sea": (a_vector(0), axis(0)), "바다": (near(a_vector(1), -1.0), axis(1))})
     table = world.table(
         tmp_path / "own.csv", ("sea", "en", first, 2), ("바다", "ko", second, 1), ("바다", "ko", third, 0)
@@ -134,7 +134,7 @@ def test_hidden_pictures_and_those_without_both_vectors_are_not_searched(world: 
     assert values(told, "second", "en")["recall@1"] == 1
 
 
-def test_a_wide_picture_counts_by_the_window_that_fits_best(world: World, tmp_path: Path):
+def test_a_wide_image_is_ranked_by_its_best_window(world: World, tmp_path: Path):
     wide = world.images[0]
     world.put(world.other, {wide: axis(31)}, window=3)
     world.teach({"sea": (a_vector(0), axis(31))})
@@ -144,7 +144,7 @@ def test_a_wide_picture_counts_by_the_window_that_fits_best(world: World, tmp_pa
     assert len({one.id for one in nearest(world.other, axis(31), 30)}) == 30
 
 
-def test_a_set_in_partitions_is_measured_alike(world: World, tmp_path: Path):
+def test_a_partitioned_vector_set_is_measured_the_same_way(world: World, tmp_path: Path):
     parted = make_set("a parted/model", 32, 4)
     world.put(parted, {image: axis(number) for number, image in enumerate(world.images)})
     assert [one.id for one in nearest(parted, axis(7), 1)] == [world.images[7].pk]
@@ -156,7 +156,7 @@ def test_a_set_in_partitions_is_measured_alike(world: World, tmp_path: Path):
     forget("a parted/model")
 
 
-def test_the_index_finds_what_a_scan_finds(world: World, monkeypatch: pytest.MonkeyPatch):
+def test_the_index_finds_the_same_as_a_scan(world: World, monkeypatch: pytest.MonkeyPatch):
     world.put(world.other, {world.images[0]: axis(9)}, window=1)
     scanned = nearest(world.other, axis(9), 5)
     monkeypatch.setattr("search.indexing.exact_search.EXACT_UP_TO", -1)
@@ -167,10 +167,10 @@ def test_the_index_finds_what_a_scan_finds(world: World, monkeypatch: pytest.Mon
     assert len({one.id for one in walked}) == 5
 
 
-# Which pictures are meant
+# Identifying images
 
 
-def test_pictures_are_named_by_where_they_came_from_or_by_their_content(world: World, tmp_path: Path):
+def test_images_are_identified_by_path_or_content(world: World, tmp_path: Path):
     came, stays, twice, again = world.images[:4]
     content = picture_bytes("teal")
     (tmp_path / "read.jpg").write_bytes(content)
@@ -201,11 +201,11 @@ def test_two_names_of_one_picture_count_once(world: World, tmp_path: Path):
     assert values(as_json(str(tmp_path / "own.csv")), "second", "")["recall@1"] == 1
 
 
-# What is told
+# Output
 
 
 def many(world: World, tmp_path: Path, count: int = 24) -> str:
-    """Queries of which the active model finds none, and the other one all."""
+    """Queries for which the active model finds nothing, and the other one everything."""
     words = {f"thing {number}": (near(a_vector(number), -1.0), axis(number)) for number in range(count)}
     world.teach(words)
     return world.table(
@@ -213,7 +213,7 @@ def many(world: World, tmp_path: Path, count: int = 24) -> str:
     )
 
 
-def test_it_says_in_words_which_model_finds_better_and_whether_that_is_chance(world: World, tmp_path: Path):
+def test_the_report_says_which_model_is_better_and_whether_it_is_significant(world: World, tmp_path: Path):
     out, complaints = run(many(world, tmp_path), "--model", OTHER, OTHER)
     assert f"A  {identity_of(str(demo.IMAGE_MODEL))}\nB  {OTHER}\n24 queries, 30 pictures." in out
     assert "en: B finds better than A, and by more than chance (+1.000 in nDCG@10, +1.000 to +1.000)." in out
@@ -226,7 +226,7 @@ def test_it_says_in_words_which_model_finds_better_and_whether_that_is_chance(wo
     assert "A finds better than B" in out, "In the order in which they were named."
 
 
-def test_no_difference_is_called_none(world: World, tmp_path: Path):
+def test_equal_models_are_reported_as_no_difference(world: World, tmp_path: Path):
     words = {f"thing {number}": (a_vector(number), axis(number)) for number in range(24)}
     world.teach(words)
     rows = [(text, "en", world.images[number], 1) for number, text in enumerate(words)]
@@ -234,7 +234,7 @@ def test_no_difference_is_called_none(world: World, tmp_path: Path):
     assert "en: no difference that is more than chance (+0.000 in nDCG@10, +0.000 to +0.000)." in out
 
 
-def test_problems_are_told_one_by_one_and_in_full_by_json(world: World, tmp_path: Path):
+def test_problems_are_listed_in_full_only_in_json(world: World, tmp_path: Path):
     table = Path(many(world, tmp_path))
     table.write_text(table.read_text() + "\n" + "".join(f"sea,en,{n}.jpg,1\n" for n in range(150)))
     _, complaints = run(str(table), "--model", OTHER, OTHER)
@@ -243,7 +243,7 @@ def test_problems_are_told_one_by_one_and_in_full_by_json(world: World, tmp_path
     assert len(as_json(str(table))["problems"]) == 150
 
 
-def test_one_query_is_shown_side_by_side(world: World):
+def test_the_results_of_one_query_are_printed_side_by_side(world: World):
     world.teach({"sea": (a_vector(3), axis(5))})
     out, _ = run("--query", "sea", "--model", OTHER, OTHER)
     first = next(line for line in out.splitlines() if line.startswith("  1  "))
@@ -259,17 +259,17 @@ def test_one_query_is_shown_side_by_side(world: World):
         (["none.csv"], "none.csv can't be read"),
         (["own.csv", "--model", "a/stranger"], "no vectors of a/stranger here"),
         (["own.csv", "--model", "a", "b", "c"], "one name, or two"),
-        (["own.csv", "--model", "a", "--model", "b", "--model", "c"], "twice at most"),
-        (["own.csv", "--images", "nowhere", "--model", "a"], "nowhere is no folder"),
-        (["own.csv", "--images", "."], "Name one or two by --model"),
+        (["own.csv", "--model", "a", "--model", "b", "--model", "c"], "at most twice"),
+        (["own.csv", "--images", "nowhere", "--model", "a"], "nowhere is not a folder"),
+        (["own.csv", "--images", "."], "Name one or two models"),
         (["--judgements", "--images", ".", "--model", "a"], "leave out --images"),
         (["--judgements", "--model", OTHER, OTHER], "the curators' judgements"),
-        (["--query", "", "--model", OTHER, OTHER], "Write what the pictures should show"),
+        (["--query", "", "--model", OTHER, OTHER], "Describe what the pictures should show"),
         (["--query", "x" * 2_000, "--model", OTHER, OTHER], "2,000 characters"),
         (["--export", "no/folder/a.csv"], "no/folder/a.csv: No such file"),
     ],
 )
-def test_what_can_not_be_compared_is_told_in_words(
+def test_invalid_arguments_are_explained(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], told: str
 ):
     monkeypatch.chdir(tmp_path)
@@ -279,13 +279,13 @@ def test_what_can_not_be_compared_is_told_in_words(
         run(*arguments)
 
 
-def test_a_set_whose_pictures_are_all_elsewhere_is_told(world: World, tmp_path: Path):
+def test_a_labelled_set_without_stored_images_is_an_error(world: World, tmp_path: Path):
     (tmp_path / "own.csv").write_text("query,path\nsea,none.jpg\n")
     with pytest.raises(CommandError, match=r"No query of own.csv has a matching picture here"):
         run(str(tmp_path / "own.csv"), "--model", OTHER, OTHER)
 
 
-def test_one_set_alone_can_not_be_compared_and_that_is_said(db, tmp_path: Path):
+def test_a_single_vector_set_can_not_be_compared(db, tmp_path: Path):
     an_image()
     (tmp_path / "own.csv").write_text("query,path\nsea,a.jpg\n")
     assert len(sets_here()) == 1
@@ -293,22 +293,22 @@ def test_one_set_alone_can_not_be_compared_and_that_is_said(db, tmp_path: Path):
         run(str(tmp_path / "own.csv"))
 
 
-def test_a_set_whose_model_for_words_nobody_knows_must_be_named_with_it(world: World, tmp_path: Path):
+def test_an_unknown_text_model_must_be_given(world: World, tmp_path: Path):
     world.teach({"sea": (a_vector(0), axis(0))})
     with pytest.raises(CommandError, match=f"The text model of {OTHER} is unknown"):
         run(world.table(tmp_path / "own.csv", ("sea", "en", world.images[0], 1)))
 
 
-def test_a_model_for_words_of_another_space_is_told(world: World, drawings: Path, tmp_path: Path):
+def test_a_text_model_with_other_dimensions_is_an_error(world: World, drawings: Path, tmp_path: Path):
     table = world.table(tmp_path / "own.csv", ("sea", "en", world.images[0], 1))
     with pytest.raises(CommandError, match="gives vectors of 512 dimensions, and the pictures have 32"):
         run(table, "--model", OTHER, str(demo.TEXT_MODEL))
 
 
-# What curators have judged
+# Judgements of curators
 
 
-def test_what_curators_judged_is_a_labelled_set_and_a_table(world: World, carol, tmp_path: Path):
+def test_judgements_are_a_labelled_set_and_can_be_exported(world: World, carol, tmp_path: Path):
     world.teach({"sea": (a_vector(0), axis(0)), '바다, "파도"': (a_vector(1), axis(1))})
     Judgement.say("sea", "en", world.images[0].pk, 2, carol)
     Judgement.say("sea", "en", world.images[1].pk, 0, carol)
@@ -317,7 +317,7 @@ def test_what_curators_judged_is_a_labelled_set_and_a_table(world: World, carol,
     assert values(told, "second", "all together")["nDCG@10"] == 1
     assert told["judged@10"]["second"] == pytest.approx((1 + 1 + 1) / 20, abs=0.06)
     out, _ = run("--judgements", "--model", OTHER, OTHER)
-    assert "are judged. What nobody has judged counts as not fitting" in out
+    assert "are judged. Results without a judgement count as not fitting" in out
 
     out, _ = run("--export", str(tmp_path / "judged.csv"))
     assert "3 judgements written" in out
@@ -325,12 +325,12 @@ def test_what_curators_judged_is_a_labelled_set_and_a_table(world: World, carol,
     assert as_json(str(tmp_path / "judged.csv"))["languages"] == told["languages"]
 
 
-# Over files
+# On files
 
 
 @pytest.fixture(scope="module")
 def drawings(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Thirty drawings with captions in English and Korean, as XM3600 has them."""
+    """Thirty drawings with captions in English and Korean, in the format of XM3600."""
     folder, rng = tmp_path_factory.mktemp("drawings"), random.Random(5)
     lines = []
     for number, (colour, shape) in enumerate(rng.sample(list(pairs()), 30)):
@@ -346,7 +346,7 @@ def drawings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Blind:
-    """A model that sees nothing, and gives each picture and text another vector of 32 dimensions."""
+    """A model that gives each picture and text a random vector of 32 dimensions."""
 
     backend, window, dimensions = "by chance", None, 32
 
@@ -367,7 +367,7 @@ def blind() -> Iterator[str]:
     forget("a blind/model")
 
 
-def test_files_are_encoded_by_two_models_and_the_collection_is_left_alone(
+def test_files_are_encoded_by_two_models_without_the_collection(
     drawings: Path, blind: str, db, django_assert_num_queries
 ):
     captions = str(drawings / "captions.jsonl")
@@ -380,7 +380,7 @@ def test_files_are_encoded_by_two_models_and_the_collection_is_left_alone(
     assert "captions.jsonl line 32: broken.jpg: " in complaints
 
 
-def test_files_that_are_all_elsewhere_are_told(drawings: Path, blind: str, db, tmp_path: Path):
+def test_a_labelled_set_without_existing_files_is_an_error(drawings: Path, blind: str, db, tmp_path: Path):
     (tmp_path / "own.csv").write_text("query,path\nsea,none.jpg\n")
     with pytest.raises(CommandError, match=r"No query of own.csv has a matching picture here"):
         run(str(tmp_path / "own.csv"), "--images", str(drawings), "--model", blind)

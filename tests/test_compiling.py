@@ -1,4 +1,4 @@
-"""Compiled models: made from the downloaded ones, used only where their vectors agree, shared by forked workers."""
+"""Compiled models: made from the downloaded ones, used only if their vectors agree, shared by forked workers."""
 
 import os
 import shutil
@@ -48,7 +48,7 @@ from tests.base import picture_bytes
 
 @pytest.fixture
 def fresh(settings: Any, tmp_path: Path) -> Iterator[Path]:
-    """Nothing is compiled yet; what is goes to the folder that this returns, and no model is loaded."""
+    """Nothing is compiled and no model is loaded; returns the folder for compiled models."""
     settings.MODELS_DIR = tmp_path / "models"
     forget_models()
     yield settings.MODELS_DIR
@@ -57,7 +57,7 @@ def fresh(settings: Any, tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def compiled(settings: Any, fresh: Path) -> Path:
-    """A copy of the compiled demo models, which may be broken: the folder of this kind of machine."""
+    """The folder for this kind of machine, with a copy of the compiled demo models that tests may damage."""
     from tests.conftest import MODELS
 
     shutil.copytree(MODELS, fresh)
@@ -68,7 +68,7 @@ def random_vectors(count: int, seed: int = 1) -> Vectors:
     return unit_vectors(np.random.default_rng(seed).normal(size=(count, 512)), count=count, dimensions=512)
 
 
-# Agreement
+# Numerical agreement
 
 
 def test_equal_vectors_agree_and_others_do_not() -> None:
@@ -78,13 +78,13 @@ def test_equal_vectors_agree_and_others_do_not() -> None:
     assert not acceptance_test.agreement(vectors, random_vectors(40, seed=2)).is_enough
 
 
-def test_vectors_that_lose_their_neighbours_do_not_agree_however_near_each_is() -> None:
+def test_vectors_need_the_same_neighbours_besides_a_high_cosine() -> None:
     assert acceptance_test.agreement(random_vectors(200), random_vectors(200, seed=2)).overlap < 0.2
     assert not Agreement(cosine=0.9999, overlap=0.97).is_enough
     assert Agreement(cosine=0.9991, overlap=0.981).is_enough
 
 
-def test_a_neighbour_that_is_as_near_as_the_tenth_counts_as_kept() -> None:
+def test_ties_with_the_tenth_neighbour_count_as_overlap() -> None:
     copies = np.repeat(random_vectors(1), 30, axis=0)
     assert acceptance_test.agreement(copies, copies).overlap == 1
 
@@ -93,7 +93,7 @@ def test_a_neighbour_that_is_as_near_as_the_tenth_counts_as_kept() -> None:
 
 
 @pytest.mark.django_db
-def test_both_models_are_compiled_and_give_the_vectors_of_the_downloaded_ones(fresh: Path, settings: Any) -> None:
+def test_both_models_are_compiled_and_agree_with_the_downloaded_ones(fresh: Path, settings: Any) -> None:
     texts, pictures = compile_texts(), compile_pictures()
     assert texts.precision
     assert pictures.precision
@@ -117,15 +117,15 @@ def test_both_models_are_compiled_and_give_the_vectors_of_the_downloaded_ones(fr
 
 
 @pytest.mark.django_db
-def test_what_was_decided_is_not_decided_anew(compiled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_verdict_is_not_computed_again(compiled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "load_model", lambda name: pytest.fail("loaded again"))
     assert compile_texts().precision
     assert compile_pictures().precision
 
 
 @pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compiling takes no time: what is kept of it, and where, is what the test is about."""
+def fake_compiling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replace compiling, which takes long, where the test is about the stored files."""
 
     def chosen_texts(draft: Path, name: str) -> Verdict:
         (draft / "model.bin").write_bytes(b"weights")
@@ -136,7 +136,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def speeds(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
-    """Seconds that each way to encode takes, on a machine that is not this one; 1 for any that isn't named."""
+    """Seconds that each backend takes, on an imaginary machine; 1 for those that aren't set."""
     seconds: dict[str, float] = {}
 
     def least_seconds(ways: Mapping[str, Any], budget: float = 0) -> dict[str, float]:
@@ -152,7 +152,7 @@ def speeds(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("fastest", ["int8 with float32", "bfloat16"])
-def test_what_was_measured_to_be_the_fastest_is_used(fresh: Path, speeds: dict[str, float], fastest: str) -> None:
+def test_the_fastest_measured_backend_is_used(fresh: Path, speeds: dict[str, float], fastest: str) -> None:
     speeds[fastest] = 0.5
 
     verdict = compile_texts()
@@ -168,7 +168,7 @@ def test_what_was_measured_to_be_the_fastest_is_used(fresh: Path, speeds: dict[s
 
 
 @pytest.mark.django_db
-def test_a_way_that_does_not_agree_is_passed_over_and_the_reason_is_kept(
+def test_a_backend_that_does_not_agree_is_rejected_with_a_reason(
     fresh: Path, speeds: dict[str, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     speeds |= {"int8 with bfloat16": 0.3, "int8 with float32": 0.4, "bfloat16": 0.5}
@@ -188,7 +188,7 @@ def test_a_way_that_does_not_agree_is_passed_over_and_the_reason_is_kept(
 
 
 @pytest.mark.django_db
-def test_a_way_that_is_hopelessly_slow_is_not_asked_for_its_vectors(fresh: Path, speeds: dict[str, float]) -> None:
+def test_a_much_slower_backend_is_not_tested_for_agreement(fresh: Path, speeds: dict[str, float]) -> None:
     speeds |= {"int8 with bfloat16": 41.0, "bfloat16": 41.0}
 
     told = {figure.way: figure for figure in compile_texts().figures}
@@ -199,7 +199,7 @@ def test_a_way_that_is_hopelessly_slow_is_not_asked_for_its_vectors(fresh: Path,
 
 
 @pytest.mark.django_db
-def test_what_the_processor_would_have_to_emulate_is_not_tried(
+def test_emulated_precisions_are_not_tried(
     fresh: Path, speeds: dict[str, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hardware, "multiplies_bfloat16", lambda: False)
@@ -213,7 +213,7 @@ def test_what_the_processor_would_have_to_emulate_is_not_tried(
 
 
 @pytest.mark.django_db
-def test_a_way_that_gives_nothing_is_out_and_stops_nothing(
+def test_a_backend_with_invalid_vectors_is_rejected(
     fresh: Path, speeds: dict[str, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encode = libraries.compiled.CompiledTexts._encoded
@@ -233,8 +233,8 @@ def test_a_way_that_gives_nothing_is_out_and_stops_nothing(
 
 
 @pytest.mark.django_db
-def test_where_torch_is_clearly_the_fastest_it_is_used(fresh: Path, speeds: dict[str, float]) -> None:
-    speeds["torch float32"] = 0.95  # not worth the memory
+def test_torch_is_used_if_it_is_clearly_the_fastest(fresh: Path, speeds: dict[str, float]) -> None:
+    speeds["torch float32"] = 0.95  # not enough to outweigh its memory
     assert compile_texts().precision
     shutil.rmtree(fresh)
     speeds["torch float32"] = 0.5
@@ -249,7 +249,7 @@ def test_where_torch_is_clearly_the_fastest_it_is_used(fresh: Path, speeds: dict
 
 
 @pytest.mark.django_db
-def test_where_nothing_agrees_the_model_is_used_as_it_is(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_torch_is_used_if_no_backend_agrees(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "search.embedding.backend_and_precision_selection.agreement", lambda exact, other: Agreement(0.5, 0.5)
     )
@@ -262,7 +262,7 @@ def test_where_nothing_agrees_the_model_is_used_as_it_is(fresh: Path, monkeypatc
     assert not list(fresh.rglob("model.bin"))
 
 
-def test_ways_take_turns_and_the_least_of_each_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_backends_are_timed_in_turns_and_the_minimum_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     spent, turns = [0.0], []
     monkeypatch.setattr(backend_timing.time, "process_time", lambda: spent[0])
     costs = {
@@ -291,9 +291,9 @@ def test_ways_take_turns_and_the_least_of_each_counts(monkeypatch: pytest.Monkey
 # What is kept
 
 
-@pytest.mark.usefixtures("made")
+@pytest.mark.usefixtures("fake_compiling")
 @pytest.mark.parametrize("kind", ["another processor", "another library", "another format"])
-def test_what_another_kind_of_machine_compiled_is_compiled_anew(
+def test_models_are_compiled_again_for_another_kind_of_machine(
     compiled: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     (before,) = compiled.glob("words-*")
@@ -307,13 +307,13 @@ def test_what_another_kind_of_machine_compiled_is_compiled_anew(
 
     compile_texts()
 
-    # Machines that share the folder keep what is theirs; a machine keeps one of each.
+    # Machines that share the folder keep separate models; one machine keeps one of each.
     assert before.exists() == (kind == "another processor")
     assert compiled_store.folder_of("words").is_dir()
     assert len(list(compiled_store.folder_of("words").parent.glob("words-*"))) == 1
 
 
-def test_a_processor_is_known_by_what_it_is_and_not_by_how_fast_it_runs_just_now(
+def test_the_kind_of_machine_depends_on_the_processor_but_not_on_its_current_clock(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def told(text: str) -> str:
@@ -338,8 +338,8 @@ def test_a_processor_is_known_by_what_it_is_and_not_by_how_fast_it_runs_just_now
         hardware._processor.cache_clear()
 
 
-@pytest.mark.usefixtures("made")
-def test_what_killed_runs_and_older_versions_left_goes(compiled: Path) -> None:
+@pytest.mark.usefixtures("fake_compiling")
+def test_leftovers_of_killed_runs_and_older_versions_are_removed(compiled: Path) -> None:
     leftovers = [compiled / "draft-killed", compiled.parent / "words-0123456789abcdef"]
     for folder in leftovers:
         folder.mkdir()
@@ -354,7 +354,7 @@ def test_what_killed_runs_and_older_versions_left_goes(compiled: Path) -> None:
 
 
 @pytest.mark.django_db
-def test_a_model_whose_tokenizer_was_changed_is_compiled_anew(compiled: Path, settings: Any, tmp_path: Path) -> None:
+def test_a_model_with_a_changed_tokenizer_is_compiled_again(compiled: Path, settings: Any, tmp_path: Path) -> None:
     other = shutil.copytree(demo.TEXT_MODEL, tmp_path / demo.TEXT_MODEL.name, copy_function=shutil.copyfile)
     settings.EMBEDDING_TEXT_MODEL = str(other)
     assert compiled_store.verdict_on("words")
@@ -364,8 +364,8 @@ def test_a_model_whose_tokenizer_was_changed_is_compiled_anew(compiled: Path, se
     assert not compiled_store.verdict_on("words")
 
 
-@pytest.mark.usefixtures("made")
-def test_models_stay_compiled_beside_each_other_and_the_one_goes_that_was_used_longest_ago(
+@pytest.mark.usefixtures("fake_compiling")
+def test_several_compiled_models_are_kept_and_the_least_recently_used_is_removed(
     compiled: Path, settings: Any, tmp_path: Path
 ) -> None:
     folders = [compiled_store.folder_of("words")]
@@ -381,8 +381,8 @@ def test_models_stay_compiled_beside_each_other_and_the_one_goes_that_was_used_l
     assert set(compiled.glob("words-*")) == set(folders[1:])
 
 
-@pytest.mark.usefixtures("made")
-def test_a_model_is_compiled_by_its_name_and_forgotten_by_it(
+@pytest.mark.usefixtures("fake_compiling")
+def test_a_model_is_compiled_and_removed_by_its_name(
     compiled: Path, settings: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = shutil.copytree(demo.TEXT_MODEL, tmp_path / "other", copy_function=shutil.copyfile)
@@ -421,9 +421,7 @@ FILES = ["model.xml", "model.bin", "about.json", "tokenizer.json", "trial.npy"]
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("damage", [cut_short, overwritten, zeroed, gone])
-def test_a_damaged_compiled_model_is_thrown_away_and_made_anew(
-    compiled: Path, damage: Callable[[Path], None], name: str
-) -> None:
+def test_a_damaged_compiled_model_is_removed(compiled: Path, damage: Callable[[Path], None], name: str) -> None:
     (folder,) = compiled.glob("words-*")
     damage(folder / name)
 
@@ -434,7 +432,7 @@ def test_a_damaged_compiled_model_is_thrown_away_and_made_anew(
 
 
 @pytest.mark.django_db
-def test_until_it_is_made_anew_the_downloaded_model_is_used(compiled: Path) -> None:
+def test_the_downloaded_model_is_used_until_a_damaged_one_is_compiled_again(compiled: Path) -> None:
     (folder,) = compiled.glob("words-*")
     zeroed(folder / "model.bin")
 
@@ -459,22 +457,22 @@ def test_until_it_is_made_anew_the_downloaded_model_is_used(compiled: Path) -> N
         '{"precision": "", "why": "", "figures": null, "machine": ""}',
     ],
 )
-def test_a_verdict_that_is_garbage_is_none(tmp_path: Path, written: str) -> None:
+def test_an_invalid_verdict_is_ignored(tmp_path: Path, written: str) -> None:
     (tmp_path / "verdict.json").write_text(written)
     assert Verdict.read(tmp_path) is None
 
 
 @pytest.mark.django_db
-def test_a_model_that_goes_on_after_damage_is_never_served_by_the_server(compiled: Path) -> None:
+def test_the_server_does_not_share_a_damaged_model(compiled: Path) -> None:
     (folder,) = compiled.glob("words-*")
     zeroed(folder / "model.bin")
 
-    loading._share_texts()  # what the server does before it forks
+    loading._share_texts()  # as the server does before it forks
 
     assert not loading.backends()["words"]
 
 
-def test_a_model_of_another_kind_is_used_as_it_is(fresh: Path, settings: Any) -> None:
+def test_a_model_of_an_unknown_architecture_is_not_exported(fresh: Path, settings: Any) -> None:
     settings.EMBEDDING_IMAGE_MODEL = str(demo.IMAGE_MODEL)
 
     class Other:
@@ -492,7 +490,7 @@ def test_a_model_of_another_kind_is_used_as_it_is(fresh: Path, settings: Any) ->
 
 
 @pytest.mark.django_db
-def test_the_collection_is_what_backends_are_compared_on() -> None:
+def test_backends_are_compared_on_images_of_the_collection() -> None:
     add_picture(picture_bytes("red"), Details(), None)
     first, second = sample_pictures(2)
     assert first.getpixel((5, 5))[0] > 200  # type: ignore[index]
@@ -500,7 +498,9 @@ def test_the_collection_is_what_backends_are_compared_on() -> None:
 
 
 @pytest.mark.django_db
-def test_the_command_tells_what_is_used(compiled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_the_backends_and_their_measurements(
+    compiled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     call_command("compile_models")
 
     told = capsys.readouterr().out
@@ -511,7 +511,7 @@ def test_the_command_tells_what_is_used(compiled: Path, capsys: pytest.CaptureFi
         assert told.count(f"    {way} ") == 2
 
 
-def test_the_command_says_what_stands_in_the_way(fresh: Path, no_model: Path) -> None:
+def test_the_command_reports_a_missing_model(fresh: Path, no_model: Path) -> None:
     with pytest.raises(CommandError, match="EMBEDDING_TEXT_MODEL"):
         call_command("compile_models")
 
@@ -519,7 +519,7 @@ def test_the_command_says_what_stands_in_the_way(fresh: Path, no_model: Path) ->
 # Pictures
 
 
-def test_a_picture_is_cut_as_the_models_own_processor_does() -> None:
+def test_a_picture_is_cropped_like_the_models_own_processor_does() -> None:
     window = Window(shortest=96, side=96, resample=3, mean=[0, 0, 0], std=[1, 1, 1])
     from transformers import CLIPImageProcessor
 
@@ -532,7 +532,7 @@ def test_a_picture_is_cut_as_the_models_own_processor_does() -> None:
         assert np.abs(np.asarray(window.cut(picture)).astype(int) - expected).max() <= 1
 
 
-def test_a_cut_picture_stays_as_it_is() -> None:
+def test_cropping_a_cropped_picture_changes_nothing() -> None:
     encoder = picture_encoder()
     assert encoder.window
     once = cut_out(drawing(3), *encoder.window)
@@ -569,19 +569,19 @@ def _as_many_threads_as_before() -> Iterator[None]:
 
 @pytest.fixture
 def bounded() -> Iterator[None]:
-    """Nobody waits for long, as in a web worker."""
+    """Waiting for a model is limited, as in a web worker."""
     load_shedding.bound_waiting()
     yield
     load_shedding._bounded.clear()
 
 
 @pytest.mark.usefixtures("bounded")
-def test_only_so_many_wait_for_a_model_and_the_next_is_told_to_come_again() -> None:
+def test_the_number_of_requests_waiting_for_a_model_is_limited() -> None:
     turn = load_shedding.BoundedLock(most_waiting=1)
     with turn.taken():
         waiter = threading.Thread(target=lambda: turn.taken().__enter__())
         waiter.start()
-        while not turn._waiting:  # until it does
+        while not turn._waiting:  # until the thread waits
             waiter.join(0.01)
         with pytest.raises(Busy), turn.taken():
             pass
@@ -590,7 +590,7 @@ def test_only_so_many_wait_for_a_model_and_the_next_is_told_to_come_again() -> N
 
 
 @pytest.mark.usefixtures("bounded")
-def test_nobody_waits_longer_than_people_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_for_a_model_has_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load_shedding, "PATIENCE", 0.01)
     turn = load_shedding.BoundedLock()
     with turn.taken(), pytest.raises(Busy), turn.taken():
@@ -598,7 +598,7 @@ def test_nobody_waits_longer_than_people_do(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.usefixtures("bounded")
-def test_who_would_wait_too_long_for_a_model_that_is_being_loaded_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_for_a_model_that_is_being_loaded_has_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load_shedding, "PATIENCE", 0.01)
     begun, end = threading.Event(), threading.Event()
 
@@ -621,9 +621,9 @@ def test_who_would_wait_too_long_for_a_model_that_is_being_loaded_is_told_so(mon
 @pytest.mark.django_db
 @pytest.mark.parametrize(("path", "kind"), [("/search", "text/html"), ("/api/search", "application/problem+json")])
 @pytest.mark.parametrize(
-    ("reason", "told"), [(Busy, "Many people are searching at this moment."), (Loading, "The search is starting.")]
+    ("reason", "told"), [(Busy, "Too many people are searching right now."), (Loading, "Search is starting.")]
 )
-def test_a_search_that_would_wait_too_long_is_told_when_to_come_again(
+def test_a_search_that_would_wait_too_long_is_503_with_retry_after(
     client: Client, monkeypatch: pytest.MonkeyPatch, path: str, kind: str, reason: type[Busy], told: str
 ) -> None:
     def busy(text: str) -> None:
@@ -639,7 +639,7 @@ def test_a_search_that_would_wait_too_long_is_told_when_to_come_again(
     assert told in answer.content.decode()
 
 
-def test_openvino_tells_nobody_that_it_is_used() -> None:
+def test_openvino_sends_no_telemetry() -> None:
     told = (
         "import sys, search.embedding, openvino\n"
         "from openvino.tools.ovc import telemetry_utils\n"
@@ -653,10 +653,10 @@ def test_openvino_tells_nobody_that_it_is_used() -> None:
     assert done.stdout.split() == ["openvino.tools.ovc.telemetry_stub", "None"]
 
 
-def test_the_models_are_compiled_meanwhile_and_used_from_then_on(
+def test_models_are_compiled_in_the_background_and_used_afterwards(
     compiled: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.undo()  # of what keeps other tests from compiling
+    monkeypatch.undo()  # of the fixture that keeps other tests from compiling
     away = compiled.rename(compiled.with_name("away"))
     settings.MODELS_DIR, settings.COMPILE_MODELS = compiled.parent, True
     settings.EMBEDDING_TEXT_MODEL = str(demo.TEXT_MODEL)

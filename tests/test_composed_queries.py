@@ -1,4 +1,4 @@
-"""Queries of several parts, words that find words, bands, orders and pages over a list that grows."""
+"""Queries of several parts, full-text search, relevance bands, sort orders, and paging a growing collection."""
 
 import datetime as dt
 from dataclasses import replace
@@ -23,13 +23,13 @@ VECTORS = {"red": RED, "blue": BLUE}
 
 
 @pytest.fixture(autouse=True)
-def _asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def _fixed_query_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(query_vector, "text_vector", lambda words: VECTORS.get(words, RED))
 
 
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Unrelated pictures score 0, give or take 0.1; related begins at 0.4 and strong at 0.6."""
+    """Unrelated images score 0 with a standard deviation of 0.1; related starts at 0.4, strong at 0.6."""
     scale = Scale(mean=0.0, spread=0.1, strong=0.6, related=0.4)
     monkeypatch.setattr(query_vector, "scale_of", lambda vector, pictures, whole=False: scale)
 
@@ -49,7 +49,7 @@ def meaning(words: str, **fields: Any) -> SearchQuery:
 # --- Several parts ---
 
 
-def test_words_and_an_image_together_find_what_is_near_to_both():
+def test_words_with_an_image_find_what_is_near_to_both():
     like = an_image("like", vector=BLUE)
     both = RED + BLUE
     an_image("both", vector=both / (both @ both) ** 0.5)
@@ -70,13 +70,13 @@ def test_a_weight_pulls_the_results_towards_its_part():
     assert titles(query)[0] == "blue"
 
 
-def test_parts_that_cancel_each_other_out_are_told():
+def test_parts_that_cancel_each_other_out_are_an_error():
     like = an_image(vector=-RED)
     with pytest.raises(BadQuery, match="cancel each other out"):
         find(meaning("red").more_like(like.id))
 
 
-def test_what_is_unwanted_sinks_and_its_similarity_stays_what_it_is(measured: None):
+def test_unwanted_results_rank_lower_and_keep_their_similarity(measured: None):
     an_image("red and blue", vector=near(RED, 0.7, seed=2))
     an_image("red", vector=near(RED, 0.65, seed=3))
     assert titles(meaning("red")) == ["red and blue", "red"]
@@ -86,13 +86,13 @@ def test_what_is_unwanted_sinks_and_its_similarity_stays_what_it_is(measured: No
     assert page.images[1].band == Band.WEAK
 
 
-def test_what_is_no_nearer_to_the_unwanted_than_unrelated_pictures_loses_nothing(measured: None):
+def test_results_unrelated_to_the_unwanted_part_keep_their_rank(measured: None):
     an_image("first", vector=near(RED, 0.7, seed=5))
     an_image("second", vector=near(RED, 0.65, seed=6))
     assert titles(meaning("red -blue")) == titles(meaning("red")) == ["first", "second"]
 
 
-def test_less_like_this_leaves_the_image_out_and_pushes_its_likes_down():
+def test_less_like_this_excludes_the_image_and_ranks_similar_ones_lower():
     disliked = an_image("disliked", vector=near(RED, 0.8, seed=2))
     an_image("its like", vector=near(RED, 0.79, seed=2))
     for number in range(20, 26):
@@ -101,16 +101,16 @@ def test_less_like_this_leaves_the_image_out_and_pushes_its_likes_down():
     assert found == ["other"] * 6 + ["its like"]
 
 
-def test_a_query_of_nothing_but_unwanted_parts_shows_the_newest_that_are_not_that(measured: None):
+def test_a_query_of_only_unwanted_parts_shows_the_newest_others_first(measured: None):
     for hours, (title, vector) in enumerate([("blue", BLUE), ("old", RED), ("new", a_vector(3))]):
         an_image(title, vector=vector, created=timezone.now() - dt.timedelta(hours=9 - hours))
     assert titles(meaning("-blue")) == ["new", "old", "blue"]
 
 
-# --- Words that find words ---
+# --- Full-text search ---
 
 
-def test_a_title_a_tag_and_a_description_are_found_by_their_words():
+def test_full_text_search_covers_titles_tags_and_descriptions():
     an_image("Harbour of Busan", vector=near(RED, -0.1, seed=3))
     an_image("tagged", tags=["busan"], vector=near(RED, -0.1, seed=4))
     an_image("described", description="Seen in Busan.", vector=near(RED, -0.1, seed=5))
@@ -128,12 +128,12 @@ def test_korean_words_are_found_with_their_endings():
     assert [image.by_words for image in find(SearchQuery(words="고양이")).images] == [True]
 
 
-def test_all_words_must_be_there():
+def test_a_full_text_match_needs_all_words():
     an_image("red harbour", vector=near(RED, 0.1))
     assert not find(SearchQuery(words="red star")).images[0].by_words
 
 
-def test_searching_by_meaning_looks_at_no_words():
+def test_searching_by_meaning_ignores_text():
     an_image("red", vector=near(RED, 0.1))
     assert not find(meaning("red")).images[0].by_words
 
@@ -147,13 +147,13 @@ def test_searching_by_words_alone_needs_no_model_and_finds_nothing_else(monkeypa
     assert page.found == 1
 
 
-def test_words_alone_rank_a_title_before_a_description():
+def test_full_text_search_ranks_titles_before_descriptions():
     an_image("star", created=timezone.now() - dt.timedelta(days=1))
     an_image("other", description="A star and much more that is written about this picture.")
     assert titles(SearchQuery(words="star", mode=Mode.WORDS)) == ["star", "other"]
 
 
-def test_all_pages_of_words_alone_are_full(monkeypatch: pytest.MonkeyPatch):
+def test_all_pages_of_full_text_search_are_complete(monkeypatch: pytest.MonkeyPatch):
     many_images(300)
     Image.objects.update(description="the same word")
     query = SearchQuery(words="same", mode=Mode.WORDS)
@@ -162,7 +162,7 @@ def test_all_pages_of_words_alone_are_full(monkeypatch: pytest.MonkeyPatch):
 
 
 def many_horses(count: int = 12) -> list[str]:
-    """Rows that hold a word, the first the oldest and the last two only the beginning of it; return their titles."""
+    """Rows with a word, the oldest first, the last two with only a prefix match; return their titles."""
     tags = ["horse"] * (count - 2) + ["horsebox"] * 2
     images = many_images(count, tags=lambda number: [tags[number]])
     for number, image in enumerate(images):
@@ -171,7 +171,7 @@ def many_horses(count: int = 12) -> list[str]:
     return [image.title for image in images]
 
 
-def test_words_alone_are_sorted_by_date_and_cut_however_many_hold_them(monkeypatch: pytest.MonkeyPatch):
+def test_full_text_results_beyond_the_candidates_are_sorted_and_filtered_too(monkeypatch: pytest.MonkeyPatch):
     horses = many_horses()
     monkeypatch.setattr(candidates_module, "MOST_BY_WORDS", 4)
     query = SearchQuery(words="horse", mode=Mode.WORDS)
@@ -186,7 +186,7 @@ def test_words_alone_are_sorted_by_date_and_cut_however_many_hold_them(monkeypat
 
 
 @pytest.mark.parametrize("by_words", [4, 200], ids=["all rows", "candidates"])
-def test_rows_that_hold_the_words_are_within_every_cut(measured: None, by_words: int, monkeypatch: pytest.MonkeyPatch):
+def test_full_text_matches_pass_every_minimum(measured: None, by_words: int, monkeypatch: pytest.MonkeyPatch):
     horses = many_horses()
     many_images(6, seed=7)
     monkeypatch.setattr(candidates_module, "MOST_BY_WORDS", by_words)
@@ -201,18 +201,18 @@ def test_rows_that_hold_the_words_are_within_every_cut(measured: None, by_words:
 
 
 @pytest.mark.parametrize("by_words", [4, 200], ids=["all rows", "candidates"])
-def test_an_order_by_date_leaves_out_what_a_minimum_leaves_out(by_words: int, monkeypatch: pytest.MonkeyPatch):
+def test_sorting_by_date_applies_the_minimum(by_words: int, monkeypatch: pytest.MonkeyPatch):
     horses = many_horses()
     many_images(6, seed=7)
     monkeypatch.setattr(candidates_module, "MOST_BY_WORDS", by_words)
     for minimum, kept in ((Minimum.RELATED, horses), (Minimum.STRONG, horses[:10])):
-        query = SearchQuery(words="horse", minimum=minimum)  # nothing is measured
+        query = SearchQuery(words="horse", minimum=minimum)  # without a calibration
         assert sorted(titles(query)) == sorted(kept)
         assert titles(replace(query, sort=Sort.OLDEST)) == kept
         assert find(replace(query, sort=Sort.OLDEST)).found == len(kept)
 
 
-def test_quoted_words_must_be_there_one_after_the_other():
+def test_quoted_words_match_as_a_phrase():
     an_image("dark blue sea", vector=near(RED, 0.1))
     an_image("blue, and dark", vector=near(RED, 0.9))
     page = find(SearchQuery(words='"dark blue" water'))
@@ -221,13 +221,13 @@ def test_quoted_words_must_be_there_one_after_the_other():
 
 
 @pytest.mark.parametrize("words", ["🙂", "'", "a & b | !c", "\\", "' OR 1=1 --", "x:*", "__", '"&"', "<->"])
-def test_no_words_are_an_error(words: str):
+def test_special_characters_are_no_error(words: str):
     an_image("x")
     for mode in Mode:
         assert find(SearchQuery(words=words, mode=mode)).found in (0, 1)
 
 
-# --- Bands ---
+# --- Relevance bands ---
 
 
 def five(**moments: dt.datetime) -> None:
@@ -243,7 +243,7 @@ def test_results_are_divided_into_bands(measured: None):
     assert (page.strong, page.strong_is_least, page.found) == (2, False, 5)
 
 
-def test_nothing_is_claimed_while_nothing_is_measured():
+def test_without_a_calibration_there_are_no_bands():
     five()
     page = find(meaning("red"))
     assert page.scale is None
@@ -251,7 +251,7 @@ def test_nothing_is_claimed_while_nothing_is_measured():
     assert page.strong == 0
 
 
-def test_a_result_with_all_words_is_strong_and_one_with_their_beginnings_related(measured: None):
+def test_a_match_of_all_words_is_strong_and_a_prefix_match_related(measured: None):
     an_image("flower pot", vector=near(RED, 0.1))
     an_image("flowerbed", vector=near(RED, 0.1, seed=7))
     assert bands(SearchQuery(words="flower")) == [(Band.STRONG, ["flower pot"]), (Band.RELATED, ["flowerbed"])]
@@ -259,7 +259,7 @@ def test_a_result_with_all_words_is_strong_and_one_with_their_beginnings_related
 
 @pytest.mark.parametrize(("minimum", "kept"), [(Minimum.STRONG, ["s1", "s2"]), (Minimum.RELATED, ["s1", "s2", "r"])])
 @pytest.mark.parametrize("candidates", [240, 1], ids=["candidates", "all rows"])
-def test_a_minimum_cuts_and_counts_what_is_left(measured: None, minimum, kept, candidates, monkeypatch):
+def test_a_minimum_limits_the_results_and_their_count(measured: None, minimum, kept, candidates, monkeypatch):
     five()
     monkeypatch.setattr(query_plan, "SCAN", replace(query_plan.SCAN, candidates=candidates))
     page = find(meaning("red", minimum=minimum))
@@ -268,7 +268,7 @@ def test_a_minimum_cuts_and_counts_what_is_left(measured: None, minimum, kept, c
 
 
 @pytest.mark.parametrize("candidates", [240, 1], ids=["candidates", "all rows"])
-def test_by_date_the_strong_and_related_come_first_and_the_weak_behind_them(measured: None, candidates, monkeypatch):
+def test_sorting_by_date_puts_weak_results_last(measured: None, candidates, monkeypatch):
     now = timezone.now()
     five(s1=now - dt.timedelta(days=3), s2=now - dt.timedelta(days=1), r=now - dt.timedelta(days=2))
     monkeypatch.setattr(query_plan, "SCAN", replace(query_plan.SCAN, candidates=candidates))
@@ -279,7 +279,7 @@ def test_by_date_the_strong_and_related_come_first_and_the_weak_behind_them(meas
     assert find(newest).found == 5
 
 
-def test_a_recent_picture_is_lifted_gently():
+def test_sorting_by_freshness_ranks_recent_images_slightly_higher():
     now = timezone.now()
     an_image("near", vector=near(RED, 0.52), created=now - dt.timedelta(days=60))
     an_image("recent", vector=near(RED, 0.5), created=now)
@@ -289,7 +289,7 @@ def test_a_recent_picture_is_lifted_gently():
 
 
 @pytest.mark.parametrize("sort", [Sort.SIMILARITY, Sort.NEWEST])
-def test_a_minimum_leaves_out_what_is_unwanted_where_more_is_strong_than_there_are_candidates(
+def test_a_minimum_excludes_unwanted_results_beyond_the_candidates(
     measured: None, sort: Sort, monkeypatch: pytest.MonkeyPatch
 ):
     an_image("red and blue", vector=near(RED, 0.7, seed=2))
@@ -300,9 +300,7 @@ def test_a_minimum_leaves_out_what_is_unwanted_where_more_is_strong_than_there_a
     assert page.found == 1
 
 
-def test_strong_rows_are_counted_behind_candidates_that_hold_the_words(
-    measured: None, monkeypatch: pytest.MonkeyPatch
-):
+def test_strong_results_beyond_the_full_text_matches_are_counted(measured: None, monkeypatch: pytest.MonkeyPatch):
     for number in range(3):
         an_image("red", vector=near(RED, 0.9, seed=number + 10))
         an_image("rose", vector=near(RED, 0.8, seed=number + 20))
@@ -312,7 +310,7 @@ def test_strong_rows_are_counted_behind_candidates_that_hold_the_words(
     assert page.strong_is_least
 
 
-def test_later_visits_to_a_page_find_its_order_by_freshness(monkeypatch: pytest.MonkeyPatch):
+def test_a_page_sorted_by_freshness_keeps_its_order_on_later_visits(monkeypatch: pytest.MonkeyPatch):
     images = many_images(60)
     for number, image in enumerate(images):
         image.created = timezone.now() - dt.timedelta(days=number * 7 % 40, seconds=5)
@@ -325,18 +323,18 @@ def test_later_visits_to_a_page_find_its_order_by_freshness(monkeypatch: pytest.
     assert [image.id for image in find(second).images] == before
 
 
-def test_where_all_candidates_are_strong_there_are_at_least_so_many(measured: None, monkeypatch: pytest.MonkeyPatch):
+def test_if_all_candidates_are_strong_their_count_is_a_minimum(measured: None, monkeypatch: pytest.MonkeyPatch):
     five()
     monkeypatch.setattr(query_plan, "SCAN", replace(query_plan.SCAN, candidates=1))
     page = find(meaning("red"))
     assert (page.strong, page.strong_is_least) == (1, True)
 
 
-# --- Pages over a list that grows ---
+# --- Paging a growing collection ---
 
 
 @pytest.mark.parametrize("exact_below", [0, 10**6], ids=["index", "exact"])
-def test_every_row_stands_on_one_page(exact_below: int, monkeypatch: pytest.MonkeyPatch, measured: None):
+def test_every_row_is_on_exactly_one_page(exact_below: int, monkeypatch: pytest.MonkeyPatch, measured: None):
     monkeypatch.setattr(query_plan, "EXACT_BELOW", exact_below)
     many_images(700)
     Image.objects.filter(title__startswith="6").update(description="red")
@@ -346,7 +344,7 @@ def test_every_row_stands_on_one_page(exact_below: int, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("query", [SearchQuery(), meaning("red"), SearchQuery(words="red")])
-def test_pages_stay_what_they_were_while_pictures_are_added(query: SearchQuery):
+def test_pages_do_not_shift_while_images_are_added(query: SearchQuery):
     long_ago = timezone.now() - dt.timedelta(days=1)
     many_images(60)
     Image.objects.update(created=long_ago)

@@ -1,4 +1,4 @@
-"""Answers that are text go out compressed, and no others."""
+"""Text answers are compressed, and no others."""
 
 import gzip
 
@@ -15,13 +15,13 @@ TEXT = "What is written here repeats itself. " * 100
 
 
 def passed(answer: HttpResponse, accept: str = "gzip") -> HttpResponse:
-    """What becomes of an answer on its way to who accepts this."""
+    """An answer after the middleware, for a client with this Accept-Encoding."""
     through = Compressed(lambda request: answer)
     return through(RequestFactory().get("/", headers={"Accept-Encoding": accept}))  # type: ignore[return-value]
 
 
 @pytest.mark.django_db
-def test_a_page_is_sent_in_a_fifth_of_its_size_to_browsers_that_take_it(client: Client):
+def test_a_page_is_compressed_to_a_fifth_of_its_size(client: Client):
     for number in range(24):
         an_image(f"Picture {number}")
     plain, small = client.get("/"), client.get("/", headers=TAKES_GZIP)
@@ -33,21 +33,21 @@ def test_a_page_is_sent_in_a_fifth_of_its_size_to_browsers_that_take_it(client: 
 
 
 @pytest.mark.django_db
-def test_what_the_api_answers_is_sent_compressed_too(client: Client):
+def test_answers_of_the_api_are_compressed_too(client: Client):
     for number in range(24):
         an_image(f"Picture {number}")
     assert client.get("/api/search", headers=TAKES_GZIP)["Content-Encoding"] == "gzip"
 
 
 @pytest.mark.django_db
-def test_errors_are_sent_compressed_too(client: Client):
+def test_error_pages_are_compressed_too(client: Client):
     answer = client.get("/nothing/here/", headers=TAKES_GZIP)
     assert answer.status_code == 404
     assert answer["Content-Encoding"] == "gzip"
 
 
 @pytest.mark.django_db
-def test_who_only_asks_for_the_head_is_told_the_same(client: Client):
+def test_head_requests_get_the_same_headers(client: Client):
     for number in range(24):
         an_image(f"Picture {number}")
     answer = client.head("/", headers=TAKES_GZIP)
@@ -56,7 +56,7 @@ def test_who_only_asks_for_the_head_is_told_the_same(client: Client):
 
 
 @pytest.mark.django_db
-def test_pictures_are_sent_as_they_are_and_no_cache_tells_them_apart(client: Client):
+def test_pictures_are_not_compressed_and_do_not_vary(client: Client):
     image = stored_image()
     answer = client.get(f"/images/{image.id}/400.webp", headers=TAKES_GZIP)
     assert answer.status_code == 200
@@ -65,26 +65,26 @@ def test_pictures_are_sent_as_they_are_and_no_cache_tells_them_apart(client: Cli
 
 
 @pytest.mark.django_db
-def test_a_page_that_shows_a_secret_is_sent_as_it_is(as_alice: Client):
+def test_a_page_with_a_secret_is_not_compressed(as_alice: Client):
     answer = as_alice.get("/account/tokens/", headers=TAKES_GZIP)
     assert answer.status_code == 200
     assert len(answer.content) > LEAST
     assert "Content-Encoding" not in answer
 
 
-def test_the_length_of_an_answer_tells_nothing_of_what_is_in_it():
+def test_the_length_of_a_compressed_answer_is_random():
     lengths = {len(passed(HttpResponse(TEXT)).content) for _ in range(40)}
     assert len(lengths) > 5
 
 
 @pytest.mark.parametrize("accept", ["", "identity", "br", "gzip;q=0", "br, gzip; q=0.0, deflate"])
-def test_who_takes_none_gets_the_answer_as_it_is(accept: str):
+def test_clients_that_do_not_accept_gzip_get_plain_answers(accept: str):
     answer = passed(HttpResponse(TEXT), accept)
     assert answer.text == TEXT
     assert answer["Vary"] == "Accept-Encoding"
 
 
-def test_a_preference_is_no_refusal():
+def test_a_low_preference_for_gzip_is_not_a_refusal():
     assert passed(HttpResponse(TEXT), "br;q=1.0, gzip;q=0.8")["Content-Encoding"] == "gzip"
 
 
@@ -98,7 +98,7 @@ def test_a_preference_is_no_refusal():
     ],
     ids=["short", "packed already", "a secret", "must stay as it is"],
 )
-def test_what_is_better_left_alone_is(answer):
+def test_short_binary_and_private_answers_are_not_compressed(answer):
     answered = answer()
     before = answered.content
     passed(answered)
@@ -107,24 +107,24 @@ def test_what_is_better_left_alone_is(answer):
     assert "Vary" not in answered
 
 
-def test_what_is_compressed_is_not_compressed_again():
+def test_a_compressed_answer_is_not_compressed_again():
     once = gzip.compress(TEXT.encode())
     answer = HttpResponse(once * 20, headers={"Content-Encoding": "gzip"})
     assert passed(answer).content == once * 20
 
 
-def test_what_is_made_as_it_is_sent_is_not_held_up():
+def test_streamed_answers_are_not_compressed():
     answer = StreamingHttpResponse(iter([TEXT.encode()]), content_type="text/plain")
     passed(answer)  # type: ignore[arg-type]
     assert "Content-Encoding" not in answer
     assert b"".join(answer).decode() == TEXT  # type: ignore[arg-type]
 
 
-def test_a_mark_of_what_was_sent_is_one_of_what_it_says():
+def test_compression_makes_etags_weak():
     assert passed(HttpResponse(TEXT, headers={"ETag": '"abc"'}))["ETag"] == 'W/"abc"'
 
 
-def test_where_the_proxy_compresses_this_is_off(settings):
+def test_compression_can_be_switched_off(settings):
     settings.COMPRESS_PAGES = False
     with pytest.raises(MiddlewareNotUsed):
         Compressed(lambda request: HttpResponse(TEXT))

@@ -1,4 +1,4 @@
-"""Two who change the same rows at once: a worker and a curator, two curators, a curator and whoever deletes."""
+"""Concurrent changes of the same rows: worker and curator, two curators, curator and deletion."""
 
 import re
 import threading
@@ -33,7 +33,7 @@ from tests.base import a_vector, an_image, an_unsaved_image, in_another_thread, 
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-BUSY = "Somebody else is changing this just now, or its vector is being computed. Nothing was changed:"
+BUSY = "Someone else is changing this, or its vector is being computed. Nothing was changed."
 
 
 def change_page(row: Any) -> str:
@@ -55,8 +55,8 @@ def pending(**fields: Any) -> Image:
 
 
 @contextmanager
-def meanwhile(*works: Callable[[], Any]) -> Iterator[list[Any]]:
-    """Run works in threads with connections of their own; what they return is in the list when the block ends."""
+def running_concurrently(*works: Callable[[], Any]) -> Iterator[list[Any]]:
+    """Run functions in threads with their own connections; their results are in the list after the block."""
     done: list[Any] = []
 
     def run(work: Callable[[], Any]) -> Any:
@@ -71,7 +71,7 @@ def meanwhile(*works: Callable[[], Any]) -> Iterator[list[Any]]:
         done.extend(each.result(60) for each in running)
 
 
-def wait_until_somebody_waits() -> None:
+def wait_until_blocked() -> None:
     """Return when a statement of another connection waits for a lock."""
     patience = threading.Event()
     with connection.cursor() as cursor:
@@ -86,11 +86,11 @@ def wait_until_somebody_waits() -> None:
     raise AssertionError("nobody waits")
 
 
-# A curator, and an ingestion that copies originals which stayed elsewhere
+# A curator, and an ingestion that copies originals from other buckets
 
 
 @pytest.mark.parametrize("is_stale", [True, False])
-def test_an_ingestion_locks_the_rows_that_it_changes_in_the_order_of_their_ids(is_stale: bool) -> None:
+def test_ingestion_locks_rows_in_the_order_of_their_ids(is_stale: bool) -> None:
     low, high = sorted((an_image(original_location=f"s3://shelf/{number}") for number in "12"), key=lambda one: one.pk)
     if is_stale:
         Image.objects.filter(pk=high.pk).update(embedding=None, embedding_model="")
@@ -103,10 +103,10 @@ def test_an_ingestion_locks_the_rows_that_it_changes_in_the_order_of_their_ids(i
         with staging() as rows:
             rows.write(again)
 
-    with meanwhile(ingest), transaction.atomic():
-        # What a curator holds who has begun with the lowest.
+    with running_concurrently(ingest), transaction.atomic():
+        # The lock of a curator's action that has begun with the lowest id.
         assert list(Image.objects.select_for_update().filter(pk=low.pk)) == [low]
-        wait_until_somebody_waits()
+        wait_until_blocked()
         assert list(Image.objects.select_for_update(nowait=True).filter(pk=high.pk)) == [high]
 
     assert list(Image.objects.values_list("original_location", "embedding_model")) == [("", active_model())] * 2
@@ -116,7 +116,7 @@ def test_an_ingestion_locks_the_rows_that_it_changes_in_the_order_of_their_ids(i
 
 
 @pytest.mark.parametrize("owed", [Pending, Stale])
-def test_what_is_saved_while_a_vector_is_computed_is_kept_and_so_is_the_vector(owed: Any) -> None:
+def test_an_edit_while_a_vector_is_computed_keeps_both(owed: Any) -> None:
     carol = as_curator("carol")
     image = pending(title="One")
     if owed is Stale:
@@ -128,10 +128,10 @@ def test_what_is_saved_while_a_vector_is_computed_is_kept_and_so_is_the_vector(o
         held.wait(30)
         return carol.post(change_page(image), {"title": "Lighthouse", "tags": "sea"}, follow=True)
 
-    with meanwhile(save) as done, claim(owed(), 10, ()) as claimed:
+    with running_concurrently(save) as done, claim(owed(), 10, ()) as claimed:
         held.set()
         assert claimed == [image]
-        wait_until_somebody_waits()
+        wait_until_blocked()
         write_vectors({image.pk: Encoded(a_vector(7))}, "by hand")
 
     assert "changed successfully" in said(done[0])
@@ -140,7 +140,7 @@ def test_what_is_saved_while_a_vector_is_computed_is_kept_and_so_is_the_vector(o
     assert (image.embedding_model, image.embedding_backend) == (active_model(), "by hand")
 
 
-def test_who_has_to_wait_for_too_long_is_told_and_keeps_what_they_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_edit_that_waits_too_long_is_a_409_with_the_form_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conflicts, "PATIENCE", "50ms")
     carol = as_curator("carol")
     image = pending(title="One", tags=["sea"])
@@ -156,7 +156,7 @@ def test_who_has_to_wait_for_too_long_is_told_and_keeps_what_they_typed(monkeypa
             carol.post(change_page(image), {"title": "등대"}, headers={"accept-language": "ko"}),
         ]
 
-    with claim(Pending(), 10, ()), meanwhile(everything) as done:
+    with claim(Pending(), 10, ()), running_concurrently(everything) as done:
         pass
 
     [[form, *actions, in_korean]] = [*done]
@@ -170,7 +170,7 @@ def test_who_has_to_wait_for_too_long_is_told_and_keeps_what_they_typed(monkeypa
     assert (image.title, image.tags, image.hidden) == ("One", ["sea"], False)
 
 
-def test_a_form_of_a_picture_that_is_deleted_meanwhile_answers_in_words() -> None:
+def test_saving_an_image_that_was_just_deleted_shows_a_message() -> None:
     carol = as_curator("carol")
     image = an_image("One")
 
@@ -180,16 +180,16 @@ def test_a_form_of_a_picture_that_is_deleted_meanwhile_answers_in_words() -> Non
         held.wait(30)
         return carol.post(change_page(image), {"title": "Lighthouse"}, follow=True)
 
-    with meanwhile(save) as done, transaction.atomic():
+    with running_concurrently(save) as done, transaction.atomic():
         Image.objects.filter(pk=image.pk)._raw_delete(using="default")
         held.set()
-        wait_until_somebody_waits()
+        wait_until_blocked()
 
     assert done[0].status_code == HTTPStatus.OK
     assert "Perhaps it was deleted?" in said(done[0])
 
 
-# A form writes what was changed in it
+# Forms write only changed fields
 
 
 def columns_written(queries: CaptureQueriesContext, table: str) -> set[str]:
@@ -200,7 +200,7 @@ def columns_written(queries: CaptureQueriesContext, table: str) -> set[str]:
     return found
 
 
-def test_no_form_of_the_admin_writes_more_than_was_changed_in_it(admin_client: Client, alice: User) -> None:
+def test_forms_of_the_admin_write_only_changed_columns(admin_client: Client, alice: User) -> None:
     image = an_image("One", description="A house")
     eve = User.objects.create_user("eve", is_active=False)
     asked: dict[type[Any], tuple[Any, dict[str, Any], set[str]]] = {
@@ -219,7 +219,7 @@ def test_no_form_of_the_admin_writes_more_than_was_changed_in_it(admin_client: C
             {"english"},
         ),
     }
-    # Of the history, the trash and the ledger there is no form.
+    # The history, the trash and the runs have no forms.
     without_form = {Revision, Run, Trashed}
     assert set(admin.site._registry) == {*asked, *without_form}, "say here what the form of a new model writes"
     inlines = [inline.model for one in admin.site._registry.values() for inline in one.inlines]
@@ -231,7 +231,7 @@ def test_no_form_of_the_admin_writes_more_than_was_changed_in_it(admin_client: C
         assert columns_written(queries, model._meta.db_table) == expected, model
 
 
-def test_what_was_read_of_a_picture_is_written_as_far_as_it_was_changed(admin_client: Client) -> None:
+def test_only_changed_columns_of_a_capture_are_written(admin_client: Client) -> None:
     image = an_image("One")
     Capture.objects.create(image=image, camera="X100V", iso=200, edited=["camera"])
     shown = {"initial-title": "One", "capture-0-camera": "X100V", "initial-capture-0-camera": "X100V"}
@@ -245,7 +245,7 @@ def test_what_was_read_of_a_picture_is_written_as_far_as_it_was_changed(admin_cl
     assert capture.edited == ["camera", "rating", "title"]
 
 
-def test_what_somebody_else_has_changed_since_the_page_was_opened_stays() -> None:
+def test_changes_by_others_since_the_page_was_opened_are_kept() -> None:
     carol = as_curator("carol")
     image = an_image("One", description="A house\nby the sea", tags=["sea"], hidden=True)
     page = carol.get(change_page(image)).content.decode()
@@ -275,7 +275,7 @@ def test_an_account_that_was_closed_since_its_page_was_opened_stays_closed(admin
     for row, shown in sent.items():
         there = set(re.findall(r'name="(initial-\w+)"', opened[row]))
         assert {f"initial-{name}" for name in shown} <= there
-        # As the page had them: nobody had written an e-mail, and no permission was given but by the group.
+        # As the page showed them: no e-mail, and no permission besides those of the group.
         before = {"email": "", "name": "curators", "is_active": "True", "user_permissions": [""]}
         shown.update({f"initial-{name}": value for name, value in {**shown, **before}.items()})
     User.objects.filter(pk=alice.pk).update(is_active=False)
@@ -294,7 +294,7 @@ def test_an_account_that_was_closed_since_its_page_was_opened_stays_closed(admin
     assert (curators.name, [*curators.permissions.all()]) == ("the curators", [])
 
 
-def test_groups_that_were_chosen_survive_a_form_with_a_mistake(admin_client: Client, alice: User) -> None:
+def test_chosen_groups_survive_a_form_with_an_error(admin_client: Client, alice: User) -> None:
     curators = Group.objects.create(name="curators")
     sent = {"username": "", "is_active": "on", "groups": [curators.pk], "initial-groups": [""]}
 
@@ -306,7 +306,7 @@ def test_groups_that_were_chosen_survive_a_form_with_a_mistake(admin_client: Cli
     assert [*alice.groups.all()] == [curators]
 
 
-def test_what_is_not_saved_in_the_end_is_not_said_to_be_saved(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_success_message_if_saving_fails_at_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     carol = as_curator("carol")
     eve = User.objects.create_user("eve")
     image = an_image("One")
@@ -325,7 +325,7 @@ def test_what_is_not_saved_in_the_end_is_not_said_to_be_saved(monkeypatch: pytes
     assert said(answer) == ""
 
 
-def test_a_new_password_changes_nothing_else_of_an_account(alice: User) -> None:
+def test_a_new_password_changes_no_other_field_of_an_account(alice: User) -> None:
     words = {"new_password1": "a long new secret", "new_password2": "a long new secret"}
     request = RequestFactory().post("/")
     own = ChangePasswordForm(alice, {"old_password": "alice's secret", **words}, request=request)
@@ -341,7 +341,7 @@ def test_a_new_password_changes_nothing_else_of_an_account(alice: User) -> None:
     assert User.objects.get(pk=alice.pk).check_password("another new secret")
 
 
-def test_a_password_that_could_not_be_changed_is_not_said_to_be(
+def test_no_success_message_if_changing_a_password_fails(
     client: Client, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client.force_login(alice)
@@ -359,17 +359,15 @@ def test_a_password_that_could_not_be_changed_is_not_said_to_be(
 
 
 def several(count: int) -> tuple[list[Image], list[Report]]:
-    """Pictures, and reports of them that were made in the opposite order."""
+    """Images, and reports of them created in the opposite order."""
     pictures = sorted((an_image(str(number)) for number in range(count)), key=lambda image: image.pk)
     made = [Report.objects.create(image=image, reason="other") for image in reversed(pictures)]
     return pictures, made
 
 
 @pytest.mark.parametrize("other", ["hide", "delete_selected", "resolve_selected", "the account"])
-def test_curators_who_change_the_same_pictures_at_once_both_succeed(
-    monkeypatch: pytest.MonkeyPatch, other: str
-) -> None:
-    monkeypatch.setattr(conflicts, "TRIES", 1)  # the order of locks alone must do
+def test_two_curators_who_change_the_same_images_both_succeed(monkeypatch: pytest.MonkeyPatch, other: str) -> None:
+    monkeypatch.setattr(conflicts, "TRIES", 1)  # without retries, by the order of locks
     carol, dora = as_curator("carol"), as_curator("dora")
     admin_client = Client(raise_request_exception=False)
     admin_client.force_login(User.objects.create_superuser("admin"))
@@ -399,11 +397,11 @@ def test_curators_who_change_the_same_pictures_at_once_both_succeed(
                 )
             return act(dora, other, *reversed(pictures), post="yes")
 
-        with meanwhile(first, second) as done:
+        with running_concurrently(first, second) as done:
             pass
         assert [answer.status_code for answer in done] == [HTTPStatus.OK] * 2
         assert not [answer for answer in done if BUSY in said(answer)]
-        # What dora has resolved before carol pressed is no more hers to hide.
+        # Reports that dora resolved first are skipped when carol hides their images.
         shown = Image.objects.filter(hidden=False).count()
         assert not shown or (other == "resolve_selected" and shown == len(pictures))
         assert not Report.objects.filter(resolved=None).exists()
@@ -411,7 +409,7 @@ def test_curators_who_change_the_same_pictures_at_once_both_succeed(
         Image.objects.all().delete()
 
 
-def test_the_victim_of_a_deadlock_is_tried_again() -> None:
+def test_the_victim_of_a_deadlock_is_retried() -> None:
     one, two = an_image("One"), an_image("Two")
     together = threading.Barrier(2)
     tries: list[str] = []
@@ -428,7 +426,7 @@ def test_the_victim_of_a_deadlock_is_tried_again() -> None:
 
         return work
 
-    with meanwhile(lambda: retried(take("carol", one, two)), lambda: retried(take("dora", two, one))):
+    with running_concurrently(lambda: retried(take("carol", one, two)), lambda: retried(take("dora", two, one))):
         pass
 
     assert len(tries) == 3
@@ -441,7 +439,7 @@ def raise_with_code(code: str) -> None:
 
 
 @pytest.mark.parametrize(("code", "tries"), [("40P01", conflicts.TRIES), ("40001", conflicts.TRIES), ("55P03", 1)])
-def test_who_is_a_victim_each_time_is_told_the_truth(monkeypatch: pytest.MonkeyPatch, code: str, tries: int) -> None:
+def test_a_conflict_after_all_retries_is_reported(monkeypatch: pytest.MonkeyPatch, code: str, tries: int) -> None:
     monkeypatch.setattr(conflicts, "_PAUSE", 0.0)
     carol = as_curator("carol")
     report = Report.objects.create(image=an_image("One"), reason="other")
@@ -460,7 +458,7 @@ def test_who_is_a_victim_each_time_is_told_the_truth(monkeypatch: pytest.MonkeyP
     assert report.resolved is None
 
 
-def test_an_error_that_is_no_conflict_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_that_is_no_conflict_is_not_retried(monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[None] = []
 
     def fail() -> None:
@@ -473,7 +471,7 @@ def test_an_error_that_is_no_conflict_is_not_tried_again(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("code", ["40P01", "40001", "55P03"])
-def test_who_changes_something_by_a_page_or_a_program_is_told_it_too(
+def test_a_conflict_on_a_page_or_in_the_api_is_a_409_with_retry_after(
     monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
     client = as_curator("carol")
@@ -486,16 +484,16 @@ def test_who_changes_something_by_a_page_or_a_program_is_told_it_too(
     answer = client.post("/api/images", {"picture": picture_file()})
 
     assert (page.status_code, page.headers["Retry-After"]) == (HTTPStatus.CONFLICT, "5")
-    assert "Somebody else is changing the same pictures." in page.content.decode()
-    assert "The database does not answer." not in page.content.decode()
+    assert "Someone else is changing the same pictures." in page.content.decode()
+    assert "The database does not respond." not in page.content.decode()
     assert "다른 사람이 같은 이미지를 바꾸고 있습니다." in in_korean.content.decode()
     assert (answer.status_code, answer.headers["Retry-After"]) == (HTTPStatus.CONFLICT, "5")
     assert answer.json()["type"].endswith("#conflict")
 
 
 @pytest.mark.parametrize("path", ["/", "/admin/search/image/", "/api/search"])
-def test_who_only_looks_while_a_table_is_locked_is_told_that_the_database_is_busy(path: str) -> None:
-    an_image("One")  # of none nothing is asked
+def test_reading_a_locked_table_is_a_503_that_says_the_database_is_busy(path: str) -> None:
+    an_image("One")  # without images no table is queried
     client = as_curator("carol")
     client.get(path)
 
@@ -506,19 +504,17 @@ def test_who_only_looks_while_a_table_is_locked_is_told_that_the_database_is_bus
 
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("LOCK TABLE search_image")
-        with meanwhile(look) as done:
+        with running_concurrently(look) as done:
             pass
 
     assert done[0].status_code == HTTPStatus.SERVICE_UNAVAILABLE
     assert "The database is busy." in done[0].content.decode()
 
 
-# What was deleted or made meanwhile
+# Rows deleted or created during a request
 
 
-def test_a_report_of_a_picture_that_was_just_deleted_answers_404(
-    client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_reporting_an_image_that_was_just_deleted_is_404(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     image = an_image("One")
     seen = images.visible_image
 
@@ -532,7 +528,9 @@ def test_a_report_of_a_picture_that_was_just_deleted_answers_404(
     assert client.post(f"{image.get_absolute_url()}report/", {"reason": "other"}).status_code == HTTPStatus.NOT_FOUND
 
 
-def test_the_second_of_two_who_take_a_name_at_once_is_told_so(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_second_of_two_concurrent_sign_ups_with_one_name_gets_an_error(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     save = BaseUserCreationForm.save
 
     def overtaken(form: Any, commit: bool = True) -> Any:
@@ -547,7 +545,7 @@ def test_the_second_of_two_who_take_a_name_at_once_is_told_so(client: Client, mo
     assert "already exists" in answer.content.decode()
 
 
-def test_what_django_says_of_a_row_that_is_gone_is_no_500(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_saving_a_deleted_row_is_409(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     def gone(*args: Any) -> None:
         raise DatabaseError("Save with update_fields did not affect any rows.")
 
@@ -555,13 +553,16 @@ def test_what_django_says_of_a_row_that_is_gone_is_no_500(client: Client, monkey
     client.raise_request_exception = False
     page = client.post(f"{an_image('One').get_absolute_url()}report/", {"reason": "other"})
     assert page.status_code == HTTPStatus.CONFLICT
-    assert "Somebody else has changed or deleted this meanwhile." in page.content.decode()
+    assert "Someone else has changed or deleted this." in page.content.decode()
 
 
-def test_the_list_stays_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_a_conflict_the_list_keeps_its_filters(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conflicts, "PATIENCE", "50ms")
     carol = as_curator("carol")
     image = pending(title="One")
-    with claim(Pending(), 10, ()), meanwhile(lambda: act(carol, "hide", image, where=f"{IMAGES}?q=One")) as done:
+    with (
+        claim(Pending(), 10, ()),
+        running_concurrently(lambda: act(carol, "hide", image, where=f"{IMAGES}?q=One")) as done,
+    ):
         pass
     assert done[0].redirect_chain[-1][0] == f"{IMAGES}?q=One"

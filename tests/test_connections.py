@@ -1,4 +1,4 @@
-"""Few connections are shared, and a restart of the database costs nobody more than a moment."""
+"""The connection pool: few connections are shared, and a restart of the database costs only a moment."""
 
 import socket
 import threading
@@ -31,14 +31,14 @@ from tests.s3_servers import free_port
         (1, 2, 8, (1, 1)),
     ],
 )
-def test_each_process_gets_its_share_and_commands_the_rest(
+def test_each_process_gets_an_equal_share_and_commands_the_rest(
     limit: int, processes: int, size: int, given: tuple[int, int]
 ) -> None:
     assert shared(limit, processes, size) == given
 
 
 @pytest.mark.django_db
-def test_a_server_waits_for_no_lock_for_ever_unless_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lock_and_statement_timeouts_are_set_unless_configured(monkeypatch: pytest.MonkeyPatch) -> None:
     options = connection.settings_dict["OPTIONS"]
     for said, waits in ((options["options"], "10s"), (f"{options['options']} -c lock_timeout=3s", "3s")):
         monkeypatch.setitem(options, "options", said)
@@ -50,8 +50,8 @@ def test_a_server_waits_for_no_lock_for_ever_unless_it_is_told_to(monkeypatch: p
         other.close()
 
 
-class Door:
-    """A way to the tests' PostgreSQL over TCP that can be shut, and can swallow everything."""
+class TcpProxy:
+    """A TCP proxy for the tests' PostgreSQL that can be closed, or drop all data."""
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -64,7 +64,7 @@ class Door:
         threading.Thread(target=self._accept, args=[self._listener], daemon=True).start()
 
     def shut(self) -> None:
-        """As a server that has stopped."""
+        """Like a server that has stopped."""
         for one in (self._listener, *self._sockets):
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
@@ -72,7 +72,7 @@ class Door:
         self._sockets.clear()
 
     def swallow(self) -> None:
-        """As a server that hangs, or a network that drops everything."""
+        """Like a server that hangs, or a network that drops all packets."""
         self._swallows = True
 
     def _accept(self, listener: socket.socket) -> None:
@@ -90,26 +90,26 @@ class Door:
             while data := one.recv(65536):
                 if not self._swallows:
                     other.sendall(data)
-        for end in (one, other):  # also where one of them was reset
+        for end in (one, other):  # also if one of them was reset
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.fixture
-def door() -> Iterator[Door]:
-    door = Door()
-    yield door
-    door.shut()
+def proxy() -> Iterator[TcpProxy]:
+    proxy = TcpProxy()
+    yield proxy
+    proxy.shut()
 
 
 @pytest.fixture
 def pool_of(
-    door: Door, db: None, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    proxy: TcpProxy, db: None, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> Callable[[float], Pool]:
-    """Makes pools through the door, for people or, with patience, for commands."""
+    """Makes pools behind the proxy, for requests or, with patience, for commands."""
     monkeypatch.setattr(breaker, "EVERY", 0.05)
     monkeypatch.setattr(pool, "SILENCE", 0.3)
-    where = connection.get_connection_params() | {"dbname": "postgres", "host": "127.0.0.1", "port": door.port}
+    where = connection.get_connection_params() | {"dbname": "postgres", "host": "127.0.0.1", "port": proxy.port}
 
     def made(patience: float) -> Pool:
         one = Pool(
@@ -134,37 +134,37 @@ def until(happened: Callable[[], object]) -> None:
     pytest.fail("It did not happen.")
 
 
-def test_who_asks_for_a_database_that_is_away_is_told_at_once_and_it_is_back_as_soon_as_it_answers(
-    door: Door, pool_of: Callable[[float], Pool]
+def test_requests_fail_at_once_while_the_database_is_down_and_recover_when_it_answers(
+    proxy: TcpProxy, pool_of: Callable[[float], Pool]
 ) -> None:
     one = pool_of(0)
     assert answers(one)
-    door.shut()
+    proxy.shut()
     asked = time.monotonic()
 
-    def told(_number: int) -> bool:
+    def is_refused(_number: int) -> bool:
         try:
             return not answers(one)
         except psycopg.OperationalError:
             return True
 
     with ThreadPoolExecutor(16) as people:
-        assert all(people.map(told, range(64)))
-    assert time.monotonic() - asked < 20  # each would wait for as long, and sixteen at once
+        assert all(people.map(is_refused, range(64)))
+    assert time.monotonic() - asked < 20  # each request could wait this long, with sixteen at a time
     assert one.breaker.is_away
 
-    door.open()
+    proxy.open()
     until(lambda: not one.breaker.is_away)
     assert answers(one)
 
 
-def test_a_database_that_hangs_holds_nobody_and_one_that_is_slow_is_waited_for(
-    door: Door, pool_of: Callable[[float], Pool]
+def test_a_hanging_database_is_given_up_but_a_slow_query_is_waited_for(
+    proxy: TcpProxy, pool_of: Callable[[float], Pool]
 ) -> None:
     one = pool_of(0)
     with one.connection() as given:
         assert given.execute("SELECT 7 FROM pg_sleep(0.8)").fetchone() == (7,)
-        door.swallow()
+        proxy.swallow()
         with pytest.raises(DatabaseAway):
             given.execute("SELECT 1")
     asked = time.monotonic()
@@ -174,7 +174,9 @@ def test_a_database_that_hangs_holds_nobody_and_one_that_is_slow_is_waited_for(
     assert time.monotonic() - asked < 1
 
 
-def test_what_takes_long_to_send_is_sent(monkeypatch: pytest.MonkeyPatch, pool_of: Callable[[float], Pool]) -> None:
+def test_a_long_upload_of_parameters_is_not_given_up(
+    monkeypatch: pytest.MonkeyPatch, pool_of: Callable[[float], Pool]
+) -> None:
     one = pool_of(0)
     with one.connection() as given:
         monkeypatch.setattr(pool, "SILENCE", 0.0)
@@ -182,18 +184,18 @@ def test_what_takes_long_to_send_is_sent(monkeypatch: pytest.MonkeyPatch, pool_o
         assert given.execute("SELECT length(%s)", ["a" * 10_000_000]).fetchone() == (10_000_000,)
 
 
-def test_a_command_waits_for_a_database_that_it_has_had(door: Door, pool_of: Callable[[float], Pool]) -> None:
+def test_a_command_waits_for_the_database_to_come_back(proxy: TcpProxy, pool_of: Callable[[float], Pool]) -> None:
     one = pool_of(20)
     assert answers(one)
-    door.shut()
+    proxy.shut()
     until(lambda: one.breaker.is_away or not one.check())
     with ThreadPoolExecutor(1) as later:
         answered = later.submit(answers, one)
-        door.open()
+        proxy.open()
         assert answered.result()
 
 
-def test_a_database_that_has_no_more_connections_to_give_is_not_away() -> None:
+def test_a_database_without_free_connections_does_not_count_as_down() -> None:
     at_work = breaker.Breaker(lambda: None)
     began = time.monotonic()
     at_work.heard()
@@ -203,7 +205,7 @@ def test_a_database_that_has_no_more_connections_to_give_is_not_away() -> None:
     at_work.require(0)
 
 
-def test_broken_connections_are_all_replaced_when_one_is_found(pool_of: Callable[[float], Pool]) -> None:
+def test_all_broken_connections_are_replaced_when_one_is_found(pool_of: Callable[[float], Pool]) -> None:
     one = pool_of(0)
     with ExitStack() as all_at_once:
         taken = [all_at_once.enter_context(one.connection()) for _ in range(4)]
@@ -216,13 +218,13 @@ def test_broken_connections_are_all_replaced_when_one_is_found(pool_of: Callable
     assert not one.get_stats().get("requests_errors")
 
 
-def test_one_search_that_waits_for_a_connection_does_not_hold_up_another() -> None:
+def test_a_search_that_waits_for_a_connection_does_not_block_others() -> None:
     entered = threading.Barrier(2, timeout=10)
 
     class Counts:
         @property
         def total(self) -> int:
-            entered.wait()  # breaks when the other search does not come this far
+            entered.wait()  # times out if the other search does not get here
             return 7
 
     def total_of(_number: int) -> int:
@@ -235,7 +237,7 @@ def test_one_search_that_waits_for_a_connection_does_not_hold_up_another() -> No
 
 
 @pytest.mark.django_db
-def test_where_no_server_answers_that_is_told_at_once_and_not_when_the_patience_of_the_pool_ends() -> None:
+def test_a_refused_connection_fails_at_once_without_the_timeout_of_the_pool() -> None:
     nowhere = {**connection.settings_dict, "HOST": "127.0.0.1", "PORT": str(free_port())}
     nowhere |= {
         "CONN_MAX_AGE": 0,

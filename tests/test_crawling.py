@@ -1,4 +1,4 @@
-"""What search engines are led to, and what they are asked to leave alone."""
+"""What search engines may crawl, and what robots.txt excludes; the direction of user text."""
 
 import re
 import urllib.robotparser
@@ -47,7 +47,7 @@ def images(db) -> list[Image]:
     return many_images(PER_PAGE * 3, tags=lambda number: ["sea"])
 
 
-def test_searches_are_left_alone_and_pictures_are_not(client: Client, images: list[Image]):
+def test_robots_txt_excludes_searches_but_not_images(client: Client, images: list[Image]):
     answer = client.get("/robots.txt")
     assert answer["Content-Type"] == "text/plain; charset=utf-8"
     rules, image = may_fetch(client), images[0]
@@ -65,11 +65,11 @@ def test_searches_are_left_alone_and_pictures_are_not(client: Client, images: li
         "/share/",
     ):
         assert not rules.can_fetch("*", SITE + address)
-    # The parser of the standard library knows no wildcards.
+    # The parser of the standard library supports no wildcards.
     assert "Disallow: /images/*/download\n" in answer.text
 
 
-def test_the_rules_stand_below_the_path_of_the_site(client: Client):
+def test_the_rules_include_the_base_path(client: Client):
     set_script_prefix("/pictures/")
     try:
         answer = client.get("/robots.txt")
@@ -78,7 +78,7 @@ def test_the_rules_stand_below_the_path_of_the_site(client: Client):
     assert "Disallow: /pictures/search\n" in answer.text
 
 
-def test_no_page_leads_a_crawler_into_a_search(client: Client, images: list[Image]):
+def test_no_link_to_a_search_is_followed_by_crawlers(client: Client, images: list[Image]):
     for address in (
         "/",
         "/search?q=red&page=2",
@@ -90,7 +90,7 @@ def test_no_page_leads_a_crawler_into_a_search(client: Client, images: list[Imag
         assert (address, searches) == (address, [])
 
 
-def test_a_crawler_that_heeds_the_rules_comes_to_an_end(client: Client, images: list[Image]):
+def test_a_crawler_that_obeys_robots_txt_terminates(client: Client, images: list[Image]):
     rules, seen, ahead = may_fetch(client), set(), [SITE + "/"]
     while ahead:
         address = ahead.pop().partition("#")[0]
@@ -105,7 +105,7 @@ def test_a_crawler_that_heeds_the_rules_comes_to_an_end(client: Client, images: 
     assert len(seen) > PER_PAGE
 
 
-def test_what_people_write_stands_in_its_own_direction(client: Client, as_alice: Client, images: list[Image]):
+def test_user_text_has_its_own_text_direction(client: Client, as_alice: Client, images: list[Image]):
     image = images[0]
     Image.objects.filter(pk=image.pk).update(title="מגדלור", description="منارة", tags=["بحر"], author="דנה")
     results, page = client.get("/search?q=מגדלור").text, client.get(f"/images/{image.pk}/").text
@@ -120,7 +120,7 @@ def test_what_people_write_stands_in_its_own_direction(client: Client, as_alice:
         assert re.search(rf'name="{name}"[^>]*dir="auto"', upload)
 
 
-def test_curators_see_it_so_too(as_carol: Client, images: list[Image]):
+def test_user_text_in_the_admin_has_its_own_text_direction(as_carol: Client, images: list[Image]):
     Image.objects.filter(pk=images[0].pk).update(title="מגדלור", tags=["بحر"])
     listed = as_carol.get("/admin/search/image/?q=מגדלור").text
     form = as_carol.get(f"/admin/search/image/{images[0].pk}/change/").text

@@ -1,4 +1,4 @@
-"""What curators change where they search: what is selected, all that was found, or one picture."""
+"""Changes by curators on the search page: of selected images, of all results, and of one image."""
 
 import re
 import uuid
@@ -38,10 +38,10 @@ def hidden() -> set[str]:
     return set(Image.objects.filter(hidden=True).values_list("title", flat=True))
 
 
-# What is selected
+# Selected images
 
 
-def test_what_is_selected_is_tagged_at_once_and_the_change_can_be_undone(
+def test_selected_images_are_tagged_and_the_change_can_be_undone(
     as_carol: Client, carol: User, sea: list[Image]
 ) -> None:
     told = do(as_carol, "tag", *sea[:2], tags="summer, Sea", query="q=boat").json()
@@ -50,16 +50,16 @@ def test_what_is_selected_is_tagged_at_once_and_the_change_can_be_undone(
     (revision,) = Revision.objects.all()
     assert (revision.by, revision.door, revision.search, revision.count) == (carol, "page", "q=boat", 2)
     undone = as_carol.post(UNDO, {"revision": told["undo"]}, headers=JSON).json()
-    assert undone["done"] == "2 pictures are as they were before."
+    assert undone["done"] == "2 pictures were reverted."
     assert set(map(tuple, tags().values())) == {("sea",)}
 
 
-def test_tags_are_removed_whatever_their_case(as_carol: Client, sea: list[Image]) -> None:
+def test_tags_are_removed_regardless_of_case(as_carol: Client, sea: list[Image]) -> None:
     assert do(as_carol, "untag", *sea, tags="SEA").json()["count"] == 3
     assert tags() == {"A": [], "B": [], "C": []}
 
 
-def test_only_the_fields_that_are_filled_in_are_set(as_carol: Client) -> None:
+def test_only_filled_in_fields_are_set(as_carol: Client) -> None:
     images = [an_image("A", author="Ada"), an_image("B", author="Bob", licence="CC0")]
     do(as_carol, "edit", *images, title="", author="", licence=" CC BY 4.0 ", description="")
     assert list(Image.objects.order_by("title").values_list("title", "author", "licence")) == [
@@ -68,20 +68,20 @@ def test_only_the_fields_that_are_filled_in_are_set(as_carol: Client) -> None:
     ]
 
 
-def test_of_a_form_that_showed_what_was_there_what_was_changed_in_it_is_set_and_may_be_emptied(
+def test_a_form_with_initial_values_sets_only_changed_fields_and_can_empty_them(
     as_carol: Client,
 ) -> None:
     image = an_image("A", author="Ada", licence="CC0")
-    Image.objects.update(licence="changed meanwhile")
+    Image.objects.update(licence="list has changed")
     fields = {"title": "A", "author": "", "licence": "CC0"}
     do(as_carol, "edit", image, **fields, **{f"shown-{name}": value for name, value in fields.items() if value},
        **{"shown-author": "Ada"})  # fmt: skip
     image.refresh_from_db()
-    assert (image.title, image.author, image.licence) == ("A", "", "changed meanwhile")
+    assert (image.title, image.author, image.licence) == ("A", "", "list has changed")
 
 
 @pytest.mark.parametrize("verb", ["hide", "trash"])
-def test_before_several_are_hidden_or_deleted_their_number_and_a_sample_are_shown(
+def test_hiding_or_deleting_several_asks_with_their_number_and_a_sample(
     as_carol: Client, verb: str, sea: list[Image]
 ) -> None:
     asked = do(as_carol, verb, *sea).json()
@@ -100,7 +100,7 @@ def test_before_several_are_hidden_or_deleted_their_number_and_a_sample_are_show
     assert not Trashed.objects.exists()
 
 
-def test_one_picture_is_hidden_shown_and_deleted_without_a_question(as_carol: Client, sea: list[Image]) -> None:
+def test_one_image_is_hidden_shown_and_deleted_without_confirmation(as_carol: Client, sea: list[Image]) -> None:
     do(as_carol, "hide", sea[0])
     assert hidden() == {"A"}
     do(as_carol, "show", sea[0])
@@ -109,20 +109,22 @@ def test_one_picture_is_hidden_shown_and_deleted_without_a_question(as_carol: Cl
     assert Trashed.objects.count() == 1
 
 
-def test_what_is_deleted_for_good_is_asked_about_even_alone(as_carol: Client, sea: list[Image], settings: Any) -> None:
+def test_deleting_permanently_needs_confirmation_even_for_one_image(
+    as_carol: Client, sea: list[Image], settings: Any
+) -> None:
     settings.TRASH_DAYS = 0
     asked = do(as_carol, "trash", sea[0]).json()
-    assert "for good" in asked["question"]
+    assert "permanently" in asked["question"]
     assert Image.objects.count() == 3
 
 
-def test_a_sample_names_how_many_more_there_are(as_carol: Client) -> None:
+def test_a_sample_shows_the_number_of_further_images(as_carol: Client) -> None:
     asked = do(as_carol, "hide", *many_images(20)).json()["question"]
     assert asked.count("<img") == 12
     assert "and 8 more" in asked
 
 
-def test_without_a_script_the_answer_is_a_page_with_the_way_to_undo(as_carol: Client, sea: list[Image]) -> None:
+def test_without_javascript_the_answer_is_a_page_with_an_undo_button(as_carol: Client, sea: list[Image]) -> None:
     page = do(as_carol, "hide", *sea, json=False, next="/search?q=boat")
     assert "Hide 3 pictures?" in page.text
     kept = re.search(r'name="set" value="([^"]+)"', page.text)
@@ -130,19 +132,19 @@ def test_without_a_script_the_answer_is_a_page_with_the_way_to_undo(as_carol: Cl
     answer = as_carol.post(CHANGE, {"do": "hide", "set": kept[1], "next": "/search?q=tag:sea"}, follow=True)
     assert answer.redirect_chain == [("/search?q=tag:sea", 302)]
     revision = Revision.objects.get()
-    assert "3 pictures are hidden now." in answer.text
+    assert "3 pictures are now hidden." in answer.text
     assert f'name="revision" value="{revision.pk}"' in answer.text
-    assert "are as they were before" in said(as_carol.post(UNDO, {"revision": revision.pk}, follow=True))
+    assert "were reverted" in said(as_carol.post(UNDO, {"revision": revision.pk}, follow=True))
 
 
-def test_a_later_change_of_the_same_field_is_kept_and_named(
+def test_undo_keeps_and_names_later_changes_of_the_same_field(
     as_carol: Client, sea: list[Image], client: Client
 ) -> None:
     told = do(as_carol, "tag", *sea, tags="x").json()
     log_in_staff(client, "change_image")
     do(client, "tag", sea[0], tags="later")
     undone = as_carol.post(UNDO, {"revision": told["undo"]}, headers=JSON).json()["done"]
-    assert undone == "2 pictures are as they were before. 1 was changed again by dora and is left so."
+    assert undone == "2 pictures were reverted. 1 picture was skipped, because dora changed it later."
     assert tags()["A"] == ["sea", "x", "later"]
 
 
@@ -150,7 +152,7 @@ def test_a_later_change_of_the_same_field_is_kept_and_named(
 
 
 @pytest.mark.parametrize("asked", [{"q": "tag:sea"}, {"tag": "sea"}, {"q": "sea", "mode": "words"}])
-def test_all_results_are_counted_shown_and_exactly_these_changed(
+def test_changing_all_results_changes_exactly_those_shown_for_confirmation(
     as_carol: Client, asked: dict[str, str], sea: list[Image]
 ) -> None:
     many_images(2)
@@ -169,7 +171,7 @@ def test_all_results_are_counted_shown_and_exactly_these_changed(
     assert Revision.objects.get().search == urlencode(asked)
 
 
-def test_all_of_the_collection_is_changed_where_nothing_is_searched(as_carol: Client) -> None:
+def test_without_a_query_the_whole_collection_is_changed(as_carol: Client) -> None:
     many_images(30)
     form = as_carol.get(ALL, {"all": "any"}).text
     kept = re.search(r'name="set" value="([^"]+)"', form)
@@ -178,7 +180,7 @@ def test_all_of_the_collection_is_changed_where_nothing_is_searched(as_carol: Cl
     assert Image.objects.filter(hidden=True).count() == 30
 
 
-def test_a_search_by_meaning_has_no_set_of_all_but_of_its_matches(
+def test_a_semantic_search_offers_its_strong_matches_instead_of_all_results(
     as_carol: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(query_vector, "text_vector", lambda words: a_vector(1))
@@ -192,17 +194,17 @@ def test_a_search_by_meaning_has_no_set_of_all_but_of_its_matches(
     assert "Change 3 pictures" in as_carol.get(ALL, {"q": "boat", "all": "strong"}).text
 
 
-def test_hidden_results_are_among_all_where_they_were_asked_for(as_carol: Client, sea: list[Image]) -> None:
+def test_all_results_include_hidden_images_only_on_request(as_carol: Client, sea: list[Image]) -> None:
     Image.objects.filter(title="A").update(hidden=True)
     assert "Change 2 pictures" in as_carol.get(ALL, {"tag": "sea", "all": "any"}).text
     assert "Change 3 pictures" in as_carol.get(ALL, {"tag": "sea", "hidden": "with", "all": "any"}).text
 
 
-# Who may
+# Permissions
 
 
 @pytest.mark.parametrize("verb", ["tag", "untag", "hide", "show", "edit", "trash"])
-def test_nobody_without_the_permission_changes_anything(verb: str, sea: list[Image], as_alice: Client) -> None:
+def test_changes_need_permission(verb: str, sea: list[Image], as_alice: Client) -> None:
     viewer = Client()
     log_in_staff(viewer, "view_image", "change_image" if verb == "trash" else "delete_image")
     for client in (Client(), as_alice, viewer):
@@ -211,10 +213,10 @@ def test_nobody_without_the_permission_changes_anything(verb: str, sea: list[Ima
     assert not hidden()
 
 
-def test_who_may_not_change_pictures_sees_nothing_of_it(sea: list[Image], as_alice: Client, client: Client) -> None:
+def test_controls_are_hidden_without_permission(sea: list[Image], as_alice: Client, client: Client) -> None:
     log_in_staff(client, "view_image")
     for user in User.objects.all():
-        user.groups.clear()  # with their roles, people may keep albums at least
+        user.groups.clear()  # roles allow at least albums
     for one in (Client(), as_alice, client):
         for address in ("/search?q=tag:sea", sea[0].get_absolute_url()):
             page = one.get(address).text
@@ -224,7 +226,7 @@ def test_who_may_not_change_pictures_sees_nothing_of_it(sea: list[Image], as_ali
         assert one.get(ALL, {"tag": "sea", "all": "any"}).status_code == 404
 
 
-def test_what_one_was_asked_about_is_nobody_elses(
+def test_a_confirmation_is_valid_only_for_its_curator(
     as_carol: Client, carol: User, sea: list[Image], client: Client
 ) -> None:
     kept = WorkingSet.keep(carol, [image.pk for image in sea])
@@ -233,7 +235,7 @@ def test_what_one_was_asked_about_is_nobody_elses(
     assert not hidden()
 
 
-def test_what_others_have_done_is_undone_by_who_may_change_pictures_alone(
+def test_undoing_the_changes_of_others_needs_permission(
     as_carol: Client, sea: list[Image], as_alice: Client, client: Client
 ) -> None:
     told = do(as_carol, "trash", sea[0]).json()
@@ -243,28 +245,28 @@ def test_what_others_have_done_is_undone_by_who_may_change_pictures_alone(
     assert Trashed.objects.count() == 1
 
 
-# What can't be
+# Errors
 
 
 @pytest.mark.parametrize(
     ("fields", "problem"),
     [
-        ({"do": "odd"}, "no such change"),
-        ({"do": ""}, "no such change"),
-        ({"do": "tag", "tags": " , "}, "Write a tag first"),
+        ({"do": "odd"}, "This change does not exist"),
+        ({"do": ""}, "This change does not exist"),
+        ({"do": "tag", "tags": " , "}, "Enter a tag first"),
         ({"do": "tag", "tags": "x" * 61}, "at most 60"),
-        ({"do": "edit"}, "Fill in what is to be changed"),
+        ({"do": "edit"}, "Fill in what you want to change"),
         ({"do": "edit", "source_link": "javascript:alert(1)"}, "Source link: "),
         ({"do": "edit", "title": "x" * 301}, "300"),
-        ({"do": "hide", "set": "odd"}, "Begin anew"),
-        ({"do": "hide", "set": str(uuid.uuid4())}, "Begin anew"),
-        ({"do": "hide", "id": "odd"}, "named wrongly"),
+        ({"do": "hide", "set": "odd"}, "Start again"),
+        ({"do": "hide", "set": str(uuid.uuid4())}, "Start again"),
+        ({"do": "hide", "id": "odd"}, "One of the pictures is unknown"),
         ({"do": "hide", "id": []}, "Choose at least one"),
         ({"do": "hide", "id": str(uuid.uuid4())}, "None of these pictures"),
     ],
 )
 @pytest.mark.parametrize("json", [True, False])
-def test_a_change_that_can_not_be_made_says_why_and_changes_nothing(
+def test_an_invalid_change_shows_an_error_and_changes_nothing(
     as_carol: Client, sea: list[Image], fields: dict[str, Any], problem: str, json: bool
 ) -> None:
     answer = as_carol.post(CHANGE, {"id": str(sea[0].pk), **fields}, headers=JSON if json else {})
@@ -274,7 +276,7 @@ def test_a_change_that_can_not_be_made_says_why_and_changes_nothing(
 
 
 @pytest.mark.parametrize("revision", ["", "x", "9" * 30, "12345", "-1", "²"])
-def test_a_change_that_is_not_there_is_not_undone(as_carol: Client, revision: str) -> None:
+def test_undoing_an_unknown_revision_is_an_error(as_carol: Client, revision: str) -> None:
     assert as_carol.post(UNDO, {"revision": revision}).status_code == 400
 
 
@@ -287,7 +289,7 @@ def test_a_change_that_is_not_there_is_not_undone(as_carol: Client, revision: st
         {"format": "x"},
     ],
 )
-def test_all_of_a_search_that_finds_nothing_or_can_not_be_made_is_refused(
+def test_all_results_of_an_invalid_or_empty_search_are_refused(
     as_carol: Client, asked: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(query_vector, "text_vector", lambda words: a_vector(1))
@@ -295,15 +297,15 @@ def test_all_of_a_search_that_finds_nothing_or_can_not_be_made_is_refused(
     assert as_carol.get(ALL, asked).status_code == 400
 
 
-def test_nothing_leads_away_from_the_site(as_carol: Client, sea: list[Image]) -> None:
+def test_redirects_stay_on_the_site(as_carol: Client, sea: list[Image]) -> None:
     answer = do(as_carol, "hide", sea[0], json=False, next="https://elsewhere.example/")
     assert answer.headers["Location"] == "/"
 
 
-# The page of a picture
+# The page of an image
 
 
-def test_the_page_of_a_picture_has_forms_to_change_it(as_carol: Client, sea: list[Image]) -> None:
+def test_the_page_of_an_image_has_forms_to_change_it(as_carol: Client, sea: list[Image]) -> None:
     page = as_carol.get(sea[0].get_absolute_url()).text
     assert page.count('action="/selection/change"') == 6
     assert 'name="shown-title" value="A"' in page

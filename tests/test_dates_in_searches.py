@@ -1,4 +1,4 @@
-"""Sorting and filtering by when pictures were taken, the months of the filters, and the timeline."""
+"""Sorting and filtering by the date taken, the months of the filters, and the timeline."""
 
 import datetime as dt
 import re
@@ -27,7 +27,7 @@ JULY, AUGUST, OLD = wall(2023, 7, 14, 9, 30), wall(2023, 8, 2), wall(1999, 12, 3
 
 
 @pytest.fixture(autouse=True)
-def _words_point_one_way(monkeypatch: pytest.MonkeyPatch) -> None:
+def _all_texts_have_one_vector(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(query_vector, "text_vector", lambda words: WANTED)
 
 
@@ -44,44 +44,40 @@ def titles(query: SearchQuery) -> list[str]:
 
 
 @pytest.fixture
-def three() -> None:
-    """Added in another order than they were taken."""
+def some_dates() -> None:
+    """Images added in another order than they were taken."""
     for title, when in (("august", AUGUST), ("old", OLD), ("undated", None), ("july", JULY)):
         taken(title, when, similarity={"old": 0.95}.get(title, 0.9))
 
 
-@pytest.mark.usefixtures("three")
+@pytest.mark.usefixtures("some_dates")
 @pytest.mark.parametrize(
     ("sort", "order"),
     [(Sort.TAKEN, ["august", "july", "old", "undated"]), (Sort.TAKEN_OLDEST, ["old", "july", "august", "undated"])],
 )
 @pytest.mark.parametrize("words", ["", "red"])
-def test_the_collection_and_results_stand_in_the_order_in_which_they_were_taken(
-    sort: Sort, order: list[str], words: str
-) -> None:
+def test_the_collection_and_results_are_sorted_by_date_taken(sort: Sort, order: list[str], words: str) -> None:
     assert titles(SearchQuery(words=words, sort=sort)) == order
 
 
 @pytest.mark.parametrize(
     ("sort", "order"), [(Sort.TAKEN, ["late", "old", "undated"]), (Sort.TAKEN_OLDEST, ["old", "late", "undated"])]
 )
-def test_so_do_those_of_a_search_that_only_says_what_is_unwanted(sort: Sort, order: list[str]) -> None:
+def test_a_search_with_only_unwanted_parts_is_sorted_by_date_taken(sort: Sort, order: list[str]) -> None:
     for title, when in (("old", OLD), ("undated", None), ("late", JULY)):
         taken(title, when)
     assert titles(SearchQuery(words="-red", sort=sort)) == order
 
 
-@pytest.mark.usefixtures("three")
-def test_so_do_those_that_words_alone_find() -> None:
+@pytest.mark.usefixtures("some_dates")
+def test_full_text_results_are_sorted_by_date_taken() -> None:
     Image.objects.update(description="boat")
     query = SearchQuery(words="boat", mode=Mode.WORDS, sort=Sort.TAKEN)
     assert titles(query) == ["august", "july", "old", "undated"]
 
 
 @pytest.mark.parametrize("walks", [False, True], ids=["scan", "walk"])
-def test_within_a_search_what_matches_stands_by_date_and_the_rest_behind(
-    walks: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_matches_are_sorted_by_date_with_weak_results_last(walks: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     scale = Scale(mean=0.0, spread=0.1, strong=0.6, related=0.4)
     monkeypatch.setattr(query_vector, "scale_of", lambda vector, *, pictures, whole=False: scale)
     if walks:
@@ -95,7 +91,7 @@ def test_within_a_search_what_matches_stands_by_date_and_the_rest_behind(
     assert titles(SearchQuery(words="red", sort=Sort.TAKEN)) == order
 
 
-def test_pages_sorted_by_date_taken_repeat_and_skip_none() -> None:
+def test_pages_sorted_by_date_taken_neither_repeat_nor_skip_images() -> None:
     for number in range(60):
         taken(str(number), JULY - dt.timedelta(hours=number // 2) if number % 3 else None, seed=100 + number)
     for words in ("", "red"):
@@ -111,16 +107,16 @@ def test_pages_sorted_by_date_taken_repeat_and_skip_none() -> None:
         assert dated == sorted(dated, reverse=True)
 
 
-@pytest.mark.usefixtures("three")
-def test_days_are_those_of_the_place() -> None:
+@pytest.mark.usefixtures("some_dates")
+def test_filters_use_the_local_day_of_the_photo() -> None:
     taken("midnight there", wall(2023, 7, 15), taken_offset=13 * 60)
     only = Filters(taken_since=dt.date(2023, 7, 15), taken_until=dt.date(2023, 7, 15))
     assert titles(SearchQuery(filters=only)) == ["midnight there"]
     assert titles(SearchQuery(words="red", filters=only)) == ["midnight there"]
 
 
-@pytest.mark.usefixtures("three")
-def test_filters_offer_what_pictures_were_taken_with_and_how_well_their_dates_are_known() -> None:
+@pytest.mark.usefixtures("some_dates")
+def test_there_are_filters_by_camera_lens_rating_and_certainty_of_the_date() -> None:
     taken("x", JULY, camera="X100V", lens="23mm", rating=4, taken_from="name")
     taken("y", None)
     facets = {facet.name: {one.value: one.count for one in facet.choices} for facet in find(SearchQuery()).facets}
@@ -149,8 +145,8 @@ def dict_of(params: list[tuple[str, str]]) -> dict[str, list[str]]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_was_read_later_counts_at_once() -> None:
-    """Numbers are remembered; a date that is read or changed makes them others."""
+def test_a_date_read_later_counts_at_once() -> None:
+    """Counts are cached; a date that is read or changed invalidates them."""
     image = taken("x", None)
     before = state()
     Capture.objects.create(image=image, taken=JULY, taken_from="camera")
@@ -163,7 +159,7 @@ def test_what_was_read_later_counts_at_once() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_picture_that_comes_with_its_date_changes_nothing_that_was_counted() -> None:
+def test_a_new_image_with_a_date_does_not_invalidate_cached_counts() -> None:
     from django.db import transaction
 
     taken("before", JULY)
@@ -174,7 +170,7 @@ def test_a_picture_that_comes_with_its_date_changes_nothing_that_was_counted() -
     assert state().arrived > before.arrived
 
 
-def test_the_months_of_a_search_are_drawn_without_gaps_and_each_leads_to_its_pictures() -> None:
+def test_the_histogram_of_months_has_no_gaps_and_links_to_each_month() -> None:
     for number, when in enumerate([JULY, JULY, wall(2023, 10, 1)]):
         taken(str(number), when)
     page = find(SearchQuery(words="red"))
@@ -192,7 +188,7 @@ def test_the_months_of_a_search_are_drawn_without_gaps_and_each_leads_to_its_pic
     assert (year.label, year.count) == ("2023", 3)
 
 
-def test_of_many_months_years_are_drawn() -> None:
+def test_the_histogram_shows_years_if_there_are_many_months() -> None:
     first, last = dt.date(1900, 1, 1), dt.date(1900 + MOST_BARS // 12, 1, 1)
     drawn = bars({first: 1, last: 2})
     assert drawn[0] == (year_of(1900), 1)
@@ -201,13 +197,13 @@ def test_of_many_months_years_are_drawn() -> None:
     assert bars({}) == []
 
 
-def test_spans_are_called_as_people_call_them() -> None:
+def test_labels_of_years_and_months() -> None:
     assert span_label(year_of(2023)) == "2023"
     assert span_label(month_of(2023, 7)) == "July 2023"
 
 
-@pytest.mark.usefixtures("three")
-def test_the_filters_of_the_page_draw_months_and_take_days(client: Client) -> None:
+@pytest.mark.usefixtures("some_dates")
+def test_the_filters_of_the_page_have_a_histogram_and_date_fields(client: Client) -> None:
     page = client.get("/search", {"q": "red", "filters": "open", "taken_since": "2023-07-01"}).content.decode()
     assert 'title="2023: 2"' in page
     assert re.search(r'name="taken_since"[^>]*value="2023-07-01"', page)
@@ -223,8 +219,8 @@ def shown_in(page: str) -> list[str]:
     return re.findall(r'<h3 class="tile-title[^>]*>([^<]*)</h3>', page)
 
 
-@pytest.mark.usefixtures("three")
-def test_the_timeline_shows_the_collection_by_month_and_what_has_no_date_elsewhere(client: Client) -> None:
+@pytest.mark.usefixtures("some_dates")
+def test_the_timeline_shows_images_by_month_and_links_to_undated_ones(client: Client) -> None:
     hidden = taken("hidden", JULY)
     Image.objects.filter(pk=hidden.pk).update(hidden=True)
     page = client.get("/timeline/").content.decode()
@@ -234,7 +230,7 @@ def test_the_timeline_shows_the_collection_by_month_and_what_has_no_date_elsewhe
     assert shown_in(client.get(undated).content.decode()) == ["undated"]
 
 
-@pytest.mark.usefixtures("three")
+@pytest.mark.usefixtures("some_dates")
 @pytest.mark.parametrize(
     ("at", "shown"),
     [
@@ -246,11 +242,11 @@ def test_the_timeline_shows_the_collection_by_month_and_what_has_no_date_elsewhe
         ("9999-99", ["august", "july", "old"]),
     ],
 )
-def test_it_begins_at_any_month(client: Client, at: str, shown: list[str]) -> None:
+def test_the_timeline_can_start_at_any_month(client: Client, at: str, shown: list[str]) -> None:
     assert shown_in(client.get("/timeline/", {"at": at}).content.decode()) == shown
 
 
-def test_its_pages_follow_each_other_without_a_gap(client: Client) -> None:
+def test_the_pages_of_the_timeline_are_complete(client: Client) -> None:
     for number in range(2 * PER_PAGE + 5):
         taken(str(number), JULY - dt.timedelta(days=number // 3))
     address, seen = "/timeline/", []
@@ -268,21 +264,21 @@ def test_its_pages_follow_each_other_without_a_gap(client: Client) -> None:
 @pytest.mark.parametrize(
     "behind", ["x", "2023-07-14,", ",", "2023-07-14T00:00:00+09:00,00000000-0000-0000-0000-000000000000"]
 )
-def test_an_address_that_names_no_place_shows_the_timeline_from_its_end(client: Client, behind: str) -> None:
+def test_an_invalid_cursor_shows_the_timeline_from_its_start(client: Client, behind: str) -> None:
     taken("one", JULY)
     assert shown_in(client.get("/timeline/", {"behind": behind}).content.decode()) == ["one"]
 
 
-def test_without_any_date_it_says_so_and_to_curators_what_reads_them(client: Client, as_carol: Client) -> None:
+def test_an_empty_timeline_tells_curators_how_to_read_dates(client: Client, as_carol: Client) -> None:
     taken("one", None)
     page = client.get("/timeline/").content.decode()
-    assert "Of no picture here" in page
+    assert "The date taken is not known" in page
     assert "read_metadata" not in page
     assert "read_metadata" in as_carol.get("/timeline/").content.decode()
     assert "/search?dated=unknown" in page
 
 
-def test_the_page_of_help_says_what_can_be_typed(client: Client) -> None:
+def test_the_help_page_lists_the_filters_by_date(client: Client) -> None:
     page = client.get("/search/help/").content.decode()
     assert "taken:2023" in page
     assert "has:place" not in page

@@ -1,4 +1,4 @@
-"""Decoder processes: what a file does to one costs that file alone."""
+"""Decoder processes: a file that crashes one affects no other file."""
 
 import os
 import re
@@ -46,16 +46,16 @@ def refusal(source: decoding.Source) -> UnreadableImage:
 
 
 def a_decoder() -> Decoder:
-    """One that waits for its next file."""
+    """A decoder that waits for its next file."""
     read(pictures.photo())
     return pool()._idle[-1]
 
 
-# What comes out is what a decoder in this process would make
+# The result equals that of decoding in this process
 
 
 @pytest.mark.parametrize("format", pictures.FORMATS)
-def test_every_format_is_decoded_in_a_process_that_can_open_nothing_any_more(format: str) -> None:
+def test_every_format_is_decoded_in_a_process_without_file_access(format: str) -> None:
     photo = pictures.photo(format, 6)
 
     assert read(photo).picture.tobytes() == read_here(photo, max_pixels=LIMIT).picture.tobytes()
@@ -76,18 +76,18 @@ def test_every_format_is_decoded_in_a_process_that_can_open_nothing_any_more(for
         *(pictures.animation(name) for name in ("GIF", "WEBP", "PNG", "AVIF")),
     ],
 )
-def test_rare_kinds_are_decoded_there_too(data: bytes) -> None:
+def test_rare_formats_are_decoded_in_the_process_too(data: bytes) -> None:
     assert read(data).picture.tobytes() == read_here(data, max_pixels=LIMIT).picture.tobytes()
 
 
-def test_an_open_file_is_read_from_its_beginning() -> None:
+def test_an_open_file_is_read_from_its_start() -> None:
     file = BytesIO(pictures.photo())
     file.read()
 
     assert read(file).picture.tobytes() == read(pictures.photo()).picture.tobytes()
 
 
-def test_a_refusal_has_its_words_and_figures() -> None:
+def test_a_refusal_has_a_message_with_figures() -> None:
     error = refusal(pictures.pixel_bomb())
 
     assert (error.code, str(error)) == (
@@ -96,18 +96,16 @@ def test_a_refusal_has_its_words_and_figures() -> None:
     )
 
 
-# Decoders that die
+# Crashing decoders
 
 
 @pytest.mark.parametrize("mark", [bad.ABORT, bad.CRASH, bad.EXIT, bad.RAISE, bad.LIE, bad.NONSENSE])
-def test_a_file_that_its_decoder_does_not_survive_is_refused_and_the_next_one_is_read(
-    bad_decoder: None, mark: bytes
-) -> None:
+def test_a_file_that_crashes_its_decoder_is_refused_and_the_next_one_is_read(bad_decoder: None, mark: bytes) -> None:
     assert refusal(marked(mark)).code is Reason.BROKE_OFF
     assert read(pictures.photo()).picture.size == (48, 32)
 
 
-def test_a_decoder_that_hangs_is_ended(bad_decoder: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_decoder_that_hangs_is_killed(bad_decoder: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(task_runner, "SECONDS", 0.3)
     error = refusal(marked(bad.HANG))
 
@@ -118,7 +116,7 @@ def test_a_decoder_that_hangs_is_ended(bad_decoder: None, monkeypatch: pytest.Mo
     assert read(pictures.photo()).picture.size == (48, 32)
 
 
-def test_a_decoder_whose_parent_forgets_it_is_ended_by_the_kernel(bad_decoder: None) -> None:
+def test_a_decoder_that_exceeds_its_cpu_time_is_killed_by_the_kernel(bad_decoder: None) -> None:
     decoder = a_decoder()
     with pytest.raises(UnreadableImage) as refused:
         decoder.work(Job("picture", {"max_pixels": LIMIT}, 1 << 24, 60, processor_seconds=0), marked(bad.SPIN))
@@ -126,7 +124,7 @@ def test_a_decoder_whose_parent_forgets_it_is_ended_by_the_kernel(bad_decoder: N
     assert refused.value.code is Reason.TOO_SLOW
 
 
-def test_a_decoder_that_eats_memory_gets_no_more(bad_decoder: None) -> None:
+def test_the_memory_of_a_decoder_is_limited(bad_decoder: None) -> None:
     decoder = a_decoder()
 
     assert refusal(marked(bad.EAT)).code is Reason.NO_MEMORY
@@ -134,7 +132,7 @@ def test_a_decoder_that_eats_memory_gets_no_more(bad_decoder: None) -> None:
     assert decoder.is_alive == (decoder in pool()._idle)
 
 
-def test_a_decoder_that_the_machine_kills_for_its_memory_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_decoder_killed_for_its_memory_is_reported_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     def killed(self: Decoder, *arguments: object) -> None:
         self._process.send_signal(signal.SIGKILL)
 
@@ -144,7 +142,7 @@ def test_a_decoder_that_the_machine_kills_for_its_memory_says_so(monkeypatch: py
     assert read(pictures.photo()).picture.size == (48, 32)
 
 
-def test_a_file_that_broke_off_a_decoder_is_not_shown_to_another(
+def test_a_file_that_crashed_a_decoder_is_not_decoded_again(
     bad_decoder: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = marked(bad.ABORT)
@@ -155,7 +153,7 @@ def test_a_file_that_broke_off_a_decoder_is_not_shown_to_another(
     assert refusal(BytesIO(data)).code is Reason.BROKE_OFF
 
 
-def test_a_decoder_that_ends_at_once_is_told_to_the_operator(settings) -> None:
+def test_a_decoder_that_exits_at_once_is_an_error_for_the_operator(settings) -> None:
     pool().close()
     settings.DECODER = "tests.no_such_decoder"
 
@@ -163,7 +161,7 @@ def test_a_decoder_that_ends_at_once_is_told_to_the_operator(settings) -> None:
         read(pictures.photo())
 
 
-def test_a_machine_that_gives_no_further_process_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failing_to_start_a_process_is_an_error_for_the_operator(monkeypatch: pytest.MonkeyPatch) -> None:
     def none(*arguments: object, **options: object) -> None:
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
@@ -176,36 +174,36 @@ def test_a_machine_that_gives_no_further_process_is_told(monkeypatch: pytest.Mon
 
 
 @pytest.mark.django_db
-def test_ingestion_names_such_files_and_adds_all_others(bad_decoder: None) -> None:
+def test_ingestion_reports_such_files_and_adds_all_others(bad_decoder: None) -> None:
     files = {f"{number}.png": picture_bytes(f"#{number:02x}4080", format="PNG") for number in range(6)}
     files |= {"abort.jpg": marked(bad.ABORT), "eat.jpg": marked(bad.EAT)}
     report = ingest(Item(name, lambda data=data: data) for name, data in sorted(files.items()))  # type: ignore[misc]
 
     assert report.added == 6
     assert sorted(report.failed) == [
-        ("abort.jpg", "This picture can't be read: its decoder broke off. Save it anew, as JPEG or PNG."),
+        ("abort.jpg", "This picture can't be read: the decoder failed. Save it again as JPEG or PNG."),
         ("eat.jpg", "There is not enough memory for this picture."),
     ]
 
 
 @pytest.mark.django_db
-def test_the_site_refuses_such_files_in_words(bad_decoder: None, client: Client, as_alice: Client) -> None:
+def test_the_site_refuses_such_files_with_a_message(bad_decoder: None, client: Client, as_alice: Client) -> None:
     data = marked(bad.ABORT)
 
     for sender, address, field in [(client, "/search/picture", "picture"), (as_alice, "/upload/", "pictures")]:
         response = sender.post(address, {field: picture_file("bad.jpg", data)})
-        assert (response.status_code, "its decoder broke off" in response.text) == (400, True)
+        assert (response.status_code, "the decoder failed" in response.text) == (400, True)
     answer = client.post("/api/search/picture", {"picture": picture_file("bad.jpg", data)})
     assert (answer.status_code, answer.json()["type"].rpartition("#")[2]) == (422, "broke_off")
     assert not Image.objects.exists()
     assert not QueryPicture.objects.exists()
 
 
-# What a decoder may do
+# The sandbox
 
 
 @LINUX
-def test_a_decoder_knows_nothing_and_may_do_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_decoder_has_no_secrets_open_files_or_privileges(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a secret")
     pool().close()
     process = Path(f"/proc/{a_decoder()._process.pid}")
@@ -226,7 +224,7 @@ def test_a_decoder_knows_nothing_and_may_do_nothing(monkeypatch: pytest.MonkeyPa
     assert not re.search(r"Uid:\s+0\b", status)
 
 
-def test_a_decoder_is_light() -> None:
+def test_a_decoder_imports_no_heavy_libraries() -> None:
     script = (
         "import sys; sys.path[:0] = sys.argv[1:]; import search.imaging.decoder_process;"
         "print([name for name in ('django', 'numpy', 'torch', 'asyncio') if name in sys.modules])"
@@ -242,7 +240,7 @@ def test_a_decoder_is_light() -> None:
 # Processes and threads
 
 
-def test_decoders_are_used_again_and_as_many_as_work_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decoders_are_reused_and_there_are_as_many_as_concurrent_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     own = Pool()
     try:
         with own.borrowed() as one, own.borrowed() as other:
@@ -250,14 +248,14 @@ def test_decoders_are_used_again_and_as_many_as_work_at_once(monkeypatch: pytest
             assert len(own._all) == 2
         with own.borrowed() as again:
             assert again in (one, other)
-        assert len(own._all) == 1  # a process of the site keeps one
+        assert len(own._all) == 1  # a web worker keeps one
     finally:
         own.close()
     assert not one.is_alive
     assert not other.is_alive
 
 
-def test_a_file_that_is_refused_costs_no_decoder() -> None:
+def test_a_decoder_survives_a_refused_file() -> None:
     decoding.read_picture(picture_bytes(), max_pixels=1_000_000)
     with pool().borrowed() as before:
         pass
@@ -268,7 +266,7 @@ def test_a_file_that_is_refused_costs_no_decoder() -> None:
         assert after.is_alive
 
 
-def test_a_decoder_that_waits_too_long_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_idle_decoder_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     own = Pool()
     with own.borrowed() as decoder:
         pass
@@ -278,7 +276,7 @@ def test_a_decoder_that_waits_too_long_ends(monkeypatch: pytest.MonkeyPatch) -> 
     assert not decoder.is_alive
 
 
-def test_a_decoder_that_ended_while_it_waited_costs_no_file() -> None:
+def test_an_idle_decoder_that_died_is_replaced() -> None:
     decoder = a_decoder()
     decoder._process.kill()
     decoder._process.wait()
@@ -286,7 +284,7 @@ def test_a_decoder_that_ended_while_it_waited_costs_no_file() -> None:
     assert read(pictures.photo()).picture.size == (48, 32)
 
 
-def test_a_fork_has_decoders_of_its_own_and_leaves_those_of_its_parent_alone() -> None:
+def test_a_forked_process_has_its_own_decoders() -> None:
     decoder = a_decoder()
     child = os.fork()
     if not child:
@@ -315,7 +313,7 @@ def test_no_decoder_outlives_its_parent() -> None:
         check=False,
         timeout=60,
     )
-    # Its pipe is closed as soon as it has gone, and so has ours, which it had none of.
+    # Its pipe, and with it ours, is closed as soon as it has exited.
     wait_until(lambda: not is_running(int(run.stdout)))
 
 
@@ -336,7 +334,7 @@ def is_running(process: int) -> bool:
 
 
 @pytest.mark.django_db
-def test_an_uploaded_picture_is_kept_byte_by_byte() -> None:
+def test_an_uploaded_picture_is_stored_unchanged() -> None:
     data = pictures.photo()
     image = add_picture(BytesIO(data), Details(), None).image
 

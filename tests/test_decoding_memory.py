@@ -1,4 +1,4 @@
-"""The memory that decoding takes: told by the header of a file, shared out to all processes of the machine."""
+"""Memory for decoding: estimated from the header of a file, shared by all processes of the machine."""
 
 import os
 import struct
@@ -29,14 +29,14 @@ ALL = 1_000_000_000
 
 @pytest.fixture
 def small_site(settings) -> int:
-    """100 MB for all decoders; what one picture may take of it is returned in bytes."""
+    """100 MB for all decoders; returns how many bytes of them one picture may use."""
     settings.DECODE_MAX_MB = settings.INGEST_DECODE_MAX_MB = 100
     return memory() - BASE
 
 
 @pytest.fixture
 def no_first_try(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every picture gets exactly what its header says."""
+    """Every picture gets exactly the memory estimated from its header."""
     monkeypatch.setattr(task_runner, "_FIRST", 0)
 
 
@@ -46,7 +46,7 @@ def refusal(data: bytes) -> UnreadableImage:
     return refused.value
 
 
-# What a picture takes
+# Estimates
 
 
 def noise(mode: str = "RGB", size: tuple[int, int] = (1800, 1200)) -> Image.Image:
@@ -55,7 +55,7 @@ def noise(mode: str = "RGB", size: tuple[int, int] = (1800, 1200)) -> Image.Imag
 
 
 SMALLER = (900, 600)
-"""For encoders that take long."""
+"""For slow encoders."""
 LARGE = {
     "baseline JPEG": lambda: pictures.encoded(noise(), "JPEG"),
     "progressive JPEG": lambda: pictures.encoded(noise(), "JPEG", progressive=True, subsampling=0),
@@ -86,7 +86,7 @@ def film(format: str, **options: object) -> bytes:
 
 
 @pytest.mark.parametrize("kind", LARGE)
-def test_a_picture_is_read_with_the_memory_that_its_header_tells(kind: str, no_first_try: None) -> None:
+def test_a_picture_is_decoded_within_the_memory_estimated_from_its_header(kind: str, no_first_try: None) -> None:
     data = LARGE[kind]()
     here = read_picture(data, max_pixels=ALL, at_least=224, longer_at_least=400)
     there = decoding.read_picture(data, max_pixels=ALL, at_least=224, longer_at_least=400)
@@ -102,22 +102,22 @@ def webp_of(width: int, height: int) -> bytes:
     return b"RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0" + sides
 
 
-def test_a_picture_that_takes_too_much_is_refused_with_the_figures_before_it_is_decoded() -> None:
+def test_a_picture_that_needs_too_much_memory_is_refused_before_decoding() -> None:
     error = refusal(webp_of(9_990, 10_000))
 
     assert error.code is Reason.TOO_MUCH_MEMORY
     assert str(error) == (
-        "Opening this picture takes 1,748 MB of memory; the limit is 256. Save it as JPEG, or with fewer pixels."
+        "Opening this picture needs 1,748 MB of memory; the limit is 256. Save it as JPEG, or with fewer pixels."
     )
 
 
-def test_a_command_may_take_more_than_the_site(settings) -> None:
+def test_commands_have_another_memory_limit_than_the_site(settings) -> None:
     settings.IS_COMMAND, settings.INGEST_DECODE_MAX_MB = True, 2_000
 
     assert refusal(webp_of(9_990, 10_000)).code is not Reason.TOO_MUCH_MEMORY
 
 
-def test_a_large_photo_is_decoded_smaller_and_fits(small_site: int) -> None:
+def test_a_large_photo_is_decoded_at_a_reduced_size(small_site: int) -> None:
     whole = pictures.encoded(Image.new("RGB", (9_000, 6_000), "teal"), "JPEG")
 
     assert decoding.read_picture(whole, max_pixels=ALL, at_least=224).width == 9_000
@@ -126,7 +126,7 @@ def test_a_large_photo_is_decoded_smaller_and_fits(small_site: int) -> None:
     assert refused.value.code is Reason.TOO_MUCH_MEMORY
 
 
-def test_a_picture_of_the_collection_is_opened_alone_where_it_takes_more_than_the_site_has(settings) -> None:
+def test_an_image_of_the_collection_may_exceed_the_limit_of_the_site(settings) -> None:
     settings.DECODE_MAX_MB, settings.INGEST_DECODE_MAX_MB = 100, 1_000
     whole = pictures.encoded(Image.new("RGBA", (3_000, 2_000), (0, 128, 128, 9)), "PNG")
 
@@ -142,7 +142,7 @@ def refusal_of_a_search(data: bytes) -> UnreadableImage:
 
 
 @pytest.mark.parametrize("size", [(30_000, 100), (16_000, 3)])
-def test_of_a_long_strip_the_middle_alone_is_scaled(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_middle_of_a_long_strip_is_scaled(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     strip = noise(size=size)
     middle = cut_out(strip, 224, 224, Image.Resampling.BICUBIC)
     monkeypatch.setattr("search.imaging.thumbnails.WIDEST", ALL)
@@ -153,7 +153,7 @@ def test_of_a_long_strip_the_middle_alone_is_scaled(size: tuple[int, int], monke
 
 
 @pytest.mark.django_db
-def test_what_is_only_searched_by_may_have_fewer_pixels(client: Client, settings) -> None:
+def test_query_pictures_have_a_lower_limit_of_pixels(client: Client, settings) -> None:
     settings.SEARCH_MAX_MEGAPIXELS = 1
     shown = picture_file("a.png", picture_bytes(size=(1_001, 1_000), format="PNG"))
 
@@ -165,11 +165,11 @@ def test_what_is_only_searched_by_may_have_fewer_pixels(client: Client, settings
 
 @pytest.fixture
 def shared(tmp_path: Path) -> tuple[MemoryBudget, MemoryBudget]:
-    """Three units of memory, as two processes see them."""
+    """Three units of memory, shared by two processes."""
     return MemoryBudget(tmp_path, 3 * UNIT), MemoryBudget(tmp_path, 3 * UNIT)
 
 
-def test_processes_share_what_there_is(shared: tuple[MemoryBudget, MemoryBudget]) -> None:
+def test_processes_share_the_memory_budget(shared: tuple[MemoryBudget, MemoryBudget]) -> None:
     one, other = shared
     with one.taken(2 * UNIT), other.taken(UNIT):
         with pytest.raises(Busy), one.taken(1, patience=0):
@@ -180,13 +180,13 @@ def test_processes_share_what_there_is(shared: tuple[MemoryBudget, MemoryBudget]
         pass
 
 
-def test_what_is_larger_than_all_is_let_through_alone(shared: tuple[MemoryBudget, MemoryBudget]) -> None:
+def test_a_picture_larger_than_the_budget_runs_alone(shared: tuple[MemoryBudget, MemoryBudget]) -> None:
     one, other = shared
     with one.taken(99 * UNIT), pytest.raises(Busy), other.taken(1, patience=0):
         pass
 
 
-def test_who_gives_up_has_kept_nothing(shared: tuple[MemoryBudget, MemoryBudget]) -> None:
+def test_a_timed_out_request_releases_its_memory(shared: tuple[MemoryBudget, MemoryBudget]) -> None:
     one, other = shared
     with one.taken(UNIT):
         with pytest.raises(Busy), other.taken(3 * UNIT, patience=0):
@@ -195,7 +195,7 @@ def test_who_gives_up_has_kept_nothing(shared: tuple[MemoryBudget, MemoryBudget]
             pass
 
 
-def test_a_large_picture_is_not_passed_by_small_ones(shared: tuple[MemoryBudget, MemoryBudget]) -> None:
+def test_small_pictures_do_not_overtake_a_waiting_large_one(shared: tuple[MemoryBudget, MemoryBudget]) -> None:
     one, other = shared
     got = threading.Event()
 
@@ -221,7 +221,7 @@ def _is_locked(line: MemoryBudget) -> bool:
     return lock is None
 
 
-def test_no_more_wait_than_may(shared: tuple[MemoryBudget, MemoryBudget]) -> None:
+def test_the_number_of_waiting_requests_is_limited(shared: tuple[MemoryBudget, MemoryBudget]) -> None:
     one, _ = shared
     one._waiting = 3
     with pytest.raises(Busy), one.taken(1, most_waiting=2):
@@ -230,7 +230,7 @@ def test_no_more_wait_than_may(shared: tuple[MemoryBudget, MemoryBudget]) -> Non
         pass
 
 
-def test_many_pictures_at_once_take_turns_and_all_are_read(small_site: int) -> None:
+def test_concurrent_pictures_take_turns_and_all_are_read(small_site: int) -> None:
     data = pictures.encoded(noise(), "PNG", compress_level=1)
 
     with ThreadPoolExecutor(8) as threads:
@@ -239,7 +239,7 @@ def test_many_pictures_at_once_take_turns_and_all_are_read(small_site: int) -> N
 
 
 class Unread(BytesIO):
-    """A file that must not be read yet."""
+    """A file that must not be read while it waits."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         raise AssertionError("read before its turn")
@@ -247,33 +247,35 @@ class Unread(BytesIO):
 
 @pytest.fixture
 def busy_site(monkeypatch: pytest.MonkeyPatch, small_site: int) -> Iterator[None]:
-    """All memory is taken, and nobody has patience."""
+    """All memory is taken, and the timeout is zero."""
     monkeypatch.setattr(task_runner, "PATIENCE", 0.0)
     monkeypatch.setattr(task_runner._bounded, "is_set", lambda: True)
     with budget().taken(memory()):
         yield
 
 
-def test_a_file_is_not_opened_before_it_is_its_turn(busy_site: None) -> None:
+def test_a_file_is_not_read_while_it_waits(busy_site: None) -> None:
     with pytest.raises(Busy):
         decoding.read_picture(Unread(pictures.photo()), max_pixels=ALL)
 
 
 @pytest.mark.django_db
-def test_people_who_would_wait_too_long_are_told_to_come_again(
+def test_requests_that_would_wait_too_long_are_503_with_retry_after(
     client: Client, as_alice: Client, busy_site: None
 ) -> None:
     for sender, address, field in [(client, "/search/picture", "picture"), (as_alice, "/upload/", "pictures")]:
         response = sender.post(address, {field: picture_file("a.jpg", picture_bytes())})
         assert (response.status_code, response["Retry-After"]) == (503, "5")
-        assert "Many people are sending pictures at this moment." in response.text
+        assert "Too many people are sending pictures right now." in response.text
     answer = client.post("/api/search/picture", {"picture": picture_file("a.jpg", picture_bytes())})
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
     assert answer["Content-Type"] == "application/problem+json"
     assert not QueryPicture.objects.exists()
 
 
-def test_a_folder_that_takes_no_locks_is_replaced(settings, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_data_folder_without_locks_is_replaced_by_the_temporary_folder(
+    settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     settings.DATA_DIR = tmp_path / "file"
     settings.DATA_DIR.write_text("no folder")
 
@@ -282,9 +284,7 @@ def test_a_folder_that_takes_no_locks_is_replaced(settings, tmp_path: Path, capl
 
 
 @pytest.mark.django_db
-def test_of_many_pictures_in_a_form_those_that_found_no_turn_are_named(
-    as_alice: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pictures_of_a_form_that_timed_out_are_named(as_alice: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     prepare, calls = decoding.prepared_picture, []
 
     def busy_from_the_second_on(*arguments: Any, **options: Any) -> decoding.Prepared:
@@ -298,5 +298,5 @@ def test_of_many_pictures_in_a_form_those_that_found_no_turn_are_named(
     response = as_alice.post("/upload/", {"pictures": files})
 
     assert response.status_code == 200
-    assert "Many people are sending pictures at this moment. Try again in a few seconds." in response.text
+    assert "Too many people are sending pictures right now. Try again in a few seconds." in response.text
     assert ImageRow.objects.count() == 1

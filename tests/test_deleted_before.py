@@ -1,4 +1,4 @@
-"""What a curator has deleted stays deleted, whichever way its bytes come again, until somebody wants it back."""
+"""A picture that a curator deleted is not added again, from whatever source, until it is restored explicitly."""
 
 import uuid
 from collections.abc import Callable
@@ -31,7 +31,7 @@ def no_trash(settings) -> None:
 
 COLOURS = ("red", "green", "blue")
 PICTURES = {colour: picture_bytes(colour, format="PNG") for colour in COLOURS}
-HINT = "What was deleted from the collection is not added again, except with --again."
+HINT = "Pictures deleted from the collection are only added again with --again."
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(*arguments: object) -> list[str]:
-    """Return the lines that `ingest` prints."""
+    """Return the lines of `ingest`'s output."""
     out = StringIO()
     call_command("ingest", *map(str, arguments), stdout=out)
     return out.getvalue().splitlines()
@@ -56,12 +56,12 @@ def deleted_by(carol: Client, *colours: str) -> None:
     assert not Image.objects.filter(pk__in=ids).exists()
 
 
-def there() -> set[str]:
+def stored_colours() -> set[str]:
     names = {content_id(data): colour for colour, data in PICTURES.items()}
     return {names[pk] for pk in Image.objects.values_list("pk", flat=True)}
 
 
-def test_the_next_ingest_of_its_folder_tells_how_many_were_deleted_and_adds_none(
+def test_ingesting_a_folder_again_reports_deleted_pictures_and_adds_none(
     folder: Path, as_carol: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(folder)
@@ -71,10 +71,10 @@ def test_the_next_ingest_of_its_folder_tells_how_many_were_deleted_and_adds_none
     for _ in range(2):
         assert run(folder) == ["0 added, 1 already here, 2 deleted earlier, 0 failed.", HINT]
     assert run(folder, "--dry-run") == ["0 would be added, 1 already here, 2 deleted earlier, 0 failed.", HINT]
-    assert there() == {"green"}
+    assert stored_colours() == {"green"}
 
 
-def test_from_its_page_in_the_admin_it_is_deleted_as_well(folder: Path, as_carol: Client) -> None:
+def test_a_picture_deleted_on_its_admin_page_is_not_added_again(folder: Path, as_carol: Client) -> None:
     run(folder)
     as_carol.post(f"/admin/search/image/{content_id(PICTURES['red'])}/delete/", {"post": "yes"})
     assert run(folder)[0] == "0 added, 2 already here, 1 deleted earlier, 0 failed."
@@ -89,19 +89,19 @@ def test_from_its_page_in_the_admin_it_is_deleted_as_well(folder: Path, as_carol
     ],
     ids=["renamed", "zip", "tar"],
 )
-def test_it_is_known_by_its_content_wherever_it_lies(
+def test_a_deleted_picture_is_recognised_by_its_content_in_another_place(
     folder: Path, as_carol: Client, elsewhere: Callable[[Path], Path]
 ) -> None:
     run(folder)
     deleted_by(as_carol, "red", "blue")
     place = elsewhere(folder)
     assert run(place)[0] == "0 added, 1 already here, 2 deleted earlier, 0 failed."
-    assert there() == {"green"}
-    # What was read this time is not read the next time.
+    assert stored_colours() == {"green"}
+    # A file that was read this time is not read the next time.
     assert Origin.objects.filter(image_id=content_id(PICTURES["red"])).count() == 2
 
 
-def test_again_adds_it_and_a_later_deletion_counts_anew(folder: Path, as_carol: Client) -> None:
+def test_again_adds_deleted_pictures_and_they_can_be_deleted_again(folder: Path, as_carol: Client) -> None:
     run(folder)
     deleted_by(as_carol, "red", "blue")
     assert run(folder, "--again") == ["2 added, 1 already here, 0 failed."]
@@ -111,21 +111,21 @@ def test_again_adds_it_and_a_later_deletion_counts_anew(folder: Path, as_carol: 
     assert run(folder)[0] == "0 added, 2 already here, 1 deleted earlier, 0 failed."
 
 
-def test_what_waits_for_its_vector_is_deleted_as_well(folder: Path, as_carol: Client) -> None:
+def test_a_deleted_pending_image_is_not_added_again(folder: Path, as_carol: Client) -> None:
     run(folder, "--enqueue")
     deleted_by(as_carol, "red")
     assert run(folder, "--enqueue")[0] == "0 added, 2 already here, 1 deleted earlier, 0 failed."
     assert run(folder)[0] == "2 added, 0 already here, 1 deleted earlier, 0 failed."
 
 
-def test_other_bytes_under_its_name_are_another_picture(folder: Path, as_carol: Client) -> None:
+def test_other_content_under_the_same_name_is_added(folder: Path, as_carol: Client) -> None:
     run(folder)
     deleted_by(as_carol, "red")
     write_picture(folder / "red.png", "white", format="PNG", size=(99, 99))
     assert run(folder) == ["1 added, 2 already here, 0 failed."]
 
 
-def test_somebody_who_uploads_it_is_told_and_nothing_of_it_is_kept(as_alice: Client, as_carol: Client) -> None:
+def test_uploading_a_deleted_picture_is_refused_and_stores_nothing(as_alice: Client, as_carol: Client) -> None:
     as_alice.post("/upload/", {"pictures": [picture_file(data=PICTURES["red"])]})
     deleted_by(as_carol, "red")
 
@@ -136,33 +136,33 @@ def test_somebody_who_uploads_it_is_told_and_nothing_of_it_is_kept(as_alice: Cli
     answer = as_alice.post("/api/images", {"picture": picture_file(data=PICTURES["red"])})
 
     assert page.status_code == korean.status_code == 400
-    assert "This picture was here before, and a curator has deleted it." in page.content.decode()
+    assert "This picture was added before, and a curator has deleted it." in page.content.decode()
     assert "이미 있던 이미지이며, 관리자가 삭제했습니다." in korean.content.decode()
     assert (answer.status_code, answer.json()["type"]) == (409, "/api/docs#deleted")
     assert not Image.objects.exists()
     assert not any(map(storage.exists, storage.keys_of(content_id(PICTURES["red"]))))
 
 
-def test_with_others_beside_it_only_it_is_refused(as_alice: Client, as_carol: Client) -> None:
+def test_only_the_deleted_picture_of_an_upload_is_refused(as_alice: Client, as_carol: Client) -> None:
     add_picture(PICTURES["red"], Details(), None)
     deleted_by(as_carol, "red")
     page = as_alice.post("/upload/", {"pictures": [picture_file(data=PICTURES[one]) for one in ("red", "blue")]})
     assert page.status_code == 200
-    assert there() == {"blue"}
+    assert stored_colours() == {"blue"}
 
 
 @pytest.mark.parametrize("path", ["/upload/", "/api/images"])
-def test_a_curator_who_uploads_it_brings_it_back(folder: Path, as_carol: Client, path: str) -> None:
+def test_an_upload_by_a_curator_restores_a_deleted_picture(folder: Path, as_carol: Client, path: str) -> None:
     run(folder)
     deleted_by(as_carol, "red")
     field = "pictures" if path == "/upload/" else "picture"
     assert as_carol.post(path, {field: picture_file(data=PICTURES["red"])}).status_code in {200, 201}
-    assert there() == set(COLOURS)
+    assert stored_colours() == set(COLOURS)
     assert not Tombstone.objects.exists()
     assert run(folder) == ["0 added, 3 already here, 0 failed."]
 
 
-def test_staff_without_rights_over_pictures_are_no_curators(alice: User) -> None:
+def test_staff_without_permissions_can_not_restore_a_deleted_picture(alice: User) -> None:
     alice.is_staff = True
     alice.save()
     add_picture(PICTURES["red"], Details(), alice).image.delete()
@@ -170,7 +170,7 @@ def test_staff_without_rights_over_pictures_are_no_curators(alice: User) -> None
         add_picture(PICTURES["red"], Details(), alice)
 
 
-def test_a_deletion_that_is_rolled_back_is_not_remembered() -> None:
+def test_a_deletion_that_is_rolled_back_leaves_no_tombstone() -> None:
     image = an_image()
     with pytest.raises(ZeroDivisionError):
         _delete_and_fail(image)
@@ -184,7 +184,7 @@ def _delete_and_fail(image: Image) -> None:
         raise ZeroDivisionError
 
 
-def test_one_statement_asks_for_all_of_a_batch() -> None:
+def test_tombstones_are_looked_up_once_per_batch() -> None:
     pictures = [picture_bytes(f"#{number:02x}4080", size=(32, 32), format="PNG") for number in range(64)]
     items = [Item(str(at), lambda data=data: data, Details(), f"at {at}", "1") for at, data in enumerate(pictures)]
     ingest(items)
@@ -200,7 +200,7 @@ def test_one_statement_asks_for_all_of_a_batch() -> None:
     assert sum("tombstone" in query["sql"] for query in asked) <= 20
 
 
-def test_nothing_is_remembered_but_hashes_of_what_was_deleted_and_when() -> None:
+def test_tombstones_contain_only_hashes_and_the_time() -> None:
     assert {field.name for field in Tombstone._meta.fields} == {"image_id", "pixels", "created"}
 
 
@@ -225,14 +225,14 @@ def test_deletions_are_forgotten_by_id_by_age_or_all(folder: Path, capsys: pytes
     "arguments",
     [[], ["--all", "--older-than", "3"], ["no-id"], ["--older-than", "-1"], ["--older-than", "nan"]],
 )
-def test_what_is_to_be_forgotten_must_be_said(arguments: list[str]) -> None:
+def test_forget_deletions_needs_valid_arguments(arguments: list[str]) -> None:
     Tombstone.objects.create(pk=uuid.uuid4())
     with pytest.raises(CommandError):
         call_command("forget_deletions", *arguments)
     assert Tombstone.objects.count() == 1
 
 
-def test_what_was_deleted_before_this_version_is_remembered_as_far_as_it_is_known() -> None:
+def test_the_migration_creates_tombstones_of_known_deletions() -> None:
     ingest([Item(colour, lambda data=data: data, Details(), colour, "1") for colour, data in PICTURES.items()])
     Image.objects.exclude(pk=content_id(PICTURES["green"])).delete()
     Tombstone.objects.all().delete()

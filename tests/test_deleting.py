@@ -1,4 +1,4 @@
-"""Deleting a picture: the row at once, its objects after the commit, and never from under one that has come back."""
+"""Deleting an image: the row at once, its objects after the commit, unless the image was added again."""
 
 import threading
 import uuid
@@ -33,11 +33,11 @@ def no_trash(settings) -> None:
 
 @pytest.fixture
 def storage_down(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
-    """Deleting objects fails until the function that this gives is called."""
+    """Deleting objects fails until the function that this yields is called."""
     with monkeypatch.context() as down:
 
         def refuse(keys: Iterable[str]) -> None:
-            raise StorageUnavailable("The object storage does not answer: refused")
+            raise StorageUnavailable("The object storage does not respond: refused")
 
         down.setattr(storage, "delete", refuse)
         yield down.undo
@@ -45,7 +45,7 @@ def storage_down(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]
 
 @pytest.fixture
 def deletions(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """The keys that the storage was asked to delete, call by call."""
+    """The keys that the storage was asked to delete, by call."""
     asked: list[list[str]] = []
     delete = storage.delete
 
@@ -72,14 +72,14 @@ def a_thread(work: Callable[[], object]) -> threading.Thread:
 
 
 def left_behind() -> uuid.UUID:
-    """The original of a picture whose row is gone."""
+    """The original of an image whose row is deleted."""
     image_id = uuid.uuid4()
     storage.put(storage.original_key(image_id), b"original", "image/jpeg")
     return image_id
 
 
 def in_another_thread(work: Callable[[], object]) -> None:
-    """Run `work` on a database connection of its own, which fails where it would wait for us."""
+    """Run `work` on a separate database connection, with a lock timeout."""
 
     def run() -> None:
         try:
@@ -93,7 +93,7 @@ def in_another_thread(work: Callable[[], object]) -> None:
         pool.submit(run).result(timeout=60)
 
 
-def test_the_row_goes_at_once_and_the_objects_after_the_commit() -> None:
+def test_the_row_is_deleted_at_once_and_the_objects_after_the_commit() -> None:
     image_id = stored_image().id
     for width in storage.WIDTHS:
         storage.put(storage.rendition_key(image_id, width), b"small", "image/webp")
@@ -109,7 +109,7 @@ def test_the_row_goes_at_once_and_the_objects_after_the_commit() -> None:
     assert not OwedDeletion.objects.exists()
 
 
-def test_many_are_deleted_as_well_as_one_with_what_was_said_of_them() -> None:
+def test_deleting_a_queryset_removes_objects_and_reports() -> None:
     images = [stored_image() for _ in range(5)]
     kept = stored_image()
     Report.objects.create(image=images[0], reason=Report.Reason.BROKEN)
@@ -134,7 +134,7 @@ def test_a_deletion_that_is_rolled_back_deletes_nothing() -> None:
     assert delete_pending() == 0
 
 
-def test_a_storage_that_is_down_leaves_the_deletion_owed(
+def test_if_the_storage_is_down_the_deletion_stays_pending(
     storage_down: Callable[[], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     image_id = stored_image().id
@@ -146,7 +146,7 @@ def test_a_storage_that_is_down_leaves_the_deletion_owed(
     assert "Objects of deleted pictures could not be deleted yet" in caplog.text
 
 
-def test_the_next_deletion_settles_what_is_owed(storage_down: Callable[[], None]) -> None:
+def test_the_next_deletion_completes_pending_ones(storage_down: Callable[[], None]) -> None:
     first, second = stored_image(), stored_image()
     first_id, second_id = first.id, second.id
     first.delete()
@@ -159,12 +159,12 @@ def test_the_next_deletion_settles_what_is_owed(storage_down: Callable[[], None]
     assert not OwedDeletion.objects.exists()
 
 
-def test_reconcile_settles_what_is_owed_and_tells_of_how_many(
+def test_reconcile_completes_pending_deletions_and_reports_their_number(
     storage_down: Callable[[], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     for image in (stored_image(), stored_image()):
         image.delete()
-    with pytest.raises(CommandError, match="does not answer"):
+    with pytest.raises(CommandError, match="does not respond"):
         call_command("reconcile")
     storage_down()
 
@@ -179,16 +179,16 @@ def test_reconcile_settles_what_is_owed_and_tells_of_how_many(
     ]
 
 
-def test_a_process_that_is_killed_before_the_objects_are_gone_leaves_them_owed() -> None:
+def test_a_process_killed_after_the_commit_leaves_a_pending_deletion() -> None:
     image_id = stored_image().id
-    OwedDeletion.objects.create(pk=image_id)  # what the commit of a deletion leaves
+    OwedDeletion.objects.create(pk=image_id)  # the state after the commit of a deletion
     Image.objects.filter(pk=image_id)._raw_delete(using="default")
 
     assert delete_pending() == 1
     assert not has_original(image_id)
 
 
-def test_a_picture_that_comes_back_before_its_deletion_is_settled_keeps_its_objects(
+def test_an_image_added_again_before_its_objects_are_deleted_keeps_them(
     storage_down: Callable[[], None], carol: User
 ) -> None:
     data = picture_bytes("red", size=(640, 480))
@@ -203,7 +203,7 @@ def test_a_picture_that_comes_back_before_its_deletion_is_settled_keeps_its_obje
     assert storage.read(storage.rendition_key(content_id(data), storage.THUMBNAIL))
 
 
-def test_a_picture_that_comes_back_waits_for_a_deletion_that_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_adding_an_image_again_waits_for_a_deletion_in_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     data = picture_bytes("red", size=(640, 480))
     image_id = content_id(data)
     storage.put(storage.original_key(image_id), data, "image/jpeg")
@@ -236,7 +236,7 @@ def test_a_picture_that_comes_back_waits_for_a_deletion_that_is_under_way(monkey
     assert storage.read(storage.original_key(image_id)) == data
 
 
-def test_two_that_settle_at_once_delete_each_object_once(deletions: list[list[str]]) -> None:
+def test_two_concurrent_processes_delete_each_object_once(deletions: list[list[str]]) -> None:
     ids = [left_behind() for _ in range(20)]
     OwedDeletion.objects.bulk_create(OwedDeletion(pk=image_id) for image_id in ids)
     together = threading.Barrier(2)
@@ -255,7 +255,7 @@ def test_two_that_settle_at_once_delete_each_object_once(deletions: list[list[st
     assert sorted(deletions) == sorted(storage.keys_of(image_id) for image_id in ids)
 
 
-def test_a_deletion_that_another_process_works_on_is_left_to_it(deletions: list[list[str]]) -> None:
+def test_a_deletion_locked_by_another_process_is_skipped(deletions: list[list[str]]) -> None:
     held, free = left_behind(), left_behind()
     OwedDeletion.objects.bulk_create([OwedDeletion(pk=held), OwedDeletion(pk=free)])
 
@@ -272,7 +272,7 @@ def test_a_deletion_that_another_process_works_on_is_left_to_it(deletions: list[
 
 @pytest.fixture
 def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[uuid.UUID]]:
-    """The storage answers nobody until the test has ended; the keys of what it was asked to delete."""
+    """The storage hangs until the end of the test; yields the ids of images that it was asked to delete."""
     monkeypatch.setattr(background_threads, "WAITED_FOR", 0.05)
     asked: list[uuid.UUID] = []
     goes_on = threading.Event()
@@ -280,7 +280,7 @@ def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[uuid.UUID]]:
     def hang(keys: Iterable[str]) -> None:
         asked.append(uuid.UUID(next(iter(keys))[-36:]))
         goes_on.wait(60)
-        raise StorageUnavailable("The object storage does not answer: timed out")
+        raise StorageUnavailable("The object storage does not respond: timed out")
 
     monkeypatch.setattr(storage, "delete", hang)
     yield asked
@@ -289,7 +289,7 @@ def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[uuid.UUID]]:
         thread.join(60)
 
 
-def test_who_deletes_many_waits_once_and_not_long_for_a_storage_that_hangs(hanging: list[uuid.UUID]) -> None:
+def test_deleting_many_images_waits_only_once_for_a_hanging_storage(hanging: list[uuid.UUID]) -> None:
     for _ in range(12):
         stored_image()
 
@@ -302,28 +302,30 @@ def test_who_deletes_many_waits_once_and_not_long_for_a_storage_that_hangs(hangi
 
 
 @pytest.mark.parametrize("how", ["one", "several"])
-def test_a_curator_is_told_that_files_are_still_there(as_carol: Client, hanging: list[uuid.UUID], how: str) -> None:
+def test_the_message_says_that_files_are_still_being_removed(
+    as_carol: Client, hanging: list[uuid.UUID], how: str
+) -> None:
     images = [stored_image(title="One") for _ in range(3)]
 
     if how == "one":
         page = reverse("admin:search_image_delete", args=[images[0].pk])
         answer = as_carol.post(page, {"post": "yes"}, follow=True)
-        told = "1 picture is deleted. The files of 1 picture are still being removed from the storage."
+        told = "1 picture was deleted permanently. The files of 1 picture are still being removed from the storage."
     else:
         answer = act(as_carol, "delete_selected", *images, post="yes")
-        told = "3 pictures are deleted. The files of 3 pictures are still being removed from the storage."
+        told = "3 pictures were deleted permanently. The files of 3 pictures are still being removed from the storage."
 
     assert told in said(answer)
     assert "removed with the next deletion, or by manage.py reconcile." in said(answer)
 
 
-def test_of_files_that_are_gone_nothing_is_told(as_carol: Client) -> None:
+def test_the_message_does_not_mention_files_that_are_removed(as_carol: Client) -> None:
     assert "files" not in said(act(as_carol, "delete_selected", stored_image(title="One"), post="yes"))
     assert not OwedDeletion.objects.exists()
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_what_is_asked_for_while_it_is_done_is_done_after_that(fails: bool) -> None:
+def test_background_work_requested_while_it_runs_is_run_again(fails: bool) -> None:
     begun, goes_on, done = threading.Event(), threading.Event(), []
 
     def work() -> None:
@@ -347,7 +349,7 @@ def test_what_is_asked_for_while_it_is_done_is_done_after_that(fails: bool) -> N
     assert errand._thread is None
 
 
-def test_work_that_fails_is_logged_and_done_again_when_it_is_asked_for_again(caplog: pytest.LogCaptureFixture) -> None:
+def test_background_work_that_fails_is_logged_and_can_be_requested_again(caplog: pytest.LogCaptureFixture) -> None:
     done: list[None] = []
 
     def work() -> None:
@@ -362,7 +364,7 @@ def test_work_that_fails_is_logged_and_done_again_when_it_is_asked_for_again(cap
     assert [record.exc_info is not None for record in caplog.records] == [True, True]
 
 
-def test_what_is_owed_of_a_picture_that_is_there_is_no_reason_to_delete_it() -> None:
+def test_a_pending_deletion_does_not_delete_an_existing_image() -> None:
     image_id = stored_image().id
     OwedDeletion.objects.create(pk=image_id)
 
@@ -371,7 +373,7 @@ def test_what_is_owed_of_a_picture_that_is_there_is_no_reason_to_delete_it() -> 
     assert not OwedDeletion.objects.exists()
 
 
-def test_what_is_done_each_so_many_seconds_is_tried_again_whatever_it_raises(caplog: pytest.LogCaptureFixture) -> None:
+def test_periodic_work_continues_after_any_exception(caplog: pytest.LogCaptureFixture) -> None:
     tried, again = [], threading.Event()
 
     def work() -> None:

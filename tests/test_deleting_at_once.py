@@ -1,4 +1,4 @@
-"""Nothing of a deleted picture stays or comes back, whatever else happens to it in the same moment."""
+"""Races with deletion: no object of a deleted image stays or comes back."""
 
 import threading
 import uuid
@@ -48,12 +48,12 @@ def any_storage(request: pytest.FixtureRequest, settings: Any) -> None:
         use_s3(settings, server)
 
 
-def left(image_id: uuid.UUID = RED_ID) -> list[str]:
+def remaining_keys(image_id: uuid.UUID = RED_ID) -> list[str]:
     return [key for key in storage.keys_of(image_id) if storage.exists(key)]
 
 
 def before_putting(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object], *, wanted: str = "") -> None:
-    """Have something happen, on another connection, when the next object is about to be written; then it is."""
+    """Call `happens` on another connection just before the next object is written; then write it."""
     put = storage.put
 
     def put_late(key: str, data: bytes, content_type: str) -> None:
@@ -71,21 +71,19 @@ def delete_it() -> None:
 
 @pytest.mark.usefixtures("any_storage")
 @pytest.mark.parametrize("width", [storage.PREVIEW, storage.DISPLAY])
-def test_a_copy_that_is_asked_for_in_the_moment_of_the_deletion_does_not_come_back(
-    monkeypatch: pytest.MonkeyPatch, width: int
-) -> None:
+def test_a_rendition_requested_during_the_deletion_is_not_stored(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
     image = add_picture(RED, Details(), None).image
     before_putting(monkeypatch, delete_it)
 
     renditions.read_or_make(image, width)
 
     assert not Image.objects.exists()
-    assert left() == []
+    assert remaining_keys() == []
     assert not OwedDeletion.objects.exists()
 
 
 @pytest.mark.usefixtures("any_storage")
-def test_a_copy_that_is_made_of_a_picture_deleted_meanwhile_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rendition_of_an_image_deleted_while_it_is_made_is_not_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     image = add_picture(RED, Details(), None).image
     shrink = decoding.small_copy
 
@@ -97,16 +95,16 @@ def test_a_copy_that_is_made_of_a_picture_deleted_meanwhile_is_not_kept(monkeypa
 
     with pytest.raises(MissingObject, match="has been deleted"):
         renditions.read_or_make(image, storage.DISPLAY)
-    assert left() == []
+    assert remaining_keys() == []
 
 
 @pytest.fixture
 def storage_down(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Deleting fails until the function that this gives is called."""
+    """Deleting fails until the function that this returns is called."""
     delete = storage.delete
 
     def refuse(keys: object) -> None:
-        raise StorageUnavailable("The object storage does not answer.")
+        raise StorageUnavailable("The object storage does not respond.")
 
     monkeypatch.setattr(storage, "delete", refuse)
     return lambda: monkeypatch.setattr(storage, "delete", delete)
@@ -118,11 +116,11 @@ def fails(*_arguments: object, **_options: object) -> None:
 
 @pytest.mark.usefixtures("any_storage")
 @pytest.mark.parametrize("way", ["upload", "ingest"])
-def test_an_original_that_somebody_tries_in_vain_to_bring_back_is_deleted_all_the_same(
+def test_a_failed_attempt_to_add_an_image_again_still_deletes_its_original(
     storage_down: Callable[[], None], monkeypatch: pytest.MonkeyPatch, carol: User, way: str
 ) -> None:
     add_picture(RED, Details(), None).image.delete()
-    assert left()
+    assert remaining_keys()
     with monkeypatch.context() as full:
         full.setattr(storage, "put", fails)
         with pytest.raises(StorageUnavailable):
@@ -132,19 +130,19 @@ def test_an_original_that_somebody_tries_in_vain_to_bring_back_is_deleted_all_th
 
     call_command("reconcile")
 
-    assert left() == []
+    assert remaining_keys() == []
 
 
 @pytest.mark.usefixtures("any_storage")
 @pytest.mark.parametrize("way", ["upload", "ingest"])
-def test_what_is_stored_of_a_deleted_picture_that_then_fails_does_not_stay(
+def test_objects_of_a_deleted_image_that_fails_to_be_added_again_are_removed(
     monkeypatch: pytest.MonkeyPatch, carol: User, way: str
 ) -> None:
     add_picture(RED, Details(), None).image.delete()
-    assert left() == []
+    assert remaining_keys() == []
 
     def fail(*prepared: object) -> None:
-        assert len(left()) == 2
+        assert len(remaining_keys()) == 2
         raise WrongVectors("no vector")
 
     monkeypatch.setattr(adding_room, "staging", fail)
@@ -155,12 +153,12 @@ def test_what_is_stored_of_a_deleted_picture_that_then_fails_does_not_stay(
     else:
         assert len(ingest([ITEM], again=True).failed) == 1
 
-    assert left() == []
+    assert remaining_keys() == []
     assert Tombstone.objects.filter(pk=RED_ID).exists()
 
 
 @pytest.mark.usefixtures("any_storage")
-def test_a_picture_that_is_deleted_while_its_thumbnail_is_made_again_leaves_nothing(
+def test_an_image_deleted_while_reconcile_makes_its_thumbnail_leaves_no_objects(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     add_picture(RED, Details(), None)
@@ -169,12 +167,12 @@ def test_a_picture_that_is_deleted_while_its_thumbnail_is_made_again_leaves_noth
 
     reconcile(lambda finding: None, repair=True)
 
-    assert left() == []
+    assert remaining_keys() == []
     assert not OwedDeletion.objects.exists()
 
 
 @pytest.mark.parametrize("wanted", ["originals/", "renditions/"])
-def test_an_ingestion_that_restores_what_is_deleted_in_that_moment_leaves_nothing(
+def test_an_image_deleted_while_ingestion_restores_its_objects_leaves_none(
     monkeypatch: pytest.MonkeyPatch, wanted: str
 ) -> None:
     ingest([ITEM])
@@ -183,21 +181,21 @@ def test_an_ingestion_that_restores_what_is_deleted_in_that_moment_leaves_nothin
 
     ingest([ITEM])
 
-    assert left() == []
+    assert remaining_keys() == []
     assert not Image.objects.exists()
     assert not OwedDeletion.objects.exists()
 
 
-def test_copies_of_a_picture_that_comes_back_do_not_delete_it_from_under_each_other() -> None:
+def test_copies_of_a_deleted_image_in_one_ingestion_are_added_once() -> None:
     add_picture(RED, Details(), None).image.delete()
 
     report = ingest([Item(str(number), lambda: RED) for number in range(5)], again=True)
 
     assert (report.added, report.known) == (1, 4)
-    assert len(left()) == 2
+    assert len(remaining_keys()) == 2
 
 
-def test_a_storage_that_hangs_when_a_run_is_broken_off_leaves_the_deletion_owed(
+def test_interrupting_a_run_with_a_hanging_storage_leaves_a_pending_deletion(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     add_picture(RED, Details(), None).image.delete()
@@ -230,11 +228,11 @@ def test_a_storage_that_hangs_when_a_run_is_broken_off_leaves_the_deletion_owed(
 
     assert OwedDeletion.objects.filter(pk=RED_ID).exists()
     call_command("reconcile")
-    assert left() == []
+    assert remaining_keys() == []
 
 
 @pytest.mark.usefixtures("any_storage")
-def test_whatever_happens_at_once_rows_and_objects_agree_in_the_end(carol: User) -> None:
+def test_after_concurrent_changes_rows_and_objects_are_consistent(carol: User) -> None:
     rounds, errors = 4, []
     row = Image(id=RED_ID, width=1800, height=1200, byte_size=len(RED), original_location="")
     ways: list[Callable[[], object]] = [
@@ -265,12 +263,12 @@ def test_whatever_happens_at_once_rows_and_objects_agree_in_the_end(carol: User)
 
     assert errors == []
     deleting_room.delete_pending()
-    assert bool(Image.objects.exists()) == (storage.original_key(RED_ID) in left())
+    assert bool(Image.objects.exists()) == (storage.original_key(RED_ID) in remaining_keys())
     delete_it()
-    assert left() == []
+    assert remaining_keys() == []
     assert not OwedDeletion.objects.exists()
     with connection.cursor() as cursor:
-        # Of this database: tests in another process have theirs.
+        # Of this database only: other test processes have their own.
         cursor.execute(
             "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database"
             " WHERE locktype = 'advisory' AND datname = current_database()"

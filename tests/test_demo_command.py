@@ -1,4 +1,4 @@
-"""`manage.py demo`: from an empty folder to a working search, and again without losing anything."""
+"""`manage.py demo`: from an empty folder to a working search; a second run loses nothing."""
 
 import gc
 import os
@@ -30,7 +30,7 @@ DEFAULTS = ("sentence-transformers/clip-ViT-B-32", "sentence-transformers/clip-V
 
 
 class Replaced(BaseException):
-    """The process would be another one from here on."""
+    """Raised where the process would be replaced by exec."""
 
     def __init__(self, program: str, arguments: list[str], environment: dict[str, str] | None = None) -> None:
         self.program, self.arguments, self.environment = program, arguments, environment or {}
@@ -38,7 +38,7 @@ class Replaced(BaseException):
 
 @pytest.fixture(autouse=True)
 def replaced(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What would become another process raises Replaced; what is drawn is little; no model is named by variables."""
+    """Raise Replaced instead of exec; draw only a few pictures; set no models by variables."""
 
     def replace(*process: Any) -> None:
         raise Replaced(*process)
@@ -55,7 +55,7 @@ def replaced(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def run_demo(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """Runs the command without collecting static files; returns what it told until it would serve."""
+    """Runs the command without collecting static files; returns its output until it would serve."""
 
     def run_demo(**options: Any) -> str:
         with monkeypatch.context() as without:
@@ -69,7 +69,7 @@ def run_demo(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """A folder of somebody's own photos."""
+    """A folder of photos."""
     for colour in ("red", "green"):
         write_picture(tmp_path / "photos" / f"{colour}.jpg", colour, size=(640, 480))
     return tmp_path / "photos"
@@ -81,11 +81,11 @@ def password_in(told: str) -> str:
     return found[1]
 
 
-# The first time
+# First run
 
 
 @pytest.mark.django_db
-def test_it_ends_in_a_server_of_what_was_prepared(
+def test_it_prepares_everything_and_starts_the_server(
     photos: Path, settings: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     port = free_port()
@@ -102,11 +102,11 @@ def test_it_ends_in_a_server_of_what_was_prepared(
     assert list(Path(settings.DATA_DIR, "static").glob("css/site.*.css"))
     told = capsys.readouterr().out
     assert f"2 pictures can be searched at http://127.0.0.1:{port}" in told
-    # Nobody has said what these show, and two are too few to measure: nothing is promised.
+    # No titles, and too few images for a calibration: no query is suggested.
     assert "/search?q=" not in told
 
 
-def test_gunicorn_listens_where_it_was_told_and_looks_for_garbage_when_it_forks(
+def test_gunicorn_listens_on_the_configured_port_and_collects_garbage_before_forking(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("HOST", raising=False)
@@ -121,12 +121,12 @@ def test_gunicorn_listens_where_it_was_told_and_looks_for_garbage_when_it_forks(
     finally:
         gc.enable()
         gc.unfreeze()
-        # What it holds back until a worker is there, processes of later tests would never get.
+        # The signals that it blocks until a worker runs would stay blocked in processes of later tests.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGQUIT})
 
 
 @pytest.mark.django_db
-def test_the_drawn_pictures_are_added_with_what_is_said_of_them(run_demo: Callable[..., str]) -> None:
+def test_the_drawings_are_added_with_their_titles(run_demo: Callable[..., str]) -> None:
     told = run_demo()
 
     assert Image.objects.count() == 12
@@ -136,7 +136,7 @@ def test_the_drawn_pictures_are_added_with_what_is_said_of_them(run_demo: Callab
 
 
 @pytest.mark.django_db
-def test_the_first_suggestion_finds_pictures(run_demo: Callable[..., str], client: Client) -> None:
+def test_the_suggested_queries_find_strong_matches(run_demo: Callable[..., str], client: Client) -> None:
     told = run_demo()
 
     addresses = re.findall(r"http://127\.0\.0\.1:\d+(/search\S+)", told)
@@ -157,7 +157,7 @@ def test_a_folder_of_photos_is_added_with_its_table(run_demo: Callable[..., str]
 
 
 @pytest.mark.django_db
-def test_files_that_can_not_be_added_stop_nothing(run_demo: Callable[..., str], photos: Path) -> None:
+def test_invalid_files_do_not_stop_it(run_demo: Callable[..., str], photos: Path) -> None:
     (photos / "broken.jpg").write_bytes(b"not a picture")
 
     told = run_demo(photos=photos)
@@ -165,11 +165,11 @@ def test_files_that_can_not_be_added_stop_nothing(run_demo: Callable[..., str], 
     assert "2 pictures can be searched" in told
 
 
-# Again
+# Second run
 
 
 @pytest.mark.django_db
-def test_run_again_it_adds_nothing_and_loses_nothing(run_demo: Callable[..., str]) -> None:
+def test_a_second_run_adds_and_loses_nothing(run_demo: Callable[..., str]) -> None:
     first = run_demo()
     rows = set(Image.objects.values_list("pk", "title", "created"))
 
@@ -184,7 +184,7 @@ def test_run_again_it_adds_nothing_and_loses_nothing(run_demo: Callable[..., str
 
 
 @pytest.mark.django_db
-def test_the_curators_password_is_told_and_kept_for_its_owner_alone(
+def test_the_curators_password_is_printed_and_stored_readable_only_for_its_owner(
     run_demo: Callable[..., str], photos: Path, settings: Any
 ) -> None:
     password = password_in(run_demo(photos=photos))
@@ -199,9 +199,7 @@ def test_the_curators_password_is_told_and_kept_for_its_owner_alone(
 
 
 @pytest.mark.django_db
-def test_a_password_that_was_changed_is_not_told_and_not_changed_back(
-    run_demo: Callable[..., str], photos: Path
-) -> None:
+def test_a_changed_password_is_neither_printed_nor_reset(run_demo: Callable[..., str], photos: Path) -> None:
     first = password_in(run_demo(photos=photos))
     curator = User.objects.get(username="curator")
     curator.set_password("carol's own secret")
@@ -214,12 +212,12 @@ def test_a_password_that_was_changed_is_not_told_and_not_changed_back(
     assert Client().login(username="curator", password="carol's own secret")
 
 
-# Which models
+# Models
 
 
 @pytest.fixture
 def no_hub(settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The default models are neither here nor to be had."""
+    """The default models are not cached, and the hub is not reachable."""
     from huggingface_hub import constants
 
     settings.EMBEDDING_IMAGE_MODEL, settings.EMBEDDING_TEXT_MODEL = DEFAULTS
@@ -229,7 +227,7 @@ def no_hub(settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
 
 
 @pytest.mark.usefixtures("no_hub")
-def test_with_no_hub_in_reach_the_demo_model_is_noted_and_taken(
+def test_without_the_hub_the_demo_model_is_chosen_and_stored(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["manage.py", "demo", "--port", "8123"])
@@ -238,8 +236,8 @@ def test_with_no_hub_in_reach_the_demo_model_is_noted_and_taken(
         call_command("demo", port=free_port())
 
     assert (again.value.program, again.value.arguments) == (sys.executable, [sys.executable, *sys.argv])
-    assert "the Hugging Face hub does not answer" in capsys.readouterr().out
-    # What the next process reads, with and without the blank lines of a copied `.env`.
+    assert "the Hugging Face hub does not respond" in capsys.readouterr().out
+    # The settings of the next process, with and without the blank lines of a copied `.env`.
     for blank in ({}, {"EMBEDDING_IMAGE_MODEL": "", "EMBEDDING_TEXT_MODEL": ""}):
         made = configured(DATA_DIR=str(tmp_path / "var"), **blank)
         assert (made["EMBEDDING_IMAGE_MODEL"], made["EMBEDDING_TEXT_MODEL"]) == (
@@ -248,7 +246,7 @@ def test_with_no_hub_in_reach_the_demo_model_is_noted_and_taken(
         )
 
 
-def test_what_is_told_before_the_process_is_replaced_gets_out(tmp_path: Path) -> None:
+def test_output_is_flushed_before_the_process_is_replaced(tmp_path: Path) -> None:
     told = subprocess.run(
         [sys.executable, "-W", "ignore", "manage.py", "demo", "--port", str(free_port())],
         check=False,
@@ -268,8 +266,8 @@ def test_what_is_told_before_the_process_is_replaced_gets_out(tmp_path: Path) ->
         timeout=120,
     )
 
-    # It came back with the demo model, and went on as far as the database that is not there.
-    assert "the Hugging Face hub does not answer" in told.stdout
+    # It restarted with the demo model, and continued until the database that doesn't exist.
+    assert "the Hugging Face hub does not respond" in told.stdout
     assert told.stdout.count("using the small demo model") == 1
     assert "Preparing the database" in told.stdout
     assert told.returncode != 0
@@ -277,7 +275,7 @@ def test_what_is_told_before_the_process_is_replaced_gets_out(tmp_path: Path) ->
 
 @pytest.mark.usefixtures("no_hub")
 @pytest.mark.parametrize("name", ["EMBEDDING_IMAGE_MODEL", "EMBEDDING_TEXT_MODEL"])
-def test_models_that_the_environment_names_are_kept(monkeypatch: pytest.MonkeyPatch, settings: Any, name: str) -> None:
+def test_models_set_by_the_environment_are_kept(monkeypatch: pytest.MonkeyPatch, settings: Any, name: str) -> None:
     monkeypatch.setenv(name, "somebody/a-model")
 
     demo_command.Command()._choose_models()
@@ -285,7 +283,7 @@ def test_models_that_the_environment_names_are_kept(monkeypatch: pytest.MonkeyPa
     assert not (Path(settings.DATA_DIR) / "demo.env").exists()
 
 
-def test_models_at_hand_are_taken(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+def test_available_models_are_used(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     settings.EMBEDDING_IMAGE_MODEL, settings.EMBEDDING_TEXT_MODEL = DEFAULTS
     monkeypatch.setattr(demo_command, "models_available", lambda: True)
 
@@ -294,10 +292,10 @@ def test_models_at_hand_are_taken(monkeypatch: pytest.MonkeyPatch, settings: Any
     assert not (Path(settings.DATA_DIR) / "demo.env").exists()
 
 
-# What can't work is told at once
+# Errors
 
 
-def test_a_taken_port_is_told_with_another_to_try() -> None:
+def test_a_port_in_use_is_an_error_that_suggests_another() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -307,11 +305,11 @@ def test_a_taken_port_is_told_with_another_to_try() -> None:
 
 
 @pytest.mark.parametrize("port", [-1, 65536, 10**9])
-def test_what_is_no_port_is_told(port: int) -> None:
+def test_an_invalid_port_is_an_error(port: int) -> None:
     with pytest.raises(CommandError, match=str(port)):
         call_command("demo", port=port)
 
 
-def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="nowhere"):
         call_command("demo", port=free_port(), photos=tmp_path / "nowhere")

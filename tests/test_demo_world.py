@@ -1,4 +1,4 @@
-"""The demo world: its drawings, its words, and the models that learned to bring the two together."""
+"""The demo's drawings, their captions in several languages, and the small models trained on them."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_another_seed_draws_another_picture():
     assert draw(THREE_RED_STARS, 1, 160).tobytes() != draw(THREE_RED_STARS, 2, 160).tobytes()
 
 
-def test_a_small_drawing_is_the_large_one_seen_from_further_away():
+def test_a_small_drawing_is_the_large_one_scaled_down():
     large, small = draw(THREE_RED_STARS, 4, 640), draw(THREE_RED_STARS, 4, 160)
     away = np.asarray(large.resize(small.size, Image.Resampling.BOX), dtype=float) - np.asarray(small, dtype=float)
     assert np.abs(away).mean() < 4
@@ -84,11 +84,11 @@ def test_every_drawable_scene_can_be_drawn():
         assert max(draw(random_scene(rng), number, 96).size) == 96
 
 
-def test_no_scene_has_a_colour_that_is_lost_on_its_background():
+def test_a_scene_with_the_colour_of_its_background_is_not_drawable():
     assert not Scene("star", "white", 1, "small", "left", "white").drawable
 
 
-def test_every_colour_and_every_shape_is_seen_in_most_combinations():
+def test_training_includes_most_combinations_of_every_colour_and_shape():
     unseen = [pair for pair in pairs() if is_unseen(*pair)]
     assert 0.1 < len(unseen) / len(list(pairs())) < 0.2
     assert all(sum(colour == own for colour, _ in unseen) <= 3 for own in COLOURS)
@@ -96,7 +96,7 @@ def test_every_colour_and_every_shape_is_seen_in_most_combinations():
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_statement_has_words(language):
+def test_every_statement_has_a_caption(language):
     rng = random.Random(3)
     for _ in range(300):
         statement = random_statement(random_scene(rng), rng)
@@ -106,18 +106,18 @@ def test_every_statement_has_words(language):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_different_colours_and_shapes_have_different_words(language):
+def test_different_colours_and_shapes_have_different_captions(language):
     words = {caption(language, Statement(shape=shape, colour=colour)) for colour, shape in pairs()}
     assert len(words) == len(COLOURS) * len(SHAPES)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_example_queries_are_several_and_different(language):
+def test_there_are_several_distinct_example_queries(language):
     queries = example_queries(language)
     assert len(set(queries)) == len(queries) >= 5
 
 
-def test_captions_read_as_people_write_them():
+def test_captions_are_grammatical():
     whole = Statement("star", "red", 3, "small", "left", "black")
     assert caption("en", whole) == "three small red stars on the left on a black background"
     assert caption("ko", Statement("star", "red", 3, "small", background="black")) == "검은 배경에 작은 빨간 별 세 개"
@@ -128,12 +128,12 @@ def test_captions_read_as_people_write_them():
     assert caption("zh", Statement("star", "red")) == "红色的星星"
 
 
-def test_a_statement_that_says_nothing_has_no_caption():
+def test_an_empty_statement_has_no_caption():
     with pytest.raises(ValueError, match="empty statement"):
         caption("en", Statement())
 
 
-def test_a_statement_holds_where_everything_it_says_is_so():
+def test_a_statement_holds_if_all_of_its_parts_are_true():
     assert Statement(shape="star", count=3).holds(THREE_RED_STARS)
     assert not Statement(shape="star", count=2).holds(THREE_RED_STARS)
 
@@ -144,7 +144,7 @@ def test_the_table_lists_every_picture(collection):
     assert {row["path"] for row in listed} == {path.name for path in collection.parent.iterdir() if path != collection}
 
 
-def test_the_pictures_open_and_are_described_in_two_languages(collection):
+def test_the_pictures_can_be_opened_and_have_captions_in_two_languages(collection):
     for row in rows(collection):
         with Image.open(collection.parent / row["path"]) as picture:
             picture.load()
@@ -154,7 +154,7 @@ def test_the_pictures_open_and_are_described_in_two_languages(collection):
         assert caption("ko", Statement(shape=shape)) in row["description"]
 
 
-def test_drawing_the_collection_again_touches_no_picture(collection):
+def test_drawing_the_collection_again_rewrites_no_picture(collection):
     before = {path: path.stat().st_mtime_ns for path in collection.parent.glob("*-*")}
     draw_collection(collection.parent, count=20)
     assert {path: path.stat().st_mtime_ns for path in collection.parent.glob("*-*")} == before
@@ -174,16 +174,16 @@ def test_importing_the_demo_loads_neither_torch_nor_django():
     assert done.stdout.strip() == "[]"
 
 
-def test_both_folders_together_are_small():
+def test_both_models_together_are_small():
     files = [path for folder in (IMAGE_MODEL, TEXT_MODEL) for path in folder.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < 8_000_000
 
 
-def test_words_and_pictures_meet_in_512_dimensions(image_model, text_model):
+def test_texts_and_pictures_share_512_dimensions(image_model, text_model):
     assert encode(image_model, [draw(THREE_RED_STARS, 1)]).shape == encode(text_model, ["red star"]).shape == (1, 512)
 
 
-def test_combinations_never_seen_in_training_are_found_in_every_language(text_model, gallery):
+def test_combinations_outside_the_training_data_are_found_in_every_language(text_model, gallery):
     precision = precision_by_language(text_model, gallery, unseen=True)
     wanted = {language: 0.9 if language in ("en", "ko") else 0.8 for language in LANGUAGES}
     assert {language: share for language, share in precision.items() if share < wanted[language]} == {}
@@ -210,7 +210,7 @@ def test_a_half_size_jpeg_copy_finds_its_original_first(image_model, gallery):
     assert copies_found(image_model, gallery, every=12) >= 0.95
 
 
-def test_pictures_that_share_more_are_more_similar(image_model):
+def test_pictures_with_more_in_common_are_more_similar(image_model):
     stars = [draw(Scene("star", "red", 3, "small", "left", "white"), seed, 240) for seed in (1, 2)]
     other = draw(Scene("fish", "blue", 1, "large", "centre", "sand"), 3, 240)
     first, second, far = encode(image_model, [*stars, other])

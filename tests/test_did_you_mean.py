@@ -1,4 +1,4 @@
-"""What was meant by words that no picture has: a link above the results, and nothing more."""
+"""Spelling suggestions: a link above the results for a word that no image has."""
 
 from dataclasses import replace
 
@@ -59,7 +59,7 @@ def meant(words: str) -> str | None:
         ("wordz", "words"),
     ],
 )
-def test_a_word_a_letter_off_is_asked_about(pictures: list[Image], words: str, instead: str) -> None:
+def test_a_word_with_one_wrong_letter_gets_a_suggestion(pictures: list[Image], words: str, instead: str) -> None:
     assert meant(words) == instead
 
 
@@ -68,16 +68,16 @@ def test_a_word_a_letter_off_is_asked_about(pictures: list[Image], words: str, i
     ["harbour", "harb", "hirbuor", "cafe", "해수욕장", "수욕", "강변", "焼け", "xyz", "pld", "-harbor", "tag:holidai",
      "harbor-side", "", "2024", "!!!"],
 )  # fmt: skip
-def test_nothing_is_asked_about_words_that_are_there_or_far_off(pictures: list[Image], words: str) -> None:
+def test_known_or_too_different_words_get_no_suggestion(pictures: list[Image], words: str) -> None:
     assert meant(words) is None
 
 
-def test_what_a_description_holds_was_meant(pictures: list[Image]) -> None:
+def test_a_word_of_a_description_gets_no_suggestion(pictures: list[Image]) -> None:
     an_image("other", description="an old harbor")
     assert meant("harbor") is None
 
 
-def test_the_more_frequent_of_two_was_meant_and_no_hidden_one(pictures: list[Image]) -> None:
+def test_the_most_frequent_word_of_visible_images_is_suggested(pictures: list[Image]) -> None:
     an_image("harpour")
     hidden = [an_image("harxour", tags=["secret"]) for _ in range(9)]
     Image.hide_all(hidden, hidden=True)
@@ -86,7 +86,7 @@ def test_the_more_frequent_of_two_was_meant_and_no_hidden_one(pictures: list[Ima
     assert meant("secrett") is None
 
 
-def test_the_link_stands_above_the_results_which_are_those_of_what_was_asked(
+def test_the_suggestion_is_a_link_above_the_results_of_the_original_query(
     pictures: list[Image], client: Client
 ) -> None:
     page = client.get("/search", {"q": "harbuor <b>", "tag": "holiday"}).text
@@ -97,7 +97,7 @@ def test_the_link_stands_above_the_results_which_are_those_of_what_was_asked(
     assert "Did you mean" not in client.get("/search", {"q": "harbuor", "page": "2"}).text
 
 
-def test_nobody_waits_until_the_words_of_many_pictures_are_known(
+def test_the_lexicon_of_a_large_collection_is_built_in_the_background(
     pictures: list[Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[str] = []

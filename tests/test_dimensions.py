@@ -1,4 +1,4 @@
-"""Models of any number of dimensions: what they give is stored, searched and measured; what does not fit is told."""
+"""Models with any number of dimensions: vectors are stored, searched and calibrated; a mismatch is reported."""
 
 import html
 from collections.abc import Callable
@@ -40,7 +40,7 @@ DIMENSIONS = [512, 768, 1024, 1152]
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Makes each folder once, by what it holds and how wide it is."""
+    """Makes each folder once, by kind and number of dimensions."""
     base = tmp_path_factory.mktemp("models")
     makers = {"clip": clip_folder, "words": words_folder}
 
@@ -53,7 +53,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 
 @pytest.fixture
 def use(settings: Any, folders: Callable[..., Path]) -> Any:
-    """Has the product embed with folders of so many dimensions, as they are, and afterwards forget them."""
+    """Has the product use models with these numbers of dimensions, not compiled; unloads them afterwards."""
     settings.COMPILE_MODELS = False
 
     def use(pictures: int, words: int, *, words_by: str = "words") -> None:
@@ -68,12 +68,12 @@ def use(settings: Any, folders: Callable[..., Path]) -> Any:
     forget_models()
 
 
-# What models give
+# Encoding
 
 
 @pytest.mark.parametrize("dimensions", DIMENSIONS)
 @pytest.mark.parametrize("words_by", ["words", "clip"])
-def test_a_model_gives_as_many_dimensions_as_it_has(use: Any, dimensions: int, words_by: str) -> None:
+def test_vectors_have_the_dimensions_of_their_model(use: Any, dimensions: int, words_by: str) -> None:
     use(dimensions, dimensions, words_by=words_by)
 
     pictures, words = picture_encoder(), text_encoder()
@@ -85,9 +85,7 @@ def test_a_model_gives_as_many_dimensions_as_it_has(use: Any, dimensions: int, w
 
 
 @pytest.mark.django_db
-def test_a_compiled_model_gives_as_many_and_knows_it_before_it_is_asked(
-    use: Any, settings: Any, tmp_path: Path
-) -> None:
+def test_a_compiled_model_has_the_same_dimensions(use: Any, settings: Any, tmp_path: Path) -> None:
     use(768, 768)
     settings.COMPILE_MODELS, settings.MODELS_DIR = True, tmp_path / "compiled"
 
@@ -101,7 +99,7 @@ def test_a_compiled_model_gives_as_many_and_knows_it_before_it_is_asked(
     assert picture_encoder().encode_pictures([PILImage.new("RGB", (60, 40), "red")]).shape == (1, 768)
 
 
-def test_more_dimensions_than_the_index_takes_are_refused_in_words(use: Any) -> None:
+def test_more_dimensions_than_the_index_supports_are_refused(use: Any) -> None:
     use(MOST_DIMENSIONS + 8, 512)
 
     with pytest.raises(ModelUnavailable, match=r"vectors of 4,008 dimensions.*4,000"):
@@ -109,17 +107,17 @@ def test_more_dimensions_than_the_index_takes_are_refused_in_words(use: Any) -> 
 
 
 @pytest.mark.parametrize("raw", [np.ones(5), np.ones((2, 0)), np.ones((2, 3, 4)), np.ones(()), np.ones((3, 4))])
-def test_what_is_no_set_of_vectors_is_refused_where_nothing_is_known_of_a_model(raw: Any) -> None:
+def test_arrays_of_a_wrong_shape_are_refused(raw: Any) -> None:
     with pytest.raises(WrongVectors, match="of shape"):
         unit_vectors(raw, count=2)
 
 
-# From an upload to a page of results
+# From an upload to the results
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("dimensions", [768, 1152])
-def test_an_uploaded_picture_is_found_by_words_by_pictures_and_as_alike(
+def test_an_uploaded_picture_is_found_by_text_by_picture_and_by_image(
     use: Any, as_alice: Client, dimensions: int
 ) -> None:
     use(dimensions, dimensions)
@@ -133,7 +131,7 @@ def test_an_uploaded_picture_is_found_by_words_by_pictures_and_as_alike(
     assert stored.dimensions == dimensions
     address = f"/images/{image.pk}/"
     assert address in as_alice.get("/search", {"q": "red star"}).content.decode()
-    assert address in as_alice.get("/search", {"q": "red star"}).content.decode()  # by the vector that is remembered
+    assert address in as_alice.get("/search", {"q": "red star"}).content.decode()  # with the cached vector
     shown = as_alice.post("/search/picture", {"picture": picture_file(colour="blue", size=(90, 60))})
     assert address in as_alice.get(shown.headers["Location"]).content.decode()
     (query,) = QueryPicture.objects.all()
@@ -143,7 +141,7 @@ def test_an_uploaded_picture_is_found_by_words_by_pictures_and_as_alike(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_backlog_is_worked_off_in_the_models_dimensions(use: Any) -> None:
+def test_pending_images_are_embedded_with_the_models_dimensions(use: Any) -> None:
     use(1024, 1024)
     image = pending_image("red", vector=unit_vectors(np.ones((1, 1024)), count=1)[0])
 
@@ -154,7 +152,7 @@ def test_the_backlog_is_worked_off_in_the_models_dimensions(use: Any) -> None:
 
 
 @pytest.mark.django_db
-def test_a_collection_is_measured_in_the_models_dimensions(use: Any) -> None:
+def test_a_collection_is_calibrated_with_the_models_dimensions(use: Any) -> None:
     use(768, 768)
     rng = np.random.default_rng(3)
     for vector in unit_vectors(rng.normal(size=(LEAST, 768)), count=LEAST):
@@ -168,7 +166,7 @@ def test_a_collection_is_measured_in_the_models_dimensions(use: Any) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_was_measured_before_the_upgrade_stays_readable() -> None:
+def test_a_calibration_from_before_the_migration_stays_readable() -> None:
     before, after = [("search", "0016_vectors_of_their_own")], [("search", "0018_any_dimensions")]
     newest = MigrationExecutor(connection).loader.graph.leaf_nodes("search")
     executor = MigrationExecutor(connection)
@@ -186,11 +184,11 @@ def test_what_was_measured_before_the_upgrade_stays_readable() -> None:
     assert Calibration.objects.get(model="old").sampled().shape == (40, 512)
 
 
-# What does not fit
+# Mismatches
 
 
 def ready(client: Client) -> dict[str, str]:
-    """What the load balancer is told when all that loads is loaded."""
+    """The answer of /readyz after all models have been loaded."""
     client.get("/readyz")
     wait_for_models()
     told: dict[str, str] = client.get("/readyz").json()
@@ -198,7 +196,7 @@ def ready(client: Client) -> dict[str, str]:
 
 
 @pytest.mark.django_db
-def test_words_of_other_dimensions_than_pictures_are_refused_and_told(use: Any, as_alice: Client) -> None:
+def test_a_text_model_with_other_dimensions_is_refused_and_reported(use: Any, as_alice: Client) -> None:
     use(512, 768)
     picture_encoder(), text_encoder()
 
@@ -206,14 +204,14 @@ def test_words_of_other_dimensions_than_pictures_are_refused_and_told(use: Any, 
     answers = [as_alice.get("/search", {"q": "red star"}), as_alice.post("/upload/", {"pictures": [picture_file()]})]
 
     assert told["status"] == "not ready"
-    assert "768 dimensions for words, and the pictures' of" in told["model for words"]
+    assert "768 dimensions for texts, and the pictures' of" in told["model for words"]
     assert [answer.status_code for answer in answers] == [503, 503]
     assert all("they don't share one space" in html.unescape(answer.content.decode()) for answer in answers)
     assert not Image.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)
-def test_words_are_refused_by_the_vectors_that_are_stored_where_the_other_model_is_not_loaded(
+def test_a_text_model_is_checked_against_stored_vectors_if_the_image_model_is_not_loaded(
     use: Any, as_alice: Client
 ) -> None:
     use(512, 512)
@@ -221,15 +219,15 @@ def test_words_are_refused_by_the_vectors_that_are_stored_where_the_other_model_
     use(512, 768)
 
     assert "they don't share one space" in ready(as_alice)["model for words"]
-    with pytest.raises(ModelUnavailable, match="768 dimensions for words"):
+    with pytest.raises(ModelUnavailable, match="768 dimensions for texts"):
         text_vector("red star")
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_model_that_became_another_one_under_its_name_stores_nothing_and_is_told(
+def test_a_model_that_changed_its_dimensions_under_the_same_name_is_refused(
     use: Any, as_alice: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # As a name of the hub, of which another revision was downloaded.
+    # As with a hub id of which another revision was downloaded.
     monkeypatch.setattr("search.embedding.identity.identity_of", lambda name: "somebody/model")
     monkeypatch.setattr("search.embedding.loading.identity_of", lambda name: "somebody/model")
     use(512, 512)

@@ -1,4 +1,4 @@
-"""A set of vectors that has outgrown its table is divided, while searches and uploads go on."""
+"""Partitioning the table of a large vector set during searches and uploads."""
 
 import uuid
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No other process searches the old set; a batch is a few rows."""
+    """No other process uses the old table, and batches are small."""
     monkeypatch.setattr(partitioning, "STILL_SEARCHED", 0)
     monkeypatch.setattr(partitioning, "BATCH", 4)
 
@@ -40,11 +40,11 @@ def add_window(image: int, table: VectorTable) -> None:
 
 
 @pytest.mark.parametrize(("vectors", "parts"), [(0, 1), (1_500_000, 1), (1_500_001, 4), (5_000_000, 8)])
-def test_a_set_has_a_power_of_two_of_parts(vectors: int, parts: int) -> None:
+def test_the_number_of_partitions_is_a_power_of_two(vectors: int, parts: int) -> None:
     assert parts_for(vectors) == parts
 
 
-def test_all_vectors_are_there_once_windows_too_and_each_part_has_its_index() -> None:
+def test_all_vectors_are_copied_once_and_each_partition_has_its_index() -> None:
     table = a_set()
     add_window(3, table)
     divided = divide(table, 4, lambda _doing: None)
@@ -55,22 +55,22 @@ def test_all_vectors_are_there_once_windows_too_and_each_part_has_its_index() ->
     assert [row.id for row in VectorSet.objects.filter(model="one")] == [divided.id]
 
 
-def test_what_is_added_changed_and_deleted_meanwhile_is_so_afterwards() -> None:
+def test_changes_made_during_partitioning_are_kept() -> None:
     table = a_set()
 
-    def meanwhile(doing: str) -> None:
+    def change_rows(doing: str) -> None:
         if doing.startswith("Building"):
             Image.objects.bulk_create([an_image(20)])
             Image.objects.filter(pk=uuid.UUID(int=1)).update(embedding=unit(50))
             Image.objects.filter(pk=uuid.UUID(int=2)).delete()
 
-    assert divide(table, 2, meanwhile) is not None
+    assert divide(table, 2, change_rows) is not None
     assert rows() == [1, 3, 4, 5, 6, 7, 8, 9, 10, 20]
     changed = ImageVector.objects.get(image_id=uuid.UUID(int=1))
     assert changed.embedding == pytest.approx(unit(50), abs=1e-3)
 
 
-def test_whoever_comes_after_one_that_was_killed_goes_on_with_what_is_there() -> None:
+def test_a_killed_run_is_resumed_by_the_next() -> None:
     table = a_set()
 
     def killed(doing: str) -> None:
@@ -86,7 +86,7 @@ def test_whoever_comes_after_one_that_was_killed_goes_on_with_what_is_there() ->
     assert rows() == list(range(1, 11))
 
 
-def test_one_of_another_number_of_parts_that_was_left_is_dropped() -> None:
+def test_a_leftover_with_another_number_of_partitions_is_dropped() -> None:
     table = a_set()
     left = make_set("one", 512, 8, current=False)
     divided = divide(table, 2, lambda _doing: None)
@@ -95,7 +95,7 @@ def test_one_of_another_number_of_parts_that_was_left_is_dropped() -> None:
     assert not VectorSet.objects.filter(pk=left.id).exists()
 
 
-def test_nobody_divides_what_somebody_else_is_at() -> None:
+def test_a_locked_set_is_not_partitioned() -> None:
     table = a_set()
     with locked_elsewhere(f"{table.table}_hnsw"):
         assert divide(table, 2, lambda _doing: None) is None

@@ -1,4 +1,4 @@
-"""What is written for people, and for Docker, names what there is: all of it and nothing else."""
+"""The documentation and the Docker files name everything that exists, and nothing else."""
 
 import ast
 import re
@@ -18,14 +18,14 @@ from supply.settings_pages import SOURCES, Read, files, parts, read_by
 ROOT = Path(__file__).resolve().parent.parent
 READMES = ["README.md", "README.ko.md"]
 LONGEST = 180
-"""Lines of a README: what a newcomer reads to its end."""
+"""Maximum lines of a README."""
 BILINGUAL = [
     *("access", "api", "backup", "commands", "curate", "duplicates", "figures", "ingest", "install", "map", "privacy"),
     *("search", "settings", "state", "tags"),
 ]
-"""Pages of docs/ that there are in English and in Korean."""
+"""Pages of docs/ in English and in Korean."""
 DESIGN = sorted(f"design/{path.name}" for path in (ROOT / "docs/design").glob("*.md"))
-"""The files of docs/ that hold the records of decisions."""
+"""The files of docs/ with the decision records."""
 NOT_OURS = {"HF_HOME", "PYTHONUNBUFFERED"}
 
 
@@ -34,17 +34,17 @@ def written(name: str) -> str:
 
 
 def settings_read() -> dict[str, Read]:
-    """What settings.py reads, by the names of the variables."""
+    """The variables that settings.py reads, by name."""
     return read_by(SOURCES[0])
 
 
 def server_variables() -> set[str]:
-    """What gunicorn.conf.py reads."""
+    """The variables that gunicorn.conf.py reads."""
     return set(read_by(SOURCES[1]))
 
 
 def ending(readme: str) -> str:
-    """How the names of pages in the language of `readme` end."""
+    """The suffix of pages in the language of `readme`."""
     return readme.removeprefix("README")
 
 
@@ -54,23 +54,23 @@ def page(name: str, readme: str) -> str:
 
 
 def pages(readme: str) -> list[str]:
-    """What a reader of `readme` has in its language."""
+    """The pages in the language of `readme`."""
     return [readme, *(page(name, readme) for name in BILINGUAL)]
 
 
 def documents() -> list[str]:
-    """All that people read."""
+    """All documents."""
     return ["CHANGELOG.md", *READMES, *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))]
 
 
 def anchors(document: str) -> set[str]:
-    """What a link into a document may name, as GitHub makes it of headings."""
+    """The anchors of a document, derived from its headings as GitHub does."""
     headings = re.findall(r"^#+ (.+)$", written(document), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def links(document: str) -> list[tuple[str, str]]:
-    """The links of a document within the repository, each as a path from its root and what stands behind `#`."""
+    """The links of a document within the repository, as path from the root and anchor."""
     found = []
     for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", written(document)):
         path, _, anchor = target.partition("#")
@@ -95,36 +95,36 @@ def dockerfile() -> str:
     return re.sub(r"\\\n\s*", "", written("Dockerfile"))
 
 
-def test_the_settings_are_found():
+def test_the_variables_of_settings_are_found():
     assert {"SECRET_KEY", "DATABASE_URL", "UPLOAD_MAX_MB", "EMBEDDING_TEXT_MODEL"} <= set(settings_read())
     assert server_variables() == {"HOST", "PORT", "WEB_CONCURRENCY", "CLIENT_CONNECTIONS"}
 
 
-def test_what_is_told_of_settings_is_of_each_that_there_is_and_of_no_other():
+def test_every_setting_is_documented_and_no_other():
     interpolated = set(re.findall(r"\$\{([A-Z_0-9]+)", written("compose.yaml")))
     told = [one.name for part in parts() for one in part.settings]
     assert set(told) == set(settings_read()) | server_variables() | interpolated
-    assert sorted(told) == sorted([*set(told), "PORT"])  # of the server, and of Compose
+    assert sorted(told) == sorted([*set(told), "PORT"])  # PORT is documented for the server and for Compose
     assert example_names() == set(settings_read()) | interpolated
 
 
-def test_a_default_that_the_code_says_is_not_said_again():
+def test_defaults_in_the_code_are_not_repeated_in_descriptions():
     parts_of_code = [one for part in parts() for one in part.settings if one.code.default is not None]
     assert len(parts_of_code) > 50
     assert [one.name for one in parts_of_code if "default" in one.described] == []
 
 
 @pytest.mark.parametrize("path", list(files()))
-def test_what_is_written_of_settings_is_up_to_date(path):
+def test_the_generated_documentation_of_settings_is_up_to_date(path):
     assert written(path) == files()[path], "run `make docs`"
 
 
-def test_the_example_changes_nothing_when_it_is_copied():
+def test_the_example_env_file_sets_nothing():
     assert [line for line in written(".env.example").splitlines() if line and not line.startswith("#")] == []
 
 
-class AskedFor(dict):
-    """A row of a table that notes which columns it is asked for."""
+class RecordingRow(dict):
+    """A table row that records which columns are read."""
 
     def __init__(self):
         super().__init__()
@@ -137,17 +137,17 @@ class AskedFor(dict):
 
 @pytest.mark.parametrize("readme", READMES)
 class TestPagesOfALanguage:
-    """README and its pages in docs/, in one language."""
+    """The README and its pages in docs/, in one language."""
 
     def test_the_readme_is_short(self, readme):
         assert len(written(readme).splitlines()) <= LONGEST
 
     @pytest.mark.parametrize("name", ["install", "settings"])
-    def test_it_names_what_the_server_reads(self, readme, name):
+    def test_it_names_the_variables_of_the_server(self, readme, name):
         missing = {variable for variable in server_variables() if f"`{variable}`" not in written(page(name, readme))}
         assert missing == set()
 
-    def test_it_names_no_setting_that_there_is_not(self, readme):
+    def test_it_names_no_unknown_setting(self, readme):
         known = known_variables()
         prefixes = {name.split("_")[0] for name in settings_read() if "_" in name} - {"MODEL"}
         for name in pages(readme):
@@ -159,20 +159,20 @@ class TestPagesOfALanguage:
         text = "\n".join(map(written, pages(readme)))
         assert set(re.findall(r"(?:`|^    )make ([a-z-]+)", text, re.MULTILINE)) == make_targets()
 
-    def test_it_names_every_command_of_ours(self, readme):
+    def test_it_names_all_of_our_commands(self, readme):
         ours = {name for name, app in get_commands().items() if app == "search"} - {"demo"}
         named = {name for one in pages(readme) for name in re.findall(r"manage\.py ([a-z_]+)", written(one))}
         assert ours <= named
 
-    def test_the_page_of_ingest_names_every_option_of_it(self, readme):
+    def test_the_page_of_ingest_names_all_options(self, readme):
         parser = load_command_class("search", "ingest").create_parser("manage.py", "ingest")
         djangos = load_command_class("search", "reconcile").create_parser("manage.py", "reconcile")
         options = set(parser._option_string_actions) - set(djangos._option_string_actions)
         told = written(page("ingest", readme))
         assert options == {option for option in options if f"`{option}" in told} != set()
 
-    def test_the_page_of_ingest_names_every_column_of_a_metadata_table_and_no_other(self, readme):
-        asked = AskedFor()
+    def test_the_page_of_ingest_names_all_columns_of_a_metadata_table_and_no_other(self, readme):
+        asked = RecordingRow()
         table_details(asked)
         told = written(page("ingest", readme))
         _, rows = re.split(r"^\| (?:column|열) \| \|\n", told, flags=re.MULTILINE)
@@ -181,25 +181,25 @@ class TestPagesOfALanguage:
         assert named == asked.columns > {"title", "rating"}
         assert "`path`" in told
 
-    def test_the_readme_leads_to_every_page_in_its_language(self, readme):
+    def test_the_readme_links_to_every_page_in_its_language(self, readme):
         led_to = {path for path, _ in links(readme)}
         assert set(pages(readme)) - {readme} <= led_to
         others = {Path(path).name.split(".")[0] for path in documents() if Path(path).parent.name == "docs"}
         assert others - set(BILINGUAL) <= {path.rpartition("/")[2].split(".")[0] for path in led_to}
 
-    def test_pages_lead_to_pages_in_their_language(self, readme):
+    def test_pages_link_to_pages_in_their_language(self, readme):
         others = {page(name, one) for name in BILINGUAL for one in READMES if one != readme}
         for name in pages(readme):
             in_other = [path for path, _ in links(name) if path in others]
-            # In its first lines each names its other self.
+            # Each page links to its translation, at its top.
             assert len(in_other) == (name != readme), name
 
-    def test_it_tells_the_figures_that_the_code_has(self, readme):
+    def test_its_figures_are_those_of_the_code(self, readme):
         assert f"pgvector {'.'.join(map(str, OLDEST_PGVECTOR))}" in written(page("install", readme))
         for name in (readme, page("privacy", readme)):
             assert re.search(rf"\b{KEPT.days}( days|일)", written(name)), name
 
-    def test_it_has_places_for_the_figures_that_are_filled_in(self, readme):
+    def test_it_has_markers_for_generated_figures(self, readme):
         text = written(page("figures", readme))
         for block in ("demo figures", "benchmarks"):
             assert text.count(f"<!-- {block} -->\n") == text.count(f"<!-- /{block} -->\n") == 1
@@ -207,10 +207,10 @@ class TestPagesOfALanguage:
 
 @pytest.mark.parametrize("document", documents())
 class TestLinks:
-    def test_they_lead_to_files_that_are_there(self, document):
+    def test_they_point_to_existing_files(self, document):
         assert [path for path, _ in links(document) if not (ROOT / path).is_file()] == []
 
-    def test_they_lead_to_headings(self, document):
+    def test_they_point_to_existing_headings(self, document):
         into = [(path, anchor) for path, anchor in links(document) if anchor]
         assert [(path, anchor) for path, anchor in into if anchor not in anchors(path)] == []
 
@@ -221,7 +221,7 @@ def test_no_document_names_an_unknown_command(document):
     assert named - set(get_commands()) == set()
 
 
-def test_all_links_are_looked_at():
+def test_links_and_anchors_are_found():
     assert len(links("README.md")) > 30
     assert ("docs/install.md", "docker") in links("README.md")
     assert "your-own-s3" in anchors("docs/install.md")
@@ -243,8 +243,8 @@ def test_both_languages_have_the_same_parts(name):
 
 
 @pytest.mark.parametrize("name", ["architecture.md", "contributing.md", "hand_written.md", "design.md", *DESIGN])
-def test_what_is_told_of_the_code_is_there(name):
-    """Paths, and dotted names of modules with what they define."""
+def test_paths_and_names_of_the_code_exist(name):
+    """Paths, modules, and names that modules define."""
     text = written(f"docs/{name}")
     paths = set(re.findall(r"`((?:search|imagesearch|templates|tests|static|benchmarks|supply)/[\w./]*)`", text))
     assert len(paths) > (0 if name in DESIGN else 15)
@@ -253,7 +253,7 @@ def test_what_is_told_of_the_code_is_there(name):
     assert {one for one in dotted if not is_defined(one)} == set()
 
 
-def test_every_decision_has_its_four_parts_and_stands_in_the_index():
+def test_every_decision_record_is_complete_and_in_the_index():
     listed = re.findall(r"^- \[(\d+)\. .+\]\((design/\w+\.md)#(\d+)-", written("docs/design.md"), re.MULTILINE)
     records = [
         (record.partition(".")[0], name, re.findall(r"^\*\*(.+?)\.\*\*", record, re.MULTILINE))
@@ -266,7 +266,7 @@ def test_every_decision_has_its_four_parts_and_stands_in_the_index():
     assert sorted(int(number) for number, _, _ in listed) == list(range(1, len(records) + 1))
 
 
-def test_every_room_is_told():
+def test_every_room_is_documented():
     text = written("docs/architecture.md")
     packages = {path.parent.name for path in (ROOT / "search").glob("*/__init__.py")} - {"migrations"}
     assert "retrieval" in packages
@@ -274,7 +274,7 @@ def test_every_room_is_told():
 
 
 def is_defined(dotted: str) -> bool:
-    """Whether a module of this name is there, or one that defines its last part."""
+    """Whether there is a module with this name, or one that defines its last part."""
     path = ROOT.joinpath(*dotted.split("."))
     if path.with_suffix(".py").is_file() or (path / "__init__.py").is_file():
         return True
@@ -299,7 +299,7 @@ def test_make_help_lists_every_target():
 
 
 class TestImage:
-    def test_it_copies_and_runs_what_is_there(self):
+    def test_it_copies_existing_files_and_runs_existing_commands(self):
         sources = re.findall(r"^COPY (\S+) ", dockerfile(), re.MULTILINE)
         assert sources
         assert [source for source in sources if not (ROOT / source).exists()] == []
@@ -318,7 +318,7 @@ class TestImage:
         assert data / "media" in volumes
         assert [volume for volume in volumes if (data / "static").is_relative_to(volume)] == []
 
-    def test_the_context_has_what_runs_and_nothing_private(self):
+    def test_the_context_has_the_product_and_nothing_private(self):
         ignored = [line.rstrip("/") for line in written(".dockerignore").splitlines() if line and line[0] != "#"]
 
         def left_out(name: str) -> bool:
@@ -350,7 +350,7 @@ class TestCompose:
         assert uses
         assert [use for use in uses if not use.startswith(":?")] == []
 
-    def test_its_parts_know_each_other(self):
+    def test_its_services_and_volumes_are_consistent(self):
         services = compose()["services"]
         checked = {name for name, service in services.items() if "healthcheck" in service}
         for service in services.values():
@@ -364,7 +364,7 @@ class TestCompose:
         assert tuple(int(part) for part in version[1].split(".")) >= OLDEST_PGVECTOR
         assert int(version[2]) >= 16
 
-    def test_what_web_runs_first_is_there(self):
+    def test_the_startup_script_of_web_is_valid(self):
         script = compose()["services"]["web"]["command"][2]
         assert set(re.findall(r"python manage\.py ([a-z_]+)", script)) == {"migrate"}
         ast.parse(re.search(r"<<'END'\n(.*?)\nEND\n", script, re.DOTALL)[1])

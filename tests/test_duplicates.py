@@ -1,4 +1,4 @@
-"""Pictures that are here more than once: found, decided about, and never asked about again."""
+"""Duplicates: found by hash, vector or keypoints, decided by curators, and not reported again."""
 
 import datetime as dt
 import os
@@ -45,7 +45,7 @@ PAGE = "/admin/search/image/duplicates/"
 
 
 def a_photo(seed: int = 1, size: tuple[int, int] = (400, 300)) -> PILImage.Image:
-    """Clouds of many sizes, and sharp things: what a photo has and a drawing hasn't."""
+    """Noise at several scales with sharp rectangles: texture of a photo that a drawing lacks."""
     rng = np.random.default_rng(seed)
     pixels = np.zeros((size[1], size[0], 3))
     for cells in (4, 8, 16, 32):
@@ -70,7 +70,7 @@ def saved_again(picture: PILImage.Image, quality: int = 40) -> PILImage.Image:
 
 
 def a_stored(picture: PILImage.Image, vector: Any, title: str = "", **fields: Any) -> Image:
-    """A row with its thumbnail and its hash, as ingestion leaves them."""
+    """A row with its thumbnail and its hash, as ingestion stores them."""
     image = an_image(title, vector=vector, width=picture.width, height=picture.height, **fields)
     storage.put(storage.rendition_key(image.pk, storage.THUMBNAIL), thumbnail(picture, 400), "image/webp")
     write_fingerprints({image.pk: hash_of(picture)})
@@ -98,7 +98,7 @@ def group_of(*images: Image) -> frozenset[uuid.UUID]:
 # Hashes
 
 
-def test_copies_have_a_like_hash_and_other_pictures_have_not():
+def test_copies_have_similar_hashes_and_other_pictures_have_not():
     photo = a_photo()
     hashes = [hash_of(a_photo(seed)) for seed in range(2, 12)]
     own = hash_of(photo)
@@ -119,15 +119,15 @@ def test_a_flat_picture_has_no_hash():
     assert hash_of(PILImage.new("RGB", (400, 300), "teal")) is None
 
 
-def test_a_hash_is_that_of_imagehash():
-    # What `phash` of ImageHash 4.3.2 makes of these greys, by the two transforms of SciPy.
+def test_hashes_equal_those_of_imagehash():
+    # The result of `phash` of ImageHash 4.3.2, computed with SciPy's transforms.
     pixels = bytes((x * y * 7 + 3 * x) % 256 for y in range(32) for x in range(32))
     assert perceptual_hash(pixels) == -9223337889862566081
     assert bits_apart(-9223337889862566081, -9223337889862566081) == 0
     assert bits_apart(0, -1) == 64
 
 
-def test_an_upload_is_hashed_and_waits_to_be_compared(as_alice):
+def test_an_upload_is_hashed_and_pending_for_comparison(as_alice):
     file = BytesIO()
     a_photo().save(file, "PNG")
     as_alice.post("/upload/", {"pictures": [picture_file("a.png", file.getvalue())]})
@@ -138,7 +138,7 @@ def test_an_upload_is_hashed_and_waits_to_be_compared(as_alice):
     assert not fingerprint.is_compared
 
 
-# What is found
+# Finding
 
 
 def test_copies_are_found_and_others_are_not():
@@ -157,7 +157,7 @@ def test_a_grey_copy_is_found_though_its_vector_is_far_away():
     assert groups() == {group_of(first, grey)}
 
 
-def test_pixels_that_are_equal_are_found_however_many_there_are():
+def test_any_number_of_images_with_equal_pixels_is_found():
     vector, pixels = a_vector(1), uuid.uuid4()
     flat = PILImage.new("RGB", (400, 300), "teal")
     copies = [a_stored(flat, vector) for _ in range(40)]
@@ -169,7 +169,7 @@ def test_pixels_that_are_equal_are_found_however_many_there_are():
 
 
 @pytest.mark.skipif(not keypoint_matching.is_there(), reason="OpenCV is an extra")
-def test_a_crop_is_found_by_its_points():
+def test_a_crop_is_found_by_its_keypoints():
     photo, vector = a_photo(1), a_vector(1)
     first = a_stored(photo, vector)
     crop = photo.crop((30, 22, 370, 278)).resize((400, 300))
@@ -182,7 +182,7 @@ def test_a_crop_is_found_by_its_points():
 
 
 def a_drawing(figure: str, colour: str, ground: str = "#e8d8b0") -> PILImage.Image:
-    """A figure on a plain ground, without points to tell it by."""
+    """A shape on a plain background, without keypoints."""
     picture = PILImage.new("RGB", (400, 300), ground)
     draw = ImageDraw.Draw(picture)
     if figure == "disc":
@@ -193,7 +193,7 @@ def a_drawing(figure: str, colour: str, ground: str = "#e8d8b0") -> PILImage.Ima
 
 
 @pytest.mark.parametrize("has_points", [True, False])
-def test_drawings_with_figures_in_the_same_place_are_told_apart_and_their_copies_found(monkeypatch, has_points):
+def test_drawings_with_shapes_in_the_same_place_are_distinguished_and_copies_found(monkeypatch, has_points):
     there = keypoint_matching.is_there()
     monkeypatch.setattr(keypoint_matching, "is_there", lambda: has_points and there)
     vector = a_vector(1)
@@ -212,7 +212,7 @@ def test_drawings_with_figures_in_the_same_place_are_told_apart_and_their_copies
     assert groups() == {group_of(*same)}
 
 
-def test_a_grey_copy_looks_the_same_and_another_colour_does_not():
+def test_cells_match_a_grey_copy_but_not_another_colour():
     drawings = a_drawing("disc", "#b02020"), a_drawing("disc", "#2020b0")
     pictures = (*drawings, ImageOps.grayscale(drawings[0]).convert("RGB"))
     red, blue, grey = (cell_means(np.asarray(compared(one)[1])) for one in pictures)
@@ -220,7 +220,7 @@ def test_a_grey_copy_looks_the_same_and_another_colour_does_not():
     assert not cells_match(red, blue)
 
 
-def test_pictures_that_do_not_resemble_each_other_are_not_read():
+def test_files_of_dissimilar_pictures_are_not_read():
     def unread(_image: Any) -> Seen:
         raise AssertionError
 
@@ -238,7 +238,7 @@ def _points(picture: PILImage.Image) -> keypoint_matching.Points | None:
 
 
 @pytest.mark.skipif(not keypoint_matching.is_there(), reason="OpenCV is an extra")
-def test_two_shots_between_which_something_has_moved_are_not_the_same():
+def test_two_shots_with_a_moved_subject_are_not_the_same():
     scene, subject = a_photo(1), a_photo(2)
     shots = list(burst(scene, subject))
     first, second = _points(shots[0]), _points(shots[1])
@@ -261,12 +261,12 @@ def test_the_evaluation_prints_precision_and_recall(tmp_path):
         assert f"{kind:18}  100.0%" in out.getvalue()
 
 
-def test_a_folder_without_pictures_is_said_to_be_none(tmp_path):
+def test_evaluating_a_folder_without_pictures_is_an_error(tmp_path):
     with pytest.raises(CommandError, match="has fewer than two pictures"):
         call_command("evaluate_duplicates", str(tmp_path), stdout=StringIO())
 
 
-def test_several_processes_find_what_one_does(transactional_db, monkeypatch):
+def test_several_processes_find_the_same_as_one(transactional_db, monkeypatch):
     monkeypatch.setattr(neighbourhoods, "BATCH", 2)
     for number in range(1, 9):
         photo, vector = a_photo(number), a_vector(number % 3)
@@ -282,7 +282,7 @@ def test_several_processes_find_what_one_does(transactional_db, monkeypatch):
     assert groups() == one_by_one
 
 
-def test_a_process_that_is_ended_from_outside_is_told(transactional_db):
+def test_a_killed_worker_process_is_an_error(transactional_db):
     a_stored(a_photo(1), a_vector(1))
     table = current_set(active_model())
     assert table
@@ -306,7 +306,7 @@ if __name__ == "__main__":
 """
 
 
-def test_no_process_outlives_a_command_that_is_killed(transactional_db, settings, tmp_path):
+def test_no_worker_process_outlives_a_killed_command(transactional_db, settings, tmp_path):
     a_stored(a_photo(1), a_vector(1))
     script = tmp_path / "compare.py"
     script.write_text(ENDED)
@@ -330,10 +330,10 @@ def test_no_process_outlives_a_command_that_is_killed(transactional_db, settings
         psutil.Process(int(killed.stdout)).wait(30)
 
 
-def test_neighbours_are_compared_together_and_what_waits_for_a_vector_last(monkeypatch):
+def test_neighbours_share_a_batch_and_pending_images_come_last(monkeypatch):
     monkeypatch.setattr(neighbourhoods, "BATCH", 3)
     here, there = a_vector(1), a_vector(2)
-    # By their ids in turns near to one and to the other: the first of them stand for all that are near.
+    # Alternately near one and the other vector, so that the first ids represent both neighbourhoods.
     images = sorted((a_stored(a_photo(1), here) for _number in range(6)), key=lambda image: image.pk)
     for number, image in enumerate(images):
         image.embedding = near(here if number % 2 else there, 0.95, seed=number + 20)
@@ -347,13 +347,13 @@ def test_neighbours_are_compared_together_and_what_waits_for_a_vector_last(monke
     assert last == [waiting.pk]
 
 
-def test_without_opencv_it_is_said_what_is_missed(monkeypatch):
+def test_without_opencv_the_command_names_the_missing_requirement(monkeypatch):
     monkeypatch.setattr(keypoint_matching, "is_there", lambda: False)
     a_stored(a_photo(1), a_vector(1))
     assert "requirements-duplicates.txt" in found()
 
 
-def test_shots_of_one_scene_are_another_list():
+def test_similar_shots_are_listed_separately():
     vector, moment = a_vector(1), dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC)
     shots = [a_stored(a_photo(seed), near(vector, 0.99, seed=seed + 50)) for seed in (1, 2)]
     later = a_stored(a_photo(3), near(vector, 0.99, seed=53))
@@ -365,7 +365,7 @@ def test_shots_of_one_scene_are_another_list():
     assert groups("similar") == {group_of(*shots)}
 
 
-def test_only_what_is_new_is_compared_and_all_of_it_again_on_demand():
+def test_only_new_images_are_compared_unless_again_is_given():
     a_stored(a_photo(1), a_vector(1))
     assert found().startswith("1 pictures compared") or "1 pictures compared" in found()
     assert "0 pictures compared" in found()
@@ -374,7 +374,7 @@ def test_only_what_is_new_is_compared_and_all_of_it_again_on_demand():
     assert "2 pictures compared" in found("--again")
 
 
-def test_pictures_from_before_there_were_hashes_are_hashed_from_their_thumbnails():
+def test_images_without_a_hash_are_hashed_from_their_thumbnails():
     image = a_stored(a_photo(1), a_vector(1))
     before = Fingerprint.objects.get().perceptual
     Fingerprint.objects.all().delete()
@@ -386,7 +386,7 @@ def test_pictures_from_before_there_were_hashes_are_hashed_from_their_thumbnails
     assert bits_apart(fingerprint.perceptual, before) <= 4
 
 
-def test_what_waits_for_its_vector_is_compared_later():
+def test_pending_images_are_compared_later():
     image = a_stored(a_photo(1), a_vector(1))
     a_stored(a_photo(2), a_vector(2))
     Image.objects.filter(pk=image.pk).update(embedding=None, embedding_model="")
@@ -396,7 +396,7 @@ def test_what_waits_for_its_vector_is_compared_later():
 # Groups
 
 
-def test_groups_lead_from_pair_to_pair_but_never_join_what_is_not_the_same():
+def test_groups_are_transitive_but_never_contain_a_rejected_pair():
     one, two, three, four = (an_image() for _ in range(4))
     a_pair(one, two, bits=0)
     a_pair(two, three, bits=5)
@@ -408,14 +408,14 @@ def test_groups_lead_from_pair_to_pair_but_never_join_what_is_not_the_same():
     assert groups() == {group_of(one, two), group_of(three, four)}
 
 
-def test_what_is_in_the_trash_is_in_no_group():
+def test_trashed_images_are_in_no_group():
     one, two = an_image(), an_image()
     a_pair(one, two)
     change([two.pk], Trash())
     assert groups() == set()
 
 
-def test_pairs_and_hashes_go_along_with_a_changed_id_and_go_with_a_deleted_picture():
+def test_pairs_and_hashes_follow_a_changed_id_and_are_deleted_with_their_image():
     one, two, three = an_image(), an_image(), an_image()
     write_fingerprints({one.pk: 5})
     a_pair(one, two, state="different")
@@ -428,7 +428,7 @@ def test_pairs_and_hashes_go_along_with_a_changed_id_and_go_with_a_deleted_pictu
     assert not DuplicatePair.objects.exists()
 
 
-def test_a_file_that_shows_something_else_is_compared_anew_and_decisions_stay():
+def test_a_changed_file_is_compared_again_and_decisions_are_kept():
     one, two, three = an_image(), an_image(), an_image()
     Fingerprint.objects.create(image=one, perceptual=5, is_compared=True)
     a_pair(one, two)
@@ -438,10 +438,10 @@ def test_a_file_that_shows_something_else_is_compared_anew_and_decisions_stay():
     assert [pair.state for pair in DuplicatePair.objects.all()] == ["different"]
 
 
-# Which one to keep, and what becomes of the others
+# Merging
 
 
-def test_the_one_with_the_most_pixels_is_suggested_then_the_better_format_then_the_earlier():
+def test_the_suggestion_is_by_pixels_then_format_then_date():
     small, large = an_image(width=100), an_image(width=900)
     assert suggested([small, large]).image == large
     assert "pixels" in str(suggested([small, large]).reason)
@@ -454,7 +454,7 @@ def test_the_one_with_the_most_pixels_is_suggested_then_the_better_format_then_t
     assert "date" in str(suggested([late, early]).reason)
 
 
-def test_what_the_others_say_is_merged_and_undone_as_one(carol):
+def test_merging_combines_the_fields_and_is_undone_as_one_change(carol):
     best = an_image("", tags=["Sea"])
     other = an_image("Boat", tags=["sea", "boat"], description="By night", source_link="https://example.org/")
     Capture.objects.create(image=best, taken=dt.datetime(2020, 1, 1, tzinfo=dt.UTC), taken_from="file")
@@ -474,14 +474,14 @@ def test_what_the_others_say_is_merged_and_undone_as_one(carol):
     assert groups() == {group_of(best, other)}, "Who undoes it decides anew."
 
 
-def test_what_the_kept_one_says_itself_stays(carol):
+def test_merging_keeps_the_fields_of_the_kept_image(carol):
     best, other = an_image("Sea", description="Calm"), an_image("Boat", description="By night")
     keep([Kept(best.pk, [other.pk])], by=carol)
     best.refresh_from_db()
     assert (best.title, best.description) == ("Sea", "Calm")
 
 
-def test_nothing_goes_where_the_one_to_keep_is_gone(carol):
+def test_merging_into_a_trashed_image_removes_nothing(carol):
     best, other = an_image(), an_image()
     change([best.pk], Trash())
     assert keep([Kept(best.pk, [other.pk])], by=carol).going == 0
@@ -491,19 +491,19 @@ def test_nothing_goes_where_the_one_to_keep_is_gone(carol):
 # The page
 
 
-def test_a_curator_keeps_one_and_the_group_is_gone(as_carol):
+def test_keeping_one_image_resolves_the_group(as_carol):
     best, other = an_image("Boat", width=900), an_image("Ship")
     a_pair(best, other)
     page = as_carol.get(PAGE).content.decode()
     for told in ("Boat", "Ship", "It has the most pixels.", "differs"):
         assert told in page
     answer = as_carol.post(PAGE, {"ids": [best.pk, other.pk], "keep": best.pk}, follow=True)
-    assert "1 picture is in the trash" in said(answer)
+    assert "1 picture was moved to the trash" in said(answer)
     assert Trashed.objects.get().image_id == other.pk
     assert "nothing to decide" in as_carol.get(PAGE).content.decode()
 
 
-def test_the_suggested_ones_of_a_page_are_kept_by_one_press_which_leads_back_to_it(as_carol):
+def test_one_button_keeps_the_suggested_images_of_a_page(as_carol):
     best = [an_image(f"best {number}", width=900 + number) for number in range(3)]
     copies = [an_image(f"copy {number}") for number in range(3)]
     for one, other in zip(best, copies, strict=True):
@@ -514,8 +514,8 @@ def test_the_suggested_ones_of_a_page_are_kept_by_one_press_which_leads_back_to_
     as_carol.post(PAGE, {"ids": [best[0].pk, copies[0].pk], "part": copies[0].pk})
     answer = as_carol.post(f"{PAGE}?page=2", {"together": [*sent, "x", f"{copies[1].pk},{best[1].pk}"]}, follow=True)
     assert answer.redirect_chain[-1][0].endswith("page=2")
-    assert "2 pictures are in the trash" in said(answer)
-    assert "not as they were" in said(answer)
+    assert "2 pictures were moved to the trash" in said(answer)
+    assert "groups have changed" in said(answer)
     assert set(Trashed.objects.values_list("image", flat=True)) == {copies[1].pk, copies[2].pk}
     assert Revision.objects.get().count == 2
     a_pair(best[0], best[1], kind="similar")
@@ -523,7 +523,7 @@ def test_the_suggested_ones_of_a_page_are_kept_by_one_press_which_leads_back_to_
     assert b"together" not in as_carol.get(f"{PAGE}?kind=similar").content, "each shot is looked at"
 
 
-def test_what_is_not_the_same_stays_apart_when_groups_grow(as_carol):
+def test_a_rejected_pair_stays_separate_when_groups_grow(as_carol):
     one, two, new = an_image(), an_image(), an_image()
     a_pair(one, two)
     as_carol.post(PAGE, {"ids": [one.pk, two.pk], "part": two.pk})
@@ -533,7 +533,7 @@ def test_what_is_not_the_same_stays_apart_when_groups_grow(as_carol):
     assert groups() == {group_of(one, new)}
 
 
-def test_all_may_stay_and_are_not_asked_about_again(as_carol):
+def test_keeping_all_images_settles_the_group(as_carol):
     one, two, three = an_image(), an_image(), an_image()
     a_pair(one, two)
     a_pair(two, three)
@@ -543,13 +543,13 @@ def test_all_may_stay_and_are_not_asked_about_again(as_carol):
     assert not Trashed.objects.exists()
 
 
-def test_all_exact_copies_are_settled_at_once_after_a_page_that_says_how_many(as_carol):
+def test_all_exact_copies_are_merged_after_confirmation(as_carol):
     images = [an_image(str(number)) for number in range(6)]
     a_pair(images[0], images[1], is_exact=True)
     a_pair(images[1], images[2], is_exact=True)
     a_pair(images[3], images[4], bits=2)
     asked = as_carol.get(f"{PAGE}exact/")
-    assert "put 2 pictures into the trash" in asked.content.decode()
+    assert "move 2 pictures to the trash" in asked.content.decode()
     as_carol.post(f"{PAGE}exact/", {"expected": "old"})
     assert not Trashed.objects.exists()
     as_carol.post(f"{PAGE}exact/", {"expected": asked.context["digest"]})
@@ -561,14 +561,14 @@ def test_all_exact_copies_are_settled_at_once_after_a_page_that_says_how_many(as
     "posted",
     [{}, {"keep": "x"}, {"ids": ["x", "y"], "keep": "x"}, {"ids": [str(uuid.UUID(int=1))], "part": "\0"}],
 )
-def test_what_makes_no_sense_changes_nothing(as_carol, posted):
+def test_an_invalid_form_changes_nothing(as_carol, posted):
     a_pair(an_image(), an_image())
     assert as_carol.post(PAGE, posted).status_code == 302
     assert len(groups()) == 1
     assert not Trashed.objects.exists()
 
 
-def test_only_who_may_change_and_delete_decides(client, as_alice):
+def test_the_pages_need_permission(client, as_alice):
     for address in (PAGE, f"{PAGE}exact/"):
         assert as_alice.get(address).status_code in (302, 403)
 
@@ -584,7 +584,7 @@ def test_the_page_takes_few_queries(as_carol, django_assert_max_num_queries):
 # On the search page
 
 
-def test_copies_on_a_page_of_results_stand_folded_under_the_first(client):
+def test_copies_among_the_results_are_folded_under_the_first(client):
     vector = a_vector(1)
     best, copy, other, second, unlike = (an_image(name, vector=near(vector, 0.95 - number / 100)) for number, name in
         enumerate(("best", "copy", "other", "second", "unlike")))  # fmt: skip

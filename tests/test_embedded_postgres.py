@@ -1,4 +1,4 @@
-"""The PostgreSQL that is there when nothing is configured: started in a folder, stopped with its last user."""
+"""The embedded PostgreSQL used without configuration: started in a folder, stopped with its last user."""
 
 import json
 import os
@@ -47,17 +47,17 @@ sys.stdin.read()
 
 
 class World:
-    """A machine where nothing is configured but the folder of the data."""
+    """A machine where only the data folder is configured."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.pid_file = folder / "postgres" / "postmaster.pid"
         self.sockets: set[Path] = set()
-        # What is migrated: accounts are enough to see whether rows are kept, and take a tenth of the time of all.
+        # Accounts are enough to see whether rows are kept, and migrate in a tenth of the time of all apps.
         self.apps = ["auth"]
 
     def begin(self, user: str, **variables: str) -> "subprocess.Popen[str]":
-        """Start a process that migrates, adds a user, tells what it sees and waits for its input to end."""
+        """Start a process that migrates, adds a user, prints facts and waits for its stdin to close."""
         inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         blank = dict.fromkeys(("DATABASE_URL", "DEBUG", "SECRET_KEY", "AWS_STORAGE_BUCKET_NAME"), "")
         return subprocess.Popen(
@@ -86,11 +86,11 @@ class World:
         return facts
 
     def run(self, user: str, **variables: str) -> dict[str, Any]:
-        """Do it and wait until the process has ended."""
+        """Run such a process until it has exited."""
         process = self.begin(user, **variables)
         facts = self.facts(process)
         said = process.communicate(timeout=60)[1].splitlines()
-        # On a busy machine a start may take so long that it tells of it.
+        # On a busy machine the start may take so long that it is reported.
         unexpected = [line for line in said if not line.startswith("Waiting for the embedded PostgreSQL")]
         assert not unexpected, "\n".join(unexpected)
         assert process.returncode == 0
@@ -98,7 +98,7 @@ class World:
 
 
 def has_ended(pid: int) -> bool:
-    """Whether the process is gone, or will be as soon as the system has noticed its end."""
+    """Whether the process has exited, or does so within seconds."""
     with suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
         for _ in range(600):
@@ -112,19 +112,19 @@ def has_ended(pid: int) -> bool:
 
 @pytest.fixture
 def world() -> Iterator[World]:
-    # Not below pytest's folder, which another run on this machine closes to the user whom the server runs as.
+    # Not below pytest's folder, which another run on this machine closes to the user of the server.
     base = Path(tempfile.mkdtemp())
     world = World(base / "not there yet" / "var")
     yield world
-    with suppress(OSError, psutil.Error):  # what a failed test leaves
+    with suppress(OSError, psutil.Error):  # left by a failed test
         psutil.Process(int(world.pid_file.read_text().splitlines()[0])).kill()
     for folder in world.sockets:
         shutil.rmtree(folder)
-    shutil.rmtree(base, ignore_errors=True)  # what a killed server leaves ends a moment later
+    shutil.rmtree(base, ignore_errors=True)  # a killed server may still write for a moment
 
 
 def test_a_folder_gets_a_server_that_stops_with_the_process_and_keeps_its_data(world: World) -> None:
-    world.apps = []  # all of them
+    world.apps = []  # all apps
     first = world.run("alice")
 
     assert first["version"] >= 160_000
@@ -132,7 +132,7 @@ def test_a_folder_gets_a_server_that_stops_with_the_process_and_keeps_its_data(w
     assert first["scan"] == "strict_order"
     assert first["debug"] is True
     assert first["there"] == []
-    assert first["heavy"] == []  # migrating needs no model
+    assert first["heavy"] == []  # migrating loads no model
     assert has_ended(first["postmaster"])
     assert not world.pid_file.exists()
 
@@ -142,7 +142,7 @@ def test_a_folder_gets_a_server_that_stops_with_the_process_and_keeps_its_data(w
     assert has_ended(second["postmaster"])
 
 
-def test_processes_share_the_server_until_the_last_of_them_ends(world: World) -> None:
+def test_processes_share_the_server_until_the_last_one_exits(world: World) -> None:
     one = world.begin("alice")
     seen_by_one = world.facts(one)
     other = world.begin("bob")
@@ -169,30 +169,30 @@ def test_a_process_that_was_killed_does_not_keep_the_server_running(world: World
     assert has_ended(seen["postmaster"])
 
 
-def test_a_number_left_by_a_power_cut_is_not_taken_for_the_server(world: World) -> None:
+def test_a_stale_pid_file_is_not_mistaken_for_the_server(world: World) -> None:
     world.run("alice")
-    # Another process has that number now: here the first of all, which no user but root owns.
+    # The pid belongs to another process now: here to init, which only root owns.
     left = ["1", str(world.pid_file.parent), "1700000000", "5432", str(world.pid_file.parent), "", "1 1", "ready   "]
     world.pid_file.write_text("\n".join(left) + "\n")
 
     assert world.run("bob")["there"] == ["alice"]
 
 
-def test_a_kill_of_everything_loses_nothing_that_was_committed(world: World) -> None:
+def test_killing_all_processes_loses_no_committed_data(world: World) -> None:
     process = world.begin("alice")
     postmaster = psutil.Process(world.facts(process)["postmaster"])
     process.kill()
     process.communicate()
-    postmaster.suspend()  # from here on it starts no other, which nobody would wait for below
+    postmaster.suspend()  # it starts no further workers, for which the code below would not wait
     workers = postmaster.children()
     postmaster.kill()
-    # PostgreSQL does not start beside the dead one until the system has forgotten that.
+    # PostgreSQL does not start while the dead processes still exist.
     assert not psutil.wait_procs([postmaster, *workers], timeout=60)[1]
 
     assert world.run("bob")["there"] == ["alice"]
 
 
-def test_a_server_that_was_killed_is_started_again_by_whoever_uses_it(world: World) -> None:
+def test_a_killed_server_is_restarted_by_its_users(world: World) -> None:
     process = world.begin("alice")
     killed = world.facts(process)["postmaster"]
     psutil.Process(killed).kill()
@@ -212,7 +212,7 @@ def test_a_server_that_was_killed_is_started_again_by_whoever_uses_it(world: Wor
     assert has_ended(number)
 
 
-def test_data_of_another_version_are_told_and_moved_by_a_command_that_keeps_the_old_ones(world: World) -> None:
+def test_data_of_an_older_version_are_reported_and_upgraded_by_a_command_that_keeps_them(world: World) -> None:
     assert world.run("alice", PGSERVER_POSTGRES_VERSION="16")["version"] < 170_000
     folder = world.pid_file.parent
 
@@ -233,7 +233,7 @@ def test_data_of_another_version_are_told_and_moved_by_a_command_that_keeps_the_
     assert upgrade(folder, None, told.append) is None
 
 
-def test_data_of_a_later_version_or_of_one_whose_programs_are_gone_are_left_as_they_are(tmp_path: Path) -> None:
+def test_data_of_a_newer_version_or_without_old_binaries_are_left_unchanged(tmp_path: Path) -> None:
     (tmp_path / "PG_VERSION").write_text("15\n")
     with pytest.raises(CannotUpgrade, match="--old-binaries FOLDER"):
         upgrade(tmp_path, None, print)
@@ -244,7 +244,7 @@ def test_data_of_a_later_version_or_of_one_whose_programs_are_gone_are_left_as_t
     assert os.listdir(tmp_path) == ["PG_VERSION"]
 
 
-def test_what_a_killed_first_start_has_left_is_set_aside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_leftovers_of_a_killed_first_start_are_moved_aside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "postgres"
     (folder / "base" / "1").mkdir(parents=True)
     (folder / "PG_VERSION").write_text("18\n")
@@ -257,7 +257,7 @@ def test_what_a_killed_first_start_has_left_is_set_aside(tmp_path: Path, capsys:
     assert f"moved to {aside}" in capsys.readouterr().err
 
 
-def test_data_that_somebody_else_owns_are_told_with_what_to_run(
+def test_data_of_another_owner_are_an_error_with_the_command_to_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "PG_VERSION").write_text("18\n")
@@ -268,7 +268,7 @@ def test_data_that_somebody_else_owns_are_told_with_what_to_run(
         embedded_postgres._check_owner(tmp_path, None)
 
 
-def test_data_that_others_may_read_since_a_copy_are_closed_to_them(tmp_path: Path) -> None:
+def test_permissions_for_others_are_removed_from_the_data_folder(tmp_path: Path) -> None:
     (tmp_path / "PG_VERSION").write_text("18\n")
     for mode, right in ((0o755, 0o700), (0o770, 0o700), (0o750, 0o750), (0o700, 0o700)):
         tmp_path.chmod(mode)
@@ -277,7 +277,7 @@ def test_data_that_others_may_read_since_a_copy_are_closed_to_them(tmp_path: Pat
 
 
 class AProcess:
-    """A process that works in `folder`, which None keeps secret; with `name` it may be a server."""
+    """A process in `folder` (None: access denied); with the name of PostgreSQL it may be a server."""
 
     def __init__(self, folder: Path | None, name: str = "postgres", status: str = psutil.STATUS_SLEEPING) -> None:
         self.folder, self.its_name, self.its_status = folder, name, status
@@ -298,7 +298,7 @@ class AProcess:
 
 
 def noted_in(folder: Path, *, pgdata: Path, process: AProcess) -> Any:
-    """The wheel's facts of what stands in the `postmaster.pid` of `folder`."""
+    """The pgserver facts of the `postmaster.pid` in `folder`."""
     folder.mkdir(exist_ok=True)
     (folder / "postmaster.pid").write_text("1\n")
 
@@ -314,7 +314,7 @@ def noted_in(folder: Path, *, pgdata: Path, process: AProcess) -> Any:
 
 
 @pytest.mark.parametrize("tells", [True, False])
-def test_a_copy_of_a_running_server_is_not_taken_for_it_and_not_started(tmp_path: Path, tells: bool) -> None:
+def test_a_copy_of_a_running_servers_folder_is_neither_used_nor_started(tmp_path: Path, tells: bool) -> None:
     original, copy = tmp_path / "original", tmp_path / "copy"
     original.mkdir()
     noted = noted_in(copy, pgdata=original, process=AProcess(original if tells else None))
@@ -328,7 +328,7 @@ def test_a_copy_of_a_running_server_is_not_taken_for_it_and_not_started(tmp_path
 
 
 @pytest.mark.parametrize("name", ["postgres", "python3"])
-def test_a_number_that_another_process_has_by_now_is_removed(tmp_path: Path, name: str) -> None:
+def test_a_pid_file_whose_pid_belongs_to_another_process_is_removed(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "postgres"
     noted = noted_in(folder, pgdata=folder, process=AProcess(tmp_path, name))
 
@@ -338,32 +338,28 @@ def test_a_number_that_another_process_has_by_now_is_removed(tmp_path: Path, nam
     assert not (folder / "postmaster.pid").exists()
 
 
-def test_a_server_that_is_dead_and_not_buried_does_not_run(tmp_path: Path) -> None:
+def test_a_zombie_server_does_not_count_as_running(tmp_path: Path) -> None:
     assert postmaster.is_postgres(AProcess(tmp_path))
     assert not postmaster.is_postgres(AProcess(tmp_path, status=psutil.STATUS_ZOMBIE))
 
 
-def test_a_start_waits_for_the_processes_of_a_server_that_was_killed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_start_waits_for_the_orphans_of_a_killed_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     left = [AProcess(tmp_path), AProcess(tmp_path)]
     monkeypatch.setattr(psutil, "process_iter", lambda: [left.pop()] if left else [])
     postmaster.wait_for_orphans(tmp_path, 60)
-    assert len(left) == 2  # none was killed: nothing says that one ran
+    assert len(left) == 2  # none was waited for: without a pid file no server ran
 
     (tmp_path / "postmaster.pid").write_text("1\n")
     postmaster.wait_for_orphans(tmp_path, 60)
     assert not left
 
 
-def test_the_lock_of_a_socket_is_removed_when_its_server_is_dead(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_socket_lock_of_a_dead_server_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lock = tmp_path / ".s.PGSQL.5432.lock"
     for folder, status, stays in (
         (tmp_path, psutil.STATUS_SLEEPING, True),
         (tmp_path, psutil.STATUS_ZOMBIE, False),
-        (tmp_path.parent, psutil.STATUS_SLEEPING, False),  # the number is another server's by now
+        (tmp_path.parent, psutil.STATUS_SLEEPING, False),  # the pid belongs to another server now
     ):
         lock.write_text(f"7\n{tmp_path}\n1700000000\n5432\n{tmp_path}\n")
         monkeypatch.setattr(psutil, "Process", lambda _number, at=(folder, status): AProcess(at[0], status=at[1]))
@@ -376,10 +372,10 @@ def test_the_lock_of_a_socket_is_removed_when_its_server_is_dead(
     [
         ("base/5/1", 0o000, r"base/5/1 can't be read and written by its owner\. Run: chmod -R u\+rwX "),
         ("base/5/1", 0o400, r"base/5/1 can't be read and written"),
-        ("machine.conf", 0o000, r"does not start: could not open .*All that it said is in"),
+        ("machine.conf", 0o000, r"does not start: could not open .*The full log is in"),
     ],
 )
-def test_a_folder_that_postgresql_can_not_use_is_told_in_a_line_with_what_to_run(
+def test_an_unusable_folder_is_a_one_line_error_with_the_command_to_run(
     tmp_path: Path, path: str, mode: int, told: str
 ) -> None:
     file = tmp_path / path
@@ -394,7 +390,7 @@ def test_a_folder_that_postgresql_can_not_use_is_told_in_a_line_with_what_to_run
     assert "\n" not in said
 
 
-def test_a_wrong_setting_and_a_full_disk_are_told_as_such(tmp_path: Path) -> None:
+def test_an_invalid_setting_and_a_full_disk_are_reported_as_such(tmp_path: Path) -> None:
     conf = tmp_path / "postgresql.conf"
     for log, told in (
         (
@@ -409,7 +405,7 @@ def test_a_wrong_setting_and_a_full_disk_are_told_as_such(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("tells", [True, False])
-def test_a_server_whose_folder_was_renamed_is_the_one_over_it(tmp_path: Path, tells: bool) -> None:
+def test_a_server_is_found_after_its_folder_was_renamed(tmp_path: Path, tells: bool) -> None:
     folder = tmp_path / "renamed"
     noted = noted_in(folder, pgdata=tmp_path / "before", process=AProcess(folder if tells else None))
 
@@ -419,7 +415,7 @@ def test_a_server_whose_folder_was_renamed_is_the_one_over_it(tmp_path: Path, te
 
 
 @pytest.mark.parametrize("left", ["base/5", "photos"])
-def test_damaged_data_and_what_is_none_of_ours_stop_the_start(tmp_path: Path, left: str) -> None:
+def test_damaged_data_and_unknown_files_stop_the_start(tmp_path: Path, left: str) -> None:
     (tmp_path / left).mkdir(parents=True)
 
     with pytest.raises(ImproperlyConfigured, match="Nothing was changed"):
@@ -427,7 +423,7 @@ def test_damaged_data_and_what_is_none_of_ours_stop_the_start(tmp_path: Path, le
     assert (tmp_path / left).is_dir()
 
 
-def test_a_long_start_tells_what_it_is_at(
+def test_a_long_start_reports_its_progress(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(embedded_postgres, "_REPORTED_AFTER", 0.0)

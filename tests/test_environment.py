@@ -1,4 +1,4 @@
-"""Settings from the environment: what is wrong stops the start with its name, its value and the mend."""
+"""Settings from the environment: an invalid value stops the start with its name, value and the fix."""
 
 import os
 import re
@@ -36,7 +36,7 @@ def refusal(kind: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, value: st
 
 
 def manage(*command: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run manage.py on a machine where nothing but `variables` is configured."""
+    """Run manage.py on a machine where only `variables` are configured."""
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return subprocess.run(
         [sys.executable, "manage.py", *command],
@@ -49,7 +49,7 @@ def manage(*command: str, folder: Path, **variables: str) -> subprocess.Complete
     )
 
 
-# Each kind of value
+# Kinds of values
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_a_switch_is_on_or_off(monkeypatch: pytest.MonkeyPatch, value: str, mean
 
 
 @pytest.mark.parametrize("value", [None, "", "  "])
-def test_what_is_not_set_or_blank_is_the_default(monkeypatch: pytest.MonkeyPatch, value: str | None) -> None:
+def test_an_unset_or_blank_variable_has_the_default(monkeypatch: pytest.MonkeyPatch, value: str | None) -> None:
     assert read_as(environment.flag, monkeypatch, value, default=True) is True
     assert read_as(environment.whole_number, monkeypatch, value, default=7, least=1, most=9) == 7
     assert read_as(environment.names, monkeypatch, value, default=["a"]) == ["a"]
@@ -113,7 +113,7 @@ def test_what_is_not_set_or_blank_is_the_default(monkeypatch: pytest.MonkeyPatch
         (environment.time_zone, {"default": "UTC"}, "Europe", "Europe/Berlin"),
     ],
 )
-def test_a_wrong_value_is_told_with_its_name_and_the_mend(
+def test_an_invalid_value_is_reported_with_its_name_and_the_fix(
     monkeypatch: pytest.MonkeyPatch, kind: Callable[..., Any], options: dict[str, Any], value: str, mend: str
 ) -> None:
     told = refusal(kind, monkeypatch, value, **options)
@@ -122,13 +122,13 @@ def test_a_wrong_value_is_told_with_its_name_and_the_mend(
     assert mend in told
 
 
-def test_the_wrong_one_of_a_list_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_invalid_item_of_a_list_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     told = refusal(environment.web_origins, monkeypatch, "https://good.example.org, bad.example.org")
 
     assert told.startswith(f"{NAME} is 'bad.example.org': ")
 
 
-def test_values_are_read_as_they_are_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_values_are_normalised(monkeypatch: pytest.MonkeyPatch) -> None:
     assert read_as(environment.whole_number, monkeypatch, " 500 ", default=5, least=1, most=500) == 500
     assert read_as(environment.names, monkeypatch, " a, b ,,c ") == ["a", "b", "c"]
     assert read_as(environment.web_address, monkeypatch, "https://s3.example.org:9000/base//") == (
@@ -168,7 +168,7 @@ SECRET = "the-secret-of-the-source"
         (f'{{"bucket": {{"secret_key": "{SECRET}", "access_key": 5}}}}', "access_key of bucket must be a text"),
     ],
 )
-def test_what_is_wrong_with_the_sources_is_told_without_their_secrets(value: str, mend: str) -> None:
+def test_errors_in_s3_sources_are_reported_without_secrets(value: str, mend: str) -> None:
     with pytest.raises(ImproperlyConfigured) as refused:
         s3_sources.s3_sources(NAME, value)
     told = str(refused.value)
@@ -178,7 +178,7 @@ def test_what_is_wrong_with_the_sources_is_told_without_their_secrets(value: str
     assert SECRET not in told
 
 
-def test_sources_are_said_by_bucket() -> None:
+def test_s3_sources_are_keyed_by_bucket() -> None:
     value = '{"a": {"endpoint": "https://s3.example.org", "anonymous": true}, "b": {"requester_pays": true}}'
 
     assert s3_sources.s3_sources(NAME, value) == {
@@ -189,14 +189,14 @@ def test_sources_are_said_by_bucket() -> None:
 
 
 @pytest.mark.parametrize("value", ["$ecret", "$HOME", "a$b", r"\$x", "'quoted'", "with=signs#and spaces"])
-def test_a_secret_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+def test_a_secret_is_not_changed(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     assert read_as(environment.text, monkeypatch, value) == value
 
 
 # The database
 
 
-def test_a_database_url_names_everything_that_a_connection_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_parts_of_a_database_url_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     database = read_as(
         environment.postgres_url,
         monkeypatch,
@@ -228,7 +228,7 @@ def test_a_database_url_names_everything_that_a_connection_needs(monkeypatch: py
         ),
     ],
 )
-def test_each_way_to_write_a_database_url_is_read(value: str, part: str, read: object) -> None:
+def test_all_forms_of_a_database_url_are_read(value: str, part: str, read: object) -> None:
     assert read_database_url(value)[part] == read
 
 
@@ -239,7 +239,7 @@ def test_each_way_to_write_a_database_url_is_read(value: str, part: str, read: o
         ("CONN_MAX_AGE=60", "CONN_MAX_AGE can't be set in it: set DATABASE_POOL_SIZE"),
         ("statement_timeout=5000", "options=-c%20statement_timeout%3DVALUE"),
         ("pgbouncer=true", "DISABLE_SERVER_SIDE_CURSORS=True"),
-        ("sslmod=require", "sslmod is no parameter"),
+        ("sslmod=require", "sslmod is not a connection parameter"),
         ("SSLMODE=require", "small letters"),
         ("sslmode=on", "sslmode is one of: disable,"),
         ("connect_timeout=soon", "connect_timeout is a whole number"),
@@ -248,19 +248,19 @@ def test_each_way_to_write_a_database_url_is_read(value: str, part: str, read: o
         ("application_name=a%00b", "application_name has a character %00"),
     ],
 )
-def test_a_parameter_that_can_not_be_honoured_is_refused_by_name(parameters: str, told: str) -> None:
+def test_an_unsupported_parameter_is_refused_by_name(parameters: str, told: str) -> None:
     with pytest.raises(WrongDatabaseUrl, match=re.escape(told)):
         read_database_url(f"postgres://u:p@host/pics?{parameters}")
 
 
-def test_what_a_database_url_asks_for_is_joined_with_what_searches_need(tmp_path: Path) -> None:
+def test_options_of_a_database_url_are_merged_with_those_that_searches_need(tmp_path: Path) -> None:
     url = "postgres://nobody@localhost/none?options=-c%20statement_timeout%3D5s&connect_timeout=9"
     made = configured(DATA_DIR=str(tmp_path), DATABASE_URL=url, DATABASE_POOL_SIZE="3")["DATABASES"]["default"]
 
     assert made["OPTIONS"]["options"].endswith("-c hnsw.ef_search=200 -c jit=off -c statement_timeout=5s")
     assert made["OPTIONS"]["connect_timeout"] == "9"
     assert made["OPTIONS"]["pool"]["max_size"] == 3
-    assert made["OPTIONS"]["pool"]["timeout"] == 9  # whoever waits for a connection waits for its server
+    assert made["OPTIONS"]["pool"]["timeout"] == 9  # the timeout of a pooled connection is that of the server
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ def test_what_a_database_url_asks_for_is_joined_with_what_searches_need(tmp_path
         "postgres://ann:geheim@db.example.org:99999999/pics",
     ],
 )
-def test_a_wrong_database_url_is_told_without_its_password(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+def test_an_invalid_database_url_is_reported_without_its_password(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv(NAME, value)
 
     with pytest.raises(ImproperlyConfigured) as refused:
@@ -287,7 +287,7 @@ def test_a_wrong_database_url_is_told_without_its_password(monkeypatch: pytest.M
 
     assert str(refused.value).startswith(f"{NAME} must read like postgres://user:password@host:5432/database.")
     error: BaseException | None = refused.value
-    while error is not None:  # a server's log has what an error came from, too
+    while error is not None:  # chained exceptions are logged, too
         assert "geheim" not in str(error)
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
@@ -295,7 +295,9 @@ def test_a_wrong_database_url_is_told_without_its_password(monkeypatch: pytest.M
 # `.env`
 
 
-def test_a_file_adds_what_the_environment_does_not_have(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_env_file_sets_only_variables_missing_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("SET_OUTSIDE", "from the environment")
     for name in ("SET_INSIDE", "QUOTED"):
         monkeypatch.setenv(name, "")
@@ -312,7 +314,7 @@ def test_a_file_adds_what_the_environment_does_not_have(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(("over_blank", "wins"), [(False, ""), (True, "from the file")])
-def test_a_blank_variable_wins_over_a_file_unless_it_shall_not(
+def test_a_blank_variable_overrides_a_file_except_with_over_blank(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, over_blank: bool, wins: str
 ) -> None:
     monkeypatch.setenv("BLANK", "")
@@ -325,17 +327,17 @@ def test_a_blank_variable_wins_over_a_file_unless_it_shall_not(
     assert os.environ["SET_OUTSIDE"] == "from the environment"
 
 
-def test_a_file_that_can_not_be_read_is_told() -> None:
+def test_an_unreadable_env_file_is_an_error() -> None:
     with pytest.raises(ImproperlyConfigured, match="/proc/self/mem can't be read: Input/output error"):
         environment.read_env_file(Path("/proc/self/mem"))
 
 
-def test_no_file_is_no_error(tmp_path: Path) -> None:
+def test_a_missing_env_file_is_no_error(tmp_path: Path) -> None:
     environment.read_env_file(tmp_path / ".env")
 
 
 @pytest.mark.parametrize("line", ["AWS_SECRET_ACCESS_KEY = geheim", " DEBUG=geheim", "geheim", "\ufeffDEBUG=geheim"])
-def test_a_line_that_would_be_ignored_stops_the_start_without_being_repeated(tmp_path: Path, line: str) -> None:
+def test_an_invalid_line_of_an_env_file_stops_the_start_and_is_not_printed(tmp_path: Path, line: str) -> None:
     (tmp_path / ".env").write_text(f"# a comment\n{line}\n", "utf-8")
 
     with pytest.raises(ImproperlyConfigured) as refused:
@@ -345,7 +347,7 @@ def test_a_line_that_would_be_ignored_stops_the_start_without_being_repeated(tmp
     assert "geheim" not in str(refused.value)
 
 
-# Settings that are wrong together
+# Contradictory settings
 
 UNREACHABLE = {"DATABASE_URL": "postgres://nobody@localhost/none", "DEBUG": "on", "SECRET_KEY": "unused"}
 BUCKET = {"AWS_STORAGE_BUCKET_NAME": "pictures"}
@@ -378,7 +380,7 @@ NONE_OF_THEM = dict.fromkeys(
         ),
         (
             {**BUCKET, **CDN, "PICTURES_THROUGH_SITE": "on"},
-            "S3_PUBLIC_BASE_URL is 'https://cdn.example.org': with PICTURES_THROUGH_SITE=on .* remove one of the two",
+            "S3_PUBLIC_BASE_URL is 'https://cdn.example.org': .* with PICTURES_THROUGH_SITE=on: remove one of the two",
         ),
         ({"AWS_LOCATION": "folder"}, "AWS_LOCATION is 'folder': .* set AWS_STORAGE_BUCKET_NAME too, or remove it"),
         ({**BUCKET, "AWS_LOCATION": "../other"}, "AWS_LOCATION is '../other': write a folder such as"),
@@ -427,21 +429,21 @@ def test_settings_that_contradict_each_other_stop_the_start(
         {"SITE_ACCESS": "approved", "SIGN_UP_OPEN": "off"},
     ],
 )
-def test_settings_that_fit_each_other_are_taken(tmp_path: Path, variables: dict[str, str]) -> None:
+def test_consistent_settings_are_accepted(tmp_path: Path, variables: dict[str, str]) -> None:
     made = configured(DATA_DIR=str(tmp_path), **{**UNREACHABLE, **NONE_OF_THEM, **variables})
 
     if "AWS_LOCATION" in variables:
         assert made["STORAGES"]["default"]["OPTIONS"]["location"] == variables["AWS_LOCATION"].strip("/")
 
 
-def test_check_tells_what_contradicts_in_one_line(tmp_path: Path) -> None:
+def test_check_reports_contradictory_settings_in_one_line(tmp_path: Path) -> None:
     ended = manage("check", folder=tmp_path, **UNREACHABLE, **CDN)
 
     assert ended.returncode == 1
     assert re.fullmatch("Configuration error: S3_PUBLIC_BASE_URL is 'https://cdn.example.org': .+\n", ended.stderr)
 
 
-def test_a_data_folder_that_can_not_be_one_is_told(tmp_path: Path) -> None:
+def test_a_data_folder_that_is_a_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
 
     with pytest.raises(ImproperlyConfigured, match=f"DATA_DIR is '{tmp_path}/file': .+ Name a folder that this user"):
@@ -451,7 +453,7 @@ def test_a_data_folder_that_can_not_be_one_is_told(tmp_path: Path) -> None:
 # The secret key
 
 
-def test_the_secret_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
+def test_the_secret_key_is_created_once_readable_only_for_its_owner(tmp_path: Path) -> None:
     path = tmp_path / "not" / "there yet" / "secret_key"
 
     made = environment.local_secret_key(path)
@@ -463,7 +465,7 @@ def test_the_secret_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None
     assert environment.local_secret_key(tmp_path / "another") != made
 
 
-def test_all_that_start_together_have_the_same_key(tmp_path: Path) -> None:
+def test_threads_that_start_together_have_the_same_key(tmp_path: Path) -> None:
     with ThreadPoolExecutor(16) as pool:
         keys = set(pool.map(lambda _: environment.local_secret_key(tmp_path / "secret_key"), range(64)))
 
@@ -484,7 +486,7 @@ def test_processes_that_start_together_have_the_same_key(tmp_path: Path) -> None
     processes = [
         subprocess.Popen(start, cwd=project.BASE_DIR, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(4)
     ]
-    for process in processes:  # all of them have started, and wait for this
+    for process in processes:  # all of them have started, and wait on stdin
         assert process.stdin is not None
         process.stdin.close()
 
@@ -494,14 +496,14 @@ def test_processes_that_start_together_have_the_same_key(tmp_path: Path) -> None
     assert len(keys.pop().strip()) >= 50
 
 
-# The whole
+# All settings
 
 BLANK = dict.fromkeys(
     ("ALLOWED_HOSTS", "EMBEDDING_IMAGE_MODEL", "EMBEDDING_TEXT_MODEL", "AWS_STORAGE_BUCKET_NAME"), ""
 )
 
 
-def test_nothing_configured_means_local_use(tmp_path: Path) -> None:
+def test_the_defaults_are_for_local_use(tmp_path: Path) -> None:
     made = configured(DATA_DIR=str(tmp_path), **BLANK)
 
     assert made["STORAGES"]["default"] == {"BACKEND": "search.objects.storage.LocalStorage"}
@@ -511,7 +513,7 @@ def test_nothing_configured_means_local_use(tmp_path: Path) -> None:
     assert made["EMBEDDING_TEXT_MODEL"] == "sentence-transformers/clip-ViT-B-32-multilingual-v1"
 
 
-def test_the_note_of_the_demo_names_the_models_where_nobody_else_does(tmp_path: Path) -> None:
+def test_demo_env_sets_the_models_unless_the_environment_does(tmp_path: Path) -> None:
     (tmp_path / "demo.env").write_text("EMBEDDING_IMAGE_MODEL=/demo/image\nEMBEDDING_TEXT_MODEL=/demo/text\n")
 
     noted = configured(DATA_DIR=str(tmp_path), EMBEDDING_IMAGE_MODEL="", EMBEDDING_TEXT_MODEL="somebody/words")
@@ -523,7 +525,7 @@ def test_the_note_of_the_demo_names_the_models_where_nobody_else_does(tmp_path: 
 @pytest.mark.parametrize(
     "key", ["abc", "changeme" * 8, "0123456789abcdef0123456789abcde", "django-insecure-" + "kx8q2m4w" * 8]
 )
-def test_a_secret_key_that_can_be_guessed_stops_the_start_and_is_not_repeated(tmp_path: Path, key: str) -> None:
+def test_a_weak_secret_key_stops_the_start_and_is_not_printed(tmp_path: Path, key: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=r"SECRET_KEY can be guessed.*secrets\.token_urlsafe") as stopped:
         configured(DATA_DIR=str(tmp_path), DEBUG="off", SECRET_KEY=key)
 
@@ -531,7 +533,7 @@ def test_a_secret_key_that_can_be_guessed_stops_the_start_and_is_not_repeated(tm
     assert configured(DATA_DIR=str(tmp_path), DEBUG="on", SECRET_KEY=key)["SECRET_KEY"] == key
 
 
-def test_the_secret_key_is_kept_in_the_data_folder_when_debug_is_on(tmp_path: Path) -> None:
+def test_in_debug_mode_the_secret_key_is_stored_in_the_data_folder(tmp_path: Path) -> None:
     first, second = (configured(DATA_DIR=str(tmp_path), DEBUG="on", SECRET_KEY="") for _ in range(2))
 
     assert first["SECRET_KEY"] == second["SECRET_KEY"] == (tmp_path / "secret_key").read_text()
@@ -539,7 +541,7 @@ def test_the_secret_key_is_kept_in_the_data_folder_when_debug_is_on(tmp_path: Pa
 
 @pytest.mark.parametrize("debug", ["off", ""])
 def test_without_debug_the_secret_key_must_be_given(tmp_path: Path, debug: str) -> None:
-    # A configured database switches DEBUG off by itself.
+    # A configured database switches DEBUG off by default.
     with pytest.raises(ImproperlyConfigured, match=r"SECRET_KEY is not set.*secrets\.token_urlsafe"):
         configured(DATA_DIR=str(tmp_path), DEBUG=debug, SECRET_KEY="")
 
@@ -554,7 +556,9 @@ def test_without_debug_the_secret_key_must_be_given(tmp_path: Path, debug: str) 
         ({"DATABASE_URL": "mysql://ann:geheim@db.example.org/pics"}, "DATABASE_URL must read like postgres://.*"),
     ],
 )
-def test_the_command_line_tells_it_in_one_line(tmp_path: Path, variables: dict[str, str], told: str) -> None:
+def test_the_command_line_reports_an_invalid_value_in_one_line(
+    tmp_path: Path, variables: dict[str, str], told: str
+) -> None:
     unreachable = {"DATABASE_URL": "postgres://nobody@localhost/none", "DEBUG": "on", "SECRET_KEY": "unused"}
 
     ended = manage("check", folder=tmp_path, **{**unreachable, **variables})

@@ -1,4 +1,4 @@
-"""Pages about what went wrong say what it was, and what can be done."""
+"""Error pages say what went wrong, and what can be done about it."""
 
 import html
 import re
@@ -21,16 +21,16 @@ pytestmark = pytest.mark.django_db
 
 
 def told(answer: Any) -> str:
-    """The words of a page."""
+    """The text of a page."""
     return " ".join(html.unescape(re.sub("<[^>]+>", " ", answer.text)).split())
 
 
-# Forms that are not taken for ours
+# CSRF failures
 
 
 @pytest.fixture
 def browser() -> Client:
-    """A browser that has loaded the page to log in."""
+    """A browser that has loaded the login page."""
     browser = Client(enforce_csrf_checks=True)
     browser.get("/accounts/login/")
     return browser
@@ -42,17 +42,17 @@ def send(browser: Client, **headers: str) -> Any:
     return browser.post("/accounts/login/", sent, headers=headers)
 
 
-def test_a_form_with_our_cookie_and_origin_is_taken(browser: Client):
+def test_a_form_with_our_cookie_and_origin_is_accepted(browser: Client):
     assert send(browser, host="testserver", origin="http://testserver").status_code == 200
 
 
-def test_without_a_cookie_the_cookie_is_what_is_told():
+def test_a_missing_cookie_is_reported_as_such():
     answer = send(Client(enforce_csrf_checks=True))
     assert answer.status_code == 403
-    assert "Your browser did not send our cookie. Allow cookies" in told(answer)
+    assert "Your browser did not send the cookie of this site. Allow cookies" in told(answer)
 
 
-def test_a_form_from_before_logging_in_has_expired(browser: Client):
+def test_a_form_loaded_before_the_login_has_expired(browser: Client):
     browser.cookies["csrftoken"] = "y" * 32
     answer = browser.post("/accounts/login/", {"csrfmiddlewaretoken": "z" * 64})
     assert answer.status_code == 403
@@ -65,40 +65,40 @@ def test_a_form_from_before_logging_in_has_expired(browser: Client):
     [
         ("http://testserver:8080", "testserver", "The proxy drops the port"),
         ("http://testserver", "testserver:8080", "The proxy drops the port"),
-        ("https://testserver", "testserver", "set HTTPS=on"),
-        ("http://127.0.0.1:9000", "testserver", "have the proxy pass on the header Host"),
+        ("https://testserver", "testserver", "Set HTTPS=on"),
+        ("http://127.0.0.1:9000", "testserver", "configure the proxy to pass on the Host header"),
     ],
 )
-def test_a_proxy_that_changes_where_we_are_is_told_and_not_taken_for_a_lost_cookie(
+def test_a_proxy_that_changes_the_host_is_not_reported_as_a_missing_cookie(
     browser: Client, origin: str, host: str, way: str
 ):
     answer = send(browser, host=host, origin=origin)
     assert answer.status_code == 403
-    assert f"This form was sent from {origin}, which this site does not take for itself." in told(answer)
-    assert "your browser and its cookies are in order" in told(answer)
+    assert f"This form was sent from {origin}, which is not an address of this site." in told(answer)
+    assert "your browser and its cookies are not the cause" in told(answer)
     assert way in told(answer)
-    assert f"what reached this server is for http://{host}" in told(answer)
+    assert f"the request that reached this server is for http://{host}" in told(answer)
     assert f"set CSRF_TRUSTED_ORIGINS={origin}." in told(answer)
 
 
-def test_what_is_proposed_to_the_operator_helps(browser: Client, settings):
+def test_the_proposed_setting_works(browser: Client, settings):
     settings.CSRF_TRUSTED_ORIGINS = ["http://testserver:8080"]
     assert send(browser, host="testserver", origin="http://testserver:8080").status_code == 200
 
 
-def test_an_origin_that_the_browser_hides_is_told(browser: Client):
+def test_a_hidden_origin_is_reported_as_such(browser: Client):
     answer = send(browser, origin="null")
     assert answer.status_code == 403
-    assert "Your browser does not tell from which page this form was sent." in told(answer)
+    assert "Your browser did not say which page this form was sent from." in told(answer)
     assert "Referrer-Policy" in told(answer)
 
 
-def test_over_tls_a_missing_or_foreign_referer_is_told_as_such(browser: Client):
+def test_over_tls_a_missing_or_foreign_referer_is_reported_as_such(browser: Client):
     token = browser.cookies["csrftoken"].value
     for headers, words in (
-        ({}, "does not tell from which page"),
+        ({}, "did not say which page"),
         ({"referer": "https://other.example/page"}, "sent from https://other.example,"),
-        ({"referer": "http://["}, "does not tell from which page"),
+        ({"referer": "http://["}, "did not say which page"),
     ):
         sent = {"csrfmiddlewaretoken": token}
         answer = browser.post("/accounts/login/", sent, secure=True, headers=headers)
@@ -106,13 +106,13 @@ def test_over_tls_a_missing_or_foreign_referer_is_told_as_such(browser: Client):
         assert words in told(answer)
 
 
-def test_an_origin_can_not_become_markup_nor_fill_the_page(browser: Client):
+def test_the_origin_is_escaped_and_truncated(browser: Client):
     answer = send(browser, origin="http://<script>alert(1)</script>" + "x" * 5000)
     assert "<script>alert" not in answer.text
     assert len(answer.text) < 10_000
 
 
-def test_programs_are_told_the_same(browser: Client, alice: User):
+def test_the_api_reports_the_same(browser: Client, alice: User):
     browser.force_login(alice)
     headers = {"origin": "http://testserver:8080", "x-csrftoken": browser.cookies["csrftoken"].value}
     answer = browser.post("/api/search/picture", {"picture": picture_file()}, headers=headers)
@@ -121,14 +121,14 @@ def test_programs_are_told_the_same(browser: Client, alice: User):
     assert "CSRF_TRUSTED_ORIGINS" in answer.json()["detail"]
 
 
-# What is too much, or not ours
+# Requests that are too large or invalid
 
 
 def test_a_form_that_is_too_large_is_413(client: Client, settings):
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100_000
     answer = client.post("/accounts/login/", {"username": "x" * 200_000, "password": "y"})
     assert answer.status_code == 413
-    assert "What was sent is too large." in told(answer)
+    assert "The data you sent is too large." in told(answer)
     assert "At most 161.7 KB" in told(answer)
 
 
@@ -144,7 +144,7 @@ def test_too_many_files_and_fields_are_413_with_the_limit(client: Client, settin
     assert "At most 10 values" in told(address)
 
 
-def test_a_picture_over_the_limit_is_413_where_it_was_sent(client: Client, as_alice: Client, settings):
+def test_a_picture_over_the_limit_is_413_on_the_page_with_the_form(client: Client, as_alice: Client, settings):
     settings.UPLOAD_MAX_MB = 1
     large = b"\xff\xd8\xff" + bytes(1_200_000)
     shown = client.post("/search/picture", {"picture": picture_file(data=large), "q": "red star"})
@@ -156,22 +156,22 @@ def test_a_picture_over_the_limit_is_413_where_it_was_sent(client: Client, as_al
     assert "This file has 1.3 MB; the limit is 1." in told(added)
 
 
-def test_a_form_that_was_cut_off_is_told_as_such(client: Client):
+def test_a_truncated_form_is_reported_as_such(client: Client):
     answer = client.post(
         "/search/picture", b"--x\r\nContent-Dis", content_type="multipart/form-data; boundary=" + "x" * 300
     )
     assert answer.status_code == 400
-    assert "arrived damaged or cut off" in told(answer)
+    assert "arrived damaged or incomplete" in told(answer)
 
 
-def test_a_name_that_is_not_ours_is_told_with_the_setting(client: Client):
+def test_an_unknown_host_is_reported_with_the_setting(client: Client):
     answer = client.get("/", headers={"host": "pictures.example:8000"})
     assert answer.status_code == 400
     assert "“pictures.example:8000”" in told(answer)
     assert "ALLOWED_HOSTS" in told(answer)
 
 
-def test_programs_get_problem_details_for_each_of_these(client: Client, settings):
+def test_the_api_returns_problem_details_for_these_errors(client: Client, settings):
     settings.DATA_UPLOAD_MAX_NUMBER_FILES = 1
     many = client.post("/api/search/picture", {"picture": [picture_file() for _ in range(3)]})
     name = client.get("/api/search", headers={"host": "pictures.example"})
@@ -180,12 +180,12 @@ def test_programs_get_problem_details_for_each_of_these(client: Client, settings
         assert answer["Content-Type"] == "application/problem+json"
 
 
-# What is not there
+# Pages that do not exist
 
 A_BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
-def test_a_person_can_go_on_from_a_page_that_is_not_there(client: Client, as_alice: Client):
+def test_a_404_page_has_a_search_box_and_navigation_in_browsers(client: Client, as_alice: Client):
     stranger, alice = (one.get("/no/such/page", headers=A_BROWSER) for one in (client, as_alice))
     for answer in (stranger, alice):
         assert answer.status_code == 404
@@ -193,31 +193,31 @@ def test_a_person_can_go_on_from_a_page_that_is_not_there(client: Client, as_ali
         assert 'href="/albums/"' in answer.text
     assert 'href="/upload/"' in alice.text
     assert 'href="/accounts/login/' in stranger.text
-    # A picture of a page that is not there, or a program, has no use for them.
+    # An image or a script that requests a missing page has no use for them.
     assert 'name="q"' not in client.get("/no/such/page").text
 
 
-def test_who_may_not_can_go_on_too(as_alice: Client, alice: User):
+def test_a_403_page_has_a_search_box(as_alice: Client, alice: User):
     give(alice, VIEWER)
     answer = as_alice.get("/upload/", headers=A_BROWSER)
     assert answer.status_code == 403
     assert 'name="q"' in answer.text
 
 
-def test_where_people_must_log_in_a_stranger_gets_no_box(client: Client, settings):
+def test_a_404_page_has_no_search_box_if_the_site_needs_a_login(client: Client, settings):
     settings.SITE_ACCESS = "members"
     answer = client.get("/no/such/page", headers=A_BROWSER)
     assert answer.status_code == 404
     assert 'name="q"' not in answer.text
 
 
-def test_what_is_to_be_told_waits_for_a_page_that_was_meant(as_alice: Client):
+def test_messages_are_not_consumed_by_error_pages(as_alice: Client):
     as_alice.post("/albums/", {"title": "Summer", "visibility": "own"})
-    assert "The album is there." not in as_alice.get("/no/such/page", headers=A_BROWSER).text
-    assert "The album is there." in as_alice.get("/albums/").text
+    assert "The album was created." not in as_alice.get("/no/such/page", headers=A_BROWSER).text
+    assert "The album was created." in as_alice.get("/albums/").text
 
 
-def test_a_picture_whose_file_is_gone_is_told_as_such(client: Client):
+def test_a_missing_original_is_reported_as_such(client: Client):
     image = stored_image()
     storage.delete([storage.original_key(image.id)])
     for path in ("download", "1600.webp"):
@@ -226,19 +226,19 @@ def test_a_picture_whose_file_is_gone_is_told_as_such(client: Client):
         assert "The file of this picture is missing." in told(answer)
 
 
-def test_where_nobody_may_sign_up_the_page_says_so(client: Client, settings):
+def test_the_sign_up_page_says_that_sign_up_is_switched_off(client: Client, settings):
     settings.SIGN_UP = "off"
     answer = client.get("/accounts/sign-up/")
     assert answer.status_code == 404
-    assert "New accounts can't be made here." in told(answer)
+    assert "You can't create a new account here." in told(answer)
 
 
 # Methods
 
 
 @pytest.fixture
-def known(alice: User) -> dict[str, Any]:
-    """What stands in the place of each part of an address."""
+def parameter_values(alice: User) -> dict[str, Any]:
+    """Values for the parameters of addresses."""
     image = stored_image("teal", tags=["sea"])
     saved = SavedSearch.objects.create(user=alice, name="sea", query="tag=sea", last_seen=image.created)
     return {
@@ -251,28 +251,30 @@ def known(alice: User) -> dict[str, Any]:
     }
 
 
-def addresses(patterns: list[Any], known: dict[str, Any], before: str = "/") -> Iterator[str]:
-    """Every address of the site that these parts fill."""
+def addresses(patterns: list[Any], parameter_values: dict[str, Any], before: str = "/") -> Iterator[str]:
+    """All addresses of the site that these values can fill."""
     for one in patterns:
         if isinstance(one, URLResolver):
-            yield from addresses(one.url_patterns, known, before + str(one.pattern))
-        elif isinstance(one, URLPattern) and (written := _filled(before + str(one.pattern), known)):
+            yield from addresses(one.url_patterns, parameter_values, before + str(one.pattern))
+        elif isinstance(one, URLPattern) and (written := _filled(before + str(one.pattern), parameter_values)):
             yield written
 
 
-def _filled(route: str, known: dict[str, Any]) -> str:
+def _filled(route: str, parameter_values: dict[str, Any]) -> str:
     try:
-        filled = re.sub(r"<(?:\w+:)?(\w+)>|\{(\w+)\}", lambda part: str(known[part[1] or part[2]]), route)
+        filled = re.sub(r"<(?:\w+:)?(\w+)>|\{(\w+)\}", lambda part: str(parameter_values[part[1] or part[2]]), route)
     except KeyError:
         return ""
     return "" if re.search(r"[\^$()\\]", filled) else filled
 
 
-def test_head_answers_as_get_does_everywhere(admin_client: Client, as_alice: Client, known: dict[str, Any]):
-    asked = set(addresses(get_resolver().url_patterns, known))
-    assert {"/", "/search", f"/images/{known['image_id']}/download", "/api/search", "/upload/"} <= asked
-    asked |= {"/healthz", "/api/search?q=red", f"/api/images/{known['image_id']}", "/search?like=x"}
-    # Django's own, which leads on whoever is logged in, looks at the method.
+def test_head_requests_are_answered_like_get_requests(
+    admin_client: Client, as_alice: Client, parameter_values: dict[str, Any]
+):
+    asked = set(addresses(get_resolver().url_patterns, parameter_values))
+    assert {"/", "/search", f"/images/{parameter_values['image_id']}/download", "/api/search", "/upload/"} <= asked
+    asked |= {"/healthz", "/api/search?q=red", f"/api/images/{parameter_values['image_id']}", "/search?like=x"}
+    # Django's login view, which redirects a user who is logged in, checks the method.
     for address in sorted(asked - {"/admin/login/"}):
         for person in (as_alice, admin_client):
             got, headed = person.get(address), person.head(address)
@@ -281,14 +283,14 @@ def test_head_answers_as_get_does_everywhere(admin_client: Client, as_alice: Cli
             assert b"".join(headed) == b""
 
 
-def test_head_says_how_much_a_download_would_be(client: Client, known: dict[str, Any]):
-    address = f"/images/{known['image_id']}/download"
+def test_head_requests_of_downloads_return_the_length(client: Client, parameter_values: dict[str, Any]):
+    address = f"/images/{parameter_values['image_id']}/download"
     length = len(b"".join(client.get(address).streaming_content))
     assert client.head(address)["Content-Length"] == str(length)
     assert client.head("/healthz")["Content-Length"] == str(len(client.get("/healthz").content))
 
 
-def test_looking_by_head_leaves_a_saved_search_unseen(as_alice: Client, known: dict[str, Any]):
+def test_a_head_request_does_not_mark_a_saved_search_as_seen(as_alice: Client, parameter_values: dict[str, Any]):
     saved = SavedSearch.objects.get()
     as_alice.head(f"/saved/{saved.pk}/?since=2026-01-01T00:00:00Z")
     assert SavedSearch.objects.get().last_seen == saved.last_seen
@@ -307,10 +309,10 @@ def test_looking_by_head_leaves_a_saved_search_unseen(as_alice: Client, known: d
         ("post", "/healthz", "GET, HEAD"),
     ],
 )
-def test_a_method_that_is_not_taken_gets_words_and_those_that_are(
+def test_a_wrong_method_is_405_with_a_page_and_the_allowed_methods(
     as_alice: Client, method: str, path: str, allowed: str
 ):
-    # Without a token too: that a form isn't taken at all is the true reason.
+    # Also without a CSRF token: the wrong method is the actual reason.
     as_alice.handler.enforce_csrf_checks = True
     answer: HttpResponse = getattr(as_alice, method)(path)
     assert answer.status_code == 405

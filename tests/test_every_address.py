@@ -1,4 +1,4 @@
-"""What holds at every address of the site, whoever asks: who may, what changes nothing, and what nobody can break."""
+"""Checks of all addresses of the site: permissions, no changes without CSRF token, no stored XSS, no server errors."""
 
 import re
 import uuid
@@ -39,11 +39,11 @@ pytestmark = pytest.mark.django_db
 
 ATTACK = "\"'><img src=x onerror=alert(1) class=pwned></script><script>alert(1)</script>{{7*7}}javascript:alert(1)"
 ROLES = ["a stranger", "alice", "bob", "a helper", "carol", "the administrator"]
-"""Alice added the pictures, the search, the set; bob has an account; the helper is staff without any permission."""
+"""Alice owns the images, the search and the set; bob has an account; the helper is staff without permissions."""
 
 
 class World:
-    """One of everything, of which all that people write is an attack."""
+    """One object of every kind; all text of users is an attack."""
 
     def __init__(self) -> None:
         self.alice = User.objects.create_user("alice", password="alice's secret", first_name=ATTACK[:150])
@@ -113,17 +113,17 @@ def world() -> World:
     return World()
 
 
-def test_there_are_as_many_addresses_as_are_tried_here(world: World):
+def test_the_addresses_of_the_site_are_found(world: World):
     names = {address.name for address in world.addresses()}
     assert len(names) > 60
     assert {"results", "image", "saved-search", "feed", "api:search", "admin:search_image_change"} <= names
 
 
-# Who may
+# Permissions
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_no_address_fails_whoever_asks(world: World, role: str):
+def test_no_address_is_a_server_error_for_any_role(world: World, role: str):
     client = world.client(role)
     for address in world.addresses():
         for method in ("GET", "POST") if role != "the administrator" else ("GET", "POST", "HEAD", "PUT", "OPTIONS"):
@@ -132,7 +132,7 @@ def test_no_address_fails_whoever_asks(world: World, role: str):
 
 
 @pytest.mark.parametrize("role", ["a stranger", "alice", "bob"])
-def test_nobody_but_staff_comes_into_the_admin(world: World, role: str):
+def test_only_staff_enter_the_admin(world: World, role: str):
     client = world.client(role)
     for address in world.addresses():
         if address.is_of_the_admin and address.name not in {"admin:login", "admin:logout", "admin:jsi18n"}:
@@ -142,7 +142,7 @@ def test_nobody_but_staff_comes_into_the_admin(world: World, role: str):
 
 
 BY_THE_LIST = {"search_signup_delete"}
-"""Where nothing is done by a page of its own."""
+"""Pages of the admin without a page of their own; the list does their work."""
 FOR_ALL_STAFF = {"index", "login", "logout", "password_change", "password_change_done", "jsi18n", "view_on_site"}
 
 
@@ -150,7 +150,7 @@ FOR_ALL_STAFF = {"index", "login", "logout", "password_change", "password_change
     ("role", "may"),
     [("a helper", "nothing"), ("carol", "search"), ("the administrator", "auth search")],
 )
-def test_staff_sees_of_the_admin_what_it_was_given(world: World, role: str, may: str):
+def test_staff_see_only_permitted_parts_of_the_admin(world: World, role: str, may: str):
     client = world.client(role)
     for address in world.addresses():
         table = address.name.removeprefix("admin:")
@@ -163,7 +163,7 @@ def test_staff_sees_of_the_admin_what_it_was_given(world: World, role: str, may:
 
 
 @pytest.mark.parametrize(("role", "may"), [(role, role in {"carol", "the administrator"}) for role in ROLES])
-def test_what_is_hidden_is_seen_by_curators_alone(world: World, role: str, may: bool):
+def test_only_curators_see_hidden_images(world: World, role: str, may: bool):
     client = world.client(role)
     name = "hidden &quot;"
     for address in world.addresses(image_id=world.hidden.pk):
@@ -180,7 +180,7 @@ OF_SAVED_SEARCHES = {"saved-search", "saved-search-cover", "rename-search", "del
 
 
 @pytest.mark.parametrize("role", ["a stranger", "bob", "a helper", "carol"])
-def test_what_is_somebody_elses_is_left_alone(world: World, role: str):
+def test_users_can_not_change_searches_and_tokens_of_others(world: World, role: str):
     client = world.client(role)
     for address in world.addresses():
         if address.name in {*OF_SAVED_SEARCHES, "revoke-api-token"}:
@@ -192,10 +192,10 @@ def test_what_is_somebody_elses_is_left_alone(world: World, role: str):
     assert world.search.name == ATTACK[:60]
 
 
-# Forms of other sites
+# CSRF
 
 
-def test_no_form_of_another_site_changes_anything(world: World):
+def test_no_form_of_another_site_changes_any_row(world: World):
     client = world.client("the administrator", enforce_csrf_checks=True)
     for address in world.addresses():
         for origin in ({}, {"Origin": "https://evil.example"}):
@@ -209,11 +209,11 @@ def test_no_form_of_another_site_changes_anything(world: World):
     assert client.get("/account/").status_code == 200, "Nobody was logged out."
 
 
-# What people write
+# Stored XSS
 
 
 class Markup(HTMLParser):
-    """What a browser would make of a page: `wrong` names what nobody of ours wrote."""
+    """Parses a page as a browser would; `wrong` lists markup and scripts that are not ours."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -222,7 +222,7 @@ class Markup(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         told = {name: value or "" for name, value in attrs}
-        # Of Django's own admin, whose links are listened to by its scripts.
+        # The admin of Django has no inline handlers: its scripts attach listeners.
         handlers = [name for name in told if name.startswith("on")]
         links = [told[name] for name in ("href", "src", "action", "formaction") if name in told]
         if handlers or "pwned" in told.get("class", ""):
@@ -252,7 +252,7 @@ def pages(world: World, client: Client) -> Iterator[tuple[str, Any]]:
 
 
 @pytest.mark.parametrize("role", ["alice", "the administrator"])
-def test_nothing_that_people_write_is_run_on_any_page(world: World, role: str):
+def test_no_text_of_users_is_executed_on_any_page(world: World, role: str):
     shown = 0
     for path, answer in pages(world, world.client(role)):
         kind = answer.headers.get("Content-Type", "")
@@ -270,7 +270,7 @@ def test_nothing_that_people_write_is_run_on_any_page(world: World, role: str):
     assert shown > 10, "What people write is on these pages."
 
 
-# Nonsense
+# Invalid input
 
 
 NONSENSE = [
@@ -289,17 +289,17 @@ FIELDS = [
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_no_nonsense_in_any_field_of_any_address_is_an_error_of_ours(world: World, method: str):
+def test_no_value_of_any_parameter_is_a_server_error(world: World, method: str):
     client = world.client("the administrator")
     longest = 3_000 if method == "GET" else None
-    forms = {}  # of each piece: written once, for all addresses
+    forms = {}  # forms by value: encoded once for all addresses
     for nonsense in NONSENSE:
         value = quote(nonsense.encode("utf-8", "surrogatepass")[:longest])
         forms[nonsense] = "&".join(f"{name}={value}" for name in FIELDS)
     for number, address in enumerate(world.addresses()):
         if "logout" in address.name:
             continue
-        # Each address meets a part of it, and each piece of it many addresses.
+        # Each address gets a part of the values, and each value goes to many addresses.
         for nonsense in NONSENSE[number % 6 :: 6]:
             if method == "GET":
                 answer = client.get(f"{address.path}?{forms[nonsense]}")
@@ -309,7 +309,7 @@ def test_no_nonsense_in_any_field_of_any_address_is_an_error_of_ours(world: Worl
     assert Image.objects.count() == 2 or method == "POST"
 
 
-def test_no_nonsense_in_a_path_or_a_header_is_an_error_of_ours(client: Client):
+def test_no_value_in_a_path_or_header_is_a_server_error(client: Client):
     for nonsense in NONSENSE:
         value = quote(nonsense.encode("utf-8", "surrogatepass")[:2_000], safe="")
         for place in ("/{}", "/images/{}/", "/images/{}/400.webp", "/sets/{}/", "/feeds/{}.atom", "/saved/{}/",

@@ -1,4 +1,4 @@
-"""A saved search as an Atom feed: valid, cacheable, for whoever knows its address, and never with what is hidden."""
+"""Saved searches as Atom feeds: valid, cacheable, available to anyone with the address, without hidden images."""
 
 import datetime as dt
 import uuid
@@ -23,7 +23,7 @@ ATOM = {"a": "http://www.w3.org/2005/Atom"}
 
 @pytest.fixture
 def saved(alice: User) -> SavedSearch:
-    """All new pictures that are tagged "star"."""
+    """A saved search for images tagged "star"."""
     return save_search(alice, SearchQuery.from_params(QueryDict("tag=star")), "Stars & <moons>")[0]
 
 
@@ -42,7 +42,7 @@ def read(client: Client, saved: SavedSearch) -> ET.Element:
     assert response["Content-Type"] == "application/atom+xml; charset=utf-8"
     feed = ET.fromstring(response.content)
     for place in (feed, *feed.findall("a:entry", ATOM)):
-        # What RFC 4287 demands of a feed and of each entry.
+        # Required by RFC 4287 for a feed and each entry.
         for name in ("id", "title", "updated"):
             assert len(place.findall(f"a:{name}", ATOM)) == 1, name
         assert parse_datetime(text(place, "updated")).tzinfo
@@ -65,7 +65,7 @@ def test_the_newest_matches_come_first(client: Client, saved: SavedSearch):
     assert titles(read(client, saved)) == ["second", "first"]
 
 
-def test_it_tells_what_it_is_and_where(client: Client, saved: SavedSearch):
+def test_a_feed_has_a_title_an_id_and_links(client: Client, saved: SavedSearch):
     feed = read(client, saved)
     links = {link.get("rel"): link.get("href") for link in feed.findall("a:link", ATOM)}
     assert text(feed, "title") == "Stars & <moons>"
@@ -76,7 +76,7 @@ def test_it_tells_what_it_is_and_where(client: Client, saved: SavedSearch):
     }
 
 
-def test_an_entry_shows_the_picture_and_who_made_it(client: Client, saved: SavedSearch):
+def test_an_entry_has_the_picture_and_its_author(client: Client, saved: SavedSearch):
     image = a_star('Red & "new" <b>', author="Ada <x>", licence="CC0")
     (entry,) = read(client, saved).findall("a:entry", ATOM)
     assert text(entry, "title") == 'Red & "new" <b>'
@@ -91,9 +91,9 @@ def test_an_entry_shows_the_picture_and_who_made_it(client: Client, saved: Saved
     assert parse_datetime(text(entry, "published")) == image.arrival.moment
 
 
-def test_what_no_xml_may_hold_is_left_out(client: Client, saved: SavedSearch):
+def test_characters_that_xml_does_not_allow_are_removed(client: Client, saved: SavedSearch):
     an_image(tags=["star"])
-    # As rows of older versions hold them.
+    # As in rows of older versions.
     Image.objects.update(title="a\x08b\x0b\ufffe c", author="\x1f", tags=["star", "\x01"])
     SavedSearch.objects.update(name="n\x02ame")
     feed = read(client, saved)
@@ -101,7 +101,7 @@ def test_what_no_xml_may_hold_is_left_out(client: Client, saved: SavedSearch):
     assert text(feed, "title") == "name"
 
 
-def test_it_is_valid_without_results_and_does_not_change_by_itself(client: Client, saved: SavedSearch):
+def test_an_empty_feed_is_valid_and_stable(client: Client, saved: SavedSearch):
     feed = read(client, saved)
     assert titles(feed) == []
     assert client.get(address(saved)).content == client.get(address(saved)).content
@@ -109,7 +109,7 @@ def test_it_is_valid_without_results_and_does_not_change_by_itself(client: Clien
     assert parse_datetime(text(feed, "updated")) == saved.created
 
 
-def test_it_is_updated_when_the_newest_entry_was(client: Client, saved: SavedSearch):
+def test_the_feed_has_the_time_of_its_latest_update(client: Client, saved: SavedSearch):
     a_star("first", 20)
     image = a_star("second", 10)
     Image.objects.filter(pk=image.pk).update(updated=dt.datetime(2040, 1, 2, 3, 4, 5, tzinfo=dt.UTC))
@@ -118,7 +118,7 @@ def test_it_is_updated_when_the_newest_entry_was(client: Client, saved: SavedSea
     assert response["Last-Modified"] == "Mon, 02 Jan 2040 03:04:05 GMT"
 
 
-def test_readers_that_have_it_are_told_so(client: Client, saved: SavedSearch):
+def test_conditional_requests_get_304_until_the_feed_changes(client: Client, saved: SavedSearch):
     image = a_star("first")
     response = client.get(address(saved))
     assert "max-age=300" in response["Cache-Control"]
@@ -129,8 +129,8 @@ def test_readers_that_have_it_are_told_so(client: Client, saved: SavedSearch):
     assert client.get(address(saved), headers=by_tag).status_code == 200
 
 
-def test_readers_that_go_by_the_time_alone_learn_of_every_change(client: Client, saved: SavedSearch):
-    """Within one second, too."""
+def test_every_change_alters_last_modified(client: Client, saved: SavedSearch):
+    """Even within one second."""
     images = [a_star(title) for title in ("first", "second", "third")]
     dates = []
     for change in (
@@ -155,14 +155,14 @@ def test_it_needs_no_login_and_opens_no_session(client: Client, saved: SavedSear
     assert "Cookie" not in response.get("Vary", "")
 
 
-def test_hidden_pictures_are_never_in_it(as_carol: Client, saved: SavedSearch, carol: User):
+def test_a_feed_never_contains_hidden_images(as_carol: Client, saved: SavedSearch, carol: User):
     a_star("hidden", hidden=True)
     own = save_search(carol, SearchQuery())[0]
     for one in (saved, own):
         assert titles(read(as_carol, one)) == []
 
 
-def test_it_ends_with_the_search_and_with_the_account(as_alice: Client, alice: User, saved: SavedSearch):
+def test_a_feed_ends_with_its_search_or_account(as_alice: Client, alice: User, saved: SavedSearch):
     client = Client()
     User.objects.update(is_active=False)
     assert client.get(address(saved)).status_code == 404
@@ -172,23 +172,23 @@ def test_it_ends_with_the_search_and_with_the_account(as_alice: Client, alice: U
     assert client.get(address(saved)).status_code == 404
 
 
-def test_its_address_can_not_be_guessed(client: Client, saved: SavedSearch):
+def test_the_address_of_a_feed_can_not_be_guessed(client: Client, saved: SavedSearch):
     assert uuid.UUID(str(saved.token)).version == 4
     for other in (f"/feeds/{uuid.uuid4()}.atom", f"/feeds/{saved.pk}.atom", "/feeds/x.atom"):
         assert client.get(other).status_code == 404
     assert client.post(address(saved)).status_code == 405
 
 
-def test_a_search_that_can_not_be_run_any_more_is_an_empty_feed_that_says_so(client: Client, alice: User):
+def test_a_search_that_became_invalid_is_an_empty_feed_with_an_explanation(client: Client, alice: User):
     image = an_image()
     saved = save_search(alice, SearchQuery.from_params(QueryDict(f"like={image.id}")))[0]
     image.delete()
     feed = read(client, saved)
     assert titles(feed) == []
-    assert "can't be searched by" in text(feed, "subtitle")
+    assert "can't search by this picture" in text(feed, "subtitle")
 
 
-def test_it_holds_fifty_entries_at_most(client: Client, saved: SavedSearch):
+def test_a_feed_has_at_most_fifty_entries_and_a_next_link(client: Client, saved: SavedSearch):
     for number in range(51):
         a_star(f"n{number}", 60 - number)
     feed = read(client, saved)
@@ -201,11 +201,11 @@ def test_it_holds_fifty_entries_at_most(client: Client, saved: SavedSearch):
 
 
 @pytest.mark.parametrize("number", ["x", "-1", "\0", "9" * 5000, "1.5", ""])
-def test_no_number_in_its_address_is_an_error(client: Client, saved: SavedSearch, number: str):
+def test_an_invalid_number_in_the_address_is_ignored(client: Client, saved: SavedSearch, number: str):
     assert client.get(address(saved), {"to": number}).status_code == 200
 
 
-def test_what_is_shown_again_or_embedded_late_comes_to_the_front(client: Client, saved: SavedSearch):
+def test_images_that_become_visible_later_are_newest(client: Client, saved: SavedSearch):
     hidden, pending = a_star("hidden", 60, hidden=True), a_star("pending", 50, hidden=False)
     Image.objects.filter(pk=pending.pk).update(embedding=None, embedding_model="")
     a_star("seen", 10)
@@ -216,7 +216,7 @@ def test_what_is_shown_again_or_embedded_late_comes_to_the_front(client: Client,
     assert titles(read(client, saved)) == ["hidden", "pending", "seen"]
 
 
-def test_without_a_model_readers_are_told_to_come_again(client: Client, alice: User, no_model):
+def test_without_a_model_a_feed_is_503_with_retry_after(client: Client, alice: User, no_model):
     saved = save_search(alice, SearchQuery("red star"))[0]
     response = client.get(address(saved))
     assert (response.status_code, response["Retry-After"]) == (503, "30")

@@ -1,4 +1,4 @@
-"""Migration 0017: what images have comes to the tables of vectors; killed anywhere, it goes on where it was."""
+"""Migration 0017 copies the vectors of images to tables of their own; if killed, it resumes."""
 
 import os
 import signal
@@ -40,7 +40,7 @@ def drop_set(model: str) -> None:
 
 
 def as_before(count: int, *, others: int = 0) -> None:
-    """Images as an earlier version left them: nothing stands beside them."""
+    """Images as an earlier version stored them: only with the column of vectors."""
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE search_image DISABLE TRIGGER USER")
         images = many_images(count)
@@ -49,7 +49,7 @@ def as_before(count: int, *, others: int = 0) -> None:
 
 
 def fill() -> int:
-    """Fill the tables; return how many rows that took."""
+    """Fill the tables; return the number of rows copied."""
     copied = []
     original = migration._Set._copied
 
@@ -76,7 +76,7 @@ def rows(model: str) -> int:
     return ImageVector.objects.filter(set__model=model, window_index=0).count()
 
 
-def test_images_of_every_model_have_their_vectors_searched_afterwards(capfd: pytest.CaptureFixture[str]) -> None:
+def test_vectors_of_every_model_are_copied_and_indexed(capfd: pytest.CaptureFixture[str]) -> None:
     as_before(60, others=20)
 
     assert fill() == 60
@@ -88,7 +88,7 @@ def test_images_of_every_model_have_their_vectors_searched_afterwards(capfd: pyt
     row = ImageVector.objects.get(image=image)
     assert list(row.embedding) == list(image.embedding)
 
-    assert fill() == 0  # and once more, nothing is left to do
+    assert fill() == 0  # a second run has nothing to do
     assert capfd.readouterr().err == ""
 
 
@@ -119,11 +119,11 @@ with connection.schema_editor(atomic=False) as editor:
     ("moment", "others", "copied"),
     [
         ("after(3, '_copied')", 0, range(3, 40)),
-        ("after(0, 'index')", 20, range(20, 21)),  # of the other model, which is first
+        ("after(0, 'index')", 20, range(20, 21)),  # of the other model, which comes first
         ("after(1, 'index')", 20, range(60, 61)),
     ],
 )
-def test_one_that_was_killed_goes_on_and_does_not_begin_anew(moment: str, others: int, copied: range) -> None:
+def test_a_killed_migration_resumes_where_it_stopped(moment: str, others: int, copied: range) -> None:
     as_before(60, others=others)
     killed = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", KILLED.format(moment=moment)],
@@ -145,15 +145,15 @@ def test_one_that_was_killed_goes_on_and_does_not_begin_anew(moment: str, others
     assert index_building.index_state(active_set()) is State.THERE
 
 
-def test_vectors_that_came_meanwhile_are_left_as_they_are() -> None:
+def test_vectors_added_by_the_new_version_are_left_unchanged() -> None:
     as_before(30)
-    changed = many_images(10, seed=6)  # by this version
+    changed = many_images(10, seed=6)  # stored by the new version
     assert fill() == 30
     assert rows(active_model()) == 40
     assert changed
 
 
-def test_what_takes_minutes_is_told_before_and_told_on(
+def test_a_long_migration_prints_an_estimate_and_its_progress(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(migration, "TOLD_FROM", 10)
@@ -167,6 +167,6 @@ def test_what_takes_minutes_is_told_before_and_told_on(
     assert "30 of 30 vectors copied" in told
 
 
-def test_a_new_database_has_nothing_to_fill(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_new_database_has_no_vectors_to_copy(capfd: pytest.CaptureFixture[str]) -> None:
     assert fill() == 0
     assert capfd.readouterr().err == ""

@@ -1,4 +1,4 @@
-"""Filters are exact: every row they promise, in the right order, and how many there are."""
+"""Filters are exact: they return every matching row, in the right order, with the right count."""
 
 import datetime as dt
 from typing import Any
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def _asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def _fixed_query_vector(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(query_vector, "text_vector", lambda words: a_vector(1))
 
 
@@ -36,7 +36,7 @@ def counts(name: str, query: SearchQuery) -> dict[str, int]:
     return {choice.value: choice.count for choice in facet(name, query).choices}
 
 
-def test_all_tags_must_hold():
+def test_all_tags_must_match():
     an_image("both", tags=["sea", "evening"])
     an_image("one", tags=["sea"])
     an_image("none")
@@ -44,13 +44,13 @@ def test_all_tags_must_hold():
     assert found(tags=("sea", "evening")) == {"both"}
 
 
-def test_any_of_several_values_of_another_filter_will_do():
+def test_one_of_several_values_of_other_filters_must_match():
     for name in ("JPEG", "PNG", "WEBP"):
         an_image(name, format=name)
     assert found(formats=("PNG", "WEBP")) == {"PNG", "WEBP"}
 
 
-def test_orientation_and_size_are_told_from_width_and_height():
+def test_orientation_and_size_follow_from_width_and_height():
     an_image("wide", width=4000, height=1000)
     an_image("tall", width=600, height=800)
     an_image("square", width=4000, height=3900)
@@ -87,7 +87,7 @@ def test_a_changed_dominant_colour_has_another_name():
     assert image.colour == "blue"
 
 
-def test_an_uploader_a_licence_and_a_description_filter(alice: User):
+def test_there_are_filters_by_uploader_licence_and_description(alice: User):
     an_image("hers", uploader=alice, licence="CC0", description="Seen from the pier.")
     an_image("other")
     assert found(uploader="alice") == found(licences=("CC0",)) == found(described=True) == {"hers"}
@@ -95,7 +95,7 @@ def test_an_uploader_a_licence_and_a_description_filter(alice: User):
     assert found(uploader="nobody") == set()
 
 
-def test_days_count_from_midnight_to_midnight(settings):
+def test_days_are_those_of_the_time_zone(settings):
     settings.TIME_ZONE = "Asia/Seoul"
     for day in (1, 2, 3):
         an_image(str(day), created=dt.datetime(2026, 5, day, 0, 30, tzinfo=dt.timezone(dt.timedelta(hours=9))))
@@ -112,7 +112,7 @@ def test_filters_work_without_a_query_too():
     assert page.found == 1
 
 
-def test_a_filter_counts_what_it_would_leave_whatever_it_leaves_now():
+def test_the_counts_of_a_facet_ignore_its_own_choices():
     an_image(format="JPEG", tags=["sea"])
     an_image(format="PNG", tags=["sea"])
     an_image(format="PNG")
@@ -121,7 +121,7 @@ def test_a_filter_counts_what_it_would_leave_whatever_it_leaves_now():
     assert counts("tag", query) == {"sea": 1}
 
 
-def test_a_choice_leads_to_the_query_with_it_or_without():
+def test_a_choice_links_to_the_query_with_or_without_it():
     an_image(format="PNG")
     query = SearchQuery(words="x", page=3)
     (choice,) = facet("format", query).choices
@@ -131,20 +131,20 @@ def test_a_choice_leads_to_the_query_with_it_or_without():
     assert chosen.query == SearchQuery(words="x")
 
 
-def test_a_value_that_is_chosen_stays_on_offer_although_nothing_has_it():
+def test_a_chosen_value_without_matches_is_still_offered():
     an_image(tags=["sea"])
     query = SearchQuery(words="x", filters=Filters(tags=("no such tag",)))
     assert counts("tag", query) == {"no such tag": 0}
 
 
-def test_hidden_images_are_counted_nowhere():
+def test_hidden_images_are_not_counted():
     an_image(format="PNG", hidden=True, tags=["secret"])
     an_image(format="JPEG")
     assert counts("format", SearchQuery(words="x")) == {"JPEG": 1}
     assert "tag" not in {facet.name for facet in find(SearchQuery(words="x")).facets}
 
 
-def test_what_is_chosen_is_counted_however_rare_it_is(alice: User):
+def test_rare_chosen_values_are_counted(alice: User):
     for number in range(16):
         for _each in range(2):
             uploader = User.objects.get_or_create(username=f"user{number}")[0]
@@ -159,7 +159,7 @@ def test_what_is_chosen_is_counted_however_rare_it_is(alice: User):
 
 @pytest.mark.parametrize("exact_below", [0, 10**6], ids=["index", "exact"])
 @pytest.mark.parametrize("each", [2, 10, 50])
-def test_a_filtered_search_is_as_full_and_as_right_as_a_scan(each: int, exact_below: int, monkeypatch):
+def test_a_filtered_search_returns_the_same_as_a_scan(each: int, exact_below: int, monkeypatch):
     many_images(1200, tags=lambda number: ["some"] if number % each == 0 else [])
     query = SearchQuery(words="x", filters=Filters(tags=("some",)))
     monkeypatch.setattr(query_plan, "EXACT_BELOW", 10**6)
@@ -171,7 +171,7 @@ def test_a_filtered_search_is_as_full_and_as_right_as_a_scan(each: int, exact_be
     assert len({one.id for one in page.images} & {one.id for one in right.images}) >= len(right.images) - 1
 
 
-def test_a_filter_that_keeps_only_the_farthest_rows_still_fills_its_page(monkeypatch: pytest.MonkeyPatch):
+def test_a_filter_that_matches_only_distant_rows_fills_the_page(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(query_plan, "EXACT_BELOW", 0)
     many_images(400)
     for number in range(30):
@@ -181,7 +181,7 @@ def test_a_filter_that_keeps_only_the_farthest_rows_still_fills_its_page(monkeyp
     assert page.found == 30
 
 
-def test_a_deleted_uploader_leaves_no_choice(alice: User):
+def test_a_deleted_uploader_is_not_offered(alice: User):
     an_image(uploader=alice)
     alice.delete()
     assert "uploader" not in {facet.name for facet in find(SearchQuery()).facets}

@@ -1,4 +1,4 @@
-"""From a query to a page of results."""
+"""Searching, from a query to a page of results."""
 
 import datetime as dt
 import uuid
@@ -33,8 +33,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> Vector:
-    """Whatever the words, this is the vector they have."""
+def target(monkeypatch: pytest.MonkeyPatch) -> Vector:
+    """The vector of every text."""
     vector = a_vector(1)
     monkeypatch.setattr(query_vector, "text_vector", lambda words: vector)
     return vector
@@ -44,9 +44,9 @@ def titles(query: SearchQuery) -> list[str]:
     return [image.title for image in find(query).images]
 
 
-def test_the_nearest_comes_first_with_its_cosine_similarity(asked: Vector):
+def test_results_are_nearest_first_with_cosine_similarity(target: Vector):
     for title, similarity in [("far", 0.1), ("near", 0.9), ("nearer", 0.95)]:
-        an_image(title, vector=near(asked, similarity))
+        an_image(title, vector=near(target, similarity))
     images = find(SearchQuery(words="something")).images
     assert [image.title for image in images] == ["nearer", "near", "far"]
     assert [image.similarity for image in images] == pytest.approx([0.95, 0.9, 0.1], abs=1e-3)
@@ -55,23 +55,23 @@ def test_the_nearest_comes_first_with_its_cosine_similarity(asked: Vector):
 def test_an_empty_query_shows_the_newest_first():
     for title in ("oldest", "older", "new"):
         an_image(title)
-    # One transaction has one time: set the order apart.
+    # Rows of one transaction have the same time: set their order.
     for days, title in enumerate(("new", "older", "oldest")):
         Image.objects.filter(title=title).update(created=f"2026-01-{20 - days} 00:00Z")
     assert titles(SearchQuery()) == ["new", "older", "oldest"]
 
 
-def test_hidden_images_are_never_found(asked: Vector):
-    an_image("hidden", vector=asked, hidden=True)
-    shown = an_image("shown", vector=near(asked, 0.5))
+def test_hidden_images_are_never_found(target: Vector):
+    an_image("hidden", vector=target, hidden=True)
+    shown = an_image("shown", vector=near(target, 0.5))
     assert titles(SearchQuery(words="something")) == ["shown"]
     assert titles(SearchQuery()) == ["shown"]
     assert similar_images(shown, 5) == []
 
 
-def test_a_search_sees_only_vectors_of_the_active_model(asked: Vector):
-    an_image("of another model", vector=asked, embedding_model="another")
-    an_image("of this model", vector=near(asked, 0.2))
+def test_a_search_uses_only_vectors_of_the_active_model(target: Vector):
+    an_image("of another model", vector=target, embedding_model="another")
+    an_image("of this model", vector=near(target, 0.2))
     page = find(SearchQuery(words="something"))
     assert [image.title for image in page.images] == ["of this model"]
     assert page.found == 1
@@ -84,7 +84,7 @@ def test_an_image_of_another_model_can_be_browsed_but_has_no_similar_ones():
     assert similar_images(other, 5) == []
 
 
-def test_more_like_this_leaves_the_image_itself_out():
+def test_more_like_this_excludes_the_image_itself():
     image = an_image("this", vector=a_vector(1))
     an_image("similar", vector=near(a_vector(1), 0.8))
     page = find(SearchQuery().more_like(image.id))
@@ -98,18 +98,18 @@ def test_more_like_this_needs_no_model(monkeypatch: pytest.MonkeyPatch):
     assert find(SearchQuery().more_like(image.id)).found == 0
 
 
-def test_more_like_an_image_that_is_gone_or_hidden_is_told():
+def test_more_like_a_deleted_or_hidden_image_is_an_error():
     for like in (uuid.uuid4(), an_image(hidden=True).id):
         with pytest.raises(NoSuchQuery):
             find(SearchQuery().more_like(like))
 
 
-def test_a_picture_that_is_not_kept_is_told():
+def test_an_unknown_query_picture_is_an_error():
     with pytest.raises(NoSuchQuery):
         find(SearchQuery(parts=(Part(Kind.PICTURE, uuid.uuid4()),)))
 
 
-def test_pages_follow_each_other_without_gaps_and_repeats(asked: Vector):
+def test_pages_have_no_gaps_or_repeats(target: Vector):
     many_images(60)
     pages = [find(SearchQuery(words="x", page=page)) for page in (1, 2, 3)]
     similarities = [image.similarity or 0 for page in pages for image in page.images]
@@ -122,7 +122,7 @@ def test_pages_follow_each_other_without_gaps_and_repeats(asked: Vector):
     assert pages[2].next is None
 
 
-def test_copies_of_a_picture_have_their_places_too(asked: Vector, monkeypatch: pytest.MonkeyPatch):
+def test_images_with_equal_vectors_are_each_listed_once(target: Vector, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(query_plan, "SCAN", replace(query_plan.SCAN, candidates=5))
     images = many_images(100)
     Image.objects.update(embedding=a_vector(3), created="2026-01-01 00:00Z")
@@ -130,7 +130,7 @@ def test_copies_of_a_picture_have_their_places_too(asked: Vector, monkeypatch: p
     assert len(ids) == len(set(ids)) == len(images)
 
 
-def test_a_page_past_the_end_is_empty_and_leads_back_to_the_last(asked: Vector):
+def test_a_page_past_the_end_is_empty_and_links_to_the_last(target: Vector):
     an_image()
     page = find(SearchQuery(words="x", page=10**6))
     assert page.is_past_the_end
@@ -139,26 +139,26 @@ def test_a_page_past_the_end_is_empty_and_leads_back_to_the_last(asked: Vector):
 
 
 @pytest.mark.parametrize("exact_below", [0, 10**6], ids=["index", "exact"])
-def test_the_index_finds_what_a_scan_of_all_rows_finds(
-    asked: Vector, exact_below: int, monkeypatch: pytest.MonkeyPatch, django_assert_max_num_queries
+def test_the_index_finds_the_same_as_a_scan(
+    target: Vector, exact_below: int, monkeypatch: pytest.MonkeyPatch, django_assert_max_num_queries
 ):
     many_images(1500)
     monkeypatch.setattr(query_plan, "EXACT_BELOW", exact_below)
     everything = np.array([(image.embedding) for image in Image.objects.order_by("pk")], dtype=np.float32)
     ids = list(Image.objects.order_by("pk").values_list("pk", flat=True))
-    best = {ids[position] for position in np.argsort(-(everything @ asked))[:PER_PAGE]}
+    best = {ids[position] for position in np.argsort(-(everything @ target))[:PER_PAGE]}
     with django_assert_max_num_queries(12):
         found = {image.id for image in find(SearchQuery(words="x")).images}
     assert len(found & best) >= 23
 
 
-def test_a_deep_page_is_full_although_the_walk_through_the_index_would_end(asked: Vector, monkeypatch):
+def test_a_deep_page_is_full_beyond_the_results_of_the_index(target: Vector, monkeypatch):
     many_images(1500)
     monkeypatch.setattr(query_plan, "EXACT_BELOW", 0)
     assert len(find(SearchQuery(words="x", page=60)).images) == PER_PAGE
 
 
-def test_how_many_are_found_is_right_at_once_and_counted_once(asked: Vector):
+def test_the_number_of_results_is_exact_and_cached(target: Vector):
     images = many_images(4, tags=lambda number: ["even"] if number % 2 == 0 else [])
     pending = an_image("pending", vector=a_vector(2))
     Image.objects.filter(pk=pending.pk).update(embedding=None, embedding_model="")
@@ -191,7 +191,7 @@ def test_how_many_are_found_is_right_at_once_and_counted_once(asked: Vector):
     assert found() == [4, 3, 5]
 
 
-def test_the_vector_index_serves_the_order_of_a_search():
+def test_a_search_uses_the_vector_index():
     many_images(300)
     with connection.cursor() as cursor:
         cursor.execute(query_plan.index_scan(240, rows=1_000).settings)
@@ -202,7 +202,7 @@ def test_the_vector_index_serves_the_order_of_a_search():
     assert index_name(table.table) not in nearest.nearest_to(a_vector(1), table)[:24].explain()
 
 
-def test_the_next_page_does_not_gather_the_candidates_anew(asked: Vector):
+def test_the_next_page_uses_cached_candidates(target: Vector):
     many_images(3 * PER_PAGE)
     first = find(SearchQuery(words="x"))
     assert first.next
@@ -214,7 +214,7 @@ def test_the_next_page_does_not_gather_the_candidates_anew(asked: Vector):
     assert [image.id for image in find(first.next).images] == [image.id for image in second.images]
 
 
-def test_what_is_hidden_between_two_pages_is_not_on_the_second(asked: Vector):
+def test_an_image_hidden_between_two_pages_is_not_on_the_second(target: Vector):
     many_images(3 * PER_PAGE)
     first = find(SearchQuery(words="x"))
     assert first.next
@@ -231,17 +231,17 @@ def all_pages(query: SearchQuery) -> list[list[uuid.UUID]]:
 
 @pytest.mark.parametrize("query", [SearchQuery(), SearchQuery(words="x")], ids=["newest", "words"])
 @pytest.mark.parametrize("kept", [True, False], ids=["same process", "another"])
-def test_pages_stay_as_they_are_while_pictures_come_and_are_embedded(asked: Vector, query: SearchQuery, kept: bool):
+def test_pages_do_not_shift_while_images_are_added_and_embedded(target: Vector, query: SearchQuery, kept: bool):
     many_images(60)
     waiting = list(Image.objects.order_by("id")[:10])
     Image.objects.filter(pk__in=[image.pk for image in waiting]).update(embedding=None, embedding_model="")
     first = find(query)
     before = [[image.id for image in find(first.at_page(page)).images] for page in (2, 3)]
-    # All within the same second, and the same transaction.
+    # Within the same second and the same transaction.
     for image in waiting:
-        Image.objects.filter(pk=image.pk).update(embedding=asked, embedding_model=active_model())
+        Image.objects.filter(pk=image.pk).update(embedding=target, embedding_model=active_model())
     for number in range(10):
-        an_image("new", vector=near(asked, 0.9, seed=number + 100))
+        an_image("new", vector=near(target, 0.9, seed=number + 100))
     if not kept:
         forget_candidates()
     after = [find(first.at_page(page)) for page in (2, 3)]
@@ -250,7 +250,7 @@ def test_pages_stay_as_they_are_while_pictures_come_and_are_embedded(asked: Vect
     assert find(query).found == 70
 
 
-def test_addresses_of_older_versions_say_since_when_in_seconds(asked: Vector):
+def test_addresses_of_older_versions_with_a_time_in_seconds_work(target: Vector):
     many_images(30)
     Image.objects.update(created="2026-01-01 00:00Z")
     an_image("new", created="2026-01-03 00:00Z")
@@ -261,7 +261,7 @@ def test_addresses_of_older_versions_say_since_when_in_seconds(asked: Vector):
     assert page.at_page(3).seen == second.seen
 
 
-def test_what_is_hidden_meanwhile_leaves_no_row_out_and_is_not_counted(asked: Vector):
+def test_hiding_images_while_paging_skips_no_row_and_updates_the_count(target: Vector):
     many_images(3 * PER_PAGE)
     first = find(SearchQuery(words="x"))
     before = all_pages(SearchQuery(words="x"))
@@ -274,7 +274,7 @@ def test_what_is_hidden_meanwhile_leaves_no_row_out_and_is_not_counted(asked: Ve
     assert sum(map(len, all_pages(SearchQuery(words="x")))) == 62
 
 
-def test_no_page_is_left_empty_at_the_end(asked: Vector):
+def test_hiding_the_images_of_the_last_page_removes_it(target: Vector):
     many_images(2 * PER_PAGE + 5)
     first = find(SearchQuery(words="x"))
     for image in find(first.at_page(3)).images:
@@ -284,7 +284,7 @@ def test_no_page_is_left_empty_at_the_end(asked: Vector):
     assert find(SearchQuery(words="x")).pages == 2
 
 
-def test_what_no_longer_passes_a_filter_is_neither_shown_nor_counted(asked: Vector):
+def test_images_that_stop_matching_a_filter_are_neither_shown_nor_counted(target: Vector):
     many_images(PER_PAGE + 6)
     Image.objects.update(licence="CC0")
     first = find(SearchQuery(words="x", filters=Filters(licences=("CC0",))))
@@ -296,12 +296,12 @@ def test_what_no_longer_passes_a_filter_is_neither_shown_nor_counted(asked: Vect
     assert (second.found, len(second.images)) == (PER_PAGE + 5, 5)
 
 
-def test_by_date_nothing_moves_up_among_the_nearest_when_one_of_them_is_hidden(asked: Vector, monkeypatch):
+def test_sorted_by_date_hiding_an_image_lets_no_other_move_up(target: Vector, monkeypatch):
     monkeypatch.setattr(search, "NEAREST", 30)
     monkeypatch.setattr(candidates, "MOST_BY_WORDS", 4)
     images = many_images(60)
     for number, image in enumerate(images):
-        image.embedding = near(asked, 0.9 - number / 100, seed=number + 100)
+        image.embedding = near(target, 0.9 - number / 100, seed=number + 100)
         image.created = timezone.now() - dt.timedelta(days=60 - number)
     Image.objects.bulk_update(images, ["embedding", "created"])
     Image.objects.filter(pk__in=[image.pk for image in images[40:46]]).update(description="harbour")
@@ -316,16 +316,16 @@ def test_by_date_nothing_moves_up_among_the_nearest_when_one_of_them_is_hidden(a
 
 @pytest.mark.parametrize("deleted", [False, True], ids=["all", "after deletions"])
 @pytest.mark.parametrize("exact_below", [0, 10**6], ids=["index", "exact"])
-def test_hundreds_of_copies_hide_nothing(asked: Vector, deleted: bool, exact_below: int, monkeypatch):
+def test_hundreds_of_copies_displace_no_other_results(target: Vector, deleted: bool, exact_below: int, monkeypatch):
     monkeypatch.setattr(query_plan, "EXACT_BELOW", exact_below)
     images = many_images(1_000)
     for start, similarity in ((0, 0.95), (300, 0.5)):
         ids = [image.pk for image in images[start : start + 300]]
-        Image.objects.filter(pk__in=ids).update(embedding=near(asked, similarity, seed=start))
+        Image.objects.filter(pk__in=ids).update(embedding=near(target, similarity, seed=start))
     if deleted:
         Image.objects.filter(pk__in=[image.pk for image in images[::3]]).delete()
     vectors = dict(Image.objects.values_list("pk", "embedding"))
-    nearness = {pk: float(np.asarray(vector, dtype=np.float32) @ asked) for pk, vector in vectors.items()}
+    nearness = {pk: float(np.asarray(vector, dtype=np.float32) @ target) for pk, vector in vectors.items()}
     copies = [{image.pk for image in images[start : start + 300]} & set(vectors) for start in (0, 300)]
     others = sorted(set(vectors) - copies[0] - copies[1], key=lambda pk: -nearness[pk])
 
@@ -346,12 +346,14 @@ def test_hundreds_of_copies_hide_nothing(asked: Vector, deleted: bool, exact_bel
     assert len(similar_images(like, 900)) == min(900, len(vectors) - 1)
 
 
-def test_no_page_of_copies_is_told_of_that_is_not_there(asked: Vector, monkeypatch: pytest.MonkeyPatch):
+def test_the_page_where_copies_start_exists_or_is_none(target: Vector, monkeypatch: pytest.MonkeyPatch):
     scale = Scale(mean=0.0, spread=0.1, strong=0.6, related=0.4)
     monkeypatch.setattr(query_vector, "scale_of", lambda vector, *, pictures, whole=False: scale)
     images = many_images(300)
     for number, image in enumerate(images):
-        image.embedding = near(asked, 0.9 if number < PER_PAGE else 0.5, seed=number + 10 if number < PER_PAGE else 99)
+        image.embedding = near(
+            target, 0.9 if number < PER_PAGE else 0.5, seed=number + 10 if number < PER_PAGE else 99
+        )
     Image.objects.bulk_update(images, ["embedding"])
     assert find(SearchQuery(words="x")).copies_from == 2
     strong = find(SearchQuery(words="x", minimum=Minimum.STRONG))
@@ -361,14 +363,14 @@ def test_no_page_of_copies_is_told_of_that_is_not_there(asked: Vector, monkeypat
     assert find(SearchQuery(words="x", minimum=Minimum.RELATED)).copies_from is None
 
 
-def test_where_all_are_copies_similar_ones_are_not_short():
+def test_similar_images_are_complete_if_all_are_copies():
     images = many_images(30)
     Image.objects.update(embedding=a_vector(3))
     assert len(similar_images(Image.objects.get(pk=images[0].pk), 12)) == 12
 
 
 @pytest.mark.parametrize("words", ["", "-night", "x"], ids=["filters alone", "unwanted alone", "not measured"])
-def test_an_order_by_date_is_kept_where_nothing_is_measured(asked: Vector, words: str):
+def test_sorting_by_date_works_without_a_calibration(target: Vector, words: str):
     days = {image.id: number for number, image in enumerate(many_images(30))}
     for image_id, number in days.items():
         Image.objects.filter(pk=image_id).update(created=f"2026-01-{(number * 7) % 30 + 1:02} 00:00Z")
@@ -378,14 +380,14 @@ def test_an_order_by_date_is_kept_where_nothing_is_measured(asked: Vector, words
         found = [image_id for page in all_pages(query) for image_id in page]
         assert len(found) == 30
         by_date = sorted(found, key=lambda one: moments[one], reverse=reverse)
-        if words == "-night":  # what is like the unwanted comes last, and is in order among itself
+        if words == "-night":  # those similar to the unwanted text come last, sorted by date as well
             assert found[0] in by_date[:10]
             assert found != by_date[::-1]
         else:
             assert found == by_date
 
 
-def test_heads_are_forgotten_when_too_many_are_kept(asked: Vector, monkeypatch: pytest.MonkeyPatch):
+def test_the_candidate_cache_is_limited(target: Vector, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(candidate_cache, "MOST", 1)
     many_images(2 * PER_PAGE)
     first, other = find(SearchQuery(words="x")), find(SearchQuery(words="y"))

@@ -1,4 +1,4 @@
-"""Passwords are hashed one at a time in each process, and few wait for it."""
+"""Passwords are hashed one at a time in each process, and few requests wait for it."""
 
 import os
 import sys
@@ -16,8 +16,8 @@ OURS = ["search.accounts.password_hashing.PBKDF2"]
 
 
 @pytest.fixture
-def held(settings) -> Iterator[Callable[[], list[str]]]:
-    """The thread for hashing is busy, and as many wait for it as may; call it to let them go on."""
+def full_queue(settings) -> Iterator[Callable[[], list[str]]]:
+    """The hashing thread is busy and its queue full; call it to let them finish."""
     settings.PASSWORD_HASHERS = OURS
     go_on, done = threading.Event(), []
 
@@ -40,7 +40,7 @@ def held(settings) -> Iterator[Callable[[], list[str]]]:
     let_go()
 
 
-def test_what_django_has_hashed_is_known_and_the_other_way_round(settings):
+def test_hashes_are_compatible_with_djangos(settings):
     settings.PASSWORD_HASHERS = OURS
     theirs = PBKDF2PasswordHasher().encode("a secret", "salt", iterations=10)
     assert check_password("a secret", theirs)
@@ -49,24 +49,24 @@ def test_what_django_has_hashed_is_known_and_the_other_way_round(settings):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has the priority of its process")
-def test_hashing_steps_back_behind_searches():
+def test_hashing_has_a_lower_priority_than_searches():
     nice = password_hashing.in_turn(lambda: str(os.getpriority(os.PRIO_PROCESS, threading.get_native_id())))
     assert int(nice) >= password_hashing._NICE
     assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) < password_hashing._NICE
 
 
-def test_one_more_than_may_wait_is_told_to_come_again(held, client: Client, db):
+def test_a_login_beyond_the_queue_is_503_with_retry_after(full_queue, client: Client, db):
     answer = client.post("/accounts/login/", {"username": "alice", "password": "alice's secret"})
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
-    assert "Many people are logging in at this moment." in answer.text
+    assert "Too many people are logging in right now." in answer.text
 
 
-def test_those_who_wait_get_their_turn_and_leave_room(held):
-    assert held() == ["True"] * password_hashing.AT_ONCE
+def test_queued_requests_are_served_and_free_the_queue(full_queue):
+    assert full_queue() == ["True"] * password_hashing.AT_ONCE
     assert [password_hashing.in_turn(lambda: "done") for _ in range(9)] == ["done"] * 9
 
 
-def test_whoever_waits_too_long_is_told_so_and_leaves_room(monkeypatch: pytest.MonkeyPatch):
+def test_a_request_that_times_out_frees_its_place_in_the_queue(monkeypatch: pytest.MonkeyPatch):
     go_on = threading.Event()
     monkeypatch.setattr(password_hashing, "PATIENCE", 0.01)
     with pytest.raises(password_hashing.Crowded):

@@ -1,4 +1,4 @@
-"""What a load balancer is told."""
+"""Health checks for load balancers."""
 
 import threading
 from pathlib import Path
@@ -16,7 +16,7 @@ KINDS = (WORDS, PICTURES)
 
 
 @pytest.fixture
-def models(monkeypatch: pytest.MonkeyPatch) -> None:
+def loaded_models(monkeypatch: pytest.MonkeyPatch) -> None:
     """The models are loaded."""
     embedding.picture_encoder()
     embedding.text_encoder()
@@ -26,15 +26,15 @@ def loading_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "model-loading"]
 
 
-def test_the_process_lives_whatever_else_is_down(client: Client) -> None:
-    # Without the mark that opens the database to a test, any query fails.
+def test_the_liveness_check_uses_no_database(client: Client) -> None:
+    # Without the mark that gives a test the database, any query fails.
     answer = client.get("/healthz")
 
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
 @pytest.mark.usefixtures("database_down", "no_model")
-def test_the_process_lives_without_database_and_models_and_storage(client: Client, settings: Any) -> None:
+def test_the_liveness_check_works_without_database_models_and_storage(client: Client, settings: Any) -> None:
     Path(settings.MEDIA_ROOT).write_text("not a folder")
 
     assert client.get("/healthz").status_code == 200
@@ -42,7 +42,7 @@ def test_the_process_lives_without_database_and_models_and_storage(client: Clien
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
 @pytest.mark.django_db
-def test_answers_are_not_kept_and_ask_for_no_session(client: Client, path: str) -> None:
+def test_answers_are_not_cached_and_open_no_session(client: Client, path: str) -> None:
     answer = client.get(path)
 
     assert "no-store" in answer.headers["Cache-Control"]
@@ -53,7 +53,7 @@ def test_answers_are_not_kept_and_ask_for_no_session(client: Client, path: str) 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
 @pytest.mark.django_db
-def test_who_calls_by_address_over_plain_http_is_answered(client: Client, settings: Any, path: str) -> None:
+def test_requests_by_ip_address_over_plain_http_are_answered(client: Client, settings: Any, path: str) -> None:
     settings.ALLOWED_HOSTS = ["pictures.example.org"]
     settings.SECURE_SSL_REDIRECT = True
 
@@ -62,20 +62,20 @@ def test_who_calls_by_address_over_plain_http_is_answered(client: Client, settin
     assert answer.json()["status"] in {"ok", "not ready"}
 
 
-@pytest.mark.usefixtures("models")
+@pytest.mark.usefixtures("loaded_models")
 @pytest.mark.django_db
-def test_ready_is_said_when_every_part_answers(client: Client) -> None:
+def test_it_is_ready_when_every_part_answers(client: Client) -> None:
     answer = client.get("/readyz")
 
     assert answer.status_code == 200
     told = answer.json()
-    # As it was measured when the tests' models were compiled: on a busy machine torch may have been the fastest.
+    # The backends depend on this machine: on a busy one, torch may have been measured as the fastest.
     assert [told.pop(f"encoding of {kind}") for kind in KINDS] == [str(verdict_on(kind)) for kind in KINDS]
     assert told == {"status": "ok", **dict.fromkeys(PARTS, "ok")}
 
 
 @pytest.mark.django_db
-def test_it_is_not_ready_until_the_models_are_loaded_and_asking_has_them_loaded(client: Client) -> None:
+def test_the_readiness_check_starts_loading_the_models_and_waits_for_them(client: Client) -> None:
     forget_models()
     first = client.get("/readyz")
 
@@ -91,11 +91,11 @@ def test_it_is_not_ready_until_the_models_are_loaded_and_asking_has_them_loaded(
 
 
 @pytest.mark.django_db
-def test_a_model_that_can_not_be_loaded_is_told_with_the_reason(client: Client, no_model: Path) -> None:
+def test_a_model_that_can_not_be_loaded_is_reported_with_the_reason(client: Client, no_model: Path) -> None:
     client.get("/readyz")
     for thread in loading_threads():
         thread.join(60)
-    with pytest.raises(ModelUnavailable):  # it is loaded when the first picture comes
+    with pytest.raises(ModelUnavailable):  # it is loaded with the first picture
         picture_encoder()
 
     answer = client.get("/readyz")
@@ -106,22 +106,22 @@ def test_a_model_that_can_not_be_loaded_is_told_with_the_reason(client: Client, 
         assert "EMBEDDING_IMAGE_MODEL" in answer.json()[part]
 
 
-@pytest.mark.usefixtures("models", "database_down")
-def test_a_database_that_is_down_is_named(client: Client) -> None:
+@pytest.mark.usefixtures("loaded_models", "database_down")
+def test_a_database_that_is_down_is_reported(client: Client) -> None:
     answer = client.get("/readyz")
 
     assert answer.status_code == 503
-    assert answer.json()["database"] == "OperationalError: does not answer"
+    assert answer.json()["database"] == "OperationalError: does not respond"
     assert answer.json()["storage"] == "ok"
 
 
-@pytest.mark.usefixtures("models")
+@pytest.mark.usefixtures("loaded_models")
 @pytest.mark.django_db
-def test_a_storage_that_can_not_be_read_is_named(client: Client, settings: Any) -> None:
+def test_a_storage_that_can_not_be_read_is_reported(client: Client, settings: Any) -> None:
     Path(settings.MEDIA_ROOT).write_text("not a folder")
 
     answer = client.get("/readyz")
 
     assert answer.status_code == 503
-    assert answer.json()["storage"] == "StorageUnavailable: does not answer"
+    assert answer.json()["storage"] == "StorageUnavailable: does not respond"
     assert answer.json()["database"] == "ok"

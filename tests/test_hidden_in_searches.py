@@ -1,4 +1,4 @@
-"""Hidden pictures among results: curators find them where they ask for them, and nobody else does."""
+"""Hidden images in searches: curators find them on request, other users never."""
 
 from typing import Any
 
@@ -25,13 +25,13 @@ CONTAINS = {Hidden.WITH: {"red", "grey"}, Hidden.ONLY: {"grey"}, Hidden.NO: {"re
 
 
 @pytest.fixture(autouse=True)
-def _asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def _fixed_query_vector(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(query_vector, "text_vector", lambda words: a_vector(1))
 
 
 @pytest.fixture
 def two() -> tuple[Image, Image]:
-    """A picture that everybody sees and one that is hidden."""
+    """A visible image and a hidden one."""
     red = an_image("red", vector=near(a_vector(1), 0.9), tags=["sea"])
     grey = an_image("grey", vector=near(a_vector(1), 0.8), tags=["sea"], hidden=True, description="grey")
     return red, grey
@@ -46,9 +46,7 @@ def found(query: SearchQuery) -> set[str]:
 @pytest.mark.usefixtures("two")
 @pytest.mark.parametrize("hidden", CONTAINS)
 @pytest.mark.parametrize("words", ["", "boat", "tag:sea"])
-def test_hidden_pictures_are_found_where_they_are_asked_for_and_are_left_out_else(
-    words: str, hidden: Hidden | None
-) -> None:
+def test_hidden_images_are_found_only_on_request(words: str, hidden: Hidden | None) -> None:
     assert found(SearchQuery(words=words, filters=Filters(hidden=hidden))) == CONTAINS[hidden]
 
 
@@ -66,18 +64,18 @@ def test_hidden_pictures_are_found_where_they_are_asked_for_and_are_left_out_els
         ("is:hidden has:description", {"grey"}),
     ],
 )
-def test_hidden_pictures_are_asked_for_in_the_box_too(text: str, titles: set[str]) -> None:
+def test_the_filter_for_hidden_images_can_be_typed(text: str, titles: set[str]) -> None:
     assert found(SearchQuery(words=text)) == titles
 
 
-def test_what_has_no_hidden_pictures_is_no_filter() -> None:
+def test_with_hidden_can_not_be_negated() -> None:
     assert parse_text("-with:hidden").unread == ("-with:hidden",)
 
 
 @pytest.mark.usefixtures("two")
 @pytest.mark.parametrize("address", ["/search", "/api/search"])
 @pytest.mark.parametrize("asked", [{"q": "is:hidden"}, {"q": "boat with:hidden"}, {"hidden": "with"}])
-def test_nobody_but_curators_searches_for_hidden_pictures(
+def test_only_curators_can_search_for_hidden_images(
     address: str, asked: dict[str, str], as_alice: Client, as_carol: Client
 ) -> None:
     for client in (Client(), as_alice):
@@ -91,7 +89,7 @@ def test_nobody_but_curators_searches_for_hidden_pictures(
 
 
 @pytest.mark.usefixtures("two")
-def test_a_curator_sees_which_results_are_hidden_and_is_offered_the_filter(as_carol: Client) -> None:
+def test_curators_see_which_results_are_hidden_and_the_filter(as_carol: Client) -> None:
     page = as_carol.get("/search", {"hidden": "with", "filters": "open"}).content.decode()
     assert page.count('class="is-hidden"') == page.count("tile-hidden") == 1
     assert 'id="hidden-only"' in page
@@ -100,7 +98,7 @@ def test_a_curator_sees_which_results_are_hidden_and_is_offered_the_filter(as_ca
 
 
 @pytest.mark.usefixtures("two")
-def test_others_are_offered_no_filter_for_hidden_pictures(client: Client) -> None:
+def test_other_users_see_no_filter_for_hidden_images(client: Client) -> None:
     page = client.get("/search", {"filters": "open"}).content.decode()
     assert "hidden-only" not in page
     assert "is:hidden" not in client.get("/search/help/").content.decode()
@@ -114,13 +112,13 @@ def test_a_search_for_hidden_pictures_is_never_saved(words: str, as_carol: Clien
     assert 'action="/saved/save"' not in as_carol.get("/search", {"q": words}).content.decode()
 
 
-def test_facets_count_the_hidden_pictures_that_are_found(two: tuple[Image, Image]) -> None:
+def test_facets_count_hidden_results(two: tuple[Image, Image]) -> None:
     facets = {facet.name: facet for facet in find(SearchQuery(filters=Filters(hidden=Hidden.WITH))).facets}
     assert [(one.value, one.count) for one in facets["tag"].choices] == [("sea", 2)]
     assert {one.value: one.count for one in facets["described"].choices} == {"yes": 1, "no": 1}
 
 
-def test_counts_are_never_of_a_moment_before(two: tuple[Image, Image], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counts_of_hidden_images_are_not_cached(two: tuple[Image, Image], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(filter_counts, "CACHED_FROM", 0)
     query = SearchQuery(filters=Filters(hidden=Hidden.ONLY))
     assert Scope(query).counts.total == 1
@@ -130,7 +128,7 @@ def test_counts_are_never_of_a_moment_before(two: tuple[Image, Image], monkeypat
     assert Scope(query).counts.total == 1
 
 
-def test_a_curator_pages_through_hidden_pictures_and_misses_none() -> None:
+def test_pages_of_hidden_images_are_complete() -> None:
     images = many_images(2 * PER_PAGE + 5)
     Image.objects.update(hidden=True)
     first = find(SearchQuery(words="x", filters=Filters(hidden=Hidden.ONLY)))
@@ -159,13 +157,13 @@ def test_hidden_pictures_are_found_by_the_index_and_by_a_scan(
     assert titles(Hidden.ONLY)[:3] == ["0", "2", "4"]
 
 
-def test_among_pictures_that_hold_the_words_hidden_ones_are_found(two: tuple[Image, Image]) -> None:
+def test_full_text_search_finds_hidden_images(two: tuple[Image, Image]) -> None:
     query: Any = SearchQuery(words='"grey"', filters=Filters(hidden=Hidden.WITH))
     assert found(query) == {"grey"}
     assert find(query).images[0].by_words
 
 
-def test_more_like_a_hidden_picture_is_found_where_hidden_ones_are_asked_for(two: tuple[Image, Image]) -> None:
+def test_more_like_a_hidden_image_needs_the_filter_for_hidden_images(two: tuple[Image, Image]) -> None:
     _red, grey = two
     asked = SearchQuery().more_like(grey.id)
     with pytest.raises(BadQuery):
@@ -177,12 +175,12 @@ def test_more_like_a_hidden_picture_is_found_where_hidden_ones_are_asked_for(two
 @pytest.mark.usefixtures("two")
 @pytest.mark.parametrize("hidden", [Hidden.WITH, Hidden.ONLY])
 @pytest.mark.parametrize("words", ["", "boat", '"grey"'])
-def test_what_is_in_the_trash_is_not_among_the_hidden_pictures(words: str, hidden: Hidden) -> None:
+def test_trashed_images_are_not_found_with_hidden_ones(words: str, hidden: Hidden) -> None:
     change(Image.objects.filter(title="grey"), Trash())
     assert "grey" not in found(SearchQuery(words=words, filters=Filters(hidden=hidden)))
 
 
-def test_who_may_only_look_finds_hidden_pictures_too(two: tuple[Image, Image], client: Client) -> None:
+def test_staff_with_view_permission_find_hidden_images(two: tuple[Image, Image], client: Client) -> None:
     dora = User.objects.create_user("dora", is_staff=True)
     dora.user_permissions.add(Permission.objects.get(codename="view_image"))
     client.force_login(dora)

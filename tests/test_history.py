@@ -1,4 +1,4 @@
-"""Changes to many pictures at once, and putting them back."""
+"""The history of bulk changes, and undoing them."""
 
 from typing import Any
 
@@ -44,7 +44,7 @@ def fresh(image: Image) -> Image:
     return Image.objects.get(pk=image.pk)
 
 
-def test_a_change_says_who_did_what_by_which_search_and_to_how_many(ada):
+def test_a_revision_records_user_change_search_and_count(ada):
     one, two = an_image("One", tags=["Sea"]), an_image("Two")
     made = change([one.pk, two.pk], Tag(["sea", "evening"]), by=ada, door="page", search="q=pizza")
     kept = Revision.objects.get(pk=made.pk)
@@ -54,7 +54,7 @@ def test_a_change_says_who_did_what_by_which_search_and_to_how_many(ada):
     assert (edit.before["tags"], edit.after["tags"]) == (["Sea"], ["Sea", "evening"])
 
 
-def test_what_is_as_it_should_be_leaves_no_revision(ada):
+def test_a_change_without_effect_leaves_no_revision(ada):
     image = an_image(tags=["sea"], hidden=True)
     for same in (Tag(["Sea"]), Untag(["boat"]), Hide(), Restore(), Describe({"title": ""})):
         made = change([image.pk], same, by=ada)
@@ -76,7 +76,7 @@ def test_what_is_as_it_should_be_leaves_no_revision(ada):
         ),
     ],
 )
-def test_each_change_is_undone_and_done_again(ada, done, before, after):
+def test_each_change_can_be_undone_and_redone(ada, done, before, after):
     image = an_image(**{"title": "x", **before})
 
     def now() -> dict[str, Any]:
@@ -94,7 +94,7 @@ def test_each_change_is_undone_and_done_again(ada, done, before, after):
     assert now() == before
 
 
-def test_details_of_captures_are_changed_and_put_back_together(ada):
+def test_changes_of_captures_can_be_undone(ada):
     image, other = an_image(), an_image()
     Capture.objects.create(image=image, taken="2020-01-02T03:04", taken_offset=60, taken_from="camera", rating=2)
     made = change(
@@ -129,13 +129,13 @@ def test_details_of_captures_are_changed_and_put_back_together(ada):
         {"hidden": True},
     ],
 )
-def test_details_that_can_not_be_are_refused_by_field_before_anything_is_written(wrong):
+def test_invalid_details_are_refused_by_field(wrong):
     with pytest.raises(ValidationError) as problem:
         Describe(wrong)
     assert set(problem.value.message_dict) <= set(wrong)
 
 
-def test_undoing_puts_back_who_has_edited_a_field(ada):
+def test_undo_restores_which_fields_were_edited(ada):
     read, edited = an_image(tags=["read"]), an_image(tags=["typed"])
     note_edits([edited.pk], ["tags"])
     made = change([read.pk, edited.pk], Tag(["sea"]), by=ada)
@@ -146,7 +146,7 @@ def test_undoing_puts_back_who_has_edited_a_field(ada):
     assert edited_fields([read.pk])[read.pk] == {"tags"}
 
 
-def test_a_later_change_of_the_same_field_is_kept_and_named_unless_asked(ada, bob):
+def test_undo_keeps_later_changes_of_the_same_field_unless_included(ada, bob):
     images = many_images(3)
     keys = [image.pk for image in images]
     made = change(keys, Tag(["sea"]), by=ada)
@@ -162,7 +162,7 @@ def test_a_later_change_of_the_same_field_is_kept_and_named_unless_asked(ada, bo
     assert (rest.count, rest.kept, fresh(images[0]).tags) == (1, (), [])
 
 
-def test_what_was_written_past_all_revisions_is_kept_too_by_nobody_known(ada):
+def test_undo_keeps_changes_without_a_revision(ada):
     image = an_image()
     made = change([image.pk], Describe({"title": "Boat"}), by=ada)
     Image.objects.filter(pk=image.pk).update(title="By a script")
@@ -170,7 +170,7 @@ def test_what_was_written_past_all_revisions_is_kept_too_by_nobody_known(ada):
     assert (undone.revision.pk, undone.kept, fresh(image).title) == (None, (("", 1),), "By a script")
 
 
-def test_only_one_of_two_who_undo_the_same_does_it(ada, bob):
+def test_a_revision_can_not_be_undone_twice(ada, bob):
     image = an_image()
     made = change([image.pk], Tag(["sea"]), by=ada)
     undo(made, by=ada)
@@ -181,7 +181,9 @@ def test_only_one_of_two_who_undo_the_same_does_it(ada, bob):
 
 def _waiting_for_locks() -> int:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_stat_clear_snapshot()")  # or a transaction would see the same all the time
+        cursor.execute(
+            "SELECT pg_stat_clear_snapshot()"
+        )  # otherwise a transaction sees the same statistics all the time
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
         )
@@ -191,7 +193,7 @@ def _waiting_for_locks() -> int:
 
 @pytest.mark.parametrize("what", ["pictures", "an album"])
 @pytest.mark.django_db(transaction=True)
-def test_of_two_who_undo_the_same_at_the_same_moment_one_does_it_and_the_other_is_told(what, ada, bob):
+def test_of_two_concurrent_undos_of_a_revision_only_one_succeeds(what, ada, bob):
     images = [an_image(f"{number}") for number in range(3)]
     album = Album.objects.create(title="Summer", owner=ada)
     change([image.pk for image in images], AddToAlbum(album))
@@ -200,7 +202,7 @@ def test_of_two_who_undo_the_same_at_the_same_moment_one_does_it_and_the_other_i
         made = delete_album(album, by=ada)
     told: list[Undone] = []
 
-    with transaction.atomic():  # whoever undoes waits for this
+    with transaction.atomic():  # both undos wait for these locks
         list(Image.objects.select_for_update().order_by("pk"))
         list(Album.objects.select_for_update())
         both = [in_another_thread(lambda one=one: told.append(undo(made, by=one))) for one in (ada, bob)]
@@ -217,7 +219,7 @@ def test_of_two_who_undo_the_same_at_the_same_moment_one_does_it_and_the_other_i
     assert (Album.objects.get().deleted, Album.objects.get().entries.count()) == (None, 3)
 
 
-def test_a_place_is_put_back_whole_or_not_at_all(ada, bob):
+def test_undo_restores_both_coordinates_or_none(ada, bob):
     image = an_image()
     Capture.objects.create(image=image, latitude=10, longitude=20)
     moved = change([image.pk], Describe({"latitude": 11, "longitude": 20}), by=ada)
@@ -227,7 +229,7 @@ def test_a_place_is_put_back_whole_or_not_at_all(ada, bob):
     assert Capture.objects.filter(pk=image.pk, latitude=10, longitude=20).exists()
 
 
-def test_the_country_and_town_follow_coordinates_that_are_changed_or_put_back(ada):
+def test_country_and_town_follow_changed_coordinates(ada):
     images = [an_image(), an_image()]
     ids = [image.pk for image in images]
 
@@ -241,13 +243,13 @@ def test_the_country_and_town_follow_coordinates_that_are_changed_or_put_back(ad
     assert towns() == {"Seoul"}
 
 
-def test_a_picture_full_of_tags_is_left_and_counted(ada):
+def test_an_image_with_the_maximum_of_tags_is_skipped_and_counted(ada):
     full, other = an_image(tags=[str(number) for number in range(50)]), an_image()
     made = change([full.pk, other.pk], Tag(["sea"]), by=ada)
     assert (made.full, made.count, len(fresh(full).tags)) == (1, 1, 50)
 
 
-def test_thousands_are_changed_and_put_back_in_a_few_statements(ada, monkeypatch, django_assert_max_num_queries):
+def test_thousands_are_changed_and_restored_with_few_queries(ada, monkeypatch, django_assert_max_num_queries):
     monkeypatch.setattr(bulk_changes, "AT_ONCE", 500)
     many_images(1_200, tags=lambda number: [f"kind {number % 3}"])
     with django_assert_max_num_queries(60):
@@ -258,8 +260,8 @@ def test_thousands_are_changed_and_put_back_in_a_few_statements(ada, monkeypatch
     assert not Image.objects.filter(tags__contains=["sea"]).exists()
 
 
-def test_a_picture_in_the_trash_is_hidden_whoever_shows_it_and_comes_back_as_it_was(ada):
-    shown, hidden = an_image("Shown"), an_image("Hidden", hidden=True)
+def test_a_trashed_image_stays_hidden_and_is_restored_with_its_visibility(ada):
+    shown, hidden = an_image("Visible"), an_image("Hidden", hidden=True)
     keys = [shown.pk, hidden.pk]
     made = change(keys, Trash(), by=ada)
     assert set(Trashed.objects.values_list("image", "by", "was_hidden")) == {
@@ -275,7 +277,7 @@ def test_a_picture_in_the_trash_is_hidden_whoever_shows_it_and_comes_back_as_it_
     assert undo(made, by=ada).count == 0
 
 
-def test_undoing_puts_pictures_out_of_the_trash_and_others_into_it_again(ada):
+def test_trashing_can_be_undone_and_redone(ada):
     image = an_image()
     undone = undo(change([image.pk], Trash(), by=ada), by=ada)
     assert (fresh(image).hidden, Trashed.objects.count()) == (False, 0)
@@ -283,7 +285,7 @@ def test_undoing_puts_pictures_out_of_the_trash_and_others_into_it_again(ada):
     assert (fresh(image).hidden, Trashed.objects.count()) == (True, 1)
 
 
-def test_who_undoes_hiding_of_what_is_in_the_trash_by_now_shows_it_once_it_is_restored(ada):
+def test_undoing_hide_of_a_trashed_image_takes_effect_when_it_is_restored(ada):
     image = an_image()
     made = change([image.pk], Hide(), by=ada)
     change([image.pk], Trash(), by=ada)
@@ -293,7 +295,7 @@ def test_who_undoes_hiding_of_what_is_in_the_trash_by_now_shows_it_once_it_is_re
     assert not fresh(image).hidden
 
 
-def test_without_a_trash_pictures_are_deleted_at_once(ada, settings):
+def test_without_a_trash_images_are_deleted_at_once(ada, settings):
     settings.TRASH_DAYS = 0
     image = an_image()
     made = change([image.pk], Trash(), by=ada)
@@ -301,7 +303,7 @@ def test_without_a_trash_pictures_are_deleted_at_once(ada, settings):
     assert not Image.objects.exists()
 
 
-def test_history_goes_with_a_picture_that_is_deleted_and_what_is_gone_is_told(ada):
+def test_undo_reports_the_number_of_deleted_images(ada):
     one, two = an_image(), an_image()
     made = change([one.pk, two.pk], Tag(["sea"]), by=ada)
     one.delete()

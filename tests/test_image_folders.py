@@ -1,4 +1,4 @@
-"""The Docker image can write every folder that it writes to, as the unprivileged user that it runs as."""
+"""The Docker image's unprivileged user can write all folders that the product writes to."""
 
 import json
 import os
@@ -35,10 +35,10 @@ def volumes() -> list[str]:
 
 @pytest.fixture
 def root() -> Iterator[Path]:
-    """The image's root folder, with what its own steps make in it."""
+    """The root folder of the image, prepared by the mkdir and chown steps of the Dockerfile."""
     if os.geteuid() != 0:
         pytest.skip("Only root can give folders to another user, as the building of an image does.")
-    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to others
+    with tempfile.TemporaryDirectory() as name:  # pytest's folders are closed to other users
         folder = Path(name)
         folder.chmod(0o755)
         (folder / "app").mkdir()
@@ -50,7 +50,7 @@ def root() -> Iterator[Path]:
         yield folder
 
 
-def test_each_folder_that_the_settings_name_can_be_written(root: Path) -> None:
+def test_each_folder_of_the_settings_is_writable(root: Path) -> None:
     named = environment()
     made = configured(DATA_DIR="/app/var", DATABASE_URL="postgres://u:p@host/pics", SECRET_KEY=UNUSED_KEY, DEBUG="off")
     folders = [made["MEDIA_ROOT"], made["MODELS_DIR"], made["DATA_DIR"] / "postgres", Path(named["HF_HOME"])]
@@ -59,7 +59,7 @@ def test_each_folder_that_the_settings_name_can_be_written(root: Path) -> None:
         there = root / folder.relative_to("/")
         subprocess.run(["touch", there / "written"], user=UID, group=UID, extra_groups=[], check=True)
         assert str(folder) in volumes()
-    # What is not written is not to be changed by whoever breaks in.
+    # Other files can't be changed by an attacker.
     assert subprocess.run(["touch", root / "app" / "written"], user=UID, extra_groups=[], check=False).returncode
     assert re.search(rf"useradd --uid {UID} --create-home imagesearch", DOCKERFILE)
     assert re.search(r"^USER imagesearch$", DOCKERFILE, re.MULTILINE)
@@ -68,7 +68,7 @@ def test_each_folder_that_the_settings_name_can_be_written(root: Path) -> None:
 COMPILE = "from search.embedding import compile_texts; print(compile_texts())"
 
 
-def test_the_models_are_compiled_by_that_user_and_kept(root: Path) -> None:
+def test_that_user_can_compile_the_models(root: Path) -> None:
     folders = {name: str(root / value[1:]) for name, value in environment().items() if value.startswith("/")}
     named = {
         "DATA_DIR": str(root / "app" / "var"),
@@ -88,7 +88,7 @@ def test_the_models_are_compiled_by_that_user_and_kept(root: Path) -> None:
 
 
 def run_unprivileged(*lines: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-    """Run Python as the user of the image: this one, or the system's, where this one lies in a folder of root's."""
+    """Run Python as the user of the image: this interpreter, or the system's if this one is in a folder of root."""
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     for program in (sys.executable, f"/usr/bin/{version}", f"/usr/local/bin/{version}"):
         with suppress(PermissionError, FileNotFoundError):
@@ -106,7 +106,7 @@ def run_unprivileged(*lines: str, **variables: str) -> "subprocess.CompletedProc
     pytest.skip("There is no Python here that others than root can run.")
 
 
-def test_compose_keeps_what_is_written_and_lets_nothing_else_be() -> None:
+def test_compose_has_volumes_for_written_folders_and_is_read_only_otherwise() -> None:
     web = yaml.safe_load((Path(project.BASE_DIR) / "compose.yaml").read_text("utf-8"))["services"]["web"]
     places = {place.split(":")[1] for place in web["volumes"]} | {place.split(":")[0] for place in web["tmpfs"]}
 

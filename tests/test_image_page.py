@@ -1,4 +1,4 @@
-"""One image: its page, its renditions, its download."""
+"""One image: its page, renditions, download and reports."""
 
 import html
 import io
@@ -22,10 +22,10 @@ from tests.pictures import FORMATS, SECRETS, photo
 pytestmark = pytest.mark.django_db
 
 NOBODY = uuid.UUID(int=7)
-"""No picture has this id. Made anew, it would be another one in each process of the tests."""
+"""The id of no image; fixed, as test names must be the same in each test process."""
 
 
-def test_the_page_shows_the_picture_and_what_is_known_of_it(client: Client, alice):
+def test_the_page_shows_the_image_and_its_fields(client: Client, alice):
     image = an_image(
         "A red star",
         description="Drawn at noon.",
@@ -43,7 +43,7 @@ def test_the_page_shows_the_picture_and_what_is_known_of_it(client: Client, alic
     assert f"like={image.id}" in page
 
 
-def test_similar_pictures_stand_below_nearest_first(client: Client):
+def test_similar_images_are_shown_below_nearest_first(client: Client):
     image = an_image(vector=a_vector(1))
     far = an_image("far", vector=near(a_vector(1), 0.2))
     close = an_image("close", vector=near(a_vector(1), 0.9))
@@ -51,38 +51,40 @@ def test_similar_pictures_stand_below_nearest_first(client: Client):
     assert 0 < similar.index(str(close.id)) < similar.index(str(far.id))
 
 
-def ways(page: str) -> dict[str, str]:
-    """Where the page leads, by `rel`: the ids of the neighbours."""
+def neighbour_links(page: str) -> dict[str, str]:
+    """The ids of the previous and next image that the page links to, by `rel`."""
     found = re.findall(r'rel="(prev|next) nofollow" href="/images/([0-9a-f-]{36})/', page)
     return dict(found)
 
 
-def test_the_page_leads_on_in_the_search_that_its_address_names(client: Client):
+def test_the_page_links_to_its_neighbours_in_the_search(client: Client):
     images = many_images(PER_PAGE + 3, tags=lambda number: ["sea"] if number else [])
     found = [str(image.pk) for image in find(SearchQuery.from_params({"tag": ["sea"]})).images]
     beyond = [str(image.pk) for image in find(SearchQuery.from_params({"tag": ["sea"], "page": ["2"]})).images]
     assert len(found) == PER_PAGE
     assert str(images[0].pk) not in found + beyond
     page = client.get(f"/images/{found[0]}/?tag=sea").text
-    assert ways(page) == {"next": found[1]}
+    assert neighbour_links(page) == {"next": found[1]}
     assert f"1 of {PER_PAGE + 2}" in page
     assert 'href="/search?tag=sea"' in page
-    # Over the end of a page, and back.
+    # Across the end of a page of results, and back.
     page = client.get(f"/images/{found[-1]}/?tag=sea").text
-    assert ways(page) == {"prev": found[-2], "next": beyond[0]}
+    assert neighbour_links(page) == {"prev": found[-2], "next": beyond[0]}
     ahead = html.unescape(re.search(r'rel="next nofollow" href="([^"]+)"', page)[1])  # type: ignore[index]
     page = client.get(ahead).text
-    assert ways(page) == {"prev": found[-1], "next": beyond[1]}
+    assert neighbour_links(page) == {"prev": found[-1], "next": beyond[1]}
     assert f"{PER_PAGE + 1} of {PER_PAGE + 2}" in page
 
 
-def test_without_a_search_the_neighbours_are_those_that_were_added_before_and_after(client: Client):
+def test_without_a_search_the_neighbours_are_by_date_added(client: Client):
     images = many_images(4)
     images[1].hide()
     newest = [str(image.pk) for image in find(SearchQuery()).images]
     for number, image_id in enumerate(newest):
         beside = {"prev": newest[number - 1] if number else None, "next": dict(enumerate(newest)).get(number + 1)}
-        assert ways(client.get(f"/images/{image_id}/").text) == {name: way for name, way in beside.items() if way}
+        assert neighbour_links(client.get(f"/images/{image_id}/").text) == {
+            name: way for name, way in beside.items() if way
+        }
 
 
 @pytest.mark.parametrize(
@@ -97,7 +99,7 @@ def test_without_a_search_the_neighbours_are_those_that_were_added_before_and_af
         "seen=1&q=a",
     ],
 )
-def test_an_address_whose_search_can_not_be_made_shows_the_picture_all_the_same(client: Client, query: str):
+def test_an_invalid_search_in_the_address_still_shows_the_image(client: Client, query: str):
     image = an_image("A red star")
     answer = client.get(f"{image.get_absolute_url()}?{query}")
     assert answer.status_code == 200
@@ -105,7 +107,7 @@ def test_an_address_whose_search_can_not_be_made_shows_the_picture_all_the_same(
     assert "stage-position" in answer.text
 
 
-def test_the_light_box_gets_what_stands_beside_the_picture_alone(client: Client):
+def test_the_light_box_gets_only_the_side_panel(client: Client):
     image = an_image("A red star", tags=["star"])
     answer = client.get(f"{image.get_absolute_url()}?q=star", headers={"HX-Request": "true", "HX-Target": "panel"})
     assert "<html" not in answer.text
@@ -113,14 +115,14 @@ def test_the_light_box_gets_what_stands_beside_the_picture_alone(client: Client)
     assert {"HX-Request", "HX-Target"} <= set(answer["Vary"].split(", "))
 
 
-def test_markup_in_what_people_wrote_stays_text(client: Client):
+def test_markup_in_text_of_users_is_escaped(client: Client):
     image = an_image("<b>t</b>", description="<script>alert(1)</script>", author="<i>a</i>", tags=["<u>x</u>"])
     page = client.get(image.get_absolute_url()).text
     for markup in ("<b>t</b>", "<script>alert", "<i>a</i>", "<u>x</u>"):
         assert markup not in page
 
 
-def test_an_unknown_image_is_a_short_page(client: Client):
+def test_an_unknown_image_is_404(client: Client):
     for address in (
         f"/images/{uuid.uuid4()}/",
         "/images/1/",
@@ -129,10 +131,10 @@ def test_an_unknown_image_is_a_short_page(client: Client):
     ):
         response = client.get(address)
         assert response.status_code == 404
-        assert "There is nothing here." in response.text
+        assert "This page does not exist." in response.text
 
 
-def test_a_hidden_image_is_there_for_curators_alone(client: Client, as_alice: Client, as_carol: Client):
+def test_a_hidden_image_is_visible_only_to_curators(client: Client, as_alice: Client, as_carol: Client):
     image = stored_image(hidden=True)
     for address in ("", "400.webp", "1600.webp", "download", "report/"):
         url = f"{image.get_absolute_url()}{address}"
@@ -141,7 +143,7 @@ def test_a_hidden_image_is_there_for_curators_alone(client: Client, as_alice: Cl
         assert as_carol.get(url).status_code == 200, url
 
 
-def test_a_rendition_is_made_when_first_asked_for_and_kept(client: Client):
+def test_a_rendition_is_made_on_the_first_request_and_stored(client: Client):
     image = stored_image()
     response = client.get(f"/images/{image.id}/1600.webp")
     assert response["Content-Type"] == "image/webp"
@@ -150,11 +152,11 @@ def test_a_rendition_is_made_when_first_asked_for_and_kept(client: Client):
     assert client.get(f"/images/{image.id}/1600.webp").content == response.content
 
 
-def test_only_the_sizes_that_pages_use_are_made(client: Client):
+def test_only_known_sizes_are_served(client: Client):
     assert client.get(f"/images/{stored_image().id}/399.webp").status_code == 404
 
 
-def test_a_rendition_that_a_browser_has_is_not_read_again(client: Client, monkeypatch: pytest.MonkeyPatch):
+def test_a_conditional_request_does_not_read_the_rendition(client: Client, monkeypatch: pytest.MonkeyPatch):
     image = stored_image()
     first = client.get(f"/images/{image.id}/400.webp")
     monkeypatch.setattr(renditions, "read_or_make", None)
@@ -165,7 +167,7 @@ def test_a_rendition_that_a_browser_has_is_not_read_again(client: Client, monkey
     assert again.headers["Cache-Control"] == first.headers["Cache-Control"] == "private, max-age=86400"
 
 
-def test_a_hidden_picture_is_asked_for_each_time_by_who_may_see_it(client: Client, as_carol: Client):
+def test_browsers_revalidate_renditions_of_hidden_images(client: Client, as_carol: Client):
     image = stored_image(hidden=True)
     answer = as_carol.get(f"/images/{image.id}/400.webp")
 
@@ -176,12 +178,12 @@ def test_a_hidden_picture_is_asked_for_each_time_by_who_may_see_it(client: Clien
     )
 
 
-def test_a_rendition_whose_original_is_gone_is_not_found(client: Client):
+def test_a_rendition_without_an_original_is_404(client: Client):
     assert client.get(f"/images/{an_image().id}/400.webp").status_code == 404
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_what_is_served_carries_no_exif_and_no_place(client: Client, format: str):
+def test_served_files_have_no_exif_and_no_place(client: Client, format: str):
     image = add_picture(photo(format), Details(title="From my phone"), None).image
     for address in ("400.webp", "1600.webp", "download"):
         response = client.get(f"/images/{image.id}/{address}")
@@ -197,7 +199,7 @@ def test_a_download_is_named_after_the_title(client: Client):
     assert f"{untitled.id}.jpg" in client.get(f"/images/{untitled.id}/download")["Content-Disposition"]
 
 
-def test_a_download_is_a_file_and_never_a_page(client: Client):
+def test_a_download_is_sent_as_an_attachment(client: Client):
     image = add_picture(picture_bytes(), Details(), None).image
     response = client.get(f"/images/{image.id}/download")
     assert response["Content-Disposition"].startswith("attachment")
@@ -219,7 +221,7 @@ def test_an_image_can_be_reported(client: Client, as_alice: Client, alice):
 @pytest.mark.parametrize(
     "form", [{}, {"reason": "boring"}, {"reason": "other", "details": "x" * 1001}, {"details": "\0"}]
 )
-def test_a_report_without_a_reason_is_asked_for_one(client: Client, form: dict[str, str]):
+def test_a_report_without_a_valid_reason_is_refused(client: Client, form: dict[str, str]):
     image = an_image()
     response = client.post(f"/images/{image.id}/report/", form)
     assert response.status_code == 400
@@ -232,13 +234,13 @@ def test_every_reason_has_its_radio_button(client: Client):
         assert f'value="{reason}"' in page
 
 
-def test_nothing_but_looking_changes_nothing(client: Client):
+def test_the_page_accepts_no_post(client: Client):
     image = an_image()
     assert client.post(image.get_absolute_url()).status_code == 405
     assert Image.objects.get().updated == image.updated
 
 
-def test_an_original_that_was_damaged_in_the_storage_is_not_found(client: Client):
+def test_a_damaged_original_is_404(client: Client):
     image = stored_image()
     storage.put(storage.original_key(image.id), b"damaged", "image/jpeg")
     for address in ("1600.webp", "download"):
@@ -246,7 +248,7 @@ def test_an_original_that_was_damaged_in_the_storage_is_not_found(client: Client
 
 
 @pytest.mark.parametrize(("size", "expected"), [((2000, 1000), (800, 400)), ((1000, 2000), (400, 800))])
-def test_a_rendition_has_its_size_although_no_more_is_decoded(
+def test_renditions_of_large_images_have_the_right_size(
     client: Client, size: tuple[int, int], expected: tuple[int, int]
 ):
     image = add_picture(picture_bytes(size=size), Details(), None).image
@@ -254,22 +256,20 @@ def test_a_rendition_has_its_size_although_no_more_is_decoded(
     assert made.size == expected
 
 
-def test_a_strip_has_its_renditions(client: Client):
+def test_a_narrow_strip_has_renditions(client: Client):
     image = add_picture(picture_bytes(size=(3000, 3), format="PNG"), Details(), None).image
     made = PILImage.open(io.BytesIO(client.get(f"/images/{image.id}/800.webp").content))
     assert made.size == (800, 1)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_reporting_a_picture_that_is_deleted_this_very_moment_says_that_it_is_gone(
-    client: Client, monkeypatch: pytest.MonkeyPatch
-):
+def test_reporting_an_image_deleted_during_the_request_is_404(client: Client, monkeypatch: pytest.MonkeyPatch):
     image = an_image()
 
-    def deleted_meanwhile(*args: object) -> Image:
+    def deleted_after_lookup(*args: object) -> Image:
         found = visible_image(*args)
         Image.objects.filter(pk=image.pk).delete()
         return found
 
-    monkeypatch.setattr("search.views.reports.visible_image", deleted_meanwhile)
+    monkeypatch.setattr("search.views.reports.visible_image", deleted_after_lookup)
     assert client.post(f"/images/{image.id}/report/", {"reason": "broken"}).status_code == 404

@@ -1,4 +1,4 @@
-"""What the database promises about the images."""
+"""Constraints of the image table."""
 
 import uuid
 
@@ -22,7 +22,7 @@ def test_the_same_bytes_have_the_same_id_a_uuid_of_version_8(data: bytes):
     assert content_id(data).variant == uuid.RFC_4122
 
 
-def test_other_bytes_have_another_id():
+def test_different_bytes_have_different_ids():
     assert content_id(b"a") != content_id(b"b")
 
 
@@ -45,7 +45,7 @@ def test_other_bytes_have_another_id():
     ],
     ids="-".join,
 )
-def test_the_database_refuses_what_no_image_can_be(wrong: dict[str, object]):
+def test_constraints_refuse_invalid_images(wrong: dict[str, object]):
     with pytest.raises(IntegrityError), transaction.atomic():
         an_image(**wrong)  # type: ignore[arg-type]
 
@@ -64,7 +64,7 @@ def test_an_image_without_a_title_still_has_a_name():
 
 
 @db
-def test_lists_leave_the_vectors_in_the_database(django_assert_num_queries):
+def test_lists_do_not_read_vectors(django_assert_num_queries):
     an_image("one")
     with django_assert_num_queries(1):
         image = Image.objects.for_lists().get()
@@ -73,7 +73,7 @@ def test_lists_leave_the_vectors_in_the_database(django_assert_num_queries):
 
 
 @db
-def test_images_of_somebody_who_left_stay(alice):
+def test_images_of_a_deleted_user_are_kept(alice):
     image = an_image(uploader=alice)
     alice.delete()
     image.refresh_from_db()

@@ -1,4 +1,4 @@
-"""What becomes of bytes that strangers send."""
+"""Decoding files from untrusted sources."""
 
 import gc
 import pickle
@@ -46,13 +46,13 @@ def refusal(data: bytes, **options: int) -> UnreadableImage:
 
 
 def difference(one: Image.Image, other: Image.Image) -> float:
-    """The mean difference of two pictures, 0 to 255; infinite where their sizes differ."""
+    """The mean difference of two pictures, 0 to 255; infinite if their sizes differ."""
     if one.size != other.size:
         return float("inf")
     return max(ImageStat.Stat(ImageChops.difference(one, other)).mean)
 
 
-# What is let in
+# Accepted files
 
 
 @pytest.mark.parametrize("format", pictures.FORMATS)
@@ -69,7 +69,7 @@ def test_the_allow_list_names_mime_types_and_extensions() -> None:
     assert FORMATS["JPEG"] == ("image/jpeg", ".jpg")
 
 
-def test_a_picture_of_two_pictures_is_read_as_its_first() -> None:
+def test_an_mpo_file_is_read_as_its_first_picture() -> None:
     result = read(pictures.mpo())
 
     assert result.format == "JPEG"
@@ -97,10 +97,10 @@ def test_a_format_that_is_not_allowed_is_refused_by_name(start: bytes, kind: str
     error = refusal(start + bytes(100))
 
     assert error.code == "wrong_format"
-    assert str(error).startswith(f"This is a {kind} file; only JPEG, PNG,")
+    assert str(error).startswith(f"This is a {kind} file. Only JPEG, PNG,")
 
 
-def test_what_is_no_picture_is_called_so() -> None:
+def test_a_file_that_is_no_picture_is_refused_as_such() -> None:
     assert refusal(b"").code == "empty"
     assert refusal(b"<!doctype html><title>Not found</title>").code == "not_a_picture"
     assert str(refusal(b"PK\3\4 a zip archive")) == "This file is not a picture."
@@ -111,25 +111,25 @@ def test_a_path_and_an_open_file_are_read_like_bytes(tmp_path: Path) -> None:
     path.write_bytes(pictures.photo())
 
     with path.open("rb") as file:
-        file.read()  # as after its checksum was computed
+        file.read()  # as after computing a checksum
         from_file = read_picture(file, max_pixels=LIMIT)
 
     assert from_file.picture.tobytes() == read_picture(path, max_pixels=LIMIT).picture.tobytes()
 
 
-def test_a_path_that_can_not_be_read_is_not_the_fault_of_the_picture(tmp_path: Path) -> None:
+def test_an_unreadable_path_raises_oserror(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_picture(tmp_path / "gone.jpg", max_pixels=LIMIT, max_bytes=LIMIT)
     with pytest.raises(IsADirectoryError):
         read_picture(tmp_path, max_pixels=LIMIT)
 
 
-def test_nothing_of_the_file_stays_with_the_picture() -> None:
+def test_pictures_have_no_metadata_of_the_file() -> None:
     assert read(pictures.photo()).picture.info == {}
     assert not read(pictures.photo()).picture.getexif()
 
 
-# What is refused
+# Refused files
 
 
 def test_a_file_with_too_many_bytes_is_refused(tmp_path: Path) -> None:
@@ -184,11 +184,11 @@ def test_a_pixel_bomb_is_refused_before_it_is_decoded(kind: str, monkeypatch: py
     monkeypatch.setattr("PIL.Image.core.new", never)
 
     assert refusal(bomb).code in (Reason.TOO_MANY_PIXELS, Reason.DAMAGED)
-    if kind not in ("AVIF", "HEIF"):  # their libraries may call such a header broken before they tell its size
+    if kind not in ("AVIF", "HEIF"):  # their libraries may report such a header as damaged before its size is known
         assert refusal(bomb).code is Reason.TOO_MANY_PIXELS
 
 
-def test_a_pixel_bomb_costs_no_memory() -> None:
+def test_refusing_a_pixel_bomb_takes_no_memory() -> None:
     bomb = pictures.pixel_bomb(2**31 - 1, 2**31 - 1)
     refusal(bomb)
     gc.collect()
@@ -200,20 +200,20 @@ def test_a_pixel_bomb_costs_no_memory() -> None:
         tracemalloc.stop()
 
 
-def test_the_refusal_says_how_many_megapixels_there_are_and_may_be() -> None:
+def test_the_refusal_states_the_megapixels_and_the_limit() -> None:
     with pytest.raises(UnreadableImage) as refused:
         read_picture(pictures.pixel_bomb(), max_pixels=100_000_000)
 
     assert str(refused.value) == "This picture has 400 megapixels; the limit is 100."
 
 
-def test_a_picture_just_over_the_limit_does_not_seem_to_keep_it() -> None:
+def test_megapixels_just_over_the_limit_are_rounded_up() -> None:
     with pytest.raises(UnreadableImage, match=r"has 1.1 megapixels; the limit is 1\."):
         read_picture(pictures.pixel_bomb(1_001, 1_000), max_pixels=1_000_000)
 
 
 @pytest.mark.parametrize("format", pictures.FORMATS)
-def test_a_file_that_is_cut_short_is_refused_as_truncated(format: str) -> None:
+def test_a_truncated_file_is_refused_as_such(format: str) -> None:
     noise = Image.effect_noise((96, 64), 80).convert("RGB")
     whole = pictures.encoded(noise, format)
 
@@ -221,7 +221,7 @@ def test_a_file_that_is_cut_short_is_refused_as_truncated(format: str) -> None:
     assert refusal(whole[:40]).code == "truncated"
 
 
-def test_a_jpeg_that_is_drawn_over_and_over_is_refused() -> None:
+def test_a_jpeg_with_too_many_scans_is_refused() -> None:
     whole = pictures.encoded(pictures.corners(), "JPEG", progressive=True)
     scan = whole[whole.rindex(b"\xff\xda") : -2]
 
@@ -230,7 +230,7 @@ def test_a_jpeg_that_is_drawn_over_and_over_is_refused() -> None:
     assert refusal(whole[:-2] + b"\xff\xfe\0\4\xff\xd9" + scan * 2_000 + b"\xff\xd9").code == "damaged"
 
 
-def test_a_film_behind_a_photo_is_not_taken_for_a_part_of_it() -> None:
+def test_data_after_the_end_of_a_jpeg_does_not_count_as_scans() -> None:
     assert read(pictures.photo() + b"\0\xff\xda" * 2_000).format == "JPEG"
 
 
@@ -243,7 +243,7 @@ def test_a_keyboard_interrupt_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) 
         read(pictures.photo())
 
 
-def test_a_refusal_survives_the_way_to_another_process() -> None:
+def test_a_refusal_can_be_pickled() -> None:
     error = pickle.loads(pickle.dumps(refusal(pictures.pixel_bomb())))
 
     assert error.code is Reason.TOO_MANY_PIXELS
@@ -251,7 +251,7 @@ def test_a_refusal_survives_the_way_to_another_process() -> None:
 
 
 @pytest.mark.parametrize("format", pictures.FORMATS)
-def test_whatever_is_broken_only_one_exception_comes_out(format: str) -> None:
+def test_mutated_files_raise_only_unreadable_image(format: str) -> None:
     whole = pictures.photo(format)
 
     @FUZZ
@@ -268,7 +268,7 @@ def test_whatever_is_broken_only_one_exception_comes_out(format: str) -> None:
 
 
 def mutations(length: int) -> st.SearchStrategy[list[tuple[int, bytes, int]]]:
-    """Changes to a file: where, by which bytes, and how many bytes these replace."""
+    """Changes to a file: position, replacement, and number of bytes replaced."""
     change = st.tuples(st.integers(0, length), st.binary(max_size=8), st.integers(0, 64))
     return st.lists(change, min_size=1, max_size=4)
 
@@ -279,12 +279,12 @@ def mutated(data: bytes, changes: list[tuple[int, bytes, int]]) -> bytes:
     return data
 
 
-# Which way is up
+# Orientation
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF", "HEIF"])
-def test_a_turned_photo_is_read_upright(format: str, orientation: int) -> None:
+def test_a_rotated_photo_is_read_upright(format: str, orientation: int) -> None:
     turned = pictures.turned(pictures.corners(), orientation)
     result = read(pictures.photo(format, orientation, turned))
 
@@ -293,20 +293,20 @@ def test_a_turned_photo_is_read_upright(format: str, orientation: int) -> None:
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 255])
-def test_an_orientation_that_does_not_exist_is_ignored(orientation: int) -> None:
+def test_an_invalid_orientation_is_ignored(orientation: int) -> None:
     assert read(pictures.photo(orientation=orientation)).picture.size == (48, 32)
 
 
 @pytest.mark.parametrize("format", ["JPEG", "WEBP", "AVIF", "HEIF"])
 @pytest.mark.parametrize("broken", [b"garbage!", b"MM\0*\xff\xff\xff\xff", b"MM\0*\0\0\0\x08", b"II*\0\x08\0\0\0"])
-def test_broken_exif_never_costs_the_picture(format: str, broken: bytes) -> None:
+def test_broken_exif_is_ignored(format: str, broken: bytes) -> None:
     photo = pictures.photo(format)
     start = photo.index(b"MM\0*", photo.index(b"xif\0\0") if format == "JPEG" else 0)
 
     assert read(photo[:start] + broken + photo[start + 8 :]).picture.size == (48, 32)
 
 
-def test_the_orientation_of_a_png_may_stand_behind_its_pixels() -> None:
+def test_the_orientation_of_a_png_may_follow_its_pixels() -> None:
     pixels = (b"IDAT", zlib.compress(b"\0\1\2"))
 
     assert read(pictures.png(pictures.png_header(2, 1), pixels, (b"eXIf", pictures.exif(6)[6:]))).height == 2
@@ -319,11 +319,11 @@ def grey(data: bytes) -> list[int]:
     return list(read(data).picture.convert("L").tobytes())
 
 
-def test_deep_grey_is_scaled_and_not_clipped() -> None:
+def test_16_bit_grey_is_scaled_and_not_clipped() -> None:
     assert grey(pictures.grey16([0, 0x4000, 0x8000, 0xFFFF])) == [0, 64, 128, 255]
 
 
-def test_what_is_see_through_is_laid_on_white() -> None:
+def test_transparent_pixels_are_composited_on_white() -> None:
     half = Image.new("RGBA", (2, 1), (0, 0, 0, 128))
     half.putpixel((1, 0), (200, 0, 0, 0))
     pixels = list(read(pictures.encoded(half, "PNG")).picture.get_flattened_data())
@@ -332,7 +332,7 @@ def test_what_is_see_through_is_laid_on_white() -> None:
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
-def test_the_transparent_grey_of_a_png_is_found_at_every_depth(bits: int) -> None:
+def test_the_transparent_grey_of_a_png_is_applied_at_every_bit_depth(bits: int) -> None:
     row = zlib.compress(b"\0\0")  # one black pixel
     data = pictures.png(pictures.png_header(1, 1, bits), (b"tRNS", b"\0\0"), (b"IDAT", row))
     assert grey(data) == [255]
@@ -344,7 +344,7 @@ def test_the_transparent_grey_of_a_png_is_found_at_every_depth(bits: int) -> Non
     assert grey(data) == [255]
 
 
-def test_the_transparent_colour_of_a_deep_png_is_found() -> None:
+def test_the_transparent_colour_of_a_16_bit_png_is_applied() -> None:
     assert grey(pictures.grey16([0x1234, 0x1299], transparent=0x1234)) == [255, 19]
 
     row = struct.pack(">6H", 1, 2, 3, 0x8000, 0x8000, 0x8000)
@@ -373,7 +373,7 @@ def test_every_mode_of_png_is_read(mode: str) -> None:
     assert result.picture.getpixel((9, 255)) == (255, 255, 255)
 
 
-def test_a_jpeg_for_printers_is_read_in_its_colours() -> None:
+def test_a_cmyk_jpeg_is_converted() -> None:
     result = read(pictures.encoded(pictures.corners().convert("CMYK"), "JPEG", quality=95))
 
     assert difference(result.picture, pictures.corners()) < 8
@@ -396,7 +396,7 @@ def test_a_broken_colour_profile_is_ignored(profile: bytes) -> None:
 # Side effects
 
 
-def test_decoders_are_silent_and_warnings_of_others_are_not() -> None:
+def test_only_warnings_of_decoders_are_suppressed() -> None:
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
         read(pictures.photo("JPEG").replace(b"MM\0*", b"MM\0?"))
@@ -406,7 +406,7 @@ def test_decoders_are_silent_and_warnings_of_others_are_not() -> None:
     assert [str(warning.message) for warning in heard] == ["something else"]
 
 
-def test_threads_read_the_same_as_one_alone() -> None:
+def test_concurrent_threads_get_the_same_result() -> None:
     files = [pictures.photo(name, 6) for name in pictures.FORMATS] * 4
     alone = [read(data).picture.tobytes() for data in files]
 
@@ -414,11 +414,11 @@ def test_threads_read_the_same_as_one_alone() -> None:
         assert [result.picture.tobytes() for result in pool.map(read, files)] == alone
 
 
-# Smaller pictures
+# Thumbnails and other sizes
 
 
 @pytest.mark.parametrize("orientation", [1, 6])
-def test_a_jpeg_may_be_decoded_smaller_but_never_below_what_is_asked(orientation: int) -> None:
+def test_a_jpeg_is_decoded_at_a_reduced_size_but_not_below_the_minimum(orientation: int) -> None:
     turned = pictures.turned(pictures.corners((800, 600)), orientation)
     result = read(pictures.photo("JPEG", orientation, turned), at_least=140)
 
@@ -427,7 +427,7 @@ def test_a_jpeg_may_be_decoded_smaller_but_never_below_what_is_asked(orientation
     assert difference(result.picture, pictures.corners((200, 150))) < 8
 
 
-def test_a_jpeg_that_is_small_already_is_decoded_in_full() -> None:
+def test_a_small_jpeg_is_decoded_at_full_size() -> None:
     assert read(pictures.photo(), at_least=500).picture.size == (48, 32)
 
 
@@ -437,7 +437,7 @@ def test_a_thumbnail_fits_and_is_never_enlarged(size: tuple[int, int], expected:
         assert (small.format, small.size) == ("WEBP", expected)
 
 
-def test_a_thumbnail_carries_no_metadata() -> None:
+def test_a_thumbnail_has_no_metadata() -> None:
     with Image.open(BytesIO(pictures.photo())) as photo:
         photo.info["icc_profile"] = pictures.swapped_profile()
         small = thumbnail(photo, 16)
@@ -445,7 +445,7 @@ def test_a_thumbnail_carries_no_metadata() -> None:
     assert not any(secret in small for secret in (*pictures.SECRETS, b"EXIF", b"ICCP", b"XMP "))
 
 
-def test_the_placeholder_is_a_short_picture_in_a_uri() -> None:
+def test_the_placeholder_is_a_small_data_uri() -> None:
     uri = placeholder(Image.effect_noise((300, 200), 90).convert("RGB"))
     kind, _, content = uri.partition(",")
 
@@ -462,7 +462,7 @@ def test_the_dominant_colour_is_the_most_common_and_not_the_average() -> None:
     assert dominant_colour(picture) == "#ff0000"
 
 
-def test_the_dominant_colour_is_one_of_the_picture_even_in_a_chequerboard() -> None:
+def test_the_dominant_colour_of_a_chequerboard_is_one_of_its_colours() -> None:
     board = Image.new("RGB", (2, 2), "#00ff00")
     board.putpixel((0, 0), (255, 0, 255))
 

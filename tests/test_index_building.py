@@ -1,4 +1,4 @@
-"""The index of the vectors while a collection is filled: left out of a big first load, and never for ever."""
+"""The HNSW index while a collection is filled: dropped for a large first load, and always built again."""
 
 import os
 import signal
@@ -49,7 +49,7 @@ def rebuild_index() -> bool:
 
 @pytest.fixture(autouse=True)
 def _index_afterwards() -> Iterator[None]:
-    """The tests share one database: whatever one of them leaves, the index is there for the next."""
+    """All tests share one database: the index must exist for the next test."""
     yield
     if index_state() is not State.THERE:
         build_index()
@@ -64,12 +64,12 @@ def photos(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Even 10 rows are a big load."""
+    """Treat 10 rows as a large load."""
     monkeypatch.setattr(index_during_load, "FROM", 10)
 
 
 def load(photos: Path) -> tuple[Report, list[str]]:
-    """Ingest; return the report, and what was told meanwhile beside the count."""
+    """Ingest; return the report and the progress messages."""
     told: list[str] = []
     report = ingest(
         files_source([str(photos)]), progress=lambda report: told.append(report.doing) if report.doing else None
@@ -86,7 +86,7 @@ def nearest(count: int = 20) -> list[object]:
         )
 
 
-def test_a_big_first_load_builds_the_index_at_its_end_and_says_so(photos: Path, few: None) -> None:
+def test_a_large_first_load_builds_the_index_at_its_end_and_says_so(photos: Path, few: None) -> None:
     report, told = load(photos)
 
     assert report.added == 40
@@ -94,7 +94,7 @@ def test_a_big_first_load_builds_the_index_at_its_end_and_says_so(photos: Path, 
     assert index_state() is State.THERE
 
 
-def test_the_command_tells_what_it_does_about_the_index(photos: Path, few: None) -> None:
+def test_the_command_prints_what_it_does_with_the_index(photos: Path, few: None) -> None:
     out = StringIO()
 
     call_command("ingest", str(photos), stdout=out)
@@ -106,13 +106,13 @@ def test_the_command_tells_what_it_does_about_the_index(photos: Path, few: None)
     ]
 
 
-def test_an_ingest_whose_index_can_not_be_built_says_so_and_what_to_do(
+def test_if_the_index_can_not_be_built_ingest_fails_with_instructions(
     photos: Path, few: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full = OperationalError("could not extend file: No space left on device")
     with monkeypatch.context() as disk:
         disk.setattr(index_building, "_create", mock.Mock(side_effect=full))
-        with pytest.raises(CommandError, match=r"The database failed: .*No space left.*\nWhat was written stays"):
+        with pytest.raises(CommandError, match=r"The database failed: .*No space left.*\nFinished work is kept"):
             call_command("ingest", str(photos), stdout=StringIO())
     assert Image.objects.count() == 40
 
@@ -121,12 +121,12 @@ def test_an_ingest_whose_index_can_not_be_built_says_so_and_what_to_do(
     assert index_state() is State.THERE
 
 
-def test_a_small_load_leaves_the_index_alone(photos: Path) -> None:
+def test_a_small_load_keeps_the_index(photos: Path) -> None:
     assert load(photos)[1] == []
     assert index_state() is State.THERE
 
 
-def test_a_load_that_is_small_beside_the_collection_leaves_the_index_alone(
+def test_a_load_that_is_small_relative_to_the_collection_keeps_the_index(
     photos: Path, few: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     many_images(100)
@@ -143,14 +143,14 @@ def test_searches_find_the_same_without_the_index() -> None:
     assert nearest() == with_index
 
 
-def test_an_index_that_is_missing_is_built_by_the_next_load(photos: Path) -> None:
+def test_a_missing_index_is_built_by_the_next_load(photos: Path) -> None:
     drop_index()
 
     assert load(photos)[1] == ["Building the index of 40 vectors"]
     assert index_state() is State.THERE
 
 
-def test_an_index_that_is_missing_is_built_by_a_load_that_adds_nothing(photos: Path) -> None:
+def test_a_missing_index_is_built_by_a_load_that_adds_nothing(photos: Path) -> None:
     load(photos)
     drop_index()
 
@@ -158,7 +158,7 @@ def test_an_index_that_is_missing_is_built_by_a_load_that_adds_nothing(photos: P
     assert index_state() is State.THERE
 
 
-def test_an_index_that_was_left_half_built_is_built_anew(photos: Path) -> None:
+def test_an_invalid_index_is_built_again(photos: Path) -> None:
     many_images(20)
     with connection.cursor() as cursor:
         cursor.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = %s::regclass", [the_index()])
@@ -172,7 +172,7 @@ def test_an_index_that_was_left_half_built_is_built_anew(photos: Path) -> None:
         assert f"ef_construction='{indexing.options['ef_construction']}'" in cursor.fetchone()[0]
 
 
-def test_an_index_that_somebody_else_builds_is_left_to_them(photos: Path) -> None:
+def test_an_index_locked_by_another_process_is_not_built(photos: Path) -> None:
     drop_index()
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [the_index()])
@@ -189,7 +189,9 @@ def test_an_index_that_somebody_else_builds_is_left_to_them(photos: Path) -> Non
     assert index_state() is State.MISSING
 
 
-def test_where_workers_can_not_share_memory_the_index_is_built_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_index_is_built_without_parallel_workers_if_they_can_not_share_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     many_images(20)
     create, workers = index_building._create, []
 
@@ -209,7 +211,7 @@ def test_where_workers_can_not_share_memory_the_index_is_built_by_one(monkeypatc
     assert index_state() is State.THERE
 
 
-def test_in_a_container_the_index_is_built_with_half_of_its_memory_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_building_the_index_uses_at_most_half_of_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     create, memory = index_building._create, []
 
     def look(leaf: str, dimensions: int) -> None:
@@ -226,7 +228,7 @@ def test_in_a_container_the_index_is_built_with_half_of_its_memory_at_most(monke
     assert memory == ["50MB"]
 
 
-def test_with_hardly_any_memory_the_index_is_built_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_index_is_built_with_very_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     many_images(20)
     drop_index()
     monkeypatch.setattr(index_building, "memory_bytes", lambda: 1 << 16)
@@ -236,7 +238,7 @@ def test_with_hardly_any_memory_the_index_is_built_all_the_same(monkeypatch: pyt
     assert index_state() is State.THERE
 
 
-def test_a_load_that_is_killed_without_the_index_is_made_good_by_the_next(photos: Path, settings) -> None:
+def test_a_load_killed_after_dropping_the_index_is_repaired_by_the_next(photos: Path, settings) -> None:
     script = (
         "import os, signal, sys, django; django.setup()\n"
         "from search.ingestion import files_source, ingest\n"
@@ -270,9 +272,7 @@ def test_a_load_that_is_killed_without_the_index_is_made_good_by_the_next(photos
 
 
 @pytest.mark.parametrize("step", ["_create_as", "_drop", "_rename"])
-def test_a_rebuild_that_is_killed_leaves_one_whole_index_and_is_made_good(
-    step: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_rebuild_leaves_a_valid_index_and_can_be_repeated(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
     many_images(500)
     with_index = nearest()
     with monkeypatch.context() as killed:
@@ -289,7 +289,7 @@ def test_a_rebuild_that_is_killed_leaves_one_whole_index_and_is_made_good(
 
 @pytest.mark.parametrize("step", ["_drop", "_rename"])
 @pytest.mark.parametrize("by", ["load", "rebuild"])
-def test_what_a_rebuild_had_made_when_it_was_killed_is_not_made_again(
+def test_an_index_completed_by_a_killed_rebuild_is_reused(
     photos: Path, step: str, by: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     many_images(20)
@@ -316,10 +316,10 @@ def oid_of(index: str) -> int:
         return int(cursor.fetchone()[0])
 
 
-def test_a_rebuild_that_is_killed_says_nothing_of_the_index_that_is_still_there(
+def test_a_killed_rebuild_does_not_change_the_options_of_the_old_index(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Its parameters were changed before it was built with them, and it passed for a new one."""
+    """Regression: the options were changed before the build, so that the old index passed for a new one."""
     many_images(20)
     with connection.cursor() as cursor:
         cursor.execute(f"ALTER INDEX {the_index()} SET (m = 8)")
@@ -337,7 +337,7 @@ def test_a_rebuild_that_is_killed_says_nothing_of_the_index_that_is_still_there(
 
 
 def valid_indexes() -> dict[str, bool]:
-    """The indexes of the vectors by name, and whether searches can use them."""
+    """The HNSW indexes by name, and whether they are valid."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT relname, indisvalid FROM pg_index JOIN pg_class ON oid = indexrelid "
@@ -347,7 +347,7 @@ def valid_indexes() -> dict[str, bool]:
         return dict(cursor.fetchall())
 
 
-def test_limits_that_the_database_sets_for_requests_cut_no_build_off() -> None:
+def test_timeouts_for_requests_do_not_apply_to_building_the_index() -> None:
     many_images(20)
     limits: list[tuple[str, ...]] = []
 
@@ -367,7 +367,7 @@ def test_limits_that_the_database_sets_for_requests_cut_no_build_off() -> None:
     assert set(limits) == {("0", "0")}
 
 
-def test_a_build_that_somebody_ends_is_not_begun_again() -> None:
+def test_a_cancelled_build_is_not_retried() -> None:
     def canceled(leaf: str, dimensions: int) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SET statement_timeout = '1ms'")
@@ -386,14 +386,14 @@ def test_a_build_that_somebody_ends_is_not_begun_again() -> None:
     create.assert_called_once()
 
 
-# Vectors that are given later
+# Pending vectors
 
 
 def wait_for_vectors(photos: Path) -> None:
     call_command("ingest", str(photos), enqueue=True, stdout=StringIO())
 
 
-def test_a_big_backlog_is_worked_off_without_the_index_which_is_built_at_its_end(photos: Path, few: None) -> None:
+def test_a_large_backlog_is_embedded_without_the_index_which_is_built_at_its_end(photos: Path, few: None) -> None:
     wait_for_vectors(photos)
     out = StringIO()
 
@@ -407,9 +407,7 @@ def test_a_big_backlog_is_worked_off_without_the_index_which_is_built_at_its_end
     assert Image.objects.pending().count() == 0
 
 
-def test_rows_that_wait_do_not_count_as_vectors_that_are_there(
-    photos: Path, few: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pending_rows_do_not_count_as_vectors(photos: Path, few: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index_during_load, "AT_MOST", 20)
     wait_for_vectors(photos)
 
@@ -418,9 +416,7 @@ def test_rows_that_wait_do_not_count_as_vectors_that_are_there(
 
 
 @pytest.mark.parametrize("there", [0, 100])
-def test_a_backlog_that_is_small_or_small_beside_the_collection_leaves_the_index_alone(
-    photos: Path, there: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_small_backlog_keeps_the_index(photos: Path, there: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index_during_load, "FROM", 10 if there else 50)
     many_images(there)
     wait_for_vectors(photos)
@@ -431,10 +427,8 @@ def test_a_backlog_that_is_small_or_small_beside_the_collection_leaves_the_index
     assert index_state() is State.THERE
 
 
-def test_of_many_that_share_a_backlog_one_holds_the_index_and_the_last_one_there_builds_it(
-    photos: Path, few: None
-) -> None:
-    """The first is stopped while the second works: it leaves the index, which it had dropped, to that one."""
+def test_of_several_workers_one_locks_the_index_and_the_last_one_builds_it(photos: Path, few: None) -> None:
+    """The first is stopped while the second works, which then builds the index that the first dropped."""
     wait_for_vectors(photos)
     told: dict[str, list[str]] = {"first": [], "second": []}
 
@@ -462,7 +456,7 @@ def test_of_many_that_share_a_backlog_one_holds_the_index_and_the_last_one_there
     assert index_state() is State.THERE
 
 
-def test_watching_it_builds_the_index_when_the_backlog_is_empty(photos: Path, few: None) -> None:
+def test_a_watching_worker_builds_the_index_when_the_backlog_is_empty(photos: Path, few: None) -> None:
     wait_for_vectors(photos)
     states: list[State] = []
     worker = Worker(Pending())
@@ -476,7 +470,7 @@ def test_watching_it_builds_the_index_when_the_backlog_is_empty(photos: Path, fe
     assert states == [State.THERE]
 
 
-def test_a_limited_run_builds_the_index_that_it_has_dropped(photos: Path, few: None) -> None:
+def test_a_limited_run_builds_the_index_that_it_dropped(photos: Path, few: None) -> None:
     wait_for_vectors(photos)
 
     call_command("embed_pending", limit=20, stdout=StringIO())
@@ -485,12 +479,12 @@ def test_a_limited_run_builds_the_index_that_it_has_dropped(photos: Path, few: N
     assert index_state() is State.THERE
 
 
-# Sets of vectors
+# Vector sets
 
 
 @pytest.fixture
 def other_model(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Another model is the active one, of which there is no vector."""
+    """Another model is active, which has no vectors."""
     model = "a model of its own"
     monkeypatch.setattr(index_during_load, "active_model", lambda: model)
     yield model
@@ -501,12 +495,12 @@ def other_model(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         cursor.execute("DELETE FROM search_vectorset WHERE model = %s", [model])
 
 
-def test_a_load_whose_set_does_not_exist_yet_leaves_its_index_out_when_it_does(few: None, other_model: str) -> None:
+def test_a_load_that_creates_its_vector_set_drops_the_new_index(few: None, other_model: str) -> None:
     told: list[str] = []
     load = IndexDuringLoad(told.append)
     load.rows_pending()
     load.finish()
-    load.rows_come(10)  # the set comes to be with these
+    load.rows_come(10)  # these rows create the vector set
     with connection.cursor() as cursor:
         cursor.execute("SELECT make_vector_set(%s, 512)", [other_model])
     table = current_set(other_model)
@@ -523,7 +517,7 @@ def test_a_load_whose_set_does_not_exist_yet_leaves_its_index_out_when_it_does(f
     assert not index_building.is_under_way(table)
 
 
-def test_of_a_divided_set_each_table_gets_its_index_and_what_is_built_stays(other_model: str) -> None:
+def test_each_partition_gets_its_index_and_existing_ones_are_kept(other_model: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT make_vector_set(%s, 512, 3)", [other_model])
     table = current_set(other_model)
@@ -544,8 +538,8 @@ def test_of_a_divided_set_each_table_gets_its_index_and_what_is_built_stays(othe
     assert index_building.index_state(table) is State.MISSING
 
 
-def test_an_index_is_the_same_whoever_makes_it(other_model: str) -> None:
-    """A trigger makes the index of a new set, in the database's own words."""
+def test_the_trigger_and_the_product_create_the_same_index(other_model: str) -> None:
+    """A trigger in SQL creates the index of a new set."""
     with connection.cursor() as cursor:
         asked = "SELECT indexdef FROM pg_indexes WHERE indexname = %s"
         cursor.execute("SELECT make_vector_set(%s, 768)", [other_model])

@@ -1,4 +1,4 @@
-"""`manage.py index_health` tells what is wrong with the index of the vectors, and mends it."""
+"""`manage.py index_health` reports problems of the HNSW index, and repairs them."""
 
 from io import StringIO
 from typing import Any
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def _small_collections_are_walked_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def _use_the_index_for_small_collections(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(query_plan, "EXACT_BELOW", 0)
     monkeypatch.setattr(query_plan, "ROW_SCANNED", 10**12)
 
@@ -36,7 +36,7 @@ def run(*arguments: str) -> tuple[int, str]:
 
 
 def measured(pictures: int) -> None:
-    """The collection was calibrated when it had so many pictures."""
+    """The collection was calibrated with this number of images."""
     Calibration.objects.create(
         model=active_model(),
         text_model=text_model(),
@@ -66,7 +66,7 @@ def _index_comes_back():
     call_command("index_health", "--rebuild", stdout=StringIO())
 
 
-def test_all_is_well_with_a_new_collection() -> None:
+def test_a_new_collection_has_no_problems() -> None:
     many_images(600)
     measured(600)
     status, told = run("--vacuum")
@@ -78,7 +78,7 @@ def test_all_is_well_with_a_new_collection() -> None:
     assert health.words_recall == pytest.approx(1, abs=0.02)
 
 
-def test_recall_and_rows_hold_after_a_third_was_deleted() -> None:
+def test_recall_and_counts_are_right_after_deleting_a_third() -> None:
     images = many_images(900)
     run("--vacuum")
     Image.objects.filter(pk__in=[image.pk for image in images[::3]]).delete()
@@ -95,7 +95,7 @@ def test_recall_and_rows_hold_after_a_third_was_deleted() -> None:
 
 
 @pytest.mark.usefixtures("_index_comes_back")
-def test_a_missing_index_is_told_of_and_made() -> None:
+def test_a_missing_index_is_reported_and_built() -> None:
     many_images(50)
     measured(50)
     sql(f"DROP INDEX {the_index()}")
@@ -110,7 +110,7 @@ def test_a_missing_index_is_told_of_and_made() -> None:
 
 
 @pytest.mark.usefixtures("_index_comes_back")
-def test_an_index_with_other_parameters_is_told_of_and_built_anew() -> None:
+def test_an_index_with_other_parameters_is_reported_and_rebuilt() -> None:
     many_images(50)
     measured(50)
     sql(f"DROP INDEX {the_index()}")
@@ -124,7 +124,7 @@ def test_an_index_with_other_parameters_is_told_of_and_built_anew() -> None:
 
 
 @pytest.mark.usefixtures("_index_comes_back")
-def test_a_half_built_index_and_what_an_interrupted_rebuild_left_are_replaced() -> None:
+def test_an_invalid_index_and_leftovers_of_an_interrupted_rebuild_are_replaced() -> None:
     many_images(50)
     measured(50)
     make_index(f"{the_index()}_ccnew")
@@ -140,7 +140,7 @@ def test_a_half_built_index_and_what_an_interrupted_rebuild_left_are_replaced() 
 
 
 @pytest.mark.usefixtures("_index_comes_back")
-def test_what_an_interrupted_rebuild_left_beside_a_whole_index_is_told_and_removed() -> None:
+def test_leftovers_of_an_interrupted_rebuild_are_reported_and_removed() -> None:
     many_images(50)
     measured(50)
     make_index(f"{the_index()}_ccnew")
@@ -154,8 +154,8 @@ def test_what_an_interrupted_rebuild_left_beside_a_whole_index_is_told_and_remov
     assert [index for index in indexes() if index.startswith(the_index())] == [the_index()]
 
 
-def test_a_walk_that_gives_up_is_no_reason_to_build_the_index_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As it may among rows that no search finds; a search scans then."""
+def test_an_hnsw_search_that_gives_up_does_not_count_as_lost_recall(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may give up among rows that no search finds; searches then scan."""
     many_images(60)
     gives_up = "SET LOCAL enable_sort = off; SET LOCAL hnsw.iterative_scan = off; SET LOCAL hnsw.ef_search = 1"
     monkeypatch.setattr("search.state.index_health.plan_for", lambda matching, rows: query_plan.Plan(gives_up))
@@ -167,7 +167,7 @@ def test_a_walk_that_gives_up_is_no_reason_to_build_the_index_anew(monkeypatch: 
 
 
 @pytest.mark.usefixtures("_index_comes_back")
-def test_while_a_load_goes_on_without_the_index_nobody_is_told_to_build_it() -> None:
+def test_a_missing_index_during_a_load_is_no_reason_to_rebuild() -> None:
     many_images(50)
     measured(50)
     sql(f"DROP INDEX {the_index()}")
@@ -183,7 +183,7 @@ def indexes() -> list[str]:
         return list(connection.introspection.get_constraints(cursor, active_set().table))
 
 
-def test_many_dead_rows_are_told_of_and_removed() -> None:
+def test_many_dead_rows_are_reported_and_removed() -> None:
     many_images(500)
     measured(500)
     sql("ALTER TABLE search_image SET (autovacuum_enabled = off)")
@@ -200,7 +200,7 @@ def test_many_dead_rows_are_told_of_and_removed() -> None:
         sql("ALTER TABLE search_image RESET (autovacuum_enabled)")
 
 
-def test_after_many_deletions_the_index_is_built_anew_before_the_dead_rows_are_removed() -> None:
+def test_after_many_deletions_the_index_is_rebuilt_before_vacuum() -> None:
     images = many_images(1_300)
     sql(f"ALTER TABLE {active_set().table} SET (autovacuum_enabled = off)")
     try:
@@ -225,7 +225,7 @@ def test_after_many_deletions_the_index_is_built_anew_before_the_dead_rows_are_r
         sql(f"ALTER TABLE {active_set().table} RESET (autovacuum_enabled)")
 
 
-def test_vectors_that_are_not_the_pictures_are_told_of_and_put_right() -> None:
+def test_vectors_that_differ_from_the_images_are_reported_and_repaired() -> None:
     images = many_images(60)
     measured(60)
     lost, changed, gone, of_another = (image.pk for image in images[:4])
@@ -254,7 +254,7 @@ def test_vectors_that_are_not_the_pictures_are_told_of_and_put_right() -> None:
     assert not index_health().differs
 
 
-def test_vectors_of_a_model_that_nothing_uses_are_told_of_and_dropped() -> None:
+def test_vectors_of_an_unused_model_are_reported_and_dropped() -> None:
     many_images(30)
     measured(30)
     sql("SELECT make_vector_set('unused', 8)")
@@ -266,7 +266,7 @@ def test_vectors_of_a_model_that_nothing_uses_are_told_of_and_dropped() -> None:
 
 @pytest.fixture
 def _table_comes_back():
-    """Other tests have one table for the vectors of the small model."""
+    """Restore the single table of the small model for other tests."""
     yield
     Image.objects.all().delete()
     drop_set(active_set())
@@ -274,7 +274,7 @@ def _table_comes_back():
 
 
 @pytest.mark.usefixtures("_table_comes_back")
-def test_a_set_that_has_outgrown_its_table_is_told_of_and_divided(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_vector_set_that_is_too_large_is_reported_and_partitioned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(partitioning, "MOST_IN_ONE", 100)
     monkeypatch.setattr(partitioning, "PART", 60)
     monkeypatch.setattr(partitioning, "STILL_SEARCHED", 0)
@@ -290,7 +290,7 @@ def test_a_set_that_has_outgrown_its_table_is_told_of_and_divided(monkeypatch: p
     assert ImageVector.objects.filter(set_id=active_set().id).count() == 200
 
 
-def test_all_is_not_well_without_a_picture() -> None:
+def test_an_empty_collection_is_reported() -> None:
     status, told = run("--vacuum")
 
     assert (status, "All is well" in told) == (1, False)
@@ -307,20 +307,20 @@ def test_all_is_not_well_without_a_picture() -> None:
     ],
 )
 @pytest.mark.parametrize("others", [0, 20])
-def test_pictures_that_no_search_finds_are_told(
+def test_images_that_no_search_finds_are_reported(
     state: dict[str, object], reason: str, command: str, others: int
 ) -> None:
     Image.objects.filter(pk__in=[an_image().pk for _ in range(3)]).update(**state)
     many_images(others)
     status, told = run("--vacuum")
 
-    # That some are hidden is as it should be.
+    # Some hidden images are normal.
     is_told = not (state == {"hidden": True} and others)
     assert (status, reason in told, command in told) == (int(is_told), is_told, is_told), told
     assert f"Pictures that can be found: {others}" in told
 
 
-def test_a_collection_that_was_not_measured_is_told_and_a_small_one_need_not_be() -> None:
+def test_a_missing_calibration_is_reported_except_for_a_small_collection() -> None:
     many_images(29)
     assert run("--vacuum")[0] == 0
     many_images(1)
@@ -333,7 +333,7 @@ def test_a_collection_that_was_not_measured_is_told_and_a_small_one_need_not_be(
 
 
 @pytest.mark.usefixtures("no_model")
-def test_a_model_for_words_that_is_missing_is_told() -> None:
+def test_a_missing_text_model_is_reported() -> None:
     many_images(20)
     status, told = run("--vacuum")
     assert status == 1

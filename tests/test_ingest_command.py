@@ -1,4 +1,4 @@
-"""`manage.py ingest`: folders in, rows and objects out."""
+"""`manage.py ingest`: from folders to rows and objects."""
 
 import io
 import os
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db
 
 
 def run(*arguments: object, **options: object) -> tuple[str, str, int]:
-    """Run the command; return what it prints, what it complains of, and its exit status."""
+    """Run the command; return its stdout, stderr and exit status."""
     out, complaints = StringIO(), StringIO()
     try:
         call_command("ingest", *map(str, arguments), stdout=out, stderr=complaints, **options)
@@ -38,7 +38,7 @@ def run(*arguments: object, **options: object) -> tuple[str, str, int]:
 
 
 def state() -> dict[object, tuple[object, ...]]:
-    """Everything that ingestion leaves behind, but the vectors and the times."""
+    """Everything that ingestion stores, except vectors and times."""
     return {
         image.id: (image.title, image.tags, image.width, image.height, storage.read(key))
         for image in Image.objects.all()
@@ -57,7 +57,7 @@ def photos(tmp_path: Path) -> Path:
     return tmp_path / "photos"
 
 
-def test_a_folder_of_pictures_can_be_searched_afterwards(photos: Path):
+def test_a_folder_of_pictures_is_ingested(photos: Path):
     out, complaints, status = run(photos)
     assert (out, complaints, status) == ("5 added, 0 already here, 0 failed.\n", "", 0)
     image = Image.objects.get(pk=content_id((photos / "0.jpg").read_bytes()))
@@ -76,7 +76,7 @@ def test_known_pictures_are_skipped_without_decoding(photos: Path, monkeypatch: 
     assert state() == before
 
 
-def test_a_picture_that_lies_there_twice_is_one_image(photos: Path):
+def test_a_copy_in_the_folder_is_one_image(photos: Path):
     (photos / "copy.jpg").write_bytes((photos / "0.jpg").read_bytes())
     assert run(photos)[0] == "5 added, 1 already here, 0 failed.\n"
 
@@ -87,18 +87,18 @@ def test_a_copy_in_the_next_batch_is_one_image(photos: Path, monkeypatch: pytest
     assert run(photos)[0] == "5 added, 1 already here, 0 failed.\n"
 
 
-def test_unreadable_files_are_reported_with_the_reason_and_stop_nothing(photos: Path):
+def test_unreadable_files_are_reported_with_the_reason_and_skipped(photos: Path):
     (photos / "broken.jpg").write_bytes(picture_bytes(size=(640, 480))[:900])
     (photos / "empty.png").write_bytes(b"")
     (photos / "text.gif").write_text("no picture")
     out, complaints, status = run(photos, photos / "gone.jpg")
     assert out == "5 added, 0 already here, 4 failed.\n"
     assert status == 1
-    for name, reason in [("broken", "cut short"), ("empty", "empty"), ("text", "not a picture"), ("gone", "no such")]:
+    for name, reason in [("broken", "incomplete"), ("empty", "empty"), ("text", "not a picture"), ("gone", "no such")]:
         assert any(name in line and reason in line for line in complaints.splitlines()), complaints
 
 
-def test_a_dry_run_looks_at_everything_and_keeps_nothing(photos: Path, settings):
+def test_a_dry_run_stores_nothing(photos: Path, settings):
     (photos / "empty.png").write_bytes(b"")
     out, _, status = run(photos, "--dry-run")
     assert (out, status) == ("5 would be added, 0 already here, 1 failed.\n", 1)
@@ -106,11 +106,11 @@ def test_a_dry_run_looks_at_everything_and_keeps_nothing(photos: Path, settings)
     assert not Path(settings.MEDIA_ROOT).exists()
 
 
-def test_details_come_from_a_table_and_tags_from_the_command_line(photos: Path):
+def test_details_are_read_from_a_table_and_tags_from_the_command_line(photos: Path):
     (photos / "m.csv").write_text("path,title,tags\n0.jpg,Red,red\n9.jpg,Gone,\n")
     _, complaints, status = run(photos, "--metadata", photos / "m.csv", "--tag", "plain", "--tag", "red")
     assert status == 1
-    assert "9.jpg: Named in the metadata, but not there." in complaints
+    assert "9.jpg: Named in the metadata, but missing." in complaints
     image = Image.objects.get(title="Red")
     assert image.tags == ["red", "plain"]
     assert Image.objects.filter(title="", tags=["plain", "red"]).count() == 4
@@ -122,7 +122,7 @@ def test_a_table_that_can_not_be_read_stops_the_command_before_anything_is_added
     assert not Image.objects.exists()
 
 
-def test_what_is_not_read_is_counted_by_kind_in_a_line(photos: Path):
+def test_ignored_files_are_counted_by_suffix(photos: Path):
     for name in ("a.mov", "b.MOV", "c.xmp", "LICENCE"):
         (photos / name).write_text("no picture")
     out, complaints, status = run(photos)
@@ -130,14 +130,14 @@ def test_what_is_not_read_is_counted_by_kind_in_a_line(photos: Path):
     assert (complaints, status) == ("", 0)
 
 
-def test_a_folder_in_which_nothing_can_be_read_is_no_success(tmp_path: Path):
+def test_a_folder_with_only_ignored_files_is_a_failure(tmp_path: Path):
     (tmp_path / "in").mkdir()
     assert run(tmp_path / "in") == ("0 added, 0 already here, 0 failed.\n", "", 0)
     (tmp_path / "in" / "a.psd").write_text("no picture")
     assert run(tmp_path / "in") == ("0 added, 0 already here, 0 failed.\nNot read: 1 .psd.\n", "", 1)
 
 
-def test_that_all_was_left_alone_is_told(tmp_path: Path):
+def test_skipped_hidden_files_are_reported(tmp_path: Path):
     write_picture(tmp_path / "in" / ".hidden" / "a.jpg")
     out, _, status = run(tmp_path / "in")
     assert "Skipped: 1 files and folders that are hidden" in out
@@ -145,19 +145,19 @@ def test_that_all_was_left_alone_is_told(tmp_path: Path):
     assert run(tmp_path / "in", "--include-hidden")[0].startswith("1 added")
 
 
-def test_what_is_excluded_is_left_out(photos: Path):
+def test_excluded_files_are_skipped(photos: Path):
     assert run(photos, "--exclude", "0.*", "--exclude", "[12].jpg")[0].startswith("2 added")
 
 
-def test_a_giant_is_told_by_its_size_and_all_others_are_added(photos: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_file_that_is_too_large_is_reported_and_all_others_are_added(photos: Path, monkeypatch: pytest.MonkeyPatch):
     with (photos / "0_backup.jpg").open("wb") as file:
-        file.truncate(60 << 30)  # sparse: takes no disk
+        file.truncate(60 << 30)  # sparse: takes no disk space
     out, complaints, status = run(photos)
     assert (out, status) == ("5 added, 0 already here, 1 failed.\n", 1)
     assert "0_backup.jpg: This file has 64,424.6 MB; the limit is 1,000. INGEST_MAX_MB sets it." in complaints
 
 
-def test_a_file_for_which_there_is_no_memory_fails_alone(photos: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_file_that_does_not_fit_in_memory_fails_alone(photos: Path, monkeypatch: pytest.MonkeyPatch):
     class Tight(io.BufferedReader):
         def read(self, size: int | None = -1, /) -> bytes:
             if str(self.name).endswith("/0.jpg"):
@@ -171,7 +171,7 @@ def test_a_file_for_which_there_is_no_memory_fails_alone(photos: Path, monkeypat
     assert "0.jpg: There is not enough memory to read it." in complaints
 
 
-def test_a_file_that_grows_while_it_is_read_is_read_to_the_limit(
+def test_a_file_that_grows_while_it_is_read_is_read_up_to_the_limit(
     photos: Path, settings, monkeypatch: pytest.MonkeyPatch
 ):
     settings.INGEST_MAX_MB = 1
@@ -183,13 +183,13 @@ def test_a_file_that_grows_while_it_is_read_is_read_to_the_limit(
     assert "0.jpg: This file has 1.1 MB; the limit is 1." in complaints
 
 
-def test_what_a_table_says_of_members_of_an_archive_is_taken(photos: Path, tmp_path: Path):
+def test_a_table_can_describe_members_of_an_archive(photos: Path, tmp_path: Path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.write(photos / "0.jpg", "deep/0.jpg")
     (tmp_path / "m.csv").write_text("Path;Title\r\na.zip\\deep\\0.jpg;Red\r\ngone.jpg;Gone\r\n")
     _, complaints, status = run(tmp_path / "a.zip", "--metadata", tmp_path / "m.csv")
     assert Image.objects.get().title == "Red"
-    assert complaints == "gone.jpg: Named in the metadata, but not there.\n"
+    assert complaints == "gone.jpg: Named in the metadata, but missing.\n"
     assert status == 1
 
 
@@ -201,14 +201,14 @@ def test_exif_orientation_is_applied(tmp_path: Path):
     assert (image.width, image.height) == (thumbnail.width, thumbnail.height) == (32, 48)
 
 
-def test_a_picture_of_another_model_gets_a_vector_of_the_active_one(photos: Path):
+def test_images_of_another_model_get_a_vector_of_the_active_one(photos: Path):
     run(photos)
     Image.objects.update(embedding_model="an older model", title="kept")
     assert run(photos)[0] == "5 added, 0 already here, 0 failed.\n"
     assert set(Image.objects.values_list("embedding_model", "title")) == {(embedding.active_model(), "kept")}
 
 
-def test_a_model_that_is_missing_stops_the_command_before_anything_is_stored(photos: Path, settings, tmp_path: Path):
+def test_a_missing_model_stops_the_command_before_anything_is_stored(photos: Path, settings, tmp_path: Path):
     settings.EMBEDDING_IMAGE_MODEL = str(tmp_path)
     embedding.forget_models()
     try:
@@ -220,9 +220,7 @@ def test_a_model_that_is_missing_stops_the_command_before_anything_is_stored(pho
     assert not Path(settings.MEDIA_ROOT).exists()
 
 
-def test_the_storage_failing_halfway_leaves_rows_only_with_their_objects(
-    photos: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_if_the_storage_fails_all_rows_still_have_their_objects(photos: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(pipeline, "BATCH", 2)
     puts = []
 
@@ -244,13 +242,13 @@ def test_the_storage_failing_halfway_leaves_rows_only_with_their_objects(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_killed_at_any_point_and_run_again_it_ends_as_if_never_killed(tmp_path: Path, settings):
+def test_a_killed_run_that_is_repeated_has_the_same_result(tmp_path: Path, settings):
     for number in range(40):
         write_picture(tmp_path / "photos" / f"{number}.png", f"#{number:02x}4080", size=(32, 32), format="PNG")
     run(tmp_path / "photos")
     never_killed, vectors = state(), vectors_of_all()
     Image.objects.all().delete()
-    # In a process of its own, that dies by SIGKILL after so many objects.
+    # In a separate process that kills itself with SIGKILL after a number of objects.
     script = (
         "import os, signal, sys, django; django.setup()\n"
         "from django.conf import settings\n"
@@ -288,12 +286,12 @@ def test_killed_at_any_point_and_run_again_it_ends_as_if_never_killed(tmp_path: 
     assert run(tmp_path / "photos", "--again")[2] == 0
     assert state() == never_killed
     again = vectors_of_all()
-    # The last bits of a vector differ with the pictures that share its batch: half floats then differ by one step.
+    # The last bits of a vector depend on the other pictures of its batch: half floats then differ by one step.
     assert {key: pytest.approx(vector, abs=1e-3) for key, vector in vectors.items()} == again
     assert not OwedDeletion.objects.exists()
 
 
-def test_enqueued_pictures_need_no_model_and_wait_for_their_vectors(photos: Path, no_model: Path):
+def test_enqueued_images_need_no_model_and_are_pending(photos: Path, no_model: Path):
     report = ingest(files_source([str(photos)]), tags=["later"], enqueue=True)
     assert (report.added, report.known, report.failed) == (5, 0, [])
     for image in Image.objects.all():
@@ -304,13 +302,13 @@ def test_enqueued_pictures_need_no_model_and_wait_for_their_vectors(photos: Path
     assert ingest(files_source([str(photos)]), enqueue=True).known == 5
 
 
-def test_pictures_that_wait_for_their_vectors_get_them_when_ingested_again(photos: Path):
+def test_pending_images_are_embedded_when_ingested_again(photos: Path):
     ingest(files_source([str(photos)]), enqueue=True)
     assert run(photos)[0] == "5 added, 0 already here, 0 failed.\n"
     assert set(Image.objects.values_list("embedding_model", flat=True)) == {embedding.active_model()}
 
 
-def test_what_is_enqueued_leaves_the_vectors_that_are_there(photos: Path):
+def test_enqueue_keeps_existing_vectors(photos: Path):
     run(photos)
     before = vectors_of_all()
     Image.objects.filter(format="JPEG").update(title="kept")

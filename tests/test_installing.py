@@ -1,4 +1,4 @@
-"""The site as an app: what browsers are told of it, what its worker keeps, and what is shared with it."""
+"""The site as an installable app: manifest, icons, service worker and share target."""
 
 import json
 import re
@@ -23,7 +23,7 @@ PAGES = ("/", "/accounts/login/", "/no/such/page/")
 @pytest.fixture
 def below_a_path(settings):
     settings.FORCE_SCRIPT_NAME, settings.STATIC_URL = "/pictures", "/pictures/static/"
-    # The test client is no server: it goes by what is set.
+    # Without a server, the test client takes the prefix from here.
     set_script_prefix("/pictures")
     yield "/pictures/"
     set_script_prefix("/")
@@ -36,7 +36,7 @@ def told(client: Client, **options: Any) -> dict[str, Any]:
 
 
 def worker(client: Client, language: str = "en") -> tuple[dict[str, Any], str]:
-    """What the worker is given, and its script."""
+    """The configuration of the service worker, and its script."""
     answer = client.get(f"/service-worker.js?language={language}")
     assert (answer["Content-Type"], answer["Cache-Control"]) == ("text/javascript", "no-cache")
     site = re.match(r"const SITE = (\{.*\});\n", answer.text)
@@ -45,11 +45,11 @@ def worker(client: Client, language: str = "en") -> tuple[dict[str, Any], str]:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_every_page_leads_to_the_manifest(client: Client, path: str):
+def test_every_page_links_to_the_manifest(client: Client, path: str):
     assert '<link rel="manifest" href="/manifest.webmanifest"' in client.get(path).text
 
 
-def test_the_manifest_is_in_the_language_of_the_person_and_names_the_site(client: Client, settings):
+def test_the_manifest_has_the_language_of_the_user_and_the_name_of_the_site(client: Client, settings):
     assert told(client)["name"] == "Picture search"
     assert told(client, headers={"Accept-Language": "ko"})["lang"] == "ko"
     assert told(client, headers={"Accept-Language": "ko"})["name"] == "이미지 검색"
@@ -62,7 +62,7 @@ def test_the_manifest_is_in_the_language_of_the_person_and_names_the_site(client
         assert "<theirs>" not in page
 
 
-def test_the_icons_are_there_in_the_sizes_that_are_told(client: Client):
+def test_the_icons_exist_in_the_declared_sizes(client: Client):
     icons = told(client)["icons"]
     assert {(icon["sizes"], icon["purpose"]) for icon in icons} == {
         (size, purpose) for size in ("192x192", "512x512") for purpose in ("any", "maskable")
@@ -70,11 +70,11 @@ def test_the_icons_are_there_in_the_sizes_that_are_told(client: Client):
     for icon in icons:
         with Picture.open(finders.find(icon["src"].removeprefix("/static/"))) as picture:
             assert "{}x{}".format(*picture.size) == icon["sizes"]
-            # What launchers cut off is ground up to the edge, and around the other there is nothing.
+            # A maskable icon has a background up to the edge, for launchers to crop; the other is transparent there.
             assert picture.convert("RGBA").getpixel((0, 0))[3] == (255 if icon["purpose"] == "maskable" else 0)
 
 
-def test_below_a_path_everything_stays_there(client: Client, below_a_path: str):
+def test_all_addresses_include_the_base_path(client: Client, below_a_path: str):
     manifest = told(client)
     addresses = [manifest["id"], manifest["start_url"], manifest["scope"], manifest["share_target"]["action"]]
     addresses += [one["src"] for one in manifest["icons"]] + [one["url"] for one in manifest["shortcuts"]]
@@ -83,10 +83,8 @@ def test_below_a_path_everything_stays_there(client: Client, below_a_path: str):
     assert [one for one in addresses if not one.startswith(below_a_path)] == []
 
 
-@pytest.mark.parametrize(
-    ("language", "words"), [("en", "There is no connection"), ("ko", 'lang="ko"'), ("x", "<html")]
-)
-def test_the_worker_keeps_the_offline_page_with_its_files_alone(client: Client, language: str, words: str):
+@pytest.mark.parametrize(("language", "words"), [("en", "You are offline"), ("ko", 'lang="ko"'), ("x", "<html")])
+def test_the_service_worker_caches_only_the_offline_page_and_its_files(client: Client, language: str, words: str):
     site, _script = worker(client, language)
     page = client.get(site["offline"]).text
     assert words in page
@@ -96,7 +94,7 @@ def test_the_worker_keeps_the_offline_page_with_its_files_alone(client: Client, 
     assert all(finders.find(urlsplit(one).path.removeprefix("/static/")) for one in site["files"])
 
 
-def test_the_offline_page_is_the_same_for_everybody(client: Client, as_alice, settings):
+def test_the_offline_page_is_the_same_for_all_users(client: Client, as_alice, settings):
     assert client.get("/offline/").content == as_alice.get("/offline/").content
     assert "csrf" not in client.get("/offline/").text
     for path in ("/offline/", "/service-worker.js", "/manifest.webmanifest"):
@@ -107,7 +105,7 @@ def test_the_offline_page_is_the_same_for_everybody(client: Client, as_alice, se
         assert client.get(path).status_code == 200
 
 
-def test_another_version_of_the_site_is_another_worker(client: Client, settings):
+def test_the_version_of_the_service_worker_changes_with_the_site(client: Client, settings):
     before, script = worker(client)
     assert worker(client) == (before, script)
     assert worker(client, "ko")[0]["version"] != before["version"]
@@ -115,17 +113,17 @@ def test_another_version_of_the_site_is_another_worker(client: Client, settings)
     assert worker(client)[0]["version"] != before["version"]
 
 
-def test_what_is_shared_without_the_worker_is_asked_for_once_more(settings):
+def test_sharing_without_the_service_worker_asks_for_the_picture_again(settings):
     client = Client(enforce_csrf_checks=True)
     large = picture_file(data=picture_bytes() + bytes(4_000_000))
     answer = client.post("/share/", {"picture": large}, headers={"Origin": "https://evil.example"})
     assert answer.status_code == 403
-    assert "has not arrived" in answer.text
+    assert "did not arrive" in answer.text
     assert 'action="/search/picture"' in answer.text
 
 
 @pytest.mark.parametrize("who", ["a stranger", "a viewer", "a contributor"])
-def test_who_may_not_add_pictures_is_not_offered_to(client: Client, who: str, settings, as_alice):
+def test_the_share_page_offers_uploading_only_with_permission(client: Client, who: str, settings, as_alice):
     settings.UPLOAD_LOGIN_REQUIRED = True
     if who == "a viewer":
         viewer = User.objects.create_user("viewer")

@@ -70,7 +70,7 @@ def test_a_server_stopped_by_an_operator_is_not_restarted(machine: Machine) -> N
         machine.keeper.look()
     assert not machine.starts
     [message] = machine.said
-    assert "stopped in order" in message
+    assert "was shut down" in message
 
     machine.runs = True  # by a command
     machine.keeper.look()

@@ -50,7 +50,7 @@ def test_guesses_at_the_pages_and_at_the_admin_are_counted_together(alice: User)
     answer = guess(client_at("192.0.2.1"))
     assert answer.status_code == 429
     assert 0 < int(answer["Retry-After"]) <= 61
-    assert "There were too many wrong attempts to log in." in answer.text
+    assert "Too many failed login attempts." in answer.text
 
 
 def test_a_refused_client_can_not_log_in_with_the_right_password_either(alice: User):

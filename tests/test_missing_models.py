@@ -27,7 +27,7 @@ from search.embedding import hardware as own_hardware
 from search.models import Image
 from tests.base import a_vector, an_image, picture_file, stored_image
 
-NO_MODEL = "Searching and adding pictures is not possible just now: a model is missing."
+NO_MODEL = "Searching and adding pictures are not available right now, because a model is missing."
 
 
 def missing(folder: Path) -> Path:

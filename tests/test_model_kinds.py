@@ -186,12 +186,12 @@ def expect_refusal(load: Callable[[str], Any], folder: Path, reason: str) -> Non
 def test_a_model_without_a_shared_space_is_refused(tmp_path: Path, save_as: Callable[..., Path]) -> None:
     folder = save_as(tmp_path / "blip-2", *model_folders.blip_2())
 
-    expect_refusal(loading.torch_pictures, folder, "features of pictures that share no space with any words")
-    expect_refusal(loading.torch_texts, folder, "its vectors of words and of pictures are in different spaces")
+    expect_refusal(loading.torch_pictures, folder, "its picture features do not share a space with texts")
+    expect_refusal(loading.torch_texts, folder, "its vectors of texts and of pictures are in different spaces")
 
 
 @pytest.mark.parametrize(
-    ("dimensions", "doubt"), [(512, "were hardly trained for one space"), (64, "64 dimensions for words")]
+    ("dimensions", "doubt"), [(512, "were probably not trained for one space"), (64, "64 dimensions for texts")]
 )
 def test_download_models_warns_about_a_pair_without_a_shared_space(
     settings: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], dimensions: int, doubt: str
@@ -206,14 +206,16 @@ def test_download_models_warns_about_a_pair_without_a_shared_space(
 
 
 def test_an_image_model_without_text_is_refused(tmp_path: Path) -> None:
-    expect_refusal(loading.torch_pictures, as_downloaded(tmp_path / "dino", *model_folders.dino()), "share no space")
+    expect_refusal(
+        loading.torch_pictures, as_downloaded(tmp_path / "dino", *model_folders.dino()), "do not share a space"
+    )
 
 
 def test_a_text_model_is_accepted_for_words_and_refused_for_pictures(tmp_path: Path) -> None:
     folder = words_folder(tmp_path / "words", 64)
 
     assert loading.torch_texts(str(folder)).dimensions == 64
-    expect_refusal(loading.torch_pictures, folder, "it sees no pictures")
+    expect_refusal(loading.torch_pictures, folder, "it does not encode pictures")
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def run(*command: str) -> tuple[str, str]:
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (connection_lost, "The database has gone away: server closed"),
+        (connection_lost, "The connection to the database was lost: server closed"),
         (database_full, "The disk of the database is full: could"),
     ],
 )
@@ -179,7 +179,7 @@ def test_an_error_at_every_try_is_not_treated_as_an_outage(photos: Path, monkeyp
 def test_a_bucket_over_its_quota_counts_as_full() -> None:
     refusal = ClientError({"Error": {"Code": "QuotaExceeded"}, "ResponseMetadata": {"HTTPStatusCode": 403}}, "Put")
 
-    with pytest.raises(storage.StorageFull, match="takes no more") as raised, storage.translated():
+    with pytest.raises(storage.StorageFull, match="is full") as raised, storage.translated():
         raise refusal
     assert no_room(raised.value)
 
@@ -212,7 +212,7 @@ def test_an_upload_into_a_full_media_folder_is_refused_and_leaves_no_files(
 
     monkeypatch.setattr(storage.LocalStorage, "_save", full_after_the_original)
 
-    assert "There is no room here just now for what you send." in uploads()
+    assert "There is not enough disk space for this upload." in uploads()
     assert not Image.objects.exists()
     assert not OwedDeletion.objects.exists()
     assert files_below(Path(settings.MEDIA_ROOT)) == []
@@ -224,7 +224,7 @@ def test_an_upload_into_a_full_database_is_refused_and_the_next_one_succeeds(
 ) -> None:
     with monkeypatch.context() as while_full:
         while_full.setattr(Staging, "write", failing(1, database_full, Staging.write))
-        assert "There is no room here just now for what you send." in uploads()
+        assert "There is not enough disk space for this upload." in uploads()
     assert not Image.objects.exists()
     assert files_below(Path(settings.MEDIA_ROOT)) == []
 

@@ -60,7 +60,7 @@ def test_a_request_that_waited_too_long_gets_503_with_retry_after(busy: Served) 
     assert answer.status == 503
     assert "Retry-After: 5" in answer.head
     assert "Content-Security-Policy" in answer.head
-    assert "More people are here at this moment than can be answered." in answer.body.decode()
+    assert "Too many people are using this site right now." in answer.body.decode()
     assert busy.app.calls == ["/hold"]
 
 

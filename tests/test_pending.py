@@ -405,7 +405,7 @@ def test_with_watch_an_unavailable_storage_is_waited_for(settings: Any, monkeypa
     def reading(key: str, size: int = 0) -> bytes:
         if away:
             away.pop()
-            raise storage.StorageUnavailable("The object storage does not answer.")
+            raise storage.StorageUnavailable("The object storage does not respond.")
         return read(key, size)
 
     monkeypatch.setattr(storage, "read", reading)
@@ -486,7 +486,7 @@ def test_the_page_of_a_pending_picture_says_so(client: Client) -> None:
 def test_searching_by_a_pending_picture_is_refused_with_the_reason(client: Client, parameter: str) -> None:
     response = client.get("/search", {parameter: str(pending_image().pk)})
     assert response.status_code == 404
-    assert "no vector is there yet" in response.content.decode()
+    assert "does not have a vector yet" in response.content.decode()
 
 
 def test_a_pending_picture_is_among_the_newest_but_not_among_similar_ones(client: Client) -> None:
@@ -507,7 +507,7 @@ def test_curators_see_which_and_how_many_pictures_are_pending(as_carol: Client) 
     image = pending_image(title="Waits")
     an_image("Found")
     page = as_carol.get(IMAGES)
-    assert "waits for its vector" in page.content.decode()
+    assert "waiting for its vector" in page.content.decode()
     assert "None yet (1)" in page.content.decode()
     assert titles(as_carol.get(IMAGES, {"model": "none"})) == {"Waits"}
     assert "embed_pending" in as_carol.get(f"{IMAGES}{image.pk}/change/").content.decode()

@@ -301,7 +301,7 @@ def test_a_raw_file_with_only_a_thumbnail_is_refused_with_the_reason(kind: str) 
 
     error = refusal(raw(kind, thumbnail, sensor=(6000, 4000)))
     assert error.code is Reason.NO_FULL_SIZE
-    assert "holds no full-size picture" in str(error)
+    assert "contains no full-size picture" in str(error)
 
 
 @pytest.mark.parametrize("kind", RAW_KINDS)

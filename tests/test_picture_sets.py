@@ -56,11 +56,11 @@ def test_the_page_says_how_many_pictures_are_gone(client: Client, as_carol: Clie
     three.delete()
     for visitor in (client, as_carol):
         assert image_ids(visitor, address) == [one.id]
-        assert "2 pictures of this set are not here any more." in visitor.get(address).text
+        assert "2 pictures of this set no longer exist." in visitor.get(address).text
     one.delete()
     page = client.get(address)
     assert page.status_code == 200
-    assert "None of the pictures of this set is here any more." in page.text
+    assert "None of the pictures in this set exist any longer." in page.text
 
 
 def test_a_hidden_picture_returns_when_it_is_shown_again(client: Client):
@@ -82,10 +82,10 @@ def test_only_public_pictures_are_stored(client: Client, as_carol: Client):
 def test_a_set_can_be_turned_into_an_album(client: Client, as_alice: Client, alice):
     images = [an_image("first"), an_image("second")]
     address = share(client, images[::-1])
-    assert "Make an album of them" not in client.get(address).text
+    assert "Create an album from them" not in client.get(address).text
 
     page = as_alice.get(address).text
-    form = page[page.index("Make an album of them") :].partition("</form>")[0]
+    form = page[page.index("Create an album from them") :].partition("</form>")[0]
     fields: dict[str, list[str]] = {}
     for name, value in re.findall(r'name="(.+?)" value="(.+?)"', form):
         fields.setdefault(name, []).append(value)

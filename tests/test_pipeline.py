@@ -264,7 +264,7 @@ def test_items_become_searchable_while_the_source_waits_for_more() -> None:
 @pytest.mark.django_db
 def test_unreadable_items_are_reported_and_do_not_stop_the_run() -> None:
     def gone() -> bytes:
-        raise Unavailable("It is not there any more.")
+        raise Unavailable("It no longer exists.")
 
     def unreadable() -> bytes:
         raise PermissionError(13, "Permission denied")
@@ -272,7 +272,7 @@ def test_unreadable_items_are_reported_and_do_not_stop_the_run() -> None:
     report = ingest([Item("one", gone), Item("two", unreadable), CountingSource(1).item(0)])
 
     assert report.added == 1
-    assert sorted(report.failed) == [("one", "It is not there any more."), ("two", "Permission denied")]
+    assert sorted(report.failed) == [("one", "It no longer exists."), ("two", "Permission denied")]
 
 
 # Copies

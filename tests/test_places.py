@@ -292,7 +292,7 @@ def test_the_nearest_come_first_and_each_is_on_one_page():
 @pytest.mark.django_db
 def test_a_search_near_a_picture_without_a_place_is_refused(collection):
     for image_id in (collection["nowhere"].pk, uuid.uuid4()):
-        with pytest.raises(BadQuery, match="Where this picture was taken is not known"):
+        with pytest.raises(BadQuery, match="The location of this picture is unknown"):
             find(SearchQuery(filters=Filters(near=image_id)))
 
 

@@ -177,7 +177,7 @@ def test_responses_to_forms_disclose_no_place(shown, client, as_alice, as_carol)
             assert not disclosed(visitor.post(address, form, follow=True)), address
         refused = visitor.post(reverse("save-search"), {"query": "town=Busan"})
         assert refused.status_code == 400
-        assert "A search by place can&#x27;t be saved." in refused.content.decode()
+        assert "A search by location can&#x27;t be saved." in refused.content.decode()
         for address in ("search-by-picture", "read-picture", "api:search-picture", "upload"):
             data = BytesIO(a_secret_photo(colour="blue"))
             data.name = "photo.jpg"
@@ -204,7 +204,7 @@ def test_a_place_can_not_be_guessed_by_searching(shown, client, as_alice, addres
             answer = visitor.get(f"{address}?{asked}")
             assert answer.status_code == 400, probe
             assert f"/images/{shown.pk}" not in answer.content.decode()
-            answers.add("Only curators can search by place here." in answer.content.decode())
+            answers.add("Only curators can search by location here." in answer.content.decode())
             panel = visitor.get(
                 f"{address}?{asked}&filters=open", headers={"HX-Request": "true", "HX-Target": "filters-panel"}
             )
@@ -264,4 +264,4 @@ def test_a_search_near_a_hidden_picture_is_refused_for_everyone(shown, client, s
     for image_id in (shown.pk, uuid.uuid4()):
         answer = client.get(f"/api/search?near={image_id}")
         assert answer.status_code == 400
-        assert "Where this picture was taken is not known." in answer.content.decode()
+        assert "The location of this picture is unknown." in answer.content.decode()

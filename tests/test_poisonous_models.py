@@ -253,7 +253,7 @@ def test_a_server_process_with_a_permanently_hanging_model_ends_itself(
 def test_a_command_waits_longer_and_then_fails(hanging: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guarded_encoders, "COMMANDS_WAIT", 0.2)
 
-    with pytest.raises(ModelUnavailable, match=r"has not answered for 0\.2 seconds"):
+    with pytest.raises(ModelUnavailable, match=r"has not responded for 0\.2 seconds"):
         picture_encoder().encode_pictures([None])  # type: ignore[list-item]
 
 
@@ -326,7 +326,7 @@ def test_a_pending_picture_shows_the_reason_until_it_has_its_vector(
 
     image.refresh_from_db()
     assert (image.embedding_model, image.embedding_failure) == (active_model(), "")
-    assert "its vector failed" not in as_carol.get("/admin/search/image/").content.decode()
+    assert "embedding failed" not in as_carol.get("/admin/search/image/").content.decode()
 
 
 # Poisoned weights

@@ -324,14 +324,14 @@ def test_users_choose_the_visibility_of_their_uploads(alice: User, bob: User):
     client, data = client_of(alice), picture_bytes("red", size=(64, 48))
     sent = {"pictures": picture_file("a.jpg", data), "title": SECRET, "visibility": "own"}
     answer = client.post("/upload/", sent)
-    assert "It can be found by those who may see it." in answer.text
+    assert "People who may see it can now find it." in answer.text
     image = Image.objects.get()
     assert image.hidden
     assert found(alice) == [SECRET]
     assert found(bob) == []
     assert not Arrival.objects.exists()
     again = client_of(bob).post("/upload/", {"pictures": picture_file("a.jpg", data)}).text
-    assert "is not shown to you" in again
+    assert "is not visible to you" in again
     assert SECRET not in again
     refused = client_of(bob).post("/api/images", {"picture": picture_file("a.jpg", data)})
     assert refused.status_code == 409
@@ -354,7 +354,7 @@ def test_users_change_the_visibility_of_their_own_pictures_only(alice: User, bob
     headers = {"Accept": "application/json"}
     assert client_of(bob).post("/selection/change", form, headers=headers).status_code == 403
     done = client_of(alice).post("/selection/change", form, headers=headers).json()
-    assert done["done"] == "Who sees 1 picture was changed."
+    assert done["done"] == "The visibility of 1 picture was changed."
     assert found(None) == []
     for wrong in ("", "x"):
         refused = client_of(alice).post("/selection/change", form | {"visibility": wrong}, headers=headers)

@@ -135,6 +135,6 @@ def test_prune_is_refused_for_partial_runs(photos: Path):
     for more in (["--limit", 3], ["--every", 2], ["--dry-run"]):
         with pytest.raises(CommandError, match="--prune must see every picture"):
             run(photos, "--prune", *more)
-    with pytest.raises(CommandError, match="--yes and --most go with --prune"):
+    with pytest.raises(CommandError, match="--yes and --most need --prune"):
         run(photos, "--yes")
     assert Origin.objects.count() == COUNT

@@ -390,7 +390,7 @@ def test_an_original_found_at_another_address_is_read_from_there(moto: Moto) -> 
 def test_an_unavailable_storage_is_reported(moto: Moto, settings: Any) -> None:
     added()
     use_s3(settings, moto, AWS_S3_ENDPOINT_URL="http://127.0.0.1:9")
-    with pytest.raises(CommandError, match="does not answer"):
+    with pytest.raises(CommandError, match="does not respond"):
         call_command("reconcile")
     assert Image.objects.exists()
 

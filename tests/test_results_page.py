@@ -75,7 +75,7 @@ def test_strong_matches_are_counted_and_weaker_ones_follow(client: Client, calib
 def test_the_page_says_if_no_match_is_strong(client: Client, calibrated: None):
     images_at(0.5, 0.1)
     page = client.get("/search?q=x").text
-    assert title(page) == "Nothing here matches well; the nearest are:"
+    assert title(page) == "There are no good matches. The nearest pictures are:"
     assert "Weaker matches</h3>" not in page
     assert len(re.findall("<article", page)) == 2
 
@@ -83,8 +83,8 @@ def test_the_page_says_if_no_match_is_strong(client: Client, calibrated: None):
 def test_the_page_says_if_words_were_found_only_inside_longer_ones(client: Client, calibrated: None):
     images_at(0.1)
     an_image("해운대해수욕장", vector=near(WANTED, 0.1, seed=7))
-    assert title(client.get("/search?q=해수욕장").text) == "Found inside longer words; the nearest follow:"
-    assert title(client.get("/search?q=바다").text) == "Nothing here matches well; the nearest are:"
+    assert title(client.get("/search?q=해수욕장").text) == "Found inside longer words; the nearest pictures follow:"
+    assert title(client.get("/search?q=바다").text) == "There are no good matches. The nearest pictures are:"
 
 
 def test_the_number_of_strong_matches_is_a_minimum_if_there_are_more_than_candidates(
@@ -99,7 +99,7 @@ def test_without_calibration_matches_are_not_rated(client: Client):
     images_at(0.7, 0.1)
     page = client.get("/search?q=x").text
     assert title(page) == "2 pictures, nearest first"
-    assert "strong match" not in page
+    assert "A strong match" not in page
 
 
 def test_every_result_has_an_explanation(client: Client, calibrated: None):
@@ -109,7 +109,7 @@ def test_every_result_has_an_explanation(client: Client, calibrated: None):
     for text, beginning in zip(explained, ("A strong match:", "A related picture:", "A weak match:"), strict=True):
         assert beginning in text
     assert "Similarity 0.70." in " ".join(explained[0].split())
-    assert "begin at 0.60, related ones at 0.40" in " ".join(explained[0].split())
+    assert "start at 0.60, related ones at 0.40" in " ".join(explained[0].split())
 
 
 def test_a_result_found_by_its_words_says_so(client: Client):
@@ -167,7 +167,7 @@ def test_without_a_strong_match_simpler_searches_are_suggested(client: Client, c
     for number in range(30):
         an_image(vector=near(WANTED, 0.05, seed=number + 50), tags=["harbour"])
     page = client.get("/search?q=x&tag=harbour").text
-    assert title(page) == "Nothing here matches well; the nearest are:"
+    assert title(page) == "There are no good matches. The nearest pictures are:"
     assert re.search(r"Without the tag “harbour”\s*<span class=\"count\">1</span>", page)
     assert [parameters(address) for address in links(page, "?q=an%20old%20pier")] == [[("q", "an old pier")]]
 
@@ -354,7 +354,7 @@ def test_filters_without_a_query_show_the_newest(client: Client, images: list[st
 
 def test_with_only_negative_parts_the_newest_come_first(client: Client, images: list[str]):
     page = client.get("/search?q=-cat").text
-    assert title(page) == "5 pictures, newest first; what is like “cat” comes later"
+    assert title(page) == "5 pictures, newest first; pictures similar to “cat” come later"
     assert "Nearest first" not in page
 
 
@@ -363,7 +363,7 @@ def test_with_only_negative_parts_the_newest_come_first(client: Client, images: 
 
 def test_the_page_suggests_the_search_without_a_filter_that_excludes_everything(client: Client, images: list[str]):
     page = client.get("/search?q=x&tag=sea&tag=never&format=JPEG").text
-    assert title(page) == "Nothing was found"
+    assert title(page) == "No pictures found"
     assert "Without the tag “never”" in page
     assert "Without the tag “sea”" not in page
     assert re.search(r"5\s+pictures", page)
@@ -383,13 +383,13 @@ def test_relaxed_searches_find_something(images: list[str], calibrated: None):
 
 def test_a_word_search_without_results_suggests_searching_by_meaning(client: Client, images: list[str]):
     page = client.get("/search?q=nowhere&mode=words").text
-    assert "By what pictures show, too" in page
+    assert "Search by what pictures show, too" in page
 
 
 def test_a_search_without_strong_matches_suggests_weaker_ones(client: Client, calibrated: None):
     images_at(0.1)
     page = client.get("/search?q=x&min=strong").text
-    assert title(page) == "Nothing was found"
+    assert title(page) == "No pictures found"
     assert "Weaker matches too" in page
 
 
@@ -401,8 +401,8 @@ def test_an_empty_collection_says_how_to_fill_it(client: Client):
 def test_the_only_picture_has_no_similar_ones(client: Client):
     image = an_image()
     page = client.get(f"/search?like={image.id}").text
-    assert title(page) == "Nothing was found"
-    assert "There is no other picture yet." in page
+    assert title(page) == "No pictures found"
+    assert "There are no other pictures yet." in page
 
 
 # A picture with other parts

@@ -92,7 +92,7 @@ def test_an_owner_assigns_roles_in_the_form_and_in_the_list(alice: User):
     assert alice.is_staff
     data = {"action": "make_viewer", "_selected_action": [alice.pk]}
     answer = client.post("/admin/auth/user/", data, follow=True)
-    assert "1 account is: Viewer." in answer.text
+    assert "1 account now has this role: Viewer." in answer.text
     assert role_of(User.objects.get(pk=alice.pk)) == VIEWER
 
 
@@ -138,11 +138,11 @@ def post_change(client: Client, verb: str, *images: Image, **fields: Any) -> Any
 def test_a_contributor_changes_own_pictures_only(alice: User, as_alice: Client):
     own, other = an_image("mine", uploader=alice), an_image("theirs")
     answer = post_change(as_alice, "tag", own, other, tags="sea").json()
-    assert answer["done"] == "1 picture was tagged. 1 is left as it is: somebody else has added it."
+    assert answer["done"] == "1 picture was tagged. 1 picture was skipped, because someone else added it."
     assert post_change(as_alice, "edit", own, title="Shore").json()["count"] == 1
     refused = post_change(as_alice, "tag", other, tags="sea")
     assert refused.status_code == 403
-    assert refused.json()["problem"] == "You can change only pictures that you have added yourself."
+    assert refused.json()["problem"] == "You can only change pictures that you have added."
     for verb in ("hide", "show", "trash"):
         assert post_change(as_alice, verb, own).status_code == 403
     own.refresh_from_db()
@@ -193,7 +193,7 @@ def test_a_contributor_changes_own_pictures_among_all_results_only(alice: User, 
     page = as_alice.get("/selection/all?all=any")
     assert page.status_code == 200
     answer = as_alice.post("/selection/change", {"do": "tag", "tags": "sea", "set": page.context["set"]}, follow=True)
-    assert "1 is left as it is" in answer.text
+    assert "1 picture was skipped" in answer.text
     own.refresh_from_db()
     other.refresh_from_db()
     assert (own.tags, other.tags) == (["sea"], [])

@@ -85,7 +85,7 @@ def test_an_ingestion_run_records_user_time_place_and_counts(photos: Path):
         ),
         ("left", "film.mov", "Not read: .mov."),
         ("refused", "empty.jpg", "This file is empty."),
-        ("refused", "short.jpg", "This picture is cut short: the end of the file is missing."),
+        ("refused", "short.jpg", "This picture is incomplete: the end of the file is missing."),
     ]
 
 
@@ -228,7 +228,7 @@ def test_a_retry_reports_missing_files(photos: Path):
     ingest(photos)
     (photos / "short.jpg").unlink()
     _out, complaints = ingest(retry=last_run().pk)
-    assert f"{photos}/short.jpg: It is not there any more.\n" in complaints
+    assert f"{photos}/short.jpg: It no longer exists.\n" in complaints
 
 
 def test_a_retry_reads_failed_members_of_archives(tmp_path: Path):
@@ -316,9 +316,9 @@ def test_a_run_that_can_not_be_retried_says_what_to_do(kind: str, message: str):
 
 
 def test_a_retry_uses_the_options_of_its_run_and_accepts_no_others(photos: Path):
-    with pytest.raises(CommandError, match="goes with"):
+    with pytest.raises(CommandError, match="combine it only with"):
         ingest(photos, retry=1)
-    with pytest.raises(CommandError, match="goes with"):
+    with pytest.raises(CommandError, match="combine it only with"):
         ingest(retry=1, tag=["sea"])
     with pytest.raises(CommandError, match="--retry RUN"):
         ingest()

@@ -466,7 +466,7 @@ def test_an_upload_refused_by_the_storage_leaves_nothing_behind(
     answer = as_alice.post("/upload/", {"pictures": [picture_file()]})
 
     assert answer.status_code == 503
-    assert "The place where the pictures are kept does not answer." in answer.content.decode()
+    assert "The picture storage does not respond." in answer.content.decode()
     assert not Image.objects.exists()
     assert rclone.stored() == []
 
@@ -481,7 +481,7 @@ def test_without_the_server_lists_work_and_requests_for_objects_get_503(rclone: 
         for path in (f"/images/{image.id}/1600.webp", f"/images/{image.id}/download"):
             answer = as_alice.get(path)
             assert answer.status_code == 503
-            assert "The place where the pictures are kept does not answer." in answer.content.decode()
+            assert "The picture storage does not respond." in answer.content.decode()
             assert answer.headers["Retry-After"]
         assert as_alice.post("/upload/", {"pictures": [picture_file()]}).status_code == 503
         assert Image.objects.count() == 1
@@ -559,7 +559,7 @@ def test_a_deletion_during_an_outage_stays_pending_until_reconcile_completes_it(
         image.delete()
         assert not Image.objects.exists()
         assert OwedDeletion.objects.get().pk == image_id
-        with pytest.raises(CommandError, match="does not answer"):
+        with pytest.raises(CommandError, match="does not respond"):
             call_command("reconcile")
         assert OwedDeletion.objects.exists()
     finally:
@@ -581,4 +581,4 @@ def test_readiness_reports_an_unavailable_storage(settings: Any, rclone: Rclone,
     answer = client.get("/readyz")
 
     assert answer.status_code == 503
-    assert answer.json()["storage"] == "StorageUnavailable: does not answer"
+    assert answer.json()["storage"] == "StorageUnavailable: does not respond"

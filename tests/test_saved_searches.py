@@ -169,7 +169,7 @@ class TestSaving:
     def test_the_same_search_is_saved_once_per_user(self, as_alice: Client, as_bob: Client):
         as_alice.post("/saved/save", {"query": "q=red", "name": "First"})
         page = as_alice.post("/saved/save", {"query": "q=++red&page=2", "name": "Second"}, follow=True)
-        assert "You have saved this search before, as “First”." in page.text
+        assert "You have already saved this search as “First”." in page.text
         as_bob.post("/saved/save", {"query": "q=red"})
         assert sorted(SavedSearch.objects.values_list("name", "user__username")) == [
             ("First", "alice"),
@@ -187,7 +187,7 @@ class TestSaving:
             saved_by(alice, f"q=word{number}")
         response = as_alice.post("/saved/save", {"query": "q=one+more"})
         assert response.status_code == 400
-        assert f"You have {MOST_SAVED} saved searches" in response.text
+        assert f"the limit of {MOST_SAVED} saved searches" in response.text
         assert as_alice.post("/saved/save", {"query": "q=word0"}).status_code == 302
 
     def test_anonymous_users_log_in_and_return_to_the_results(self, client: Client):
@@ -268,7 +268,7 @@ class TestTheList:
         for address in ("/saved/", f"/saved/{saved.pk}/?since=2026-01-01T00:00:00Z"):
             page = as_alice.get(address)
             assert page.status_code == 200
-            assert "can't be searched by" in html.unescape(page.text)
+            assert "can't search by this picture" in html.unescape(page.text)
 
     def test_it_works_without_a_model(self, as_alice: Client, alice: User, no_model):
         saved_by(alice, "q=red+star")
@@ -277,7 +277,7 @@ class TestTheList:
         assert "a model is missing" in page.text
 
     def test_it_explains_saved_searches_if_there_are_none(self, as_alice: Client):
-        assert "You have none yet." in as_alice.get("/saved/").text
+        assert "You have no saved searches yet." in as_alice.get("/saved/").text
 
     def test_each_search_takes_one_query(self, as_alice: Client, alice: User, calibrated, django_assert_num_queries):
         for number in range(50):
@@ -297,7 +297,7 @@ class TestTheList:
         image_near("red star", 0.9)
         for _each in range(2):
             image_near("red star", 0.1)
-        assert "Many pictures came" in as_alice.get("/saved/").text
+        assert "There are many new pictures" in as_alice.get("/saved/").text
         image_near("red star", 0.9)
         assert "1 or more new" in as_alice.get("/saved/").text
         assert len(as_alice.get(saved.get_absolute_url(), follow=True).context["images"]) == 2
@@ -416,7 +416,7 @@ class TestChanging:
     def test_it_is_renamed(self, as_alice: Client, alice: User):
         saved = saved_by(alice)
         page = as_alice.post(f"/saved/{saved.pk}/rename", {"name": " Another  name"}, follow=True)
-        assert "It is called “Another name” now." in page.text
+        assert "Renamed to “Another name”." in page.text
         assert SavedSearch.objects.get().name == "Another name"
 
     @pytest.mark.parametrize("name", ["", " ", "\0"])
@@ -433,7 +433,7 @@ class TestChanging:
     def test_it_is_deleted(self, as_alice: Client, alice: User):
         saved = saved_by(alice)
         page = as_alice.post(f"/saved/{saved.pk}/delete", follow=True)
-        assert "“red star” is deleted, and its feed with it." in page.text
+        assert "“red star” and its feed were deleted." in page.text
         assert not SavedSearch.objects.exists()
         assert as_alice.post(f"/saved/{saved.pk}/delete").status_code == 404
 
@@ -471,7 +471,7 @@ class TestPermissions:
 def test_the_account_page_links_to_what_belongs_to_the_account(as_alice: Client, alice: User):
     saved_by(alice)
     page = as_alice.get("/account/").text
-    assert "You keep 1 search." in page
+    assert "You have saved 1 search." in page
     for address in ("/saved/", "/accounts/password/"):
         assert f'href="{address}"' in page
     menu = as_alice.get("/").text

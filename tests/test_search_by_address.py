@@ -60,9 +60,9 @@ def test_the_picture_is_added_to_the_current_search(client: Client, web: Web):
     ("present", "message", "status"),
     [
         ({"q": "x" * 1001}, "Your search has 1,001 characters", 400),
-        ({"picture": "mistyped"}, "The picture in this address is not known.", 404),
+        ({"picture": "mistyped"}, "The picture in this address is unknown.", 404),
         ({"not": [str(number) for number in range(12)]}, "more than 12 parts", 400),
-        ({"sort": "odd"}, "“odd” is not known as “sort”.", 400),
+        ({"sort": "odd"}, "“odd” is not a value of “sort”.", 400),
     ],
 )
 def test_an_invalid_current_search_is_reported(client: Client, web: Web, present: dict, message: str, status: int):
@@ -74,8 +74,8 @@ def test_an_invalid_current_search_is_reported(client: Client, web: Web, present
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("", "Write the address of a picture."),
-        ("cat.jpg", "Only addresses that begin with http:// or https://"),
+        ("", "Enter the address of a picture."),
+        ("cat.jpg", "You can only search by addresses that begin with http:// or https://"),
         (f"http://{PRIVATE}/", "There is no public web server at this address."),
         ("http://a.test/\0", "This is not a valid address."),
     ],
@@ -100,7 +100,7 @@ def test_bytes_that_are_not_a_picture_are_reported(client: Client, web: Web, dat
 def test_a_missing_address_is_reported(client: Client):
     response = client.post("/search/address")
     assert response.status_code == 400
-    assert "Write the address of a picture." in response.text
+    assert "Enter the address of a picture." in response.text
 
 
 def test_a_get_request_after_a_refusal_leads_to_the_search(client: Client):
@@ -126,8 +126,8 @@ def test_users_without_permission_get_403_and_see_no_form(
         assert send_address(person, address).status_code == (302 if may else 403)
         assert ('id="by-address"' in person.get("/").text) is may
     refused = send_address(client, address).text
-    assert ("Log in to search by an address." in refused) is (setting == "members")
-    assert ("Searching by address is switched off here." in refused) is (setting == "off")
+    assert ("Log in to search by address." in refused) is (setting == "members")
+    assert ("Search by address is disabled on this site." in refused) is (setting == "off")
 
 
 @pytest.mark.parametrize(

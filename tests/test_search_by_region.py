@@ -145,7 +145,7 @@ def test_an_invalid_number_is_reported(client: Client, wrong: dict[str, str]):
 def test_an_empty_region_or_one_outside_the_picture_is_refused(client: Client, wrong: dict[str, object]):
     response = post_region(client, stored_image(), **WHOLE | wrong)
     assert response.status_code == 400
-    assert "The region must lie in the picture, and have a width and a height." in response.text
+    assert "The region must be inside the picture, and have a width and a height." in response.text
 
 
 def test_a_region_of_too_few_pixels_is_refused(client: Client):
@@ -205,10 +205,10 @@ def test_the_chip_names_the_picture_that_the_region_is_from(client: Client):
     image = add_picture(encoded(corners((480, 320)), "PNG"), Details(title="Flags & <corners>"), None).image
     address = post_region(client, image, **WHOLE)["Location"]
     page = client.get(address).text
-    assert "A part of “Flags &amp; &lt;corners&gt;”" in page
+    assert "Part of “Flags &amp; &lt;corners&gt;”" in page
     assert f'class="chip-picture" href="{image.get_absolute_url()}"' in page
     Image.objects.filter(pk=image.pk).update(title="")
-    assert "A part of a picture" in client.get(address).text
+    assert "Part of a picture" in client.get(address).text
 
 
 def test_regions_of_hidden_pictures_are_for_curators_only(client: Client, as_carol: Client):

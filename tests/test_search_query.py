@@ -93,7 +93,7 @@ def test_a_huge_page_number_is_valid():
 
 
 def test_words_over_a_thousand_characters_are_refused_with_both_numbers():
-    with pytest.raises(BadQuery, match=r"1,001 characters; at most 1,000"):
+    with pytest.raises(BadQuery, match=r"1,001 characters; the limit is 1,000"):
         SearchQuery.from_params({"q": ["a" * 1001]})
 
 
@@ -129,7 +129,7 @@ def test_a_weight_of_one_is_not_written():
 
 @pytest.mark.parametrize("weight", ["0", "-1", "3.5", "nan", "inf", "much"])
 def test_an_invalid_weight_is_reported(weight: str):
-    with pytest.raises(BadQuery, match=f"“{weight}” is no weight"):
+    with pytest.raises(BadQuery, match=f"“{weight}” is not a weight"):
         SearchQuery.from_params({"q": ["red"], "q_weight": [weight]})
 
 
@@ -158,19 +158,19 @@ def test_parts_typed_in_the_search_box_are_limited_too(term: str):
 
 def test_unwanted_words_have_the_same_limit_of_length():
     assert SearchQuery.from_params({"not": ["x" * 1000]})
-    with pytest.raises(BadQuery, match="has 1,001 characters; at most 1,000"):
+    with pytest.raises(BadQuery, match="has 1,001 characters; the limit is 1,000"):
         SearchQuery.from_params({"not": ["x" * 1001]})
 
 
 @pytest.mark.parametrize(
     ("params", "words"),
     [
-        ({"format": ["XCF"]}, "“XCF” is not known as “format”. Known are: JPEG"),
-        ({"colour": ["ultraviolet"]}, "“ultraviolet” is not known"),
-        ({"since": ["yesterday"]}, "“yesterday” is no day"),
-        ({"since": ["2026-02-02"], "until": ["2026-02-01"]}, "lies after its last day"),
-        ({"mode": ["magic"]}, "Known are: both, meaning, words"),
-        ({"tag": ["x" * 61]}, "60 characters are the most"),
+        ({"format": ["XCF"]}, "“XCF” is not a value of “format”. Possible values: JPEG"),
+        ({"colour": ["ultraviolet"]}, "“ultraviolet” is not a value of"),
+        ({"since": ["yesterday"]}, "“yesterday” is not a date"),
+        ({"since": ["2026-02-02"], "until": ["2026-02-01"]}, "is after its last day"),
+        ({"mode": ["magic"]}, "Possible values: both, meaning, words"),
+        ({"tag": ["x" * 61]}, "the limit is 60 characters"),
         ({"licence": [str(number) for number in range(21)]}, "can have 20 values"),
     ],
 )

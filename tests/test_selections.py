@@ -169,7 +169,7 @@ def test_without_the_storage_the_response_is_503(client: Client, settings):
     settings.MEDIA_ROOT.write_text("not a folder")
     response = client.post(DOWNLOAD, {"id": [image.id for image in images]})
     assert response.status_code == 503
-    assert "The place where the pictures are kept does not answer." in response.text
+    assert "The picture storage does not respond." in response.text
 
 
 class UnreliableStorage:
@@ -191,7 +191,7 @@ def test_a_temporary_storage_failure_costs_only_the_affected_pictures(client: Cl
     monkeypatch.setattr(storage, "read", UnreliableStorage([images[0], images[2]]))
     archive = download(client, images)
     assert pictures(archive) == ["n0.jpg", "n2.jpg"]
-    problem = "The place where the pictures are kept did not answer."
+    problem = "The picture storage did not respond."
     assert [row["problem"] for row in table(archive)] == ["", problem, "", problem]
 
 
@@ -234,7 +234,7 @@ class TestRefusedSelections:
     def test_no_visible_picture(self, client: Client, address: str):
         response = client.post(address, {"id": [uuid.uuid4(), an_image(hidden=True).id]})
         assert response.status_code == 404
-        assert "None of these pictures is here any more." in response.text
+        assert "None of these pictures exist any longer." in response.text
 
     @pytest.mark.parametrize("form", [{}, {"id": []}, {"ids": "1"}])
     def test_an_empty_selection(self, client: Client, address: str, form: dict[str, Any]):
@@ -246,12 +246,12 @@ class TestRefusedSelections:
     def test_an_invalid_id(self, client: Client, address: str, value: str):
         response = client.post(address, {"id": [an_image().id, value]})
         assert response.status_code == 400
-        assert "named wrongly" in response.text
+        assert "One of the pictures is unknown" in response.text
 
     def test_too_many(self, client: Client, address: str):
         response = client.post(address, {"id": [uuid.UUID(int=number) for number in range(501)]})
         assert response.status_code == 400
-        assert "at most 500" in response.text
+        assert "the limit is 500" in response.text
 
     def test_the_same_picture_counts_once(self, client: Client, address: str):
         response = client.post(address, {"id": [stored_image().id] * 501})

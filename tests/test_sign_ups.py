@@ -94,21 +94,21 @@ def test_an_invalid_setting_stops_the_start(monkeypatch: pytest.MonkeyPatch):
 def test_a_new_account_waits_for_approval_and_can_not_log_in(approval: None):
     answer = sign_up()
     assert answer.status_code == 200
-    assert "Your account waits for a curator" in answer.text
+    assert "Your account is waiting for approval by a curator" in answer.text
     assert "_auth_user_id" not in answer.client.session
     assert not User.objects.get().is_active
     answer_to_login = log_in()
-    assert "a curator may not have let you in yet" in answer_to_login.text
+    assert "a curator may not have approved your account yet" in answer_to_login.text
     # The same text as for an unknown account.
-    assert "a curator may not have let you in yet" in log_in("nobody").text
+    assert "a curator may not have approved your account yet" in log_in("nobody").text
 
 
 def test_a_curator_approves_a_sign_up(approval: None, as_carol: Client):
     sign_up(Client(headers={"accept-language": "ko"}))
-    assert "1 sign-up waits for a curator" in as_carol.get("/admin/").text
+    assert "1 sign-up waiting for a curator" in as_carol.get("/admin/").text
     assert "bob@example.org" in as_carol.get(QUEUE).text
 
-    assert "1 account is open now." in decide(as_carol, "approve_selected").text
+    assert "1 account was approved." in decide(as_carol, "approve_selected").text
 
     assert log_in().status_code == 302
     assert not SignUp.objects.exists()
@@ -119,9 +119,9 @@ def test_a_curator_approves_a_sign_up(approval: None, as_carol: Client):
 
 def test_a_curator_refuses_a_sign_up(approval: None, as_carol: Client):
     sign_up()
-    assert "1 sign-up is refused." in decide(as_carol, "refuse_selected").text
+    assert "1 sign-up was rejected." in decide(as_carol, "refuse_selected").text
     assert not User.objects.filter(username="bob").exists()
-    assert mail.outbox[0].subject == "Your account was not opened"
+    assert mail.outbox[0].subject == "Your account was not approved"
 
 
 def test_users_without_the_permission_can_not_decide(approval: None, carol: User):
@@ -187,7 +187,7 @@ def test_a_reset_link_works_once(bob: User, client: Client):
 
     assert answer["Location"] == "/accounts/login/"
     assert log_in(password="another good one").status_code == 302
-    assert "This link does not work any more" in Client().get(link(), follow=True).text
+    assert "This link no longer works" in Client().get(link(), follow=True).text
 
 
 def test_a_reset_link_works_for_an_hour(bob: User, client: Client, monkeypatch: pytest.MonkeyPatch):
@@ -201,7 +201,7 @@ def test_a_reset_link_works_for_an_hour(bob: User, client: Client, monkeypatch: 
     later(3500)
     assert "new_password1" in Client().get(link(), follow=True).text
     later(3700)
-    assert "This link does not work any more" in Client().get(link(), follow=True).text
+    assert "This link no longer works" in Client().get(link(), follow=True).text
 
 
 def test_the_response_does_not_reveal_whether_an_account_exists(bob: User, client: Client):
@@ -245,7 +245,7 @@ def test_without_mail_the_pages_refer_to_the_operator(settings, client: Client):
     settings.SENDS_MAIL = False
     page = client.get("/accounts/login/").text
     assert "/accounts/reset/" not in page
-    assert "Ask the people who run this site for a new one." in page
+    assert "Ask the site administrator for a new one." in page
     assert client.get("/accounts/reset/").status_code == 404
     assert client.post("/accounts/reset/", {"email": "bob@example.org"}).status_code == 404
 
@@ -256,7 +256,7 @@ def test_without_mail_the_pages_refer_to_the_operator(settings, client: Client):
 def test_an_invalid_link_is_reported(client: Client, path: str):
     answer = client.get(path, follow=True)
     assert answer.status_code == 200
-    assert "This link does not work any more" in answer.text
+    assert "This link no longer works" in answer.text
 
 
 def test_changing_the_address_needs_the_password(as_alice: Client, alice: User):

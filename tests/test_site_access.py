@@ -47,7 +47,7 @@ def test_anonymous_users_see_nothing_at_any_address(world: World, client: Client
 
 def test_pages_for_logging_in_stay_open(world: World, client: Client):
     page = client.get("/accounts/login/")
-    assert "What is here is for people with an account." in page.text
+    assert "This page requires an account." in page.text
     assert "Timeline" not in page.text
     assert 'name="q"' not in page.text
     assert client.get("/").headers["Location"] == "/accounts/login/?next=/"

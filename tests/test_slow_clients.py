@@ -50,7 +50,7 @@ def test_an_incomplete_head_gets_408(site: Served) -> None:
 
     assert answer.status == 408
     assert "Connection: close" in answer.head
-    assert "came too slowly" in answer.body.decode()
+    assert "sent the data too slowly" in answer.body.decode()
     assert site.app.calls == []
 
 
@@ -221,7 +221,7 @@ def test_a_full_temporary_folder_is_reported(site: Served, monkeypatch: pytest.M
     answer = site.ask(get("/echo", "Content-Length: 300000", method="POST", body=bytes(300_000)))
 
     assert answer.status == 503
-    assert "There is no room here just now for what you send." in answer.body.decode()
+    assert "There is not enough disk space for this upload." in answer.body.decode()
     assert site.front.kept == 0
 
 

@@ -183,7 +183,7 @@ def test_errors_in_a_table_are_reported(tmp_path: Path, server: Server):
     found = open_source([str(tmp_path / name) for name in ("m.csv", "paths.csv", "broken.jsonl")])
     assert len(list(found)) == 1
     assert [problem.partition(":")[0] for _, problem in found.problems] == [
-        "This line names no address.",
+        "This line contains no address.",
         "paths.csv",
         "broken.jsonl line 1 is not JSON",
     ]
@@ -197,7 +197,7 @@ def test_a_second_run_downloads_only_what_failed(tmp_path: Path, server: Server)
     table.write_text("url\n" + "".join(f"{at(server, f'/{colour}.jpg')}\n" for colour in PICTURES))
     server.answers["/green.jpg"] = answer(status="404 Not Found")
     report = ingest(source(table))
-    assert (report.added, [reason for _, reason in report.failed]) == (2, ["The server answers with the error 404."])
+    assert (report.added, [reason for _, reason in report.failed]) == (2, ["The server returned the error 404."])
     server.answers["/green.jpg"] = answer(PICTURES["green"])
     server.requests.clear()
     report = ingest(source(table))
@@ -280,7 +280,7 @@ def test_a_truncated_response_is_retried(server: Server):
 def test_a_download_that_is_too_slow_fails(server: Server, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(downloads, "SECONDS", 0.1)
     server.answers["/a"] = server.slowly(b"x", b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-    with pytest.raises(NotDownloaded, match="not answer in time"):
+    with pytest.raises(NotDownloaded, match="not respond in time"):
         get(at(server, "/a"))
 
 

@@ -247,7 +247,7 @@ def test_checking_now_counts_at_once_and_starts_slow_checks_in_the_background(mo
     response = as_carol.post(f"{STATE}look/", follow=True)
     assert figures()["pictures"] == 1
     assert started == [("state", "--check", "storage", "index", "outliers", "--quiet")]
-    assert "Counted just now" in said(response)
+    assert "Counts are up to date" in said(response)
 
 
 # Outliers
@@ -271,7 +271,7 @@ def test_with_few_pictures_no_outliers_are_reported():
     many_images(20)
     periodic_checks.look("outliers")
     assert figures()["outliers"] is None
-    assert "too few pictures to tell" in state()[0]
+    assert "not enough pictures" in state()[0]
 
 
 def test_a_check_continues_where_the_previous_one_ended(monkeypatch):
@@ -466,7 +466,7 @@ def test_the_page_of_a_run_lists_its_files_by_kind_and_as_a_table(as_carol: Clie
     for number in (10**8, 10**30):
         assert as_carol.get(f"{RUNS}{number}/change/").status_code == 302
         assert as_carol.post(f"{RUNS}{number}/retry/").status_code == 302
-    assert "There is no run" in said(as_carol.get(f"{RUNS}{run.pk + 1}/files.csv", follow=True))
+    assert "no longer exists" in said(as_carol.get(f"{RUNS}{run.pk + 1}/files.csv", follow=True))
 
 
 def test_a_run_can_be_retried_from_the_admin_if_its_files_are_reachable(monkeypatch, as_carol, carol, tmp_path):
@@ -475,24 +475,24 @@ def test_a_run_can_be_retried_from_the_admin_if_its_files_are_reachable(monkeypa
     away, here = a_run(places=["/nowhere/photos"]), a_run(places=[str(tmp_path / "*.jpg")])
     page = as_carol.get(f"{RUNS}{away.pk}/change/").content.decode()
     message = (
-        "The files are on attic, in /nowhere/photos, which this server can&#x27;t see. Run there: manage.py ingest"
+        "The files are on attic, in /nowhere/photos, which this server can&#x27;t access. Run this command there:"
     )
-    assert f"{message} --retry {away.pk}" in page
+    assert f"{message} manage.py ingest --retry {away.pk}" in page
     as_carol.post(f"{RUNS}{away.pk}/retry/")
     assert not started
-    assert "Try again what was not added" in as_carol.get(f"{RUNS}{here.pk}/change/").content.decode()
+    assert "Retry the files that were not added" in as_carol.get(f"{RUNS}{here.pk}/change/").content.decode()
     response = as_carol.post(f"{RUNS}{here.pk}/retry/", follow=True)
     assert started == [("ingest", "--retry", str(here.pk), "--asked-by", str(carol.pk))]
-    assert f"Run {here.pk} is tried again." in said(response)
+    assert f"Run {here.pk} is being retried." in said(response)
     assert as_carol.get(f"{RUNS}{here.pk}/retry/").status_code == 405
 
 
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"kind": "upload"}, "came by upload"),
+        ({"kind": "upload"}, "were uploaded"),
         ({"kind": "reembed"}, "manage.py reembed"),
-        ({"outcome": ""}, "still under way"),
+        ({"outcome": ""}, "still in progress"),
         ({"places": []}, "earlier version"),
     ],
 )
@@ -526,9 +526,11 @@ def test_the_command_prints_the_same_as_json():
     Image.objects.update(embedding=None, embedding_model="", embedding_failure="It has no vector.")
     text, status = state("--json")
     answer = json.loads(text)
-    assert (answer["status"], status) == ("needs somebody", 1)
-    assert answer["needs_somebody"][0]["run"] == "manage.py embed_pending"
-    assert "NEEDS ATTENTION: Without a vector, since making it failed: 1\n  Run: manage.py embed_pending" in state()[0]
+    assert (answer["status"], status) == ("needs attention", 1)
+    assert answer["needs_attention"][0]["run"] == "manage.py embed_pending"
+    assert (
+        "NEEDS ATTENTION: Without a vector, because embedding failed: 1\n  Run: manage.py embed_pending" in state()[0]
+    )
 
 
 def test_with_quiet_the_command_prints_nothing_if_all_is_well():

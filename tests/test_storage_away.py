@@ -177,7 +177,7 @@ def test_few_callers_wait_for_a_hanging_storage_and_the_others_fail_at_once(
         refused = [one.exception() for one in islice(as_completed(callers), 16 - timeouts.MOST_AT_ONCE)]
         end.set()
 
-    assert {str(error) for error in refused} == {"too many are asking it at once"}
+    assert {str(error) for error in refused} == {"there are too many concurrent requests"}
     assert sum(asked.acquire(blocking=False) for _ in range(16)) == timeouts.MOST_AT_ONCE
 
 

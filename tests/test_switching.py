@@ -210,7 +210,7 @@ def test_removed_models_leave_nothing(pictures: list[Image]) -> None:
     assert not Calibration.objects.filter(model=model).exists()
     assert QueryPicture.objects.get(pk=token).embedding_model == NEW
     assert not QueryVector.objects.exists()
-    with pytest.raises(CommandError, match="none are kept"):
+    with pytest.raises(CommandError, match="no previous models"):
         switch_model("--back")
     with pytest.raises(CommandError, match="nothing to drop of"):
         switch_model("--forget", "somebody/else")
@@ -363,7 +363,7 @@ def test_a_later_change_of_the_environment_overrides_the_switch(pictures: list[I
     settings.EMBEDDING_TEXT_MODEL = NEW_WORDS
     assert active_pair() == Pair(NEW, NEW_WORDS)
     assert "The environment was" in switch_model()
-    with pytest.raises(CommandError, match="the environment counts"):
+    with pytest.raises(CommandError, match="the environment takes precedence"):
         switch_model("--back")
 
 

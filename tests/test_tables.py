@@ -104,7 +104,7 @@ def test_paths_may_have_backslashes(photos: Path):
 
 def test_an_error_names_the_line_of_the_file(photos: Path):
     (photos / "m.csv").write_text("sep=;\n;\npath;title\n;nothing\n")
-    assert read_metadata(photos / "m.csv", []).problems == [("m.csv line 4", "This line names no path.")]
+    assert read_metadata(photos / "m.csv", []).problems == [("m.csv line 4", "This line contains no path.")]
 
 
 def test_a_table_of_addresses_is_read_in_the_same_way(tmp_path: Path):

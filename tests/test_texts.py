@@ -177,4 +177,4 @@ def test_words_without_a_vector_are_reported_and_are_no_server_error(
     answer = client.get("/search", {"q": "🐶"})
 
     assert answer.status_code == 503
-    assert "has no vector for these words" in answer.content.decode()
+    assert "has no vector for this text" in answer.content.decode()

@@ -57,7 +57,7 @@ def test_restored_pictures_keep_everything(as_carol):
     Report.objects.create(image=image, reason="other")
     trashed(image)
     answer = act(as_carol, "restore", Trashed.objects.get(), where=TRASH)
-    assert "1 picture is restored" in said(answer)
+    assert "1 picture was restored" in said(answer)
     image.refresh_from_db()
     assert (image.hidden, image.tags, image.reports.count()) == (False, ["sea"], 1)
     assert not Trashed.objects.exists()
@@ -70,7 +70,7 @@ def test_the_button_of_a_row_restores_one_picture(as_carol):
     assert f'formaction="{address}"' in as_carol.get(TRASH).content.decode()
     assert as_carol.get(address).status_code == 405
     answer = as_carol.post(address, follow=True)
-    assert "1 picture is restored" in said(answer)
+    assert "1 picture was restored" in said(answer)
     assert 'class="undo"' in said(answer)
     assert Trashed.objects.get().image == other
 
@@ -80,12 +80,12 @@ def test_permanent_deletion_asks_for_confirmation_and_deletes_the_confirmed_pict
     trashed(*images)
     page = act(as_carol, "delete_for_good", *Trashed.objects.all()[:2], where=TRASH)
     text = page.content.decode()
-    assert "Delete these 2 pictures for good" in text
+    assert "Delete these 2 pictures permanently" in text
     assert text.count("<img") == 2
     chosen = Trashed.objects.filter(pk__in=page.context["ids"])
     sent = {"post": "yes", "expected": page.context["digest"]}
     answer = act(as_carol, "delete_for_good", *chosen, where=TRASH, **sent)
-    assert "2 pictures are deleted" in said(answer)
+    assert "2 pictures were deleted permanently" in said(answer)
     assert Image.objects.count() == Trashed.objects.count() == 1
     assert len(deleted_before([image.pk for image in images])) == 2
 
@@ -148,8 +148,8 @@ def test_changes_kept_by_an_undo_are_listed_and_can_be_undone_too(as_carol, caro
     change([image.pk], Tag(["boat"]), by=alice)
     undo = reverse("admin:search_revision_undo", args=[made.pk])
     answer = as_carol.post(undo, follow=True)
-    assert "1 picture was changed again by alice" in said(answer)
-    assert "Put back those too" in answer.content.decode()
+    assert "1 picture was skipped, because alice changed it later" in said(answer)
+    assert "Revert those too" in answer.content.decode()
     as_carol.post(undo, {"also_later": "1"})
     image.refresh_from_db()
     assert image.tags == []
@@ -174,9 +174,9 @@ def test_saving_the_form_of_a_picture_makes_one_revision_of_all_fields(as_carol,
 def test_deleting_one_picture_puts_it_into_the_trash(as_carol, carol):
     image = an_image()
     page = reverse("admin:search_image_delete", args=[image.pk])
-    assert "Put this picture into the trash?" in as_carol.get(page).content.decode()
+    assert "Move this picture to the trash?" in as_carol.get(page).content.decode()
     answer = as_carol.post(page, {"post": "yes"}, follow=True)
-    assert "1 picture is in the trash now" in said(answer)
+    assert "1 picture was moved to the trash" in said(answer)
     assert Trashed.objects.get().by == carol
     assert not OwedDeletion.objects.exists()
 
@@ -228,7 +228,7 @@ def test_a_curator_who_uploads_a_picture_of_the_trash_restores_it(as_carol):
     image = Image.objects.get()
     trashed(image)
     answer = as_carol.post(reverse("upload"), {"pictures": picture_file(data=data)}).content.decode()
-    assert "was in the trash" in answer
+    assert "was restored from the trash" in answer
     image.refresh_from_db()
     assert (image.hidden, image.title, Trashed.objects.count()) == (False, "Boat", 0)
 

@@ -199,7 +199,7 @@ def test_without_results_the_search_without_a_typed_filter_is_suggested() -> Non
 @pytest.mark.usefixtures("encoded_texts")
 def test_an_invalid_typed_filter_is_reported_on_the_page(client: Client, db: None) -> None:
     page = client.get("/search", {"q": "boat taken:<b>now"}).content.decode()
-    assert "taken:&lt;b&gt;now</bdi>” is no filter" in page
+    assert "taken:&lt;b&gt;now</bdi>” is not a known filter" in page
 
 
 @pytest.mark.django_db

@@ -21,8 +21,8 @@ from tests.base import an_image, picture_file, stored_image, write_picture
 from tests.s3_servers import UNUSED_KEY, free_port
 
 IMAGE = f"/images/{uuid.UUID(int=7)}/"
-NO_DATABASE = "The database does not answer."
-NO_MODEL = "Searching and adding pictures is not possible just now: a model is missing."
+NO_DATABASE = "The database does not respond."
+NO_MODEL = "Searching and adding pictures are not available right now, because a model is missing."
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_the_404_page_works_without_the_menu_that_needs_the_database(
     answer = as_alice.get("/no/such/page", headers={"accept": "text/html"})
 
     assert answer.status_code == 404
-    assert "There is nothing here." in answer.content.decode()
+    assert "This page does not exist." in answer.content.decode()
     assert "/upload/" not in answer.content.decode()
 
 
@@ -144,7 +144,7 @@ def test_a_programming_error_is_not_reported_as_an_outage(visitor: Client, monke
     answer = visitor.get("/")
 
     assert answer.status_code == 500
-    assert "Something went wrong on our side." in answer.content.decode()
+    assert "A server error occurred." in answer.content.decode()
     assert "a secret detail" not in answer.content.decode()
 
 
@@ -156,7 +156,7 @@ from django.core.management import call_command
 from django.test import Client
 call_command("collectstatic", interactive=False, verbosity=0)
 answer = Client(raise_request_exception=False, headers={"host": "localhost"}).get("/")
-print(answer.status_code, "The database does not answer." in answer.content.decode())
+print(answer.status_code, "The database does not respond." in answer.content.decode())
 """
 
 
@@ -271,7 +271,7 @@ def test_without_the_storage_lists_work_and_pictures_get_503(as_alice: Client, s
 def test_a_command_without_a_database_fails_with_one_message(command: str, tmp_path: Path) -> None:
     arguments = {"ingest": [str(write_picture(tmp_path / "red.png", format="PNG"))], "forget_deletions": ["--all"]}
 
-    with pytest.raises(CommandError, match=r"(?s)^The database failed: .*\nWhat was written stays; run the same"):
+    with pytest.raises(CommandError, match=r"(?s)^The database failed: .*\nFinished work is kept; run the same"):
         call_command(command, *arguments.get(command, []), stdout=StringIO(), stderr=StringIO())
 
 

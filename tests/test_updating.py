@@ -147,7 +147,7 @@ def test_without_captions_sidecars_are_not_read_either(photos: Path):
 
 
 def test_it_is_refused_for_a_watched_folder(photos: Path):
-    with pytest.raises(CommandError, match="they can't go with --watch"):
+    with pytest.raises(CommandError, match="they can't be combined with --watch"):
         run(photos, "--update-details", "--watch")
 
 

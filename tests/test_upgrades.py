@@ -161,7 +161,7 @@ def test_a_database_error_is_explained_by_a_missing_migration() -> None:
 def test_an_unreachable_database_is_reported_as_such_only(client: Client) -> None:
     client.raise_request_exception = False
 
-    assert "The database does not answer." in client.get("/").content.decode()
+    assert "The database does not respond." in client.get("/").content.decode()
     assert client.get("/readyz").json()["migrations"] == "not known"
     assert client.get("/nothing").status_code == 404
 
@@ -188,7 +188,7 @@ class WaitingOutput(StringIO):
         self.waits = threading.Event()
 
     def write(self, text: str) -> int:
-        if "waiting for it to end" in text:
+        if "waiting for it" in text:
             self.waits.set()
         return super().write(text)
 
@@ -204,7 +204,7 @@ def test_a_second_migrate_waits_and_says_so(migration_lock: Any) -> None:
 
     second.join(30)
     assert "No migrations to apply" in output.getvalue()
-    assert output.getvalue().count("waiting for it to end") == 1
+    assert output.getvalue().count("waiting for it") == 1
     # And the lock was released.
     migration_lock.execute("SELECT pg_try_advisory_lock(%s)", [migrate.LOCK])
     assert migration_lock.fetchone() == (True,)

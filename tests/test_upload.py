@@ -70,7 +70,7 @@ def test_author_and_licence_apply_to_all_files(as_alice: Client):
 
 def test_without_javascript_a_form_adds_pictures_to_an_album(as_alice: Client, alice):
     page = upload(as_alice, picture_file(colour="red"), album="new", album_title="Trip")
-    assert "1 picture was put into the album." in page.text
+    assert "1 picture was added to the album." in page.text
     album = Album.objects.get(owner=alice)
     upload(as_alice, picture_file(colour="blue"), album=str(album.pk))
     assert album.entries.count() == 2
@@ -143,7 +143,7 @@ def test_a_hidden_picture_uploaded_again_stays_hidden_and_is_not_linked(as_alice
     [
         (b"", "empty"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
-        (picture_bytes(size=(640, 480))[:700], "cut short"),
+        (picture_bytes(size=(640, 480))[:700], "incomplete"),
         (pixel_bomb(), "400 megapixels; the limit is 100"),
     ],
     ids=["empty", "svg", "truncated", "bomb"],

@@ -281,7 +281,7 @@ def test_pictures_of_an_earlier_version_get_their_windows_and_stay_searchable(
     image = image_without_windows(panorama)
     upright = image_without_windows(pictures.encoded(full((300, 200)), "PNG"))
     before = list(Image.objects.get(pk=image.pk).embedding)
-    assert problems() == ["1 wide or tall pictures are found only by their middle."]
+    assert problems() == ["1 wide or tall pictures can only be found by their centre."]
     assert Image.objects.searchable(active_model()).count() == 2
 
     call_command("embed_pending", windows=True)
@@ -329,7 +329,7 @@ def test_the_page_of_a_picture_outlines_the_window_named_in_its_address(client: 
     image = an_image("A panorama", width=1200, height=200, windows=[500, 0, 2500, 10_000])
     outlined = client.get(f"{image.get_absolute_url()}?window=1").text
     assert 'x="5.0" y="0.0" width="20.0" height="100.0"' in outlined
-    assert "The outlined part fits the search best." in outlined
+    assert "The outlined part matches the search best." in outlined
     headers = {"HX-Request": "true", "HX-Target": "panel"}
     in_light_box = client.get(f"{image.get_absolute_url()}?window=1", headers=headers).text
     assert 'x="5.0" y="0.0" width="20.0" height="100.0"' in in_light_box

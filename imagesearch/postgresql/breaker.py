@@ -49,7 +49,7 @@ class Breaker:
             with self._changed:
                 self._away = None
                 self._changed.notify_all()
-            logger.warning("The database answers again.")
+            logger.warning("The database responds again.")
 
     def failed(self, error: BaseException, began: float) -> None:
         """Connecting, begun at `began` (monotonic seconds), failed. If the database has answered others since, as when
@@ -62,11 +62,11 @@ class Breaker:
                 self._is_trying = True
                 threading.Thread(target=self._try, name="database-attempts", daemon=True).start()
         if self.has_answered:  # else the first request reports it
-            logger.warning("The database does not answer, and is tried each second: %s", self._away)
+            logger.warning("The database does not respond; retrying every second: %s", self._away)
         self._opened()
 
     def error(self) -> DatabaseAway:
-        return DatabaseAway(self._away or "The database did not answer.")
+        return DatabaseAway(self._away or "The database did not respond.")
 
     def require(self, patience: float) -> None:
         """Return as soon as the database is up. Raises DatabaseAway after `patience` seconds."""

@@ -237,7 +237,7 @@ class Front:
         keepers = [one for one in self.connections if one.kept and now - one.since > _YOUNG]
         if keepers:
             slowest = min(keepers, key=lambda one: one.moved / (now - one.since))
-            logger.warning("More is kept of what is sent here than there is room for: the slowest client is cut off.")
+            logger.warning("The buffered request bodies exceed the available space: closing the slowest connection.")
             self._safely(slowest.overdue)
 
     # Called by connections

@@ -33,7 +33,7 @@ def _kept(why: str, language: str, *, is_for_programs: bool) -> tuple[str, bytes
         try:
             _made[key] = _make(why, language, "/api/search" if is_for_programs else "/")
         except Exception:
-            logger.exception("Making the answer for who is refused")
+            logger.exception("Creating the response to a refused request")
             status = _PLAIN.get(why, "503 Service Unavailable")
             _made[key] = f"{status}\r\nContent-Length: 0\r\nRetry-After: 5\r\n", b""
     return _made[key]

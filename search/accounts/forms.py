@@ -50,9 +50,7 @@ def _email_field(help_text: Any, *, required: bool) -> forms.EmailField:
 class SignUpForm(_SignUpForm):
     """A new account; with an e-mail address if the site can send mail."""
 
-    email = _email_field(
-        gettext_lazy("For a new password, should you forget yours, and for nothing else."), required=False
-    )
+    email = _email_field(gettext_lazy("Only used to reset a forgotten password."), required=False)
 
     class Meta(UserCreationForm.Meta):
         fields = ("username", "email")
@@ -103,14 +101,14 @@ class OwnPasswordForm(forms.Form):
         cleaned = super().clean() or {}
         assert isinstance(self.request.user, User)
         if not self.errors and not is_own_password(self.request, self.request.user, cleaned["password"]):
-            self.add_error("password", _("This is not your password."))
+            self.add_error("password", _("The password is incorrect."))
         return cleaned
 
 
 class EmailForm(OwnPasswordForm):
     """Change or remove one's e-mail address."""
 
-    email = _email_field(gettext_lazy("Leave it empty to have none."), required=False)
+    email = _email_field(gettext_lazy("Leave empty to remove it."), required=False)
     field_order = ("email", "password")
 
 
@@ -149,5 +147,5 @@ class LoginForm(AuthenticationForm):
         error = super().get_invalid_login_error()
         if settings.SIGN_UP != "approval":
             return error
-        waiting = _("If you have signed up: a curator may not have let you in yet.")
+        waiting = _("If you have just signed up, a curator may not have approved your account yet.")
         return forms.ValidationError([error, waiting])

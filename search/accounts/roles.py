@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 VIEWER, CONTRIBUTOR, CURATOR, OWNER = "Viewer", "Contributor", "Curator", "Owner"
 ROLES = {
-    VIEWER: (gettext_lazy("Viewer"), gettext_lazy("looks and searches")),
-    CONTRIBUTOR: (gettext_lazy("Contributor"), gettext_lazy("adds pictures, edits their own, keeps albums")),
-    CURATOR: (gettext_lazy("Curator"), gettext_lazy("changes all pictures, comes into the administration")),
-    OWNER: (gettext_lazy("Owner"), gettext_lazy("lets people in and gives roles, besides")),
+    VIEWER: (gettext_lazy("Viewer"), gettext_lazy("views and searches pictures")),
+    CONTRIBUTOR: (gettext_lazy("Contributor"), gettext_lazy("also adds pictures, edits their own and creates albums")),
+    CURATOR: (gettext_lazy("Curator"), gettext_lazy("also edits all pictures and uses the administration")),
+    OWNER: (gettext_lazy("Owner"), gettext_lazy("also approves accounts and assigns roles")),
 }
 """By group name, in ascending order: the label of a role and what it may do."""
 OF_STAFF = {CURATOR, OWNER}

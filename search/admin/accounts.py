@@ -48,11 +48,15 @@ def _giving(role: str) -> Any:
             for user in people:
                 roles.give(user, role)
             log_changes(request, people, "role")
-        text = ngettext("%(count)s account is: %(role)s.", "%(count)s accounts are: %(role)s.", len(people))
+        text = ngettext(
+            "%(count)s account now has this role: %(role)s.",
+            "%(count)s accounts now have this role: %(role)s.",
+            len(people),
+        )
         model_admin.message_user(request, text % {"count": len(people), "role": ROLES[role][0]}, messages.SUCCESS)
 
     give_role.__name__ = f"make_{role.lower()}"
-    described = format_lazy("{}: {}", gettext_lazy("Give the role"), ROLES[role][0])
+    described = format_lazy("{}: {}", gettext_lazy("Assign role"), ROLES[role][0])
     return admin.action(give_role, permissions=["change"], description=described)
 
 

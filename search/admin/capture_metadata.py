@@ -7,7 +7,6 @@ from django import forms
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import connection
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import get_language, gettext_lazy
@@ -19,6 +18,7 @@ from search.curation.metadata_import import EDITED_WITH, note_edits
 from search.curation.place_lookup import place_pictures
 from search.metadata.photo_metadata import FARTHEST_OFFSET
 from search.models import Capture, Image, Place
+from search.models.sql_statements import fetch_column
 from search.places.countries import country_name
 from search.views.images import may_see_hidden
 
@@ -48,7 +48,7 @@ class CaptureForm(KeepsConcurrentEdits, _CaptureModelForm):
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
         if (data.get("latitude") is None) != (data.get("longitude") is None) and not self.errors:
-            raise forms.ValidationError(_("A place has a latitude and a longitude."))
+            raise forms.ValidationError(_("A location needs both a latitude and a longitude."))
         return data
 
     def save(self, commit: bool = True) -> Any:
@@ -73,7 +73,7 @@ class CaptureInline(_StackedInline):
     model = Capture
     form = CaptureForm
     can_delete = False
-    verbose_name = verbose_name_plural = gettext_lazy("When, where and with what it was taken")
+    verbose_name = verbose_name_plural = gettext_lazy("Date, location and camera")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return may_see_hidden(request)
@@ -86,16 +86,13 @@ class CaptureInline(_StackedInline):
 
 
 class TakenFilter(OfTheCollection):
-    title = gettext_lazy("taken")
+    title = gettext_lazy("date taken")
     parameter_name = "taken"
 
     def there(self) -> Choices:
-        return [*((str(year), str(year)) for year in _years()), ("none", _("Nobody knows"))]
+        return [*((str(year), str(year)) for year in _years()), ("none", _("Unknown"))]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
-        value = self.value()
-        if value is None:
-            return queryset
+    def passing(self, queryset: QuerySet[Image], value: str) -> QuerySet[Image]:
         if value == "none":
             return queryset.exclude(pk__in=Capture.objects.exclude(taken=None).values("pk"))
         if not (value.isascii() and value.isdecimal() and 0 < int(value[:5]) < 9999):
@@ -106,16 +103,14 @@ class TakenFilter(OfTheCollection):
 
 def _years() -> list[int]:
     """The years in which pictures were taken, newest first, by a loose index scan."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "WITH RECURSIVE years (start) AS ("
-            " (SELECT date_trunc('year', max(taken)) FROM search_capture WHERE taken IS NOT NULL)"
-            " UNION ALL SELECT (SELECT date_trunc('year', max(taken)) FROM search_capture WHERE taken < years.start)"
-            " FROM years WHERE years.start IS NOT NULL)"
-            " SELECT extract(year FROM start)::int FROM years WHERE start IS NOT NULL LIMIT %s",
-            [MOST_CHOICES],
-        )
-        return [year for (year,) in cursor.fetchall()]
+    return fetch_column(
+        "WITH RECURSIVE years (start) AS ("
+        " (SELECT date_trunc('year', max(taken)) FROM search_capture WHERE taken IS NOT NULL)"
+        " UNION ALL SELECT (SELECT date_trunc('year', max(taken)) FROM search_capture WHERE taken < years.start)"
+        " FROM years WHERE years.start IS NOT NULL)"
+        " SELECT extract(year FROM start)::int FROM years WHERE start IS NOT NULL LIMIT %s",
+        [MOST_CHOICES],
+    )
 
 
 class CameraFilter(OfTheCollection):
@@ -125,21 +120,18 @@ class CameraFilter(OfTheCollection):
     def there(self) -> Choices:
         return [(camera, camera) for camera in _cameras()]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
-        value = self.value()
-        return queryset if value is None else queryset.filter(pk__in=Capture.objects.filter(camera=value).values("pk"))
+    def passing(self, queryset: QuerySet[Image], value: str) -> QuerySet[Image]:
+        return queryset.filter(pk__in=Capture.objects.filter(camera=value).values("pk"))
 
 
 def _cameras() -> list[str]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "WITH RECURSIVE cameras (name) AS ((SELECT min(camera) FROM search_capture WHERE camera <> '')"
-            " UNION ALL SELECT (SELECT min(camera) FROM search_capture WHERE camera > cameras.name AND camera <> '')"
-            " FROM cameras WHERE cameras.name IS NOT NULL)"
-            " SELECT name FROM cameras WHERE name IS NOT NULL LIMIT %s",
-            [MOST_CHOICES],
-        )
-        return [name for (name,) in cursor.fetchall()]
+    return fetch_column(
+        "WITH RECURSIVE cameras (name) AS ((SELECT min(camera) FROM search_capture WHERE camera <> '')"
+        " UNION ALL SELECT (SELECT min(camera) FROM search_capture WHERE camera > cameras.name AND camera <> '')"
+        " FROM cameras WHERE cameras.name IS NOT NULL)"
+        " SELECT name FROM cameras WHERE name IS NOT NULL LIMIT %s",
+        [MOST_CHOICES],
+    )
 
 
 class PlaceFilter(Choice):
@@ -149,12 +141,9 @@ class PlaceFilter(Choice):
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         codes = Place.objects.order_by("country").values_list("country", flat=True).distinct()
         countries = sorted((country_name(code, get_language() or "en"), code) for code in codes)
-        return [("yes", _("Known")), ("no", _("Not known")), *((code, name) for name, code in countries)]
+        return [("yes", _("Known")), ("no", _("Unknown")), *((code, name) for name, code in countries)]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
-        value = self.value()
-        if value is None:
-            return queryset
+    def passing(self, queryset: QuerySet[Image], value: str) -> QuerySet[Image]:
         if value not in ("yes", "no"):
             return queryset.filter(pk__in=Capture.objects.filter(place__country=value).values("pk"))
         known = Capture.objects.exclude(latitude=None).values("pk")

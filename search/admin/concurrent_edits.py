@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db import OperationalError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
-from search.models.conflicts import is_conflict, locked, retried
+from search.models.conflicts import Conflict, locked, retried
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[Any]
@@ -25,8 +25,7 @@ _IS_LOCKED_OUT = "is_kept_out"
 
 def busy() -> str:
     return _(
-        "Somebody else is changing this just now, or its vector is being computed. Nothing was changed: "
-        "try again in a moment."
+        "Someone else is changing this, or its vector is being computed. Nothing was changed. Try again in a moment."
     )
 
 
@@ -45,11 +44,9 @@ class Shared(_ModelAdmin):
             return work()
         try:
             return _with_retries(request, work)
-        except OperationalError as error:
-            if not is_conflict(error):
-                raise
-        self.message_user(request, busy(), messages.ERROR)
-        return otherwise()
+        except Conflict:
+            self.message_user(request, busy(), messages.ERROR)
+            return otherwise()
 
     def changeform_view(
         self,
@@ -64,8 +61,8 @@ class Shared(_ModelAdmin):
 
         try:
             return _with_retries(request, work)
-        except OperationalError as error:
-            if not is_conflict(error) or connection.in_atomic_block:
+        except Conflict:
+            if connection.in_atomic_block:
                 raise
         # The same once more without the lock: the form is invalid, and shows the input.
         setattr(request, _IS_LOCKED_OUT, True)

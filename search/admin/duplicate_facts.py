@@ -33,7 +33,7 @@ def facts_of(images: Sequence[Image]) -> list[list[Fact]]:
 
 
 def _is_telling(column: Sequence[Fact]) -> bool:
-    return any(fact.value not in (_NOTHING, _("Shown")) for fact in column)
+    return any(fact.value not in (_NOTHING, _("Visible")) for fact in column)
 
 
 def _facts(image: Image) -> list[Fact]:
@@ -41,13 +41,13 @@ def _facts(image: Image) -> list[Fact]:
         Fact(_("pixels"), f"{image.width} × {image.height}"),
         Fact(_("format"), image.get_format_display()),
         Fact(_("size"), filesizeformat(image.byte_size)),
-        Fact(_("taken"), _taken(image)),
+        Fact(_("date taken"), _taken(image)),
         Fact(_("added"), picture_html.moment(image.created)),
         Fact(_("title"), image.title or _NOTHING),
         Fact(_("tags"), ", ".join(image.tags) or _NOTHING),
         Fact(_("description"), image.description[:200] or _NOTHING),
         Fact(_("licence"), image.licence or _NOTHING),
-        Fact(_("visibility"), _("Hidden") if image.hidden else _("Shown")),
+        Fact(_("visibility"), _("Hidden") if image.hidden else _("Visible")),
     ]
 
 

@@ -9,7 +9,6 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -25,9 +24,9 @@ from search.admin.undoing import with_undo
 from search.duplicates.decisions import part, settle
 from search.duplicates.groups import MOST_SHOWN, Group, pending_groups
 from search.duplicates.merging import Kept, Merging, Suggested, keep, suggested
-from search.http.id_parsing import uuid_of
+from search.http.id_parsing import page_number, uuid_of
 from search.models import DuplicatePair, Fingerprint, Image
-from search.models.conflicts import is_conflict, retried
+from search.models.conflicts import Conflict, retried
 from search.objects import storage
 
 PER_PAGE = 10
@@ -103,12 +102,12 @@ def exact_view(request: HttpRequest) -> HttpResponse:
         if request.POST.get("expected") == digest(ids):
             _kept(request, _suggestions(groups))
             return back
-        messages.warning(request, _("Other pictures than before are the same now: look again."))
+        messages.warning(request, _("The list of duplicates has changed. Check it again."))
     sample = list(Image.objects.for_lists().filter(pk__in=[group.ids[0] for group in groups[:SAMPLES]]))
     picture_html.with_thumbnails(sample)
     context = {
         **admin.site.each_context(request),
-        "title": _("Settle all exact copies"),
+        "title": _("Resolve all exact copies"),
         "count": len(groups),
         "going": len(ids) - len(groups),
         "digest": digest(ids),
@@ -132,23 +131,22 @@ def _decided(request: HttpRequest, kind: str) -> HttpResponse:
     chosen = next((name for name in ("keep", "part", "stay") if name in request.POST), "")
     one = uuid_of(request.POST.get(chosen, ""))
     if len(ids) < 2 or (chosen != "stay" and one not in ids):
-        messages.error(request, _("This group is not as it was any more: look again."))
+        messages.error(request, _("This group has changed. Check it again."))
     elif chosen == "keep" and one:
         _kept(request, [Kept(one, [other for other in ids if other != one])])
     elif chosen == "part" and one:
         retried(lambda: part(one, ids, by=request.user, kind=kind))
-        messages.success(request, _("This picture is kept apart from the others for good."))
+        messages.success(request, _("This picture will no longer be grouped with the others."))
     else:
         retried(lambda: settle(ids, by=request.user, kind=kind))
-        messages.success(request, _("All of them stay, and are not asked about again."))
+        messages.success(request, _("All of them are kept, and this group will not be suggested again."))
     return back
 
 
 def _way_back(request: HttpRequest, kind: str) -> str:
     """Return the URL of the same page: decided groups have left it, and others have moved up."""
-    page = request.GET.get("page", "")
-    kept = f"&page={page}" if page.isascii() and page.isdecimal() and len(page) < 7 else ""
-    return f"{reverse('admin:search_image_duplicates')}?kind={kind}{kept}"
+    page = page_number(request)
+    return f"{reverse('admin:search_image_duplicates')}?kind={kind}{f'&page={page}' if page > 1 else ''}"
 
 
 def _kept_together(request: HttpRequest, kind: str) -> None:
@@ -163,7 +161,7 @@ def _kept_together(request: HttpRequest, kind: str) -> None:
     if groups and settings.TRASH_DAYS:
         _kept(request, [Kept(best, others) for best, *others in groups.values()])
     if len(groups) < len(asked) or not asked:
-        messages.warning(request, _("Some groups are not as they were any more: look again."))
+        messages.warning(request, _("Some groups have changed. Check them again."))
 
 
 def _ids(texts: Sequence[str]) -> list[uuid.UUID]:
@@ -173,9 +171,7 @@ def _ids(texts: Sequence[str]) -> list[uuid.UUID]:
 def _kept(request: HttpRequest, groups: Sequence[Kept]) -> None:
     try:
         merging = retried(lambda: keep(groups, by=request.user))
-    except OperationalError as error:
-        if not is_conflict(error):
-            raise
+    except Conflict:
         messages.error(request, busy())
         return
     messages.add_message(request, *_result_message(merging))
@@ -185,15 +181,17 @@ def _kept(request: HttpRequest, groups: Sequence[Kept]) -> None:
 
 def _result_message(merging: Merging) -> tuple[int, Any]:
     if not merging.going:
-        return messages.WARNING, _("This group is not as it was any more: look again.")
+        return messages.WARNING, _("This group has changed. Check it again.")
     if settings.TRASH_DAYS:
         text = ngettext(
-            "%(count)s picture is in the trash, and what it said is kept.",
-            "%(count)s pictures are in the trash, and what they said is kept.",
+            "%(count)s picture was moved to the trash, and its details were merged.",
+            "%(count)s pictures were moved to the trash, and their details were merged.",
             merging.going,
         )
     else:
-        text = ngettext("%(count)s picture is deleted.", "%(count)s pictures are deleted.", merging.going)
+        text = ngettext(
+            "%(count)s picture was deleted permanently.", "%(count)s pictures were deleted permanently.", merging.going
+        )
     return messages.SUCCESS, with_undo(text % {"count": f"{merging.going:,}"}, merging.revision)
 
 

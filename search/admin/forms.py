@@ -65,7 +65,7 @@ class AccountForm(KeepsConcurrentEdits, _UserChangeForm):
             ("", gettext_lazy("None of these")),
             *((name, format_lazy("{}: {}", *said)) for name, said in ROLES.items()),
         ],
-        help_text=gettext_lazy("Instead of the role before. Groups and permissions below are given besides."),
+        help_text=gettext_lazy("Replaces the previous role. The groups and permissions below are added to it."),
     )
 
     def __init__(self, *args: Any, **options: Any) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -15,11 +14,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from search.admin import picture_html
-from search.admin.model_admin_bases import BoundedPaginator, ReadOnly, SturdyList
+from search.admin.model_admin_bases import ReadOnly, SturdyList
 from search.admin.undoing import undo_button, undo_view
 from search.curation import is_of_deletion
 from search.models import Album, Capture, Edit, Image, Revision
 from search.models.albums import Visibility
+from search.models.sql_statements import fetch_all
 
 SAMPLES = 4
 SHOWN = 100
@@ -28,7 +28,7 @@ LONGEST_VALUE = 300
 _NAMES = {
     "trashed": gettext_lazy("in the trash"),
     "albums": gettext_lazy("albums"),
-    "visibility": gettext_lazy("who sees it"),
+    "visibility": gettext_lazy("visible to"),
 }
 
 
@@ -45,13 +45,11 @@ class RevisionList(SturdyList):
 
 def sampled(revisions: Sequence[int]) -> dict[int, list[Image]]:
     """Return a few pictures of each of these revisions, with thumbnails."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT given.id, sample.image_id FROM unnest(%s::bigint[]) AS given (id) CROSS JOIN LATERAL"
-            " (SELECT image_id FROM search_edit WHERE revision_id = given.id ORDER BY image_id LIMIT %s) AS sample",
-            [list(revisions), SAMPLES],
-        )
-        rows = cursor.fetchall()
+    rows = fetch_all(
+        "SELECT given.id, sample.image_id FROM unnest(%s::bigint[]) AS given (id) CROSS JOIN LATERAL"
+        " (SELECT image_id FROM search_edit WHERE revision_id = given.id ORDER BY image_id LIMIT %s) AS sample",
+        [list(revisions), SAMPLES],
+    )
     images = Image.objects.for_lists().in_bulk({image_id for _revision, image_id in rows})
     picture_html.with_thumbnails(list(images.values()))
     found: defaultdict[int, list[Image]] = defaultdict(list)
@@ -63,13 +61,9 @@ def sampled(revisions: Sequence[int]) -> dict[int, list[Image]]:
 
 @admin.register(Revision)
 class RevisionAdmin(ReadOnly):
-    paginator = BoundedPaginator
-    list_per_page = 50
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER
     actions = None
     search_fields = ("by__username", "search")
-    search_help_text = gettext_lazy("A user's name, or words of the search that found the pictures.")
+    search_help_text = gettext_lazy("A user name, or the text of the search that found the pictures.")
     list_select_related = ("by",)
     list_display = ("what", "samples", "many", "who", "when", "where", "undoing")
     list_display_links = ("what",)
@@ -111,7 +105,7 @@ class RevisionAdmin(ReadOnly):
         }
         return TemplateResponse(request, "admin/search/revision/change_form.html", context)
 
-    @admin.display(description=gettext_lazy("what"))
+    @admin.display(description=gettext_lazy("change"))
     def what(self, revision: Revision) -> str:
         return describe(revision)
 
@@ -121,19 +115,19 @@ class RevisionAdmin(ReadOnly):
         each = format_html_join("", "{}", ((picture_html.thumbnail(image),) for image in images))
         return format_html('<span class="samples">{}</span>', each)
 
-    @admin.display(description=gettext_lazy("number"), ordering="count")
+    @admin.display(description=gettext_lazy("pictures changed"), ordering="count")
     def many(self, revision: Revision) -> str:
         return f"{revision.count:,}"
 
-    @admin.display(description=gettext_lazy("who"), empty_value="–")
+    @admin.display(description=gettext_lazy("user"), empty_value="–")
     def who(self, revision: Revision) -> SafeString | None:
         return picture_html.person(revision.by)
 
-    @admin.display(description=gettext_lazy("when"), ordering="pk")
+    @admin.display(description=gettext_lazy("date"), ordering="pk")
     def when(self, revision: Revision) -> str:
         return picture_html.moment(revision.created)
 
-    @admin.display(description=gettext_lazy("found by"))
+    @admin.display(description=gettext_lazy("search"))
     def where(self, revision: Revision) -> SafeString | str:
         return _found_by(revision)
 
@@ -149,7 +143,7 @@ def _button(revision: Revision, user: Any) -> SafeString | str:
     """The undo button of a revision; "" where it is undone, or `user` may not."""
     if revision.undone_by_id is not None or not revision.may_be_undone_by(user):
         return ""
-    return undo_button(revision, _("Do it again") if revision.kind == Revision.Kind.UNDO else "")
+    return undo_button(revision, _("Redo") if revision.kind == Revision.Kind.UNDO else "")
 
 
 def describe(revision: Revision) -> str:
@@ -184,7 +178,7 @@ def _titled(name: str, value: Any) -> Any:
     if name != "albums":
         return value
     titles = dict(Album.objects.filter(pk__in=value).values_list("pk", "title"))
-    return [titles.get(one, _("an album that is gone")) for one in value]
+    return [titles.get(one, _("an album that no longer exists")) for one in value]
 
 
 def _shown(value: Any) -> str:

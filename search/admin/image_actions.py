@@ -29,7 +29,7 @@ def hide(modeladmin: Sturdy, request: HttpRequest, queryset: QuerySet[Image]) ->
     _change(modeladmin, request, queryset, Hide())
 
 
-@admin.action(permissions=["change"], description=gettext_lazy("Show the selected pictures"))
+@admin.action(permissions=["change"], description=gettext_lazy("Make the selected pictures visible"))
 def show(modeladmin: Sturdy, request: HttpRequest, queryset: QuerySet[Image]) -> None:
     _change(modeladmin, request, queryset, Show())
 
@@ -54,7 +54,7 @@ def delete_selected(modeladmin: Sturdy, request: HttpRequest, queryset: QuerySet
             key for (key,) in (queryset.values_list("pk").order_by("pk") if asks else locked_values(queryset, "pk"))
         ]
         if not asks and has_changed(request, ids):
-            text = _("The list has changed meanwhile, and nothing was deleted. Look at it again.")
+            text = _("The list has changed, so nothing was deleted. Check it again.")
             modeladmin.message_user(request, text, messages.WARNING)
             if not ids:
                 return None
@@ -81,12 +81,12 @@ def report_trash(modeladmin: Sturdy, request: HttpRequest, revision: Revision) -
     count = revision.count
     if settings.TRASH_DAYS:
         text = ngettext(
-            "%(count)s picture is in the trash now.", "%(count)s pictures are in the trash now.", count
+            "%(count)s picture was moved to the trash.", "%(count)s pictures were moved to the trash.", count
         ) % {"count": f"{count:,}"}
     else:
-        text = ngettext("%(count)s picture is deleted.", "%(count)s pictures are deleted.", count) % {
-            "count": f"{count:,}"
-        }
+        text = ngettext(
+            "%(count)s picture was deleted permanently.", "%(count)s pictures were deleted permanently.", count
+        ) % {"count": f"{count:,}"}
     modeladmin.message_user(request, with_undo(text, revision), messages.SUCCESS)
     return bool(settings.TRASH_DAYS)
 
@@ -99,7 +99,7 @@ def warn_of_files(modeladmin: Sturdy, request: HttpRequest, deleted: Sequence[uu
             "The files of %(count)s pictures are still being removed from the storage.",
             left,
         )
-        later = _("What it does not let go of now is removed with the next deletion, or by manage.py reconcile.")
+        later = _("Remaining files are removed with the next deletion, or by manage.py reconcile.")
         modeladmin.message_user(request, f"{text % {'count': f'{left:,}'}} {later}", messages.WARNING)
 
 
@@ -129,17 +129,17 @@ def _change(modeladmin: Sturdy, request: HttpRequest, queryset: QuerySet[Image],
     revision = change(queryset, done, by=request.user, door=Revision.Door.ADMIN, search=_query(request))
     count = revision.count
     if revision.is_partial:
-        text = _("Somebody else is changing some of the other pictures just now. Repeat this in a moment for those.")
+        text = _("Someone else is changing some of the other pictures. Repeat this for them in a moment.")
         modeladmin.message_user(request, text, messages.WARNING)
     if revision.full:
         modeladmin.message_user(request, skipped_message(revision), messages.WARNING)
     if isinstance(done, Hide):
-        text = ngettext("%(count)s picture is hidden now.", "%(count)s pictures are hidden now.", count)
+        text = ngettext("%(count)s picture is now hidden.", "%(count)s pictures are now hidden.", count)
     elif isinstance(done, Show):
-        text = ngettext("%(count)s picture is shown now.", "%(count)s pictures are shown now.", count)
+        text = ngettext("%(count)s picture is now visible.", "%(count)s pictures are now visible.", count)
     else:
         text = ngettext(
-            "The tags of %(count)s picture have changed.", "The tags of %(count)s pictures have changed.", count
+            "The tags of %(count)s picture were changed.", "The tags of %(count)s pictures were changed.", count
         )
     modeladmin.message_user(request, with_undo(text % {"count": f"{count:,}"}, revision), messages.SUCCESS)
 
@@ -159,5 +159,5 @@ def _written_tags(modeladmin: Sturdy, request: HttpRequest) -> list[str]:
         modeladmin.message_user(request, " ".join(problem.messages), messages.ERROR)
         return []
     if not tags:
-        modeladmin.message_user(request, _("Write the tags beside the action first."), messages.WARNING)
+        modeladmin.message_user(request, _("Enter the tags next to the action first."), messages.WARNING)
     return tags

@@ -7,7 +7,6 @@ from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.auth import get_user_model
 from django.core.cache import cache
-from django.db import connection
 from django.db.models import Exists, Min, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import get_language, gettext
@@ -18,6 +17,7 @@ from search.embedding import active_model
 from search.http.id_parsing import row_id
 from search.models import Image, Report
 from search.models.arrivals import State, state
+from search.models.sql_statements import fetch_all, fetch_value
 from search.query.tag_names import tag_names
 from search.text.normalization import normalised_text
 
@@ -31,7 +31,18 @@ SAMPLE = 50_000
 Choices: TypeAlias = "list[tuple[str, str | _StrPromise]]"
 
 
-class Filter(admin.SimpleListFilter):
+class _Narrowing(admin.SimpleListFilter):
+    """A filter that narrows the list by its chosen value, if there is one."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        return queryset if value is None else self.passing(queryset, value)
+
+    def passing(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        raise NotImplementedError
+
+
+class Filter(_Narrowing):
     """A filter whose chosen value is always among the choices, even if it is not one of the first."""
 
     def choices(self, changelist: Any) -> Iterator[Any]:
@@ -62,7 +73,7 @@ class OfTheCollection(Filter):
         raise NotImplementedError
 
 
-class Choice(admin.SimpleListFilter):
+class Choice(_Narrowing):
     """A filter with few values. Others are rejected, instead of being ignored."""
 
     def value(self) -> str | None:
@@ -77,11 +88,10 @@ class HiddenFilter(Choice):
     parameter_name = "hidden"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        return [("no", _("Shown")), ("yes", _("Hidden"))]
+        return [("no", _("Visible")), ("yes", _("Hidden"))]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
-        value = self.value()
-        return queryset if value is None else queryset.filter(hidden=value == "yes")
+    def passing(self, queryset: QuerySet[Image], value: str) -> QuerySet[Image]:
+        return queryset.filter(hidden=value == "yes")
 
 
 class ReportedFilter(Choice):
@@ -89,11 +99,9 @@ class ReportedFilter(Choice):
     parameter_name = "reported"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        return [("pending", _("Reported, and not resolved"))]
+        return [("pending", _("Reported and unresolved"))]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
-        if self.value() is None:
-            return queryset
+    def passing(self, queryset: QuerySet[Image], value: str) -> QuerySet[Image]:
         return queryset.filter(pk__in=Report.objects.filter(resolved=None).values("image"))
 
 
@@ -108,28 +116,23 @@ class TagFilter(OfTheCollection):
     def there(self) -> Choices:
         return [(tag, f"{tag} ({count})") for tag, count in most_common_tags()]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
-        value = self.value()
-        return queryset if value is None else queryset.filter(tags__overlap=list(tag_names().found_by(value)))
+    def passing(self, queryset: QuerySet[Image], value: str) -> QuerySet[Image]:
+        return queryset.filter(tags__overlap=list(tag_names().found_by(value)))
 
 
 def most_common_tags() -> list[tuple[str, str]]:
     """Return the most common tags, each with its number of pictures, "≈" before an estimate from a sample."""
-    with connection.cursor() as cursor:
-        # A planner estimate; -1 before there are statistics.
-        cursor.execute("SELECT reltuples FROM pg_class WHERE oid = 'search_image'::regclass")
-        rows = cursor.fetchone()[0]
+    # A planner estimate; -1 before there are statistics.
+    rows = fetch_value("SELECT reltuples FROM pg_class WHERE oid = 'search_image'::regclass")
     return _count_tags(min(1, SAMPLE / rows) if rows > 0 else 1)
 
 
 def _count_tags(share: float) -> list[tuple[str, str]]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT tag, count(*) FROM search_image TABLESAMPLE SYSTEM (%s), unnest(tags) AS tag"
-            " GROUP BY tag ORDER BY count(*) DESC, tag LIMIT %s",
-            [share * 100, MOST_CHOICES],
-        )
-        tags = cursor.fetchall()
+    tags = fetch_all(
+        "SELECT tag, count(*) FROM search_image TABLESAMPLE SYSTEM (%s), unnest(tags) AS tag"
+        " GROUP BY tag ORDER BY count(*) DESC, tag LIMIT %s",
+        [share * 100, MOST_CHOICES],
+    )
     if share == 1:
         return [(tag, f"{count:,}") for tag, count in tags]
     return [(tag, f"≈{round(count / share, -2):,.0f}") for tag, count in tags]
@@ -146,13 +149,10 @@ class ModelFilter(OfTheCollection):
         count = f"{MOST_COUNTED:,}+" if waiting > MOST_COUNTED else f"{waiting:,}"
         pending = [("none", gettext("None yet (%(count)s)") % {"count": count})] if waiting else []
         if Image.objects.pending().exclude(embedding_failure="").exists():
-            pending.append(("failed", gettext("None: it failed")))
+            pending.append(("failed", gettext("None (failed)")))
         return [(active, gettext("%(model)s (active)") % {"model": active}), *others, *pending]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
-        value = self.value()
-        if value is None:
-            return queryset
+    def passing(self, queryset: QuerySet[Image], value: str) -> QuerySet[Image]:
         if value == "failed":
             return queryset.filter(embedding_model="").exclude(embedding_failure="")
         return queryset.filter(embedding_model="" if value == "none" else value)
@@ -177,16 +177,13 @@ class UploaderFilter(OfTheCollection):
     def there(self) -> Choices:
         users = get_user_model().objects.filter(Exists(Image.objects.filter(uploader=OuterRef("pk"))))
         names = users.order_by("username").values_list("pk", "username")[:MOST_CHOICES]
-        return [*((str(key), name) for key, name in names), ("none", _("Nobody (ingested)"))]
+        return [*((str(key), name) for key, name in names), ("none", _("No one (ingested)"))]
 
     def title_of(self, value: str) -> str:
         user = get_user_model().objects.filter(pk=_number(value)).first()
         return user.get_username() if user else value
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
-        value = self.value()
-        if value is None:
-            return queryset
+    def passing(self, queryset: QuerySet[Image], value: str) -> QuerySet[Image]:
         return queryset.filter(uploader=None) if value == "none" else queryset.filter(uploader=_number(value))
 
 

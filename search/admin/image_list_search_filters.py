@@ -17,35 +17,34 @@ if TYPE_CHECKING:
 
 
 class LackingFilter(Choice):
-    title = _("what is lacking")
+    title = _("missing")
     parameter_name = "lacks"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         return [
             ("tags", _("Tags")),
-            ("title", _("A title")),
-            ("description", _("A description")),
-            ("date", _("A date taken")),
-            ("vector", _("Their vector")),
-            ("windows", _("Vectors of their parts")),
-            ("original", _("Their original, when last looked for")),
-            ("thumbnail", _("Their thumbnail, when last looked for")),
+            ("title", _("Title")),
+            ("description", _("Description")),
+            ("date", _("Date taken")),
+            ("vector", _("Vector")),
+            ("windows", _("Vectors of parts")),
+            ("original", _("Original (at the last check)")),
+            ("thumbnail", _("Thumbnail (at the last check)")),
         ]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
-        value = self.value()
-        return queryset if value is None else lacking(queryset, value)
+    def passing(self, queryset: QuerySet[Image], value: str) -> QuerySet[Image]:
+        return lacking(queryset, value)
 
 
 class OutlierFilter(Choice):
-    title = _("likeness")
+    title = _("similarity")
     parameter_name = "outliers"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        return [("yes", _("Far from all others"))]
+        return [("yes", _("Unlike all others"))]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
-        return queryset if self.value() is None else queryset.filter(isolation__is_outlier=True)
+    def passing(self, queryset: QuerySet[Image], value: str) -> QuerySet[Image]:
+        return queryset.filter(isolation__is_outlier=True)
 
 
 class _OfTheSearch(Choice):
@@ -76,13 +75,13 @@ class MatchesFilter(_OfTheSearch):
     default = _("Strong and related")
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        return [(Minimum.STRONG, _("Strong alone")), (Minimum.ANY, _("All, nearest first"))]
+        return [(Minimum.STRONG, _("Strong only")), (Minimum.ANY, _("All, nearest first"))]
 
 
 class ModeFilter(_OfTheSearch):
-    title = _("kind of search")
+    title = _("search in")
     parameter_name = "mode"
-    default = _("By look and words")
+    default = _("Content and text")
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        return [(Mode.MEANING, _("By look alone")), (Mode.WORDS, _("By words alone"))]
+        return [(Mode.MEANING, _("Content only")), (Mode.WORDS, _("Text only"))]

@@ -36,7 +36,7 @@ from search.admin.forms import ImageForm, TagActionForm, UserSelect
 from search.admin.image_list import VIEW, ImageList, next_in_list, view_links
 from search.admin.image_list_filters import HiddenFilter, ModelFilter, ReportedFilter, TagFilter, UploaderFilter
 from search.admin.image_list_search_filters import LackingFilter, MatchesFilter, ModeFilter, OutlierFilter
-from search.admin.model_admin_bases import LONGEST_QUERY_STRING, BoundedPaginator, Sturdy, SturdyList, image_ids
+from search.admin.model_admin_bases import LONGEST_QUERY_STRING, LongList, SturdyList, image_ids
 from search.admin.pasting import SetFilter
 from search.admin.undoing import with_undo
 from search.curation import Trash, change, record_since
@@ -57,7 +57,7 @@ TAGS_IN_LIST = 5
 
 
 @admin.register(Image)
-class ImageAdmin(Sturdy):
+class ImageAdmin(LongList):
     form = ImageForm
     inlines = (CaptureInline,)
     action_form = TagActionForm
@@ -68,10 +68,6 @@ class ImageAdmin(Sturdy):
         image_actions.remove_tags,
         image_actions.delete_selected,
     )
-    paginator = BoundedPaginator
-    list_per_page = 50
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER
     list_select_related = ("uploader", "capture__place")
     list_display = (
         "preview",
@@ -105,8 +101,8 @@ class ImageAdmin(Sturdy):
     )
     search_fields = ("title", "description", "author", "tags")
     search_help_text = gettext_lazy(
-        "What pictures show, as on the search page, and filters such as is:hidden or taken:2023; an author; the name "
-        "of a file; or ids and addresses of pictures."
+        "What pictures show, as on the search page, with filters such as is:hidden or taken:2023; or "
+        "an author, a file name, or ids and addresses of pictures."
     )
     readonly_fields = (
         "large_picture",
@@ -122,9 +118,9 @@ class ImageAdmin(Sturdy):
     )
     fieldsets = (
         (None, {"fields": ("large_picture", "title", "description", "tags", "hidden", "reports")}),
-        (gettext_lazy("Where it comes from"), {"fields": ("author", "licence", "source_link", "uploader", "files")}),
+        (gettext_lazy("Origin"), {"fields": ("author", "licence", "source_link", "uploader", "files")}),
         (
-            gettext_lazy("What its content decides"),
+            gettext_lazy("Derived from the file"),
             {"fields": ("id", "measures", "swatch", "vector_by", "created", "updated")},
         ),
     )
@@ -251,7 +247,9 @@ class ImageAdmin(Sturdy):
         if following is None:
             self.message_user(request, _("That was the last picture of the list."), messages.SUCCESS)
             return redirect(f"{reverse('admin:search_image_changelist')}?{filters}".rstrip("?"))
-        self.message_user(request, _("Saved: “%(name)s”. This is the next.") % {"name": obj}, messages.SUCCESS)
+        self.message_user(
+            request, _("“%(name)s” was saved. This is the next picture.") % {"name": obj}, messages.SUCCESS
+        )
         asked = f"?{urlencode({'_changelist_filters': filters})}" if filters else ""
         return redirect(reverse("admin:search_image_change", args=[following]) + asked)
 
@@ -300,7 +298,7 @@ class ImageAdmin(Sturdy):
     def similarity(self, image: Image) -> SafeString | str | None:
         """Similarity to the query, and its relevance band."""
         if image.similarity is None:
-            return _("by its words") if image.by_words else None
+            return _("matched by text") if image.by_words else None
         band = {"strong": _("strong"), "related": _("related")}.get(image.band or "", "")
         return format_html('<span class="similarity">{}</span> {}', f"{image.similarity:.2f}", band)
 
@@ -351,9 +349,9 @@ class ImageAdmin(Sturdy):
     @admin.display(description=gettext_lazy("model"))
     def model_name(self, image: Image) -> SafeString:
         if image.embedding_failure and not _is_found(image):
-            return format_html('<em title="{}">{}</em>', image.embedding_failure, _("its vector failed"))
+            return format_html('<em title="{}">{}</em>', image.embedding_failure, _("embedding failed"))
         if image.is_pending:
-            return format_html("<em>{}</em>", _("waits for its vector"))
+            return format_html("<em>{}</em>", _("waiting for its vector"))
         short = image.embedding_model.rstrip("/").rpartition("/")[2]
         return format_html('<span title="{}">{}</span>', image.embedding_model, short)
 
@@ -361,13 +359,15 @@ class ImageAdmin(Sturdy):
     def vector_by(self, image: Image) -> str:
         """The model that made the vector, and the backend that computed it."""
         if image.embedding_failure and _is_found(image):
-            text = _("%(model)s. Found by its middle alone, as its file can't be read (%(reason)s).")
+            text = _(
+                "%(model)s. Only the centre of the picture can be found, because its file can't be read (%(reason)s)."
+            )
             return text % {"model": image.embedding_model, "reason": image.embedding_failure.rstrip(".")}
         if image.embedding_failure:
-            text = _("Failed (%(reason)s). It is tried again whenever manage.py embed_pending or reembed runs.")
+            text = _("Failed (%(reason)s). Each run of manage.py embed_pending or reembed tries again.")
             return text % {"reason": image.embedding_failure.rstrip(".")}
         if image.is_pending:
-            return _("None yet: the picture waits for its vector, which manage.py embed_pending computes.")
+            return _("None yet. The picture is waiting for its vector, which manage.py embed_pending computes.")
         return " · ".join(filter(None, [image.embedding_model, image.embedding_backend]))
 
     @admin.display(description=gettext_lazy("reports"), empty_value="")
@@ -389,7 +389,7 @@ class ImageAdmin(Sturdy):
             shown or [(image.dominant_colour, image.dominant_colour)],
         )
 
-    @admin.display(description=gettext_lazy("met at"), empty_value="–")
+    @admin.display(description=gettext_lazy("original location"), empty_value="–")
     def files(self, image: Image) -> SafeString | None:
         """The sources where ingestion found it."""
         return (
@@ -402,7 +402,7 @@ class ImageAdmin(Sturdy):
         """The number of reports, linked to their list."""
         count = image.reports.count()
         waiting = image.reports.filter(resolved=None).count()
-        text = _("%(count)s, of which %(waiting)s pending") % {"count": count, "waiting": waiting}
+        text = _("%(count)s (%(waiting)s pending)") % {"count": count, "waiting": waiting}
         return _reports_link(image, text) if count else None
 
 

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import OperationalError, transaction
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 
@@ -15,7 +15,7 @@ from search.curation import recorded
 from search.curation.metadata_import import note_edits
 from search.http.methods import require_POST
 from search.models import Image, Revision
-from search.models.conflicts import is_conflict, locked, retried
+from search.models.conflicts import Conflict, locked, retried
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -37,15 +37,13 @@ def in_place_view(request: HttpRequest, image_id: uuid.UUID, *, model_admin: "Im
         raise PermissionDenied
     name = request.POST.get("field", "")
     if name not in FIELDS:
-        return _problem(HTTPStatus.BAD_REQUEST, _("This can't be edited in the list."))
+        return _problem(HTTPStatus.BAD_REQUEST, _("This field can't be edited in the list."))
     try:
         value = ImageForm.base_fields[name].clean(request.POST.get("value", ""))
         return retried(lambda: _saved(request, image_id, name, value))
     except ValidationError as problem:
         return _problem(HTTPStatus.BAD_REQUEST, " ".join(problem.messages))
-    except OperationalError as error:
-        if not is_conflict(error):
-            raise
+    except Conflict:
         return _problem(HTTPStatus.CONFLICT, busy())
 
 
@@ -53,13 +51,13 @@ def _saved(request: HttpRequest, image_id: uuid.UUID, name: str, value: Any) -> 
     with transaction.atomic():
         image = next(iter(locked(Image.objects.defer("embedding").filter(pk=image_id))), None)
         if image is None:
-            return _problem(HTTPStatus.NOT_FOUND, _("This picture is gone."))
+            return _problem(HTTPStatus.NOT_FOUND, _("This picture no longer exists."))
         current = getattr(image, name)
         if current != value:
             if as_text(current) != request.POST.get("shown", ""):
-                text = _("Somebody else has changed this meanwhile, to: %(value)s. Save again to replace that.")
+                text = _("Someone else has changed this to: %(value)s. Save again to replace it.")
                 return _problem(
-                    HTTPStatus.CONFLICT, text % {"value": as_text(current) or _("nothing")}, value=as_text(current)
+                    HTTPStatus.CONFLICT, text % {"value": as_text(current) or _("(empty)")}, value=as_text(current)
                 )
             revision = Revision(kind=Revision.Kind.DESCRIBE, by=cast("User", request.user), door=Revision.Door.ADMIN)
             with recorded([image.pk], revision):

@@ -125,9 +125,9 @@ class Sturdy(Shared, _ModelAdmin):
         Django would return all of them, and the next bulk action would change them.
         """
         if len(request.META.get("QUERY_STRING", "")) > LONGEST_QUERY_STRING:
-            problem = _("This search is too long, so nothing is shown. Shorten it.")
+            problem = _("This search is too long. Shorten it.")
         else:
-            problem = _("There is no such filter or page, so nothing is shown.")
+            problem = _("There is no such filter or page.")
             try:
                 if made := self._valid_list(request):
                     return made
@@ -175,12 +175,21 @@ class Sturdy(Shared, _ModelAdmin):
             for key in request.POST.getlist(ACTION_CHECKBOX_NAME):
                 self.opts.pk.to_python(key)
         except ValidationError:
-            self.message_user(request, _("What is selected is not in this list."), messages.ERROR)
+            self.message_user(request, _("The selected pictures are not in this list."), messages.ERROR)
             return None
         return super().response_action(request, queryset, *args)
 
 
-class ReadOnly(Sturdy):
+class LongList(Sturdy):
+    """A list of a table that may have millions of rows."""
+
+    paginator = BoundedPaginator
+    list_per_page = 50
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+
+
+class ReadOnly(LongList):
     """A read-only list for users who may view it; its rows are written elsewhere."""
 
     def has_module_permission(self, request: HttpRequest) -> bool:

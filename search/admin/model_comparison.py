@@ -95,7 +95,7 @@ def _set_of(text: str, sets: Sequence[ComparedSet], place: int) -> ComparedSet |
 
 
 def _no_such_set() -> str:
-    return _("There is no such set of vectors here any more. Choose two of these.")
+    return _("This set of vectors no longer exists. Choose two of the sets below.")
 
 
 def _code(language: str) -> str:
@@ -157,7 +157,7 @@ def _found(asked: Asked) -> tuple[SideBySide, dict[str, str]]:
     for one in (asked.first, asked.second):
         lists.append([])
         if one.pair is None:
-            text = _("Which model for words belongs to %(model)s is not known, so nothing can be searched with it.")
+            text = _("The text model that belongs to %(model)s is unknown, so this model can't be used for searching.")
             problems[one.name] = text % {"model": one.name}
             continue
         try:
@@ -171,9 +171,9 @@ def _found(asked: Asked) -> tuple[SideBySide, dict[str, str]]:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, Loading):
-        return _("This model is being loaded. Show this page again in a moment.")
+        return _("This model is still loading. Reload the page in a moment.")
     if isinstance(error, Busy):
-        return _("This model is busy. Show this page again in a moment.")
+        return _("This model is busy. Reload the page in a moment.")
     return _("This model can't be used: %(reason)s") % {"reason": error}
 
 
@@ -204,7 +204,7 @@ def _moved(result: Listed) -> dict[str, str]:
     """How a rank differs from that in the other list: as a sign, and in words."""
     if result.other_place is None:
         return {"sign": "＋", "kind": "alone", "words": _("only in this list")}
-    words = _("place %(place)s in the other list") % {"place": result.other_place}
+    words = _("rank %(place)s in the other list") % {"place": result.other_place}
     if not result.rise:
         return {"sign": "=", "kind": "same", "words": words}
     if result.rise > 0:
@@ -223,14 +223,14 @@ def judge_view(request: HttpRequest) -> HttpResponse:
     problem, back = "", _address(request.POST, blind=True)
     saved: int | None = None
     if image_id is None or asked.problem or not asked.is_judged:
-        problem = asked.problem or _("This can't be judged.")
+        problem = asked.problem or _("This comparison is not possible.")
     elif not Image.objects.shown().filter(pk=image_id).exists():
-        problem = _("This picture is hidden or deleted.")
+        problem = _("This picture is hidden or has been deleted.")
     else:
         try:
             saved = _save(asked, image_id, grade, request.user)
         except IntegrityError:  # deleted at this very moment
-            problem = _("This picture is hidden or deleted.")
+            problem = _("This picture is hidden or has been deleted.")
     if "application/json" in request.headers.get("Accept", ""):
         return JsonResponse({"grade": saved, "problem": problem}, status=400 if problem else 200)
     if problem:

@@ -31,13 +31,15 @@ class PastedForm(forms.Form):
     pasted = forms.CharField(
         label=gettext_lazy("Ids or addresses of pictures"),
         widget=forms.Textarea(attrs={"rows": 14, "class": "vLargeTextField", "spellcheck": "false"}),
-        help_text=gettext_lazy("One a line, or with spaces or commas between them; what else stands there is named."),
+        help_text=gettext_lazy(
+            "One per line, or separated by spaces or commas. Anything else is reported as not found."
+        ),
     )
 
     def clean_pasted(self) -> str:
         text: str = self.cleaned_data["pasted"]
         if len(text.split()) > MOST_PASTED:
-            raise forms.ValidationError(_("At most %(limit)s can be pasted at once.") % {"limit": f"{MOST_PASTED:,}"})
+            raise forms.ValidationError(_("You can paste at most %(limit)s at once.") % {"limit": f"{MOST_PASTED:,}"})
         return text
 
 

@@ -74,7 +74,7 @@ def visibility(image: Image) -> SafeString:
     """Whether everybody sees the picture, as a badge."""
     if image.hidden:
         return format_html('<span class="badge hidden-picture">{}</span>', _("Hidden"))
-    return format_html('<span class="badge">{}</span>', _("Shown"))
+    return format_html('<span class="badge">{}</span>', _("Visible"))
 
 
 def person(user: Any) -> SafeString | None:

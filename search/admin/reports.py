@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from search.admin import picture_html
 from search.admin.image_list_filters import StateFilter
-from search.admin.model_admin_bases import BoundedPaginator, Sturdy, SturdyList, image_ids, log_changes
+from search.admin.model_admin_bases import LongList, SturdyList, image_ids, log_changes
 from search.admin.undoing import with_undo
 from search.models import Image, Report, Revision
 
@@ -46,18 +46,14 @@ class ReportList(SturdyList):
 
 
 @admin.register(Report)
-class ReportAdmin(Sturdy):
-    paginator = BoundedPaginator
-    list_per_page = 50
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER
+class ReportAdmin(LongList):
     list_select_related = ("image", "reporter", "resolver")
     list_display = ("preview", "what", "picture", "reported_by", "reported", "others", "decision")
     list_display_links = ("what",)
     list_filter: ClassVar = (StateFilter, "reason", "created")
     search_fields = ("details", "image__title", "reporter__username")
     search_help_text = gettext_lazy(
-        "Words of the details or the picture's title; a user's name; or the id or address of a picture."
+        "Text of the details or the picture's title, a user name, or the id or address of a picture."
     )
     actions = ("resolve_selected", "hide_selected", "reopen_selected")
     fields = readonly_fields = (
@@ -111,7 +107,7 @@ class ReportAdmin(Sturdy):
     def hide_selected(self, request: HttpRequest, queryset: QuerySet[Report]) -> None:
         self._resolve_all(request, queryset, hide=True)
 
-    @admin.action(permissions=["change"], description=gettext_lazy("Open the selected reports again"))
+    @admin.action(permissions=["change"], description=gettext_lazy("Reopen the selected reports"))
     def reopen_selected(self, request: HttpRequest, queryset: QuerySet[Report]) -> None:
         self._reopen(request, queryset.values_list("pk", flat=True))
 
@@ -123,8 +119,8 @@ class ReportAdmin(Sturdy):
         if isinstance(report, HttpResponse):
             return report
         if report.resolved and not hide:
-            text = _("%(user)s has resolved this report already.")
-            self.message_user(request, text % {"user": report.resolver or _("Somebody")}, messages.WARNING)
+            text = _("%(user)s has already resolved this report.")
+            self.message_user(request, text % {"user": report.resolver or _("Someone")}, messages.WARNING)
             return self.response_post_save_change(request, report)
         return self._decided(request, report, lambda: self._resolve(request, [report.pk], hide=hide))
 
@@ -167,17 +163,17 @@ class ReportAdmin(Sturdy):
             hiding = Revision.objects.filter(kind=Revision.Kind.HIDE, by=request.user.pk, edits__image__in=hidden[:1])
             revision = hiding.order_by("-pk").first()
         if hidden:
-            text = ngettext("%(count)s picture is hidden now.", "%(count)s pictures are hidden now.", len(hidden))
+            text = ngettext("%(count)s picture is now hidden.", "%(count)s pictures are now hidden.", len(hidden))
             told = text % {"count": len(hidden)}
             self.message_user(request, with_undo(told, revision) if revision else told, messages.SUCCESS)
-        text = ngettext("%(count)s report is resolved.", "%(count)s reports are resolved.", len(closed))
+        text = ngettext("%(count)s report was resolved.", "%(count)s reports were resolved.", len(closed))
         self.message_user(request, text % {"count": len(closed)}, messages.SUCCESS)
 
     def _reopen(self, request: HttpRequest, keys: Iterable[int]) -> None:
         with transaction.atomic():
             opened = Report.reopen_all(list(keys))
             log_changes(request, opened, "resolved")
-        text = ngettext("%(count)s report is open again.", "%(count)s reports are open again.", len(opened))
+        text = ngettext("%(count)s report was reopened.", "%(count)s reports were reopened.", len(opened))
         self.message_user(request, text % {"count": len(opened)}, messages.SUCCESS)
 
     # Display
@@ -212,13 +208,13 @@ class ReportAdmin(Sturdy):
 
     @admin.display(description=gettext_lazy("reported by"), ordering="reporter__username")
     def reported_by(self, report: Report) -> str:
-        return report.reporter.get_username() if report.reporter else _("Somebody without an account")
+        return report.reporter.get_username() if report.reporter else _("Someone without an account")
 
     @admin.display(description=gettext_lazy("created"), ordering="created")
     def reported(self, report: Report) -> str:
         return picture_html.moment(report.created)
 
-    @admin.display(description=gettext_lazy("others"), empty_value="")
+    @admin.display(description=gettext_lazy("other reports"), empty_value="")
     def others(self, report: Report) -> SafeString | None:
         """The number of other pending reports on the same picture."""
         count: int = report.others  # type: ignore[attr-defined]

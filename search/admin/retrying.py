@@ -18,19 +18,22 @@ from search.models import Run
 def obstacle(run: Run) -> str:
     """Return why a run, with its state, can't be retried here, and who can do it; "" if it can."""
     if run.kind == Run.Kind.UPLOAD:
-        return _("These files came by upload, and what was not taken was not kept: whoever has them sends them again.")
+        return _(
+            "These files were uploaded, and rejected files are not kept. The person who has them must "
+            "upload them again."
+        )
     if run.kind != Run.Kind.INGEST:
-        return _("Run the command again, and it takes what is left: %(command)s") % {
+        return _("Run the command again to process the remaining files: %(command)s") % {
             "command": f"manage.py {run.kind}"
         }
     if run.state == Run.RUNNING:
-        return _("It is still under way.")
+        return _("This run is still in progress.")
     if not run.places:
-        return _("An earlier version did not keep where this run read.")
+        return _("This run was recorded by an earlier version, which did not store its source.")
     if run.state == Run.Outcome.DONE and not run.files.filter(kind__in=TRIED).exists():
-        return _("It left out no file that could be tried again.")
+        return _("There are no files to retry.")
     if Run.objects.filter(retries=run.pk).in_state(Run.RUNNING).exists():
-        return _("It is being tried again just now.")
+        return _("These files are being retried.")
     return "" if _is_in_reach(run) else _away(run)
 
 
@@ -43,9 +46,15 @@ def _away(run: Run) -> str:
     here = run.machine in ("", platform.node())
     places = {"places": ", ".join(run.places[:3]), "machine": run.machine, "command": command_for(run)}
     if here:
-        return _("This server can't see %(places)s. Where it can be seen, run: %(command)s") % places
+        return (
+            _("This server can't access %(places)s. Run this command where they can be accessed: %(command)s") % places
+        )
     return (
-        _("The files are on %(machine)s, in %(places)s, which this server can't see. Run there: %(command)s") % places
+        _(
+            "The files are on %(machine)s, in %(places)s, which this server can't access. Run this "
+            "command there: %(command)s"
+        )
+        % places
     )
 
 
@@ -61,7 +70,7 @@ def retry_view(request: HttpRequest, pk: int) -> HttpResponse:
         raise PermissionDenied
     run = Run.objects.with_state().filter(pk=pk).first()
     if run is None:  # it was old, and is removed
-        messages.warning(request, _("There is no run %(number)s any more.") % {"number": pk})
+        messages.warning(request, _("Run %(number)s no longer exists.") % {"number": pk})
         return redirect("admin:search_run_changelist")
     if reason := obstacle(run):
         messages.error(request, reason)
@@ -69,7 +78,9 @@ def retry_view(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         command_processes.start_command("ingest", "--retry", str(run.pk), "--asked-by", str(request.user.pk))
     except OSError as error:
-        messages.error(request, _("It could not be started: %(reason)s") % {"reason": error})
+        messages.error(request, _("The command could not be started: %(reason)s") % {"reason": error})
         return redirect("admin:search_run_change", run.pk)
-    messages.success(request, _("Run %(number)s is tried again. It shows here in some seconds.") % {"number": run.pk})
+    messages.success(
+        request, _("Run %(number)s is being retried. The new run appears here in a few seconds.") % {"number": run.pk}
+    )
     return redirect("admin:search_run_changelist")

@@ -21,7 +21,9 @@ from search.admin import picture_html
 from search.admin.image_list_filters import Choice, Choices
 from search.admin.model_admin_bases import BoundedPaginator, ReadOnly
 from search.admin.retrying import command_for, obstacle, retry_view
+from search.http.id_parsing import uuid_of
 from search.models import Run, RunFile
+from search.objects.zip_download import harmless
 
 FILES_PER_PAGE = 100
 SHOWN_PLACES = 3
@@ -35,9 +37,8 @@ class RunStateFilter(Choice):
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         return [(value, state_name(value)) for value in (Run.RUNNING, "done", "stopped", "failed", Run.INTERRUPTED)]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Run]) -> QuerySet[Run]:
-        value = self.value()
-        return queryset if value is None else queryset.filter(pk__in=Run.objects.in_state(value).values("pk"))
+    def passing(self, queryset: QuerySet[Run], value: str) -> QuerySet[Run]:
+        return queryset.filter(pk__in=Run.objects.in_state(value).values("pk"))
 
 
 class LeftOutFilter(Choice):
@@ -45,7 +46,7 @@ class LeftOutFilter(Choice):
     parameter_name = "left"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        return [("out", gettext_lazy("Some were refused or failed")), ("added", gettext_lazy("Some were added"))]
+        return [("out", gettext_lazy("Some were rejected or failed")), ("added", gettext_lazy("Some were added"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Run]) -> QuerySet[Run]:
         if self.value() == "out":
@@ -56,7 +57,7 @@ class LeftOutFilter(Choice):
 def state_name(state: str) -> str:
     """Return the label of a run's state."""
     names = {
-        Run.RUNNING: _("under way"),
+        Run.RUNNING: _("in progress"),
         "done": _("done"),
         "stopped": _("stopped"),
         "failed": pgettext("a run", "failed"),
@@ -67,13 +68,9 @@ def state_name(state: str) -> str:
 
 @admin.register(Run)
 class RunAdmin(ReadOnly):
-    paginator = BoundedPaginator
-    list_per_page = 50
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER
     actions = None
     search_fields = ("by__username", "account", "machine", "places", "files__name")
-    search_help_text = gettext_lazy("A person, a machine, a place, or the name of a file that was not added.")
+    search_help_text = gettext_lazy("A user, a machine, a location, or the name of a file that was not added.")
     list_select_related = ("by",)
     list_display = ("what", "state_badge", "who", "when", "took", "became", "where")
     list_display_links = ("what",)
@@ -122,7 +119,7 @@ class RunAdmin(ReadOnly):
         }
         return TemplateResponse(request, "admin/search/run/change_form.html", context)
 
-    @admin.display(description=gettext_lazy("what"), ordering="pk")
+    @admin.display(description=gettext_lazy("type"), ordering="pk")
     def what(self, run: Run) -> str:
         return f"{run.get_kind_display()} {run.pk}"
 
@@ -130,29 +127,29 @@ class RunAdmin(ReadOnly):
     def state_badge(self, run: Run) -> SafeString:
         return _badge(run)
 
-    @admin.display(description=gettext_lazy("who"))
+    @admin.display(description=gettext_lazy("user"))
     def who(self, run: Run) -> SafeString:
         return _who(run)
 
-    @admin.display(description=gettext_lazy("when"), ordering="started")
+    @admin.display(description=gettext_lazy("date"), ordering="started")
     def when(self, run: Run) -> str:
         return picture_html.moment(run.started)
 
-    @admin.display(description=gettext_lazy("took"))
+    @admin.display(description=gettext_lazy("duration"))
     def took(self, run: Run) -> str:
         return duration(run.lasted.total_seconds())
 
     @admin.display(description=gettext_lazy("files"))
     def became(self, run: Run) -> SafeString:
         """Counts of the files, with a link to those that were rejected or failed."""
-        counts = _("%(added)s added, %(known)s known") % {"added": f"{run.added:,}", "known": f"{run.known:,}"}
+        counts = _("%(added)s added, %(known)s already here") % {"added": f"{run.added:,}", "known": f"{run.known:,}"}
         if not run.left_out:
             return format_html("{}", counts)
         page = reverse("admin:search_run_change", args=[run.pk])
         left_out = _("%(left)s not added") % {"left": f"{run.left_out:,}"}
         return format_html('{}, <a href="{}#files">{}</a>', counts, page, left_out)
 
-    @admin.display(description=gettext_lazy("from where"))
+    @admin.display(description=gettext_lazy("source"))
     def where(self, run: Run) -> SafeString:
         if not run.places:
             return format_html("{}", run.get_door_display())
@@ -218,10 +215,7 @@ def _files_of(run: Run, request: HttpRequest) -> dict[str, Any]:
 
 def _image_id(name: str) -> uuid.UUID | None:
     """Return the id of the picture that a file became, if its name is one."""
-    try:
-        return uuid.UUID(name) if len(name) == 36 else None
-    except ValueError:
-        return None
+    return uuid_of(name) if len(name) == 36 else None
 
 
 def files_view(request: HttpRequest, pk: int) -> Any:
@@ -232,7 +226,7 @@ def files_view(request: HttpRequest, pk: int) -> Any:
         raise PermissionDenied
     run = Run.objects.filter(pk=pk).first()
     if run is None:  # it was old, and is removed
-        messages.warning(request, _("There is no run %(number)s any more.") % {"number": pk})
+        messages.warning(request, _("Run %(number)s no longer exists.") % {"number": pk})
         return redirect("admin:search_run_changelist")
     chosen = request.GET.get("kind", "")
     files = run.files.filter(kind=chosen) if chosen in RunFile.Kind.values else run.files.all()
@@ -251,9 +245,4 @@ def _lines(files: "QuerySet[RunFile]") -> Iterator[str]:
     yield "\ufeff"  # else Excel assumes another encoding
     yield writer.writerow(["what", "name", "reason", "address"])
     for file in files.iterator(chunk_size=1_000):
-        yield writer.writerow([file.kind, *map(_harmless, (file.name, file.reason, file.address))])
-
-
-def _harmless(text: str) -> str:
-    """Escape a text that spreadsheets would take for a formula: file names are untrusted."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+        yield writer.writerow([file.kind, *map(harmless, (file.name, file.reason, file.address))])

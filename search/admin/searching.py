@@ -88,9 +88,9 @@ def read_pasted(text: str) -> tuple[list[uuid.UUID], list[str]]:
 
 def note_of_pasted(found: int, missing: Sequence[str], total: int | None = None) -> str:
     """Describe how many pictures a pasted list has, and what is missing; `missing` may be the first of `total`."""
-    text = ngettext(
-        "%(count)s picture of what was pasted is here.", "%(count)s pictures of what was pasted are here.", found
-    ) % {"count": f"{found:,}"}
+    text = ngettext("%(count)s pasted picture was found.", "%(count)s pasted pictures were found.", found) % {
+        "count": f"{found:,}"
+    }
     lost = len(missing) if total is None else total
     if not lost:
         return text
@@ -127,8 +127,8 @@ def _ranked(request: HttpRequest, queryset: QuerySet[Image], query: SearchQuery,
     except BadQuery as problem:
         raise ImpossibleSearch(str(problem)) from None
     except ModelUnavailable:
-        text = _("The model that searches by meaning can't be used just now, so nothing is shown.")
-        later = _("Try again in a moment, or search by words alone.")
+        text = _("The search model is not available right now.")
+        later = _("Try again in a moment, or search by text only.")
         raise ImpossibleSearch(f"{text} {later}") from None
     named = _named(queryset, query, text)
     if named and not _matches_well(listing.images):
@@ -158,11 +158,13 @@ def _matches_well(images: Sequence[Image]) -> bool:
 
 def _note(query: SearchQuery, images: Sequence[Image], found: int) -> str:
     if query.minimum is not Minimum.ANY and images and not _matches_well(images):
-        text = _("Nothing is known to match well: these are the nearest of all.")
+        text = _("There are no good matches. These are the nearest pictures.")
     else:
-        text = _("The nearest first.")
+        text = _("Nearest first.")
     if found > len(images):
-        text += " " + _("Listed are the first %(count)s of %(found)s; sorting by a column sorts these.") % {
+        text += " " + _(
+            "The first %(count)s of %(found)s results are listed. Sorting by a column sorts only these."
+        ) % {
             "count": f"{len(images):,}",
             "found": f"{found:,}",
         }

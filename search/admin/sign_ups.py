@@ -14,19 +14,16 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from search.accounts.mailing import send
 from search.admin import picture_html
-from search.admin.model_admin_bases import BoundedPaginator, Sturdy
+from search.admin.model_admin_bases import LongList
 from search.models import SignUp
 
 
 @admin.register(SignUp)
-class SignUpAdmin(Sturdy):
-    paginator = BoundedPaginator
-    list_per_page = 50
-    show_full_result_count = False
+class SignUpAdmin(LongList):
     list_display = ("name", "email", "signed_up")
     list_display_links = None
     search_fields = ("user__username", "user__email")
-    search_help_text = gettext_lazy("A part of the name or the e-mail address.")
+    search_help_text = gettext_lazy("Part of the user name or the e-mail address.")
     fields = readonly_fields = list_display
     actions = ("approve_selected", "refuse_selected")
 
@@ -41,17 +38,17 @@ class SignUpAdmin(Sturdy):
         """Always False: refusing deletes the account as well."""
         return False
 
-    @admin.action(permissions=["change"], description=gettext_lazy("Let the selected people in"))
+    @admin.action(permissions=["change"], description=gettext_lazy("Approve the selected accounts"))
     def approve_selected(self, request: HttpRequest, queryset: QuerySet[SignUp]) -> None:
         approved = self._decide(request, queryset, SignUp.approve, CHANGE)
-        text = ngettext("%(count)s account is open now.", "%(count)s accounts are open now.", len(approved))
+        text = ngettext("%(count)s account was approved.", "%(count)s accounts were approved.", len(approved))
         self.message_user(request, text % {"count": len(approved)}, messages.SUCCESS)
         self._mail_all("approved", approved, request.build_absolute_uri(reverse("login")))
 
-    @admin.action(permissions=["change"], description=gettext_lazy("Refuse the selected people"))
+    @admin.action(permissions=["change"], description=gettext_lazy("Reject the selected sign-ups"))
     def refuse_selected(self, request: HttpRequest, queryset: QuerySet[SignUp]) -> None:
         refused = self._decide(request, queryset, SignUp.refuse, DELETION)
-        text = ngettext("%(count)s sign-up is refused.", "%(count)s sign-ups are refused.", len(refused))
+        text = ngettext("%(count)s sign-up was rejected.", "%(count)s sign-ups were rejected.", len(refused))
         self.message_user(request, text % {"count": len(refused)}, messages.SUCCESS)
         self._mail_all("refused", refused, request.build_absolute_uri(reverse("search")))
 

@@ -74,13 +74,13 @@ def look_view(request: HttpRequest) -> HttpResponse:
             if not request.user.has_perm("search.delete_image"):  # objects without a row are deleted
                 raise PermissionDenied
             command_processes.start_command("reconcile", *_REPAIRS["reconcile"], "--asked-by", str(request.user.pk))
-            text = _("Files are being repaired. It shows among the runs, and here when it has ended.")
+            text = _("The files are being repaired. Progress is shown under Runs, and the result here.")
         else:
             look("counts")
             command_processes.start_command("state", "--check", "storage", "index", "outliers", "--quiet")
-            text = _("Counted just now. Files, index and outliers are being looked at, and show here in a while.")
+            text = _("Counts are up to date. Files, index and outliers are being checked, and appear here in a while.")
     except OSError as error:
-        messages.error(request, _("It could not be started: %(reason)s") % {"reason": error})
+        messages.error(request, _("The command could not be started: %(reason)s") % {"reason": error})
     else:
         messages.success(request, text)
     return redirect("admin:state")
@@ -113,7 +113,7 @@ def shown(figure: Figure) -> str:
     """Return a figure's value, formatted."""
     value = figure.value
     if value is None:
-        return "–" if figure.note else _("not looked at")
+        return "–" if figure.note else _("not checked")
     if isinstance(value, str):
         return state_name(value) if value in _RUN_STATES and value else value
     if figure.unit == "bytes":

@@ -11,7 +11,6 @@ from typing import Any, cast
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db import OperationalError
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.shortcuts import redirect
@@ -19,7 +18,6 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
-from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -30,12 +28,13 @@ from search.admin.concurrent_edits import busy
 from search.admin.undoing import FORM, with_undo
 from search.curation.change_kinds import skipped_message
 from search.embedding import active_model, text_model
-from search.http.id_parsing import uuid_of
+from search.http.id_parsing import moment_of, page_number, uuid_of
 from search.http.methods import require_http_methods
 from search.models import TagSuggestion, TagVector, VocabularyTag
-from search.models.conflicts import is_conflict, retried
+from search.models.conflicts import Conflict, retried
 from search.tagging.overview import waiting_by_tag
 from search.tagging.suggestion_decisions import accept, reject, take_back, waiting
+from search.text.numbers import whole_number
 
 A_ROW = 6
 SIZES = (60, 120, 480)
@@ -139,9 +138,7 @@ def _decided(request: HttpRequest, tag: VocabularyTag) -> HttpResponse:
         message = retried(lambda: _done(request, tag, asked))
     except _InvalidDecision as problem:
         return _answered(request, tag, str(problem), HTTPStatus.BAD_REQUEST)
-    except OperationalError as error:
-        if not is_conflict(error):
-            raise
+    except Conflict:
         return _answered(request, tag, busy(), HTTPStatus.CONFLICT)
     return _answered(request, tag, message)
 
@@ -152,7 +149,7 @@ def _done(request: HttpRequest, tag: VocabularyTag, asked: _Asked) -> SafeString
     if asked.accepts:
         revision = accept(tag, asked.ids, by=user)
         text = ngettext(
-            "%(count)s picture is tagged “%(tag)s”.", "%(count)s pictures are tagged “%(tag)s”.", revision.count
+            "“%(tag)s” was added to %(count)s picture.", "“%(tag)s” was added to %(count)s pictures.", revision.count
         ) % {"count": f"{revision.count:,}", "tag": tag.name}
         if revision.full:
             text += " " + skipped_message(revision)
@@ -161,8 +158,8 @@ def _done(request: HttpRequest, tag: VocabularyTag, asked: _Asked) -> SafeString
         return with_undo(text, revision)
     count, moment = reject(tag, asked.ids, by=user)
     text = ngettext(
-        "“%(tag)s” is not suggested for %(count)s picture any more.",
-        "“%(tag)s” is not suggested for %(count)s pictures any more.",
+        "“%(tag)s” is no longer suggested for %(count)s picture.",
+        "“%(tag)s” is no longer suggested for %(count)s pictures.",
         count,
     ) % {"count": f"{count:,}", "tag": tag.name}
     return format_html("{} {}", text, _take_back_button(tag, moment)) if count else text
@@ -185,18 +182,18 @@ def _asked(request: HttpRequest, tag: VocabularyTag) -> _Asked:
         if value := request.POST.get(name):
             break
     else:
-        raise _InvalidDecision(_("Nothing was chosen."))
+        raise _InvalidDecision(_("Nothing is selected."))
     accepts = name == "accept"
     if value == "page":
         return _Asked(accepts, shown)
     if value.startswith("row-"):
-        number = value.removeprefix("row-")
-        start = int(number) * A_ROW if number.isascii() and number.isdecimal() and len(number) < 6 else len(shown)
+        row = whole_number(value.removeprefix("row-"), len(shown))
+        start = len(shown) if row is None else row * A_ROW
         return _Asked(accepts, shown[start : start + A_ROW])
     is_down_to = value.startswith("to-")
     one = uuid_of(value.removeprefix("to-"))
     if one is None:
-        raise _InvalidDecision(_("Nothing was chosen."))
+        raise _InvalidDecision(_("Nothing is selected."))
     return _Asked(accepts, _down_to(request, tag, one) if is_down_to else [one])
 
 
@@ -204,22 +201,14 @@ def _down_to(request: HttpRequest, tag: VocabularyTag, one: uuid.UUID) -> list[u
     """Return the suggestions down to this one, of all pages; not those made after the page was shown."""
     last = waiting(tag).filter(image=one).first()
     if last is None:
-        raise _InvalidDecision(_("This suggestion is not there any more. Look again."))
+        raise _InvalidDecision(_("This suggestion no longer exists. Check again."))
     rows = waiting(tag).filter(
         Q(similarity__gt=last.similarity) | Q(similarity=last.similarity, image__lte=last.image_id)
     )
-    seen = _moment(request.POST.get("seen", ""))
+    seen = moment_of(request.POST.get("seen", ""))
     if seen:
         rows = rows.filter(created__lte=seen)
     return list(rows.values_list("image", flat=True))
-
-
-def _moment(text: str) -> dt.datetime | None:
-    try:
-        moment = parse_datetime(text)
-    except ValueError:
-        return None
-    return moment if moment and moment.tzinfo else None
 
 
 def _answered(
@@ -262,9 +251,8 @@ def _way_back(request: HttpRequest, tag: VocabularyTag) -> str:
     kind = request.GET.get("state", "")
     kept = list(filter(None, [_size(request)]))
     kept += [f"state={kind}"] if kind in _STATES else []
-    page = request.GET.get("page", "")
     # Keep the page: the user left what comes before it pending.
-    kept += [f"page={page}"] if page.isascii() and page.isdecimal() and len(page) < 7 else []
+    kept += [f"page={page}"] if (page := page_number(request)) > 1 else []
     return f"{_address(tag)}?{'&'.join(kept)}".rstrip("?")
 
 
@@ -273,14 +261,14 @@ def take_back_view(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     tag = _tag(request, pk)
-    moment, one = _moment(request.POST.get("moment", "")), uuid_of(request.POST.get("image", ""))
+    moment, one = moment_of(request.POST.get("moment", "")), uuid_of(request.POST.get("image", ""))
     if moment is None and one is None:
-        messages.error(request, _("Nothing was chosen."))
+        messages.error(request, _("Nothing is selected."))
     else:
         count = retried(lambda: take_back(tag, moment=moment, image_ids=[one] if one else []))
         text = ngettext(
-            "“%(tag)s” is suggested for %(count)s picture again.",
-            "“%(tag)s” is suggested for %(count)s pictures again.",
+            "“%(tag)s” is suggested again for %(count)s picture.",
+            "“%(tag)s” is suggested again for %(count)s pictures.",
             count,
         )
         messages.success(request, text % {"count": f"{count:,}", "tag": tag.name})

@@ -1,5 +1,6 @@
 """Tags: overview, vocabulary, renaming, merging, import and export."""
 
+from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, cast
 
@@ -7,7 +8,6 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
-from django.db import OperationalError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404, redirect
@@ -20,12 +20,12 @@ from search.admin.concurrent_edits import busy
 from search.admin.model_admin_bases import Sturdy
 from search.admin.tag_suggestions import is_compared, may_decide, suggestions_view, take_back_view
 from search.admin.undoing import with_undo
-from search.curation.details import clean_tags
 from search.http.body_limits import LARGEST_TABLE
+from search.http.form_fields import TagsField
 from search.http.methods import require_http_methods, require_safe
 from search.ingestion.table_formats import MetadataError
 from search.models import Revision, TagSuggestion, VocabularyTag
-from search.models.conflicts import is_conflict, retried
+from search.models.conflicts import Conflict, retried
 from search.models.tagging import LONGEST_TAG, MOST_ALIASES
 from search.query.tag_names import forget_names, read_names
 from search.state import registry
@@ -45,7 +45,7 @@ else:
 
 registry.count(
     "suggestions",
-    gettext_lazy("Suggestions waiting"),
+    gettext_lazy("Pending suggestions"),
     lambda: pending(TagSuggestion.objects.all()).count(),
     "admin:search_vocabularytag_changelist",
 )
@@ -54,25 +54,11 @@ PER_PAGE = 100
 MOST_PROBLEMS = 10
 
 
-class AliasesField(forms.CharField):
+class AliasesField(TagsField):
     """Comma-separated names."""
 
-    def prepare_value(self, value: Any) -> Any:
-        return ", ".join(value) if isinstance(value, list) else value
-
-    def clean(self, value: Any) -> Any:
-        names = [normalised_text(name) for name in super().clean(value).split(",")]
-        if too_long := [name for name in names if len(name) > LONGEST_TAG]:
-            raise ValidationError(
-                _("A tag has at most %(limit)s characters: “%(tag)s…” is longer.")
-                % {"limit": LONGEST_TAG, "tag": too_long[0][:30]}
-            )
-        if len({name.casefold() for name in names if name}) > MOST_ALIASES:
-            raise ValidationError(_("A tag has at most %(limit)s aliases.") % {"limit": MOST_ALIASES})
-        return clean_tags(names)
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        return clean_tags(data or "") != (initial or [])
+    most = MOST_ALIASES
+    too_many = gettext_lazy("A tag can have at most %(limit)s aliases.")
 
 
 class TagForm(_TagForm):
@@ -80,7 +66,7 @@ class TagForm(_TagForm):
         label=gettext_lazy("Aliases"),
         required=False,
         widget=admin.widgets.AdminTextInputWidget,
-        help_text=gettext_lazy("Other names by which it is found, separated by commas."),
+        help_text=gettext_lazy("Other names of this tag, separated by commas."),
     )
 
     class Meta:
@@ -95,7 +81,7 @@ class MergeForm(forms.Form):
         label=gettext_lazy("Merge into"),
         max_length=LONGEST_TAG,
         widget=forms.TextInput(attrs={"list": "known-tags", "class": "vTextField", "autocomplete": "off"}),
-        help_text=gettext_lazy("Any name of the tag that stays."),
+        help_text=gettext_lazy("Any name of the tag to keep."),
     )
 
     def __init__(self, *args: Any, tag: VocabularyTag, **options: Any) -> None:
@@ -117,8 +103,8 @@ class TableForm(forms.Form):
         label=gettext_lazy("Table"),
         widget=forms.FileInput(attrs={"accept": ".csv,.tsv,.jsonl"}),
         help_text=gettext_lazy(
-            "CSV, TSV or JSON Lines with any of the columns name, english, korean, phrase, aliases and parent. Tags "
-            "that are known are changed, and those that the table lacks stay."
+            "CSV, TSV or JSON Lines with any of the columns name, english, korean, phrase, aliases and "
+            "parent. Existing tags are updated; tags missing from the table are kept."
         ),
     )
 
@@ -138,10 +124,10 @@ class TagAdmin(Sturdy):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         own = [
-            path("start/", view(self.start_view), name="search_vocabularytag_start"),
-            path("import/", view(self.import_view), name="search_vocabularytag_import"),
-            path("vocabulary.csv", view(self.export_view), name="search_vocabularytag_export"),
-            path("<int:pk>/merge/", view(self.merge_view), name="search_vocabularytag_merge"),
+            path("start/", view(_started), name="search_vocabularytag_start"),
+            path("import/", view(partial(_imported, model_admin=self)), name="search_vocabularytag_import"),
+            path("vocabulary.csv", view(_exported), name="search_vocabularytag_export"),
+            path("<int:pk>/merge/", view(partial(_merged, model_admin=self)), name="search_vocabularytag_merge"),
             path("<int:pk>/suggestions/", view(suggestions_view), name="search_vocabularytag_suggestions"),
             path("<int:pk>/take-back/", view(take_back_view), name="search_vocabularytag_again"),
         ]
@@ -177,7 +163,7 @@ class TagAdmin(Sturdy):
             "words": words,
             "sort": sort,
             "sorts": {
-                "waiting": _("Suggestions waiting"),
+                "waiting": _("Pending suggestions"),
                 "pictures": _("Pictures"),
                 "name": _("Name"),
             },
@@ -216,23 +202,11 @@ class TagAdmin(Sturdy):
         """Deleting a tag removes it and its decisions, not the tags of pictures."""
         return [str(one) for one in objs], {VocabularyTag._meta.verbose_name_plural: len(objs)}, set(), []
 
-    # Tables
-
-    def start_view(self, request: HttpRequest) -> HttpResponse:
-        return _started(request)
-
-    def import_view(self, request: HttpRequest) -> HttpResponse:
-        return _imported(request, self)
-
-    def export_view(self, request: HttpRequest) -> HttpResponse:
-        return _exported(request)
-
-    def merge_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return _merged(request, pk, self)
-
 
 def _renamed(revision: Revision) -> str:
-    text = ngettext("%(count)s picture has the new name.", "%(count)s pictures have the new name.", revision.count)
+    text = ngettext(
+        "The tag was renamed in %(count)s picture.", "The tag was renamed in %(count)s pictures.", revision.count
+    )
     return text % {"count": f"{revision.count:,}"}
 
 
@@ -244,13 +218,13 @@ def _started(request: HttpRequest) -> HttpResponse:
     count = load_starting()
     forget_names()
     text = ngettext("%(count)s tag was added.", "%(count)s tags were added.", count) % {"count": f"{count:,}"}
-    following = _("Suggestions follow within some minutes.")
+    following = _("Suggestions appear within a few minutes.")
     messages.success(request, f"{text} {following}")
     return redirect("admin:search_vocabularytag_changelist")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def _imported(request: HttpRequest, model_admin: TagAdmin) -> HttpResponse:
+def _imported(request: HttpRequest, *, model_admin: TagAdmin) -> HttpResponse:
     if not may_decide(request):
         raise PermissionDenied
     form = TableForm(request.POST or None, request.FILES or None)
@@ -263,7 +237,7 @@ def _imported(request: HttpRequest, model_admin: TagAdmin) -> HttpResponse:
             form.add_error("table", str(error))
         else:
             forget_names()
-            text = _("%(added)s tags were added, and %(changed)s changed.")
+            text = _("%(added)s tags were added and %(changed)s were changed.")
             messages.success(request, text % {"added": imported.added, "changed": imported.changed})
             for where, why in imported.problems[:MOST_PROBLEMS]:
                 messages.warning(request, f"{where}: {why}")
@@ -293,7 +267,7 @@ def _exported(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def _merged(request: HttpRequest, pk: int, model_admin: TagAdmin) -> HttpResponse:
+def _merged(request: HttpRequest, pk: int, *, model_admin: TagAdmin) -> HttpResponse:
     if not may_decide(request):
         raise PermissionDenied
     tag = get_object_or_404(VocabularyTag, pk=pk)
@@ -304,12 +278,10 @@ def _merged(request: HttpRequest, pk: int, model_admin: TagAdmin) -> HttpRespons
             revision = retried(lambda: merge(tag, into, by=cast("User", request.user)))
         except ValidationError as problem:
             form.add_error("into", problem.messages)
-        except OperationalError as error:
-            if not is_conflict(error):
-                raise
+        except Conflict:
             messages.error(request, busy())
         else:
-            text = _("“%(tag)s” is a name of “%(into)s” now.") % {"tag": tag.name, "into": into.name}
+            text = _("“%(tag)s” is now a name of “%(into)s”.") % {"tag": tag.name, "into": into.name}
             if revision.pk:
                 text += " " + _renamed(revision)
             messages.success(request, with_undo(text, revision))

@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from search.admin import picture_html
 from search.admin.image_actions import digest, has_changed, warn_of_files
-from search.admin.model_admin_bases import BoundedPaginator, ReadOnly, SturdyList
+from search.admin.model_admin_bases import ReadOnly, SturdyList
 from search.admin.undoing import FORM, with_undo
 from search.curation import Restore, change
 from search.models import Revision, Trashed
@@ -39,16 +39,13 @@ class TrashList(SturdyList):
 
 @admin.register(Trashed)
 class TrashedAdmin(ReadOnly):
-    paginator = BoundedPaginator
     list_per_page = 100
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER
     list_select_related = ("image", "by")
     list_display = ("preview", "name", "who", "when", "left", "size", "restoring")
     list_display_links = None
     list_filter: ClassVar = (("by", admin.RelatedOnlyFieldListFilter), "created")
     search_fields = ("image__title", "image__description")
-    search_help_text = gettext_lazy("Words of the title or the description.")
+    search_help_text = gettext_lazy("Text of the title or the description.")
     actions = ("restore", "delete_for_good")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[SturdyList]:
@@ -92,11 +89,11 @@ class TrashedAdmin(ReadOnly):
 
     def _restore(self, request: HttpRequest, ids: list[uuid.UUID]) -> None:
         revision = change(ids, Restore(), by=request.user, door=Revision.Door.ADMIN)
-        text = ngettext("%(count)s picture is restored.", "%(count)s pictures are restored.", revision.count)
+        text = ngettext("%(count)s picture was restored.", "%(count)s pictures were restored.", revision.count)
         message = with_undo(text % {"count": f"{revision.count:,}"}, revision)
         self.message_user(request, message, messages.SUCCESS)
 
-    @admin.action(permissions=["view"], description=gettext_lazy("Delete the selected pictures for good"))
+    @admin.action(permissions=["view"], description=gettext_lazy("Delete the selected pictures permanently"))
     def delete_for_good(self, request: HttpRequest, queryset: "QuerySet[Trashed]") -> HttpResponse | None:
         """Delete permanently after a confirmation, as for moving pictures to the trash."""
         ids = list(queryset.order_by("image").values_list("image", flat=True))
@@ -127,7 +124,9 @@ class TrashedAdmin(ReadOnly):
 
     def _delete(self, request: HttpRequest, ids: list[Any]) -> None:
         deleted = delete_for_good(Trashed.objects.filter(image__pk__any_of=ids), request.user)
-        text = ngettext("%(count)s picture is deleted.", "%(count)s pictures are deleted.", deleted)
+        text = ngettext(
+            "%(count)s picture was deleted permanently.", "%(count)s pictures were deleted permanently.", deleted
+        )
         self.message_user(request, text % {"count": f"{deleted:,}"}, messages.SUCCESS)
         warn_of_files(self, request, ids)
 
@@ -137,7 +136,7 @@ class TrashedAdmin(ReadOnly):
         picture_html.with_thumbnails(sample)
         context = {
             **self.admin_site.each_context(request),
-            "title": _("Delete for good"),
+            "title": _("Delete permanently"),
             "opts": self.opts,
             "count": len(ids),
             "bytes": bytes_in(rows),
@@ -170,11 +169,11 @@ class TrashedAdmin(ReadOnly):
         hidden = picture_html.visibility(trashed.image) if trashed.was_hidden else ""
         return format_html("<bdi>{}</bdi> {}", trashed.image.name, hidden)
 
-    @admin.display(description=gettext_lazy("who"), empty_value="–")
+    @admin.display(description=gettext_lazy("user"), empty_value="–")
     def who(self, trashed: Trashed) -> SafeString | None:
         return picture_html.person(trashed.by)
 
-    @admin.display(description=gettext_lazy("when"), ordering="created")
+    @admin.display(description=gettext_lazy("date"), ordering="created")
     def when(self, trashed: Trashed) -> str:
         return picture_html.moment(trashed.created)
 
@@ -195,4 +194,4 @@ class TrashedAdmin(ReadOnly):
 
 
 def _changed() -> str:
-    return _("The list has changed meanwhile, and nothing was deleted. Look at it again.")
+    return _("The list has changed, so nothing was deleted. Check it again.")

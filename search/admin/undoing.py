@@ -5,7 +5,6 @@ from urllib.parse import urlsplit
 from django.contrib import messages
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
-from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -18,7 +17,7 @@ from django.utils.translation import ngettext
 from search.admin.concurrent_edits import busy
 from search.curation import Undone, is_of_deletion, undo
 from search.models import Revision
-from search.models.conflicts import is_conflict, retried
+from search.models.conflicts import Conflict, retried
 from search.views.albums import describe_album_revision
 
 FORM = "undo-change"
@@ -51,12 +50,10 @@ def undo_view(request: HttpRequest, pk: int) -> HttpResponse:
     also_later = bool(request.POST.get("also_later"))
     try:
         undone = retried(lambda: undo(revision, by=request.user, door=Revision.Door.ADMIN, also_later=also_later))
-    except OperationalError as error:
-        if not is_conflict(error):
-            raise
+    except Conflict:
         messages.error(request, busy())
     except Revision.DoesNotExist:
-        messages.warning(request, _("This change is too old to be undone."))
+        messages.warning(request, _("This change is too old to undo."))
     else:
         _report(request, revision, undone)
     return HttpResponseRedirect(_back(request))
@@ -64,30 +61,30 @@ def undo_view(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _report(request: HttpRequest, revision: Revision, undone: Undone) -> None:
     if undone.was_undone:
-        messages.warning(request, _("Somebody has undone this already."))
+        messages.warning(request, _("Someone has already undone this change."))
         return
     # An undo can itself be undone.
-    again = undo_button(undone.revision, _("Do it again")) if undone.revision.pk else ""
+    again = undo_button(undone.revision, _("Redo")) if undone.revision.pk else ""
     if is_of_deletion(undone.revision):
         messages.success(request, format_html("{} {}", describe_album_revision(undone.revision), again))
         return
     if undone.count or not undone.kept:
-        text = ngettext("%(count)s picture is as it was.", "%(count)s pictures are as they were.", undone.count)
+        text = ngettext("%(count)s picture was reverted.", "%(count)s pictures were reverted.", undone.count)
         done = text % {"count": f"{undone.count:,}"}
         messages.success(request, format_html("{} {}", done, again))
     for name, count in undone.kept:
         text = ngettext(
-            "%(count)s picture was changed again by %(name)s, and left so.",
-            "%(count)s pictures were changed again by %(name)s, and left so.",
+            "%(count)s picture was skipped, because %(name)s changed it later.",
+            "%(count)s pictures were skipped, because %(name)s changed them later.",
             count,
         )
-        kept = text % {"count": f"{count:,}", "name": name or _("somebody else")}
+        kept = text % {"count": f"{count:,}", "name": name or _("someone else")}
         messages.warning(request, kept)
     if undone.kept:
-        button = undo_button(revision, _("Put back those too"), also_later=True)
-        messages.warning(request, format_html("{} {}", _("Put back what was changed again?"), button))
+        button = undo_button(revision, _("Revert those too"), also_later=True)
+        messages.warning(request, format_html("{} {}", _("Revert the pictures that were changed again?"), button))
     if undone.gone:
-        text = ngettext("%(count)s picture is gone by now.", "%(count)s pictures are gone by now.", undone.gone)
+        text = ngettext("%(count)s picture no longer exists.", "%(count)s pictures no longer exist.", undone.gone)
         messages.warning(request, text % {"count": f"{undone.gone:,}"})
 
 

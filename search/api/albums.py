@@ -23,12 +23,11 @@ _Page: TypeAlias = Annotated[int, Field(ge=1, le=10**6)]
     url_name="albums",
     operation_id="albums",
     summary=gettext_noop("Albums"),
-    description=gettext_noop("Those that you may see, the last changed first, 48 a page."),
+    description=gettext_noop("The albums that you may see, most recently changed first, 48 per page."),
     response={200: AlbumsAnswer, **problems()},
     openapi_extra={"security": [{}]},
 )
 def albums(request: HttpRequest, page: _Page = 1) -> AlbumsAnswer:
-    """Those that you may see, the last changed first, 48 a page."""
     start = (page - 1) * ALBUMS_PER_PAGE
     visible = Album.objects.visible_to(request.user).select_related("owner")
     found = list(visible[start : start + ALBUMS_PER_PAGE + 1])
@@ -44,13 +43,13 @@ def albums(request: HttpRequest, page: _Page = 1) -> AlbumsAnswer:
     operation_id="album",
     summary=gettext_noop("One album, with its images"),
     description=gettext_noop(
-        "Those of its images that you may see, in its order, 60 a page. To search within it, search with `album`."
+        "The images of the album that you may see, in the order of the album, 60 per page. To search "
+        "in the album, use the parameter `album`."
     ),
     response={200: AlbumDetails, **problems(404)},
     openapi_extra={"security": [{}]},
 )
 def album(request: HttpRequest, album_id: int, page: _Page = 1) -> AlbumDetails:
-    """Those of its images that you may see, in its order, 60 a page. To search within it, search with `album`."""
     found = Album.objects.visible_to(request.user).select_related("owner").filter(pk=min(album_id, 2**62)).first()
     if found is None:
         raise Http404

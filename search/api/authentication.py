@@ -61,8 +61,8 @@ def anybody(request: HttpRequest) -> AnonymousUser:
 def refuse_without_role(request: HttpRequest) -> None:
     """Raise Problem for an account that may not add pictures."""
     if not may_add(request.user):
-        problem = _("You may look at pictures here, and not add any.")
-        raise Problem(403, problem, _("Ask the people who run this site: they can let you."), "not_allowed")
+        problem = _("You may view pictures here, but not add any.")
+        raise Problem(403, problem, _("Ask the site administrator for permission."), "not_allowed")
 
 
 def may_upload(request: HttpRequest) -> AnonymousUser | None:
@@ -75,6 +75,6 @@ def refuse_forgery(request: HttpRequest) -> None:
     if request.method in _SAFE or not (reason := refused_because(request)):
         return
     refusal = why_refused(request, reason)
-    needed = _("A page that sends something without a token must send the CSRF token of this site with it.")
+    needed = _("A page that sends requests without a token must include the CSRF token of this site.")
     detail = " ".join(filter(None, [refusal.advice, refusal.for_operators, needed]))
     raise Problem(403, refusal.problem, detail, "csrf")

@@ -45,8 +45,10 @@ def _invalid(error: ValidationError) -> Problem | None:
     if any(place[0] not in ("body", "query") for place in places):
         return None
     if any(place[0] == "query" for place in places):
-        return Problem(400, _("This can't be asked for."), _("Pages are numbers from 1 on."), "bad_query")
-    return wrong_fields([(place[2] if len(place) > 2 else "body", _("It can't have this value.")) for place in places])
+        return Problem(400, _("This request is not valid."), _("Page numbers start at 1."), "bad_query")
+    return wrong_fields(
+        [(place[2] if len(place) > 2 else "body", _("This value is not allowed.")) for place in places]
+    )
 
 
 def problem_of(error: Exception) -> Problem | None:
@@ -56,7 +58,7 @@ def problem_of(error: Exception) -> Problem | None:
     if isinstance(error, BadQuery):
         known = isinstance(error, NoSuchQuery)
         status, code = (404, "no_such_query") if known else (400, "bad_query")
-        return Problem(status, _("This can't be searched."), str(error), code)
+        return Problem(status, _("This search is not valid."), str(error), code)
     if isinstance(error, UnreadableImage):
         status = _STATUS.get(error.code, 422)
         return Problem(status, _("This picture can't be used."), str(error), error.code.value)
@@ -68,8 +70,8 @@ def problem_of(error: Exception) -> Problem | None:
 def token_needed() -> Problem:
     return Problem(
         401,
-        _("This needs a token."),
-        _("Make one in your account, and send it in the header Authorization, after the word Bearer."),
+        _("A token is required."),
+        _("Create one in your account, and send it in the Authorization header, after the word Bearer."),
         "token_needed",
         headers={"WWW-Authenticate": "Bearer"},
     )
@@ -77,4 +79,4 @@ def token_needed() -> Problem:
 
 def wrong_fields(wrong: list[tuple[str, str]]) -> Problem:
     detail = " ".join(f"{name}: {message}" for name, message in wrong)
-    return Problem(422, _("Some of what was sent can't be taken."), detail, "wrong_fields", errors=wrong)
+    return Problem(422, _("Some of the values are not valid."), detail, "wrong_fields", errors=wrong)

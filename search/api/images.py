@@ -43,22 +43,22 @@ def _text(column: str, description: str) -> Json:
 
 
 _DETAILS: dict[str, Json] = {
-    "title": _text("title", "What to call it."),
-    "description": _text("description", "What there is to say of it."),
+    "title": _text("title", "The title."),
+    "description": _text("description", "The description."),
     "author": _text("author", "Who made it."),
-    "licence": _text("licence", "On what terms it may be used, such as CC BY 4.0."),
-    "source_link": {**_text("source_link", "Where it comes from, an http or https address."), "format": "uri"},
+    "licence": _text("licence", "The licence, such as CC BY 4.0."),
+    "source_link": {**_text("source_link", "The source, an http or https address."), "format": "uri"},
     "visibility": {
         "type": "string",
         "enum": list(Visibility.values),
         "default": str(Visibility.PUBLIC),
-        "description": "Who sees it: you and curators, everybody with an account, or everybody.",
+        "description": "Who can see it: you and curators, everyone with an account, or everyone.",
     },
     "tags": {"type": "string", "maxLength": LONGEST_TAGS, "description": "Separated by commas."},
 }
 _READ_CAPTIONS: Json = {
     "type": "boolean",
-    "description": "Whether to fill what is left empty with what is written in the file. Default: no.",
+    "description": "Whether to fill empty fields with the details stored in the file. Default: no.",
 }
 
 
@@ -68,12 +68,11 @@ _READ_CAPTIONS: Json = {
     url_name="image",
     operation_id="image",
     summary=gettext_noop("One image"),
-    description=gettext_noop("All that is known of an image. Hidden ones are there for curators alone."),
+    description=gettext_noop("All details of an image. Hidden images are visible to curators only."),
     response={200: ImageDetails, **problems(404)},
     openapi_extra={"security": [{}]},
 )
 def image(request: HttpRequest, image_id: uuid.UUID) -> ImageDetails:
-    """All that is known of an image. Hidden ones are there for curators alone."""
     return image_details(request, visible_image(request, image_id))
 
 
@@ -84,10 +83,10 @@ def image(request: HttpRequest, image_id: uuid.UUID) -> ImageDetails:
     operation_id="add_image",
     summary=gettext_noop("Add an image"),
     description=gettext_noop(
-        "Add one picture to the collection; searches find it at once.\n\n"
-        "201 with the new image. 200 when the same file was there before: nothing is changed then. 409 "
-        "when the curators have hidden it, or have deleted it; curators may add it again, which restores"
-        " what is in the trash."
+        "Add one picture to the collection. It can be found immediately.\n\n"
+        "Returns 201 with the new image; 200 if the same file is already in the collection, which "
+        "changes nothing; 409 if curators have hidden or deleted it. Curators can add it again, "
+        "which restores it from the trash."
     ),
     response={200: ImageDetails, 201: ImageDetails, **problems(403, 409, 413, 415, 422)},
     openapi_extra={
@@ -96,7 +95,6 @@ def image(request: HttpRequest, image_id: uuid.UUID) -> ImageDetails:
     },
 )
 def add_image(request: HttpRequest, response: HttpResponse) -> Status[ImageDetails]:
-    """Add one picture to the collection; searches find it at once."""
     refuse_without_role(request)
     refuse_other_bodies(request)
     files = request.FILES.getlist("picture")
@@ -119,7 +117,7 @@ def add_image(request: HttpRequest, response: HttpResponse) -> Status[ImageDetai
         raise Problem(
             409,
             _("This picture can't be added."),
-            _("This picture was here before, and is not shown to you."),
+            _("This picture was added before, but is not visible to you."),
             "hidden",
         )
     answer = image_details(request, added.image)
@@ -132,17 +130,16 @@ def add_image(request: HttpRequest, response: HttpResponse) -> Status[ImageDetai
     auth=[Token(), Session()],
     url_name="image",
     operation_id="change_image",
-    summary=gettext_noop("Change what is said of an image"),
+    summary=gettext_noop("Update the details of an image"),
     description=gettext_noop(
-        "Curators change any image, others those that they have added. What is changed can be undone as on the pages."
+        "Curators can update any image, others those that they have added. Updates can be undone on the pages."
     ),
     response={200: ImageDetails, **problems(403, 404, 409, 422)},
 )
 def change_image(request: HttpRequest, image_id: uuid.UUID, sent: Changes) -> ImageDetails:
-    """Curators change any image, others those that they have added. What is changed can be undone as on the pages."""
     there = visible_image(request, image_id)
     if not may_edit(request, there):
-        problem = _("You can change only pictures that you have added yourself.")
+        problem = _("You can only change pictures that you have added.")
         raise Problem(403, problem, code="not_allowed")
     values = {name: value for name, value in sent.dict(exclude_unset=True).items() if value is not None}
     tags, visibility = values.pop("tags", None), values.pop("visibility", None)
@@ -160,9 +157,9 @@ def change_image(request: HttpRequest, image_id: uuid.UUID, sent: Changes) -> Im
 def _whole_tags(tags: list[str]) -> list[str]:
     """Return `tags`. Raises ValidationError for a tag that would be truncated or split."""
     if len(tags) > MOST_TAGS:
-        raise ValidationError({"tags": _("A picture has at most %(limit)s tags.") % {"limit": MOST_TAGS}})
+        raise ValidationError({"tags": _("A picture can have at most %(limit)s tags.") % {"limit": MOST_TAGS}})
     for tag in tags:
         if len(tag) > LONGEST_TAG or "," in tag:
-            message = _("A tag has no comma, and at most %(limit)s characters: “%(tag)s”.")
+            message = _("A tag can't contain a comma, and can have at most %(limit)s characters: “%(tag)s”.")
             raise ValidationError({"tags": message % {"limit": LONGEST_TAG, "tag": tag[:30]}})
     return tags

@@ -44,7 +44,7 @@ def choice(name: str, description: str, values: type[StrEnum]) -> Json:
 def weights(name: str) -> Json:
     return many(
         f"{name}_weight",
-        gettext_noop("How much each of them counts, in the same order; 1 where none stands."),
+        gettext_noop("The weight of each of them, in the same order; 1 by default."),
         _WEIGHT,
     )
 
@@ -53,22 +53,22 @@ PARTS = [
     one(
         "q",
         gettext_noop(
-            'What to find, in words. `-word` and `-"two words"` mean less of; what is `"quoted"` must stand '
-            "in the title, description or tags. Filters can be typed too, such as `taken:2023-07..2023-09`, "
-            "`camera:X100V`, `-tag:work`: see the page `/search/help/`."
+            'What to find, as text. `-word` and `-"two words"` mean less of it; a `"quoted"` phrase must '
+            "be in the title, description or tags. Filters can be typed too, such as "
+            "`taken:2023-07..2023-09`, `camera:X100V`, `-tag:work`: see the page `/search/help/`."
         ),
         {"type": "string", "maxLength": MAX_TEXT_LENGTH},
     ),
-    one("q_weight", gettext_noop("How much the words count."), {**_WEIGHT, "default": 1}),
+    one("q_weight", gettext_noop("The weight of the text."), {**_WEIGHT, "default": 1}),
     many(
         "picture",
-        gettext_noop("Tokens of pictures that were sent to `POST /api/search/picture`: more like these."),
+        gettext_noop("Tokens of pictures sent to `POST /api/search/picture`: more like these."),
         _UUID,
     ),
     weights("picture"),
     many("like", gettext_noop("Ids of images: more like these."), _UUID),
     weights("like"),
-    many("not", gettext_noop("Words: less of these."), _TEXT),
+    many("not", gettext_noop("Text: less of this."), _TEXT),
     weights("not"),
     many("unlike", gettext_noop("Ids of images: less like these."), _UUID),
     weights("unlike"),
@@ -76,78 +76,80 @@ PARTS = [
 
 FILTERS = [
     many("tag", gettext_noop("The image has all of these tags."), _TEXT),
-    any_of("format", gettext_noop("Any of these file formats."), Image.Format.values),
-    any_of("orientation", gettext_noop("Any of these orientations."), Image.Orientation.values),
-    any_of("size", gettext_noop("Any of these sizes: up to 1, 4 and 12 megapixels, and beyond."), Image.Size.values),
+    any_of("format", gettext_noop("One of these file formats."), Image.Format.values),
+    any_of("orientation", gettext_noop("One of these orientations."), Image.Orientation.values),
+    any_of("size", gettext_noop("One of these sizes: up to 1, 4 or 12 megapixels, or more."), Image.Size.values),
     any_of(
         "colour",
-        gettext_noop("Some of any of these colours is in the image: `red`; or it is mostly of one: `mostly-red`."),
+        gettext_noop("The image contains one of these colours (`red`), or is mostly of it (`mostly-red`)."),
         COLOUR_NAMES,
     ),
     one(
         "colours",
-        gettext_noop("All of these colours are in the image, and not any."),
+        gettext_noop("The image contains all of these colours, not just one."),
         {"type": "string", "enum": [TOGETHER]},
     ),
-    many("licence", gettext_noop("Any of these licences."), _TEXT),
-    many("album", gettext_noop("In any of these albums, by their ids: of those that you may see."), _TEXT),
-    many("camera", gettext_noop("Taken with any of these cameras."), _TEXT),
-    many("lens", gettext_noop("Taken with any of these lenses."), _TEXT),
-    any_of("dated", gettext_noop("How well it is known when the image was taken: any of these."), Certainty),
+    many("licence", gettext_noop("One of these licences."), _TEXT),
+    many("album", gettext_noop("In one of these albums, by id. Only albums that you may see."), _TEXT),
+    many("camera", gettext_noop("Taken with one of these cameras."), _TEXT),
+    many("lens", gettext_noop("Taken with one of these lenses."), _TEXT),
+    any_of("dated", gettext_noop("How precisely the date taken is known: one of these."), Certainty),
     many(
         "country",
-        gettext_noop("Taken in any of these countries: codes or names. Places are for those who may see them."),
+        gettext_noop("Taken in one of these countries, by code or name. Only for users who may see locations."),
         _TEXT,
     ),
-    many("region", gettext_noop("Taken in any of these regions, by the names that the facets have."), _TEXT),
-    many("town", gettext_noop("Taken in or near any of these towns, by the names that the facets have."), _TEXT),
-    one("near", gettext_noop("The id of an image: taken near where that was taken."), _UUID),
+    many("region", gettext_noop("Taken in one of these regions, by the names in the facets."), _TEXT),
+    many("town", gettext_noop("Taken in or near one of these towns, by the names in the facets."), _TEXT),
+    one("near", gettext_noop("The id of an image: taken near the location of that image."), _UUID),
     one(
         "within",
-        gettext_noop("How near, in kilometres; 10 where nothing is said."),
+        gettext_noop("The distance in kilometres; 10 by default."),
         {"type": "integer", "minimum": 1, "maximum": FARTHEST},
     ),
     one(
         "group",
-        gettext_noop("The number of a group of the map: for those who may see that."),
+        gettext_noop("The number of a group of the map. Only for users who may see the map."),
         {"type": "integer", "minimum": 0, "maximum": MOST_GROUP},
     ),
-    one("uploader", gettext_noop("The name of who added the image."), _TEXT),
+    one("uploader", gettext_noop("The name of the user who added the image."), _TEXT),
     one("since", gettext_noop("Added on this day or later."), _DAY),
     one("until", gettext_noop("Added on this day or earlier."), _DAY),
-    one("taken_since", gettext_noop("Taken on this day or later, by the clock of the place."), _DAY),
-    one("taken_until", gettext_noop("Taken on this day or earlier."), _DAY),
-    one("rating", gettext_noop("So many stars or more."), {"type": "string", "enum": list(STARS)}),
+    one("taken_since", gettext_noop("Taken on this day or later, in local time."), _DAY),
+    one("taken_until", gettext_noop("Taken on this day or earlier, in local time."), _DAY),
+    one("rating", gettext_noop("This many stars or more."), {"type": "string", "enum": list(STARS)}),
     one("described", gettext_noop("Whether the image has a description."), {"type": "string", "enum": ["yes", "no"]}),
     one(
         "hidden",
-        gettext_noop("Whether hidden images are left out, found too, or found alone: for curators."),
+        gettext_noop("Whether hidden images are excluded, included, or the only results. Only for curators."),
         {"type": "string", "enum": list(Hidden), "default": "no"},
     ),
 ]
 
 ORDER = [
     choice(
-        "mode", gettext_noop("Search by meaning, by the words of titles, descriptions and tags, or by both."), Mode
+        "mode",
+        gettext_noop("Whether to search by content, by the text of titles, descriptions and tags, or by both."),
+        Mode,
     ),
-    choice("min", gettext_noop("Leave out what matches less than this."), Minimum),
+    choice("min", gettext_noop("Leave out weaker matches than this."), Minimum),
     choice(
         "sort",
         gettext_noop(
-            "`newest` and `oldest`, by when they were added, and `taken` and `taken-oldest` order the strong"
-            " and related results by date, or the nearest 100 where nothing is measured yet, or all where "
-            "nothing in particular is wanted; the others follow. `nearest` goes with `near`, where nothing "
-            "in particular is wanted."
+            "The order. `newest` and `oldest` sort by the date added, `taken` and `taken-oldest` by the "
+            "date taken. They sort the strong and related results, or the nearest 100 if thresholds have "
+            "not been measured yet; the others follow. Without a query they sort all images. `nearest` "
+            "sorts by distance, and needs `near` and no query."
         ),
         Sort,
     ),
-    one("page", gettext_noop("Pages begin with 1."), {"type": "integer", "minimum": 1, "default": 1}),
+    one("page", gettext_noop("Page numbers start at 1."), {"type": "integer", "minimum": 1, "default": 1}),
     one(
         "seen",
         gettext_noop(
-            "How far the collection was when the first page was asked for: what arrived later is left out, "
-            "so that pages neither repeat nor skip any. Stands in `next`. Links of older versions hold Unix "
-            "seconds."
+            "The state of the collection when the first page was requested. Images added later are left "
+            "out, so that pages neither repeat nor skip any. Part of `next`. Links of older versions "
+            "contain Unix seconds."
         ),
         {"type": "integer", "minimum": 0},
     ),

@@ -19,11 +19,11 @@ class FieldError(Schema):
 class ProblemDetails(Schema):
     """What went wrong (RFC 9457), in the language of `Accept-Language`."""
 
-    type: str = Field(description="`about:blank` where the status says it all, else an address that ends in a code.")
+    type: str = Field(description="`about:blank` if the status is sufficient, else an address that ends in a code.")
     title: str
     status: int
     detail: str
-    errors: list[FieldError] | None = Field(None, description="The fields that are wrong, where there are any.")
+    errors: list[FieldError] | None = Field(None, description="The invalid fields, if there are any.")
 
 
 def problems(*statuses: int) -> dict[int, type[ProblemDetails]]:
@@ -35,10 +35,10 @@ class ImageOut(Schema):
     """An image as in lists."""
 
     id: UUID
-    title: str = Field(description="Empty where there is none.")
+    title: str = Field(description="Empty if there is none.")
     hidden: bool = Field(description="Hidden images are visible only as `visibility` says.")
     visibility: Literal["public", "members", "own", "curators"] = Field(
-        description="Who sees it: everybody, everybody with an account, its uploader, or only curators, who see all."
+        description="Who can see it: everyone, everyone with an account, its uploader, or only curators, who see all."
     )
     tags: list[str]
     author: str
@@ -99,7 +99,7 @@ class ImageDetails(ImageOut):
     country: str | None = Field(description="Its ISO 3166 code.")
     region: str | None = Field(description="Its name in GeoNames (CC BY 4.0).")
     town: str | None = Field(description="The town there or near it, by its name in GeoNames.")
-    place: str | None = Field(description="All three in a line, in the language of `Accept-Language`.")
+    place: str | None = Field(description="All three in one line, in the language of `Accept-Language`.")
     byte_size: int = Field(description="Of the file as it was uploaded.")
     uploader: str | None = Field(description="The name of its uploader.")
     searchable: bool = Field(
@@ -126,7 +126,7 @@ class Result(ImageOut):
     band: Band | None = Field(
         description="The relevance band, calibrated on the scores of unrelated pictures of this collection."
     )
-    found_by_words: bool = Field(description="Whether title, description or tags contain the words.")
+    found_by_words: bool = Field(description="Whether the title, description or tags contain the search text.")
     part: PartOut | None = Field(
         description="Which part of a wide or tall picture is most similar to the query; `page` outlines it."
         " `null`: the picture as a whole."
@@ -167,8 +167,8 @@ class Changes(Schema):
     author: str | None = Field(None, max_length=300)
     licence: str | None = Field(None, max_length=300)
     source_link: str | None = Field(None, max_length=2000, description="An http or https address, or empty.")
-    tags: list[str] | None = Field(None, description="All tags of the image: others are removed.")
-    visibility: Visibility | None = Field(None, description="Who sees it besides curators.")
+    tags: list[str] | None = Field(None, description="All tags of the image; other tags are removed.")
+    visibility: Visibility | None = Field(None, description="Who can see it in addition to curators.")
 
 
 class QueryPictureOut(Schema):
@@ -187,7 +187,7 @@ class AlbumOut(Schema):
     description: str
     owner: str | None = Field(description="The name of its owner.")
     visibility: AlbumVisibility = Field(
-        description="Who sees it: `own` its owner and curators, `link` who has the link, `members`, or `public`."
+        description="Who can see it: `own` (owner, curators), `link` (everyone with the link), `members` or `public`."
     )
     count: int = Field(description="How many images you see in it.")
     updated: dt.datetime = Field(description="When pictures were last added, removed or moved.")

@@ -15,7 +15,7 @@ from search.limits.searches import count_search
 from search.query import Kind, Part, SearchQuery, remember_picture
 from search.retrieval import find
 from search.state.search_statistics import counted
-from search.views.images import refuse_hidden, refuse_places
+from search.views.images import refuse_query
 
 router = Router(tags=["search"], auth=[Token(), Session(), anybody])
 
@@ -24,19 +24,17 @@ router = Router(tags=["search"], auth=[Token(), Session(), anybody])
     "/search",
     url_name="search",
     operation_id="search",
-    summary=gettext_noop("Search by words, pictures and images"),
+    summary=gettext_noop("Search by text, pictures and images"),
     description=gettext_noop(
-        "Every part is optional, and they combine; with none at all the newest images are answered.\n\n"
-        "Best matches first, 24 a page. No filter and no band drops an image silently: `found` is exact."
+        "All parts are optional and can be combined. Without any, the newest images are returned.\n\n"
+        "Best matches first, 24 per page. No filter or band drops images silently: `found` is exact."
     ),
     response={200: SearchAnswer, **problems(404)},
     openapi_extra={"parameters": SEARCH_PARAMETERS, "security": [{}]},
 )
 def search(request: HttpRequest) -> SearchAnswer:
-    """Every part is optional, and they combine; with none at all the newest images are answered."""
     query = SearchQuery.from_params(request.GET)
-    refuse_places(request, query)
-    refuse_hidden(request, query)
+    refuse_query(request, query)
     count_search(request, query.texts)
     with counted(query) as search_under_way:
         search_under_way.results = find(query)
@@ -47,15 +45,12 @@ def search(request: HttpRequest) -> SearchAnswer:
     "/search/picture",
     url_name="search-picture",
     operation_id="send_query_picture",
-    summary=gettext_noop("Hand in a picture to search by"),
-    description=gettext_noop(
-        "The picture does not become part of the collection. The same picture gets the same token."
-    ),
+    summary=gettext_noop("Upload a picture to search by"),
+    description=gettext_noop("The picture is not added to the collection. The same picture gets the same token."),
     response={201: QueryPictureOut, **problems(403, 413, 415, 422)},
     openapi_extra={"requestBody": form(), "security": [{}]},
 )
 def send_query_picture(request: HttpRequest) -> Status[QueryPictureOut]:
-    """The picture does not become part of the collection. The same picture gets the same token."""
     refuse_other_bodies(request)
     shown = PictureForm(request.POST, request.FILES)
     refuse_wrong_fields(shown)

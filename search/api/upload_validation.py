@@ -17,7 +17,7 @@ def refuse_other_bodies(request: HttpRequest) -> None:
     if request.content_type != "multipart/form-data":
         raise Problem(
             415,
-            _("This body has another content type than what is taken here."),
+            _("The content type of this request is not supported."),
             _("Send a form as multipart/form-data, with the picture in the field `picture`."),
             "not_a_form",
         )

@@ -6,18 +6,15 @@ Verbs: `back_up`, `check`, `restore`.
 """
 
 from search.backup.making import back_up
-from search.backup.manifest import BackupError, Manifest, manifests
-from search.backup.restoring import Outcome, check, restore, what_is_here
+from search.backup.manifest import BackupError
+from search.backup.restoring import Outcome, check, restore
 from search.backup.targets import open_target
 
 __all__ = [
     "BackupError",
-    "Manifest",
     "Outcome",
     "back_up",
     "check",
-    "manifests",
     "open_target",
     "restore",
-    "what_is_here",
 ]

@@ -23,6 +23,7 @@ from search.backup.object_lists import OBJECTS, Known, Listed, ListWriter, remov
 from search.backup.programs import programs, rows_of, run, where
 from search.backup.targets import Target
 from search.models import Image
+from search.models.sql_statements import execute, fetch_value
 from search.objects.inventory import ORIGINALS, THUMBNAILS, stored_below
 from search.objects.storage import THUMBNAIL, MissingObject, original_key, rendition_key
 
@@ -73,16 +74,13 @@ def back_up(
 @contextmanager
 def _alone() -> Iterator[None]:
     """Hold an advisory lock of this connection, so that only one backup of the database runs at a time."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [_LOCK])
-        if not cursor.fetchone()[0]:
-            raise BackupError("Another backup of this database is being made.")
+    if not fetch_value("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [_LOCK]):
+        raise BackupError("Another backup of this database is being made.")
     try:
         yield
     finally:
         if connection.connection is not None and connection.is_usable():
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [_LOCK])
+            execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [_LOCK])
 
 
 def _dump(manifest: Manifest, binaries: Path, dump: Path, ids: Path) -> int:

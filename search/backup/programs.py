@@ -15,13 +15,12 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from search.backup.manifest import BackupError
+from search.models.sql_statements import fetch_value
 
 
 def programs() -> Path:
     """Return the folder with pg_dump, pg_restore and psql of the server's version or later. Raises BackupError."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting('server_version_num')::int / 10000")
-        [server] = cursor.fetchone()
+    server = fetch_value("SELECT current_setting('server_version_num')::int / 10000")
     seen = []
     for folder in _folders():
         version = _version(folder / "pg_dump")

@@ -21,6 +21,7 @@ from search.backup.programs import programs, rows_of, run, where
 from search.backup.targets import Target
 from search.ingestion import delete_pending
 from search.models import Image
+from search.models.sql_statements import execute, fetch_column, fetch_value
 from search.monitoring import upgrades
 from search.objects.inventory import ORIGINALS, THUMBNAILS, stored_below
 
@@ -121,8 +122,7 @@ def restore(
     announce("Migrating to this version ...")
     call_command("migrate", verbosity=0)
     _remove_deleted(manifest)
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
+    execute("ANALYZE")
     return outcome
 
 
@@ -138,9 +138,7 @@ def _parts(migration: str) -> tuple[str, str, str]:
 
 
 def _refuse_other_schema(manifest: Manifest) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT current_schema()")
-        [schema] = cursor.fetchone()
+    schema = fetch_value("SELECT current_schema()")
     if schema != manifest.schema:
         raise BackupError(
             f"The backup is of a schema {manifest.schema}, and the database has {schema} as its first: make a schema "
@@ -199,9 +197,7 @@ def _each_object(target: Target, objects: IO[bytes], outcome: Outcome, progress:
 def _restore_database(binaries: Path, dump: Path, manifest: Manifest) -> None:
     """Replace the content of the database, in one transaction."""
     place, environment = where()
-    with connection.cursor() as cursor:
-        cursor.execute(_DROPS, [manifest.schema, manifest.schema])
-        drops = [drop for (drop,) in cursor.fetchall()]
+    drops = fetch_column(_DROPS, [manifest.schema, manifest.schema])
     connection.close()
     script, contents = dump.with_name("script.sql"), dump.with_name("contents")
     run([str(binaries / "pg_restore"), "--list", "--file", str(contents), str(dump)], environment, "Reading the dump")

@@ -4,8 +4,8 @@ May import the rooms above it in docs/architecture.md. Verbs: `suggest`, `did_yo
 `ways_to_matches`.
 """
 
-from search.completion.relaxation import Relaxation, relaxations, ways_to_matches
+from search.completion.relaxation import relaxations, ways_to_matches
 from search.completion.spelling import did_you_mean
-from search.completion.suggestions import Suggestion, suggest
+from search.completion.suggestions import suggest
 
-__all__ = ["Relaxation", "Suggestion", "did_you_mean", "relaxations", "suggest", "ways_to_matches"]
+__all__ = ["did_you_mean", "relaxations", "suggest", "ways_to_matches"]

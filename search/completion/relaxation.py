@@ -64,7 +64,7 @@ def _easier(query: SearchQuery) -> Iterator[tuple[str, SearchQuery]]:
     if query.minimum is not Minimum.ANY:
         yield _("Weaker matches too"), query.replace(minimum=Minimum.ANY)
     if query.mode is Mode.WORDS:
-        yield _("By what pictures show, too"), query.replace(mode=Mode.BOTH)
+        yield _("Search by what pictures show, too"), query.replace(mode=Mode.BOTH)
     if query.box.quoted:
         yield _("Without the quotation marks"), query.replace(words=_unquoted(query.box))
     filters = query.filters
@@ -78,7 +78,7 @@ def _easier(query: SearchQuery) -> Iterator[tuple[str, SearchQuery]]:
         ("colours", "together"): _("Any colour"),
         ("licences",): _("Any licence"),
         ("albums",): _("In any album or none"),
-        ("uploader",): _("Uploaded by anybody"),
+        ("uploader",): _("Uploaded by anyone"),
         ("since", "until"): _("Any day"),
         ("described",): _("With or without a description"),
         ("taken_since", "taken_until"): _("Taken on any day"),
@@ -87,7 +87,7 @@ def _easier(query: SearchQuery) -> Iterator[tuple[str, SearchQuery]]:
         ("rating",): _("Any rating"),
         ("dated",): _("With or without a date"),
         ("group",): _("Anywhere on the map"),
-        ("hidden",): _("Pictures that everybody sees"),
+        ("hidden",): _("Pictures that everyone can see"),
     }
     for fields, label in cleared.items():
         yield label, query.replace(filters=filters.without(*fields))

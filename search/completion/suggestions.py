@@ -16,11 +16,11 @@ from itertools import dropwhile, islice
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
 from django.db.models import Count, F, Func, IntegerField, TextField
 
 from search.models import Capture, Image, Place
 from search.models.arrivals import state
+from search.models.sql_statements import fetch_all
 from search.places.countries import country_name, country_named
 from search.query.collection_cache import CollectionCache
 from search.query.tag_names import tag_names
@@ -211,14 +211,13 @@ def _having_any(groups: Collection[frozenset[str]]) -> dict[frozenset[str], int]
     given = list(groups)
     if not given:
         return {}
-    rows = ", ".join(["(%s::int, %s::varchar[])"] * len(given))
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT number, (SELECT count(*) FROM search_image WHERE NOT hidden AND tags && its.tags)"  # noqa: S608
-            f" FROM (VALUES {rows}) AS its (number, tags)",
-            [one for number, tags in enumerate(given) for one in (number, list(tags))],
-        )
-        return {given[number]: count for number, count in cursor.fetchall()}
+    values = ", ".join(["(%s::int, %s::varchar[])"] * len(given))
+    counts = fetch_all(
+        "SELECT number, (SELECT count(*) FROM search_image WHERE NOT hidden AND tags && its.tags)"  # noqa: S608
+        f" FROM (VALUES {values}) AS its (number, tags)",
+        [one for number, tags in enumerate(given) for one in (number, list(tags))],
+    )
+    return {given[number]: count for number, count in counts}
 
 
 def _cameras() -> Iterator[Value]:

@@ -135,10 +135,10 @@ class Gate:
         with self._changed:
             if self._silence:
                 if self._silence.is_probed or time.monotonic() < self._silence.until:
-                    raise NoAnswer("it did not answer a moment ago")
+                    raise NoAnswer("it did not respond a moment ago")
                 self._silence.is_probed = True
             elif not self._has_turn(most):
-                raise NoAnswer("too many are asking it at once")
+                raise NoAnswer("there are too many concurrent requests")
             self._under_way += 1
             self._moved = time.monotonic()
             return self._silence is not None

@@ -33,22 +33,22 @@ _MESSAGES: dict[Reason, str] = {
     Reason.EMPTY: _("This file is empty."),
     Reason.NOT_A_PICTURE: _("This file is not a picture."),
     Reason.WRONG_FORMAT: _(
-        "This is a %(kind)s file; only JPEG, PNG, WebP, GIF, AVIF, HEIC, TIFF, BMP, JPEG 2000 and RAW pictures "
-        "are accepted."
+        "This is a %(kind)s file. Only JPEG, PNG, WebP, GIF, AVIF, HEIC, TIFF, BMP, JPEG 2000 and "
+        "RAW pictures are accepted."
     ),
     Reason.TOO_MANY_BYTES: _("This file has %(found)s MB; the limit is %(limit)s."),
     Reason.TOO_MANY_PIXELS: _("This picture has %(found)s megapixels; the limit is %(limit)s."),
-    Reason.TRUNCATED: _("This picture is cut short: the end of the file is missing."),
+    Reason.TRUNCATED: _("This picture is incomplete: the end of the file is missing."),
     Reason.DAMAGED: _("This picture is damaged and can't be opened."),
     Reason.NO_MEMORY: _("There is not enough memory for this picture."),
-    Reason.UNSUPPORTED: _("This picture is stored in a rare way that can't be read. Save it as JPEG or PNG."),
-    Reason.NO_FULL_SIZE: _("This RAW file holds no full-size picture. Export it as JPEG or TIFF."),
+    Reason.UNSUPPORTED: _("This picture is stored in an unusual way that can't be read. Save it as JPEG or PNG."),
+    Reason.NO_FULL_SIZE: _("This RAW file contains no full-size picture. Export it as JPEG or TIFF."),
     Reason.TOO_MUCH_MEMORY: _(
-        "Opening this picture takes %(found)s MB of memory; the limit is %(limit)s. Save it as JPEG, or with fewer "
-        "pixels."
+        "Opening this picture needs %(found)s MB of memory; the limit is %(limit)s. Save it as JPEG, "
+        "or with fewer pixels."
     ),
     Reason.TOO_SLOW: _("This picture takes too long to open. Save it as JPEG, or with fewer pixels."),
-    Reason.BROKE_OFF: _("This picture can't be read: its decoder broke off. Save it anew, as JPEG or PNG."),
+    Reason.BROKE_OFF: _("This picture can't be read: the decoder failed. Save it again as JPEG or PNG."),
 }
 
 

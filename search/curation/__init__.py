@@ -22,14 +22,13 @@ from search.curation.change_kinds import (
 )
 from search.curation.revisions import record_since, recorded
 from search.curation.tag_renaming import retag
-from search.curation.undo import Kept, Undone, undo
+from search.curation.undo import Undone, undo
 
 __all__ = [
     "AddToAlbum",
     "Change",
     "Describe",
     "Hide",
-    "Kept",
     "RemoveFromAlbum",
     "Restore",
     "Retag",

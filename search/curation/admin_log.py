@@ -6,23 +6,22 @@ from typing import Any
 
 from django.contrib.admin.models import CHANGE, DELETION, LogEntry
 from django.contrib.contenttypes.models import ContentType
-from django.db import connection
 
 from search.models import Image, Revision
+from search.models.sql_statements import execute
 
 
 def log_deletions(image_ids: Collection[uuid.UUID], by: Any) -> None:
     """Log that this user deletes these images, in one statement. Call in the transaction that deletes them."""
     if by is None:
         return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO django_admin_log (action_time, user_id, content_type_id, object_id, object_repr, "
-            "action_flag, change_message) "
-            "SELECT now(), %s, %s, id, left(coalesce(nullif(title, ''), %s), 200), %s, '' "
-            "FROM search_image WHERE id = ANY(%s) ORDER BY id",
-            [by.pk, ContentType.objects.get_for_model(Image).pk, Image().name, DELETION, list(image_ids)],
-        )
+    execute(
+        "INSERT INTO django_admin_log (action_time, user_id, content_type_id, object_id, object_repr, "
+        "action_flag, change_message) "
+        "SELECT now(), %s, %s, id, left(coalesce(nullif(title, ''), %s), 200), %s, '' "
+        "FROM search_image WHERE id = ANY(%s) ORDER BY id",
+        [by.pk, ContentType.objects.get_for_model(Image).pk, Image().name, DELETION, list(image_ids)],
+    )
 
 
 def log_revision(revision: Revision) -> None:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.db import OperationalError, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 
 from search.curation.admin_log import log_deletions, log_revision
@@ -15,7 +15,7 @@ from search.curation.place_lookup import place_pictures
 from search.curation.snapshots import lock, marked_edited
 from search.curation.tag_decisions import update_suggestions
 from search.models import Image, Revision
-from search.models.conflicts import is_conflict, retried
+from search.models.conflicts import Conflict, retried
 from search.models.editing import Row, difference, note, write
 from search.objects.deletion import delete_images
 
@@ -49,8 +49,8 @@ def change(
         try:
             # The first batch is retried by the caller, with the whole request.
             retried(work) if start else work()
-        except OperationalError as error:
-            if not revision.count or not is_conflict(error):
+        except Conflict:
+            if not revision.count:
                 raise
             revision.is_partial = True
             break

@@ -21,7 +21,7 @@ _UNTOUCHABLE = {"tags", "hidden", "taken_from"}
 
 def skipped_message(revision: Revision) -> str:
     """Return a message with the number of pictures that a revision skipped since they have too many tags."""
-    text = _("Left as they were, since a picture has at most %(limit)s tags: %(count)s.")
+    text = _("Not tagged, because a picture can have at most %(limit)s tags: %(count)s.")
     return text % {"limit": MOST_TAGS, "count": f"{revision.full:,}"}
 
 
@@ -53,7 +53,7 @@ class _OfTags:
         """Raises ValidationError if there is no valid tag."""
         object.__setattr__(self, "tags", clean_tags(list(self.tags)))
         if not self.tags:
-            raise ValidationError(_("Write a tag first."))
+            raise ValidationError(_("Enter a tag first."))
 
     @property
     def given(self) -> Mapping[str, Any]:
@@ -95,7 +95,7 @@ class Retag:
     def __post_init__(self) -> None:
         object.__setattr__(self, "tags", clean_tags(list(self.tags)))
         if len(self.tags) > MOST_TAGS:
-            raise ValidationError({"tags": _("A picture has at most %(limit)s tags.") % {"limit": MOST_TAGS}})
+            raise ValidationError({"tags": _("A picture can have at most %(limit)s tags.") % {"limit": MOST_TAGS}})
 
     @property
     def given(self) -> Mapping[str, Any]:
@@ -154,9 +154,9 @@ class ShowTo:
     def __post_init__(self) -> None:
         problem = ""
         if self.visibility not in Visibility.values:
-            problem = _("Choose who may see the pictures.")
+            problem = _("Choose who can see the pictures.")
         elif self.visibility != Visibility.PUBLIC and not Private.may_be():
-            problem = _("Pictures can't be private here: everybody can fetch them from the storage.")
+            problem = _("Pictures can't be private here, because anyone can fetch them from the storage.")
         if problem:
             raise ValidationError({"visibility": problem})
 
@@ -209,7 +209,7 @@ class Describe:
             except ValidationError as problem:
                 problems[name] = problem
         if not problems and (found.get("latitude") is None) != (found.get("longitude") is None):
-            problems["latitude"] = ValidationError(_("A place has a latitude and a longitude."))
+            problems["latitude"] = ValidationError(_("A location needs both a latitude and a longitude."))
         if problems:
             raise ValidationError(problems)
         if "taken" in found:
@@ -241,7 +241,7 @@ def _checked(name: str, value: Any) -> Any:
     try:
         cleaned = model._meta.get_field(name).clean(value, None)
     except ValueError:
-        raise ValidationError(_("This is no date and time.")) from None
+        raise ValidationError(_("This is not a date and time.")) from None
     least, most = _RANGES.get(name, (None, None))
     if cleaned is not None and least is not None and most is not None and not least <= cleaned <= most:
         raise ValidationError(_("From %(least)s to %(most)s."), params={"least": least, "most": most})

@@ -10,7 +10,6 @@ from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db import connection
 
 from search.curation.details import Details, clean_tags, details_of
 from search.curation.place_lookup import place_pictures
@@ -23,6 +22,7 @@ from search.metadata.sidecar_names import json_object
 from search.metadata.takeout import is_takeout
 from search.metadata.zones import in_zone
 from search.models.image import Image
+from search.models.sql_statements import execute, fetch_value
 from search.models.text_fields import LineField
 from search.text.normalization import composed, normalised_text
 
@@ -219,9 +219,8 @@ def write_captures(
     known = [of_files.get(one, OfFile()) for one in ids]
     columns = [[_value(said[one], name) for one in ids] for name in _COLUMNS]
     hashes = [one.pixels for one in known], [one.sidecars for one in known]
-    with connection.cursor() as cursor:
-        names = [",".join(stated.get(one, ())) for one in ids]
-        cursor.execute(_WRITE, [ids, [READER] * len(ids), *hashes, names, *columns])
+    names = [",".join(stated.get(one, ())) for one in ids]
+    execute(_WRITE, [ids, [READER] * len(ids), *hashes, names, *columns])
     place_pictures([one for one in ids if said[one].latitude is not None])
 
 
@@ -236,8 +235,7 @@ def write_captions(images: Collection[Image]) -> None:
         return
     columns = ("title", "description", "author", "licence", "source_link", "tags")
     rows = [{"id": str(image.pk), **{name: getattr(image, name) for name in columns}} for image in images]
-    with connection.cursor() as cursor:
-        cursor.execute(_CAPTION, [json.dumps(rows)])
+    execute(_CAPTION, [json.dumps(rows)])
 
 
 _CAPTION = """
@@ -254,15 +252,14 @@ def note_edits(image_ids: Iterable[uuid.UUID], fields: Iterable[str]) -> None:
     names = sorted(fields)
     if not names:
         return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO search_capture (image_id, edited)"
-            " SELECT id, %s::varchar[] FROM unnest(%s::uuid[]) AS given (id) ORDER BY id"
-            " ON CONFLICT (image_id) DO UPDATE SET edited ="
-            " ARRAY(SELECT DISTINCT unnest(search_capture.edited || EXCLUDED.edited) ORDER BY 1)"
-            " WHERE NOT search_capture.edited @> EXCLUDED.edited",
-            [names, sorted(image_ids)],
-        )
+    execute(
+        "INSERT INTO search_capture (image_id, edited)"
+        " SELECT id, %s::varchar[] FROM unnest(%s::uuid[]) AS given (id) ORDER BY id"
+        " ON CONFLICT (image_id) DO UPDATE SET edited ="
+        " ARRAY(SELECT DISTINCT unnest(search_capture.edited || EXCLUDED.edited) ORDER BY 1)"
+        " WHERE NOT search_capture.edited @> EXCLUDED.edited",
+        [names, sorted(image_ids)],
+    )
 
 
 def read_again() -> None:
@@ -272,9 +269,7 @@ def read_again() -> None:
     """
     last: uuid.UUID | None = uuid.UUID(int=0)
     while last:
-        with connection.cursor() as cursor:
-            cursor.execute(_READ_AGAIN, [last, READER])
-            (last,) = cursor.fetchone()
+        last = fetch_value(_READ_AGAIN, [last, READER])
 
 
 _READ_AGAIN = """

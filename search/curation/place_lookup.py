@@ -4,9 +4,10 @@ import uuid
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from search.models import Place
+from search.models.sql_statements import execute, fetch_all, fetch_value
 from search.places.town_names import folded, korean, korean_region, region_names, town_names
 from search.places.towns import Located, towns
 
@@ -21,9 +22,7 @@ def place_pictures(image_ids: Collection[uuid.UUID]) -> None:
 
 def count_unplaced() -> int:
     """Return how many pictures have coordinates without a place looked up."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM search_capture WHERE latitude IS NOT NULL AND NOT is_placed")
-        return int(cursor.fetchone()[0])
+    return int(fetch_value("SELECT count(*) FROM search_capture WHERE latitude IS NOT NULL AND NOT is_placed"))
 
 
 @transaction.atomic
@@ -35,8 +34,7 @@ def place_some() -> int:
 
 def place_again() -> None:
     """Mark all for lookup again, as with a new table of towns."""
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE search_capture SET is_placed = false WHERE latitude IS NOT NULL AND is_placed")
+    execute("UPDATE search_capture SET is_placed = false WHERE latitude IS NOT NULL AND is_placed")
 
 
 _SELECT = """
@@ -50,14 +48,12 @@ FROM unnest(%s::uuid[], %s::bigint[]) AS given (image_id, place_id) WHERE search
 
 
 def _place(further: str, values: Sequence[Any]) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(_SELECT.format(further=further), [*values, BATCH])
-        rows = cursor.fetchall()
-        if rows:
-            located = towns().locate([(latitude, longitude) for _id, latitude, longitude in rows])
-            known = _ids_of({one for one in located if one})
-            places = [known[_key(one)] if one else None for one in located]
-            cursor.execute(_UPDATE, [[image_id for image_id, *_at in rows], places])
+    rows = fetch_all(_SELECT.format(further=further), [*values, BATCH])
+    if rows:
+        located = towns().locate([(latitude, longitude) for _id, latitude, longitude in rows])
+        known = _ids_of({one for one in located if one})
+        places = [known[_key(one)] if one else None for one in located]
+        execute(_UPDATE, [[image_id for image_id, *_at in rows], places])
     return len(rows)
 
 
@@ -84,14 +80,13 @@ def _ids_of(located: Iterable[Located]) -> dict[_Key, int]:
 
 
 def _known(keys: Collection[_Key]) -> dict[_Key, int]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT country, region, town, id FROM search_place"
-            " JOIN unnest(%s::text[], %s::text[], %s::text[]) AS given (country, region, town)"
-            " USING (country, region, town)",
-            [list(column) for column in zip(*keys, strict=True)] if keys else [[], [], []],
-        )
-        return {(country, region, town): number for country, region, town, number in cursor.fetchall()}
+    rows = fetch_all(
+        "SELECT country, region, town, id FROM search_place"
+        " JOIN unnest(%s::text[], %s::text[], %s::text[]) AS given (country, region, town)"
+        " USING (country, region, town)",
+        [list(column) for column in zip(*keys, strict=True)] if keys else [[], [], []],
+    )
+    return {(country, region, town): number for country, region, town, number in rows}
 
 
 def _made(one: Located, names: list[str]) -> Place:

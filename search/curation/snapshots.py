@@ -52,13 +52,12 @@ def lock(images: "QuerySet[Image]", names: Sequence[str]) -> dict[uuid.UUID, dic
     return states
 
 
-def current(image_ids: Collection[uuid.UUID], names: Sequence[str] = ALL) -> dict[uuid.UUID, dict[str, Any]]:
-    """Return the same for images that this transaction has locked already."""
-    own = [name for name in names if name in IMAGE_COLUMNS]
-    keys = ["uploader_id" if name == "uploader" else name for name in own]
+def current(image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, dict[str, Any]]:
+    """Return the states, with all columns, of images that this transaction has locked already."""
+    keys = ["uploader_id" if name == "uploader" else name for name in IMAGE_COLUMNS]
     rows = Image.objects.filter(pk__any_of=image_ids).order_by("pk").values_list("pk", *keys)
-    states: dict[uuid.UUID, dict[str, Any]] = {row[0]: dict(zip(own, row[1:], strict=True)) for row in rows}
-    _with_captures(states, names)
+    states: dict[uuid.UUID, dict[str, Any]] = {row[0]: dict(zip(IMAGE_COLUMNS, row[1:], strict=True)) for row in rows}
+    _with_captures(states, ALL)
     return states
 
 

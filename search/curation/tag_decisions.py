@@ -4,10 +4,9 @@ wherever that is done."""
 import uuid
 from collections.abc import Collection, Iterable, Sequence
 
-from django.db import connection
-
 from search.models import Revision
 from search.models.editing import Row
+from search.models.sql_statements import execute, fetch_all
 
 _GIVEN = "(SELECT * FROM unnest(%s::uuid[], %s::bigint[]) AS pair (image_id, tag_id)) AS given"
 _DECIDE = f"""
@@ -41,13 +40,12 @@ def update_suggestions(rows: Collection[Row], revision: Revision) -> None:
         return
     came, gone = _pairs(changed, known)
     by = revision.by_id
-    with connection.cursor() as cursor:
-        if came[0]:
-            cursor.execute(_ACCEPT, [by, *came])
-        if gone[0] and revision.kind == Revision.Kind.UNDO:
-            cursor.execute(_TAKE_BACK, [by, *gone])
-        elif gone[0]:
-            cursor.execute(_REJECT, [by, *gone])
+    if came[0]:
+        execute(_ACCEPT, [by, *came])
+    if gone[0] and revision.kind == Revision.Kind.UNDO:
+        execute(_TAKE_BACK, [by, *gone])
+    elif gone[0]:
+        execute(_REJECT, [by, *gone])
 
 
 def _known_tags(tags: Iterable[str]) -> dict[str, int]:
@@ -55,14 +53,14 @@ def _known_tags(tags: Iterable[str]) -> dict[str, int]:
     folded = {tag.lower() for tag in tags}
     if not folded:
         return {}
-    with connection.cursor() as cursor:
-        cursor.execute(
+    return dict(
+        fetch_all(
             "SELECT lower(called.name), tag.id FROM search_vocabularytag AS tag,"
             " unnest(ARRAY[tag.name, tag.english, tag.korean] || tag.aliases) AS called (name)"
             " WHERE tag.phrase <> '' AND lower(called.name) = ANY(%s)",
             [list(folded)],
         )
-        return dict(cursor.fetchall())
+    )
 
 
 def _pairs(rows: Sequence[Row], known: dict[str, int]) -> tuple[_Pairs, _Pairs]:

@@ -3,11 +3,12 @@
 from collections.abc import Collection
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from search.curation.admin_log import log_revision
 from search.models import Revision
 from search.models.conflicts import wait_briefly
+from search.models.sql_statements import fetch_value
 
 # The same as `search.models.editing` writes for each picture: states before and after, and the mark for edited tags.
 # If several tags become one, the first position is kept.
@@ -58,9 +59,7 @@ def retag(former: Collection[str], name: str, *, by: Any = None, door: str = Rev
         return revision
     wait_briefly()
     revision.save(force_insert=True)
-    with connection.cursor() as cursor:
-        cursor.execute(_RETAG, {"all": [*former, name], "name": name, "revision": revision.pk})
-        (revision.count,) = cursor.fetchone()
+    revision.count = fetch_value(_RETAG, {"all": [*former, name], "name": name, "revision": revision.pk})
     if revision.count:
         revision.fields = ["tags"]
         log_revision(revision)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 
 from search.curation import bulk_changes
@@ -15,6 +15,7 @@ from search.curation.album_deletion import is_of_deletion, undo_deletion
 from search.curation.snapshots import lock, mark_of
 from search.models import DuplicatePair, Edit, Image, Revision
 from search.models.editing import State, difference, group_of
+from search.models.sql_statements import fetch_all
 
 
 class Kept(NamedTuple):
@@ -139,14 +140,14 @@ def _like(state: State, after: State) -> State:
 def _link(revision: Revision, made: Revision) -> int:
     """Record which revision undid this one; revisions that it had undone itself are in effect again. Returns its
     number of pictures. Raises Revision.DoesNotExist."""
-    with connection.cursor() as cursor:
-        cursor.execute(
+    counts = dict(
+        fetch_all(
             "UPDATE search_revision SET undone_by_id = CASE WHEN id = %(undone)s THEN coalesce(%(made)s, undone_by_id)"
             " END WHERE id = %(undone)s OR (undone_by_id = %(undone)s AND %(made)s::bigint IS NOT NULL)"
             " RETURNING id, count",
             {"undone": revision.pk, "made": made.pk},
         )
-        counts = dict(cursor.fetchall())
+    )
     if revision.pk not in counts:
         raise Revision.DoesNotExist
     return int(counts[revision.pk])
@@ -157,15 +158,15 @@ def _kept_by(kept: Mapping[uuid.UUID, set[str]], revision: Revision) -> tuple[Ke
     if not kept:
         return ()
     fields = sorted(set().union(*kept.values()))
-    with connection.cursor() as cursor:
-        cursor.execute(
+    by = dict(
+        fetch_all(
             "SELECT DISTINCT ON (edit.image_id) edit.image_id, later.by_id FROM search_edit AS edit"
             " JOIN search_revision AS later ON later.id = edit.revision_id"
             " WHERE edit.image_id = ANY(%s) AND edit.revision_id > %s AND edit.after ?| %s"
             " ORDER BY edit.image_id, edit.revision_id DESC",
             [list(kept), revision.pk, fields],
         )
-        by = dict(cursor.fetchall())
+    )
     users = get_user_model().objects.in_bulk({user for user in by.values() if user})
     counts: Counter[str] = Counter()
     for image_id in kept:

@@ -6,7 +6,6 @@ A library may crash, hang or take all memory over a malicious file, so a process
 """
 
 from search.decoding.decoder_client import (
-    MODEL_SIDE,
     Compared,
     FileMetadata,
     Prepared,
@@ -28,10 +27,9 @@ from search.decoding.decoder_client import (
 )
 from search.decoding.decoder_supervision import Source, size_of
 from search.decoding.errors import Busy, NoDecoder
-from search.decoding.task_runner import bound_waiting, decode
+from search.decoding.task_runner import bound_waiting
 
 __all__ = [
-    "MODEL_SIDE",
     "Busy",
     "Compared",
     "FileMetadata",
@@ -44,7 +42,6 @@ __all__ = [
     "bound_waiting",
     "colours_of_picture",
     "compared_in_many",
-    "decode",
     "hash_of_picture",
     "picture_for_model",
     "prepared_picture",

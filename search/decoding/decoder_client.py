@@ -106,23 +106,11 @@ class Compared:
 
 
 def read_picture(
-    source: Source,
-    *,
-    max_pixels: int,
-    at_least: int | None = None,
-    longer_at_least: int = 1,
-    of_collection: bool = False,
+    source: Source, *, max_pixels: int, at_least: int | None = None, longer_at_least: int = 1
 ) -> ReadPicture:
     """Return what `search.imaging.read_picture` returns."""
-    answer = decode(
-        "picture",
-        source,
-        of_collection=of_collection,
-        max_pixels=max_pixels,
-        at_least=at_least,
-        longer_at_least=longer_at_least,
-        parts=["pixels"],
-    )
+    least: dict[str, Any] = {"at_least": at_least, "longer_at_least": longer_at_least}
+    answer = decode("picture", source, max_pixels=max_pixels, parts=["pixels"], **least)
     with _understood():
         (pixels,) = answer.blobs
         width, height = _sides(answer.facts, max_pixels)
@@ -135,13 +123,8 @@ def picture_for_model(source: Source, *, max_pixels: int, longest: int, window: 
     Vectors of such pictures and of full ones have a cosine of 0.99998, and 0.99 of their neighbours are the same:
     `ViT-B/32`, photos of 1600x1200 pixels.
     """
-    answer = decode(
-        "picture",
-        source,
-        of_collection=of_collection,
-        parts=["pixels", "windows"],
-        **_for_model(max_pixels, longest, window),
-    )
+    options = _for_model(max_pixels, longest, window)
+    answer = decode("picture", source, of_collection=of_collection, parts=["pixels", "windows"], **options)
     with _understood():
         return _seen(answer.facts, answer.blobs)
 
@@ -273,7 +256,6 @@ def shown_region(
         of_collection=True,
         max_pixels=max_pixels,
         at_least=at_least,
-        longer_at_least=1,
         region=region,
         window=window,
         copy=copy,
@@ -282,17 +264,11 @@ def shown_region(
     return _shown(answer)
 
 
-def small_copy(source: Source, *, max_pixels: int, at_least: int, longer_at_least: int, longest: int) -> bytes:
+def small_copy(source: Source, *, max_pixels: int, at_least: int, longer_at_least: int = 1, longest: int) -> bytes:
     """Return a WebP of a picture of the collection, its longer side at most `longest` pixels."""
+    least: dict[str, Any] = {"at_least": at_least, "longer_at_least": longer_at_least}
     answer = decode(
-        "picture",
-        source,
-        of_collection=True,
-        max_pixels=max_pixels,
-        at_least=at_least,
-        longer_at_least=longer_at_least,
-        copy=longest,
-        parts=["copy"],
+        "picture", source, of_collection=True, max_pixels=max_pixels, copy=longest, parts=["copy"], **least
     )
     with _understood():
         (data,) = answer.blobs
@@ -301,15 +277,7 @@ def small_copy(source: Source, *, max_pixels: int, at_least: int, longer_at_leas
 
 def hash_of_picture(source: Source, *, max_pixels: int) -> int | None:
     """Return the perceptual hash of a picture of the collection, or of a copy of one."""
-    answer = decode(
-        "picture",
-        source,
-        of_collection=True,
-        max_pixels=max_pixels,
-        at_least=MODEL_SIDE,
-        longer_at_least=1,
-        parts=["greys"],
-    )
+    answer = decode("picture", source, of_collection=True, max_pixels=max_pixels, at_least=MODEL_SIDE, parts=["greys"])
     with _understood():
         (greys,) = answer.blobs
         return perceptual_hash(greys)

@@ -5,10 +5,10 @@ import uuid
 from collections.abc import Collection
 from typing import Any
 
-from django.db import connection
 from django.db.models.functions import Now
 
 from search.models import DuplicatePair
+from search.models.sql_statements import execute
 
 _WRITE = """
 INSERT INTO search_duplicatepair AS pair (first_id, second_id, kind, state, is_exact, decided, by_id)
@@ -45,15 +45,14 @@ def part(one: uuid.UUID, others: Collection[uuid.UUID], *, by: Any, kind: str = 
 def _decide(
     ones: Collection[uuid.UUID], others: Collection[uuid.UUID], state: str, by: Any, kind: str, *, within: bool
 ) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _WRITE,
-            {
-                "ones": sorted(ones),
-                "others": sorted(others),
-                "state": state,
-                "kind": kind,
-                "by": by.pk if by else None,
-                "within": within,
-            },
-        )
+    execute(
+        _WRITE,
+        {
+            "ones": sorted(ones),
+            "others": sorted(others),
+            "state": state,
+            "kind": kind,
+            "by": by.pk if by else None,
+            "within": within,
+        },
+    )

@@ -18,6 +18,7 @@ from search.duplicates.pair_classification import Candidate, Judge, Verdict
 from search.duplicates.thumbnail_features import MOST_AT_ONCE, SeenCache
 from search.indexing.query_plan import joined_index_scan, planned
 from search.models import Capture, DuplicatePair
+from search.models.sql_statements import execute, fetch_all, fetch_column
 from search.models.vector_sets import VectorTable
 
 NEAREST = 24
@@ -43,12 +44,10 @@ class Found:
 
 
 def _not_compared(ids: Sequence[uuid.UUID]) -> list[uuid.UUID]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT image_id FROM search_fingerprint WHERE NOT is_compared AND image_id = ANY(%s) ORDER BY image_id",
-            [list(ids)],
-        )
-        return [image_id for (image_id,) in cursor.fetchall()]
+    return fetch_column(
+        "SELECT image_id FROM search_fingerprint WHERE NOT is_compared AND image_id = ANY(%s) ORDER BY image_id",
+        [list(ids)],
+    )
 
 
 class Comparing:
@@ -153,21 +152,18 @@ def _nearest(ids: Sequence[uuid.UUID], table: VectorTable, count: int) -> Iterat
 
 def _exact_pairs(ids: Sequence[uuid.UUID], known: set[tuple[uuid.UUID, uuid.UUID]]) -> Iterator[DuplicatePair]:
     """Yield a pair for each picture with another one's pixels: chains that connect all copies, however many."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT its.image_id, other.image_id FROM search_capture AS its CROSS JOIN LATERAL"
-            " (SELECT image_id FROM search_capture AS same WHERE same.pixels = its.pixels"
-            " AND same.image_id <> its.image_id"
-            " AND NOT EXISTS (SELECT FROM search_trashed WHERE image_id = same.image_id)"
-            " ORDER BY image_id LIMIT 1) AS other"
-            " WHERE its.image_id = ANY(%s) AND its.pixels IS NOT NULL"
-            " AND NOT EXISTS (SELECT FROM search_trashed WHERE image_id = its.image_id)",
-            [list(ids)],
-        )
-        for pair in {(min(row), max(row)) for row in cursor.fetchall()} - known:
-            yield DuplicatePair(
-                first_id=pair[0], second_id=pair[1], kind=DuplicatePair.Kind.SAME, is_exact=True, bits=0
-            )
+    rows = fetch_all(
+        "SELECT its.image_id, other.image_id FROM search_capture AS its CROSS JOIN LATERAL"
+        " (SELECT image_id FROM search_capture AS same WHERE same.pixels = its.pixels"
+        " AND same.image_id <> its.image_id"
+        " AND NOT EXISTS (SELECT FROM search_trashed WHERE image_id = same.image_id)"
+        " ORDER BY image_id LIMIT 1) AS other"
+        " WHERE its.image_id = ANY(%s) AND its.pixels IS NOT NULL"
+        " AND NOT EXISTS (SELECT FROM search_trashed WHERE image_id = its.image_id)",
+        [list(ids)],
+    )
+    for pair in {(min(row), max(row)) for row in rows} - known:
+        yield DuplicatePair(first_id=pair[0], second_id=pair[1], kind=DuplicatePair.Kind.SAME, is_exact=True, bits=0)
 
 
 def _key(pair: DuplicatePair) -> tuple[uuid.UUID, uuid.UUID]:
@@ -175,26 +171,23 @@ def _key(pair: DuplicatePair) -> tuple[uuid.UUID, uuid.UUID]:
 
 
 def _known_pairs(ids: Sequence[uuid.UUID]) -> set[tuple[uuid.UUID, uuid.UUID]]:
-    with connection.cursor() as cursor:
-        cursor.execute(
+    return set(
+        fetch_all(
             "SELECT least(first_id, second_id), greatest(first_id, second_id) FROM search_duplicatepair"
             " WHERE first_id = ANY(%s) OR second_id = ANY(%s)",
             [list(ids)] * 2,
         )
-        return set(cursor.fetchall())
+    )
 
 
 def _mark_compared(ids: Sequence[uuid.UUID], table: VectorTable) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE search_fingerprint SET is_compared = true WHERE image_id IN (SELECT fingerprint.image_id"  # noqa: S608 - names are ours
-            f" FROM search_fingerprint AS fingerprint JOIN {table.table} AS its"
-            " ON its.image_id = fingerprint.image_id AND its.window_index = 0"
-            " WHERE fingerprint.image_id = ANY(%s) ORDER BY 1 FOR NO KEY UPDATE OF fingerprint)",
-            [list(ids)],
-        )
-        count: int = cursor.rowcount
-    return count
+    return execute(
+        "UPDATE search_fingerprint SET is_compared = true WHERE image_id IN (SELECT fingerprint.image_id"  # noqa: S608 - names are ours
+        f" FROM search_fingerprint AS fingerprint JOIN {table.table} AS its"
+        " ON its.image_id = fingerprint.image_id AND its.window_index = 0"
+        " WHERE fingerprint.image_id = ANY(%s) ORDER BY 1 FOR NO KEY UPDATE OF fingerprint)",
+        [list(ids)],
+    )
 
 
 def _write(pairs: Sequence[DuplicatePair]) -> list[DuplicatePair]:
@@ -207,8 +200,8 @@ def _write(pairs: Sequence[DuplicatePair]) -> list[DuplicatePair]:
     ]
     kinds = ("uuid", "uuid", "text", "boolean", "smallint", "smallint", "float8")
     names = "first_id, second_id, kind, is_exact, bits, points, similarity"
-    with connection.cursor() as cursor:
-        cursor.execute(
+    written = set(
+        fetch_all(
             f"INSERT INTO search_duplicatepair ({names}, state)"  # noqa: S608 - names are ours
             f" SELECT {', '.join(f'given.{name}' for name in names.split(', '))}, 'pending'"
             f" FROM unnest({', '.join(f'%s::{kind}[]' for kind in kinds)}) AS given ({names})"
@@ -216,5 +209,5 @@ def _write(pairs: Sequence[DuplicatePair]) -> list[DuplicatePair]:
             " given.second_id ON CONFLICT DO NOTHING RETURNING first_id, second_id",
             [list(column) for column in zip(*rows, strict=True)],
         )
-        written = set(cursor.fetchall())
+    )
     return [pair for pair in pairs if (pair.first_id, pair.second_id) in written]

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from django.db import connection
-
 from search.models import DuplicatePair
+from search.models.sql_statements import fetch_all
 
 MOST_SHOWN = 60
 """Maximum number of pictures of one group shown for a decision."""
@@ -82,25 +81,22 @@ class _Sets:
 
 
 def _pending(kind: str) -> Sequence[_Pair]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT first_id, second_id, is_exact FROM search_duplicatepair AS pair"
-            " WHERE state = 'pending' AND kind = %s"
-            " AND NOT EXISTS (SELECT FROM search_trashed WHERE image_id IN (pair.first_id, pair.second_id))"
-            " ORDER BY is_exact DESC, bits NULLS LAST, similarity DESC, id",
-            [kind],
-        )
-        return [_Pair(*row) for row in cursor.fetchall()]
+    rows = fetch_all(
+        "SELECT first_id, second_id, is_exact FROM search_duplicatepair AS pair"
+        " WHERE state = 'pending' AND kind = %s"
+        " AND NOT EXISTS (SELECT FROM search_trashed WHERE image_id IN (pair.first_id, pair.second_id))"
+        " ORDER BY is_exact DESC, bits NULLS LAST, similarity DESC, id",
+        [kind],
+    )
+    return [_Pair(*row) for row in rows]
 
 
 def _different(kind: str) -> Sequence[tuple[uuid.UUID, uuid.UUID]]:
     """Return pairs marked as different whose pictures are both in pending pairs."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "WITH asked AS (SELECT first_id AS id FROM search_duplicatepair WHERE state = 'pending' AND kind = %s"
-            " UNION SELECT second_id FROM search_duplicatepair WHERE state = 'pending' AND kind = %s)"
-            " SELECT first_id, second_id FROM search_duplicatepair WHERE state = 'different'"
-            " AND first_id IN (SELECT id FROM asked) AND second_id IN (SELECT id FROM asked)",
-            [kind, kind],
-        )
-        return list(cursor.fetchall())
+    return fetch_all(
+        "WITH asked AS (SELECT first_id AS id FROM search_duplicatepair WHERE state = 'pending' AND kind = %s"
+        " UNION SELECT second_id FROM search_duplicatepair WHERE state = 'pending' AND kind = %s)"
+        " SELECT first_id, second_id FROM search_duplicatepair WHERE state = 'different'"
+        " AND first_id IN (SELECT id FROM asked) AND second_id IN (SELECT id FROM asked)",
+        [kind, kind],
+    )

@@ -4,9 +4,9 @@ import uuid
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from django.db import connection
 
 from search.duplicates.duplicate_thresholds import MOST_BITS
+from search.models.sql_statements import fetch_all
 
 
 class Hashes:
@@ -16,12 +16,10 @@ class Hashes:
     """
 
     def __init__(self) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT image_id, perceptual FROM search_fingerprint AS its WHERE perceptual IS NOT NULL"
-                " AND NOT EXISTS (SELECT FROM search_trashed WHERE image_id = its.image_id) ORDER BY image_id"
-            )
-            rows = cursor.fetchall()
+        rows = fetch_all(
+            "SELECT image_id, perceptual FROM search_fingerprint AS its WHERE perceptual IS NOT NULL"
+            " AND NOT EXISTS (SELECT FROM search_trashed WHERE image_id = its.image_id) ORDER BY image_id"
+        )
         # UUIDs sort like their bytes. 24 bytes per picture.
         self._ids = np.frombuffer(b"".join(image_id.bytes for image_id, _hash in rows), "S16")
         self._hashes = np.array([number for _id, number in rows], dtype=np.int64).view(np.uint64)

@@ -47,11 +47,11 @@ def suggested(images: Sequence[Image]) -> Suggested:
         _("It has the most pixels."),
         _("Its format keeps the most."),
         _("It has the earliest date."),
-        _("Most is said of it."),
+        _("It has the most details."),
         _("Its file is the largest."),
     )
     differing = (reason for reason, one, other in zip(reasons, best, second, strict=False) if one != other)
-    return Suggested(ranked[0], next(differing, _("All of them are alike: it came first.")))
+    return Suggested(ranked[0], next(differing, _("They are all alike; this one was added first.")))
 
 
 def _rank(image: Image) -> tuple[Any, ...]:
@@ -91,14 +91,14 @@ class Merging:
     is_partial: bool = False
 
 
-def keep(groups: Sequence[Kept], *, by: Any, door: str = Revision.Door.ADMIN) -> Merging:
+def keep(groups: Sequence[Kept], *, by: Any) -> Merging:
     """Keep one picture of each group, merge the others' metadata into it, move these to the trash, and settle the
     group.
 
     A group whose keeper is gone or in the trash is skipped. Raises the lock errors of `search.models.conflicts` if the
     first groups are locked.
     """
-    merging = Merging(Revision(kind=Revision.Kind.MERGE, by=by, door=door))
+    merging = Merging(Revision(kind=Revision.Kind.MERGE, by=by, door=Revision.Door.ADMIN))
     for some in _portions(groups):
         try:
             with transaction.atomic():

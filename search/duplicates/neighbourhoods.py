@@ -5,9 +5,9 @@ import uuid
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from django.db import connection
 from numpy.typing import NDArray
 
+from search.models.sql_statements import fetch_all, fetch_column, fetch_value
 from search.models.vector_sets import VectorTable
 from search.models.vector_values import Vectors
 
@@ -25,9 +25,7 @@ def batches(table: VectorTable) -> list[list[uuid.UUID]]:
     """
     ids: list[uuid.UUID] = []
     near: list[_Places] = []
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM search_fingerprint WHERE NOT is_compared")
-        (count,) = cursor.fetchone()
+    count = fetch_value("SELECT count(*) FROM search_fingerprint WHERE NOT is_compared")
     centres: Vectors | None = None
     for some, vectors in _pieces(table):
         if centres is None:  # ids are random, so the first ones are a random sample
@@ -57,14 +55,12 @@ def _in_a_row(centres: Vectors) -> Vectors:
 def _pieces(table: VectorTable) -> Iterator[tuple[Sequence[uuid.UUID], Vectors]]:
     last = uuid.UUID(int=0)
     while True:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT image_id, halfvec_send(embedding::halfvec(%s)) FROM search_fingerprint"  # noqa: S608 - a name
-                f" JOIN {table.table} AS its USING (image_id) WHERE NOT is_compared AND window_index = 0"
-                " AND image_id > %s ORDER BY image_id LIMIT %s",
-                [table.dimensions, last, _PIECE],
-            )
-            rows = cursor.fetchall()
+        rows = fetch_all(
+            "SELECT image_id, halfvec_send(embedding::halfvec(%s)) FROM search_fingerprint"  # noqa: S608 - a name
+            f" JOIN {table.table} AS its USING (image_id) WHERE NOT is_compared AND window_index = 0"
+            " AND image_id > %s ORDER BY image_id LIMIT %s",
+            [table.dimensions, last, _PIECE],
+        )
         if not rows:
             return
         # halfvec's binary format begins with two 16-bit integers.
@@ -74,9 +70,7 @@ def _pieces(table: VectorTable) -> Iterator[tuple[Sequence[uuid.UUID], Vectors]]
 
 
 def _without_vector(table: VectorTable) -> list[uuid.UUID]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT image_id FROM search_fingerprint AS its WHERE NOT is_compared AND NOT EXISTS"  # noqa: S608 - a name
-            f" (SELECT FROM {table.table} WHERE image_id = its.image_id AND window_index = 0) ORDER BY image_id"
-        )
-        return [image_id for (image_id,) in cursor.fetchall()]
+    return fetch_column(
+        "SELECT image_id FROM search_fingerprint AS its WHERE NOT is_compared AND NOT EXISTS"  # noqa: S608 - a name
+        f" (SELECT FROM {table.table} WHERE image_id = its.image_id AND window_index = 0) ORDER BY image_id"
+    )

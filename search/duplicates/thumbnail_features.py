@@ -8,7 +8,6 @@ from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
-from django.db import connection
 from PIL import Image
 
 from search import decoding
@@ -17,6 +16,7 @@ from search.duplicates import keypoint_matching
 from search.duplicates.pair_classification import Seen
 from search.imaging import UnreadableImage
 from search.imaging.thumbnails import compared
+from search.models.sql_statements import fetch_column
 from search.objects import storage
 
 _MOST_PIXELS = storage.THUMBNAIL**2
@@ -37,13 +37,11 @@ class Hashed(NamedTuple):
 
 def without_fingerprint(count: int, after: uuid.UUID) -> list[uuid.UUID]:
     """Return the ids of some pictures without a hash, added by earlier versions."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT id FROM search_image AS image WHERE id > %s"
-            " AND NOT EXISTS (SELECT FROM search_fingerprint WHERE image_id = image.id) ORDER BY id LIMIT %s",
-            [after, count],
-        )
-        return [image_id for (image_id,) in cursor.fetchall()]
+    return fetch_column(
+        "SELECT id FROM search_image AS image WHERE id > %s"
+        " AND NOT EXISTS (SELECT FROM search_fingerprint WHERE image_id = image.id) ORDER BY id LIMIT %s",
+        [after, count],
+    )
 
 
 def hashed(ids: Sequence[uuid.UUID], workers: Executor) -> list[Hashed]:

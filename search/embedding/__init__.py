@@ -22,9 +22,7 @@ from search.embedding.identity import (
     text_model,
     text_models,
 )
-from search.embedding.lazy_loading import Status
 from search.embedding.loading import (
-    Encoders,
     active_encoders,
     backends,
     encoders_of,
@@ -38,7 +36,7 @@ from search.embedding.loading import (
     warm_up,
 )
 from search.embedding.model_reloading import follow_switches, forget_unused, other_picture_encoder
-from search.embedding.protocol import Picture, PictureEncoder, TextEncoder
+from search.embedding.protocol import Picture, PictureEncoder
 from search.embedding.text_vectors import MAX_TEXT_LENGTH, is_remembered, text_vector
 from search.models.active_pair import Pair
 
@@ -49,14 +47,11 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 __all__ = [
     "MAX_TEXT_LENGTH",
     "Busy",
-    "Encoders",
     "Loading",
     "ModelUnavailable",
     "Pair",
     "Picture",
     "PictureEncoder",
-    "Status",
-    "TextEncoder",
     "active_encoders",
     "active_model",
     "active_pair",

@@ -27,9 +27,9 @@ def require_image_tower(model: "SentenceTransformer") -> None:
     """
     way = _ways(model).get("image", {}).get("method")
     if way is None:
-        raise NoCommonSpace("it sees no pictures")
+        raise NoCommonSpace("it does not encode pictures")
     if way != "get_image_features" or _averages(model):
-        raise NoCommonSpace("it gives features of pictures that share no space with any words")
+        raise NoCommonSpace("its picture features do not share a space with texts")
 
 
 def require_text_tower(model: "SentenceTransformer") -> None:
@@ -39,7 +39,7 @@ def require_text_tower(model: "SentenceTransformer") -> None:
     """
     ways = _ways(model)
     if "image" in ways and (ways.get("text", {}).get("method") != "get_text_features" or _averages(model)):
-        raise NoCommonSpace("its vectors of words and of pictures are in different spaces")
+        raise NoCommonSpace("its vectors of texts and of pictures are in different spaces")
 
 
 def _ways(model: "SentenceTransformer") -> dict[object, dict[str, object]]:

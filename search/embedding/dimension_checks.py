@@ -66,7 +66,7 @@ def _unlike_the_stored(name: str, model: str, dimensions: int) -> str:
 def unlike(words_by: str, words: int, pictures_by: str, pictures: int) -> str:
     """Return the message for a pair of models whose vectors have different dimensions."""
     return (
-        f"{words_by} gives vectors of {words:,} dimensions for words, and the pictures' of {pictures_by} have "
-        f"{pictures:,}: they don't share one space. Set EMBEDDING_TEXT_MODEL to the model for words that belongs to "
+        f"{words_by} gives vectors of {words:,} dimensions for texts, and the pictures' of {pictures_by} have "
+        f"{pictures:,}: they don't share one space. Set EMBEDDING_TEXT_MODEL to the text model that belongs to "
         "the other."
     )

@@ -26,6 +26,6 @@ def download_models() -> Downloaded:
         return Downloaded(list(pair), "")
     doubt = (
         f"{100 * (1 - alike):.0f} % of English texts mean something else to {pair.text} than to {pair.image}. The two "
-        "were hardly trained for one space: no search would find what it means."
+        "models were probably not trained for one space: searches would not work."
     )
     return Downloaded(list(pair), doubt)

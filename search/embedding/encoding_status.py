@@ -22,7 +22,7 @@ def _report(kind: str, backend: str) -> str:
     if verdict and not (verdict.precision and backend):
         return str(verdict)
     if verdict:
-        return f"compiled just now ({verdict.precision}), and used as soon as it is loaded; until then {backend}"
+        return f"just compiled ({verdict.precision}), and used as soon as it is loaded; until then {backend}"
     return f"not compiled, which is slower and takes 350 MB more in each process: {_why_not()}"
 
 

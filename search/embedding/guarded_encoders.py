@@ -127,7 +127,7 @@ class GuardedEncoder(Generic[Encoder]):
                         self._jobs.remove(job)
                         raise Busy
                     self._watch_over(job)
-                    raise ModelUnavailable(f"{self._name} has not answered for {patience:.2g} seconds.")
+                    raise ModelUnavailable(f"{self._name} has not responded for {patience:.2g} seconds.")
                 self._changed.wait(left)
 
     def _end_of_waiting(self, job: _Job) -> float:

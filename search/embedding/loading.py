@@ -281,7 +281,7 @@ def load_model(name: str) -> "SentenceTransformer":
         logger.info("Model %s is not in the local cache.", name)
     if not hub_in_reach():
         raise ModelUnavailable(
-            f"The model {name} is not on this machine, and the Hugging Face hub does not answer. Connect it once and "
+            f"The model {name} is not on this machine, and the Hugging Face hub does not respond. Connect it once and "
             "run `manage.py download_models`, or set EMBEDDING_IMAGE_MODEL and EMBEDDING_TEXT_MODEL to folders."
         )
     return _opened(name, lambda: open_model(name, local_files_only=False))

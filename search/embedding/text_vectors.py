@@ -34,7 +34,7 @@ def text_vector(text: str) -> Vector:
         with event_counters.encoding("words"):
             vector: Vector = encoder.encode_texts([text])[0]
     except WrongVectors as error:  # such as a model without a vector for unknown words
-        raise ModelUnavailable(f"{active_pair().text} has no vector for these words. {error}") from error
+        raise ModelUnavailable(f"{active_pair().text} has no vector for this text. {error}") from error
     cache.set(key, vector.tobytes())
     return vector
 

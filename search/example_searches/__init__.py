@@ -3,6 +3,6 @@
 May import the rooms above it in docs/architecture.md. Verbs: `shown_things`, `example_queries`; `measuring.measure`.
 """
 
-from search.example_searches.showing import ShownThing, example_queries, shown_things
+from search.example_searches.showing import example_queries, shown_things
 
-__all__ = ["ShownThing", "example_queries", "shown_things"]
+__all__ = ["example_queries", "shown_things"]

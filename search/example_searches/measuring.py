@@ -14,8 +14,9 @@ from search.example_searches.choosing import Chosen, chosen
 from search.example_searches.scoring import scored
 from search.models import Image, Thing, ThingSet
 from search.models.active_pair import one_choice
-from search.models.advisory_locks import now, trying_lock
+from search.models.advisory_locks import trying_lock
 from search.models.arrivals import state
+from search.models.sql_statements import now
 from search.models.vector_values import WrongVectors
 from search.relevance.band_thresholds import measurements
 
@@ -82,7 +83,9 @@ def measure_if_due() -> dict[str, list[str]] | None:
 
 def keep_measuring(every: float = LOOK_EACH) -> threading.Event:
     """Run it periodically in the background until the returned event is set."""
-    return keep_doing(measure_when_ready, every, "things", "What the collection is strong in was not measured")
+    return keep_doing(
+        measure_when_ready, every, "things", "The frequent subjects of the collection could not be determined"
+    )
 
 
 def measure_when_ready() -> bool:
@@ -92,7 +95,7 @@ def measure_when_ready() -> bool:
     try:
         return measure_if_due() is not None
     except (ModelUnavailable, WrongVectors) as error:
-        logger.warning("What the collection is strong in was not measured: %s", error)
+        logger.warning("The frequent subjects of the collection could not be determined: %s", error)
         return False
 
 

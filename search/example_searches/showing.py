@@ -4,10 +4,9 @@ import random
 import uuid
 from dataclasses import dataclass
 
-from django.db import connection
-
 from search.embedding import active_model, text_model
 from search.models import Image
+from search.models.sql_statements import fetch_all
 from search.objects.renditions import thumbnail_urls
 
 # Private pictures and those in the trash are hidden, too.
@@ -57,7 +56,5 @@ def example_queries(language: str, count: int = 4) -> list[str]:
 
 
 def _rows(language: str) -> list[tuple[int, str, uuid.UUID, int, int]]:
-    with connection.cursor() as cursor:
-        cursor.execute(_READ, [active_model(), text_model(), language[:2]])
-        rows: list[tuple[int, str, uuid.UUID, int, int]] = cursor.fetchall()
+    rows: list[tuple[int, str, uuid.UUID, int, int]] = fetch_all(_READ, [active_model(), text_model(), language[:2]])
     return rows

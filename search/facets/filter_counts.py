@@ -81,18 +81,24 @@ class Counts:
     @cached_property
     def total(self) -> int:
         """The number of images that pass all filters."""
-        return self._folded(None).total()
+        return self.of(None).total()
 
-    def of(self, field: str) -> Counter[Any]:
+    def of(self, field: str | None) -> Counter[Any]:
         """Return how many images each value of a few-valued filter leaves, ignoring that filter itself."""
-        return self._folded(field)
+        allowed = [self._allowed(name) if name != field else None for name in _FEW_VALUED]
+        place = list(_FEW_VALUED).index(field) if field else None
+        counts: Counter[Any] = Counter()
+        for values, count in self._combinations.items():
+            if all(choice is None or value in choice for value, choice in zip(values, allowed, strict=True)):
+                counts[None if place is None else values[place]] += count
+        return counts
 
     def most_frequent(self, column: str, field: str) -> list[tuple[Any, int]]:
         """Return the most frequent values of a many-valued column, and how many images each leaves."""
         others = self._filters if field == "tags" else self._filters.without(field)
 
         def count() -> list[tuple[Any, int]]:
-            rows = others.apply(self._conditions.eligible()).order_by()
+            rows = self._rows(others)
             if field == "tags":
                 value: Any = Func(F("tags"), function="unnest", output_field=TextField())
             else:
@@ -109,7 +115,7 @@ class Counts:
             return self.most_frequent("tags", "tags")
 
         def count() -> list[tuple[str, int]]:
-            rows = self._filters.apply(self._conditions.eligible()).order_by()
+            rows = self._rows(self._filters)
             value: Any = Func(F("tags"), function="unnest", output_field=TextField())
             found = rows.annotate(value=value).values_list("value").annotate(count=Count("*"))
             counts = Counter(dict(found.order_by("-count", "value")[:MOST_TAGS_READ]))
@@ -145,7 +151,7 @@ class Counts:
         others = self._filters.without(*_CAPTURED)
 
         def count() -> _Combinations:
-            rows = others.apply(self._conditions.eligible()).order_by()
+            rows = self._rows(others)
             named = {f"its_{name}": value for name, value in _CAPTURED.items()}
             found = rows.annotate(**named).values_list(*named).annotate(count=Count("*"))
             return Counter({tuple(values): number for *values, number in found})
@@ -164,7 +170,7 @@ class Counts:
         others = self._filters.without(*fields)
 
         def count() -> Counter[Any]:
-            rows = others.apply(self._conditions.eligible()).order_by().annotate(value=by).exclude(value=None)
+            rows = self._rows(others).annotate(value=by).exclude(value=None)
             return Counter(dict(rows.values_list("value").annotate(count=Count("*"))))
 
         return self._cached_count(self._key(name, others, changes=True), count, Counter.total)
@@ -174,7 +180,7 @@ class Counts:
         others = self._filters if self._filters.together else self._filters.without("colours")
 
         def count() -> Counter[Any]:
-            rows = others.apply(self._conditions.eligible()).order_by()
+            rows = self._rows(others)
             found = rows.annotate(value=_COLOURS).values_list("value").annotate(count=Count("*"))
             return Counter(dict(found))
 
@@ -190,7 +196,7 @@ class Counts:
         others = self._filters.without(field)
 
         def count() -> Counter[Any]:
-            rows = others.apply(self._conditions.eligible()).order_by().filter(**{f"{column}__in": values})
+            rows = self._rows(others).filter(**{f"{column}__in": values})
             return Counter(dict(rows.values_list(column).annotate(count=Count("*"))))
 
         key = self._key(f"{column}\n{sorted(values)}", others, changes=True)
@@ -230,7 +236,7 @@ class Counts:
         """Count everything; return the state of the collection at that moment, too."""
         moment = [Max(RawSQL(sql, [], BigIntegerField())) for sql in (ARRIVED_SQL, CHANGED_SQL)]  # noqa: S611 - constants
         found = (
-            self._rows()
+            self._rows(self._others)
             .values_list(*_FEW_VALUED.values())
             .annotate(count=Count("*"), arrived=moment[0], changed=moment[1])
         )
@@ -243,21 +249,12 @@ class Counts:
     def _between(self, after: int, to: int) -> _Combinations:
         """Count the arrivals after one number, up to another."""
         arrival = f"arrival__{self._conditions.arrival}"
-        rows = self._rows().filter(**{f"{arrival}__gt": after, f"{arrival}__lte": to})
+        rows = self._rows(self._others).filter(**{f"{arrival}__gt": after, f"{arrival}__lte": to})
         found = rows.values_list(*_FEW_VALUED.values()).annotate(count=Count("*"))
         return Counter({tuple(values): count for *values, count in found})
 
-    def _rows(self) -> ImageQuerySet:
-        return self._others.apply(self._conditions.eligible()).order_by()
-
-    def _folded(self, field: str | None) -> "Counter[Any]":
-        allowed = [self._allowed(name) if name != field else None for name in _FEW_VALUED]
-        place = list(_FEW_VALUED).index(field) if field else None
-        counts: Counter[Any] = Counter()
-        for values, count in self._combinations.items():
-            if all(choice is None or value in choice for value, choice in zip(values, allowed, strict=True)):
-                counts[None if place is None else values[place]] += count
-        return counts
+    def _rows(self, filters: Filters) -> ImageQuerySet:
+        return filters.apply(self._conditions.eligible()).order_by()
 
     def _allowed(self, field: str) -> tuple[Any, ...] | None:
         chosen = getattr(self._filters, field)

@@ -74,7 +74,7 @@ class DeadlineStream(NetworkStream):
         try:
             secured = self._stream.start_tls(ssl_context, server_hostname, self._deadline().left())
         except ConnectError:
-            raise RefusedAddress(_("A secure connection to the server of this address is not possible.")) from None
+            raise RefusedAddress(_("No secure connection could be made to the server of this address.")) from None
         return DeadlineStream(secured, self._deadline)
 
     def get_extra_info(self, info: str) -> Any:

@@ -147,13 +147,13 @@ class Downloads:
         try:
             return self._asked(url, host, most_bytes)
         except TimeoutException:
-            raise _Failed("The server does not answer in time.", host) from None
+            raise _Failed("The server does not respond in time.", host) from None
         except (NetworkError, ProtocolError) as error:
             raise _Failed(
-                f"The server does not answer, or closes the connection ({error or 'no reason known'}).", host
+                f"The server does not respond, or closes the connection ({error or 'no reason known'}).", host
             ) from None
         except RefusedAddress:
-            raise NotDownloaded("A secure connection to the server is not possible.") from None
+            raise NotDownloaded("No secure connection could be made to the server.") from None
         except NotDownloaded:
             host.failures = 0  # it answers
             raise
@@ -174,10 +174,10 @@ class Downloads:
             if response.status in _PASSING:
                 wait = _seconds(header(response, b"retry-after"))
                 host.asks_to_wait(wait or 0)
-                reason = f"The server answers with the error {response.status}."
+                reason = f"The server returned the error {response.status}."
                 raise _Failed(reason, host, wait=wait, is_of_host=response.status in _OF_HOST)
             if response.status != 200:
-                raise NotDownloaded(f"The server answers with the error {response.status}.")
+                raise NotDownloaded(f"The server returned the error {response.status}.")
             if header(response, b"content-type").lower().startswith("text/html"):
                 raise NotDownloaded("The server sends a page, not a picture.")
             return _body(response, most_bytes)

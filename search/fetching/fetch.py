@@ -27,16 +27,16 @@ def fetch_picture(url: str) -> bytes:
     """
     address = checked_address(url)
     if not _AT_ONCE.acquire(blocking=False):
-        raise RefusedAddress(_("Too many pictures are being fetched just now. Try again in a moment."))
+        raise RefusedAddress(_("Too many pictures are being fetched right now. Try again in a moment."))
     try:
         return _followed(address)
     except TimeoutException:
         limit = f"{SECONDS:g}"
         raise RefusedAddress(
-            _("The server of this address takes longer than %(limit)s seconds.") % {"limit": limit}
+            _("The server of this address did not respond within %(limit)s seconds.") % {"limit": limit}
         ) from None
     except (NetworkError, ProtocolError):
-        raise RefusedAddress(_("The server of this address does not answer, or breaks off.")) from None
+        raise RefusedAddress(_("The server of this address does not respond, or closes the connection.")) from None
     finally:
         _AT_ONCE.release()
 
@@ -48,9 +48,7 @@ def _followed(address: httpx2.URL) -> bytes:
         if isinstance(found, bytes):
             return found
         address = found
-    raise RefusedAddress(
-        _("This address leads on to another one more than %(limit)s times.") % {"limit": MOST_REDIRECTS}
-    )
+    raise RefusedAddress(_("This address redirects more than %(limit)s times.") % {"limit": MOST_REDIRECTS})
 
 
 def _asked(address: httpx2.URL, backend: PublicBackend) -> bytes | httpx2.URL:
@@ -74,17 +72,17 @@ def _joined(address: httpx2.URL, location: str) -> httpx2.URL:
     try:
         return checked_address(address.join(location))
     except (httpx2.InvalidURL, UnicodeError):
-        raise RefusedAddress(_("This address leads on to another one that is not valid.")) from None
+        raise RefusedAddress(_("This address redirects to an address that is not valid.")) from None
 
 
 def _refuse_what_is_no_picture(response: Response) -> None:
     if response.status != 200:
         raise RefusedAddress(
-            _("The server of this address answers with the error %(status)s.") % {"status": response.status}
+            _("The server of this address returned the error %(status)s.") % {"status": response.status}
         )
     if not header(response, b"content-type").lower().startswith("image/"):
         raise RefusedAddress(
-            _("This is not the address of a picture, but of a page or file. Copy the address of the picture itself.")
+            _("This is the address of a page or a file, not of a picture. Copy the address of the picture itself.")
         )
 
 
@@ -92,6 +90,6 @@ def _body(response: Response) -> bytes:
     body = body_within(response, settings.UPLOAD_MAX_MB * 1_000_000)
     if body is None:
         raise RefusedAddress(
-            _("The picture at this address has more than %(limit)s MB.") % {"limit": f"{settings.UPLOAD_MAX_MB:,}"}
+            _("The picture at this address is larger than %(limit)s MB.") % {"limit": f"{settings.UPLOAD_MAX_MB:,}"}
         )
     return body

@@ -40,24 +40,24 @@ def checked_address(url: str | httpx2.URL) -> httpx2.URL:
     if isinstance(url, str):
         url = _parsed(url.strip())
     if url.scheme not in {"http", "https"}:
-        raise RefusedAddress(_("Only addresses that begin with http:// or https:// can be searched by."))
+        raise RefusedAddress(_("You can only search by addresses that begin with http:// or https://."))
     if url.userinfo:
-        raise RefusedAddress(_("An address with a user name or password in it can't be searched by."))
+        raise RefusedAddress(_("You can't search by an address that contains a user name or a password."))
     host = url.raw_host.decode("ascii")
     if not is_host(host):
         raise RefusedAddress(_("This is not a valid address."))
     if (url.port or (443 if url.scheme == "https" else 80)) not in PORTS:
         ports = ", ".join(str(port) for port in sorted(PORTS))
-        raise RefusedAddress(_("Pictures are fetched from these ports only: %(ports)s.") % {"ports": ports})
+        raise RefusedAddress(_("Pictures can only be fetched from these ports: %(ports)s.") % {"ports": ports})
     return url
 
 
 def _parsed(text: str) -> httpx2.URL:
     if not text:
-        raise RefusedAddress(_("Write the address of a picture."))
+        raise RefusedAddress(_("Enter the address of a picture."))
     if len(text) > LONGEST:
         raise RefusedAddress(
-            _("This address has %(length)s characters; at most %(limit)s are possible.")
+            _("This address has %(length)s characters; the limit is %(limit)s.")
             % {"length": f"{len(text):,}", "limit": f"{LONGEST:,}"}
         )
     try:

@@ -1,10 +1,11 @@
 """Form fields used by several pages."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib.admin.widgets import AdminTextInputWidget
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from search.curation.change_kinds import MOST_TAGS
 from search.curation.details import clean_tags
@@ -18,6 +19,8 @@ class TagsField(forms.CharField):
     truncate."""
 
     widget = AdminTextInputWidget
+    most: ClassVar[int] = MOST_TAGS
+    too_many: ClassVar[Any] = gettext_lazy("A picture can have at most %(limit)s tags.")
 
     def prepare_value(self, value: Any) -> Any:
         return ", ".join(value) if isinstance(value, list) else value
@@ -27,11 +30,11 @@ class TagsField(forms.CharField):
         tags = [normalised_text(tag) for tag in text.split(",")]
         if too_long := [tag for tag in tags if len(tag) > LONGEST_TAG]:
             raise forms.ValidationError(
-                _("A tag has at most %(limit)s characters: “%(tag)s…” is longer.")
+                _("A tag can have at most %(limit)s characters; “%(tag)s…” is longer.")
                 % {"limit": LONGEST_TAG, "tag": too_long[0][:30]}
             )
-        if len({tag.casefold() for tag in tags if tag}) > MOST_TAGS:
-            raise forms.ValidationError(_("A picture has at most %(limit)s tags.") % {"limit": MOST_TAGS})
+        if len({tag.casefold() for tag in tags if tag}) > self.most:
+            raise forms.ValidationError(self.too_many % {"limit": self.most})
         return clean_tags(text)
 
     def has_changed(self, initial: Any, data: Any) -> bool:

@@ -69,7 +69,7 @@ class RegionForm(forms.Form):
         whole = 100 if self.cleaned_data.get("unit") == "percent" else 1
         region = Region(*(side / whole for side in sides if side is not None)) if None not in sides else None
         if region and not region.is_within:
-            raise forms.ValidationError(_("The region must lie in the picture, and have a width and a height."))
+            raise forms.ValidationError(_("The region must be inside the picture, and have a width and a height."))
         if region and not region.is_large_enough(self.image.width, self.image.height):
             raise forms.ValidationError(
                 _("The region is too small: it must be at least %(least)s pixels wide and high.")
@@ -115,10 +115,10 @@ class UploadForm(forms.ModelForm):  # type: ignore[type-arg]
     )
 
     visibility = forms.ChoiceField(
-        label=gettext_lazy("Who sees them"), choices=Visibility.choices, initial=Visibility.PUBLIC, required=False
+        label=gettext_lazy("Who can see them"), choices=Visibility.choices, initial=Visibility.PUBLIC, required=False
     )
     read_captions = forms.BooleanField(
-        label=gettext_lazy("Fill what is left empty here with what is written in the pictures"), required=False
+        label=gettext_lazy("Fill empty fields with the details stored in the pictures"), required=False
     )
 
     class Meta:
@@ -140,7 +140,7 @@ class UploadForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean_visibility(self) -> str:
         visibility = str(self.cleaned_data["visibility"] or Visibility.PUBLIC)
         if visibility != Visibility.PUBLIC and not Private.may_be():
-            text = _("Pictures can't be private here: everybody can fetch them from the storage.")
+            text = _("Pictures can't be private here, because anyone can fetch them from the storage.")
             raise forms.ValidationError(text)
         return visibility
 
@@ -164,7 +164,7 @@ class UploadPageForm(UploadForm):
         if albums is None:
             del self.fields["album"], self.fields["album_title"]
             return
-        choices = [("", _("None")), ("new", _("A new album")), *((str(key), title) for key, title in albums)]
+        choices = [("", _("None")), ("new", _("New album")), *((str(key), title) for key, title in albums)]
         field = self.fields["album"]
         assert isinstance(field, forms.ChoiceField)
         field.choices = choices
@@ -173,7 +173,7 @@ class UploadPageForm(UploadForm):
         cleaned = super().clean() or self.cleaned_data
         title = cleaned.get("album_title")
         if cleaned.get("album") == "new" and not title and "album_title" not in self.errors:
-            self.add_error("album_title", _("Choose an album, or write the title of a new one."))
+            self.add_error("album_title", _("Choose an album, or enter the title of a new one."))
         if title and not cleaned.get("album"):
             cleaned["album"] = "new"
         return cleaned

@@ -37,11 +37,11 @@ def _overtaken_page(request: HttpRequest, error: Exception) -> HttpResponse | No
     if request.method in _SAFE:
         return None
     if is_conflict(error):
-        problem = _("Somebody else is changing the same pictures.")
+        problem = _("Someone else is changing the same pictures.")
         advice, code = _("Nothing was changed. Try again in a moment."), "conflict"
     elif is_overtaken(error):
-        problem = _("Somebody else has changed or deleted this meanwhile.")
-        advice, code = _("Nothing was changed. Go back, and look at it again."), "overtaken"
+        problem = _("Someone else has changed or deleted this.")
+        advice, code = _("Nothing was changed. Go back and check it again."), "overtaken"
     else:
         return None
     # For a stale edit, log the traceback: a missing check could be our bug.
@@ -60,7 +60,7 @@ def _too_many_page(request: HttpRequest, error: Exception) -> HttpResponse | Non
         status, problem, advice, code = 429, problem_of(error), advice_of(error), "too_many"
         retry = {"Retry-After": str(error.seconds)}
     elif isinstance(error, Crowded):
-        status, problem, code = 503, _("Many people are logging in at this moment."), "no_time"
+        status, problem, code = 503, _("Too many people are logging in right now."), "no_time"
         advice, retry = _("Try again in a few seconds."), RETRY_SOON
     else:
         return None
@@ -78,13 +78,13 @@ def _too_many_page(request: HttpRequest, error: Exception) -> HttpResponse | Non
 def _not_yet(error: Exception) -> tuple[str, str, str, dict[str, str]]:
     """Return problem, advice, the part that is missing, and when to retry."""
     if isinstance(error, decoding.NoDecoder):
-        return _("Pictures can't be opened just now."), "", "decoder", RETRY
+        return _("Pictures can't be opened right now."), "", "decoder", RETRY
     if isinstance(error, Loading):
-        problem = _("The search is starting.")
+        problem = _("Search is starting.")
     elif isinstance(error, decoding.Busy):
-        problem = _("Many people are sending pictures at this moment.")
+        problem = _("Too many people are sending pictures right now.")
     else:
-        problem = _("Many people are searching at this moment.")
+        problem = _("Too many people are searching right now.")
     return problem, _("Try again in a few seconds."), "time", RETRY_SOON
 
 
@@ -99,18 +99,21 @@ def unavailable_page(request: HttpRequest, error: Exception) -> HttpResponse | N
     if isinstance(error, (Busy, decoding.Busy, decoding.NoDecoder)):
         problem, advice, part, retry = _not_yet(error)
     elif isinstance(error, (ModelUnavailable, WrongVectors)):
-        problem, advice = _("Searching and adding pictures is not possible just now: a model is missing."), str(error)
+        problem, advice = (
+            _("Searching and adding pictures are not available right now, because a model is missing."),
+            str(error),
+        )
         part = "model"
     elif isinstance(error, body_limits.DiskFull) or (request.method not in _SAFE and no_room(error)):
-        problem = _("There is no room here just now for what you send.")
-        advice, part = _("Nothing was added. Try again later, and tell the people who run this site."), "disk"
+        problem = _("There is not enough disk space for this upload.")
+        advice, part = _("Nothing was added. Try again later, and inform the site administrator."), "disk"
     elif isinstance(error, StorageUnavailable):
-        problem, advice, part = _("The place where the pictures are kept does not answer."), "", "storage"
+        problem, advice, part = _("The picture storage does not respond."), "", "storage"
         retry = RETRY_SOON  # a hanging storage is retried every other second
     elif isinstance(error, (OperationalError, InterfaceError)):
         # For instance a lock on a whole table during a migration.
         is_busy = is_conflict(error)
-        problem = _("The database is busy.") if is_busy else _("The database does not answer.")
+        problem = _("The database is busy.") if is_busy else _("The database does not respond.")
         advice, part = "", "database"
     elif left_out := upgrades.left_out(error):
         problem, advice, part = _("This site is being updated."), str(left_out), left_out.part

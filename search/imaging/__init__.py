@@ -4,7 +4,7 @@ Much of it runs in the decoder processes: no Django, numpy or models there. Impo
 `read_picture`, `thumbnail`, `colours_of`, `windows_of`, `perceptual_hash`.
 """
 
-from search.containers.accepted_formats import EXTENSIONS, FORMATS, RAW_EXTENSIONS, Format, recognised
+from search.containers.accepted_formats import EXTENSIONS, FORMATS, RAW_EXTENSIONS, recognised
 from search.containers.errors import Reason, UnreadableImage, memory_guarded, too_many_bytes, too_much_memory
 from search.containers.raw import embedded_jpeg
 from search.imaging.colour_extraction import COLOUR_NAMES, MOST_SWATCHES, Colours, Swatch, colours_of
@@ -15,12 +15,11 @@ from search.imaging.thumbnails import (
     cut_out,
     dominant_colour,
     placeholder,
-    reduced,
     thumbnail,
     touched_pixels,
 )
 from search.imaging.wide_picture_windows import MOST as MOST_WINDOWS
-from search.imaging.wide_picture_windows import UNIT, WIDE, Box, is_wide
+from search.imaging.wide_picture_windows import UNIT, Box, is_wide
 
 __all__ = [
     "COLOUR_NAMES",
@@ -32,10 +31,8 @@ __all__ = [
     "RAW_EXTENSIONS",
     "ROUNDING",
     "UNIT",
-    "WIDE",
     "Box",
     "Colours",
-    "Format",
     "ReadPicture",
     "Reason",
     "Swatch",
@@ -50,7 +47,6 @@ __all__ = [
     "placeholder",
     "read_picture",
     "recognised",
-    "reduced",
     "thumbnail",
     "too_many_bytes",
     "too_much_memory",

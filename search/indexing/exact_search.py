@@ -14,6 +14,7 @@ from search.indexing.exact_ranks import Chunk
 from search.indexing.query_plan import index_scan, planned
 from search.models import Image
 from search.models.querysets import ImageQuerySet
+from search.models.sql_statements import fetch_all, fetch_column, fetch_value
 from search.models.vector_sets import VectorTable
 from search.models.vector_values import Vector, Vectors, as_text
 
@@ -49,14 +50,12 @@ def _scanned(
 ) -> list[tuple[uuid.UUID, float]]:
     images = Image.objects.shown() if among is None else among
     allowed, values = images.order_by().values("pk").query.sql_with_params()
-    with connection.cursor() as cursor:
-        # Not by the distance alone, or the planner might use the index.
-        cursor.execute(
-            f"SELECT image_id, {_distance(table)} AS distance FROM {table.table}"  # noqa: S608 - our own name
-            f" WHERE image_id IN ({allowed}) ORDER BY {_distance(table)} + 0, image_id LIMIT {count:d}",
-            [as_text(vector), *values, as_text(vector)],
-        )
-        rows: list[tuple[uuid.UUID, float]] = cursor.fetchall()
+    # Not by the distance alone, or the planner might use the index.
+    rows: list[tuple[uuid.UUID, float]] = fetch_all(
+        f"SELECT image_id, {_distance(table)} AS distance FROM {table.table}"  # noqa: S608 - our own name
+        f" WHERE image_id IN ({allowed}) ORDER BY {_distance(table)} + 0, image_id LIMIT {count:d}",
+        [as_text(vector), *values, as_text(vector)],
+    )
     return rows
 
 
@@ -81,9 +80,7 @@ def pictures_in(table: VectorTable) -> tuple[int, bool]:
     estimate."""
     if table.vectors > EXACT_UP_TO:
         return table.vectors - table.windows, False
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) FROM {table.table} WHERE window_index = 0")  # noqa: S608
-        (count,) = cursor.fetchone()
+    count = fetch_value(f"SELECT count(*) FROM {table.table} WHERE window_index = 0")  # noqa: S608
     return count, True
 
 
@@ -92,17 +89,16 @@ def vectors_of(table: VectorTable, ids: Sequence[uuid.UUID], *, whole: bool = Fa
     only that with `whole`. Pictures without vectors are left out."""
     keys: list[uuid.UUID] = []
     rows: list[bytes] = []
-    with connection.cursor() as cursor:
-        for start in range(0, len(ids), _PIECE):
-            cursor.execute(
-                # In binary: parsing a vector's text takes longer than comparing it.
-                f"SELECT image_id, halfvec_send(embedding) FROM {table.table} WHERE image_id = ANY(%s)"  # noqa: S608
-                f"{' AND window_index = 0' if whole else ''} ORDER BY image_id, window_index",
-                [list(ids[start : start + _PIECE])],
-            )
-            for image_id, sent in cursor.fetchall():
-                keys.append(image_id)
-                rows.append(bytes(sent))
+    for start in range(0, len(ids), _PIECE):
+        found = fetch_all(
+            # In binary: parsing a vector's text takes longer than comparing it.
+            f"SELECT image_id, halfvec_send(embedding) FROM {table.table} WHERE image_id = ANY(%s)"  # noqa: S608
+            f"{' AND window_index = 0' if whole else ''} ORDER BY image_id, window_index",
+            [list(ids[start : start + _PIECE])],
+        )
+        for image_id, sent in found:
+            keys.append(image_id)
+            rows.append(bytes(sent))
     vectors = _read(rows, table.dimensions)
     starts = [number for number, key in enumerate(keys) if number == 0 or key != keys[number - 1]]
     ends = [*starts, len(keys)][1:]
@@ -120,13 +116,11 @@ def _read(rows: Sequence[bytes], dimensions: int) -> Vectors:
 
 def common_pictures(first: VectorTable, second: VectorTable) -> list[list[uuid.UUID]]:
     """Return the ids of shown pictures with vectors in both sets, in order, in pieces."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT id FROM search_image JOIN {first.table} AS one ON one.image_id = id AND one.window_index = 0"  # noqa: S608
-            f" JOIN {second.table} AS other ON other.image_id = id AND other.window_index = 0"
-            " WHERE NOT hidden ORDER BY id"
-        )
-        ids = [image_id for (image_id,) in cursor.fetchall()]
+    ids = fetch_column(
+        f"SELECT id FROM search_image JOIN {first.table} AS one ON one.image_id = id AND one.window_index = 0"  # noqa: S608
+        f" JOIN {second.table} AS other ON other.image_id = id AND other.window_index = 0"
+        " WHERE NOT hidden ORDER BY id"
+    )
     return [ids[start : start + _PIECE] for start in range(0, len(ids), _PIECE)]
 
 

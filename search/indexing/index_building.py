@@ -15,6 +15,7 @@ from psycopg.errors import QueryCanceled
 
 from imagesearch.memory_and_cores import core_count, memory_bytes
 from search.models.hnsw import indexing
+from search.models.sql_statements import execute, fetch_column, fetch_one, fetch_value
 from search.models.vector_sets import VectorTable, index_name
 
 MANY_DEAD = 0.2
@@ -43,9 +44,7 @@ def index_state(table: VectorTable) -> State:
 
 def _is_whole(name: str) -> bool | None:
     """Whether an index is valid; None if there is none of this name."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)", [name])
-        row = cursor.fetchone()
+    row = fetch_one("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)", [name])
     return None if row is None else bool(row[0])
 
 
@@ -84,9 +83,9 @@ def vacuum(table: VectorTable) -> None:
     rebuilt first, unless another process has its lock.
     """
     for leaf in table.leaves:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT n_live_tup, n_dead_tup FROM pg_stat_user_tables WHERE relid = %s::regclass", [leaf])
-            rows, dead = cursor.fetchone()
+        rows, dead = fetch_one(
+            "SELECT n_live_tup, n_dead_tup FROM pg_stat_user_tables WHERE relid = %s::regclass", [leaf]
+        )
         if many_dead(rows, dead) and _is_whole(index_name(leaf)) and lock_index(table):
             try:
                 _build(leaf, table.dimensions, _create_beside)
@@ -108,38 +107,34 @@ def left_over(table: VectorTable) -> list[str]:
 
 
 def _left_beside(leaf: str) -> list[str]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT relname FROM pg_index JOIN pg_class ON oid = indexrelid WHERE indrelid = to_regclass(%s) "
-            "AND starts_with(relname, %s) ORDER BY relname",
-            [leaf, f"{index_name(leaf)}_cc"],
-        )
-        return [name for (name,) in cursor.fetchall()]
+    return fetch_column(
+        "SELECT relname FROM pg_index JOIN pg_class ON oid = indexrelid WHERE indrelid = to_regclass(%s) "
+        "AND starts_with(relname, %s) ORDER BY relname",
+        [leaf, f"{index_name(leaf)}_cc"],
+    )
 
 
 def is_under_way(table: VectorTable) -> bool:
     """Whether some process has the index's lock: it has dropped it for a bulk load, or is building it."""
-    with connection.cursor() as cursor:
-        cursor.execute(
+    return bool(
+        fetch_value(
             "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database "
             "WHERE locktype = 'advisory' AND datname = current_database() AND objsubid = 1 "
             "AND (classid::bigint << 32) | objid::bigint = hashtextextended(%s, 0))",
             [_lock(table)],
         )
-        return bool(cursor.fetchone()[0])
+    )
 
 
 def lock_index(table: VectorTable) -> bool:
     """Try to take the lock for dropping or building the index; return False if another process has it."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [_lock(table)])
-        (is_ours,) = cursor.fetchone()
+    is_ours = fetch_value("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [_lock(table)])
     return bool(is_ours)
 
 
 def unlock_index(table: VectorTable) -> None:
-    with suppress(DatabaseError), connection.cursor() as cursor:  # a failed connection releases it anyway
-        cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [_lock(table)])
+    with suppress(DatabaseError):  # a failed connection releases it anyway
+        execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [_lock(table)])
 
 
 def _lock(table: VectorTable) -> str:
@@ -204,8 +199,7 @@ def _drop_leftovers(leaf: str) -> None:
 
 
 def _execute(statement: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
+    execute(statement)
 
 
 @contextmanager
@@ -226,17 +220,13 @@ def _resources(leaf: str, dimensions: int, *, parallel: bool) -> Iterator[None]:
 
 
 def _count(leaf: str) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(f'SELECT count(*) FROM "{leaf}"')  # noqa: S608 - our own name
-        return int(cursor.fetchone()[0])
+    return int(fetch_value(f'SELECT count(*) FROM "{leaf}"'))  # noqa: S608 - our own name
 
 
 @contextmanager
 def without_limits() -> Iterator[None]:
     """Disable the server's timeouts of statements in the context."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT name FROM pg_settings WHERE name = ANY(%s) AND setting <> '0'", [_LIMITS])
-        limits = [name for (name,) in cursor.fetchall()]
+    limits = fetch_column("SELECT name FROM pg_settings WHERE name = ANY(%s) AND setting <> '0'", [_LIMITS])
     with _session(dict.fromkeys(limits, "0")):
         yield
 

@@ -10,10 +10,11 @@ import time
 import uuid
 from collections.abc import Callable
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from search.indexing.index_building import build_index, drop_index, lock_index, unlock_index
 from search.models import VectorSet
+from search.models.sql_statements import execute, fetch_one
 from search.models.vector_sets import REMEMBERED, VectorTable, drop_set, forget_sets, make_set, table_of
 
 MOST_IN_ONE = 1_500_000
@@ -82,16 +83,13 @@ def _copy(table: VectorTable, becomes: VectorTable, report: Report) -> None:
     """  # noqa: S608 - names of ours
     after, done = uuid.UUID(int=0), 0
     while True:
-        with connection.cursor() as cursor:
-            cursor.execute(sql, [after])
-            count, last = cursor.fetchone()
+        count, last = fetch_one(sql, [after])
         if not count:
             break
         after, done = last, done + count
         if done % (50 * BATCH) == 0:
             report(f"{done:,} images copied")
-    with connection.cursor() as cursor:
-        cursor.execute(f'ANALYZE "{becomes.table}"')
+    execute(f'ANALYZE "{becomes.table}"')
 
 
 def _take_its_place(table: VectorTable, becomes: VectorTable) -> None:

@@ -29,16 +29,7 @@ _NARROWEST = 320
 """Minimum `ef_search`. Less than the number of candidates would cause a second iteration, at the same cost again."""
 _WIDER_IN_PARTS = 1.1
 """Factor for the `ef_search` of each of several partitions, over that of a table of its size. That each needs to find
-only its share of the nearest saves nothing: neighbours of words among 5,000,000 pictures in 8 partitions (`make
-bench-full`):
-
-| ef_search | recall@24 |
-| --------- | --------- |
-| 200       | 0.824     |
-| 400       | 0.932     |
-| 700       | 0.973     |
-| 1,000     | 0.987     |
-"""
+only its share of the nearest saves nothing (figures in docs/scaling.md)."""
 _NARROWEST_UP_TO = 100_000
 _SPARE = 1.4
 """Factor for the vectors visited, so that one iteration is nearly always enough: a second one costs as much again."""
@@ -85,17 +76,7 @@ def _width(rows: float) -> float:
     """Return the `hnsw.ef_search` with which recall@24 among `rows` rows is at least 0.98.
 
     It grows with the square root of their number. Measured for text queries, which are out of the pictures'
-    distribution, with m = 16 and ef_construction = 128 (`make bench-full`):
-
-    | rows      | ef_search | recall@24 |
-    | --------- | --------- | --------- |
-    | 30,000    | 300       | 1.000     |
-    | 100,000   | 300       | 1.000     |
-    | 500,000   | 400       | 0.965     |
-    | 500,000   | 600       | 0.991     |
-    | 1,000,000 | 800       | 0.958     |
-    | 1,000,000 | 1,000     | 0.984     |
-
+    distribution, with m = 16 and ef_construction = 128 (record 16; all of it in benchmarks/RESULTS-FULL.md).
     Beyond a million it has reached its maximum, and recall falls.
     """
     return _NARROWEST * math.sqrt(max(1.0, rows / _NARROWEST_UP_TO))

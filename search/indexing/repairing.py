@@ -7,10 +7,11 @@ pages were damaged.
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from search.models import Image, ModelSwitch, VectorSet
 from search.models.accepted_models import accepted_names
+from search.models.sql_statements import execute, fetch_value
 from search.models.vector_sets import VectorTable
 
 # Only images of the set's own model: those of other accepted ones have their vectors in the set alone.
@@ -63,8 +64,7 @@ def repair(table: VectorTable) -> Differences:
     """Make the current set equal to the images; return the differences corrected."""
     with transaction.atomic():
         # Else a vector that an image loses meanwhile could be copied after its deletion.
-        with connection.cursor() as cursor:
-            cursor.execute("LOCK TABLE search_image IN SHARE MODE")
+        execute("LOCK TABLE search_image IN SHARE MODE")
         left = _executed(table, _DELETE_LEFT)
         other = _executed(table, _UPDATE_OTHER)
         missing = _executed(table, _INSERT_MISSING)
@@ -81,6 +81,4 @@ def unused_sets(active: str) -> list[VectorSet]:
 
 def _executed(table: VectorTable, statement: str) -> int:
     values: dict[str, Any] = {"model": table.model, "set": table.id, "accepted": list(accepted_names(table.model))}
-    with connection.cursor() as cursor:
-        cursor.execute(statement.replace("{table}", f'"{table.table}"'), values)
-        return int(cursor.fetchone()[0])
+    return int(fetch_value(statement.replace("{table}", f'"{table.table}"'), values))

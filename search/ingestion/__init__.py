@@ -6,7 +6,7 @@ May import the rooms above it in docs/architecture.md. Verbs: `add_picture`, `in
 
 from search.curation.details import Details
 from search.ingestion.adding import Added, DeletedPicture, add_picture
-from search.ingestion.items import Item, Source, Unavailable
+from search.ingestion.items import Item, Unavailable
 from search.ingestion.metadata_tables import Metadata, read_metadata
 from search.ingestion.pending import Pending, PendingWindows
 from search.ingestion.pending_vector_worker import LOST_DATABASE, Worker
@@ -36,7 +36,6 @@ __all__ = [
     "Reconciled",
     "Report",
     "Rules",
-    "Source",
     "Unavailable",
     "Worker",
     "add_picture",

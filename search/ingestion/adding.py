@@ -70,7 +70,7 @@ class DeletedPicture(Exception):
     """The picture was deleted and this user may not add it again. The message is for the user."""
 
     def __init__(self) -> None:
-        super().__init__(_("This picture was here before, and a curator has deleted it."))
+        super().__init__(_("This picture was added before, and a curator has deleted it."))
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ MOST_DEFERRED = 5_000
 """Limit of deferred new versions that show another picture than the one before. After a chain of renames each file has
 the address of another one, which is only resolved when all were seen. Beyond this limit they are written at once: each
 takes some 8 kB of memory."""
-_OVERTAKEN = "Another process was changing this picture at the same moment: run the same command again."
+_OVERTAKEN = "Another process was changing this picture at the same time: run the same command again."
 
 
 class Changes:

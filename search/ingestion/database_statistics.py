@@ -3,6 +3,7 @@
 from django.db import connection
 
 from search.models import Image, ImageWords
+from search.models.sql_statements import execute
 
 ANALYSE_FROM = 500
 """Number of pictures changed in one run after which the statistics are out of date."""
@@ -11,6 +12,5 @@ ANALYSE_FROM = 500
 def refresh_statistics(changed: int) -> None:
     """Run ANALYZE after many changes; autovacuum would take a minute or more."""
     if changed >= ANALYSE_FROM:
-        with connection.cursor() as cursor:
-            tables = ", ".join(connection.ops.quote_name(model._meta.db_table) for model in (Image, ImageWords))
-            cursor.execute(f"ANALYZE {tables}")
+        tables = ", ".join(connection.ops.quote_name(model._meta.db_table) for model in (Image, ImageWords))
+        execute(f"ANALYZE {tables}")

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
-from django.db import connection, transaction
+from django.db import transaction
 
 from imagesearch.memory_and_cores import core_count
 from search.curation.metadata_import import CAPTIONS, OfFile, captioned_image, hash_of, write_captions, write_captures
@@ -18,6 +18,7 @@ from search.ingestion.sources.listing import Findings
 from search.ingestion.sources.local_files import sidecar_reader, sidecars_of_files
 from search.metadata import READER, PhotoMetadata
 from search.models import Capture, Image, Origin
+from search.models.sql_statements import fetch_all, fetch_column, fetch_value
 
 _BATCH = 256
 _PER_DECODER = 2_000
@@ -32,9 +33,7 @@ _UNREAD = (
 
 def count_unread() -> int:
     """Return how many pictures were never read, or by an older reader."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) {_UNREAD}", [READER])
-        return int(cursor.fetchone()[0])
+    return int(fetch_value(f"SELECT count(*) {_UNREAD}", [READER]))
 
 
 class Rereading:
@@ -127,12 +126,10 @@ class Rereading:
         return sorted(set(ids).difference(there))
 
     def _following(self, count: int) -> list[uuid.UUID]:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"SELECT image.id {_UNREAD} AND image.id > %s ORDER BY image.id LIMIT %s",
-                [READER, self._after, count],
-            )
-            return [image_id for (image_id,) in cursor.fetchall()]
+        return fetch_column(
+            f"SELECT image.id {_UNREAD} AND image.id > %s ORDER BY image.id LIMIT %s",
+            [READER, self._after, count],
+        )
 
     def _write_captions(self, said: dict[uuid.UUID, PhotoMetadata]) -> None:
         wordy = [key for key, one in said.items() if one.keywords or any(getattr(one, name) for name in CAPTIONS)]
@@ -155,12 +152,11 @@ class Rereading:
 
 def _claim(image_ids: Sequence[uuid.UUID]) -> list[uuid.UUID]:
     """Claim images until the transaction ends; return those that were free."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT id, pg_try_advisory_xact_lock(%s, hashtext(id::text)) FROM unnest(%s::uuid[]) AS given (id)",
-            [_CLAIMS, list(image_ids)],
-        )
-        return [image_id for image_id, is_ours in cursor.fetchall() if is_ours]
+    rows = fetch_all(
+        "SELECT id, pg_try_advisory_xact_lock(%s, hashtext(id::text)) FROM unnest(%s::uuid[]) AS given (id)",
+        [_CLAIMS, list(image_ids)],
+    )
+    return [image_id for image_id, is_ours in rows if is_ours]
 
 
 def edited_fields(image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, set[str]]:

@@ -11,7 +11,7 @@ from search.ingestion.table_formats import MetadataError, Row, table_rows
 from search.ingestion.tables_of_archives import Elsewhere
 from search.ingestion.unicode_names import Spellings
 from search.metadata import PhotoMetadata, TakenFrom
-from search.metadata.dates import typed
+from search.metadata.dates import dated, typed
 from search.metadata.photo_metadata import number
 
 _KINDS = {".tsv": "tsv", ".txt": "tsv", ".csv": "csv", ".jsonl": "jsonl"}
@@ -41,7 +41,7 @@ def read_metadata(table: Path, roots: Sequence[Path]) -> Metadata:
     for where, row in _rows(table, lambda remark: metadata.problems.append((str(table), remark))):
         name = str(row.get("path") or "").strip()
         if not name or "\0" in name:
-            metadata.problems.append((where, "This line names no path."))
+            metadata.problems.append((where, "This line contains no path."))
             continue
         details, problems = table_details(row)
         path = _located(name, [table.parent, *roots], spellings)
@@ -100,9 +100,7 @@ def capture_of(row: Row) -> tuple[PhotoMetadata, list[str]]:
             "degrees, such as 37.8813 and -122.4194, always both."
         )
     said = PhotoMetadata.of(
-        taken=moment and moment.wall,
-        offset=moment and moment.offset,
-        taken_from=TakenFrom.TABLE,
+        **dated(moment, TakenFrom.TABLE),
         camera=plain_text(row.get("camera")),
         lens=plain_text(row.get("lens")),
         rating=stars,

@@ -106,10 +106,5 @@ def _is_still_there(known: Known) -> bool:
 def _thumbnail(known: Known, data: Source) -> bytes:
     # A picture of the collection passed the limit once.
     most = max(settings.UPLOAD_MAX_MEGAPIXELS * 1_000_000, known.pixels)
-    return decoding.small_copy(
-        data,
-        max_pixels=most,
-        at_least=1,
-        longer_at_least=storage.THUMBNAIL,
-        longest=storage.THUMBNAIL,
-    )
+    longest = storage.THUMBNAIL
+    return decoding.small_copy(data, max_pixels=most, at_least=1, longer_at_least=longest, longest=longest)

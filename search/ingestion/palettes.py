@@ -9,13 +9,14 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from search import decoding
 from search.concurrency.background_threads import keep_doing
 from search.imaging import Colours, UnreadableImage
 from search.imaging.colour_extraction import READER
 from search.models import Palette
+from search.models.sql_statements import execute, fetch_column, fetch_value
 from search.objects import storage
 
 logger = logging.getLogger(__name__)
@@ -43,21 +44,20 @@ def write_palettes(found: Mapping[uuid.UUID, Colours]) -> None:
     if not found:
         return
     ids = sorted(found)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO search_palette (image_id, names, swatches, reader)"
-            " SELECT id, given.names::varchar[], given.swatches, %s"
-            " FROM unnest(%s::uuid[], %s::text[], %s::jsonb[]) AS given (id, names, swatches)"
-            " JOIN search_image USING (id) ORDER BY id"
-            " ON CONFLICT (image_id) DO UPDATE"
-            " SET names = EXCLUDED.names, swatches = EXCLUDED.swatches, reader = EXCLUDED.reader",
-            [
-                READER,
-                ids,
-                [f"{{{','.join(found[one].names)}}}" for one in ids],
-                [json.dumps(found[one].swatches) for one in ids],
-            ],
-        )
+    execute(
+        "INSERT INTO search_palette (image_id, names, swatches, reader)"
+        " SELECT id, given.names::varchar[], given.swatches, %s"
+        " FROM unnest(%s::uuid[], %s::text[], %s::jsonb[]) AS given (id, names, swatches)"
+        " JOIN search_image USING (id) ORDER BY id"
+        " ON CONFLICT (image_id) DO UPDATE"
+        " SET names = EXCLUDED.names, swatches = EXCLUDED.swatches, reader = EXCLUDED.reader",
+        [
+            READER,
+            ids,
+            [f"{{{','.join(found[one].names)}}}" for one in ids],
+            [json.dumps(found[one].swatches) for one in ids],
+        ],
+    )
 
 
 def count_unread() -> int:
@@ -69,13 +69,11 @@ def count_unread() -> int:
 def read_some(workers: Executor) -> BatchResult:
     """Compute the palettes of one batch that no other process has locked. Several processes may run at once; a killed
     one releases its batch. Raises StorageUnavailable and NoDecoder."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT image_id FROM search_palette WHERE reader = 0 ORDER BY image_id LIMIT %s"
-            " FOR NO KEY UPDATE SKIP LOCKED",
-            [AT_ONCE],
-        )
-        ids = [image_id for (image_id,) in cursor.fetchall()]
+    ids = fetch_column(
+        "SELECT image_id FROM search_palette WHERE reader = 0 ORDER BY image_id LIMIT %s"
+        " FOR NO KEY UPDATE SKIP LOCKED",
+        [AT_ONCE],
+    )
     looked = dict(zip(ids, workers.map(_colours_of, ids), strict=True))
     write_palettes({one: colours for one, colours in looked.items() if isinstance(colours, Colours)})
     failures = [(str(one), reason) for one, reason in looked.items() if isinstance(reason, str)]
@@ -122,12 +120,9 @@ def _tried(worker: Executor) -> int:
 
 @contextmanager
 def _session_lock() -> Iterator[bool]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
-        (has_lock,) = cursor.fetchone()
+    has_lock = fetch_value("SELECT pg_try_advisory_lock(%s)", [_LOCK])
     try:
         yield has_lock
     finally:
         if has_lock:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+            execute("SELECT pg_advisory_unlock(%s)", [_LOCK])

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
 
-from django.db import connection, transaction
+from django.db import transaction
 from pgvector import HalfVector
 
 from search.embedding import active_model, require_stored
@@ -20,6 +20,7 @@ from search.models import Image
 from search.models.accepted_models import accepted_names
 from search.models.active_pair import Choice
 from search.models.querysets import ImageQuerySet
+from search.models.sql_statements import execute
 
 PATIENCE = "10min"
 """How long a claim may be idle, as in a hung process, before the database releases it."""
@@ -126,13 +127,12 @@ def claim(owed: PendingRows, count: int, without: Collection[uuid.UUID]) -> Iter
 
 def _free_when_lost() -> None:
     """Let the database end this transaction soon when its client is gone or hangs, rather than after two hours."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT set_config('idle_in_transaction_session_timeout', %s, true),"
-            " set_config('tcp_keepalives_idle', '30', true), set_config('tcp_keepalives_interval', '10', true),"
-            " set_config('tcp_keepalives_count', '3', true)",
-            [PATIENCE],
-        )
+    execute(
+        "SELECT set_config('idle_in_transaction_session_timeout', %s, true),"
+        " set_config('tcp_keepalives_idle', '30', true), set_config('tcp_keepalives_interval', '10', true),"
+        " set_config('tcp_keepalives_count', '3', true)",
+        [PATIENCE],
+    )
 
 
 def write_vectors(encoded: Mapping[uuid.UUID, Encoded], backend: str) -> int:
@@ -149,20 +149,19 @@ def write_vectors(encoded: Mapping[uuid.UUID, Encoded], backend: str) -> int:
         return 0
     # One order everywhere, against deadlocks: this may also run without a claim.
     ids = sorted(encoded)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE search_image AS image SET embedding = given.vector::halfvec, embedding_model = %s,"
-            " embedding_backend = %s, embedding_failure = '', windows = given.windows::int2[]"
-            " FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS given (id, vector, windows)"
-            " WHERE image.id = given.id",
-            [
-                active_model(),
-                backend,
-                ids,
-                [HalfVector(encoded[image_id].whole).to_text() for image_id in ids],
-                [_array(encoded[image_id]) for image_id in ids],
-            ],
-        )
+    execute(
+        "UPDATE search_image AS image SET embedding = given.vector::halfvec, embedding_model = %s,"
+        " embedding_backend = %s, embedding_failure = '', windows = given.windows::int2[]"
+        " FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS given (id, vector, windows)"
+        " WHERE image.id = given.id",
+        [
+            active_model(),
+            backend,
+            ids,
+            [HalfVector(encoded[image_id].whole).to_text() for image_id in ids],
+            [_array(encoded[image_id]) for image_id in ids],
+        ],
+    )
     write_windows({image_id: one.windows for image_id, one in encoded.items()}, active_model())
     return len(ids)
 
@@ -172,12 +171,11 @@ def write_pending_windows(encoded: Mapping[uuid.UUID, Encoded]) -> int:
     if block_switch(active_model()) != active_model():
         return 0
     ids = sorted(encoded)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE search_image AS image SET windows = given.windows::int2[], embedding_failure = ''"
-            " FROM unnest(%s::uuid[], %s::text[]) AS given (id, windows) WHERE image.id = given.id",
-            [ids, [_array(encoded[image_id]) for image_id in ids]],
-        )
+    execute(
+        "UPDATE search_image AS image SET windows = given.windows::int2[], embedding_failure = ''"
+        " FROM unnest(%s::uuid[], %s::text[]) AS given (id, windows) WHERE image.id = given.id",
+        [ids, [_array(encoded[image_id]) for image_id in ids]],
+    )
     write_windows({image_id: one.windows for image_id, one in encoded.items()}, active_model())
     return len(ids)
 

@@ -13,7 +13,7 @@ from search.ingestion.sources.listing import Findings
 from search.ingestion.sources.opening import is_container
 from search.models import Run, RunFile
 
-GONE = "It is not there any more."
+GONE = "It no longer exists."
 _BELOW = "/.../"
 """Prefix of a placeholder for an unknown address, of which only the end of the path is known."""
 TRIED = (RunFile.Kind.FAILED, RunFile.Kind.REFUSED)

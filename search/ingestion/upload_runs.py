@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from django.core.files.uploadedfile import UploadedFile
-from django.db import Error, connection, transaction
+from django.db import Error, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
@@ -21,6 +21,7 @@ from search.ingestion.run_recording import LONGEST_NAME, LONGEST_REASON
 from search.ingestion.sources.file_names import storable
 from search.ingestion.uploads import add_or_restore
 from search.models import Run, RunFile
+from search.models.sql_statements import execute
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -72,9 +73,8 @@ def _note(user: "User | None", door: str, what: str, name: str = "", reason: str
 
 def _run_of(user: "User | None", door: str, counts: Mapping[str, int]) -> int:
     """Add the counts to the user's current run; return its id. All anonymous users share one."""
-    with connection.cursor() as cursor:
-        # Without the lock, two first uploads at once would each create a run.
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_LOCK, user.pk % 2**31 if user else -1])
+    # Without the lock, two first uploads at once would each create a run.
+    execute("SELECT pg_advisory_xact_lock(%s, %s)", [_LOCK, user.pk % 2**31 if user else -1])
     its = Run.objects.filter(kind=Run.Kind.UPLOAD, door=door, by=user, noted__gt=Now() - TOGETHER_WITHIN)
     last = its.order_by("-pk").values_list("pk", flat=True).first()
     more = {name: F(name) + count for name, count in counts.items()}

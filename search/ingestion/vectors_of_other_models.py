@@ -5,12 +5,12 @@ import threading
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 
-from django.db import connection
 from pgvector import HalfVector
 
 from search.ingestion.pipeline.window_vectors import Encoded, write_windows
 from search.models import Image
 from search.models.active_pair import Choice, look_again
+from search.models.sql_statements import execute, fetch_column, fetch_one, fetch_value
 from search.models.vector_sets import VectorTable
 
 logger = logging.getLogger(__name__)
@@ -58,9 +58,7 @@ class MissingVectors:
         """Return how many images lack the vector."""
         if not self._is_there():
             return 0
-        with connection.cursor() as cursor:
-            cursor.execute(f"SELECT count(*) FROM search_image AS image WHERE {self._lacks}")  # noqa: S608 - our own name
-            return int(cursor.fetchone()[0])
+        return int(fetch_value(f"SELECT count(*) FROM search_image AS image WHERE {self._lacks}"))  # noqa: S608 - our own name
 
     def give(self, encoded: Mapping[uuid.UUID, Encoded], backend: str) -> int:
         return write_other_vectors(self._table.model, encoded) if self._is_there() else 0
@@ -74,36 +72,28 @@ class MissingVectors:
 
     def _is_there(self) -> bool:
         """Whether the set exists; locks it against being dropped until the transaction ends."""
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT FROM search_vectorset WHERE id = %s FOR KEY SHARE", [self._table.id])
-            return cursor.fetchone() is not None
+        return fetch_one("SELECT FROM search_vectorset WHERE id = %s FOR KEY SHARE", [self._table.id]) is not None
 
     def _following(self, count: int, without: Collection[uuid.UUID]) -> list[uuid.UUID]:
         if not self._is_there():
             return []
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"SELECT id FROM search_image AS image WHERE id > %s AND {self._lacks} AND id <> ALL(%s)"  # noqa: S608
-                " ORDER BY id LIMIT %s",
-                [self._after, list(without), count],
-            )
-            return [image_id for (image_id,) in cursor.fetchall()]
+        return fetch_column(
+            f"SELECT id FROM search_image AS image WHERE id > %s AND {self._lacks} AND id <> ALL(%s)"  # noqa: S608
+            " ORDER BY id LIMIT %s",
+            [self._after, list(without), count],
+        )
 
     def _without_those_there(self, ids: Sequence[uuid.UUID]) -> list[uuid.UUID]:
         if not ids:
             return []
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"SELECT id FROM search_image AS image WHERE id = ANY(%s) AND {self._lacks}",  # noqa: S608
-                [list(ids)],
-            )
-            return [image_id for (image_id,) in cursor.fetchall()]
+        return fetch_column(
+            f"SELECT id FROM search_image AS image WHERE id = ANY(%s) AND {self._lacks}",  # noqa: S608
+            [list(ids)],
+        )
 
 
 def _claimed(image_id: uuid.UUID) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s, hashtext(%s))", [_CLAIMS, str(image_id)])
-        (is_ours,) = cursor.fetchone()
+    is_ours = fetch_value("SELECT pg_try_advisory_xact_lock(%s, hashtext(%s))", [_CLAIMS, str(image_id)])
     return bool(is_ours)
 
 
@@ -114,20 +104,18 @@ def write_other_vectors(model: str, encoded: Mapping[uuid.UUID, Encoded]) -> int
     Images deleted meanwhile are skipped.
     """
     ids = sorted(encoded)
-    with connection.cursor() as cursor:
-        # Locked until the end: a deletion waits and then removes these vectors, too.
-        cursor.execute("SELECT id FROM search_image WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE", [ids])
-        there = [image_id for (image_id,) in cursor.fetchall()]
-        if not there:
-            return 0
-        cursor.execute(
-            "INSERT INTO search_imagevector (set_id, image_id, embedding)"
-            " SELECT its.id, given.image_id, given.vector::halfvec"
-            " FROM unnest(%s::uuid[], %s::text[]) AS given (image_id, vector)"
-            " JOIN search_vectorset AS its ON its.model = %s ORDER BY given.image_id, its.id"
-            " ON CONFLICT (image_id, set_id, window_index) DO NOTHING",
-            [there, [HalfVector(encoded[image_id].whole).to_text() for image_id in there], model],
-        )
+    # Locked until the end: a deletion waits and then removes these vectors, too.
+    there = fetch_column("SELECT id FROM search_image WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE", [ids])
+    if not there:
+        return 0
+    execute(
+        "INSERT INTO search_imagevector (set_id, image_id, embedding)"
+        " SELECT its.id, given.image_id, given.vector::halfvec"
+        " FROM unnest(%s::uuid[], %s::text[]) AS given (image_id, vector)"
+        " JOIN search_vectorset AS its ON its.model = %s ORDER BY given.image_id, its.id"
+        " ON CONFLICT (image_id, set_id, window_index) DO NOTHING",
+        [there, [HalfVector(encoded[image_id].whole).to_text() for image_id in there], model],
+    )
     write_windows({image_id: encoded[image_id].windows for image_id in there}, model)
     return len(there)
 
@@ -135,9 +123,7 @@ def write_other_vectors(model: str, encoded: Mapping[uuid.UUID, Encoded]) -> int
 def block_switch(model: str) -> str:
     """Block model switches until the transaction ends; return the model whose vectors images are to have: `model`,
     unless another one became active since the vectors were made."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT model, next_model, kept_model FROM search_modelswitch FOR SHARE")
-        row = cursor.fetchone()
+    row = fetch_one("SELECT model, next_model, kept_model FROM search_modelswitch FOR SHARE")
     if row is None or model == row[0] or model not in row[1:]:
         return model
     look_again()

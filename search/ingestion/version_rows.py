@@ -13,7 +13,7 @@ from functools import partial
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models.functions import Now
 
 from search.curation.metadata_import import write_captures
@@ -29,6 +29,7 @@ from search.ingestion.suggestions_of_changed_files import forget_suggestions, ha
 from search.ingestion.versions import Before, Change, said_of_capture, words_of
 from search.models import Capture, FormerId, Image, Judgement, Origin, OwedDeletion, QueryPicture, Report, Tombstone
 from search.models.conflicts import retried
+from search.models.sql_statements import execute
 from search.objects import other_buckets
 from search.objects.deletion import mark_for_deletion, try_to_lock
 
@@ -177,10 +178,9 @@ def stays_deleted(image_id: uuid.UUID, pixels: uuid.UUID | None, origins: Sequen
 def _rename(former_id: uuid.UUID, image_id: uuid.UUID) -> None:
     """Change the id of a row and of all references to it."""
     FormerId.objects.filter(pk=image_id).delete()
-    with connection.cursor() as cursor:
-        # The tables that belong to it alone, as its words and arrival, follow by foreign keys.
-        cursor.execute("UPDATE search_image SET id = %s WHERE id = %s", [image_id, former_id])
-        cursor.execute("UPDATE search_imagevector SET image_id = %s WHERE image_id = %s", [image_id, former_id])
+    # The tables that belong to it alone, as its words and arrival, follow by foreign keys.
+    execute("UPDATE search_image SET id = %s WHERE id = %s", [image_id, former_id])
+    execute("UPDATE search_imagevector SET image_id = %s WHERE image_id = %s", [image_id, former_id])
     _hand_over(former_id, image_id)
 
 
@@ -188,12 +188,11 @@ def _hand_over(former_id: uuid.UUID, image_id: uuid.UUID) -> None:
     """Move reports, edits, judgements and history from one image to another, and redirect its addresses."""
     for model in (Report, QueryPicture):
         model.objects.filter(image_id=former_id).update(image_id=image_id)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE search_edit AS edit SET image_id = %s WHERE image_id = %s AND NOT EXISTS"
-            " (SELECT FROM search_edit AS other WHERE other.image_id = %s AND other.revision_id = edit.revision_id)",
-            [image_id, former_id, image_id],
-        )
+    execute(
+        "UPDATE search_edit AS edit SET image_id = %s WHERE image_id = %s AND NOT EXISTS"
+        " (SELECT FROM search_edit AS other WHERE other.image_id = %s AND other.revision_id = edit.revision_id)",
+        [image_id, former_id, image_id],
+    )
     for one in Judgement.objects.filter(image_id=former_id).order_by("pk"):
         present = Judgement.id_of(one.query, one.language, image_id)
         if not Judgement.objects.filter(pk=present).exists():
@@ -218,9 +217,8 @@ def _absorb(former_id: uuid.UUID, image_id: uuid.UUID) -> bool:
     _hand_over(former_id, image_id)
     Judgement.objects.filter(image_id=former_id).delete()
     Origin.objects.filter(image_id=former_id).delete()
-    with connection.cursor() as cursor:
-        # No tombstone: the file may be ingested again.
-        cursor.execute("DELETE FROM search_image WHERE id = %s", [former_id])
+    # No tombstone: the file may be ingested again.
+    execute("DELETE FROM search_image WHERE id = %s", [former_id])
     mark_for_deletion([former_id])
     return True
 
@@ -253,19 +251,17 @@ def _fill(there: Image, image: Image, change: Change) -> None:
 
 def _forget_vectors(image_id: uuid.UUID, model: str) -> None:
     """Delete the vectors of the previous version; that of the whole picture by `model` is about to be replaced."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "DELETE FROM search_imagevector WHERE image_id = %s AND (window_index > 0"
-            " OR set_id NOT IN (SELECT id FROM search_vectorset WHERE model = %s))",
-            [image_id, model],
-        )
+    execute(
+        "DELETE FROM search_imagevector WHERE image_id = %s AND (window_index > 0"
+        " OR set_id NOT IN (SELECT id FROM search_vectorset WHERE model = %s))",
+        [image_id, model],
+    )
 
 
 def _copy_vectors(from_id: uuid.UUID, to_id: uuid.UUID) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO search_imagevector (set_id, image_id, window_index, embedding)"
-            " SELECT set_id, %s, window_index, embedding FROM search_imagevector WHERE image_id = %s"
-            " ORDER BY set_id, window_index ON CONFLICT DO NOTHING",
-            [to_id, from_id],
-        )
+    execute(
+        "INSERT INTO search_imagevector (set_id, image_id, window_index, embedding)"
+        " SELECT set_id, %s, window_index, embedding FROM search_imagevector WHERE image_id = %s"
+        " ORDER BY set_id, window_index ON CONFLICT DO NOTHING",
+        [to_id, from_id],
+    )

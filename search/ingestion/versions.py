@@ -6,7 +6,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from django.conf import settings
-from django.db import connection
 
 from search import decoding
 from search.curation.details import Details, clean_tags
@@ -19,6 +18,7 @@ from search.ingestion.sources.still_there import ExistenceCheck
 from search.metadata import PhotoMetadata, TakenFrom
 from search.models import Capture, Image, Origin
 from search.models.accepted_models import accepted_names
+from search.models.sql_statements import fetch_all
 from search.objects import storage
 
 
@@ -78,9 +78,7 @@ def previous_versions(items: Iterable[tuple[Item, uuid.UUID]]) -> dict[str, Befo
     wanted = {item.address: image_id for item, image_id in items if item.address}
     if not wanted:
         return {}
-    with connection.cursor() as cursor:
-        cursor.execute(_BEFORE, [list(wanted)])
-        rows = cursor.fetchall()
+    rows = fetch_all(_BEFORE, [list(wanted)])
     found: dict[str, Before | None] = {}
     last: dict[str, object] = {}
     for address, seen, image_id, is_deleted, pixels, model, location, size in rows:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.core.cache import cache
-from django.db import connection
 
 from search.limits.sweeping import sweep_now_and_then
+from search.models.sql_statements import execute, fetch_all
 
 logger = logging.getLogger(__name__)
 
@@ -47,8 +47,7 @@ class Counted:
 
     def give_back(self) -> None:
         if self.keys:
-            with connection.cursor() as cursor:
-                cursor.execute(_GIVE_BACK, [self.cost, list(self.keys)])
+            execute(_GIVE_BACK, [self.cost, list(self.keys)])
 
 
 def count(asked: Mapping[str, str], cost: int = 1) -> Counted:
@@ -65,9 +64,7 @@ def count(asked: Mapping[str, str], cost: int = 1) -> Counted:
         return Counted()
     sweep_now_and_then()
     counted = Counted(tuple(limits), cost)
-    with connection.cursor() as cursor:
-        cursor.execute(_COUNT, [cost, list(limits), [rate.seconds for _kind, rate in limits.values()]])
-        rows = cursor.fetchall()
+    rows = fetch_all(_COUNT, [cost, list(limits), [rate.seconds for _kind, rate in limits.values()]])
     over = [(max(1, math.ceil(left)), limits[key][0]) for key, found, left in rows if found > limits[key][1].amount]
     if over:
         counted.give_back()

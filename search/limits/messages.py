@@ -6,21 +6,21 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from search.limits.counting import TooMany
 
-_LOGINS = gettext_lazy("There were too many wrong attempts to log in.")
+_LOGINS = gettext_lazy("Too many failed login attempts.")
 _PROBLEMS: dict[str, Any] = {
     "LOGINS": _LOGINS,
     "LOGINS_BY_ADDRESS": _LOGINS,
     "LOGINS_BY_NAME": _LOGINS,
-    "CODES": gettext_lazy("There were too many wrong codes."),
-    "TOKENS": gettext_lazy("Too many tokens that are not valid came from your address."),
-    "SIGN_UPS": gettext_lazy("Too many accounts were asked for from your address."),
-    "PASSWORDS": gettext_lazy("A new password was asked for too often."),
+    "CODES": gettext_lazy("Too many wrong codes."),
+    "TOKENS": gettext_lazy("Too many invalid tokens were sent from your address."),
+    "SIGN_UPS": gettext_lazy("Too many accounts were requested from your address."),
+    "PASSWORDS": gettext_lazy("A new password was requested too often."),
     "REPORTS": gettext_lazy("You have sent many reports in a short time."),
     "SETS": gettext_lazy("You have shared many selections in a short time."),
     "SAVED_SEARCHES": gettext_lazy("You have saved many searches in a short time."),
-    "QUERY_PICTURES": gettext_lazy("You have searched by many pictures in a short time."),
+    "QUERY_PICTURES": gettext_lazy("You have searched by picture many times in a short time."),
     "UPLOADS": gettext_lazy("You have added many pictures in a short time."),
-    "SEARCHES": gettext_lazy("Many searches came from your address in a short time."),
+    "SEARCHES": gettext_lazy("There were many searches from your address in a short time."),
     "ZIPS": gettext_lazy("You have downloaded many selections in a short time."),
     "DOWNLOADS": gettext_lazy("You have downloaded many pictures in a short time."),
 }

@@ -4,8 +4,9 @@ import threading
 import time
 
 from django.contrib.sessions.models import Session
-from django.db import connection
 from django.utils import timezone
+
+from search.models.sql_statements import execute
 
 EVERY = 300.0
 """Seconds between two runs per process."""
@@ -34,8 +35,7 @@ def sweep() -> None:
     """Delete expired counts and sessions, and old sign-ups without a decision."""
     from search.models import SignUp  # noqa: PLC0415 - accounts import this room
 
-    with connection.cursor() as cursor:
-        cursor.execute(_SWEEP, [_AT_ONCE])
+    execute(_SWEEP, [_AT_ONCE])
     over = Session.objects.filter(expire_date__lt=timezone.now()).values("pk")[:_AT_ONCE]
     Session.objects.filter(pk__in=over).delete()
     SignUp.forget_old()

@@ -1,6 +1,8 @@
 """The base of commands that work on the collection."""
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -19,6 +21,15 @@ def at_least_one(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is less than 1.")
     return number
+
+
+@contextmanager
+def command_errors(*kinds: type[Exception]) -> Iterator[None]:
+    """Turn exceptions of these kinds into CommandError, with the same message."""
+    try:
+        yield
+    except kinds as error:
+        raise CommandError(str(error)) from error
 
 
 class CollectionCommand(BaseCommand):

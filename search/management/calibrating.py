@@ -17,10 +17,12 @@ def calibrate_after(out: OutputWrapper, complaints: OutputWrapper) -> None:
     """Calibrate if that is due, and report it. The command's work is done: a missing model doesn't fail it."""
     try:
         if calibrate_if_due():
-            out.write("Measured what counts as a strong match in this collection.")
+            out.write("Measured the thresholds for strong matches in this collection.")
         print_offered_searches(out)
     except ModelUnavailable as error:
-        complaints.write(f"{error}\nWhat counts as a strong match is not measured; later run `manage.py calibrate`.")
+        complaints.write(
+            f"{error}\nThe thresholds for strong matches are not measured; run `manage.py calibrate` later."
+        )
 
 
 def print_offered_searches(out: OutputWrapper) -> None:

@@ -62,8 +62,8 @@ def lines_of(comparison: Comparison, *, by_curators: bool) -> Iterator[str]:
     if by_curators:
         first, second = comparison.judged
         yield (
-            f"Of the first ten results, {first:.0%} of A's and {second:.0%} of B's are judged. What nobody has judged "
-            "counts as not fitting: judge both models' results, in the admin under “Compare models”."
+            f"Of the first ten results, {first:.0%} of A's and {second:.0%} of B's are judged. Results without a "
+            "judgement count as not fitting: judge both models' results, in the admin under “Compare models”."
         )
 
 

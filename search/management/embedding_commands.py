@@ -11,6 +11,9 @@ from search.decoding import NoDecoder
 from search.embedding import ModelUnavailable
 from search.ingestion import Report
 from search.ingestion.pipeline.stopping import Stop, stopping_in_order
+from search.ingestion.run_recording import Record
+from search.management.base import command_errors
+from search.models import Run
 from search.objects.storage import StorageUnavailable
 
 
@@ -42,11 +45,17 @@ def _write_at_once(out: OutputWrapper, line: str) -> None:
 def as_command_errors() -> Iterator[None]:
     """Turn an unavailable model, storage or decoder, and Ctrl-C, into CommandError."""
     try:
-        yield
-    except (ModelUnavailable, StorageUnavailable, NoDecoder) as error:
-        raise CommandError(str(error)) from error
+        with command_errors(ModelUnavailable, StorageUnavailable, NoDecoder):
+            yield
     except KeyboardInterrupt:
-        raise CommandError("Stopped. What was written stays; run the same command again to resume.") from None
+        raise CommandError("Stopped. Finished work is kept; run the same command again to resume.") from None
+
+
+@contextmanager
+def recorded_work(kind: Run.Kind, out: OutputWrapper) -> Iterator[tuple[Record, threading.Event]]:
+    """Record the work within the block; yield the record, and the event of `stopped_by_signals`."""
+    with as_command_errors(), Record(kind) as record, stopped_by_signals(out) as stop:
+        yield record, stop
 
 
 def summarise(report: Report, out: OutputWrapper, complaints: OutputWrapper, done: str) -> None:

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from search.ingestion.sources.options import WIDTH
+from search.management.base import at_least_one
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,11 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--tag", action="append", default=[], help="a tag for all of them; may be repeated")
     albums = parser.add_mutually_exclusive_group()
-    albums.add_argument("--album", help="put all of them into the album of this title, which is created if needed")
+    albums.add_argument("--album", help="add all of them to the album of this title, which is created if needed")
     albums.add_argument(
         "--albums",
         choices=["takeout", "folders"],
-        help="put them into albums: those of Google's export, by the metadata.json in their folders; or one for each "
+        help="add them to albums: those of Google's export, by the metadata.json in their folders; or one for each "
         "folder or archive, with its name. Missing albums are created",
     )
     parser.add_argument("--in-place", action="store_true", help="don't copy the originals of s3://, only index them")
@@ -56,8 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also read what is skipped by default: hidden files and folders, recycle bins, previews and libraries of "
         "other programs, folders that contain .nomedia",
     )
-    parser.add_argument("--limit", type=_positive, metavar="N", help="add at most N pictures")
-    parser.add_argument("--every", type=_positive, metavar="N", default=1, help="add only each Nth picture")
+    parser.add_argument("--limit", type=at_least_one, metavar="N", help="add at most N pictures")
+    parser.add_argument("--every", type=at_least_one, metavar="N", default=1, help="add only each Nth picture")
     parser.add_argument(
         "--width",
         type=_natural,
@@ -87,29 +88,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--yes", action="store_true", help="with --prune: remove them at once")
     parser.add_argument(
-        "--most", type=_positive, metavar="N", help="with --prune: remove up to N, instead of up to a tenth of all"
+        "--most", type=at_least_one, metavar="N", help="with --prune: remove up to N, instead of up to a tenth of all"
     )
     parser.add_argument("--dry-run", action="store_true", help="read everything, store nothing")
     parser.add_argument(
         "--retry",
-        type=_positive,
+        type=at_least_one,
         metavar="RUN",
         help="instead, retry the files that an earlier run did not add, with that run's options; runs are numbered: "
         "see the end of their output, the admin and `manage.py state`",
     )
     # Set by the admin, which starts this: the user who requested it.
-    parser.add_argument("--asked-by", type=_positive, help=argparse.SUPPRESS)
+    parser.add_argument("--asked-by", type=at_least_one, help=argparse.SUPPRESS)
 
 
 def _natural(text: str) -> int:
     number = int(text)
     if number < 0:
         raise argparse.ArgumentTypeError(f"{text} is less than 0")
-    return number
-
-
-def _positive(text: str) -> int:
-    number = _natural(text)
-    if not number:
-        raise argparse.ArgumentTypeError("it must be 1 or more")
     return number

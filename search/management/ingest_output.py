@@ -37,9 +37,9 @@ def print_report(
         known += f", {report.deleted:,} deleted earlier"
     out.write(f"{report.added:,} {added}, {known}, {len(report.failed):,} failed.")
     if report.trashed:
-        out.write("What is in the trash stays there: restore it in the administration, or by undoing.")
+        out.write("Pictures in the trash stay there: restore them in the administration.")
     if report.deleted:
-        out.write("What was deleted from the collection is not added again, except with --again.")
+        out.write("Pictures deleted from the collection are only added again with --again.")
 
 
 def print_not_applied(report: Report, out: OutputWrapper) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from django.core.management.base import CommandError, OutputWrapper
 
 from search.ingestion.pruning import Gone, Listing, NotPruned, Pruning, find_gone
+from search.management.base import command_errors
 
 
 def prune(listing: Listing, problems: Collection[object], out: OutputWrapper, *, yes: bool, most: int | None) -> None:
@@ -14,10 +15,8 @@ def prune(listing: Listing, problems: Collection[object], out: OutputWrapper, *,
     """
     if problems:
         raise CommandError("Not everything could be listed, as shown above: nothing was removed.")
-    try:
+    with command_errors(NotPruned):
         found = find_gone(listing)
-    except NotPruned as error:
-        raise CommandError(str(error)) from error
     for one in found.gone:
         out.write(f"{one.addresses[0]}: gone{_called(one)}")
     if found.kept:

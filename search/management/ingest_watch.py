@@ -52,7 +52,7 @@ def watch(
     rounds = _Rounds(record)
     watched = FolderWatch(folders, rules, table)
     with stopped_by_signals(complaints) as stop:
-        out.write("Watching. Ctrl-C ends it.")
+        out.write("Watching. Stop with Ctrl-C.")
         while not stop.is_set():
             began = time.monotonic()
             whole = watched.look()

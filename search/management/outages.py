@@ -23,7 +23,7 @@ FULL_LOOK_EVERY = 15.0
 TRIES = 5
 """Retries without AWAY_FOR seconds of success in between: what fails each time is no outage."""
 
-GO_ON = "What was written stays; run the same command again to resume."
+GO_ON = "Finished work is kept; run the same command again to resume."
 
 _FAILURES = (CommandError, NoRoom, OSError, psycopg.OperationalError, *LOST_DATABASE)
 _DATABASE = (psycopg.OperationalError, *LOST_DATABASE)
@@ -100,7 +100,7 @@ def _wait_for_room(message: str, full: _Outage, error: BaseException, report: Ca
 
 
 def _wait_for_database(error: BaseException, report: Callable[[str], Any]) -> None:
-    report(f"The database has gone away: {str(error).strip()}\nWaiting for it, at most {AWAY_FOR:.0f} s.")
+    report(f"The connection to the database was lost: {str(error).strip()}\nWaiting at most {AWAY_FOR:.0f} s.")
     ends = time.monotonic() + AWAY_FOR
     while True:
         _close_connection()
@@ -111,7 +111,7 @@ def _wait_for_database(error: BaseException, report: Callable[[str], Any]) -> No
                 raise database_failed(still) from still
             time.sleep(LOOK_EVERY)
         else:
-            report("It is back; resuming.")
+            report("The database is back; resuming.")
             return
 
 

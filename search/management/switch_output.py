@@ -11,7 +11,7 @@ def print_state(state: State, out: OutputWrapper) -> None:
     """Print the active, prepared and kept models, and the commands for the next steps."""
     is_chosen = state.chosen is not None and not state.is_overridden and state.active != state.environment
     by = "switch_model" if is_chosen else "the environment"
-    out.write(f"Active: {state.active.image}, with {state.active.text} for words (chosen by {by}).")
+    out.write(f"Active: {state.active.image}, with {state.active.text} for texts (chosen by {by}).")
     if state.is_overridden and state.chosen:
         out.write(
             f"switch_model had chosen {state.chosen.pair.image}, with {state.chosen.pair.text}. The environment was "

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from search.embedding import active_model
@@ -22,6 +22,7 @@ from search.models import Arrival, MapGroup, MapLayout, MapPosition
 from search.models.accepted_models import accepted_names
 from search.models.arrivals import state
 from search.models.conflicts import retried
+from search.models.sql_statements import execute, fetch_one
 from search.models.vector_sets import VectorTable, current_set
 from search.models.vector_values import Vectors
 
@@ -120,16 +121,14 @@ def _vectors(table: VectorTable) -> tuple[list[uuid.UUID], Vectors]:
     parts: list[Vectors] = []
     last = uuid.UUID(int=0)
     while True:
-        with connection.cursor() as cursor:
-            # In binary: parsing 512 numbers as text takes longer than the query.
-            cursor.execute(
-                "SELECT array_agg(image_id), string_agg(halfvec_send(embedding), ''::bytea) FROM"  # noqa: S608 - names are ours
-                f" (SELECT its.image_id, its.embedding FROM {table.table} AS its JOIN search_image AS image"
-                " ON image.id = its.image_id WHERE its.window_index = 0 AND its.image_id > %s AND NOT image.hidden"
-                " AND image.embedding_model = ANY(%s) ORDER BY its.image_id LIMIT %s) AS found",
-                [last, list(accepted_names(table.model)), _AT_ONCE],
-            )
-            some, data = cursor.fetchone()
+        # In binary: parsing 512 numbers as text takes longer than the query.
+        some, data = fetch_one(
+            "SELECT array_agg(image_id), string_agg(halfvec_send(embedding), ''::bytea) FROM"  # noqa: S608 - names are ours
+            f" (SELECT its.image_id, its.embedding FROM {table.table} AS its JOIN search_image AS image"
+            " ON image.id = its.image_id WHERE its.window_index = 0 AND its.image_id > %s AND NOT image.hidden"
+            " AND image.embedding_model = ANY(%s) ORDER BY its.image_id LIMIT %s) AS found",
+            [last, list(accepted_names(table.model)), _AT_ONCE],
+        )
         if not some:
             break
         # halfvec's binary format begins with two 16-bit integers; all numbers are big-endian.
@@ -192,8 +191,7 @@ def _write(drawn: _Drawn, model: str, arrived: int) -> None:
         old.update(is_current=False)
         MapLayout.objects.filter(pk=layout.pk).update(is_current=True)
     # Not through Django, which would read each row before deleting it.
-    with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM search_mapposition WHERE layout_id = ANY(%s)", [gone])
+    execute("DELETE FROM search_mapposition WHERE layout_id = ANY(%s)", [gone])
     MapLayout.objects.filter(pk__in=gone).delete()
 
 
@@ -202,16 +200,13 @@ def write_positions(
     layout: int, ids: Sequence[uuid.UUID], x: Sequence[float], y: Sequence[float], numbers: Sequence[int]
 ) -> int:
     """Write positions, except of images that are gone or have one already; return how many were written."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO search_mapposition (layout_id, image_id, x, y, number)"
-            " SELECT %s, given.id, given.x, given.y, given.number"
-            " FROM unnest(%s::uuid[], %s::float8[], %s::float8[], %s::smallint[]) AS given (id, x, y, number)"
-            " JOIN search_image AS image ON image.id = given.id ORDER BY given.id ON CONFLICT DO NOTHING",
-            [layout, list(ids), list(x), list(y), list(numbers)],
-        )
-        count: int = cursor.rowcount
-    return count
+    return execute(
+        "INSERT INTO search_mapposition (layout_id, image_id, x, y, number)"
+        " SELECT %s, given.id, given.x, given.y, given.number"
+        " FROM unnest(%s::uuid[], %s::float8[], %s::float8[], %s::smallint[]) AS given (id, x, y, number)"
+        " JOIN search_image AS image ON image.id = given.id ORDER BY given.id ON CONFLICT DO NOTHING",
+        [layout, list(ids), list(x), list(y), list(numbers)],
+    )
 
 
 def _groups(layout: MapLayout, drawn: _Drawn) -> list[MapGroup]:

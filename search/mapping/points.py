@@ -9,10 +9,9 @@ import datetime as dt
 import uuid
 from collections.abc import Sequence
 
-from django.db import connection
-
 from search.models import MapLayout
-from search.models.arrivals import State, state
+from search.models.arrivals import state
+from search.models.sql_statements import fetch_all, fetch_one
 
 MAGIC = b"MAP1"
 EPOCH = dt.date(1900, 1, 1)
@@ -36,31 +35,29 @@ FROM (
 """
 
 
-def version(layout: MapLayout, at: State | None = None) -> str:
+def version(layout: MapLayout) -> str:
     """Return a version that changes with the points: with the layout, and when pictures are placed, shown, hidden or
     deleted."""
-    at = at or state()
+    at = state()
     return f"{layout.pk}-{layout.revision}-{at.arrived}-{at.changed}"
 
 
 def points_of(layout: MapLayout) -> bytes:
     """Return all visible points of a layout."""
-    with connection.cursor() as cursor:
-        cursor.execute(_POINTS, [_LAST_DAY, EPOCH, layout.pk])
-        count, data = cursor.fetchone()
+    count, data = fetch_one(_POINTS, [_LAST_DAY, EPOCH, layout.pk])
     head: bytes = MAGIC + count.to_bytes(4, "big")
     return head + bytes(data)
 
 
 def counts_of(layout: MapLayout) -> dict[int, int]:
     """Return the number of visible pictures by group."""
-    with connection.cursor() as cursor:
-        cursor.execute(
+    return dict(
+        fetch_all(
             "SELECT place.number, count(*) FROM search_mapposition AS place JOIN search_image AS image"
             " ON image.id = place.image_id WHERE place.layout_id = %s AND NOT image.hidden GROUP BY place.number",
             [layout.pk],
         )
-        return dict(cursor.fetchall())
+    )
 
 
 def as_bytes(*bands: Sequence[uuid.UUID]) -> bytes:

@@ -5,7 +5,7 @@ those of JSON and names anywhere. Imports `text` and `containers`. docs/metadata
 """
 
 from search.metadata.dates_in_file_names import from_name
-from search.metadata.embedded_metadata import Reading, read_file
+from search.metadata.embedded_metadata import read_file
 from search.metadata.metadata_merging import merged
 from search.metadata.photo_metadata import PhotoMetadata, TakenFrom
 from search.metadata.sidecar_names import LONGEST_SIDECAR
@@ -20,7 +20,6 @@ __all__ = [
     "LONGEST_SIDECAR",
     "READER",
     "PhotoMetadata",
-    "Reading",
     "TakenFrom",
     "from_name",
     "from_takeout",

@@ -4,7 +4,7 @@ import datetime as dt
 import re
 from typing import Any, NamedTuple
 
-from search.metadata.photo_metadata import FARTHEST_OFFSET
+from search.metadata.photo_metadata import FARTHEST_OFFSET, TakenFrom
 
 _OLDEST = 1826
 """The year of the first photograph: scans of old photos carry their dates."""
@@ -29,6 +29,11 @@ class Moment(NamedTuple):
     @property
     def utc(self) -> dt.datetime | None:
         return None if self.offset is None else self.wall - dt.timedelta(minutes=self.offset)
+
+
+def dated(moment: Moment | None, source: TakenFrom) -> dict[str, Any]:
+    """Return a moment as values of `PhotoMetadata.of`, with where it was read."""
+    return {"taken": moment.wall, "offset": moment.offset, "taken_from": source} if moment else {}
 
 
 def parsed(text: Any, *, offset: Any = None, fraction: Any = None) -> Moment | None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from search.containers import tiff
 from search.containers.boxes import boxes, within
 from search.containers.heif_items import described
-from search.metadata.dates import in_mail, parsed
+from search.metadata.dates import dated, in_mail, parsed
 from search.metadata.exif import IPTC, PHOTOSHOP, XMP, exif_directory, from_exif, is_whole
 from search.metadata.iptc import from_iptc, in_photoshop
 from search.metadata.jpeg_segments import EXIF_SEGMENT, XMP_SEGMENT, blocks_of_jpeg
@@ -147,9 +147,7 @@ def _from_texts(texts: dict[str, str]) -> PhotoMetadata:
         description=texts.get("Description"),
         author=texts.get("Author"),
         licence=texts.get("Copyright"),
-        taken=moment and moment.wall,
-        offset=moment and moment.offset,
-        taken_from=TakenFrom.CAMERA,
+        **dated(moment, TakenFrom.CAMERA),
     )
 
 

@@ -9,7 +9,7 @@ import struct
 from typing import Any
 
 from search.containers import tiff
-from search.metadata.dates import Moment, parsed, with_offset
+from search.metadata.dates import Moment, dated, parsed, with_offset
 from search.metadata.photo_metadata import PhotoMetadata, TakenFrom
 from search.text.untrusted import decoded, is_blank
 
@@ -82,9 +82,7 @@ def from_exif(
         exposure=_number(exif, _EXPOSURE) or power(_number(exif, _SHUTTER), 0.5),
         iso=_speed(exif) or _speed_of_panasonic(page),
         rating=_number(page, _RATING) or stars(_number(page, _PERCENT)),
-        taken=moment and moment.wall,
-        offset=moment and moment.offset,
-        taken_from=TakenFrom.CAMERA,
+        **dated(moment, TakenFrom.CAMERA),
         latitude=latitude,
         longitude=longitude,
     )

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from search.metadata.dates import parsed
+from search.metadata.dates import dated, parsed
 from search.metadata.photo_metadata import PhotoMetadata, TakenFrom
 from search.text.untrusted import decoded
 
@@ -52,9 +52,7 @@ def from_iptc(block: bytes) -> PhotoMetadata:
         keywords=texts(_KEYWORD),
         author=", ".join(texts(_AUTHOR)[:20]),
         licence=text(_COPYRIGHT),
-        taken=moment and moment.wall,
-        offset=moment and moment.offset,
-        taken_from=TakenFrom.CAMERA,
+        **dated(moment, TakenFrom.CAMERA),
     )
 
 

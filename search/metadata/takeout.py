@@ -4,7 +4,7 @@ import html
 from collections.abc import Mapping
 from typing import Any
 
-from search.metadata.dates import of_timestamp
+from search.metadata.dates import dated, of_timestamp
 from search.metadata.photo_metadata import PhotoMetadata, TakenFrom
 
 
@@ -23,9 +23,7 @@ def from_takeout(said: Mapping[str, Any]) -> PhotoMetadata:
     return PhotoMetadata.of(
         # Google escapes some characters as in HTML.
         description=html.unescape(description) if isinstance(description, str) else "",
-        taken=moment and moment.wall,
-        offset=moment and moment.offset,
-        taken_from=TakenFrom.SIDECAR,
+        **dated(moment, TakenFrom.SIDECAR),
         latitude=place.get("latitude"),
         longitude=place.get("longitude"),
     )

@@ -7,7 +7,7 @@ from xml.etree.ElementTree import fromstring as fromstring_without_dtd
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from search.metadata.dates import parsed, with_offset
+from search.metadata.dates import dated, parsed, with_offset
 from search.metadata.exif import STALE, named, power
 from search.metadata.exif import stars as of_percent
 from search.metadata.photo_metadata import PhotoMetadata, TakenFrom, number
@@ -93,9 +93,7 @@ class _Packet:
                 *(f"{_DC}rights", f"{_RIGHTS}UsageTerms", f"{_CC}license", f"{_RIGHTS}WebStatement"),
                 f"{_TIFF}Copyright",
             ),
-            taken=moment and moment.wall,
-            offset=moment and moment.offset,
-            taken_from=source,
+            **dated(moment, source),
             camera=named(self._first(f"{_TIFF}Make"), self._first(f"{_TIFF}Model")),
             lens=self._first(f"{_EXIF_EX}LensModel", f"{_AUX}Lens"),
             focal_length=self._number(f"{_EXIF}FocalLength"),

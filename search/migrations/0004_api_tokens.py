@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
             name='ApiToken',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(help_text='Where you will use it, so that you know later what you revoke.', max_length=100, verbose_name='name')),
+                ('name', models.CharField(help_text='Where you will use it, to recognise it later when you revoke tokens.', max_length=100, verbose_name='name')),
                 ('digest', models.CharField(editable=False, max_length=64, unique=True)),
                 ('prefix', models.CharField(editable=False, max_length=10, verbose_name='begins with')),
                 ('created', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='created')),

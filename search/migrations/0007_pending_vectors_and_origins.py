@@ -30,12 +30,12 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='image',
             name='embedding_backend',
-            field=models.CharField(blank=True, db_default='', editable=False, max_length=60, verbose_name='computed by'),
+            field=models.CharField(blank=True, db_default='', editable=False, max_length=60, verbose_name='computed with'),
         ),
         migrations.AddField(
             model_name='image',
             name='original_location',
-            field=models.CharField(blank=True, db_default='', editable=False, max_length=2000, verbose_name='original stays at'),
+            field=models.CharField(blank=True, db_default='', editable=False, max_length=2000, verbose_name='original stored at'),
         ),
         migrations.AlterField(
             model_name='image',

@@ -76,7 +76,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='apitoken',
             name='name',
-            field=search.models.text_fields.LineField(help_text='Where you will use it, so that you know later what you revoke.', max_length=100, verbose_name='name'),
+            field=search.models.text_fields.LineField(help_text='Where you will use it, to recognise it later when you revoke tokens.', max_length=100, verbose_name='name'),
         ),
         migrations.AlterField(
             model_name='image',

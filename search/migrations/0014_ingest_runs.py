@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
                     "outcome",
                     models.CharField(
                         blank=True,
-                        choices=[("", "under way"), ("done", "Done"), ("stopped", "Stopped"), ("failed", "Failed")],
+                        choices=[("", 'in progress'), ("done", "Done"), ("stopped", "Stopped"), ("failed", "Failed")],
                         default="",
                         max_length=10,
                     ),

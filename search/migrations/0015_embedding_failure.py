@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
             model_name="image",
             name="embedding_failure",
             field=models.CharField(
-                blank=True, db_default="", editable=False, max_length=500, verbose_name="failed because"
+                blank=True, db_default="", editable=False, max_length=500, verbose_name='reason for failure'
             ),
         ),
     ]

@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
             model_name="calibration",
             name="dimensions",
             field=models.PositiveSmallIntegerField(
-                default=512, help_text="Of each of these vectors.", verbose_name="dimensions"
+                default=512, help_text='Dimensions of each of these vectors.', verbose_name="dimensions"
             ),
             preserve_default=False,
         ),

@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
                 ("id", models.UUIDField(editable=False, primary_key=True, serialize=False)),
                 ("query", search.models.text_fields.LineField(max_length=1000)),
                 ("language", search.models.text_fields.LineField(blank=True, max_length=35)),
-                ("grade", models.PositiveSmallIntegerField(choices=[(0, "Not"), (1, "A little"), (2, "Fits")])),
+                ("grade", models.PositiveSmallIntegerField(choices=[(0, 'Does not fit'), (1, 'Fits partly'), (2, "Fits")])),
                 ("judged", models.DateTimeField(default=django.utils.timezone.now)),
                 (
                     "image",

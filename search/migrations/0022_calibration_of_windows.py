@@ -14,21 +14,21 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='calibration',
             name='images_match',
-            field=models.FloatField(help_text='None: as for pictures.', null=True, verbose_name='match for images of the collection'),
+            field=models.FloatField(help_text='Empty: same as for pictures.', null=True, verbose_name='threshold for images of the collection'),
         ),
         migrations.AddField(
             model_name='calibration',
             name='vectors',
-            field=models.PositiveBigIntegerField(db_default=0, default=0, help_text='Of these pictures and their windows; 0: not counted.', verbose_name='vectors'),
+            field=models.PositiveBigIntegerField(db_default=0, default=0, help_text='Vectors of these pictures and their windows; 0 if not counted.', verbose_name='vectors'),
         ),
         migrations.AddField(
             model_name='calibration',
             name='whole',
-            field=models.PositiveIntegerField(db_default=0, default=0, help_text='So many of the sample are whole pictures, first; 0: all.', verbose_name='whole'),
+            field=models.PositiveIntegerField(db_default=0, default=0, help_text='The number of whole pictures at the start of the sample; 0 means all.', verbose_name='whole pictures'),
         ),
         migrations.AddField(
             model_name='calibration',
             name='windows_of',
-            field=django.contrib.postgres.fields.ArrayField(base_field=models.SmallIntegerField(), db_default=[], default=list, help_text='Of each further vector in the sample, the number of its picture.', size=None, verbose_name='windows of'),
+            field=django.contrib.postgres.fields.ArrayField(base_field=models.SmallIntegerField(), db_default=[], default=list, help_text='The picture number of each further vector in the sample.', size=None, verbose_name='pictures of windows'),
         ),
     ]

@@ -48,7 +48,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='revision',
             name='kind',
-            field=models.CharField(choices=[('tag', 'Tags added'), ('untag', 'Tags removed'), ('hide', 'Hidden'), ('show', 'Shown'), ('describe', 'Details changed'), ('trash', 'Put into the trash'), ('restore', 'Taken out of the trash'), ('album', 'Put into an album'), ('unalbum', 'Taken out of an album'), ('merge', 'Duplicates merged'), ('undo', 'Undone')], editable=False, max_length=10, verbose_name='what'),
+            field=models.CharField(choices=[('tag', 'Tags added'), ('untag', 'Tags removed'), ('hide', 'Hidden'), ('show', 'Visible'), ('describe', 'Details changed'), ('trash', 'Moved to the trash'), ('restore', 'Restored from the trash'), ('album', 'Added to an album'), ('unalbum', 'Removed from an album'), ('merge', 'Duplicates merged'), ('undo', 'Undone')], editable=False, max_length=10, verbose_name='change'),
         ),
         migrations.CreateModel(
             name='Album',
@@ -56,7 +56,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('title', search.models.text_fields.LineField(max_length=200, verbose_name='title')),
                 ('description', search.models.text_fields.ProseField(blank=True, max_length=5000, verbose_name='description')),
-                ('visibility', models.CharField(choices=[('own', 'only me, and curators'), ('members', 'everybody with an account'), ('public', 'everybody')], db_default='own', default='own', max_length=7, verbose_name='who sees it')),
+                ('visibility', models.CharField(choices=[('own', 'only me and curators'), ('members', 'everyone with an account'), ('public', 'everyone')], db_default='own', default='own', max_length=7, verbose_name='visible to')),
                 ('created', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='created')),
                 ('updated', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='updated')),
                 ('cover', models.ForeignKey(db_constraint=False, editable=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='search.image')),

@@ -48,13 +48,13 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='revision',
             name='kind',
-            field=models.CharField(choices=[('tag', 'Tags added'), ('untag', 'Tags removed'), ('hide', 'Hidden'), ('show', 'Shown'), ('describe', 'Details changed'), ('trash', 'Put into the trash'), ('restore', 'Taken out of the trash'), ('album', 'Put into an album'), ('unalbum', 'Taken out of an album'), ('visibility', 'Seen by others'), ('merge', 'Duplicates merged'), ('undo', 'Undone')], editable=False, max_length=10, verbose_name='what'),
+            field=models.CharField(choices=[('tag', 'Tags added'), ('untag', 'Tags removed'), ('hide', 'Hidden'), ('show', 'Visible'), ('describe', 'Details changed'), ('trash', 'Moved to the trash'), ('restore', 'Restored from the trash'), ('album', 'Added to an album'), ('unalbum', 'Removed from an album'), ('visibility', 'Visibility changed'), ('merge', 'Duplicates merged'), ('undo', 'Undone')], editable=False, max_length=10, verbose_name='change'),
         ),
         migrations.CreateModel(
             name='Private',
             fields=[
                 ('image', models.OneToOneField(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, primary_key=True, related_name='private', serialize=False, to='search.image')),
-                ('visibility', models.CharField(choices=[('own', 'only me, and curators'), ('members', 'everybody with an account'), ('public', 'everybody')], editable=False, max_length=7, verbose_name='who sees it')),
+                ('visibility', models.CharField(choices=[('own', 'only me and curators'), ('members', 'everyone with an account'), ('public', 'everyone')], editable=False, max_length=7, verbose_name='visible to')),
                 ('hidden', models.BooleanField(editable=False)),
             ],
             options={

@@ -39,18 +39,18 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='revision',
             name='kind',
-            field=models.CharField(choices=[('tag', 'Tags added'), ('untag', 'Tags removed'), ('hide', 'Hidden'), ('show', 'Shown'), ('describe', 'Details changed'), ('trash', 'Put into the trash'), ('restore', 'Taken out of the trash'), ('album', 'Put into an album'), ('unalbum', 'Taken out of an album'), ('visibility', 'Seen by others'), ('merge', 'Duplicates merged'), ('retag', 'Tags renamed'), ('undo', 'Undone')], editable=False, max_length=10, verbose_name='what'),
+            field=models.CharField(choices=[('tag', 'Tags added'), ('untag', 'Tags removed'), ('hide', 'Hidden'), ('show', 'Visible'), ('describe', 'Details changed'), ('trash', 'Moved to the trash'), ('restore', 'Restored from the trash'), ('album', 'Added to an album'), ('unalbum', 'Removed from an album'), ('visibility', 'Visibility changed'), ('merge', 'Duplicates merged'), ('retag', 'Tags renamed'), ('undo', 'Undone')], editable=False, max_length=10, verbose_name='change'),
         ),
         migrations.CreateModel(
             name='VocabularyTag',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', search.models.text_fields.LineField(help_text='What pictures get.', max_length=60, verbose_name='tag')),
+                ('name', search.models.text_fields.LineField(help_text='Tags that pictures can have.', max_length=60, verbose_name='tag')),
                 ('english', search.models.text_fields.LineField(blank=True, max_length=60, verbose_name='English name')),
                 ('korean', search.models.text_fields.LineField(blank=True, max_length=60, verbose_name='Korean name')),
-                ('phrase', search.models.text_fields.LineField(blank=True, help_text='What such a picture shows, as “a photo of a dog”. Without a phrase the tag is never suggested.', max_length=200, verbose_name='phrase for the model')),
-                ('aliases', search.models.text_fields.TagsField(base_field=search.models.text_fields.LineField(max_length=60), blank=True, default=list, help_text='Other names by which it is found, separated by commas.', size=50, verbose_name='aliases')),
-                ('parent', models.ForeignKey(blank=True, help_text='A wider tag: whoever filters by that finds the pictures of this one too.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='children', to='search.vocabularytag', verbose_name='within')),
+                ('phrase', search.models.text_fields.LineField(blank=True, help_text='What such a picture shows, for example “a photo of a dog”. A tag without a phrase is never suggested.', max_length=200, verbose_name='phrase for the model')),
+                ('aliases', search.models.text_fields.TagsField(base_field=search.models.text_fields.LineField(max_length=60), blank=True, default=list, help_text='Other names of this tag, separated by commas.', size=50, verbose_name='aliases')),
+                ('parent', models.ForeignKey(blank=True, help_text='A broader tag. Filtering by it also finds the pictures with this tag.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='children', to='search.vocabularytag', verbose_name='parent tag')),
             ],
             options={
                 'verbose_name': 'tag',

@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
             name='RunFile',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('failed', 'failed'), ('refused', 'refused'), ('deleted', 'deleted earlier'), ('left', 'left alone')], editable=False, max_length=8, verbose_name='what')),
+                ('kind', models.CharField(choices=[('failed', 'failed'), ('refused', 'rejected'), ('deleted', 'deleted earlier'), ('left', 'skipped')], editable=False, max_length=8, verbose_name='type')),
                 ('name', models.TextField(editable=False, verbose_name='name')),
                 ('address', models.TextField(blank=True, default='', editable=False)),
                 ('reason', models.TextField(editable=False, verbose_name='reason')),
@@ -57,7 +57,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='run',
             name='by',
-            field=models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='who'),
+            field=models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='user'),
         ),
         migrations.AddField(
             model_name='run',
@@ -67,17 +67,17 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='run',
             name='door',
-            field=models.CharField(choices=[('page', 'the pages'), ('api', 'the API'), ('admin', 'the administration'), ('command', 'a command')], default='command', editable=False, max_length=10, verbose_name='from where'),
+            field=models.CharField(choices=[('page', 'the website'), ('api', 'the API'), ('admin', 'the administration'), ('command', 'a command')], default='command', editable=False, max_length=10, verbose_name='source'),
         ),
         migrations.AddField(
             model_name='run',
             name='kind',
-            field=models.CharField(choices=[('ingest', 'Ingestion'), ('upload', 'Upload'), ('embed_pending', 'Vectors of pending pictures'), ('reembed', 'Vectors made anew'), ('find_duplicates', 'Search for duplicates'), ('read_metadata', 'Reading metadata'), ('find_places', 'Looking up places'), ('reconcile', 'Look through the storage')], default='ingest', editable=False, max_length=16, verbose_name='what'),
+            field=models.CharField(choices=[('ingest', 'Ingestion'), ('upload', 'Upload'), ('embed_pending', 'Computing pending vectors'), ('reembed', 'Recomputing vectors'), ('find_duplicates', 'Searching for duplicates'), ('read_metadata', 'Reading metadata'), ('find_places', 'Looking up places'), ('reconcile', 'Checking the storage')], default='ingest', editable=False, max_length=16, verbose_name='type'),
         ),
         migrations.AddField(
             model_name='run',
             name='left_alone',
-            field=models.JSONField(default=dict, editable=False, verbose_name='left alone'),
+            field=models.JSONField(default=dict, editable=False, verbose_name='skipped'),
         ),
         migrations.AddField(
             model_name='run',
@@ -87,7 +87,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='run',
             name='noted',
-            field=models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='last heard of'),
+            field=models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='last activity'),
         ),
         migrations.AddField(
             model_name='run',
@@ -97,17 +97,17 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='run',
             name='places',
-            field=models.JSONField(default=list, editable=False, verbose_name='places'),
+            field=models.JSONField(default=list, editable=False, verbose_name='locations'),
         ),
         migrations.AddField(
             model_name='run',
             name='problem',
-            field=models.TextField(blank=True, db_default='', default='', editable=False, verbose_name='what ended it'),
+            field=models.TextField(blank=True, db_default='', default='', editable=False, verbose_name='reason for stopping'),
         ),
         migrations.AddField(
             model_name='run',
             name='refused',
-            field=models.PositiveBigIntegerField(default=0, verbose_name='refused'),
+            field=models.PositiveBigIntegerField(default=0, verbose_name='rejected'),
         ),
         migrations.AddField(
             model_name='run',
@@ -127,7 +127,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='run',
             name='updated',
-            field=models.PositiveBigIntegerField(default=0, verbose_name='other details'),
+            field=models.PositiveBigIntegerField(default=0, verbose_name='changed details'),
         ),
         migrations.AlterField(
             model_name='run',
@@ -152,12 +152,12 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='run',
             name='known',
-            field=models.PositiveBigIntegerField(default=0, verbose_name='known'),
+            field=models.PositiveBigIntegerField(default=0, verbose_name='already here'),
         ),
         migrations.AlterField(
             model_name='run',
             name='outcome',
-            field=models.CharField(blank=True, choices=[('', 'under way'), ('done', 'done'), ('stopped', 'stopped'), ('failed', 'failed')], db_default='', default='', editable=False, max_length=10, verbose_name='outcome'),
+            field=models.CharField(blank=True, choices=[('', 'in progress'), ('done', 'done'), ('stopped', 'stopped'), ('failed', 'failed')], db_default='', default='', editable=False, max_length=10, verbose_name='outcome'),
         ),
         migrations.AlterField(
             model_name='run',

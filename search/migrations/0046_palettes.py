@@ -62,7 +62,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='run',
             name='kind',
-            field=models.CharField(choices=[('ingest', 'Ingestion'), ('upload', 'Upload'), ('embed_pending', 'Vectors of pending pictures'), ('reembed', 'Vectors made anew'), ('find_duplicates', 'Search for duplicates'), ('read_metadata', 'Reading metadata'), ('find_places', 'Looking up places'), ('find_colours', 'Looking at colours'), ('reconcile', 'Look through the storage')], default='ingest', editable=False, max_length=16, verbose_name='what'),
+            field=models.CharField(choices=[('ingest', 'Ingestion'), ('upload', 'Upload'), ('embed_pending', 'Computing pending vectors'), ('reembed', 'Recomputing vectors'), ('find_duplicates', 'Searching for duplicates'), ('read_metadata', 'Reading metadata'), ('find_places', 'Looking up places'), ('find_colours', 'Finding colours'), ('reconcile', 'Checking the storage')], default='ingest', editable=False, max_length=16, verbose_name='type'),
         ),
         migrations.CreateModel(
             name='Palette',

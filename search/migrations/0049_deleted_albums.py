@@ -20,6 +20,6 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='revision',
             name='kind',
-            field=models.CharField(choices=[('tag', 'Tags added'), ('untag', 'Tags removed'), ('hide', 'Hidden'), ('show', 'Shown'), ('describe', 'Details changed'), ('trash', 'Put into the trash'), ('restore', 'Taken out of the trash'), ('album', 'Put into an album'), ('unalbum', 'Taken out of an album'), ('del_album', 'Album deleted'), ('visibility', 'Seen by others'), ('merge', 'Duplicates merged'), ('retag', 'Tags renamed'), ('undo', 'Undone')], editable=False, max_length=10, verbose_name='what'),
+            field=models.CharField(choices=[('tag', 'Tags added'), ('untag', 'Tags removed'), ('hide', 'Hidden'), ('show', 'Visible'), ('describe', 'Details changed'), ('trash', 'Moved to the trash'), ('restore', 'Restored from the trash'), ('album', 'Added to an album'), ('unalbum', 'Removed from an album'), ('del_album', 'Album deleted'), ('visibility', 'Visibility changed'), ('merge', 'Duplicates merged'), ('retag', 'Tags renamed'), ('undo', 'Undone')], editable=False, max_length=10, verbose_name='change'),
         ),
     ]

@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='album',
             name='visibility',
-            field=models.CharField(choices=[('own', 'only me, and curators'), ('link', 'everybody who has the link'), ('members', 'everybody with an account'), ('public', 'everybody')], db_default='own', default='own', max_length=7, verbose_name='who sees it'),
+            field=models.CharField(choices=[('own', 'only me and curators'), ('link', 'everyone with the link'), ('members', 'everyone with an account'), ('public', 'everyone')], db_default='own', default='own', max_length=7, verbose_name='visible to'),
         ),
         migrations.RemoveConstraint(
             model_name='album',

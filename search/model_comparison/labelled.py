@@ -55,7 +55,7 @@ def _wrong_with(words: str, called: str) -> str:
         return "This line has no query."
     if len(words) > MAX_TEXT_LENGTH:
         return f"This query has {len(words):,} characters; at most {MAX_TEXT_LENGTH:,} can be searched."
-    return "" if called else "This line names no picture."
+    return "" if called else "This line contains no picture."
 
 
 def read_labelled(path: Path, *, language: str = "", split: str = "") -> Labelled:

@@ -60,18 +60,18 @@ class SideBySide:
         return list({one.image.pk: one.image for one in (*self.first, *self.second)}.values())
 
 
-def found_by(one: ComparedSet, query: SearchQuery, count: int = SHOWN) -> list[Near]:
+def found_by(one: ComparedSet, query: SearchQuery) -> list[Near]:
     """Return the vector results of a query in a set, nearest first, with negative parts applied.
 
     Raises BadQuery, ModelUnavailable and WrongVectors.
     """
     if not query.wanted:
-        raise BadQuery(_("Write what the pictures should show."))
+        raise BadQuery(_("Describe what the pictures should show."))
     assert one.pair
     towards = _weighted_sum([_vector(part, one) for part in query.wanted], query.wanted)
     among = _holding(query)
     unwanted = [_vector(part, one) for part in query.unwanted]
-    found = nearest(one.table, towards, CANDIDATES if unwanted else count, among)
+    found = nearest(one.table, towards, CANDIDATES if unwanted else SHOWN, among)
     if not unwanted:
         return found
     query_vector = QueryVector(
@@ -81,7 +81,7 @@ def found_by(one: ComparedSet, query: SearchQuery, count: int = SHOWN) -> list[N
     # Ranked without a calibration, which may exist for the active model only.
     order = ranked(_candidates(one.table, found, unwanted), query_vector)
     near = dict(found)
-    return [Near(candidate.id, near[candidate.id]) for candidate in order[:count]]
+    return [Near(candidate.id, near[candidate.id]) for candidate in order[:SHOWN]]
 
 
 def side_by_side(
@@ -128,11 +128,13 @@ def _vector(part: Part, one: ComparedSet) -> Vector:
         require_dimensions(one.pair.text, len(vector), one.table.dimensions)
         return vector
     if part.kind is Kind.PICTURE:
-        raise BadQuery(_("Models are compared by words and by pictures of the collection, not by other pictures."))
+        raise BadQuery(
+            _("Models can be compared by text and by pictures of the collection, but not by other pictures.")
+        )
     image_id = uuid.UUID(str(part.value))
     found = vectors_of(one.table, [image_id], whole=True)
     if image_id not in found or not Image.objects.shown().filter(pk=image_id).exists():
-        raise BadQuery(_("This picture is hidden or deleted, or has no vector of both models yet."))
+        raise BadQuery(_("This picture is hidden or deleted, or does not have vectors of both models yet."))
     its_own: Vector = found[image_id][0]
     return its_own
 

@@ -1,25 +1,16 @@
-"""Coordination of processes through the database: its clock, and advisory locks."""
+"""Advisory locks: the coordination of processes through the database."""
 
-import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import connection, transaction
+from django.db import transaction
 
-
-def now() -> dt.datetime:
-    """Return the time by the database's clock, which pictures' timestamps use."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        moment: dt.datetime = cursor.fetchone()[0]
-    return moment
+from search.models.sql_statements import fetch_value
 
 
 def try_lock(lock: int) -> bool:
     """Try to take the advisory lock `lock` until the transaction ends, even by a killed process. Never waits."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [lock])
-        return bool(cursor.fetchone()[0])
+    return bool(fetch_value("SELECT pg_try_advisory_xact_lock(%s)", [lock]))
 
 
 @contextmanager

@@ -4,13 +4,14 @@ import uuid
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from django.conf import settings
 from django.contrib.postgres.functions import RandomUUID
-from django.db import connection, models, transaction
+from django.db import models, transaction
 from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from search.models.references import user_key
+from search.models.sql_statements import execute
 from search.models.text_fields import LineField, ProseField
 
 if TYPE_CHECKING:
@@ -22,16 +23,16 @@ LONGEST_TITLE = 200
 class Visibility(models.TextChoices):
     """Who sees something: owner and curators; all who are logged in; everybody."""
 
-    OWN = "own", _("only me, and curators")
-    MEMBERS = "members", _("everybody with an account")
-    PUBLIC = "public", _("everybody")
+    OWN = "own", _("only me and curators")
+    MEMBERS = "members", _("everyone with an account")
+    PUBLIC = "public", _("everyone")
 
 
 class AlbumVisibility(models.TextChoices):
     """Who sees an album. By link it is opened by everybody who has the link, but neither listed nor found by them."""
 
     OWN = Visibility.OWN.value, Visibility.OWN.label
-    LINK = "link", _("everybody who has the link")
+    LINK = "link", _("everyone with the link")
     MEMBERS = Visibility.MEMBERS.value, Visibility.MEMBERS.label
     PUBLIC = Visibility.PUBLIC.value, Visibility.PUBLIC.label
 
@@ -39,10 +40,10 @@ class AlbumVisibility(models.TextChoices):
 class Place(models.TextChoices):
     """Targets for moving images within an album."""
 
-    FIRST = "first", _("To the front")
-    EARLIER = "earlier", _("Earlier by one")
-    LATER = "later", _("Later by one")
-    LAST = "last", _("To the end")
+    FIRST = "first", _("Move to the start")
+    EARLIER = "earlier", _("Move one earlier")
+    LATER = "later", _("Move one later")
+    LAST = "last", _("Move to the end")
 
 
 class AlbumQuerySet(models.QuerySet["Album"]):
@@ -90,16 +91,9 @@ class Album(models.Model):
 
     title = LineField(_("title"), max_length=LONGEST_TITLE)
     description = ProseField(_("description"), max_length=5000, blank=True)
-    owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("owner"),
-        on_delete=models.SET_NULL,
-        null=True,
-        blank=True,
-        related_name="albums",
-    )
+    owner = user_key(_("owner"), related_name="albums", blank=True)
     visibility = models.CharField(
-        _("who sees it"),
+        _("visible to"),
         max_length=7,
         choices=AlbumVisibility,
         default=AlbumVisibility.OWN,
@@ -178,14 +172,13 @@ class Album(models.Model):
         self._write_order([*first, *(one for one in present if one not in first)])
 
     def _write_order(self, order: list[uuid.UUID]) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "UPDATE search_albumimage AS entry SET position = given.position"
-                " FROM unnest(%s::uuid[]) WITH ORDINALITY AS given (image_id, position)"
-                " WHERE entry.album_id = %s AND entry.image_id = given.image_id"
-                " AND entry.position <> given.position",
-                [order, self.pk],
-            )
+        execute(
+            "UPDATE search_albumimage AS entry SET position = given.position"
+            " FROM unnest(%s::uuid[]) WITH ORDINALITY AS given (image_id, position)"
+            " WHERE entry.album_id = %s AND entry.image_id = given.image_id"
+            " AND entry.position <> given.position",
+            [order, self.pk],
+        )
         Album.objects.filter(pk=self.pk).update(updated=Now())
 
 
@@ -223,13 +216,12 @@ class AlbumImage(models.Model):
 
 def hand_over_albums(former_id: uuid.UUID, image_id: uuid.UUID) -> None:
     """Add one image to all albums of another one, at the same positions. Within a transaction."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO search_albumimage (album_id, image_id, position)"
-            " SELECT album_id, %s, position FROM search_albumimage WHERE image_id = %s ON CONFLICT DO NOTHING",
-            [image_id, former_id],
-        )
-        cursor.execute("UPDATE search_album SET cover_id = %s WHERE cover_id = %s", [image_id, former_id])
+    execute(
+        "INSERT INTO search_albumimage (album_id, image_id, position)"
+        " SELECT album_id, %s, position FROM search_albumimage WHERE image_id = %s ON CONFLICT DO NOTHING",
+        [image_id, former_id],
+    )
+    execute("UPDATE search_album SET cover_id = %s WHERE cover_id = %s", [image_id, former_id])
 
 
 def albums_of(image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, list[int]]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from django.db import connection, models
 from django.utils import timezone
 
-from search.models.image import Image
+from search.models.references import image_key
 
 _TRIGGERS = (
     "image_arrives, image_is_shown, image_changes, image_goes, capture_comes, capture_changes, album_changes, "
@@ -29,10 +29,7 @@ class Arrival(models.Model):
     `searchable` is None while its vector is pending. Written by triggers only (migration 0011).
     """
 
-    # Without Django's constraint: the database's own deletes these rows with their pictures.
-    image = models.OneToOneField(
-        Image, primary_key=True, on_delete=models.DO_NOTHING, related_name="arrival", db_constraint=False
-    )
+    image = image_key("arrival")
     shown = models.BigIntegerField(unique=True)
     searchable = models.BigIntegerField(unique=True, null=True)
     moment = models.DateTimeField()

@@ -15,33 +15,38 @@ class Calibration(models.Model):
     """The latest calibration of a pair of models; a new one replaces it. All levels are cosine similarities."""
 
     model = models.CharField(_("model"), max_length=300)
-    text_model = models.CharField(_("model for words"), max_length=1000)
+    text_model = models.CharField(_("text model"), max_length=1000)
     measured = models.DateTimeField(_("measured"))
-    pictures = models.PositiveIntegerField(_("pictures"), help_text=_("How many could be searched at that time."))
+    pictures = models.PositiveIntegerField(
+        _("pictures"), help_text=_("The number of searchable pictures at that time.")
+    )
     vectors = models.PositiveBigIntegerField(
-        _("vectors"), default=0, db_default=0, help_text=_("Of these pictures and their windows; 0: not counted.")
-    )
-    words_least = models.FloatField(_("least for words"))
-    words_match = models.FloatField(_("match for words"))
-    pictures_match = models.FloatField(_("match for pictures"))
-    images_match = models.FloatField(
-        _("match for images of the collection"), null=True, help_text=_("None: as for pictures.")
-    )
-    whole = models.PositiveIntegerField(
-        _("whole"),
+        _("vectors"),
         default=0,
         db_default=0,
-        help_text=_("So many of the sample are whole pictures, first; 0: all."),
+        help_text=_("Vectors of these pictures and their windows; 0 if not counted."),
+    )
+    words_least = models.FloatField(_("lower bound for text"))
+    words_match = models.FloatField(_("threshold for text"))
+    pictures_match = models.FloatField(_("threshold for pictures"))
+    images_match = models.FloatField(
+        _("threshold for images of the collection"), null=True, help_text=_("Empty: same as for pictures.")
+    )
+    whole = models.PositiveIntegerField(
+        _("whole pictures"),
+        default=0,
+        db_default=0,
+        help_text=_("The number of whole pictures at the start of the sample; 0 means all."),
     )
     windows_of = ArrayField(
         models.SmallIntegerField(),
-        verbose_name=_("windows of"),
+        verbose_name=_("pictures of windows"),
         default=list,
         db_default=[],
-        help_text=_("Of each further vector in the sample, the number of its picture."),
+        help_text=_("The picture number of each further vector in the sample."),
     )
-    sample = models.BinaryField(_("sample"), help_text=_("Vectors of some of the pictures, one after the other."))
-    dimensions = models.PositiveSmallIntegerField(_("dimensions"), help_text=_("Of each of these vectors."))
+    sample = models.BinaryField(_("sample"), help_text=_("Concatenated vectors of some of the pictures."))
+    dimensions = models.PositiveSmallIntegerField(_("dimensions"), help_text=_("Dimensions of each of these vectors."))
 
     class Meta:
         verbose_name = _("calibration")

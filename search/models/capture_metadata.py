@@ -8,8 +8,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from search.models.image import Image
 from search.models.places import Place
+from search.models.references import image_key
 from search.models.text_fields import LineField
 
 if TYPE_CHECKING:
@@ -57,18 +57,15 @@ class Capture(models.Model):
     class TakenFrom(models.TextChoices):
         PERSON = "person", _("a curator")
         TABLE = "table", _("a table")
-        SIDECAR = "sidecar", _("a file beside it")
+        SIDECAR = "sidecar", _("a sidecar file")
         CAMERA = "camera", _("the camera")
-        NAME = "name", _("the name of its file")
-        FILE = "file", _("the age of its file")
+        NAME = "name", _("the file name")
+        FILE = "file", _("the file date")
 
     GUESSED = (TakenFrom.NAME, TakenFrom.FILE)
     """Sources of dates that are approximate at best."""
 
-    # The database deletes it with its image, so Django need not query for it.
-    image = models.OneToOneField(
-        Image, on_delete=models.DO_NOTHING, primary_key=True, db_constraint=False, related_name="capture"
-    )
+    image = image_key("capture")
     # Version of the reader (search.metadata.READER); 0: not read yet.
     reader = models.SmallIntegerField(default=0, db_default=0, editable=False)
     # Fields of this row and of its image that a person has changed: reading files doesn't overwrite them.
@@ -83,12 +80,12 @@ class Capture(models.Model):
     stated = ArrayField(models.CharField(max_length=20), default=list, db_default=[], editable=False)
 
     # Local time where it was taken.
-    taken = WallTimeField(_("taken"), null=True, blank=True)
+    taken = WallTimeField(_("date taken"), null=True, blank=True)
     taken_offset = models.SmallIntegerField(
-        _("ahead of UTC"), null=True, blank=True, help_text=_("In minutes; empty where nobody knows.")
+        _("UTC offset"), null=True, blank=True, help_text=_("In minutes; empty if unknown.")
     )
     taken_from = models.CharField(
-        _("date from"), max_length=8, choices=TakenFrom, blank=True, default="", db_default="", editable=False
+        _("source of the date"), max_length=8, choices=TakenFrom, blank=True, default="", db_default="", editable=False
     )
     camera = LineField(_("camera"), max_length=150, blank=True, default="", db_default="")
     lens = LineField(_("lens"), max_length=150, blank=True, default="", db_default="")

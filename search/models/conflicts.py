@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 from django.db import DatabaseError, IntegrityError, OperationalError, connection
 from django.db.models import Model, QuerySet
 
+from search.models.sql_statements import execute
+
 PATIENCE = "5s"
 """Lock timeout of a person's change: a worker that computes the row's vector holds it for a few seconds, and one whose
 machine has vanished for minutes."""
@@ -25,6 +27,10 @@ _FOREIGN_KEY, _UNIQUE = "23503", "23505"
 
 _Row = TypeVar("_Row", bound=Model)
 _Result = TypeVar("_Result")
+
+
+class Conflict(OperationalError):
+    """Another transaction was changing the same rows; this one changed nothing."""
 
 
 def is_conflict(error: BaseException) -> bool:
@@ -43,8 +49,18 @@ def is_overtaken(error: BaseException) -> bool:
 def retried(work: Callable[[], _Result]) -> _Result:
     """Return the result of `work`, a whole transaction; retry it after a conflict with another one.
 
-    A lock timeout is not retried: it has waited already. Raises the error of the last attempt.
+    A lock timeout is not retried: it has waited already. Raises the error of the last attempt, as Conflict if it is
+    one.
     """
+    try:
+        return _retried(work)
+    except OperationalError as error:
+        if is_conflict(error):
+            raise Conflict(*error.args) from error.__cause__
+        raise
+
+
+def _retried(work: Callable[[], _Result]) -> _Result:
     if connection.in_atomic_block:  # the outer transaction has failed with it
         return work()
     for attempt in range(TRIES - 1):
@@ -60,8 +76,7 @@ def retried(work: Callable[[], _Result]) -> _Result:
 
 def wait_briefly() -> None:
     """Set the lock timeout of this transaction to PATIENCE."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [PATIENCE])
+    execute("SELECT set_config('lock_timeout', %s, true)", [PATIENCE])
 
 
 def locked(rows: "QuerySet[_Row]") -> "list[_Row]":

@@ -2,24 +2,20 @@
 
 from typing import ClassVar
 
-from django.conf import settings
 from django.db import models
 from django.db.models.functions import Greatest, Least, Now
 from django.utils.translation import gettext_lazy as _
 
 from search.models.image import Image
+from search.models.references import image_key, user_key
 
 
 class Fingerprint(models.Model):
     """The perceptual hash of a picture (`search.imaging.perceptual_hash`), None for a flat one, and whether `manage.py
     find_duplicates` has compared it.
-
-    The database deletes these rows with their picture, and updates them when its id changes.
     """
 
-    image = models.OneToOneField(
-        Image, primary_key=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="fingerprint"
-    )
+    image = image_key("fingerprint")
     perceptual = models.BigIntegerField(null=True, editable=False)
     is_compared = models.BooleanField(default=False, db_default=False, editable=False)
 
@@ -67,9 +63,7 @@ class DuplicatePair(models.Model):
     similarity = models.FloatField(null=True, editable=False)
     created = models.DateTimeField(db_default=Now(), editable=False)
     decided = models.DateTimeField(null=True, editable=False)
-    by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, editable=False, related_name="+"
-    )
+    by = user_key(editable=False)
 
     class Meta:
         default_permissions = ()

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple, TypeAlias
 from django.conf import settings
 from django.db import connection
 
+from search.models.sql_statements import execute, fetch_all, fetch_column
+
 State: TypeAlias = Mapping[str, Any]
 
 _TEXT = "(its.after ->> '{0}')"
@@ -69,35 +71,33 @@ def write(rows: Sequence[Row], by: Any = None) -> None:
         return
     names = {name for row in rows for name in row.after}
     after = _as_json(rows)
-    with connection.cursor() as cursor:
-        if "trashed" in names:
-            _move_trash(cursor, after, by)
-        if "visibility" in names:
-            _set_visibility(cursor, after)
-        if "hidden" in names:
-            _set_hidden(cursor, rows)
-        if "albums" in names:
-            _write_albums(cursor, after)
-        if columns := names.intersection(IMAGE_COLUMNS) - {"hidden"}:
-            _write_images(cursor, columns, after)
-        if names.intersection(CAPTURE_COLUMNS) or "edited" in names:
-            _write_captures(cursor, names, after)
+    if "trashed" in names:
+        _move_trash(after, by)
+    if "visibility" in names:
+        _set_visibility(after)
+    if "hidden" in names:
+        _set_hidden(rows)
+    if "albums" in names:
+        _write_albums(after)
+    if columns := names.intersection(IMAGE_COLUMNS) - {"hidden"}:
+        _write_images(columns, after)
+    if names.intersection(CAPTURE_COLUMNS) or "edited" in names:
+        _write_captures(names, after)
 
 
 def note(revision_id: int, rows: Sequence[Row]) -> None:
     """Record the changes under a revision. In the transaction that makes them."""
     names = sorted({name for row in rows for name in row.after if name != "edited"})
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO search_edit (revision_id, image_id, before, after)"
-            " SELECT %s, its.key::uuid, its.value -> 0, its.value -> 1 FROM jsonb_each(%s::jsonb) AS its",
-            [revision_id, json.dumps({str(row.image_id): [row.before, row.after] for row in rows})],
-        )
-        cursor.execute(
-            "UPDATE search_revision SET count = count + %s,"
-            " fields = ARRAY(SELECT DISTINCT unnest(fields || %s::varchar[]) ORDER BY 1) WHERE id = %s",
-            [len(rows), names, revision_id],
-        )
+    execute(
+        "INSERT INTO search_edit (revision_id, image_id, before, after)"
+        " SELECT %s, its.key::uuid, its.value -> 0, its.value -> 1 FROM jsonb_each(%s::jsonb) AS its",
+        [revision_id, json.dumps({str(row.image_id): [row.before, row.after] for row in rows})],
+    )
+    execute(
+        "UPDATE search_revision SET count = count + %s,"
+        " fields = ARRAY(SELECT DISTINCT unnest(fields || %s::varchar[]) ORDER BY 1) WHERE id = %s",
+        [len(rows), names, revision_id],
+    )
 
 
 def _as_json(rows: Iterable[Row]) -> str:
@@ -122,18 +122,18 @@ def _users() -> str:
     return settings.AUTH_USER_MODEL.lower().replace(".", "_")
 
 
-def _write_images(cursor: Any, columns: Collection[str], after: str) -> None:
+def _write_images(columns: Collection[str], after: str) -> None:
     values = ", ".join(_assignments("image", columns, IMAGE_COLUMNS))
-    cursor.execute(
+    execute(
         f"UPDATE search_image AS image SET {values}, updated = statement_timestamp()"  # noqa: S608 - names are ours
         f" FROM {_GIVEN} WHERE image.id = its.id",
         [after],
     )
 
 
-def _write_captures(cursor: Any, names: Collection[str], after: str) -> None:
+def _write_captures(names: Collection[str], after: str) -> None:
     """Write captures, and which of their fields a person has changed."""
-    cursor.execute(
+    execute(
         f"INSERT INTO search_capture (image_id) SELECT id FROM {_GIVEN} ORDER BY id ON CONFLICT DO NOTHING",  # noqa: S608
         [after],
     )
@@ -145,28 +145,27 @@ def _write_captures(cursor: Any, names: Collection[str], after: str) -> None:
             " WHERE (its.after -> 'edited' -> name) IS NULL"
             " UNION SELECT key FROM jsonb_each(coalesce(its.after -> 'edited', '{}')) WHERE value = 'true' ORDER BY 1)"
         )
-    cursor.execute(
+    execute(
         f"UPDATE search_capture AS capture SET {', '.join(values)} FROM {_GIVEN} WHERE capture.image_id = its.id",  # noqa: S608 - names are ours
         [after],
     )
 
 
-def _write_albums(cursor: Any, after: str) -> None:
+def _write_albums(after: str) -> None:
     """Write albums: new entries are appended, by the time taken. Deleted albums are not restored."""
-    cursor.execute(
+    left = fetch_column(
         f"DELETE FROM search_albumimage AS entry USING {_GIVEN} WHERE entry.image_id = its.id"  # noqa: S608 - names are ours
         " AND its.after ? 'albums' AND NOT its.after -> 'albums' @> to_jsonb(entry.album_id)"
         " RETURNING entry.album_id",
         [after],
     )
-    changed = {album_id for (album_id,) in cursor.fetchall()}
     # Lock one after the other, or two writers would append at the same position.
-    cursor.execute(
+    execute(
         "SELECT id FROM search_album WHERE id IN (SELECT jsonb_array_elements(its.after -> 'albums')::bigint"  # noqa: S608
         f" FROM {_GIVEN} WHERE its.after ? 'albums') ORDER BY id FOR UPDATE",
         [after],
     )
-    cursor.execute(
+    joined = fetch_column(
         "INSERT INTO search_albumimage (album_id, image_id, position)"  # noqa: S608 - names are ours
         " SELECT album.id, its.id,"
         " (SELECT coalesce(max(position), 0) FROM search_albumimage WHERE album_id = album.id)"
@@ -177,22 +176,21 @@ def _write_albums(cursor: Any, after: str) -> None:
         " ON CONFLICT DO NOTHING RETURNING album_id",
         [after],
     )
-    changed |= {album_id for (album_id,) in cursor.fetchall()}
-    cursor.execute("UPDATE search_album SET updated = statement_timestamp() WHERE id = ANY(%s)", [sorted(changed)])
+    execute("UPDATE search_album SET updated = statement_timestamp() WHERE id = ANY(%s)", [sorted({*left, *joined})])
 
 
-def _set_hidden(cursor: Any, rows: Sequence[Row]) -> None:
+def _set_hidden(rows: Sequence[Row]) -> None:
     """Set `hidden`; for pictures that are private or in the trash, the value to restore later."""
     for hidden in (True, False):
         ids = [row.image_id for row in rows if row.after.get("hidden") is hidden]
         if ids:
-            cursor.execute("UPDATE search_private SET hidden = %s WHERE image_id = ANY(%s)", [hidden, ids])
-            cursor.execute(
+            execute("UPDATE search_private SET hidden = %s WHERE image_id = ANY(%s)", [hidden, ids])
+            execute(
                 "UPDATE search_trashed AS trashed SET was_hidden = %s WHERE image_id = ANY(%s)"
                 " AND NOT EXISTS (SELECT FROM search_private WHERE image_id = trashed.image_id)",
                 [hidden, ids],
             )
-            cursor.execute(
+            execute(
                 "UPDATE search_image AS image SET hidden = %s, updated = statement_timestamp() WHERE id = ANY(%s)"
                 " AND NOT EXISTS (SELECT FROM search_trashed WHERE image_id = image.id)"
                 " AND NOT EXISTS (SELECT FROM search_private WHERE image_id = image.id)",
@@ -200,10 +198,10 @@ def _set_hidden(cursor: Any, rows: Sequence[Row]) -> None:
             )
 
 
-def _set_visibility(cursor: Any, after: str) -> None:
+def _set_visibility(after: str) -> None:
     """Set visibility. Private pictures are hidden meanwhile, in the trash too; their row keeps the value to
     restore."""
-    cursor.execute(
+    private = fetch_column(
         "INSERT INTO search_private (image_id, visibility, hidden)"  # noqa: S608 - names are ours
         " SELECT image.id, its.after ->> 'visibility', coalesce(trashed.was_hidden, image.hidden)"
         f" FROM search_image AS image JOIN {_GIVEN} USING (id)"
@@ -212,50 +210,45 @@ def _set_visibility(cursor: Any, after: str) -> None:
         " ON CONFLICT (image_id) DO UPDATE SET visibility = excluded.visibility RETURNING image_id",
         [after],
     )
-    private = [image_id for (image_id,) in cursor.fetchall()]
-    cursor.execute("UPDATE search_trashed SET was_hidden = true WHERE image_id = ANY(%s)", [private])
-    cursor.execute(
-        "UPDATE search_image SET hidden = true, updated = statement_timestamp() WHERE id = ANY(%s)", [private]
-    )
-    cursor.execute(
+    execute("UPDATE search_trashed SET was_hidden = true WHERE image_id = ANY(%s)", [private])
+    execute("UPDATE search_image SET hidden = true, updated = statement_timestamp() WHERE id = ANY(%s)", [private])
+    public = fetch_all(
         f"DELETE FROM search_private USING {_GIVEN} WHERE image_id = its.id"  # noqa: S608 - names are ours
         " AND its.after ->> 'visibility' = 'public' RETURNING image_id, hidden",
         [after],
     )
-    public = cursor.fetchall()
     for hidden in (True, False):
         ids = [image_id for image_id, was_hidden in public if was_hidden is hidden]
-        cursor.execute("UPDATE search_trashed SET was_hidden = %s WHERE image_id = ANY(%s)", [hidden, ids])
-        cursor.execute(
+        execute("UPDATE search_trashed SET was_hidden = %s WHERE image_id = ANY(%s)", [hidden, ids])
+        execute(
             "UPDATE search_image AS image SET hidden = %s, updated = statement_timestamp() WHERE id = ANY(%s)"
             " AND NOT EXISTS (SELECT FROM search_trashed WHERE image_id = image.id)",
             [hidden, ids],
         )
 
 
-def _move_trash(cursor: Any, after: str, by: Any) -> None:
-    cursor.execute(
+def _move_trash(after: str, by: Any) -> None:
+    execute(
         "INSERT INTO search_trashed (image_id, by_id, was_hidden)"  # noqa: S608 - names are ours
         f" SELECT image.id, %s, image.hidden FROM search_image AS image JOIN {_GIVEN} USING (id)"
         " WHERE its.after -> 'trashed' = 'true' ORDER BY id ON CONFLICT DO NOTHING",
         [by.pk if by else None, after],
     )
-    cursor.execute(
+    execute(
         f"UPDATE search_image AS image SET hidden = true, updated = statement_timestamp() FROM {_GIVEN}"  # noqa: S608 - names are ours
         " WHERE image.id = its.id AND its.after -> 'trashed' = 'true'",
         [after],
     )
-    cursor.execute(
+    restored = fetch_all(
         f"WITH restored AS (DELETE FROM search_trashed USING {_GIVEN}"  # noqa: S608 - names are ours
         " WHERE image_id = its.id AND its.after -> 'trashed' = 'false' RETURNING image_id, was_hidden)"
         " SELECT image_id, was_hidden FROM restored",
         [after],
     )
-    restored = cursor.fetchall()
     for hidden in (True, False):
         ids = [image_id for image_id, was_hidden in restored if was_hidden is hidden]
         if ids:
-            cursor.execute(
+            execute(
                 "UPDATE search_image SET hidden = %s, updated = statement_timestamp() WHERE id = ANY(%s)",
                 [hidden, ids],
             )

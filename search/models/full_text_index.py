@@ -6,7 +6,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 
-from search.models.image import Image
+from search.models.references import image_key
 
 
 class ImageWords(models.Model):
@@ -16,14 +16,7 @@ class ImageWords(models.Model):
     embedding out of its row.
     """
 
-    # The database deletes it with its image, so Django need not query for it.
-    image = models.OneToOneField(
-        Image,
-        on_delete=models.DO_NOTHING,
-        primary_key=True,
-        db_constraint=False,
-        related_name="words",
-    )
+    image = image_key("words")
     # Title (A), tags (B) and description (C), with a position left free between them, so that no phrase spans them.
     # Endings of Korean words are at the positions of their words, behind a "~".
     vector = SearchVectorField()

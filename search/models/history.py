@@ -2,11 +2,12 @@
 
 from typing import Any, ClassVar
 
-from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+
+from search.models.references import image_key, user_key
 
 OWN_FIELDS = ("title", "description", "author", "licence", "source_link", "tags", "visibility")
 """Fields of their own pictures that uploaders may change."""
@@ -20,14 +21,14 @@ class Revision(models.Model):
         TAG = "tag", _("Tags added")
         UNTAG = "untag", _("Tags removed")
         HIDE = "hide", _("Hidden")
-        SHOW = "show", _("Shown")
+        SHOW = "show", _("Visible")
         DESCRIBE = "describe", _("Details changed")
-        TRASH = "trash", _("Put into the trash")
-        RESTORE = "restore", _("Taken out of the trash")
-        ALBUM = "album", _("Put into an album")
-        UNALBUM = "unalbum", _("Taken out of an album")
+        TRASH = "trash", _("Moved to the trash")
+        RESTORE = "restore", _("Restored from the trash")
+        ALBUM = "album", _("Added to an album")
+        UNALBUM = "unalbum", _("Removed from an album")
         DELETE_ALBUM = "del_album", _("Album deleted")
-        VISIBILITY = "visibility", _("Seen by others")
+        VISIBILITY = "visibility", _("Visibility changed")
         MERGE = "merge", _("Duplicates merged")
         RETAG = "retag", _("Tags renamed")
         UNDO = "undo", _("Undone")
@@ -41,19 +42,12 @@ class Revision(models.Model):
         API = "api", _("the API")
         COMMAND = "command", _("a command")
 
-    kind = models.CharField(_("what"), max_length=10, choices=Kind, editable=False)
-    by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("who"),
-        on_delete=models.SET_NULL,
-        null=True,
-        editable=False,
-        related_name="revisions",
-    )
-    created = models.DateTimeField(_("when"), db_default=Now(), editable=False)
+    kind = models.CharField(_("change"), max_length=10, choices=Kind, editable=False)
+    by = user_key(_("user"), related_name="revisions", editable=False)
+    created = models.DateTimeField(_("date"), db_default=Now(), editable=False)
     door = models.CharField(_("where"), max_length=10, choices=Door, blank=True, default="", editable=False)
     # The query string of the search or admin list that found the pictures, or the command line.
-    search = models.TextField(_("found by"), blank=True, default="", editable=False)
+    search = models.TextField(_("search"), blank=True, default="", editable=False)
     # The requested change, as {"tags": ["sea"]}.
     given = models.JSONField(default=dict, editable=False)
     # Names of all fields changed in any of the pictures.
@@ -77,8 +71,8 @@ class Revision(models.Model):
     is_partial: bool = False
 
     class Meta:
-        verbose_name = _("change of pictures")
-        verbose_name_plural = _("changes of pictures")
+        verbose_name = _("change to pictures")
+        verbose_name_plural = _("changes to pictures")
         default_permissions = ()
         ordering: ClassVar = ["-pk"]
         indexes: ClassVar = [models.Index(fields=["created"], name="revision_age")]
@@ -148,22 +142,11 @@ class Edit(models.Model):
 class Trashed(models.Model):
     """A picture in the trash, until it is restored or deleted for good. The database keeps it hidden meanwhile;
     `was_hidden` is the value to restore.
-
-    The database deletes these rows with their picture, and updates them when its id changes.
     """
 
-    image = models.OneToOneField(
-        "search.Image", primary_key=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="trashed"
-    )
-    created = models.DateTimeField(_("when"), db_default=Now(), editable=False)
-    by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("who"),
-        on_delete=models.SET_NULL,
-        null=True,
-        editable=False,
-        related_name="+",
-    )
+    image = image_key("trashed")
+    created = models.DateTimeField(_("date"), db_default=Now(), editable=False)
+    by = user_key(_("user"), editable=False)
     was_hidden = models.BooleanField(editable=False)
 
     class Meta:

@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Collection, Sequence
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
-from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.core.validators import URLValidator
@@ -24,6 +23,7 @@ from search.models import any_of_lookup  # noqa: F401 - registers the lookup tha
 from search.models.editing import Row, note, write
 from search.models.history import Revision
 from search.models.querysets import WINDOWS_PENDING, ImageQuerySet
+from search.models.references import user_key
 from search.models.text_fields import LineField, ProseField, TagsField
 
 if TYPE_CHECKING:
@@ -124,10 +124,10 @@ class Image(models.Model):
     embedding = HalfVectorField(_("embedding"), null=True, editable=False)
     embedding_model = models.CharField(_("model"), max_length=300, blank=True, editable=False)
     # What computed the vector, such as "torch float32". Backends that agree numerically with float32 may be mixed.
-    embedding_backend = models.CharField(_("computed by"), max_length=60, blank=True, db_default="", editable=False)
+    embedding_backend = models.CharField(_("computed with"), max_length=60, blank=True, db_default="", editable=False)
     # Why embedding with the active model failed: for the operator, in English.
     embedding_failure = models.CharField(
-        _("failed because"), max_length=MOST_OF_A_REASON, blank=True, db_default="", editable=False
+        _("reason for failure"), max_length=MOST_OF_A_REASON, blank=True, db_default="", editable=False
     )
 
     title = LineField(_("title"), max_length=300, blank=True)
@@ -143,22 +143,19 @@ class Image(models.Model):
         size=50,
         help_text=_("Separated by commas."),
     )
-    uploader = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("uploaded by"),
-        on_delete=models.SET_NULL,
-        null=True,
-        blank=True,
+    uploader = user_key(
+        _("uploaded by"),
         related_name="images",
+        blank=True,
         db_index=False,  # only a partial one: see `image_of_uploader`
     )
     hidden = models.BooleanField(
-        _("hidden"), default=False, help_text=_("Hidden pictures are found and seen by curators only.")
+        _("hidden"), default=False, help_text=_("Hidden pictures can only be found and seen by curators.")
     )
 
     # The location of an original outside our storage, "s3://bucket/key"; "" if it is one of our objects.
     original_location = models.CharField(
-        _("original stays at"), max_length=2000, blank=True, db_default="", editable=False
+        _("original stored at"), max_length=2000, blank=True, db_default="", editable=False
     )
     format = models.CharField(_("format"), max_length=4, choices=Format, editable=False)
     width = models.PositiveIntegerField(_("width"), editable=False)

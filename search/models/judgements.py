@@ -4,12 +4,12 @@ import uuid
 from collections.abc import Collection
 from typing import Any, ClassVar, Self
 
-from django.conf import settings
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import pgettext_lazy
 
 from search.models.image import Image, content_id
+from search.models.references import user_key
 from search.models.text_fields import LineField
 
 
@@ -20,8 +20,8 @@ class Judgement(models.Model):
     """
 
     class Grade(models.IntegerChoices):
-        NOT = 0, pgettext_lazy("how well a picture fits a search", "Not")
-        LITTLE = 1, pgettext_lazy("how well a picture fits a search", "A little")
+        NOT = 0, pgettext_lazy("how well a picture fits a search", "Does not fit")
+        LITTLE = 1, pgettext_lazy("how well a picture fits a search", "Fits partly")
         FITS = 2, pgettext_lazy("how well a picture fits a search", "Fits")
 
     id = models.UUIDField(primary_key=True, editable=False)
@@ -30,9 +30,7 @@ class Judgement(models.Model):
     language = LineField(max_length=35, blank=True)
     image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="judgements")
     grade = models.PositiveSmallIntegerField(choices=Grade)
-    judge = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="judgements"
-    )
+    judge = user_key(related_name="judgements", blank=True)
     judged = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from search.models.image import Image
+from search.models.references import image_key
 
 
 class Measurement(models.Model):
@@ -53,13 +54,9 @@ class LostObject(models.Model):
 class Isolation(models.Model):
     """Cosine similarity to the nearest other picture, by the vectors of one set. `is_outlier` if it is unusually low
     for this collection.
-
-    The database deletes these rows with their picture, and updates them when its id changes.
     """
 
-    image = models.OneToOneField(
-        Image, primary_key=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="isolation"
-    )
+    image = image_key("isolation")
     set_id = models.IntegerField()
     similarity = models.FloatField()
     is_outlier = models.BooleanField(default=False, db_default=False)

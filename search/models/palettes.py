@@ -7,22 +7,19 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
 from search.imaging.colour_extraction import COLOUR_NAMES, Swatch
-from search.models.image import Image
+from search.models.references import image_key
 
 
 class Palette(models.Model):
     """The colours of one picture: for filters, and for display.
 
     A separate table, so that writing it doesn't touch the rows with vectors. Each image has a row, since filters join
-    it: the database creates one from the dominant colour at the end of a transaction that has not (migration 0046). It
-    deletes these rows with their image, and updates them when its id changes.
+    it: the database creates one from the dominant colour at the end of a transaction that has not (migration 0046).
     """
 
     UNREADABLE = -1
 
-    image = models.OneToOneField(
-        Image, primary_key=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="palette"
-    )
+    image = image_key("palette")
     # Values of COLOUR_NAMES: "red" where there is some, also "mostly-red" where it is most of the picture.
     names = ArrayField(models.CharField(max_length=13), default=list, db_default=[], editable=False)
     # Name, "#rrggbb" and percent of each, largest first; empty if not analysed yet.

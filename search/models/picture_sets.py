@@ -5,7 +5,6 @@ import uuid
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
-from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
@@ -14,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from search.models.image import content_id
+from search.models.references import user_key
 
 MOST = 500
 """Maximum number of pictures in a set."""
@@ -27,14 +27,7 @@ class PictureSet(models.Model):
     id = models.UUIDField(_("id"), primary_key=True, editable=False)
     # An array and not a relation: it keeps the order, and shows how many pictures are gone.
     images = ArrayField(models.UUIDField(), verbose_name=_("images"), size=MOST)
-    creator = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("created by"),
-        on_delete=models.SET_NULL,
-        null=True,
-        blank=True,
-        related_name="picture_sets",
-    )
+    creator = user_key(_("created by"), related_name="picture_sets", blank=True)
     created = models.DateTimeField(_("created"), db_default=Now(), editable=False)
     seen = models.DateTimeField(_("last seen"), db_default=Now(), db_index=True, editable=False)
 

@@ -10,10 +10,12 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.conf import settings
-from django.db import connection, models
+from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from search.models.albums import Visibility
+from search.models.references import image_key
+from search.models.sql_statements import execute, fetch_all, fetch_value
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -31,14 +33,10 @@ class PrivateQuerySet(models.QuerySet["Private"]):
 class Private(models.Model):
     """A picture visible to its uploader or to members, and to curators. `hidden` is the curators' own value: the
     image's is True in any case.
-
-    The database deletes these rows with their picture, and updates them when its id changes.
     """
 
-    image = models.OneToOneField(
-        "search.Image", primary_key=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="private"
-    )
-    visibility = models.CharField(_("who sees it"), max_length=7, choices=Visibility, editable=False)
+    image = image_key("private")
+    visibility = models.CharField(_("visible to"), max_length=7, choices=Visibility, editable=False)
     hidden = models.BooleanField(editable=False)
 
     objects = PrivateQuerySet.as_manager()
@@ -65,9 +63,7 @@ class Private(models.Model):
     @staticmethod
     def _is_any() -> bool:
         """Whether there is any private picture. Mostly there is none, and Django's ORM takes longer than the query."""
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT EXISTS (SELECT FROM search_private)")
-            return bool(cursor.fetchone()[0])
+        return bool(fetch_value("SELECT EXISTS (SELECT FROM search_private)"))
 
     @classmethod
     def shows(cls, image: "Image", user: "User | AnonymousUser") -> bool:
@@ -86,19 +82,18 @@ def tell_visibility(images: "Iterable[Image]") -> None:
 
 def hand_over_privacy(former_id: uuid.UUID, image_id: uuid.UUID) -> None:
     """Give an image the privacy and the uploader of another one that shows the same. Within a transaction."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO search_private (image_id, visibility, hidden)"
-            " SELECT image.id, private.visibility, image.hidden FROM search_private AS private, search_image AS image"
-            " WHERE private.image_id = %s AND image.id = %s ON CONFLICT DO NOTHING RETURNING image_id",
+    is_private = fetch_all(
+        "INSERT INTO search_private (image_id, visibility, hidden)"
+        " SELECT image.id, private.visibility, image.hidden FROM search_private AS private, search_image AS image"
+        " WHERE private.image_id = %s AND image.id = %s ON CONFLICT DO NOTHING RETURNING image_id",
+        [former_id, image_id],
+    )
+    if is_private:
+        execute(
+            "UPDATE search_image AS image SET hidden = true, uploader_id = coalesce(image.uploader_id,"
+            " (SELECT uploader_id FROM search_image WHERE id = %s)) WHERE id = %s",
             [former_id, image_id],
         )
-        if cursor.fetchall():
-            cursor.execute(
-                "UPDATE search_image AS image SET hidden = true, uploader_id = coalesce(image.uploader_id,"
-                " (SELECT uploader_id FROM search_image WHERE id = %s)) WHERE id = %s",
-                [former_id, image_id],
-            )
 
 
 def levels_of(image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, tuple[str, bool]]:

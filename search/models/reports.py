@@ -3,7 +3,6 @@
 from collections.abc import Collection
 from typing import ClassVar
 
-from django.conf import settings
 from django.db import models, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -12,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from search.models.conflicts import locked
 from search.models.history import Revision
 from search.models.image import Image
+from search.models.references import user_key
 from search.models.text_fields import ProseField
 
 MOST_PENDING = 20
@@ -33,25 +33,10 @@ class Report(models.Model):
     image = models.ForeignKey(Image, verbose_name=_("image"), on_delete=models.CASCADE, related_name="reports")
     reason = models.CharField(_("reason"), max_length=20, choices=Reason)
     details = ProseField(_("details"), max_length=1000, blank=True)
-    reporter = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("reported by"),
-        on_delete=models.SET_NULL,
-        null=True,
-        blank=True,
-        related_name="reports",
-    )
+    reporter = user_key(_("reported by"), related_name="reports", blank=True)
     created = models.DateTimeField(_("created"), db_default=Now(), editable=False)
-    resolved = models.DateTimeField(_("resolved"), null=True, blank=True, editable=False)
-    resolver = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("resolved by"),
-        on_delete=models.SET_NULL,
-        null=True,
-        blank=True,
-        editable=False,
-        related_name="resolved_reports",
-    )
+    resolved = models.DateTimeField(_("resolved on"), null=True, blank=True, editable=False)
+    resolver = user_key(_("resolved by"), related_name="resolved_reports", blank=True, editable=False)
 
     class Meta:
         verbose_name = _("report")

@@ -3,10 +3,11 @@
 import datetime as dt
 from typing import Any, ClassVar
 
-from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+
+from search.models.references import user_key
 
 SILENT_AFTER = dt.timedelta(seconds=45)
 """A run that has not ended, and was silent for so long, was interrupted: `search.ingestion.run_recording` reports
@@ -41,22 +42,22 @@ class Run(models.Model):
     class Kind(models.TextChoices):
         INGEST = "ingest", _("Ingestion")
         UPLOAD = "upload", _("Upload")
-        EMBED = "embed_pending", _("Vectors of pending pictures")
-        REEMBED = "reembed", _("Vectors made anew")
-        DUPLICATES = "find_duplicates", _("Search for duplicates")
+        EMBED = "embed_pending", _("Computing pending vectors")
+        REEMBED = "reembed", _("Recomputing vectors")
+        DUPLICATES = "find_duplicates", _("Searching for duplicates")
         METADATA = "read_metadata", _("Reading metadata")
         PLACES = "find_places", _("Looking up places")
-        COLOURS = "find_colours", _("Looking at colours")
-        RECONCILE = "reconcile", _("Look through the storage")
+        COLOURS = "find_colours", _("Finding colours")
+        RECONCILE = "reconcile", _("Checking the storage")
 
     class Outcome(models.TextChoices):
-        UNDER_WAY = "", _("under way")
+        UNDER_WAY = "", _("in progress")
         DONE = "done", _("done")
         STOPPED = "stopped", _("stopped")
         FAILED = "failed", _("failed")
 
     class Door(models.TextChoices):
-        PAGE = "page", _("the pages")
+        PAGE = "page", _("the website")
         API = "api", _("the API")
         ADMIN = "admin", _("the administration")
         COMMAND = "command", _("a command")
@@ -64,44 +65,37 @@ class Run(models.Model):
     RUNNING: ClassVar = "running"
     INTERRUPTED: ClassVar = "interrupted"
 
-    kind = models.CharField(_("what"), max_length=16, choices=Kind, default=Kind.INGEST, editable=False)
-    door = models.CharField(_("from where"), max_length=10, choices=Door, default=Door.COMMAND, editable=False)
-    by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("who"),
-        on_delete=models.SET_NULL,
-        null=True,
-        editable=False,
-        related_name="+",
-    )
+    kind = models.CharField(_("type"), max_length=16, choices=Kind, default=Kind.INGEST, editable=False)
+    door = models.CharField(_("source"), max_length=10, choices=Door, default=Door.COMMAND, editable=False)
+    by = user_key(_("user"), editable=False)
     # For a command: the system account, and the machine.
     account = models.TextField(_("account"), blank=True, default="", editable=False)
     machine = models.TextField(_("machine"), blank=True, default="", editable=False)
     # Its arguments as absolute paths and URLs; and its options.
-    places = models.JSONField(_("places"), default=list, editable=False)
+    places = models.JSONField(_("locations"), default=list, editable=False)
     options = models.JSONField(default=dict, editable=False)
     retries = models.ForeignKey(
         "self", on_delete=models.DO_NOTHING, db_constraint=False, null=True, editable=False, related_name="retried_by"
     )
     started = models.DateTimeField(_("started"), db_default=Now(), editable=False)
-    noted = models.DateTimeField(_("last heard of"), db_default=Now(), editable=False)
+    noted = models.DateTimeField(_("last activity"), db_default=Now(), editable=False)
     ended = models.DateTimeField(_("ended"), null=True, editable=False)
     outcome = models.CharField(
         _("outcome"), max_length=10, choices=Outcome, blank=True, default="", db_default="", editable=False
     )
-    problem = models.TextField(_("what ended it"), blank=True, default="", db_default="", editable=False)
+    problem = models.TextField(_("reason for stopping"), blank=True, default="", db_default="", editable=False)
 
     added = models.PositiveBigIntegerField(_("added"), default=0)
-    known = models.PositiveBigIntegerField(_("known"), default=0)
+    known = models.PositiveBigIntegerField(_("already here"), default=0)
     changed = models.PositiveBigIntegerField(_("new versions"), default=0)
-    updated = models.PositiveBigIntegerField(_("other details"), default=0)
+    updated = models.PositiveBigIntegerField(_("changed details"), default=0)
     restored = models.PositiveBigIntegerField(_("files restored"), default=0)
     trashed = models.PositiveBigIntegerField(_("in the trash"), default=0)
     deleted = models.PositiveBigIntegerField(_("deleted earlier"), default=0)
-    refused = models.PositiveBigIntegerField(_("refused"), default=0)
+    refused = models.PositiveBigIntegerField(_("rejected"), default=0)
     failed = models.PositiveBigIntegerField(_("failed"), default=0)
     # By file extension, such as ".mov"; "" for hidden and excluded files, recycle bins and the like.
-    left_alone = models.JSONField(_("left alone"), default=dict, editable=False)
+    left_alone = models.JSONField(_("skipped"), default=dict, editable=False)
 
     objects = RunQuerySet.as_manager()
 
@@ -137,14 +131,14 @@ class RunFile(models.Model):
 
     class Kind(models.TextChoices):
         FAILED = "failed", _("failed")
-        REFUSED = "refused", _("refused")
+        REFUSED = "refused", _("rejected")
         DELETED = "deleted", _("deleted earlier")
-        LEFT = "left", _("left alone")
+        LEFT = "left", _("skipped")
 
     run = models.ForeignKey(
         Run, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="files"
     )
-    kind = models.CharField(_("what"), max_length=8, choices=Kind, editable=False)
+    kind = models.CharField(_("type"), max_length=8, choices=Kind, editable=False)
     name = models.TextField(_("name"), editable=False)
     # Its address as in origins; "" for uploads and the like.
     address = models.TextField(blank=True, default="", editable=False)

@@ -3,15 +3,16 @@
 from collections.abc import Iterator
 from typing import ClassVar
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import connection, models
+from django.db import models
 from django.db.models.functions import Lower, Now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from pgvector.django import HalfVectorField
 
 from search.models.image import Image
+from search.models.references import user_key
+from search.models.sql_statements import execute
 from search.models.text_fields import LineField, TagsField
 
 LONGEST_TAG = 60
@@ -28,7 +29,9 @@ class VocabularyTag(models.Model):
     Without a phrase it is never suggested.
     """
 
-    name = LineField(gettext_lazy("tag"), max_length=LONGEST_TAG, help_text=gettext_lazy("What pictures get."))
+    name = LineField(
+        gettext_lazy("tag"), max_length=LONGEST_TAG, help_text=gettext_lazy("Tags that pictures can have.")
+    )
     english = LineField(gettext_lazy("English name"), max_length=LONGEST_TAG, blank=True)
     korean = LineField(gettext_lazy("Korean name"), max_length=LONGEST_TAG, blank=True)
     phrase = LineField(
@@ -36,7 +39,7 @@ class VocabularyTag(models.Model):
         max_length=LONGEST_PHRASE,
         blank=True,
         help_text=gettext_lazy(
-            "What such a picture shows, as “a photo of a dog”. Without a phrase the tag is never suggested."
+            "What such a picture shows, for example “a photo of a dog”. A tag without a phrase is never suggested."
         ),
     )
     aliases = TagsField(
@@ -45,16 +48,16 @@ class VocabularyTag(models.Model):
         default=list,
         blank=True,
         size=MOST_ALIASES,
-        help_text=gettext_lazy("Other names by which it is found, separated by commas."),
+        help_text=gettext_lazy("Other names of this tag, separated by commas."),
     )
     parent = models.ForeignKey(
         "self",
-        verbose_name=gettext_lazy("within"),
+        verbose_name=gettext_lazy("parent tag"),
         on_delete=models.SET_NULL,
         null=True,
         blank=True,
         related_name="children",
-        help_text=gettext_lazy("A wider tag: whoever filters by that finds the pictures of this one too."),
+        help_text=gettext_lazy("A broader tag. Filtering by it also finds the pictures with this tag."),
     )
 
     class Meta:
@@ -99,27 +102,26 @@ class VocabularyTag(models.Model):
             for name in self.aliases if field == "aliases" else [getattr(self, field)]:
                 if name and (other := taken.get(name.casefold())):
                     problems.setdefault(field, []).append(
-                        _("“%(name)s” is a name of the tag “%(other)s” already.") % {"name": name, "other": other}
+                        _("“%(name)s” is already a name of the tag “%(other)s”.") % {"name": name, "other": other}
                     )
         above = list(self.wider())
         if self.pk and self.pk in {tag.parent_id for tag in (self, *above)}:
-            problems["parent"] = [_("A tag can't be within itself.")]
+            problems["parent"] = [_("A tag can't be its own parent.")]
         elif len(above) >= DEEPEST:
-            problems["parent"] = [_("Tags can be within each other %(most)s deep at most.") % {"most": DEEPEST}]
+            problems["parent"] = [_("Tags can be nested at most %(most)s levels deep.") % {"most": DEEPEST}]
         if problems:
             raise ValidationError(problems)
 
     def refuse_commas(self) -> None:
         """Raise ValidationError for names with commas, which separate tags."""
-        text = _("A tag has no comma: commas stand between tags.")
+        text = _("A tag can't contain a comma, because commas separate tags.")
         if problems := {name: text for name in ("name", "english", "korean") if "," in getattr(self, name)}:
             raise ValidationError(problems)
 
 
 def lock_vocabulary() -> None:
     """Lock tag names exclusively until the transaction ends: a new name is compared with all others."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+    execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
 
 
 def names_taken(except_for: int | None = None) -> dict[str, str]:
@@ -186,9 +188,7 @@ class TagSuggestion(models.Model):
     created = models.DateTimeField(db_default=Now())
     decided = models.DateTimeField(null=True)
     was_rejected = models.BooleanField(default=False, db_default=False)
-    by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, db_index=False, related_name="+"
-    )
+    by = user_key(db_index=False)
 
     class Meta:
         default_permissions = ()

@@ -37,7 +37,7 @@ class ApiToken(models.Model):
         settings.AUTH_USER_MODEL, verbose_name=_("user"), on_delete=models.CASCADE, related_name="api_tokens"
     )
     name = LineField(
-        _("name"), max_length=100, help_text=_("Where you will use it, so that you know later what you revoke.")
+        _("name"), max_length=100, help_text=_("Where you will use it, to recognise it later when you revoke tokens.")
     )
     # Random secrets of 256 bits need no slow hash: they can't be guessed.
     digest = models.CharField(max_length=64, unique=True, editable=False)

@@ -3,9 +3,8 @@
 import time
 from dataclasses import dataclass
 
-from django.db import connection
-
 from search.models import VectorSet
+from search.models.sql_statements import execute, fetch_column, fetch_one, fetch_value
 
 REMEMBERED = 5.0
 """Seconds for which a process caches which set of a model is current."""
@@ -65,9 +64,7 @@ def current_set(model: str) -> VectorTable | None:
     """Return the current set of `model`, which is searched; None while it has no vectors."""
     known_at, known = _known.get(model, (float("-inf"), None))
     if known is None or time.monotonic() - known_at >= REMEMBERED:
-        with connection.cursor() as cursor:
-            cursor.execute(_CURRENT, [model])
-            row = cursor.fetchone()
+        row = fetch_one(_CURRENT, [model])
         if row is None:
             _known.pop(model, None)
             return None
@@ -82,9 +79,7 @@ def table_of(row: VectorSet) -> VectorTable:
 
 def make_set(model: str, dimensions: int, partitions: int = 1, *, current: bool = True) -> VectorTable:
     """Create a set with its table and indexes, all empty; return it, or the current one if it exists."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT make_vector_set(%s, %s, %s, %s)", [model, dimensions, partitions, current])
-        (number,) = cursor.fetchone()
+    number = fetch_value("SELECT make_vector_set(%s, %s, %s, %s)", [model, dimensions, partitions, current])
     return table_of(VectorSet.objects.get(pk=number))
 
 
@@ -101,13 +96,11 @@ def drop_set(table: VectorTable) -> None:
 
 def left_tables() -> list[str]:
     """Return the tables of sets that no longer exist: a process was killed while dropping them."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relname ~ '^search_imagevector_s[0-9]+$'"
-            " AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'search_imagevector'::regclass)"
-            " AND substring(relname FROM '[0-9]+$')::int NOT IN (SELECT id FROM search_vectorset) ORDER BY relname"
-        )
-        return [name for (name,) in cursor.fetchall()]
+    return fetch_column(
+        "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relname ~ '^search_imagevector_s[0-9]+$'"
+        " AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'search_imagevector'::regclass)"
+        " AND substring(relname FROM '[0-9]+$')::int NOT IN (SELECT id FROM search_vectorset) ORDER BY relname"
+    )
 
 
 def drop_left_tables() -> None:
@@ -117,18 +110,16 @@ def drop_left_tables() -> None:
 
 
 def _drop_table(name: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT inhdetachpending FROM pg_inherits WHERE inhparent = 'search_imagevector'::regclass"
-            " AND inhrelid = to_regclass(%s)",
-            [name],
-        )
-        attached = cursor.fetchone()
-        if attached:
-            # An interrupted detach can't be restarted, only finalised.
-            how = "FINALIZE" if attached[0] else "CONCURRENTLY"
-            cursor.execute(f'ALTER TABLE search_imagevector DETACH PARTITION "{name}" {how}')
-        cursor.execute(f'DROP TABLE IF EXISTS "{name}"')
+    attached = fetch_one(
+        "SELECT inhdetachpending FROM pg_inherits WHERE inhparent = 'search_imagevector'::regclass"
+        " AND inhrelid = to_regclass(%s)",
+        [name],
+    )
+    if attached:
+        # An interrupted detach can't be restarted, only finalised.
+        how = "FINALIZE" if attached[0] else "CONCURRENTLY"
+        execute(f'ALTER TABLE search_imagevector DETACH PARTITION "{name}" {how}')
+    execute(f'DROP TABLE IF EXISTS "{name}"')
 
 
 def index_name(leaf: str) -> str:

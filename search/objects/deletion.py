@@ -22,6 +22,7 @@ from django.dispatch import receiver
 
 from search.concurrency.background_threads import Background, keep_doing
 from search.models import Image, OwedDeletion, Tombstone
+from search.models.sql_statements import execute, fetch_value
 from search.objects import storage
 
 logger = logging.getLogger(__name__)
@@ -69,8 +70,7 @@ def delete_images(image_ids: Collection[uuid.UUID]) -> None:
 def _mark_and_remember(image_ids: Collection[uuid.UUID]) -> None:
     mark_for_deletion(image_ids)
     # A deleted picture must not return by itself, whoever deleted it, and neither must its former versions.
-    with connection.cursor() as cursor:
-        cursor.execute(_REMEMBER, [sorted(image_ids)])
+    execute(_REMEMBER, [sorted(image_ids)])
     # Once per transaction: if the storage hangs, each call would wait for it.
     if not any(waiting[1] == _deleting.soon for waiting in connection.run_on_commit):
         transaction.on_commit(_deleting.soon)
@@ -161,15 +161,14 @@ def block_deletions(image_ids: Sequence[uuid.UUID]) -> None:
 
     Waits for a deletion in progress.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock_shared(lock) FROM unnest(%s::bigint[]) lock", [_locks(image_ids)])
+    execute("SELECT pg_advisory_lock_shared(lock) FROM unnest(%s::bigint[]) lock", [_locks(image_ids)])
 
 
 def unblock_deletions(image_ids: Sequence[uuid.UUID]) -> None:
     """Release the locks of `block_deletions`: the rows of these pictures exist, or will never exist."""
     # If the connection has failed, its locks are released.
-    with suppress(Error), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_unlock_shared(lock) FROM unnest(%s::bigint[]) lock", [_locks(image_ids)])
+    with suppress(Error):
+        execute("SELECT pg_advisory_unlock_shared(lock) FROM unnest(%s::bigint[]) lock", [_locks(image_ids)])
 
 
 def delete_pending_of(image_ids: Collection[uuid.UUID]) -> None:
@@ -212,9 +211,7 @@ def deleted_before(image_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
 def try_to_lock(image_id: uuid.UUID) -> bool:
     """Try to lock a picture against being added again, until the transaction ends; return False if it is being
     added."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", _locks([image_id]))
-        (is_locked,) = cursor.fetchone()
+    is_locked = fetch_value("SELECT pg_try_advisory_xact_lock(%s)", _locks([image_id]))
     return bool(is_locked)
 
 

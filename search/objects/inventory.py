@@ -58,11 +58,9 @@ def unfinished_uploads() -> Iterator[Stored]:
         return
     from botocore.exceptions import ClientError  # noqa: PLC0415 - only needed with a bucket
 
-    bucket: Any = default_storage
     for prefix in (ORIGINALS, RENDITIONS):
-        pages = _client().get_paginator("list_multipart_uploads")
         with storage.translated(), suppress(ClientError):  # not supported by every server
-            for page in pages.paginate(Bucket=bucket.bucket_name, Prefix=_whole_key(prefix)):
+            for page in _pages("list_multipart_uploads", prefix):
                 for one in page.get("Uploads", []):
                     yield Stored(_own_key(one["Key"]), 0, one["Initiated"], one["UploadId"])
 
@@ -70,11 +68,9 @@ def unfinished_uploads() -> Iterator[Stored]:
 def remove(stored: Stored) -> None:
     """Delete an object or abort an upload; a missing one is no error. Raises StorageUnavailable."""
     if stored.upload:
-        bucket: Any = default_storage
+        bucket, key = _bucket(), _whole_key(stored.key)
         with suppress(storage.MissingObject), storage.translated():
-            _client().abort_multipart_upload(
-                Bucket=bucket.bucket_name, Key=_whole_key(stored.key), UploadId=stored.upload
-            )
+            bucket.client.abort_multipart_upload(Bucket=bucket.bucket_name, Key=key, UploadId=stored.upload)
     else:
         storage.delete([stored.key])
 
@@ -114,28 +110,28 @@ def _folders_of_files(folder: str) -> list[str]:
 
 
 def _keys_below(prefix: str) -> Iterator[Stored]:
-    bucket: Any = default_storage
-    pages = _client().get_paginator("list_objects_v2")
-    for page in pages.paginate(Bucket=bucket.bucket_name, Prefix=_whole_key(prefix)):
+    for page in _pages("list_objects_v2", prefix):
         for found in page.get("Contents", []):
             yield Stored(_own_key(found["Key"]), found["Size"], found["LastModified"])
 
 
 def _folders_of_keys(folder: str) -> list[str]:
-    bucket: Any = default_storage
-    pages = _client().get_paginator("list_objects_v2")
-    found = pages.paginate(Bucket=bucket.bucket_name, Prefix=_whole_key(folder), Delimiter="/")
-    return [each["Prefix"].rstrip("/").rpartition("/")[2] for page in found for each in page.get("CommonPrefixes", [])]
+    pages = _pages("list_objects_v2", folder, Delimiter="/")
+    return [each["Prefix"].rstrip("/").rpartition("/")[2] for page in pages for each in page.get("CommonPrefixes", [])]
 
 
-def _client() -> Any:
-    bucket: Any = default_storage
-    return bucket.client
+def _pages(operation: str, prefix: str, **options: str) -> Iterator[Any]:
+    bucket = _bucket()
+    pages = bucket.client.get_paginator(operation)
+    yield from pages.paginate(Bucket=bucket.bucket_name, Prefix=_whole_key(prefix), **options)
+
+
+def _bucket() -> Any:
+    return default_storage
 
 
 def _location() -> str:
-    bucket: Any = default_storage
-    folder = bucket.location.strip("/")
+    folder = _bucket().location.strip("/")
     return f"{folder}/" if folder else ""
 
 

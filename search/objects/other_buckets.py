@@ -29,7 +29,7 @@ _REASONS = {
     "ExpiredToken": "The session token has expired: AWS_SESSION_TOKEN and its keys must be renewed.",
     "InvalidToken": "The object storage rejects this session token.",
     "RequestTimeTooSkewed": "The clock of this machine is wrong.",
-    "InvalidObjectState": "It lies in an archive of the object storage, from which it must be restored first.",
+    "InvalidObjectState": "It is in an archive tier of the object storage, and must be restored first.",
 }
 _NOT_THERE = {"NoSuchBucket", "NoSuchKey", "404"}
 _NOT_TO_BE_SEEN = {403, 404}
@@ -182,4 +182,4 @@ def reason_of(error: Exception, bucket: str) -> str:
         return f"{reason} {_NO_KEYS}" if code not in _NOT_THERE and is_anonymous(bucket) else reason
     if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
         return "One of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY is missing."
-    return f"The object storage does not answer: {error}"
+    return f"The object storage does not respond: {error}"

@@ -34,7 +34,6 @@ def read_or_make(image: Image, longest: int) -> bytes:
         max_pixels=pixels,
         # Decode no more than needed: a page of results requests two dozen at once.
         at_least=max(1, -(-longest * shorter // longer)),
-        longer_at_least=1,
         longest=longest,
     )
     try:

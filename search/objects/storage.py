@@ -135,13 +135,13 @@ def _translated() -> Iterator[None]:
             if code in {"404", "NoSuchKey"}:
                 raise MissingObject(str(error)) from error
             if is_bucket_full(code, error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")):
-                raise StorageFull(f"The bucket {settings.S3_BUCKET} takes no more: {error}") from error
+                raise StorageFull(f"The bucket {settings.S3_BUCKET} is full: {error}") from error
             raise StorageUnavailable(f"The object storage refuses: {error}") from error
         if isinstance(error, NoCredentialsError):
             _bucket().forget_keys()
         # Some of botocore's errors are OSErrors too.
         if isinstance(error, (BotoCoreError, RetriesExceededError, NoAnswer)):
-            raise StorageUnavailable(f"The object storage does not answer: {error}") from error
+            raise StorageUnavailable(f"The object storage does not respond: {error}") from error
         if isinstance(error, OSError) and error.errno in DISK_FULL:
             raise StorageFull(media_full(error)) from error
         if isinstance(error, OSError):
@@ -292,7 +292,7 @@ def check() -> None:
             else:
                 _bucket().look()
     except MissingObject as error:
-        raise StorageUnavailable(f"The place where the pictures are kept is not there: {error}") from error
+        raise StorageUnavailable(f"The picture folder does not exist: {error}") from error
 
 
 def serves_itself() -> bool:

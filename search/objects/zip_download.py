@@ -68,7 +68,7 @@ def zipped(
     reasons = {
         MissingObject: _("This picture's file is missing."),
         UnreadableImage: _("This picture's file is damaged."),
-        StorageUnavailable: _("The place where the pictures are kept did not answer."),
+        StorageUnavailable: _("The picture storage did not respond."),
     }
     parts = _parts(images, similarities, link_to, reasons, places=places)
     return chain([next(parts)], parts)

@@ -23,6 +23,7 @@ from search.query.query_parts import Params, read_id
 from search.query.tag_names import tag_names
 from search.query.viewer import asker
 from search.text.normalization import normalised_text
+from search.text.numbers import whole_number
 
 MAX_VALUES = 20
 """Maximum values of one filter."""
@@ -351,7 +352,7 @@ def _texts(params: Params, name: str, longest: int) -> tuple[str, ...]:
     for value in values:
         if len(value) > longest:
             raise BadQuery(
-                _("“%(value)s…” is too long for “%(name)s”: %(limit)s characters are the most.")
+                _("“%(value)s…” is too long for “%(name)s”; the limit is %(limit)s characters.")
                 % {"value": value[:20], "name": name, "limit": longest}
             )
     return values
@@ -362,7 +363,7 @@ def _choices(params: Params, name: str, known: Sequence[str]) -> tuple[str, ...]
     for value in values:
         if value not in known:
             raise BadQuery(
-                _("“%(value)s” is not known as “%(name)s”. Known are: %(known)s.")
+                _("“%(value)s” is not a value of “%(name)s”. Possible values: %(known)s.")
                 % {"value": value[:20], "name": name, "known": ", ".join(known)}
             )
     return values
@@ -372,7 +373,7 @@ def _album_ids(params: Params) -> tuple[str, ...]:
     ids = _texts(params, "album", _LONGEST_NUMBER)
     for one in ids:
         if not (one.isascii() and one.isdecimal()):
-            raise BadQuery(_("“%(text)s” is no album.") % {"text": one[:20]})
+            raise BadQuery(_("“%(text)s” is not an album.") % {"text": one[:20]})
     return tuple(dict.fromkeys(str(int(one)) for one in ids))
 
 
@@ -381,7 +382,7 @@ def _countries(params: Params) -> tuple[str, ...]:
     codes = {name: country_named(name) for name in names}
     for name, code in codes.items():
         if not code:
-            raise BadQuery(_("“%(name)s” is no country. Write its name or its code.") % {"name": name[:20]})
+            raise BadQuery(_("“%(name)s” is not a country. Enter its name or its code.") % {"name": name[:20]})
     return tuple(dict.fromkeys(codes.values()))
 
 
@@ -392,7 +393,7 @@ def _kilometres(params: Params) -> int | None:
     kilometres = read_kilometres(text)
     if kilometres is None:
         raise BadQuery(
-            _("“%(text)s” is no distance: write kilometres from 1 to %(most)s.")
+            _("“%(text)s” is not a distance. Enter kilometres from 1 to %(most)s.")
             % {"text": text[:20], "most": f"{FARTHEST:,}"}
         )
     return kilometres
@@ -402,22 +403,22 @@ def _group(params: Params) -> int | None:
     text = "".join(params.get("group", ())[-1:]).strip()
     if not text:
         return None
-    if not (text.isascii() and text.isdecimal() and len(text) < 6 and int(text) <= MOST_GROUP):
-        raise BadQuery(_("“%(text)s” is no group of the map.") % {"text": text[:20]})
-    return int(text)
+    number = whole_number(text, MOST_GROUP + 1)
+    if number is None or number > MOST_GROUP:
+        raise BadQuery(_("“%(text)s” is not a group of the map.") % {"text": text[:20]})
+    return number
 
 
 def read_kilometres(text: str) -> int | None:
     """Return the kilometres in a text, with or without their unit; None if invalid."""
-    number = text.lower().removesuffix("km").strip()
-    is_number = number.isascii() and number.isdecimal() and len(number) < 6
-    return int(number) if is_number and 1 <= int(number) <= FARTHEST else None
+    number = whole_number(text.lower().removesuffix("km"), FARTHEST + 1)
+    return number if number and number <= FARTHEST else None
 
 
 def _days(params: Params, first: str, last: str) -> tuple[dt.date | None, dt.date | None]:
     since, until = _day(params, first), _day(params, last)
     if since and until and since > until:
-        raise BadQuery(_("The first day of this search lies after its last day."))
+        raise BadQuery(_("The first day of this search is after its last day."))
     return since, until
 
 
@@ -430,5 +431,5 @@ def _day(params: Params, name: str) -> dt.date | None:
     except ValueError:
         day = dt.date.min
     if not FIRST_YEAR <= day.year <= LAST_YEAR:
-        raise BadQuery(_("“%(text)s” is no day. Write it like 2026-03-31.") % {"text": text[:20]})
+        raise BadQuery(_("“%(text)s” is not a date. Enter it like 2026-03-31.") % {"text": text[:20]})
     return day

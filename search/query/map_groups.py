@@ -25,7 +25,7 @@ def in_group(number: int) -> InGroup:
     """Return the condition of the group with this number on the current map. Raises NoSuchQuery if there is none."""
     layout = _named(number).values_list("layout_id", flat=True).first()
     if layout is None:
-        raise NoSuchQuery(_("This group is not on the map any more."))
+        raise NoSuchQuery(_("This group is no longer on the map."))
     return InGroup(layout, number)
 
 

@@ -68,7 +68,7 @@ def near(image_id: uuid.UUID, kilometres: int) -> Near:
     known = Capture.objects.filter(image_id__in=ids, image__hidden=False, latitude__isnull=False)
     point = known.values_list("latitude", "longitude").first()
     if point is None:
-        raise BadQuery(_("Where this picture was taken is not known."))
+        raise BadQuery(_("The location of this picture is unknown."))
     return around(point[0] or 0.0, point[1] or 0.0, kilometres)
 
 

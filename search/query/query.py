@@ -24,6 +24,7 @@ from search.query.query_parts import (
     refuse_too_many,
     write_parts,
 )
+from search.text.numbers import whole_number
 
 _MAX_PAGE = 10**6
 _LATEST = 10**11
@@ -122,8 +123,8 @@ class SearchQuery:
             minimum=_choice(values, "min", Minimum.ANY),
             all_shown=_last(values, "min").strip() == Minimum.ANY,
             sort=_choice(values, "sort", Sort.SIMILARITY),
-            page=max(1, _number(_last(values, "page"), _MAX_PAGE) or 1),
-            seen=_number(_last(values, "seen"), _LATEST),
+            page=max(1, whole_number(_last(values, "page"), _MAX_PAGE) or 1),
+            seen=whole_number(_last(values, "seen"), _LATEST),
         )
 
     @property
@@ -215,15 +216,7 @@ def _choice(params: Params, name: str, default: _Choice) -> _Choice:
     known = [str(choice) for choice in type(default)]
     if text and text not in known:
         raise BadQuery(
-            _("“%(value)s” is not known as “%(name)s”. Known are: %(known)s.")
+            _("“%(value)s” is not a value of “%(name)s”. Possible values: %(known)s.")
             % {"value": text[:20], "name": name, "known": ", ".join(known)}
         )
     return type(default)(text) if text else default
-
-
-def _number(text: str, most: int) -> int | None:
-    """Return the number in `text`, at most `most`; None if it is not a number."""
-    text = text.strip()
-    if not (text.isascii() and text.isdecimal()):
-        return None
-    return min(int(text[:12]), most)

@@ -85,7 +85,7 @@ def read_words(text: str) -> str:
     """Return `text` normalised. Raises BadQuery if it is too long."""
     if len(text) > MAX_TEXT_LENGTH:
         raise BadQuery(
-            _("Your search has %(length)s characters; at most %(limit)s can be searched.")
+            _("Your search has %(length)s characters; the limit is %(limit)s.")
             % {"length": f"{len(text):,}", "limit": f"{MAX_TEXT_LENGTH:,}"}
         )
     return normalised_text(text)
@@ -110,7 +110,7 @@ def read_id(text: str) -> uuid.UUID | None:
         return uuid.UUID(text)
     except ValueError:
         raise NoSuchQuery(
-            _("The picture in this address is not known. It may have been mistyped or cut off.")
+            _("The picture in this address is unknown. The address may be mistyped or incomplete.")
         ) from None
 
 
@@ -123,7 +123,7 @@ def read_weight(values: Sequence[str]) -> float:
         weight = math.nan
     if not LEAST_WEIGHT <= weight <= MOST_WEIGHT:
         raise BadQuery(
-            _("“%(text)s” is no weight: a weight is a number from %(least)s to %(most)s.")
+            _("“%(text)s” is not a weight. A weight is a number from %(least)s to %(most)s.")
             % {"text": text[:20], "least": LEAST_WEIGHT, "most": f"{MOST_WEIGHT:g}"}
         )
     return weight

@@ -79,7 +79,7 @@ def remember(source: Source, shown: Callable[[], Shown], *, part_of: Image | Non
         if part_of is None:
             raise
         raise NoSuchQuery(
-            _("This picture can't be searched by: it was removed, is hidden, or no vector is there yet.")
+            _("You can't search by this picture: it was removed, is hidden, or does not have a vector yet.")
         ) from error
     return token
 
@@ -88,7 +88,7 @@ def picture_vector(token: uuid.UUID) -> Vector:
     """Return the unit vector of a stored picture, shape (dimensions,). Raises NoSuchQuery and ModelUnavailable."""
     kept = QueryPicture.kept().filter(pk=token).first()
     if kept is None:
-        raise NoSuchQuery(_("The picture of this search is not kept any more. Show it again to search by it."))
+        raise NoSuchQuery(_("The picture of this search has expired. Upload it again to search by it."))
     model = active_model()
     if kept.embedding_model == model:
         return np.asarray(kept.embedding, dtype=np.float32)

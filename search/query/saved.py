@@ -49,7 +49,7 @@ def _refuse_places(query: SearchQuery) -> None:
     """Raise BadQuery for a search by place. Searches saved while everyone might see places are refused too once the
     setting has changed."""
     if _reveals_places(query):
-        raise BadQuery(_("A search by place can't be saved."))
+        raise BadQuery(_("A search by location can't be saved."))
 
 
 def address_of(query: SearchQuery) -> str:
@@ -72,7 +72,9 @@ def save_search(user: "User", query: SearchQuery, name: str = "") -> tuple[Saved
     if query.all_filters.finds_hidden:
         raise BadQuery(_("A search for hidden pictures can't be saved."))
     if query.filters.group is not None:
-        raise BadQuery(_("A search within a group of the map can't be saved: groups are others with each new map."))
+        raise BadQuery(
+            _("A search within a group of the map can't be saved, because groups change with each new map.")
+        )
     # Locked, so that concurrent requests are counted one after the other.
     get_user_model().objects.select_for_update().get(pk=user.pk)
     address = address_of(query)
@@ -84,7 +86,7 @@ def save_search(user: "User", query: SearchQuery, name: str = "") -> tuple[Saved
         return known, False
     if saved_before.count() >= MOST_SAVED:
         raise BadQuery(
-            _("You have %(limit)s saved searches, which is the most. Delete one to save another.")
+            _("You have reached the limit of %(limit)s saved searches. Delete one to save another.")
             % {"limit": MOST_SAVED}
         )
     pictures = _pictures(query)
@@ -104,7 +106,7 @@ def _pictures(query: SearchQuery) -> list[QueryPicture]:
     asked = [part.value for part in query.parts if part.kind is Kind.PICTURE]
     pictures = list(QueryPicture.kept().filter(pk__in=asked).only("id"))
     if len(pictures) < len(asked):
-        raise NoSuchQuery(_("The picture of this search is not kept any more. Show it again to search by it."))
+        raise NoSuchQuery(_("The picture of this search has expired. Upload it again to search by it."))
     return pictures
 
 

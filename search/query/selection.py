@@ -33,10 +33,10 @@ class Selection:
         try:
             ids = list(dict.fromkeys(uuid.UUID(value) for value in given))
         except ValueError:
-            raise BadSelection(_("One of the pictures is named wrongly. Go back and choose them again.")) from None
+            raise BadSelection(_("One of the pictures is unknown. Go back and choose the pictures again.")) from None
         if len(ids) > MOST:
             raise BadSelection(
-                _("You chose %(number)s pictures; at most %(limit)s can be taken at once.")
+                _("You chose %(number)s pictures; the limit is %(limit)s at once.")
                 % {"number": f"{len(ids):,}", "limit": f"{MOST:,}"}
             )
         similarities = {image_id: _similarity(params.get(f"similarity-{image_id}", "")) for image_id in ids}

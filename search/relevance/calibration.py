@@ -17,7 +17,8 @@ from search.embedding import active_model, text_model, text_models
 from search.indexing.query_plan import EXACT_BELOW, SCAN, Plan, plan_for, planned
 from search.models import Calibration, Image, ImageVector
 from search.models.active_pair import one_choice
-from search.models.advisory_locks import now, trying_lock
+from search.models.advisory_locks import trying_lock
+from search.models.sql_statements import now
 from search.models.vector_sets import current_set
 from search.models.vector_values import Vector, Vectors
 from search.relevance.band_thresholds import Thresholds, look_again, measurements

@@ -10,7 +10,7 @@ from search.relevance.background_calibration import in_background
 from search.relevance.band_thresholds import measurements
 from search.relevance.calibration import LEAST, calibrate_if_due
 
-UNMEASURED = "Which matches are strong has not been measured with these models: no result is called strong or weak."
+UNMEASURED = "Thresholds have not been measured with these models: results are not marked as strong or weak."
 MEASURE = "manage.py calibrate"
 
 POLL_SECONDS, POLLS = 5.0, 120

@@ -155,6 +155,6 @@ def _image_vectors(
     found = {one: vectors[present] for one, present in ids.items() if present in vectors}
     if len(found) < len(ids):
         raise NoSuchQuery(
-            _("This picture can't be searched by: it was removed, is hidden, or no vector is there yet.")
+            _("You can't search by this picture: it was removed, is hidden, or does not have a vector yet.")
         )
     return found

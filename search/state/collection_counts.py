@@ -3,13 +3,13 @@
 import datetime as dt
 from typing import Any
 
-from django.db import connection
 from django.utils import timezone
 
 from search.duplicates.groups import pending_groups
 from search.embedding import active_model
 from search.models import DuplicatePair, Fingerprint, Image, Report, Tombstone
 from search.models.accepted_models import accepted_names
+from search.models.sql_statements import fetch_all, fetch_one
 from search.state import registry
 from search.state.missing_details import lacking
 
@@ -34,10 +34,10 @@ SELECT (created AT TIME ZONE %s)::date, count(*), sum(byte_size)::bigint FROM {_
 def count_all() -> dict[str, Any]:
     """Return counts of pictures outside the trash, of missing details and of pending work."""
     kept = Image.objects.kept()
-    pictures, hidden, size = _row(_PICTURES)
-    trashed, trashed_bytes = _row(_TRASH)
+    pictures, hidden, size = fetch_one(_PICTURES)
+    trashed, trashed_bytes = fetch_one(_TRASH)
     accepted = accepted_names(active_model())
-    models = _rows(_MODELS)
+    models = fetch_all(_MODELS)
     return {
         "pictures": pictures,
         "hidden": hidden,
@@ -58,7 +58,7 @@ def count_all() -> dict[str, Any]:
 
 def _growth() -> dict[str, Any]:
     """Return the cumulative number of pictures and bytes at the end of each day or month, for existing pictures."""
-    days = _rows(_GROWTH, [str(timezone.get_current_timezone())])
+    days = fetch_all(_GROWTH, [str(timezone.get_current_timezone())])
     by = "day" if len(days) <= 1 or (days[-1][0] - days[0][0]).days < MOST_POINTS else "month"
     points: dict[str, tuple[int, int]] = {}
     pictures = size = 0
@@ -70,13 +70,3 @@ def _growth() -> dict[str, Any]:
 
 def _period(day: dt.date, by: str) -> str:
     return day.isoformat() if by == "day" else day.isoformat()[:7]
-
-
-def _row(sql: str) -> tuple[Any, ...]:
-    return _rows(sql)[0]
-
-
-def _rows(sql: str, given: Any = None) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, given)
-        return list(cursor.fetchall())

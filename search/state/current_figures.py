@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
 from search.metrics.database_metrics import MOST_COUNTED
 from search.models import Image, OwedDeletion, Run, SearchDay
+from search.models.sql_statements import fetch_one
 from search.objects.storage import are_files
 from search.relevance.due import MEASURE, is_unmeasured
 from search.state.figures_and_sections import IMAGES, Figure, Known, Section
@@ -26,23 +26,21 @@ DAYS = 30
 
 def vectors(known: Known) -> Section:
     """Current backlog: pending and failed vectors, pending deletions."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*), count(*) FILTER (WHERE embedding_failure > ''), min(created) FROM"
-            " (SELECT embedding_failure, created FROM search_image WHERE embedding_model = '' LIMIT %s) AS waiting",
-            [MOST_COUNTED],
-        )
-        pending, poisoned, oldest = cursor.fetchone()
+    pending, poisoned, oldest = fetch_one(
+        "SELECT count(*), count(*) FILTER (WHERE embedding_failure > ''), min(created) FROM"
+        " (SELECT embedding_failure, created FROM search_image WHERE embedding_model = '' LIMIT %s) AS waiting",
+        [MOST_COUNTED],
+    )
     waits_long = oldest is not None and oldest < timezone.now() - PENDING_FOR
     waiting = pending - poisoned
     owed = OwedDeletion.objects.count()
     return Section(
         "vectors",
-        gettext_lazy("What waits for a machine"),
+        gettext_lazy("Pending processing"),
         [
             Figure(
                 "pending",
-                _("Waiting for their vector"),
+                _("Waiting for a vector"),
                 waiting,
                 IMAGES,
                 "lacks=vector",
@@ -51,16 +49,16 @@ def vectors(known: Known) -> Section:
             ),
             Figure(
                 "poisoned",
-                _("Without a vector, since making it failed"),
+                _("Without a vector, because embedding failed"),
                 poisoned,
                 IMAGES,
                 "model=failed",
-                note=_("each says why") if poisoned else "",
+                note=_("the reason is shown for each picture") if poisoned else "",
                 is_wrong=bool(poisoned),
                 fix="manage.py embed_pending",
             ),
             Figure(
-                "owed", _("Deleted, and their files still there"), owed, is_wrong=owed > 0, fix="manage.py reconcile"
+                "owed", _("Deleted, but files not removed yet"), owed, is_wrong=owed > 0, fix="manage.py reconcile"
             ),
         ],
     )
@@ -77,29 +75,29 @@ def searches(known: Known) -> Section:
         Figure("searches", _("Searches in %(days)s days") % {"days": DAYS}, total),
         Figure(
             "nothing_strong",
-            _("of which found nothing that matches strongly"),
+            _("without a strong match"),
             sum(day.nothing_strong for day in days),
             view="admin:state" if settings.KEEP_UNANSWERED else "",
             query="words=1",
         ),
         Figure(
             "searches_unmeasured",
-            _("of which nobody could tell"),
+            _("without measured thresholds"),
             sum(day.unmeasured for day in days),
-            note=_("which matches are strong was not measured then"),
+            note=_("strong matches could not be told from weak ones"),
         ),
-        Figure("search_seconds", _("Seconds a search, on average"), _mean(days)),
-        Figure("searches_slow", _("Searches that took more than a second"), sum(day.slow for day in days)),
+        Figure("search_seconds", _("Average time of a search (seconds)"), _mean(days)),
+        Figure("searches_slow", _("Searches slower than one second"), sum(day.slow for day in days)),
     ]
     if slowest:
         values = {"day": slowest.day.isoformat(), "by": _by(slowest.slowest_by)}
-        note = _("on %(day)s, by %(by)s") % values
-        figures.append(Figure("search_slowest", _("Seconds of the slowest"), round(slowest.slowest, 2), note=note))
+        note = _("on %(day)s, search by %(by)s") % values
+        figures.append(Figure("search_slowest", _("Slowest search (seconds)"), round(slowest.slowest, 2), note=note))
     is_off = is_unmeasured()
     figures.append(
         Figure(
             "measured",
-            _("Which matches are strong"),
+            _("Thresholds for strong matches"),
             _("not measured") if is_off else pgettext("thresholds", "measured"),
             is_wrong=is_off,
             fix=MEASURE,
@@ -111,7 +109,7 @@ def searches(known: Known) -> Section:
 def _by(kinds: str) -> str:
     """Return a readable form of `search_statistics.kind_of`."""
     names = {
-        "words": pgettext("searched by", "words"),
+        "words": pgettext("searched by", "text"),
         "picture": pgettext("searched by", "a picture"),
         "image": pgettext("searched by", "a picture of the collection"),
         "filters": pgettext("searched by", "filters"),
@@ -127,7 +125,7 @@ def _mean(days: Sequence[SearchDay]) -> float | None:
 def runs(known: Known) -> Section:
     last = Run.objects.with_state().order_by("kind", "-pk").distinct("kind")
     figures = [_of_run(run) for run in sorted(last, key=lambda run: -run.pk)]
-    return Section("runs", gettext_lazy("The last runs"), figures)
+    return Section("runs", gettext_lazy("Latest runs"), figures)
 
 
 def _of_run(run: Run) -> Figure:
@@ -143,7 +141,7 @@ def _of_run(run: Run) -> Figure:
         str(run.state),
         view="admin:search_run_change",
         query=str(run.pk),
-        note=_("%(added)s added, %(known)s known, %(left)s not added") % values,
+        note=_("%(added)s added, %(known)s already here, %(left)s not added") % values,
         is_wrong=is_broken or lost > 0,
         fix=fix,
     )
@@ -151,29 +149,27 @@ def _of_run(run: Run) -> Figure:
 
 def machine(known: Known) -> Section:
     """Current sizes and free disk space, of the machine that runs this."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_database_size(current_database()), pg_total_relation_size(%s::regclass),"
-            " (SELECT coalesce(sum(pg_total_relation_size(leaf.relid)), 0)::bigint FROM search_vectorset AS its,"
-            " pg_partition_tree(('search_imagevector_s' || its.id)::regclass) AS leaf WHERE leaf.isleaf)",
-            [Image._meta.db_table],
-        )
-        database, images, vectors = cursor.fetchone()
+    database, images, vectors = fetch_one(
+        "SELECT pg_database_size(current_database()), pg_total_relation_size(%s::regclass),"
+        " (SELECT coalesce(sum(pg_total_relation_size(leaf.relid)), 0)::bigint FROM search_vectorset AS its,"
+        " pg_partition_tree(('search_imagevector_s' || its.id)::regclass) AS leaf WHERE leaf.isleaf)",
+        [Image._meta.db_table],
+    )
     figures = [
-        Figure("database_bytes", _("The database"), database, unit="bytes"),
-        Figure("table_bytes", _("The table of pictures"), images, unit="bytes"),
-        Figure("vectors_bytes", _("The vectors and their index"), vectors, unit="bytes"),
+        Figure("database_bytes", _("Database"), database, unit="bytes"),
+        Figure("table_bytes", _("Table of pictures"), images, unit="bytes"),
+        Figure("vectors_bytes", _("Vectors and their index"), vectors, unit="bytes"),
     ]
     if are_files():
         disk = _free(settings.MEDIA_ROOT)
         figures.append(disk)
-    return Section("machine", gettext_lazy("Room"), figures)
+    return Section("machine", gettext_lazy("Disk space"), figures)
 
 
 def _free(folder: Any) -> Figure:
     try:
         usage = shutil.disk_usage(folder)
     except OSError:
-        return Figure("disk_free", _("Free, where the files are"), None, unit="bytes")
+        return Figure("disk_free", _("Free where the files are stored"), None, unit="bytes")
     is_low = usage.free < LEAST_FREE * usage.total
-    return Figure("disk_free", _("Free, where the files are"), usage.free, unit="bytes", is_wrong=is_low)
+    return Figure("disk_free", _("Free where the files are stored"), usage.free, unit="bytes", is_wrong=is_low)

@@ -58,12 +58,19 @@ class Section:
         return [figure for figure in self.figures if figure.is_wrong]
 
 
-def looked(name: str, title: Any, look: str, known: Known, make: Callable[[Any], list[Figure]]) -> Section:
-    """Return a section of a periodic check's figures; they are unknown until it has run."""
-    one = known.get(look)
-    found = one.found if one and one.found else None
-    section = Section(name, title, make(found), look=look, extra=found or {})
-    return replace(section, measured=one.measured, seconds=one.seconds, failed=one.failed) if one else section
+def looked(name: str, title: Any, look: str) -> Callable[[Callable[[Any], list[Figure]]], Callable[[Known], Section]]:
+    """Make a section of what a function finds in the result of a periodic check, which is None until that has run."""
+
+    def decorate(make: Callable[[Any], list[Figure]]) -> Callable[[Known], Section]:
+        def section_of(known: Known) -> Section:
+            one = known.get(look)
+            found = one.found if one and one.found else None
+            section = Section(name, title, make(found), look=look, extra=found or {})
+            return replace(section, measured=one.measured, seconds=one.seconds, failed=one.failed) if one else section
+
+        return section_of
+
+    return decorate
 
 
 def found_in(found: Any, *keys: Any) -> Any:

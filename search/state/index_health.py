@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from django.db import connection
 
 from search.embedding import ModelUnavailable, active_model
 from search.indexing.index_building import is_under_way, left_over, many_dead
@@ -15,6 +14,7 @@ from search.indexing.repairing import Differences, differences, unused_sets
 from search.models import Image
 from search.models.accepted_models import accepted_names
 from search.models.hnsw import indexing
+from search.models.sql_statements import fetch_all, fetch_one
 from search.models.vector_sets import VectorTable, current_set, index_name, left_tables
 from search.models.vector_values import Vector, Vectors
 from search.relevance.bank_vectors import bank_vectors
@@ -117,7 +117,7 @@ class IndexHealth:
         if self.pending:
             found.append(Advice(f"{self.pending:,} pictures have pending vectors: no search finds them.", EMBED))
         if self.unseen:
-            reason = f"{self.unseen:,} wide or tall pictures are found by their middle only."
+            reason = f"{self.unseen:,} wide or tall pictures can only be found by their centre."
             found.append(Advice(reason, f"{EMBED} --windows"))
         if self.other_models:
             reason = f"{self.other_models:,} pictures have vectors of another model: no search finds them."
@@ -172,7 +172,7 @@ class IndexHealth:
             ]
         recalls = {"pictures": self.pictures_recall, "words": self.words_recall}
         return [
-            f"A search by {what} shows {recall:.0%} of the nearest {PER_PAGE}; a new index shows 98 % or more."
+            f"A search by {what} returns {recall:.0%} of the nearest {PER_PAGE}; a new index shows 98 % or more."
             for what, recall in recalls.items()
             if recall is not None and recall < ENOUGH
         ]
@@ -189,14 +189,12 @@ def index_health() -> IndexHealth:
     is_by_index = index is not None and index.is_valid and not plan.is_exact
     words = _words() if is_by_index else None
     vectors, dead_vectors, vectors_size = _vectors(table)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT n_live_tup, n_dead_tup, greatest(last_vacuum, last_autovacuum), "
-            "greatest(last_analyze, last_autoanalyze), pg_table_size(relid), "
-            "pg_size_bytes(current_setting('shared_buffers')) FROM pg_stat_user_tables WHERE relid = %s::regclass",
-            [Image._meta.db_table],
-        )
-        rows, dead, vacuumed, analysed, table_size, shared_buffers = cursor.fetchone()
+    rows, dead, vacuumed, analysed, table_size, shared_buffers = fetch_one(
+        "SELECT n_live_tup, n_dead_tup, greatest(last_vacuum, last_autovacuum), "
+        "greatest(last_analyze, last_autoanalyze), pg_table_size(relid), "
+        "pg_size_bytes(current_setting('shared_buffers')) FROM pg_stat_user_tables WHERE relid = %s::regclass",
+        [Image._meta.db_table],
+    )
     return IndexHealth(
         searchable=searchable,
         pending=shown.pending().count(),
@@ -228,25 +226,21 @@ def index_health() -> IndexHealth:
 def _vectors(table: VectorTable | None) -> tuple[int, int, int]:
     """Return the numbers of live and dead rows of the set's tables, and their size without indexes."""
     leaves = table.leaves if table else []
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT coalesce(sum(n_live_tup), 0)::bigint, coalesce(sum(n_dead_tup), 0)::bigint, "
-            "coalesce(sum(pg_table_size(relid)), 0)::bigint FROM pg_stat_user_tables WHERE relname = ANY(%s)",
-            [leaves],
-        )
-        rows, dead, size = cursor.fetchone()
+    rows, dead, size = fetch_one(
+        "SELECT coalesce(sum(n_live_tup), 0)::bigint, coalesce(sum(n_dead_tup), 0)::bigint, "
+        "coalesce(sum(pg_table_size(relid)), 0)::bigint FROM pg_stat_user_tables WHERE relname = ANY(%s)",
+        [leaves],
+    )
     return rows, dead, size
 
 
 def _index_state(table: VectorTable) -> IndexState | None:
     """Return the combined state of the set's indexes; None if one is missing."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT indisvalid, reloptions, pg_relation_size(indexrelid) FROM pg_index "
-            "JOIN pg_class ON oid = indexrelid JOIN unnest(%s::text[]) AS name ON oid = to_regclass(name)",
-            [[index_name(leaf) for leaf in table.leaves]],
-        )
-        rows = cursor.fetchall()
+    rows = fetch_all(
+        "SELECT indisvalid, reloptions, pg_relation_size(indexrelid) FROM pg_index "
+        "JOIN pg_class ON oid = indexrelid JOIN unnest(%s::text[]) AS name ON oid = to_regclass(name)",
+        [[index_name(leaf) for leaf in table.leaves]],
+    )
     if len(rows) < len(table.leaves):
         return None
     wanted = dict(indexing.options)

@@ -14,6 +14,7 @@ from django.db import connection
 
 from search.embedding import active_model
 from search.indexing.query_plan import joined_index_scan, planned
+from search.models.sql_statements import execute, fetch_column, fetch_one
 from search.models.vector_sets import VectorTable, current_set
 
 AT_ONCE = 200
@@ -52,28 +53,21 @@ def _some(ids: Sequence[uuid.UUID]) -> Iterator[Sequence[uuid.UUID]]:
     return (ids[start : start + AT_ONCE] for start in range(0, len(ids), AT_ONCE))
 
 
-def _ids(sql: str, given: Sequence[Any]) -> list[uuid.UUID]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, given)
-        return [image_id for (image_id,) in cursor.fetchall()]
-
-
 def _forget_others(table: VectorTable) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM search_isolation WHERE set_id <> %s", [table.id])
-        cursor.execute(
-            "DELETE FROM search_isolation AS its USING search_trashed AS gone WHERE gone.image_id = its.image_id"
-        )
+    execute("DELETE FROM search_isolation WHERE set_id <> %s", [table.id])
+    execute("DELETE FROM search_isolation AS its USING search_trashed AS gone WHERE gone.image_id = its.image_id")
 
 
 def _part(table: VectorTable) -> list[uuid.UUID]:
     first = secrets.randbelow(_PARTS) * (2**128 // _PARTS)
     ends = [uuid.UUID(int=first), uuid.UUID(int=first + 2**128 // _PARTS - 1)]
-    return _ids("SELECT image_id FROM search_isolation WHERE image_id BETWEEN %s AND %s LIMIT %s", [*ends, PER_CHECK])
+    return fetch_column(
+        "SELECT image_id FROM search_isolation WHERE image_id BETWEEN %s AND %s LIMIT %s", [*ends, PER_CHECK]
+    )
 
 
 def _unmeasured(table: VectorTable, most: int) -> list[uuid.UUID]:
-    return _ids(
+    return fetch_column(
         f"SELECT image_id FROM {table.table} AS its WHERE window_index = 0"  # noqa: S608 - the name is ours
         " AND NOT EXISTS (SELECT FROM search_isolation WHERE image_id = its.image_id)"
         " AND NOT EXISTS (SELECT FROM search_trashed WHERE image_id = its.image_id) LIMIT %s",
@@ -82,7 +76,7 @@ def _unmeasured(table: VectorTable, most: int) -> list[uuid.UUID]:
 
 
 def _below(fence: float, table: VectorTable) -> list[uuid.UUID]:
-    return _ids(
+    return fetch_column(
         "SELECT image_id FROM search_isolation WHERE set_id = %s AND similarity < %s ORDER BY similarity LIMIT %s",
         [table.id, fence, _SUSPECTS],
     )
@@ -103,25 +97,22 @@ def _measure(ids: Sequence[uuid.UUID], table: VectorTable) -> None:
             [list(ids)],
         )
         rows = cursor.fetchall()
-    with connection.cursor() as cursor:
-        # Ordered by key; deleted pictures are skipped.
-        cursor.execute(
-            "INSERT INTO search_isolation (image_id, set_id, similarity)"
-            " SELECT given.id, %s, given.similarity FROM unnest(%s::uuid[], %s::float8[]) AS given (id, similarity)"
-            " JOIN search_image AS its ON its.id = given.id ORDER BY given.id FOR KEY SHARE OF its"
-            " ON CONFLICT (image_id) DO UPDATE SET set_id = excluded.set_id, similarity = excluded.similarity",
-            [table.id, [row[0] for row in rows], [row[1] for row in rows]],
-        )
+    # Ordered by key; deleted pictures are skipped.
+    execute(
+        "INSERT INTO search_isolation (image_id, set_id, similarity)"
+        " SELECT given.id, %s, given.similarity FROM unnest(%s::uuid[], %s::float8[]) AS given (id, similarity)"
+        " JOIN search_image AS its ON its.id = given.id ORDER BY given.id FOR KEY SHARE OF its"
+        " ON CONFLICT (image_id) DO UPDATE SET set_id = excluded.set_id, similarity = excluded.similarity",
+        [table.id, [row[0] for row in rows], [row[1] for row in rows]],
+    )
 
 
 def _fence(table: VectorTable) -> float | None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*), percentile_cont(ARRAY[0.25, 0.75]) WITHIN GROUP (ORDER BY similarity)"
-            " FROM search_isolation WHERE set_id = %s",
-            [table.id],
-        )
-        count, quartiles = cursor.fetchone()
+    count, quartiles = fetch_one(
+        "SELECT count(*), percentile_cont(ARRAY[0.25, 0.75]) WITHIN GROUP (ORDER BY similarity)"
+        " FROM search_isolation WHERE set_id = %s",
+        [table.id],
+    )
     if count < FEWEST:
         return None
     lower, upper = quartiles
@@ -130,14 +121,12 @@ def _fence(table: VectorTable) -> float | None:
 
 def _mark(fence: float | None, table: VectorTable) -> tuple[int, int]:
     """Mark those below the fence; return their number, and that of measured pictures."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE search_isolation SET is_outlier = NOT is_outlier WHERE set_id = %s"
-            " AND is_outlier <> (similarity < %s)",
-            [table.id, -2.0 if fence is None else fence],
-        )
-        cursor.execute(
-            "SELECT count(*) FILTER (WHERE is_outlier), count(*) FROM search_isolation WHERE set_id = %s", [table.id]
-        )
-        outliers, measured = cursor.fetchone()
+    execute(
+        "UPDATE search_isolation SET is_outlier = NOT is_outlier WHERE set_id = %s"
+        " AND is_outlier <> (similarity < %s)",
+        [table.id, -2.0 if fence is None else fence],
+    )
+    outliers, measured = fetch_one(
+        "SELECT count(*) FILTER (WHERE is_outlier), count(*) FROM search_isolation WHERE set_id = %s", [table.id]
+    )
     return outliers, measured

@@ -12,11 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from search.concurrency.background_threads import keep_doing
 from search.models import UnansweredWords
+from search.models.sql_statements import execute
 from search.query import Filters, Mode, SearchQuery
 from search.retrieval import ResultPage
 
@@ -120,47 +121,43 @@ def _add(to: _Tally, other: _Tally) -> None:
 
 
 def _write(day: dt.date, tally: _Tally) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO search_searchday AS its"
-            " (day, searches, nothing_strong, unmeasured, seconds, slow, slowest, slowest_by)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (day) DO UPDATE SET"
-            " searches = its.searches + excluded.searches,"
-            " nothing_strong = its.nothing_strong + excluded.nothing_strong,"
-            " unmeasured = its.unmeasured + excluded.unmeasured,"
-            " seconds = its.seconds + excluded.seconds,"
-            " slow = its.slow + excluded.slow,"
-            " slowest_by = CASE WHEN excluded.slowest > its.slowest THEN excluded.slowest_by"
-            " ELSE its.slowest_by END,"
-            " slowest = greatest(its.slowest, excluded.slowest)",
-            [day, *(getattr(tally, name) for name in (*_ADDED, "slowest", "slowest_by"))],
-        )
-        # Prefixes of longer texts come from searching while typing: skip them.
-        whole = [
-            one for one in tally.words if not any(other != one and other.startswith(one) for other in tally.words)
-        ]
-        cursor.execute(
-            "INSERT INTO search_unansweredwords AS its (words, count)"
-            " SELECT * FROM unnest(%s::text[], %s::int[]) AS given (words, count) ORDER BY words"
-            " ON CONFLICT (words) DO UPDATE SET count = its.count + excluded.count, last = now()",
-            [whole, [tally.words[one] for one in whole]],
-        )
+    execute(
+        "INSERT INTO search_searchday AS its"
+        " (day, searches, nothing_strong, unmeasured, seconds, slow, slowest, slowest_by)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (day) DO UPDATE SET"
+        " searches = its.searches + excluded.searches,"
+        " nothing_strong = its.nothing_strong + excluded.nothing_strong,"
+        " unmeasured = its.unmeasured + excluded.unmeasured,"
+        " seconds = its.seconds + excluded.seconds,"
+        " slow = its.slow + excluded.slow,"
+        " slowest_by = CASE WHEN excluded.slowest > its.slowest THEN excluded.slowest_by"
+        " ELSE its.slowest_by END,"
+        " slowest = greatest(its.slowest, excluded.slowest)",
+        [day, *(getattr(tally, name) for name in (*_ADDED, "slowest", "slowest_by"))],
+    )
+    # Prefixes of longer texts come from searching while typing: skip them.
+    whole = [one for one in tally.words if not any(other != one and other.startswith(one) for other in tally.words)]
+    execute(
+        "INSERT INTO search_unansweredwords AS its (words, count)"
+        " SELECT * FROM unnest(%s::text[], %s::int[]) AS given (words, count) ORDER BY words"
+        " ON CONFLICT (words) DO UPDATE SET count = its.count + excluded.count, last = now()",
+        [whole, [tally.words[one] for one in whole]],
+    )
 
 
 def forget_some() -> bool:
     """Delete days and texts older than RUNS_DAYS, and all texts if they are not to be kept."""
     until = timezone.now() - dt.timedelta(days=settings.RUNS_DAYS)
-    with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM search_searchday WHERE day < %s", [until.date()])
-        if not settings.KEEP_UNANSWERED:
-            cursor.execute("DELETE FROM search_unansweredwords")
-            return False
-        cursor.execute("DELETE FROM search_unansweredwords WHERE last < %s", [until])
-        cursor.execute(
-            "DELETE FROM search_unansweredwords WHERE words IN"
-            " (SELECT words FROM search_unansweredwords ORDER BY last DESC OFFSET %s)",
-            [MOST_KEPT],
-        )
+    execute("DELETE FROM search_searchday WHERE day < %s", [until.date()])
+    if not settings.KEEP_UNANSWERED:
+        execute("DELETE FROM search_unansweredwords")
+        return False
+    execute("DELETE FROM search_unansweredwords WHERE last < %s", [until])
+    execute(
+        "DELETE FROM search_unansweredwords WHERE words IN"
+        " (SELECT words FROM search_unansweredwords ORDER BY last DESC OFFSET %s)",
+        [MOST_KEPT],
+    )
     return False
 
 

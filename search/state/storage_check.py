@@ -4,12 +4,13 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from search.ingestion import Finding, Problem, Reconciled, Report, reconcile
 from search.ingestion.report import LeftOut, Why
 from search.ingestion.run_recording import Origin, Record
 from search.models import LostObject, Run
+from search.models.sql_statements import execute
 
 MOST_KEPT = 100_000
 """Maximum number of pictures stored as missing a file; all are counted."""
@@ -66,12 +67,11 @@ def check_storage(
 @transaction.atomic
 def _keep(lost: dict[tuple[Any, str], str]) -> None:
     LostObject.objects.all().delete()
-    with connection.cursor() as cursor:
-        keys = list(lost)
-        # Pictures that are gone by now are skipped.
-        cursor.execute(
-            "INSERT INTO search_lostobject (image_id, kind, remark) SELECT given.id, given.kind, given.remark"
-            " FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS given (id, kind, remark)"
-            " JOIN search_image AS its ON its.id = given.id ORDER BY given.id FOR KEY SHARE OF its",
-            [[image_id for image_id, _kind in keys], [kind for _id, kind in keys], list(lost.values())],
-        )
+    keys = list(lost)
+    # Pictures that are gone by now are skipped.
+    execute(
+        "INSERT INTO search_lostobject (image_id, kind, remark) SELECT given.id, given.kind, given.remark"
+        " FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS given (id, kind, remark)"
+        " JOIN search_image AS its ON its.id = given.id ORDER BY given.id FOR KEY SHARE OF its",
+        [[image_id for image_id, _kind in keys], [kind for _id, kind in keys], list(lost.values())],
+    )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
@@ -18,6 +18,7 @@ from search.ingestion.run_recording import forget_some_runs
 from search.models import Image, Trashed
 from search.models.advisory_locks import try_lock
 from search.models.conflicts import locked_values
+from search.models.sql_statements import execute
 from search.objects.deletion import delete_images
 from search.state.search_statistics import forget_some as forget_some_searches
 
@@ -91,18 +92,17 @@ def _forget_some() -> bool:
     an album is kept as long as the album."""
     until = timezone.now() - dt.timedelta(days=settings.HISTORY_DAYS)
     of_albums = timezone.now() - dt.timedelta(days=max(settings.HISTORY_DAYS, settings.TRASH_DAYS))
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "DELETE FROM search_edit WHERE (revision_id, image_id) IN (SELECT revision_id, image_id"
-            " FROM search_edit WHERE revision_id IN (SELECT id FROM search_revision WHERE created < %s) LIMIT %s)",
-            [until, _EDITS_AT_ONCE],
-        )
-        if cursor.rowcount == _EDITS_AT_ONCE:
-            return True
-        cursor.execute(
-            "DELETE FROM search_revision WHERE created < %s AND (created < %s OR NOT given ? 'deleted')",
-            [until, of_albums],
-        )
+    deleted = execute(
+        "DELETE FROM search_edit WHERE (revision_id, image_id) IN (SELECT revision_id, image_id"
+        " FROM search_edit WHERE revision_id IN (SELECT id FROM search_revision WHERE created < %s) LIMIT %s)",
+        [until, _EDITS_AT_ONCE],
+    )
+    if deleted == _EDITS_AT_ONCE:
+        return True
+    execute(
+        "DELETE FROM search_revision WHERE created < %s AND (created < %s OR NOT given ? 'deleted')",
+        [until, of_albums],
+    )
     return False
 
 

@@ -5,13 +5,13 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from search.indexing.index_building import State, index_state
 from search.models import ModelSwitch, VectorSet
 from search.models.active_pair import Named
-from search.models.advisory_locks import now
 from search.models.arrivals import state as arrived
+from search.models.sql_statements import execute, fetch_column, now
 from search.models.vector_sets import VectorTable, current_set, forget_sets
 from search.switching.errors import Refused
 from search.switching.switch_row import active, following, kept, put_active, put_kept, put_next, require_counting, save
@@ -34,7 +34,7 @@ def require_prepared() -> Named:
     row = require_counting(ModelSwitch.objects.first())
     named = following(row)
     if named is None:
-        raise Refused(f"Nothing is prepared. Begin with `{PREPARE}`.")
+        raise Refused(f"Nothing is prepared. Start with `{PREPARE}`.")
     go_on = f"`manage.py switch_model {named.pair.image} {named.pair.text}` continues"
     if row.prepared is None:
         raise Refused(f"{named.pair.image} is not prepared yet: {go_on}.")
@@ -51,7 +51,7 @@ def require_kept() -> Named:
     row = require_counting(ModelSwitch.objects.first())
     named = kept(row)
     if named is None:
-        raise Refused("There are no models to go back to: none are kept.")
+        raise Refused("There are no previous models to return to.")
     return named
 
 
@@ -76,7 +76,7 @@ def _swapped(named: Named, *, is_back: bool) -> Swapped:
         row = require_counting(ModelSwitch.locked())
         before = active(row)
         if named != (kept(row) if is_back else following(row)):
-            raise Refused("The models were switched meanwhile.")
+            raise Refused("The models were switched in the meantime.")
         VectorSet.objects.filter(model=before.model).exclude(model=named.model).update(is_kept=True)
         VectorSet.objects.filter(model=named.model).update(is_kept=False)
         unfound = _make_pending(table, [*lacking, *_lacking(table, mark)]) if table else 0
@@ -94,13 +94,11 @@ def _swapped(named: Named, *, is_back: bool) -> Swapped:
 def _lacking(table: VectorTable, after: int | None = None) -> list[uuid.UUID]:
     """Return the images that have a vector but none in `table`: all of them, or those that arrived `after`."""
     newer = "" if after is None else "JOIN search_arrival ON image_id = image.id AND searchable > %s"
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT image.id FROM search_image AS image {newer} WHERE embedding_model <> ''"  # noqa: S608 - our own names
-            f" AND NOT EXISTS (SELECT FROM {table.table} v WHERE v.image_id = image.id AND v.window_index = 0)",
-            [] if after is None else [after],
-        )
-        return [image_id for (image_id,) in cursor.fetchall()]
+    return fetch_column(
+        f"SELECT image.id FROM search_image AS image {newer} WHERE embedding_model <> ''"  # noqa: S608 - our own names
+        f" AND NOT EXISTS (SELECT FROM {table.table} v WHERE v.image_id = image.id AND v.window_index = 0)",
+        [] if after is None else [after],
+    )
 
 
 def _make_pending(table: VectorTable, ids: Sequence[uuid.UUID]) -> int:
@@ -108,11 +106,9 @@ def _make_pending(table: VectorTable, ids: Sequence[uuid.UUID]) -> int:
     their number."""
     if not ids:
         return 0
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE search_image AS image SET embedding = NULL, embedding_model = '', embedding_backend = ''"  # noqa: S608
-            " WHERE id = ANY(%s) AND embedding_model <> ''"
-            f" AND NOT EXISTS (SELECT FROM {table.table} v WHERE v.image_id = image.id AND v.window_index = 0)",
-            [sorted(set(ids))],
-        )
-        return int(cursor.rowcount)
+    return execute(
+        "UPDATE search_image AS image SET embedding = NULL, embedding_model = '', embedding_backend = ''"  # noqa: S608
+        " WHERE id = ANY(%s) AND embedding_model <> ''"
+        f" AND NOT EXISTS (SELECT FROM {table.table} v WHERE v.image_id = image.id AND v.window_index = 0)",
+        [sorted(set(ids))],
+    )

@@ -82,8 +82,7 @@ def _require_unused(row: ModelSwitch | None, model: str, named: list[Named]) -> 
     only_words = bool(named) and model == in_use
     if row and row.uncopied:
         raise Refused(
-            "The last switch has not come to its end, and needs it: `manage.py switch_model --activate` goes on with "
-            "it."
+            "The last switch has not finished, and needs it: `manage.py switch_model --activate` continues it."
         )
     if row and (other := following(row)) and other.model == model and not only_words:
         raise Refused(f"{model} is being prepared: `manage.py switch_model --abort` ends that.")

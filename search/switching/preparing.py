@@ -24,7 +24,7 @@ from search.ingestion import Progress, Report, Worker
 from search.ingestion.vectors_of_other_models import MissingVectors
 from search.models import ModelSwitch, VectorSet
 from search.models.active_pair import Named, environment, one_choice
-from search.models.advisory_locks import now
+from search.models.sql_statements import execute, now
 from search.models.vector_sets import VectorTable, current_set, forget_sets, make_set
 from search.query.query_pictures import embed_kept_pictures
 from search.relevance import CalibrationReport, calibrate, calibrate_if_due
@@ -122,12 +122,7 @@ def _require_free(row: ModelSwitch, named: Named) -> None:
         )
 
 
-def fill(
-    named: Named,
-    stop: threading.Event | None = None,
-    progress: Progress = lambda report: None,
-    limit: int | None = None,
-) -> Report:
+def fill(named: Named, stop: threading.Event | None = None, progress: Progress = lambda report: None) -> Report:
     """Encode pictures without a vector of `named` until done or `stop` is set, and build the index at the end.
 
     Raises ModelUnavailable, StorageUnavailable and what is in LOST_DATABASE.
@@ -135,7 +130,7 @@ def fill(
     table = _table(named)
     if table is None:
         return Report()
-    worker = Worker(MissingVectors(choice_of(named), table), stop=stop, progress=progress, limit=limit)
+    worker = Worker(MissingVectors(choice_of(named), table), stop=stop, progress=progress)
     worker.work()
     return worker.report
 
@@ -166,9 +161,9 @@ def finish(named: Named, announce: Callable[[str], None], stop: threading.Event)
         return None
     announce("Compiling the models for this machine")
     _have_compiled(named.pair)
-    announce("Encoding the pictures that people search by")
+    announce("Encoding the query pictures")
     embed_kept_pictures(choice_of(named))
-    announce("Measuring what counts as a strong match")
+    announce("Measuring the thresholds for strong matches")
     with one_choice(choice_of(named)):
         report = calibrate()
     with transaction.atomic():
@@ -201,7 +196,7 @@ def _have_compiled(pair: Pair) -> None:
 def _require_under_way(named: Named) -> ModelSwitch:
     row = ModelSwitch.locked() if connection.in_atomic_block else ModelSwitch.objects.first()
     if row is None or following(row) != named:
-        raise Refused(f"The preparation of {named.pair.image} was ended meanwhile.")
+        raise Refused(f"The preparation of {named.pair.image} was cancelled in the meantime.")
     return row
 
 
@@ -221,8 +216,7 @@ def _have_index(table: VectorTable, announce: Callable[[str], None], stop: threa
 def _analyse(table: VectorTable) -> None:
     if connection.in_atomic_block:
         return
-    with connection.cursor() as cursor:
-        cursor.execute(f"ANALYZE {table.table}")
+    execute(f"ANALYZE {table.table}")
 
 
 def _table(named: Named) -> VectorTable | None:

@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from django.db import connection
-
 from search.embedding import active_model, active_pair
 from search.indexing.index_building import State as Index
 from search.indexing.index_building import index_state
 from search.models import Image, ModelSwitch, VectorSet
 from search.models.active_pair import Named, Pair, environment, is_lagging
+from search.models.sql_statements import fetch_value
 from search.models.vector_sets import current_set, forget_sets, left_tables, table_of
 from search.switching.preparing import missing
 from search.switching.switch_row import active, counts, following, kept
@@ -74,12 +73,8 @@ def state() -> State:
 
 def _kept(one: VectorSet) -> Kept:
     table = table_of(one)
-    with connection.cursor() as cursor:
-        sizes = []
-        for leaf in table.leaves:
-            cursor.execute("SELECT coalesce(pg_total_relation_size(to_regclass(%s)), 0)", [leaf])
-            sizes.append(int(cursor.fetchone()[0]))
-    return Kept(one.model, sum(sizes))
+    size = "SELECT coalesce(pg_total_relation_size(to_regclass(%s)), 0)"
+    return Kept(one.model, sum(int(fetch_value(size, [leaf])) for leaf in table.leaves))
 
 
 def status_line() -> str:
@@ -88,7 +83,7 @@ def status_line() -> str:
     if row is None:
         return ""
     if not counts(row):
-        return f"the environment names other models than switch_model has chosen ({row.image}, {row.text}) and wins"
+        return f"the environment names other models than switch_model ({row.image}, {row.text}), and takes precedence"
     lines = []
     if is_lagging():
         lines.append(f"this process does not use {row.image} and {row.text} yet")
@@ -97,5 +92,5 @@ def status_line() -> str:
     if named := following(row):
         lines.append(f"{named.pair.image} is {'prepared' if row.prepared else 'being prepared'}")
     if old := kept(row):
-        lines.append(f"{old.pair.image}, {old.pair.text} kept to go back to")
+        lines.append(f"{old.pair.image}, {old.pair.text} kept to return to")
     return "; ".join(lines)

@@ -78,11 +78,11 @@ def choice_of(named: Named) -> Choice:
 def require_counting(row: ModelSwitch | None) -> ModelSwitch:
     """Return the row. Raises Refused if there is none, or if the environment was changed since."""
     if row is None:
-        raise Refused("Nothing is prepared. Begin with `manage.py switch_model NEW_IMAGE_MODEL [NEW_TEXT_MODEL]`.")
+        raise Refused("Nothing is prepared. Start with `manage.py switch_model NEW_IMAGE_MODEL [NEW_TEXT_MODEL]`.")
     if not counts(row):
         raise Refused(
             "EMBEDDING_IMAGE_MODEL or EMBEDDING_TEXT_MODEL were changed after switch_model had chosen "
-            f"{row.image} and {row.text}: the environment counts. Set them to these, or back to "
+            f"{row.image} and {row.text}: the environment takes precedence. Set them to these, or back to "
             f"{row.environment_image} and {row.environment_text}, first."
         )
     return row

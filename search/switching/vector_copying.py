@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from search.ingestion import Progress, Report
 from search.models import Image, ModelSwitch
 from search.models.active_pair import NOTICED
+from search.models.sql_statements import fetch_value
 from search.models.vector_sets import VectorTable, current_set, forget_sets
 from search.switching.switch_row import save
 
@@ -63,9 +64,7 @@ def copy_vectors(stop: threading.Event, progress: Progress = lambda report: None
 
 def _wait_until_noticed(row: ModelSwitch, stop: threading.Event) -> None:
     """Wait until every process accepts both models in rows."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT extract(epoch FROM clock_timestamp() - %s)", [row.switched])
-        (since,) = cursor.fetchone()
+    since = fetch_value("SELECT extract(epoch FROM clock_timestamp() - %s)", [row.switched])
     stop.wait(max(0.0, NOTICED - float(since)))
 
 
@@ -109,12 +108,12 @@ def _lacks_own(table: VectorTable) -> str:
 
 
 def _has_uncopied(row: ModelSwitch, table: VectorTable) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(
+    return bool(
+        fetch_value(
             f"SELECT EXISTS (SELECT FROM search_image AS image WHERE {_lacks_own(table)})",  # noqa: S608
             [row.model],
         )
-        return bool(cursor.fetchone()[0])
+    )
 
 
 def _note_end(row: ModelSwitch) -> None:

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from django.core.cache import cache
-from django.db import connection
 
 from search.embedding import active_model, text_model
 from search.models import VocabularyTag
 from search.models.arrivals import state
+from search.models.sql_statements import fetch_all
 from search.query.tag_names import read_names
 from search.text.folding import fold
 
@@ -52,21 +52,20 @@ def exact_pictures(rows: Sequence[Row]) -> None:
     if not rows:
         return
     values = ", ".join(["(%s::int, %s::varchar[])"] * len(rows))
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT number, (SELECT count(*) FROM search_image AS image WHERE tags && its.tags"  # noqa: S608
-            " AND NOT EXISTS (SELECT FROM search_trashed WHERE image_id = image.id))"
-            f" FROM (VALUES {values}) AS its (number, tags)",
-            [one for number, row in enumerate(rows) for one in (number, list(row.names))],
-        )
-        for number, count in cursor.fetchall():
-            rows[number].pictures = count
+    counts = fetch_all(
+        "SELECT number, (SELECT count(*) FROM search_image AS image WHERE tags && its.tags"  # noqa: S608
+        " AND NOT EXISTS (SELECT FROM search_trashed WHERE image_id = image.id))"
+        f" FROM (VALUES {values}) AS its (number, tags)",
+        [one for number, row in enumerate(rows) for one in (number, list(row.names))],
+    )
+    for number, count in counts:
+        rows[number].pictures = count
 
 
 def waiting_by_tag() -> dict[int, int]:
     """Return the number of pending suggestions by tag, for tags that have any."""
-    with connection.cursor() as cursor:
-        cursor.execute(
+    return dict(
+        fetch_all(
             "SELECT its.tag_id, count(*) FROM search_tagsuggestion AS its"
             " JOIN search_vocabularytag AS tag ON tag.id = its.tag_id AND tag.phrase <> ''"
             " LEFT JOIN search_tagvector AS phrase ON phrase.tag_id = its.tag_id"
@@ -75,7 +74,7 @@ def waiting_by_tag() -> dict[int, int]:
             " AND NOT EXISTS (SELECT FROM search_trashed WHERE image_id = its.image_id) GROUP BY its.tag_id",
             [active_model(), text_model()],
         )
-        return dict(cursor.fetchall())
+    )
 
 
 def _used() -> Counter[str]:
@@ -86,9 +85,8 @@ def _used() -> Counter[str]:
 
 
 def _count_used() -> Counter[str]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT tag, count(*) FROM search_image AS image, unnest(tags) AS tag"
-            " WHERE NOT EXISTS (SELECT FROM search_trashed WHERE image_id = image.id) GROUP BY tag"
-        )
-        return Counter(dict(cursor.fetchall()))
+    rows = fetch_all(
+        "SELECT tag, count(*) FROM search_image AS image, unnest(tags) AS tag"
+        " WHERE NOT EXISTS (SELECT FROM search_trashed WHERE image_id = image.id) GROUP BY tag"
+    )
+    return Counter(dict(rows))

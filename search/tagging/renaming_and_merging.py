@@ -3,18 +3,19 @@
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from search.curation import retag
 from search.models import Revision, VocabularyTag
+from search.models.sql_statements import execute, fetch_all
 from search.models.tagging import MOST_ALIASES, lock_vocabulary
 from search.query.tag_names import forget_names
 from search.text.normalization import normalised_text
 
 
 @transaction.atomic
-def rename(tag: VocabularyTag, name: str, *, by: Any = None, door: str = Revision.Door.ADMIN) -> Revision:
+def rename(tag: VocabularyTag, name: str, *, by: Any = None) -> Revision:
     """Rename a tag on all pictures; return the revision. Saves other changes of `tag`, too.
 
     Undoing the revision restores the pictures' tags, which searches still find. Raises ValidationError, and the lock
@@ -27,11 +28,11 @@ def rename(tag: VocabularyTag, name: str, *, by: Any = None, door: str = Revisio
     tag.full_clean()
     tag.save()
     forget_names()
-    return retag(spellings([former]), tag.name, by=by, door=door)
+    return retag(spellings([former]), tag.name, by=by, door=Revision.Door.ADMIN)
 
 
 @transaction.atomic
-def merge(tag: VocabularyTag, into: VocabularyTag, *, by: Any = None, door: str = Revision.Door.ADMIN) -> Revision:
+def merge(tag: VocabularyTag, into: VocabularyTag, *, by: Any = None) -> Revision:
     """Replace a tag by another one, which gets all its names; return the revision. Decisions about the first apply to
     the second. Raises as `rename` does."""
     if tag.pk == into.pk:
@@ -47,7 +48,7 @@ def merge(tag: VocabularyTag, into: VocabularyTag, *, by: Any = None, door: str 
     into.full_clean()
     into.save()
     forget_names()
-    return retag(spellings(names), into.name, by=by, door=door)
+    return retag(spellings(names), into.name, by=by, door=Revision.Door.ADMIN)
 
 
 def _name_of(tag: VocabularyTag) -> str:
@@ -72,25 +73,23 @@ def _with_aliases(tag: VocabularyTag, names: list[str]) -> list[str]:
 
 def _hand_over(tag: VocabularyTag, into: VocabularyTag) -> None:
     """Copy decisions to the other tag, whose own decisions take precedence."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO search_tagsuggestion AS known"
-            " (tag_id, image_id, state, created, decided, was_rejected, by_id)"
-            " SELECT %s, image_id, state, created, decided, was_rejected, by_id FROM search_tagsuggestion"
-            " WHERE tag_id = %s AND state <> 'pending' ORDER BY image_id ON CONFLICT (tag_id, image_id) DO UPDATE"
-            " SET state = excluded.state, decided = excluded.decided, by_id = excluded.by_id,"
-            " was_rejected = excluded.was_rejected WHERE known.state = 'pending'",
-            [into.pk, tag.pk],
-        )
-        # Their similarities, and so the threshold, are not known yet.
-        cursor.execute("UPDATE search_tagvector SET compared = 0 WHERE tag_id = %s", [into.pk])
+    execute(
+        "INSERT INTO search_tagsuggestion AS known"
+        " (tag_id, image_id, state, created, decided, was_rejected, by_id)"
+        " SELECT %s, image_id, state, created, decided, was_rejected, by_id FROM search_tagsuggestion"
+        " WHERE tag_id = %s AND state <> 'pending' ORDER BY image_id ON CONFLICT (tag_id, image_id) DO UPDATE"
+        " SET state = excluded.state, decided = excluded.decided, by_id = excluded.by_id,"
+        " was_rejected = excluded.was_rejected WHERE known.state = 'pending'",
+        [into.pk, tag.pk],
+    )
+    # Their similarities, and so the threshold, are not known yet.
+    execute("UPDATE search_tagvector SET compared = 0 WHERE tag_id = %s", [into.pk])
 
 
 def spellings(names: list[str]) -> list[str]:
     """Return all spellings of these tags on pictures."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT DISTINCT tag FROM search_image, unnest(tags) AS tag WHERE lower(tag) = ANY(%s)",
-            [[name.lower() for name in names]],
-        )
-        return sorted(tag for (tag,) in cursor.fetchall())
+    rows = fetch_all(
+        "SELECT DISTINCT tag FROM search_image, unnest(tags) AS tag WHERE lower(tag) = ANY(%s)",
+        [[name.lower() for name in names]],
+    )
+    return sorted(tag for (tag,) in rows)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from search.embedding import active_model, text_model
@@ -20,6 +20,7 @@ from search.indexing.exact_search import vectors_of
 from search.models import Arrival, Image, TagSuggestion, TagVector, VocabularyTag
 from search.models.advisory_locks import try_lock
 from search.models.arrivals import state
+from search.models.sql_statements import execute, fetch_all, fetch_column, fetch_value
 from search.models.vector_sets import VectorTable, current_set
 from search.models.vector_values import Vectors
 from search.query.tag_names import Names, read_names
@@ -52,8 +53,8 @@ class Found:
 def is_due() -> bool:
     """Whether a phrase has no vector, or pictures arrived or were calibrated since they were compared with it."""
     arrived = state().arrived
-    with connection.cursor() as cursor:
-        cursor.execute(
+    return bool(
+        fetch_value(
             "WITH known AS (SELECT measured FROM search_calibration"
             " WHERE model = %(model)s AND text_model = %(words)s)"
             " SELECT EXISTS (SELECT FROM search_vocabularytag AS tag LEFT JOIN search_tagvector AS its"
@@ -63,7 +64,7 @@ def is_due() -> bool:
             " OR its.calibrated IS DISTINCT FROM (SELECT measured FROM known)))",
             {"model": active_model(), "words": text_model(), "arrived": arrived},
         )
-        return bool(cursor.fetchone()[0])
+    )
 
 
 def suggest(
@@ -134,33 +135,31 @@ def _measure(rows: Sequence[TagVector], table: VectorTable) -> None:
 
 def compare_decided(rows: Sequence[TagVector], table: VectorTable) -> None:
     """Update the similarities of decided pictures with these tags."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE search_tagsuggestion AS its SET similarity = found.best FROM"  # noqa: S608 - names are ours
-            " (SELECT one.tag_id, one.image_id, max(1 - (near.embedding <=> phrase.embedding)) AS best"
-            " FROM search_tagsuggestion AS one JOIN search_tagvector AS phrase"
-            " ON phrase.tag_id = one.tag_id AND phrase.id = ANY(%s)"
-            f" JOIN {table.table} AS near ON near.image_id = one.image_id"
-            " WHERE one.state <> 'pending' GROUP BY 1, 2) AS found"
-            " WHERE its.tag_id = found.tag_id AND its.image_id = found.image_id"
-            " AND its.similarity IS DISTINCT FROM found.best",
-            [[row.pk for row in rows]],
-        )
+    execute(
+        "UPDATE search_tagsuggestion AS its SET similarity = found.best FROM"  # noqa: S608 - names are ours
+        " (SELECT one.tag_id, one.image_id, max(1 - (near.embedding <=> phrase.embedding)) AS best"
+        " FROM search_tagsuggestion AS one JOIN search_tagvector AS phrase"
+        " ON phrase.tag_id = one.tag_id AND phrase.id = ANY(%s)"
+        f" JOIN {table.table} AS near ON near.image_id = one.image_id"
+        " WHERE one.state <> 'pending' GROUP BY 1, 2) AS found"
+        " WHERE its.tag_id = found.tag_id AND its.image_id = found.image_id"
+        " AND its.similarity IS DISTINCT FROM found.best",
+        [[row.pk for row in rows]],
+    )
 
 
 def decisions(tag_ids: Sequence[int]) -> dict[int, tuple[list[float], list[float]]]:
     """Return, by tag, the similarities of pictures for which it was accepted, and rejected, most recently."""
     found: dict[int, tuple[list[float], list[float]]] = {}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT one.tag_id, one.state, one.similarity FROM unnest(%s::bigint[]) AS its (id) CROSS JOIN LATERAL"
-            " (SELECT * FROM search_tagsuggestion WHERE tag_id = its.id AND state <> 'pending'"
-            " AND similarity IS NOT NULL ORDER BY decided DESC LIMIT %s) AS one",
-            [list(tag_ids), MOST_DECISIONS],
-        )
-        for tag_id, state, similarity in cursor.fetchall():
-            accepted, rejected = found.setdefault(tag_id, ([], []))
-            (accepted if state == "accepted" else rejected).append(similarity)
+    rows = fetch_all(
+        "SELECT one.tag_id, one.state, one.similarity FROM unnest(%s::bigint[]) AS its (id) CROSS JOIN LATERAL"
+        " (SELECT * FROM search_tagsuggestion WHERE tag_id = its.id AND state <> 'pending'"
+        " AND similarity IS NOT NULL ORDER BY decided DESC LIMIT %s) AS one",
+        [list(tag_ids), MOST_DECISIONS],
+    )
+    for tag_id, decision, similarity in rows:
+        accepted, rejected = found.setdefault(tag_id, ([], []))
+        (accepted if decision == "accepted" else rejected).append(similarity)
     return found
 
 
@@ -214,8 +213,7 @@ class _Comparing:
     def _has_lock(self) -> bool:
         if not self._patient:
             return try_lock(_LOCK)
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         return True
 
     def _lacking(self, there: Sequence[uuid.UUID], pictures: "np.ndarray", tags: "np.ndarray") -> list[int]:
@@ -236,26 +234,25 @@ class _Comparing:
     ) -> int:
         """Replace the pending suggestions of these pictures; return how many are new."""
         given = [self._tag_ids[tags].tolist(), list(images), similarities.tolist()]
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "DELETE FROM search_tagsuggestion AS its WHERE state = 'pending' AND image_id = ANY(%s)"
-                " AND tag_id = ANY(%s) AND NOT EXISTS"
-                " (SELECT FROM unnest(%s::bigint[], %s::uuid[]) AS given (tag, image)"
-                " WHERE given.tag = its.tag_id AND given.image = its.image_id)",
-                [list(ids), self._tag_ids.tolist(), *given[:2]],
-            )
-            cursor.execute(
-                "INSERT INTO search_tagsuggestion AS known (tag_id, image_id, similarity)"
-                " SELECT given.tag, image.id, given.similarity"
-                " FROM unnest(%s::bigint[], %s::uuid[], %s::float8[]) AS given (tag, image, similarity)"
-                " JOIN search_image AS image ON image.id = given.image"
-                " JOIN search_vocabularytag AS tag ON tag.id = given.tag ORDER BY image.id, given.tag"
-                " ON CONFLICT (tag_id, image_id) DO UPDATE SET similarity = excluded.similarity"
-                " WHERE known.state = 'pending' AND known.similarity IS DISTINCT FROM excluded.similarity"
-                " RETURNING xmax = 0",
-                given,
-            )
-            return sum(is_new for (is_new,) in cursor.fetchall())
+        execute(
+            "DELETE FROM search_tagsuggestion AS its WHERE state = 'pending' AND image_id = ANY(%s)"
+            " AND tag_id = ANY(%s) AND NOT EXISTS"
+            " (SELECT FROM unnest(%s::bigint[], %s::uuid[]) AS given (tag, image)"
+            " WHERE given.tag = its.tag_id AND given.image = its.image_id)",
+            [list(ids), self._tag_ids.tolist(), *given[:2]],
+        )
+        is_new = fetch_column(
+            "INSERT INTO search_tagsuggestion AS known (tag_id, image_id, similarity)"
+            " SELECT given.tag, image.id, given.similarity"
+            " FROM unnest(%s::bigint[], %s::uuid[], %s::float8[]) AS given (tag, image, similarity)"
+            " JOIN search_image AS image ON image.id = given.image"
+            " JOIN search_vocabularytag AS tag ON tag.id = given.tag ORDER BY image.id, given.tag"
+            " ON CONFLICT (tag_id, image_id) DO UPDATE SET similarity = excluded.similarity"
+            " WHERE known.state = 'pending' AND known.similarity IS DISTINCT FROM excluded.similarity"
+            " RETURNING xmax = 0",
+            given,
+        )
+        return sum(is_new)
 
 
 def _note(

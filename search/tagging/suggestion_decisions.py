@@ -6,13 +6,14 @@ import uuid
 from collections.abc import Collection
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F, FloatField, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from search import curation
 from search.embedding import active_model, text_model
 from search.models import Revision, TagSuggestion, TagVector, VocabularyTag
+from search.models.sql_statements import execute, fetch_one
 from search.tagging.suggesting import decisions
 from search.tagging.suggestion_threshold import Measure, threshold
 
@@ -46,28 +47,25 @@ def accept(
 
 
 def _settle(tag: VocabularyTag, image_ids: Collection[uuid.UUID], by: Any) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE search_tagsuggestion AS its SET state = 'accepted', decided = statement_timestamp(), by_id = %s"
-            " FROM search_image AS image WHERE its.tag_id = %s AND its.image_id = ANY(%s) AND its.state = 'pending'"
-            " AND image.id = its.image_id AND lower(image.tags::text)::text[] && %s",
-            [by.pk if by else None, tag.pk, list(image_ids), [name.lower() for name in tag.names]],
-        )
+    execute(
+        "UPDATE search_tagsuggestion AS its SET state = 'accepted', decided = statement_timestamp(), by_id = %s"
+        " FROM search_image AS image WHERE its.tag_id = %s AND its.image_id = ANY(%s) AND its.state = 'pending'"
+        " AND image.id = its.image_id AND lower(image.tags::text)::text[] && %s",
+        [by.pk if by else None, tag.pk, list(image_ids), [name.lower() for name in tag.names]],
+    )
 
 
 @transaction.atomic
 def reject(tag: VocabularyTag, image_ids: Collection[uuid.UUID], *, by: Any) -> tuple[int, dt.datetime]:
     """Reject the tag for these pictures for good; return their number and the timestamp needed to take it back."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "WITH given AS (SELECT image_id, tag_id FROM search_tagsuggestion WHERE tag_id = %s"
-            " AND image_id = ANY(%s) AND state = 'pending' ORDER BY image_id FOR UPDATE),"
-            " done AS (UPDATE search_tagsuggestion AS its SET state = 'rejected', decided = statement_timestamp(),"
-            " by_id = %s FROM given WHERE its.tag_id = given.tag_id AND its.image_id = given.image_id RETURNING 1)"
-            " SELECT (SELECT count(*) FROM done), statement_timestamp()",
-            [tag.pk, list(image_ids), by.pk if by else None],
-        )
-        count, moment = cursor.fetchone()
+    count, moment = fetch_one(
+        "WITH given AS (SELECT image_id, tag_id FROM search_tagsuggestion WHERE tag_id = %s"
+        " AND image_id = ANY(%s) AND state = 'pending' ORDER BY image_id FOR UPDATE),"
+        " done AS (UPDATE search_tagsuggestion AS its SET state = 'rejected', decided = statement_timestamp(),"
+        " by_id = %s FROM given WHERE its.tag_id = given.tag_id AND its.image_id = given.image_id RETURNING 1)"
+        " SELECT (SELECT count(*) FROM done), statement_timestamp()",
+        [tag.pk, list(image_ids), by.pk if by else None],
+    )
     retune(tag)
     return count, moment
 

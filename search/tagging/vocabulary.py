@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F
 
 from search.embedding import active_model, text_encoder, text_model, text_models
 from search.embedding.dimension_checks import require_fit
 from search.models import TagVector, VocabularyTag
 from search.models.conflicts import retried
+from search.models.sql_statements import fetch_all
 from search.models.tagging import lock_vocabulary, names_taken
 from search.models.vector_values import Vectors, WrongVectors
 from search.tagging.vocabulary_tables import starting_rows
@@ -155,12 +156,11 @@ def load_starting() -> int:
 
 def _in_use(names: Collection[str]) -> Counter[str]:
     """Return how often pictures have these tags, ignoring case, by spelling."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT tag, count(*) FROM search_image, unnest(tags) AS tag WHERE lower(tag) = ANY(%s) GROUP BY tag",
-            [[name.lower() for name in names]],
-        )
-        return Counter(dict(cursor.fetchall()))
+    rows = fetch_all(
+        "SELECT tag, count(*) FROM search_image, unnest(tags) AS tag WHERE lower(tag) = ANY(%s) GROUP BY tag",
+        [[name.lower() for name in names]],
+    )
+    return Counter(dict(rows))
 
 
 def _spelling(english: str, korean: str, used: Counter[str]) -> str:

@@ -84,7 +84,7 @@ class _Import:
         parents: list[tuple[str, VocabularyTag, str]] = []
         for count, (where, row) in enumerate(rows, start=1):
             if count > MOST_ROWS:
-                self._problem(where, _("A vocabulary has at most %(most)s rows.") % {"most": f"{MOST_ROWS:,}"})
+                self._problem(where, _("A vocabulary can have at most %(most)s rows.") % {"most": f"{MOST_ROWS:,}"})
                 break
             tag = self._take_row(where, row)
             if tag and "parent" in row:
@@ -95,7 +95,7 @@ class _Import:
     def _take_row(self, where: str, row: Mapping[str, Any]) -> VocabularyTag | None:
         own = next((text for name in COLUMNS[:3] if (text := _text(row.get(name)))), "")
         if not own:
-            self._problem(where, _("This row names no tag."))
+            self._problem(where, _("This row contains no tag name."))
             return None
         tag = self._named.get(own.casefold()) or VocabularyTag(name=own)
         before = None if tag.pk is None else _values(tag)
@@ -130,7 +130,7 @@ class _Import:
         for name in tag.names:
             other = self._named.get(name.casefold())
             if other is not None and other is not tag:
-                text = _("“%(name)s” is a name of the tag “%(other)s” already.")
+                text = _("“%(name)s” is already a name of the tag “%(other)s”.")
                 return text % {"name": name, "other": other.name}
         return ""
 
@@ -141,7 +141,7 @@ class _Import:
         elif tag.parent_id != (parent.pk if parent else None):
             above = self._above(parent)
             if tag.pk in above or len(above) > DEEPEST:
-                self._problem(where, _("“%(tag)s” can't be within “%(name)s”.") % {"tag": tag, "name": name})
+                self._problem(where, _("“%(tag)s” can't be the parent of “%(name)s”.") % {"tag": tag, "name": name})
                 return
             tag.parent = parent
             tag.save(update_fields=["parent"])

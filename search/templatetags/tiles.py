@@ -49,9 +49,9 @@ _PHONE = {Look.PLAIN: 33, Look.STRONG: 44, Look.FEW: 66, Look.QUIET: 22}
 """Approximate height of a look's rows on a phone, in hundredths of its width."""
 
 _SEEN_BY = {
-    "": (gettext_lazy("Hidden"), gettext_lazy("Hidden: only curators can see it")),
-    Visibility.OWN: (gettext_lazy("Private"), gettext_lazy("Private: whoever has added it, and curators, can see it")),
-    Visibility.MEMBERS: (gettext_lazy("Members"), gettext_lazy("Everybody with an account can see it")),
+    "": (gettext_lazy("Hidden"), gettext_lazy("Hidden: only visible to curators")),
+    Visibility.OWN: (gettext_lazy("Private"), gettext_lazy("Private: only visible to its uploader and curators")),
+    Visibility.MEMBERS: (gettext_lazy("Members"), gettext_lazy("Visible to everyone with an account")),
 }
 
 
@@ -231,5 +231,5 @@ def _url_with_part(query: SearchQuery, name: str) -> str:
 def _scale_words(scale: Scale | None) -> str:
     if scale is None:
         return ""
-    words = _("In this search strong matches begin at %(strong)s, related ones at %(related)s.")
+    words = _("In this search, strong matches start at %(strong)s, related ones at %(related)s.")
     return words % {"strong": f"{scale.strong:.2f}", "related": f"{scale.related:.2f}"}

@@ -33,20 +33,22 @@ from search.views.errors import error_page
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_up(request: HttpRequest) -> HttpResponse:
     if settings.SIGN_UP == "off":
-        advice = _("Ask the people who run this site for one, or log in with the one you have.")
-        return error_page(request, 404, _("New accounts can't be made here."), advice)
+        advice = _("Ask the site administrator for one, or log in with an existing account.")
+        return error_page(request, 404, _("You can't create a new account here."), advice)
     if request.user.is_authenticated:
         return redirect("search")
     must_wait = settings.SIGN_UP == "approval"
     if must_wait and SignUp.waiting().count() >= MOST_WAITING:
-        advice = _("Come again in a few days, when the curators have decided about them.")
-        return error_page(request, 503, _("So many people wait for an account that no more are taken."), advice)
+        advice = _("Try again in a few days, when the curators have decided about them.")
+        return error_page(
+            request, 503, _("Too many sign-ups are waiting for approval, so new ones are not accepted."), advice
+        )
     form = SignUpForm(request.POST if request.method == "POST" else None)
     if form.is_valid() and (user := _made(form, must_wait=must_wait)):
         if must_wait:
             return render(request, "registration/waiting.html", {"is_told": settings.SENDS_MAIL and user.email})
         login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
-        messages.success(request, _("Welcome! You can add pictures now."))
+        messages.success(request, _("Welcome! You can now add pictures."))
         response = HttpResponseRedirect(_next_page(request) or reverse("search"))
         remember_device(request, response, user.get_username())
         return response
@@ -103,7 +105,7 @@ def logged_in(request: HttpRequest, user: User, page: str, *, remember: bool) ->
     # 0: the session ends with the browser; None: SESSION_COOKIE_AGE, two weeks.
     request.session.set_expiry(None if remember else 0)
     if second_factor.is_missing(user):
-        messages.warning(request, _("Curators need two-factor login here. Set it up to curate."))
+        messages.warning(request, _("Curators need two-factor login here. Set it up to continue."))
         page = reverse("second-factor")
     response = HttpResponseRedirect(page)
     remember_device(request, response, user.get_username())
@@ -131,7 +133,9 @@ def enter_code(request: HttpRequest) -> HttpResponse:
                 counted.give_back()
                 second_factor.stop_waiting(request.session)
                 return logged_in(request, user, page, remember=noted["remember"])
-        form.add_error("code", _("This code is wrong, or was used before. An app shows a new one each half minute."))
+        form.add_error(
+            "code", _("This code is wrong or has been used before. The app shows a new one every 30 seconds.")
+        )
     return render(request, "registration/code.html", {"form": form, "next": page}, status=400 if form.errors else 200)
 
 
@@ -156,12 +160,12 @@ def email(request: HttpRequest) -> HttpResponse:
     account."""
     assert request.user.is_authenticated
     if not settings.SENDS_MAIL:
-        return error_page(request, 404, _("This site sends no mail."), _("So it needs no address of yours."))
+        return error_page(request, 404, _("This site does not send e-mail."), _("No e-mail address is needed."))
     data = request.POST if request.method == "POST" else None
     form = EmailForm(request, data, initial={"email": request.user.email})
     if form.is_valid():
         get_user_model().objects.filter(pk=request.user.pk).update(email=form.cleaned_data["email"])
-        messages.success(request, _("Your e-mail address is changed."))
+        messages.success(request, _("Your e-mail address was changed."))
         return redirect("account")
     return render(request, "registration/email.html", {"form": form}, status=400 if form.errors else 200)
 
@@ -175,5 +179,5 @@ class ChangePassword(PasswordChangeView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         response = super().form_valid(form)
-        messages.success(self.request, _("Your password is changed."))
+        messages.success(self.request, _("Your password was changed."))
         return response

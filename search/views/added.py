@@ -15,6 +15,7 @@ from django.utils.cache import add_never_cache_headers, patch_vary_headers
 from django.utils.translation import gettext as _
 
 from search.accounts.roles import may_add
+from search.http.id_parsing import page_number
 from search.http.methods import require_POST, require_safe
 from search.models import Image, PictureSet, WorkingSet
 from search.models.picture_sets import MOST as MOST_IN_A_SET
@@ -40,7 +41,7 @@ def address_of(request: HttpRequest, ids: Sequence[uuid.UUID]) -> str:
     """
     limit = MOST if request.user.is_authenticated else MOST_IN_A_SET
     if len(ids) > limit:
-        text = _("You chose %(number)s pictures; at most %(limit)s can be taken at once.")
+        text = _("You chose %(number)s pictures; the limit is %(limit)s at once.")
         raise TooMany(text % {"number": f"{len(ids):,}", "limit": f"{limit:,}"})
     if request.user.is_authenticated:
         return reverse("added", args=[WorkingSet.keep(request.user, ids).pk])
@@ -65,7 +66,7 @@ def keep(request: HttpRequest) -> HttpResponse:
             raise ValueError
         address = address_of(request, shown)
     except ValueError:
-        problem = _("None of these pictures is here any more.")
+        problem = _("None of these pictures exist any longer.")
         return error_page(request, 400, problem, _("Go back and try again."))
     except TooMany as problem:
         return error_page(request, 400, str(problem), _("Go back and try again."))
@@ -80,7 +81,7 @@ def added(request: HttpRequest, set_id: uuid.UUID) -> HttpResponse:
     kept = WorkingSet.of(request.user, str(set_id))
     if kept is None:
         raise Http404
-    page, address = _page(request), reverse("added", args=[kept.pk])
+    page, address = page_number(request), reverse("added", args=[kept.pk])
     start = (page - 1) * PER_PAGE
     there = kept.present()
     seen = set(Image.objects.visible_to(request.user).filter(pk__any_of=there).values_list("pk", flat=True))
@@ -124,8 +125,3 @@ def _forms(request: HttpRequest, kept: WorkingSet, may: dict[str, Any], address:
         "trash_days": settings.TRASH_DAYS,
     }
     return render_to_string("search/_partials/curate_forms.html", context, request)
-
-
-def _page(request: HttpRequest) -> int:
-    text = request.GET.get("page", "").strip()
-    return max(1, int(text[:6])) if text.isascii() and text.isdecimal() else 1

@@ -39,5 +39,5 @@ def renew(request: HttpRequest, album_id: int) -> HttpResponse:
     """Give an album another link; the former one opens nothing from then on."""
     album = editable_album(request, album_id)
     Album.objects.filter(pk=album.pk).update(token=uuid.uuid4())
-    messages.success(request, _("The album has a new link. The old one leads nowhere any more."))
+    messages.success(request, _("The album has a new link. The old link no longer works."))
     return HttpResponseRedirect(album.get_absolute_url())

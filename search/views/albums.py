@@ -16,7 +16,6 @@ from django.http import (
     HttpResponse,
     HttpResponseBase,
     HttpResponseRedirect,
-    StreamingHttpResponse,
 )
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -26,18 +25,20 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from search import curation
 from search.curation import ShowTo
+from search.http.id_parsing import page_number, uuid_of
 from search.http.methods import require_http_methods, require_POST, require_safe
 from search.models import Album, AlbumImage, Image, Private, Revision, SavedSearch
 from search.models.albums import AlbumVisibility, Place, may_keep_albums
 from search.models.conflicts import retried
 from search.models.querysets import ImageQuerySet
-from search.objects.zip_download import zipped
 from search.query import SearchQuery
 from search.query.filters import Filters
+from search.text.numbers import whole_number
 from search.views import picture_actions
 from search.views.errors import error_page
-from search.views.images import may_see_places, rights
+from search.views.images import rights
 from search.views.neighbours_in_lists import ALBUM_PAGE, album_mark, lead_on
+from search.views.picture_sets import zip_response
 from search.views.searching import WHAT_IS_ASKED_FOR
 
 PER_PAGE = ALBUM_PAGE
@@ -56,7 +57,9 @@ class AlbumForm(forms.ModelForm):  # type: ignore[type-arg]
             "description": forms.Textarea(attrs={"rows": 3, "dir": "auto"}),
         }
         help_texts = {  # noqa: RUF012
-            "visibility": gettext_lazy("Of the album itself. Its pictures are seen by whoever sees them elsewhere.")
+            "visibility": gettext_lazy(
+                "This applies to the album itself. Its pictures stay visible to everyone who can see them elsewhere."
+            )
         }
 
 
@@ -64,7 +67,7 @@ class EditAlbumForm(AlbumForm):
     """With the option to give its pictures the same visibility."""
 
     pictures_too = forms.BooleanField(
-        label=gettext_lazy("Have its pictures, as far as they are yours to change, be seen by the same people"),
+        label=gettext_lazy("Apply this to the pictures in the album that I may change"),
         required=False,
     )
 
@@ -78,7 +81,7 @@ class EditAlbumForm(AlbumForm):
         cleaned.setdefault("pictures_too", False)
         if cleaned["pictures_too"] and cleaned.get("visibility") == AlbumVisibility.LINK:
             # Seen by everybody, they would be found by everybody, too.
-            self.add_error("pictures_too", _("Only albums have a link: set who sees the pictures on their own."))
+            self.add_error("pictures_too", _("Only albums have a link. Set who can see the pictures separately."))
         return cleaned
 
 
@@ -91,7 +94,9 @@ def _show_pictures_to(request: HttpRequest, album: Album, visibility: str) -> No
         return
     revision = retried(lambda: curation.change(ids, ShowTo(visibility), by=request.user, door=Revision.Door.PAGE))
     count = revision.count
-    text = ngettext("Who sees %(count)s picture was changed.", "Who sees %(count)s pictures was changed.", count)
+    text = ngettext(
+        "The visibility of %(count)s picture was changed.", "The visibility of %(count)s pictures was changed.", count
+    )
     undo = f"undo-{revision.pk}" if revision.pk else ""
     messages.success(request, text % {"count": f"{count:,}"}, extra_tags=undo)
 
@@ -116,11 +121,6 @@ def editable_album(request: HttpRequest, album_id: int) -> Album:
     return album
 
 
-def _number(text: str) -> int:
-    text = text.strip()
-    return max(1, int(text[:9])) if text.isascii() and text.isdecimal() else 1
-
-
 @require_http_methods(["GET", "HEAD", "POST"])
 def albums(request: HttpRequest) -> HttpResponse:
     """All albums that the user may see, latest changed first; and the form for a new one."""
@@ -132,9 +132,9 @@ def albums(request: HttpRequest) -> HttpResponse:
         if form.is_valid():
             form.instance.owner = request.user
             album = form.save()
-            messages.success(request, _("The album is there. Select pictures in a search, and put them into it."))
+            messages.success(request, _("The album was created. Select pictures in a search, and add them to it."))
             return HttpResponseRedirect(album.get_absolute_url())
-    page = _number(request.GET.get("page", ""))
+    page = page_number(request)
     start = (page - 1) * ALBUMS_PER_PAGE
     found = list(Album.objects.visible_to(request.user).select_related("owner")[start : start + ALBUMS_PER_PAGE + 1])
     context = {
@@ -203,7 +203,7 @@ def album_page(request: HttpRequest, shown: Album, address: str, mark: str, more
     """Render a page of an album at this address. `more` is what the whole page needs: the address of its `download`,
     the search `within` it, `album_here` where it may be edited, and its `link`."""
     images = images_of(request, shown)
-    page = _number(request.GET.get("page", ""))
+    page = page_number(request)
     start = (page - 1) * PER_PAGE
     found = list(images[start : start + PER_PAGE + 1])
     lead_on(found, mark)
@@ -239,7 +239,7 @@ def edit(request: HttpRequest, album_id: int) -> HttpResponse:
         values = {name: form.cleaned_data[name] for name in form.changed_data if name != "pictures_too"}
         if values:
             Album.objects.filter(pk=changed.pk).update(**values)
-        messages.success(request, _("The album is changed."))
+        messages.success(request, _("The album was changed."))
         return HttpResponseRedirect(changed.get_absolute_url())
     context = {"form": form, "album": Album.objects.get(pk=changed.pk)}
     return render(request, "search/album_edit.html", context, status=400 if form.errors else 200)
@@ -253,7 +253,7 @@ def delete(request: HttpRequest, album_id: int) -> HttpResponse:
         context = {"album": gone, "count": gone.entries.count(), "trash_days": settings.TRASH_DAYS}
         return render(request, "search/album_delete.html", context)
     revision = retried(lambda: curation.delete_album(gone, by=request.user, door=Revision.Door.PAGE))
-    text = _("The album “%(title)s” is deleted. Its pictures are all there.")
+    text = _("The album “%(title)s” was deleted. Its pictures were kept.")
     messages.success(request, text % {"title": gone.title}, extra_tags=f"undo-{revision.pk}" if revision.pk else "")
     return redirect("albums")
 
@@ -261,7 +261,7 @@ def delete(request: HttpRequest, album_id: int) -> HttpResponse:
 def describe_album_revision(revision: Revision) -> str:
     """Describe a revision that deletes or restores an album."""
     is_deleted = revision.given["deleted"]
-    text = _("The album “%(title)s” is deleted.") if is_deleted else _("The album “%(title)s” is back.")
+    text = _("The album “%(title)s” was deleted.") if is_deleted else _("The album “%(title)s” was restored.")
     return text % {"title": revision.given["title"]}
 
 
@@ -269,7 +269,7 @@ def describe_album_revision(revision: Revision) -> str:
 def arrange(request: HttpRequest, album_id: int) -> HttpResponse:
     """Rearrange an album: selected pictures are moved. Works by keyboard and without scripts."""
     arranged = editable_album(request, album_id)
-    page = _number(request.GET.get("page", ""))
+    page = page_number(request)
     address = reverse("arrange-album", args=[arranged.pk])
     if request.method == "POST":
         problem = _moved(request, arranged)
@@ -306,22 +306,17 @@ def _moved(request: HttpRequest, arranged: Album) -> str:
     if to in Place.values:
         place = Place(to)
     else:
-        text = request.POST.get("place", "").strip()
-        if to != "place" or not (text.isascii() and text.isdecimal()):
-            return _("Write the number of the place where the pictures are to go.")
-        place = min(int(text[:9]), 10**9)
+        number = whole_number(request.POST.get("place", ""), 10**9)
+        if to != "place" or number is None:
+            return _("Enter the number of the position to move the pictures to.")
+        place = number
     arranged.move(ids, place, set(images_of(request, arranged).order_by().values_list("pk", flat=True)))
     return ""
 
 
 def _ids(request: HttpRequest) -> list[uuid.UUID]:
-    ids = []
-    for text in request.POST.getlist("id")[:ARRANGED_AT_ONCE]:
-        try:
-            ids.append(uuid.UUID(text))
-        except ValueError:
-            return []
-    return ids
+    ids = [uuid_of(text) for text in request.POST.getlist("id")[:ARRANGED_AT_ONCE]]
+    return [one for one in ids if one] if all(ids) else []
 
 
 @require_POST
@@ -332,7 +327,7 @@ def choose_cover(request: HttpRequest, album_id: int) -> HttpResponse:
     if len(ids) != 1 or not covered.entries.filter(image=ids[0]).exists():
         return error_page(request, 400, _("Choose one picture of the album."), _("Go back and try again."))
     Album.objects.filter(pk=covered.pk).update(cover=ids[0])
-    messages.success(request, _("The cover is chosen."))
+    messages.success(request, _("The cover was changed."))
     return HttpResponseRedirect(covered.get_absolute_url())
 
 
@@ -349,15 +344,7 @@ def zip_of(request: HttpRequest, taken: Album) -> HttpResponseBase:
     if not images:
         raise Http404
     if len(images) > MOST_IN_A_ZIP:
-        problem = _("This album has more than %(limit)s pictures, which is the most in one ZIP.")
-        advice = _("Select some of them on its page, and download these.")
+        problem = _("This album has more than %(limit)s pictures, the limit of one ZIP file.")
+        advice = _("Select some of them on its page, and download those.")
         return error_page(request, 400, problem % {"limit": f"{MOST_IN_A_ZIP:,}"}, advice)
-
-    def link_to(image: Image) -> str:
-        return request.build_absolute_uri(image.get_absolute_url())
-
-    archive = zipped(images, {}, link_to, places=may_see_places(request))
-    response = StreamingHttpResponse(archive, content_type="application/zip")
-    response["Content-Disposition"] = f'attachment; filename="album-{taken.pk}.zip"'
-    add_never_cache_headers(response)
-    return response
+    return zip_response(request, images, f"album-{taken.pk}")

@@ -44,21 +44,24 @@ def why_refused(request: HttpRequest, reason: str) -> Refusal:
     """Return the explanation of `reason`, one of Django's."""
     if reason == REASON_NO_CSRF_COOKIE:
         return Refusal(
-            _("Your browser did not send our cookie."),
-            _("Allow cookies for this site, go back, load the page again and send the form once more."),
+            _("Your browser did not send the cookie of this site."),
+            _("Allow cookies for this site, go back, reload the page and send the form again."),
         )
     origin = request.META.get("HTTP_ORIGIN", "")
     if origin == "null" or reason in {REASON_NO_REFERER, REASON_MALFORMED_REFERER}:
         return Refusal(
-            _("Your browser does not tell from which page this form was sent."),
-            _("A setting for privacy or an extension hides it. Allow it for this site, then send the form once more."),
-            _("A proxy that sends “Referrer-Policy: no-referrer” has browsers hide it too: make that “same-origin”."),
+            _("Your browser did not say which page this form was sent from."),
+            _("A privacy setting or an extension hides it. Allow it for this site, then send the form again."),
+            _(
+                "A proxy that sends “Referrer-Policy: no-referrer” also makes browsers hide it. Change it to "
+                "“same-origin”."
+            ),
         )
     if reason.startswith((REASON_BAD_ORIGIN.partition("%")[0], "Referer checking")):
         return _from_elsewhere(request, origin or _origin_of(request.META.get("HTTP_REFERER", "")))
     return Refusal(
         _("This form has expired."),
-        _("That happens when you log in or out elsewhere. Go back, load the page again and send it once more."),
+        _("This happens when you log in or out in another tab. Go back, reload the page and send it again."),
     )
 
 
@@ -68,18 +71,23 @@ def _from_elsewhere(request: HttpRequest, origin: str) -> Refusal:
     names = {"origin": origin[:_LONGEST], "ours": ours}
     there, here = urlsplit(names["origin"]), urlsplit(ours)
     if there.hostname != here.hostname:
-        way = _("If both are yours, have the proxy pass on the header Host as the browser sent it.")
+        way = _("If both belong to this site, configure the proxy to pass on the Host header as sent by the browser.")
     elif there.scheme != here.scheme:
-        way = _("The proxy speaks TLS and does not say so: set HTTPS=on, and have it send X-Forwarded-Proto.")
+        way = _(
+            "The proxy uses TLS but does not announce it. Set HTTPS=on, and configure the proxy to send "
+            "X-Forwarded-Proto."
+        )
     else:
-        way = _("The proxy drops the port: have it pass on the header Host as the browser sent it ($http_host).")
-    seen = _("The page was at %(origin)s, and what reached this server is for %(ours)s.") % names
-    trust = _("Where that can't be changed, set CSRF_TRUSTED_ORIGINS=%(origin)s.") % names
+        way = _(
+            "The proxy drops the port. Configure it to pass on the Host header as sent by the browser ($http_host)."
+        )
+    seen = _("The page is at %(origin)s, but the request that reached this server is for %(ours)s.") % names
+    trust = _("If that can't be changed, set CSRF_TRUSTED_ORIGINS=%(origin)s.") % names
     return Refusal(
-        _("This form was sent from %(origin)s, which this site does not take for itself.") % names,
+        _("This form was sent from %(origin)s, which is not an address of this site.") % names,
         _(
-            "If another site led you here, open this one and start there. If not, tell the people who run it: your"
-            " browser and its cookies are in order."
+            "If another site brought you here, open this site directly and start again. If not, inform "
+            "the site administrator; your browser and its cookies are not the cause."
         ),
         f"{seen} {way} {trust}",
     )

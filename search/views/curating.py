@@ -9,7 +9,6 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -24,7 +23,7 @@ from search.curation.change_kinds import skipped_message
 from search.http.id_parsing import row_id
 from search.http.methods import require_http_methods, require_safe
 from search.models import Revision, WorkingSet
-from search.models.conflicts import is_conflict, retried
+from search.models.conflicts import Conflict, retried
 from search.models.saved_searches import LONGEST_QUERY
 from search.query import BadQuery, Minimum, SearchQuery
 from search.query.selection import BadSelection, Selection, images_in_order
@@ -36,8 +35,7 @@ from search.views.images import (
     LABELS,
     details_of,
     may_change,
-    refuse_hidden,
-    refuse_places,
+    refuse_query,
     rights,
     visibilities_offered,
 )
@@ -81,8 +79,8 @@ def change_selection(request: HttpRequest) -> HttpResponse:
     except (BadQuery, BadSelection, NotThus) as problem:
         status = HTTPStatus.FORBIDDEN if isinstance(problem, NotYours) else HTTPStatus.BAD_REQUEST
         return _refused(request, str(problem), status)
-    except OperationalError as error:
-        return _lock_conflict(request, error)
+    except Conflict:
+        return _lock_conflict(request)
     if isinstance(change, AddToAlbum) and request.POST.get("order") == "given":
         change.album.put_first(targets.ids)
     text = _result_message(verb, revision)
@@ -107,14 +105,14 @@ def _targets(request: HttpRequest, verb: str) -> _Targets:
     if params.get("set"):
         kept = WorkingSet.of(request.user, params["set"])
         if kept is None:
-            raise NotThus(_("It is too long ago that this was asked. Begin anew."))
+            raise NotThus(_("This confirmation has expired. Start again."))
         chosen = kept.present()
         ids = picture_actions.allowed(request, verb, chosen)
         return _Targets(ids, kept.search, kept.pk, len(chosen) - len(ids))
     selection = Selection.from_params(params).ids
     there = [image.pk for image in images_in_order(selection, request.user)]
     if not there:
-        raise NotThus(_("None of these pictures is here any more."))
+        raise NotThus(_("None of these pictures exist any longer."))
     ids = picture_actions.allowed(request, verb, there)
     return _Targets(ids, params.get("query", "")[:LONGEST_QUERY], left=len(there) - len(ids))
 
@@ -127,12 +125,11 @@ def _must_ask(verb: str, count: int) -> bool:
 def _ids_of(request: HttpRequest, address: str, minimum: str) -> list[UUID]:
     """Return the ids of all results of a search, or only of its strong or related matches."""
     query = SearchQuery.from_params(QueryDict(address)).replace()
-    refuse_hidden(request, query)
-    refuse_places(request, query)
+    refuse_query(request, query)
     if minimum in (Minimum.STRONG, Minimum.RELATED):
         query = replace(query, minimum=Minimum(minimum))
     elif has_matches(query):
-        raise NotThus(_("A search by meaning puts all pictures in an order. Take its strong or related matches."))
+        raise NotThus(_("A search by content orders all pictures. Choose its strong or related matches."))
     ids = all_ids(query)
     if not ids:
         raise NotThus(_("Nothing was found."))
@@ -173,25 +170,27 @@ def _result_message(verb: str, revision: Revision) -> str:
         "untag": ngettext(
             "Tags were removed from %(count)s picture.", "Tags were removed from %(count)s pictures.", count
         ),
-        "hide": ngettext("%(count)s picture is hidden now.", "%(count)s pictures are hidden now.", count),
-        "show": ngettext("%(count)s picture is shown now.", "%(count)s pictures are shown now.", count),
+        "hide": ngettext("%(count)s picture is now hidden.", "%(count)s pictures are now hidden.", count),
+        "show": ngettext("%(count)s picture is now visible.", "%(count)s pictures are now visible.", count),
         "edit": ngettext(
             "The details of %(count)s picture were changed.", "The details of %(count)s pictures were changed.", count
         ),
         "visibility": ngettext(
-            "Who sees %(count)s picture was changed.", "Who sees %(count)s pictures was changed.", count
+            "The visibility of %(count)s picture was changed.",
+            "The visibility of %(count)s pictures was changed.",
+            count,
         ),
         "album": picture_actions.put_into_album(count),
         "unalbum": ngettext(
-            "%(count)s picture was taken out of the album.", "%(count)s pictures were taken out of the album.", count
+            "%(count)s picture was removed from the album.", "%(count)s pictures were removed from the album.", count
         ),
         "trash": ngettext("%(count)s picture was deleted.", "%(count)s pictures were deleted.", count),
     }
-    text = texts[verb] % {"count": f"{count:,}"} if count else _("Nothing had to be changed.")
+    text = texts[verb] % {"count": f"{count:,}"} if count else _("There was nothing to change.")
     if revision.full:
         text += " " + skipped_message(revision)
     if revision.is_partial:
-        text += " " + _("Somebody else is changing some of the others just now. Repeat this in a moment for those.")
+        text += " " + _("Someone else is changing some of the other pictures. Repeat this for them in a moment.")
     return text
 
 
@@ -204,16 +203,16 @@ def undo_change(request: HttpRequest) -> HttpResponse:
     if revision is None:
         if not may_change(request):
             raise PermissionDenied
-        return _refused(request, _("This change is kept no longer, and can't be undone."))
+        return _refused(request, _("This change is no longer kept, so it can't be undone."))
     is_own = revision.by_id == request.user.pk
     if not ((request.user.is_staff or is_own) and revision.may_be_undone_by(request.user)):
         raise PermissionDenied
     try:
         undone = retried(lambda: curation.undo(revision, by=request.user, door=Revision.Door.PAGE))
-    except OperationalError as error:
-        return _lock_conflict(request, error)
+    except Conflict:
+        return _lock_conflict(request)
     except Revision.DoesNotExist:
-        return _refused(request, _("This change is kept no longer, and can't be undone."))
+        return _refused(request, _("This change is no longer kept, so it can't be undone."))
     return _done(request, _undo_message(undone), undone.revision)
 
 
@@ -223,19 +222,19 @@ def _revision(text: str) -> Revision | None:
 
 def _undo_message(undone: curation.Undone) -> str:
     if undone.was_undone:
-        return _("This was undone before.")
+        return _("This change has already been undone.")
     if curation.is_of_deletion(undone.revision):
         return describe_album_revision(undone.revision)
     count = undone.count
-    text = ngettext("%(count)s picture is as it was before.", "%(count)s pictures are as they were before.", count)
+    text = ngettext("%(count)s picture was reverted.", "%(count)s pictures were reverted.", count)
     parts = [text % {"count": f"{count:,}"}]
     for kept in undone.kept:
         text = ngettext(
-            "%(count)s was changed again by %(name)s and is left so.",
-            "%(count)s were changed again by %(name)s and are left so.",
+            "%(count)s picture was skipped, because %(name)s changed it later.",
+            "%(count)s pictures were skipped, because %(name)s changed them later.",
             kept.pictures,
         )
-        parts.append(text % {"count": f"{kept.pictures:,}", "name": kept.name or _("somebody")})
+        parts.append(text % {"count": f"{kept.pictures:,}", "name": kept.name or _("someone else")})
     return " ".join(parts)
 
 
@@ -253,13 +252,8 @@ def _refused(request: HttpRequest, problem: str, status: HTTPStatus = HTTPStatus
     return error_page(request, status, problem, _("Go back and try again."))
 
 
-def _lock_conflict(request: HttpRequest, error: OperationalError) -> HttpResponse:
-    """Answer 409 for a lock conflict; re-raise other errors."""
-    if not is_conflict(error):
-        raise error
-    return _refused(
-        request, _("Somebody else is changing these just now. Try again in a moment."), HTTPStatus.CONFLICT
-    )
+def _lock_conflict(request: HttpRequest) -> HttpResponse:
+    return _refused(request, _("Someone else is changing these pictures. Try again in a moment."), HTTPStatus.CONFLICT)
 
 
 def _wants_json(request: HttpRequest) -> bool:

@@ -68,42 +68,47 @@ def _what_is_bad(request: HttpRequest, error: Any) -> tuple[int, Refusal]:
         return 413, _too_large(error)
     if isinstance(error, RequestDataTooBig):
         limit = filesizeformat(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
-        advice = _("Without its files a form may have up to %(limit)s. Shorten what you wrote.") % {"limit": limit}
-        return 413, Refusal(_("What was sent is too large."), advice)
+        advice = _("Without its files, a form can have at most %(limit)s. Shorten the text.") % {"limit": limit}
+        return 413, Refusal(_("The data you sent is too large."), advice)
     if isinstance(error, TooManyFilesSent):
         advice = _("At most %(limit)s pictures can be uploaded at once.") % {"limit": settings.UPLOAD_MAX_FILES}
         return 413, Refusal(_("Too many files were sent at once."), advice)
     if isinstance(error, TooManyFieldsSent):
         limit = f"{settings.DATA_UPLOAD_MAX_NUMBER_FIELDS:,}"
-        advice = _("At most %(limit)s values can be taken at once. Choose fewer.") % {"limit": limit}
+        advice = _("At most %(limit)s values are accepted at once. Choose fewer.") % {"limit": limit}
         # The values of a URL are sent whatever is done with them.
-        return 400 if request.method in {"GET", "HEAD"} else 413, Refusal(_("Too much was sent at once."), advice)
+        return 400 if request.method in {"GET", "HEAD"} else 413, Refusal(_("Too much data was sent at once."), advice)
     if isinstance(error, MultiPartParserError):
-        return 400, Refusal(_("What was sent arrived damaged or cut off."), _("Go back and send it once more."))
+        return 400, Refusal(_("The data you sent arrived damaged or incomplete."), _("Go back and send it again."))
     if isinstance(error, DisallowedHost):
         return 400, _unknown_name(request)
-    return 400, Refusal(_("That request can't be understood."), _("Go back and try again."))
+    return 400, Refusal(_("This request can't be processed."), _("Go back and try again."))
 
 
 def _too_large(error: TooLarge) -> Refusal:
     if error.picture is not None:
         message = too_many_bytes(error.picture, settings.UPLOAD_MAX_MB * 1_000_000)
-        return Refusal(str(message), _("Save the picture smaller, then try again."))
-    advice = _("At most %(limit)s can be sent here at once.") % {"limit": filesizeformat(error.limit)}
-    return Refusal(_("What was sent is too large."), advice)
+        return Refusal(str(message), _("Save the picture in a smaller size, then try again."))
+    advice = _("At most %(limit)s can be sent at once.") % {"limit": filesizeformat(error.limit)}
+    return Refusal(_("The data you sent is too large."), advice)
 
 
 def _unknown_name(request: HttpRequest) -> Refusal:
-    text = _("What reached this server asks for “%(host)s”. If that is yours, add its name to ALLOWED_HOSTS.")
+    text = _(
+        "The request that reached this server is for “%(host)s”. If this is an address of the site, "
+        "add it to ALLOWED_HOSTS."
+    )
     return Refusal(
-        _("This site does not know the address by which you came."),
-        _("Use the address that you were given for it. If it is this one, tell the people who run this site."),
+        _("This site can't be reached under this address."),
+        _("Use the address that you were given. If it is this one, inform the site administrator."),
         text % {"host": request.META.get("HTTP_HOST", "")[:200]},
     )
 
 
 def forbidden(request: HttpRequest, exception: Any = None) -> HttpResponse:
-    return error_page(request, 403, _("You may not do that."), _("Log in with an account that may."))
+    return error_page(
+        request, 403, _("You don't have permission to do that."), _("Log in with an account that has permission.")
+    )
 
 
 def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
@@ -115,8 +120,8 @@ def not_found(request: HttpRequest, exception: Any = None) -> HttpResponse:
     return error_page(
         request,
         404,
-        _("There is nothing here."),
-        _("The picture or page may have been removed, or its address mistyped."),
+        _("This page does not exist."),
+        _("The picture or page may have been removed, or the address may be mistyped."),
     )
 
 
@@ -126,8 +131,10 @@ def server_error(request: HttpRequest) -> HttpResponse:
     down = unavailable_page(request, error) if isinstance(error, Exception) else None
     if down:
         return down
-    advice = _("It has been noted. Try again in a moment.")
+    advice = _("The problem was logged. Try again in a moment.")
     if number := current_request.get():
-        note = _("If you tell the people who run this site, name this request: %(number)s") % {"number": number}
+        note = _("If you contact the site administrator, mention the number of this request: %(number)s") % {
+            "number": number
+        }
         advice = f"{advice} {note}"
-    return error_page(request, 500, _("Something went wrong on our side."), advice)
+    return error_page(request, 500, _("A server error occurred."), advice)

@@ -24,6 +24,7 @@ from search.query import BadQuery
 from search.query.saved import read_query
 from search.retrieval.new_matches import News, Window, new_matches
 from search.templatetags.pictures import search_url
+from search.text.numbers import whole_number
 
 ENTRIES = 50
 _NONE = News([], None)
@@ -56,8 +57,8 @@ def feed(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
         query = read_query(saved.query)
         page = search_url(query)
         window = Window.since(0)
-        if to.isascii() and to.isdecimal():
-            window = Window(0, min(int(to[:20]), window.to))
+        if (last := whole_number(to, window.to)) is not None:
+            window = Window(0, last)
         news = new_matches(query, window, ENTRIES)
     except BadQuery as error:
         problem = str(error)

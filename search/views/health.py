@@ -4,12 +4,13 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 
 from search import embedding, switching
 from search.http.methods import require_safe
+from search.models.sql_statements import execute
 from search.monitoring import upgrades
 from search.objects import storage
 from search.relevance import due
@@ -60,8 +61,7 @@ def _switch_state() -> str:
 
 
 def _ask_database() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
+    execute("SELECT 1")
 
 
 def _tried(ask: Callable[[], None]) -> str:
@@ -71,5 +71,5 @@ def _tried(ask: Callable[[], None]) -> str:
         return str(step)
     except Exception as error:
         logger.warning("Not ready", exc_info=error)
-        return f"{type(error).__name__}: does not answer"
+        return f"{type(error).__name__}: does not respond"
     return "ok"

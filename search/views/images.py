@@ -142,16 +142,12 @@ def visibilities_offered(image: Image | None) -> list[tuple[str, str, bool]]:
     return [(value, str(label), value == now) for value, label in Visibility.choices]
 
 
-def refuse_places(request: HttpRequest, query: SearchQuery) -> None:
-    """Raise BadQuery for a filter by place without the permission to see places."""
+def refuse_query(request: HttpRequest, query: SearchQuery) -> None:
+    """Raise BadQuery for a search by place, of hidden pictures, or of a group of the map, without the permission."""
     if query.all_filters.is_by_place and not may_see_places(request):
-        raise BadQuery(_("Only curators can search by place here."))
-
-
-def refuse_hidden(request: HttpRequest, query: SearchQuery) -> None:
-    """Raise BadQuery for a search of hidden pictures, or a group of the map, without the permission."""
+        raise BadQuery(_("Only curators can search by location here."))
     if query.filters.group is not None and not may_see_map(request):
-        raise BadQuery(_("Only curators see the map here."))
+        raise BadQuery(_("Only curators can see the map here."))
     if query.all_filters.finds_hidden and not may_see_hidden(request):
         raise BadQuery(_("Only curators can search for hidden pictures."))
 
@@ -174,8 +170,7 @@ def _found_by(request: HttpRequest) -> SearchQuery | None:
     """Return the search in the URL that found the picture; None for none, or an invalid one."""
     try:
         query = SearchQuery.from_params(request.GET)
-        refuse_places(request, query)
-        refuse_hidden(request, query)
+        refuse_query(request, query)
     except BadQuery:
         return None
     return query if query.to_params() else None
@@ -267,6 +262,6 @@ def no_file(request: HttpRequest, error: Exception) -> HttpResponse:
     problem = (
         _("The file of this picture is missing.")
         if isinstance(error, storage.MissingObject)
-        else _("The file of this picture can't be read any more.")
+        else _("The file of this picture can no longer be read.")
     )
-    return error_page(request, 404, problem, _("Tell the people who run this site: they may have it elsewhere."))
+    return error_page(request, 404, problem, _("Inform the site administrator, who may have a copy."))

@@ -37,7 +37,7 @@ def manifest(request: HttpRequest) -> HttpResponse:
         "id": root,
         "name": site_name(),
         "short_name": site_name(),
-        "description": _("Find pictures by what they show, in your own words or by showing a picture."),
+        "description": _("Find pictures by what they show: describe them in your own words, or use a picture."),
         "lang": translation.get_language(),
         "dir": "auto",
         "start_url": root,

@@ -30,7 +30,7 @@ from search.retrieval.search import NEAREST, Search
 from search.templatetags.tiles import tiles_in
 from search.views.curating import change_all_page
 from search.views.errors import error_page
-from search.views.images import may_curate, may_see_map, refuse_hidden, refuse_places, rights
+from search.views.images import may_curate, may_see_map, refuse_query, rights
 
 SAMPLE = 6
 """Maximum of sample pictures of each group in the list."""
@@ -126,10 +126,9 @@ def map_marks(request: HttpRequest) -> HttpResponse:
     """The ids of a search's strong matches and of its related ones. All results of a filter are strong."""
     try:
         query = SearchQuery.from_params(request.GET).replace()
-        refuse_places(request, query)
-        refuse_hidden(request, query)
+        refuse_query(request, query)
         if query.is_empty and query.all_filters.is_empty:
-            raise BadQuery(_("Write what is to be coloured."))
+            raise BadQuery(_("Describe what to colour."))
         count_search(request, query.texts)
         strong, related = _bands(query)
     except BadQuery as problem:
@@ -197,7 +196,7 @@ def _change_all(request: HttpRequest, ids: Sequence[uuid.UUID]) -> HttpResponse:
         raise Http404
     there = list(Image.objects.shown().filter(pk__any_of=list(ids)).order_by("pk").values_list("pk", flat=True))
     if not there:
-        raise BadSelection(_("None of these pictures is here any more."))
+        raise BadSelection(_("None of these pictures exist any longer."))
     return change_all_page(request, there, SearchQuery(), back=reverse("map"))
 
 
@@ -208,11 +207,11 @@ def _unpacked(text: str) -> list[uuid.UUID]:
     except (binascii.Error, ValueError):
         data = b""
     if not data or len(data) % 16:
-        raise BadSelection(_("One of the pictures is named wrongly. Go back and choose them again."))
+        raise BadSelection(_("One of the pictures is unknown. Go back and choose the pictures again."))
     ids = [uuid.UUID(bytes=data[start : start + 16]) for start in range(0, len(data), 16)]
     if len(ids) > MOST_CHANGED:
         raise BadSelection(
-            _("You chose %(number)s pictures; at most %(limit)s can be taken at once.")
+            _("You chose %(number)s pictures; the limit is %(limit)s at once.")
             % {"number": f"{len(ids):,}", "limit": f"{MOST_CHANGED:,}"}
         )
     return cast("list[uuid.UUID]", list(dict.fromkeys(ids)))

@@ -21,8 +21,8 @@ from search.views.errors import error_page
 def reset_password(request: HttpRequest) -> HttpResponse:
     """Send the link. Neither response nor timing reveals whether the account exists."""
     if not settings.SENDS_MAIL:
-        advice = _("Ask the people who run this site for a new password.")
-        return error_page(request, 404, _("This site sends no mail."), advice)
+        advice = _("Ask the site administrator for a new password.")
+        return error_page(request, 404, _("This site does not send e-mail."), advice)
     form = ForgottenForm(request.POST if request.method == "POST" else None)
     if not form.is_valid():
         return render(request, "registration/reset.html", {"form": form}, status=400 if form.errors else 200)
@@ -50,5 +50,5 @@ class ChoosePassword(PasswordResetConfirmView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         super().form_valid(form)
-        messages.success(self.request, _("Your password is changed. Log in with it."))
+        messages.success(self.request, _("Your password was changed. You can now log in with it."))
         return redirect(self.get_success_url())

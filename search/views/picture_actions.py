@@ -47,7 +47,7 @@ def _described(params: QueryDict) -> Describe:
         if value if shown is None else value != shown.strip():
             values[name] = value
     if not values:
-        raise ValidationError(_("Fill in what is to be changed."))
+        raise ValidationError(_("Fill in what you want to change."))
     return Describe(values)
 
 
@@ -73,7 +73,7 @@ def check(request: HttpRequest, verb: str) -> None:
     if not may:
         raise PermissionDenied
     if verb not in _VERBS and verb not in OF_ALBUMS:
-        raise NotThus(_("There is no such change."))
+        raise NotThus(_("This change does not exist."))
 
 
 def change_of(request: HttpRequest, verb: str) -> Change:
@@ -89,16 +89,16 @@ def _album(request: HttpRequest, *, may_be_new: bool) -> Album:
     title = normalised_text(request.POST.get("album_title", ""))
     if title and may_be_new and chosen in ("", "new"):
         if len(title) > LONGEST_TITLE:
-            raise ValidationError(_("A title has at most %(limit)s characters."), params={"limit": LONGEST_TITLE})
+            raise ValidationError(_("A title can have at most %(limit)s characters."), params={"limit": LONGEST_TITLE})
         assert request.user.is_authenticated
         return Album.objects.create(title=title, owner=request.user)
     if chosen in ("", "new"):
         raise ValidationError(
-            _("Choose an album, or write the title of a new one.") if may_be_new else _("Choose an album.")
+            _("Choose an album, or enter the title of a new one.") if may_be_new else _("Choose an album.")
         )
     album = Album.objects.editable_by(request.user).filter(pk=row_id(chosen) or 0).first()
     if album is None:
-        raise NotThus(_("This album is not here any more, or it is somebody else's."))
+        raise NotThus(_("This album no longer exists, or it belongs to someone else."))
     return album
 
 
@@ -111,21 +111,21 @@ def allowed(request: HttpRequest, verb: str, ids: Sequence[UUID]) -> Sequence[UU
         images = images.filter(uploader=request.user.pk)
     there = set(images.values_list("pk", flat=True))
     if not there:
-        raise NotYours(_("You can change only pictures that you have added yourself."))
+        raise NotYours(_("You can only change pictures that you have added."))
     return [one for one in ids if one in there]
 
 
 def put_into_album(count: int) -> str:
     """Return a message with the number of pictures added to an album."""
-    text = ngettext("%(count)s picture was put into the album.", "%(count)s pictures were put into the album.", count)
+    text = ngettext("%(count)s picture was added to the album.", "%(count)s pictures were added to the album.", count)
     return text % {"count": f"{count:,}"}
 
 
 def left_to_others(count: int) -> str:
     """Return a message with the number of pictures left unchanged, since others added them."""
     text = ngettext(
-        "%(count)s is left as it is: somebody else has added it.",
-        "%(count)s are left as they are: others have added them.",
+        "%(count)s picture was skipped, because someone else added it.",
+        "%(count)s pictures were skipped, because other people added them.",
         count,
     )
     return text % {"count": f"{count:,}"}

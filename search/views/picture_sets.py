@@ -1,6 +1,8 @@
 """A selection of pictures: downloaded as a ZIP, or shared by a link."""
 
 import uuid
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -31,13 +33,23 @@ def download_selection(request: HttpRequest) -> HttpResponseBase:
     images = selection.images(request.user)
     if not images:
         return _nothing_left(request)
+    return zip_response(request, images, f"pictures-{timezone.localdate()}", selection.similarities)
+
+
+def zip_response(
+    request: HttpRequest,
+    images: Sequence[Image],
+    name: str,
+    similarities: Mapping[uuid.UUID, float] = MappingProxyType({}),
+) -> HttpResponseBase:
+    """Return a ZIP of these images, as downloaded singly, with a table that has their similarities, if any."""
 
     def link_to(image: Image) -> str:
         return request.build_absolute_uri(image.get_absolute_url())
 
-    archive = zipped(images, selection.similarities, link_to, places=may_see_places(request))
+    archive = zipped(images, similarities, link_to, places=may_see_places(request))
     response = StreamingHttpResponse(archive, content_type="application/zip")
-    response["Content-Disposition"] = f'attachment; filename="pictures-{timezone.localdate()}.zip"'
+    response["Content-Disposition"] = f'attachment; filename="{name}.zip"'
     add_never_cache_headers(response)
     return response
 
@@ -71,15 +83,15 @@ def picture_set(request: HttpRequest, set_id: uuid.UUID) -> HttpResponse:
 
 def _told_of_set(there: int, gone: int) -> list[str]:
     if not there:
-        return [_("None of the pictures of this set is here any more.")]
+        return [_("None of the pictures in this set exist any longer.")]
     exactly = ngettext(
-        "%(number)s picture. This page’s address leads to exactly this one.",
-        "%(number)s pictures. This page’s address leads to exactly these, in this order.",
+        "%(number)s picture. The address of this page leads to exactly this picture.",
+        "%(number)s pictures. The address of this page leads to exactly these pictures, in this order.",
         there,
     )
     missing = ngettext(
-        "%(number)s picture of this set is not here any more.",
-        "%(number)s pictures of this set are not here any more.",
+        "%(number)s picture of this set no longer exists.",
+        "%(number)s pictures of this set no longer exist.",
         gone,
     )
     told = [exactly % {"number": f"{there:,}"}]
@@ -94,6 +106,6 @@ def _nothing_left(request: HttpRequest) -> HttpResponse:
     return error_page(
         request,
         404,
-        _("None of these pictures is here any more."),
+        _("None of these pictures exist any longer."),
         _("They may have been removed. Go back and choose others."),
     )

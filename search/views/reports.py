@@ -27,5 +27,5 @@ def report(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
         report.file()
     except IntegrityError:  # the picture, or the account, was deleted at this moment
         raise Http404 from None
-    messages.success(request, _("Thank you. A curator will look at this picture."))
+    messages.success(request, _("Thank you. A curator will review this picture."))
     return redirect(image)

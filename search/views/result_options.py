@@ -30,13 +30,13 @@ def orders_of(query: SearchQuery) -> list[Option]:
     by_date = not query.wanted
     orders = {"": _own_order(query)}
     if not by_date:
-        orders[Sort.FRESH] = _("Recent ones lifted")
+        orders[Sort.FRESH] = _("Favour recent pictures")
         orders[Sort.NEWEST] = _("Newest first")
     if query.is_empty and query.all_filters.near:
-        orders[Sort.NEAREST] = _("Nearest place first")
+        orders[Sort.NEAREST] = _("Nearest location first")
     orders |= {
         Sort.OLDEST: _("Oldest first"),
-        Sort.TAKEN: _("Last taken first"),
+        Sort.TAKEN: _("Recently taken first"),
         Sort.TAKEN_OLDEST: _("First taken first"),
     }
     return _options(orders, query.sort)
@@ -51,10 +51,10 @@ def _own_order(query: SearchQuery) -> str:
 def bands_of(query: SearchQuery) -> list[Option]:
     """Return the choices of relevance bands."""
     bands = {
-        "": _("Strong ones, and a few others"),
+        "": _("Strong matches and a few others"),
         Minimum.ANY: _("All matches"),
         Minimum.RELATED: _("Strong and related"),
-        Minimum.STRONG: _("Strong alone"),
+        Minimum.STRONG: _("Strong only"),
     }
     chosen = "" if query.minimum is Minimum.ANY and not query.all_shown else query.minimum
     return _options(bands, chosen)
@@ -62,7 +62,7 @@ def bands_of(query: SearchQuery) -> list[Option]:
 
 def modes_of(query: SearchQuery) -> list[Option]:
     """Return the search modes."""
-    modes = {"": _("By look and words"), Mode.MEANING: _("By look alone"), Mode.WORDS: _("By words alone")}
+    modes = {"": _("Content and text"), Mode.MEANING: _("Content only"), Mode.WORDS: _("Text only")}
     return _options(modes, query.mode)
 
 

@@ -12,11 +12,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_cache_control
-from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
 from search.embedding import ModelUnavailable
+from search.http.id_parsing import moment_of
 from search.http.methods import require_http_methods, require_POST, require_safe
 from search.models import Arrival, SavedSearch
 from search.query import BadQuery, NoSuchQuery
@@ -24,6 +24,7 @@ from search.query.saved import clean_name, read_query, save_search
 from search.retrieval import find
 from search.retrieval.new_matches import Window, count_new, new_matches
 from search.templatetags.pictures import search_url
+from search.text.numbers import whole_number
 from search.views.errors import error_page
 
 MOST_NEW = 100
@@ -65,9 +66,9 @@ def save(request: HttpRequest) -> HttpResponse:
         status = 404 if isinstance(problem, NoSuchQuery) else 400
         return error_page(request, status, str(problem), _("Go back and try again."))
     text = (
-        _("Saved as “%(name)s”. You find it among your saved searches.")
+        _("Saved as “%(name)s” in your saved searches.")
         if is_new
-        else _("You have saved this search before, as “%(name)s”.")
+        else _("You have already saved this search as “%(name)s”.")
     )
     messages.success(request, text % {"name": saved.name})
     return HttpResponseRedirect(back)
@@ -94,7 +95,7 @@ def _listed(saved: SavedSearch, recent: Window) -> Listed:
     except BadQuery as problem:
         return Listed(saved, problem=str(problem))
     except ModelUnavailable:
-        return Listed(saved, problem=_("What is new can't be told just now: a model is missing."))
+        return Listed(saved, problem=_("New pictures can't be shown right now, because a model is missing."))
 
 
 @login_required
@@ -123,11 +124,11 @@ def saved_search(request: HttpRequest, search_id: int) -> HttpResponse:
     only the time. Further pages have an upper number too, so that new arrivals don't shift them.
     """
     saved = _own(request, search_id)
-    since, now = _moment(request.GET.get("since", "")), timezone.now()
+    since, now = moment_of(request.GET.get("since", "")), timezone.now()
     if since is None:
         params = {"after": saved.told, "since": saved.last_seen.astimezone(dt.UTC).isoformat()}
         return HttpResponseRedirect(f"{saved.get_absolute_url()}?{urlencode(params)}")
-    after, to = _number(request.GET.get("after", "")), _number(request.GET.get("to", ""))
+    after, to = (whole_number(request.GET.get(name, ""), _LATEST) for name in ("after", "to"))
     window = Window.since(Arrival.number_at(since) if after is None else after)
     if to is not None:
         window = replace(window, to=min(to, window.to))
@@ -151,9 +152,9 @@ def rename(request: HttpRequest, search_id: int) -> HttpResponse:
     saved = _own(request, search_id)
     name = clean_name(request.POST.get("name", ""))
     if not name:
-        return error_page(request, 400, _("A saved search needs a name."), _("Go back and try again."))
+        return error_page(request, 400, _("Enter a name for the saved search."), _("Go back and try again."))
     SavedSearch.objects.filter(pk=saved.pk).update(name=name)
-    messages.success(request, _("It is called “%(name)s” now.") % {"name": name})
+    messages.success(request, _("Renamed to “%(name)s”.") % {"name": name})
     return redirect("saved-searches")
 
 
@@ -162,7 +163,7 @@ def rename(request: HttpRequest, search_id: int) -> HttpResponse:
 def delete(request: HttpRequest, search_id: int) -> HttpResponse:
     saved = _own(request, search_id)
     saved.delete()
-    messages.success(request, _("“%(name)s” is deleted, and its feed with it.") % {"name": saved.name})
+    messages.success(request, _("“%(name)s” and its feed were deleted.") % {"name": saved.name})
     return redirect("saved-searches")
 
 
@@ -170,18 +171,3 @@ def _own(request: HttpRequest, search_id: int) -> SavedSearch:
     """Return a saved search of the user. Raises Http404, also for those of others."""
     assert request.user.is_authenticated
     return get_object_or_404(SavedSearch, user=request.user, pk=search_id)
-
-
-def _number(text: str) -> int | None:
-    """Parse a number in a URL; None for none."""
-    text = text.strip()
-    return min(int(text[:20]), _LATEST) if text.isascii() and text.isdecimal() else None
-
-
-def _moment(text: str) -> dt.datetime | None:
-    """Parse a timestamp in a URL; None for none, or outside the range of database and time zones."""
-    try:
-        moment = parse_datetime(text)
-    except ValueError:
-        return None
-    return moment.astimezone(dt.UTC) if moment and moment.tzinfo and 1 < moment.year < 9999 else None

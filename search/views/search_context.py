@@ -80,9 +80,9 @@ class Chip:
         if self.is_words:
             return str(self.part.value)
         if self.part_of and self.part_of.title:
-            return _("A part of “%(title)s”") % {"title": self.part_of.title}
+            return _("Part of “%(title)s”") % {"title": self.part_of.title}
         if self.part_of:
-            return _("A part of a picture")
+            return _("Part of a picture")
         return _("More like this picture") if self.part.wanted else _("Less like this picture")
 
     @property
@@ -134,24 +134,23 @@ def active_filters(query: SearchQuery) -> list[ActiveFilter]:
     if filters.is_empty:
         return typed
     active = [ActiveFilter(*one) for one in chosen_of(query)]
+
+    def add(facet: str, label: str, *fields: str) -> None:
+        active.append(ActiveFilter(facet, label, query.replace(filters=filters.without(*fields))))
+
     if filters.hidden is not None:
-        cleared = query.replace(filters=filters.without("hidden"))
-        active.append(ActiveFilter(_("Hidden pictures"), hidden_labels()[filters.hidden], cleared))
+        add(_("Hidden pictures"), hidden_labels()[filters.hidden], "hidden")
     span = Span(filters.taken_since, filters.taken_until)
     if span != Span(None, None):
-        cleared = query.replace(filters=filters.without("taken_since", "taken_until"))
-        active.append(ActiveFilter(_("Taken"), span_label(span), cleared))
+        add(_("Taken"), span_label(span), "taken_since", "taken_until")
     if filters.near:
         label = _("Near this picture: within %(number)s km") % {"number": filters.within or USUAL}
-        cleared = query.replace(filters=filters.without("near", "within"))
-        active.append(ActiveFilter(_("Place"), label, cleared))
+        add(_("Place"), label, "near", "within")
     if filters.group is not None:
-        cleared = query.replace(filters=filters.without("group"))
-        active.append(ActiveFilter(_("On the map"), group_label(filters.group), cleared))
+        add(_("On the map"), group_label(filters.group), "group")
     for field, label in (("since", _("from %(day)s")), ("until", _("until %(day)s"))):
         if day := getattr(filters, field):
-            cleared = query.replace(filters=filters.without(field))
-            active.append(ActiveFilter(_("Added"), label % {"day": date_format(day)}, cleared))
+            add(_("Added"), label % {"day": date_format(day)}, field)
     return typed + active
 
 
@@ -167,9 +166,9 @@ def distances_of(query: SearchQuery) -> list[tuple[int, bool, SearchQuery]]:
 def hidden_labels() -> dict[str, str]:
     """Labels of the filter for hidden pictures, by value, for curators."""
     return {
-        Hidden.NO: _("Without hidden ones"),
-        Hidden.WITH: _("Hidden ones too"),
-        Hidden.ONLY: _("Hidden ones alone"),
+        Hidden.NO: _("Without hidden pictures"),
+        Hidden.WITH: _("Including hidden pictures"),
+        Hidden.ONLY: _("Only hidden pictures"),
     }
 
 
@@ -251,7 +250,7 @@ def sets_of(results: ResultPage) -> list[tuple[str, str]]:
         sets.append(("strong", text % {"number": f"{results.strong:,}"}))
     elif results.strong:
         sets.append(("strong", _("Change all strong matches")))
-    return [*sets, ("related", _("Change all strong and related ones"))]
+    return [*sets, ("related", _("Change all strong and related matches"))]
 
 
 def found_title(results: ResultPage) -> str:
@@ -259,9 +258,9 @@ def found_title(results: ResultPage) -> str:
     query = results.query
     if not results.found:
         is_all = query.is_empty and query.all_filters.is_empty
-        return _("There are no pictures here yet") if is_all else _("Nothing was found")
+        return _("There are no pictures yet") if is_all else _("No pictures found")
     if results.is_past_the_end:
-        return _("Nothing on this page")
+        return _("No results on this page")
     return _matches_title(results) if query.wanted else _with_unwanted(query, _by_date_title(results))
 
 
@@ -271,8 +270,8 @@ def _with_unwanted(query: SearchQuery, title: str) -> str:
         return title
     words = ", ".join(str(part.value) for part in query.unwanted if part.kind is Kind.WORDS)
     if not words:
-        return _("%(title)s; what is like the picture to have less of comes later") % {"title": title}
-    return _("%(title)s; what is like “%(words)s” comes later") % {"title": title, "words": words}
+        return _("%(title)s; pictures similar to the unwanted picture come later") % {"title": title}
+    return _("%(title)s; pictures similar to “%(words)s” come later") % {"title": title, "words": words}
 
 
 def _by_date_title(results: ResultPage) -> str:
@@ -282,9 +281,9 @@ def _by_date_title(results: ResultPage) -> str:
     elif query.sort is Sort.OLDEST:
         text = npgettext("oldest first", "%(number)s picture", "%(number)s pictures, oldest first", found)
     elif query.sort.is_by_taken:
-        text = npgettext("last taken first", "%(number)s picture", "%(number)s pictures, last taken first", found)
+        text = npgettext("last taken first", "%(number)s picture", "%(number)s pictures, recently taken first", found)
     elif query.sort is Sort.NEAREST and query.all_filters.near:
-        text = npgettext("nearest place", "%(number)s picture", "%(number)s pictures, nearest place first", found)
+        text = npgettext("nearest place", "%(number)s picture", "%(number)s pictures, nearest location first", found)
     elif query.is_empty and query.all_filters.is_empty:
         return _("Newest pictures")
     else:
@@ -296,9 +295,9 @@ def _matches_title(results: ResultPage) -> str:
     strong, found = results.strong, results.found
     number = strong or found
     if results.scale and not strong and any(image.by_words for image in results.images):
-        return _("Found inside longer words; the nearest follow:")
+        return _("Found inside longer words; the nearest pictures follow:")
     if results.scale and not strong:
-        return _("Nothing here matches well; the nearest are:")
+        return _("There are no good matches. The nearest pictures are:")
     if strong and results.strong_is_least:
         text = ngettext("At least %(number)s strong match", "At least %(number)s strong matches", strong)
     elif strong:
@@ -322,5 +321,5 @@ def pictures_in_brackets(found: int) -> str:
 
 
 def pages_there_are(pages: int) -> str:
-    text = ngettext("This search has %(number)s page.", "This search has %(number)s pages.", pages)
+    text = ngettext("This search has only %(number)s page.", "This search has only %(number)s pages.", pages)
     return text % {"number": f"{pages:,}"}

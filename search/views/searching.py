@@ -30,11 +30,11 @@ from search.query.viewer import asker
 from search.retrieval import PER_PAGE, ResultPage, find
 from search.retrieval.search_scope import Scope
 from search.state.search_statistics import counted
+from search.text.numbers import whole_number
 from search.views.images import (
     may_see_hidden,
     may_see_places,
-    refuse_hidden,
-    refuse_places,
+    refuse_query,
     rights,
 )
 from search.views.neighbours import lead_back
@@ -52,8 +52,7 @@ def search(request: HttpRequest) -> HttpResponse:
         return redirect(_without_empty_fields(request))
     try:
         query = SearchQuery.from_params(request.GET)
-        refuse_places(request, query)
-        refuse_hidden(request, query)
+        refuse_query(request, query)
         if part == "filters-panel":
             counts = Scope(query, private=True).counts
             context = {
@@ -83,8 +82,7 @@ def _without_empty_fields(request: HttpRequest) -> str:
 
 def _after(request: HttpRequest) -> int:
     """Return how many images of the page the client has already."""
-    text = request.GET.get("after", "")
-    return min(int(text[:4]), PER_PAGE) if text.isascii() and text.isdecimal() else 0
+    return whole_number(request.GET.get("after", ""), PER_PAGE) or 0
 
 
 def search_page(
@@ -151,7 +149,7 @@ def search_by_address(request: HttpRequest) -> HttpResponse:
         return redirect("search")
     if not may_search_by_address(request.user):
         off = settings.SEARCH_BY_ADDRESS == "off"
-        problem = _("Searching by address is switched off here.") if off else _("Log in to search by an address.")
+        problem = _("Search by address is disabled on this site.") if off else _("Log in to search by address.")
         return search_page(request, status=403, problem=problem)
     return _search_also_by(request, lambda: fetch_picture(request.POST.get("url", "")))
 
@@ -161,8 +159,7 @@ def _search_also_by(request: HttpRequest, source_of: Callable[[], Source]) -> Ht
     present = SearchQuery()
     try:
         present = SearchQuery.from_params(request.POST)
-        refuse_places(request, present)
-        refuse_hidden(request, present)
+        refuse_query(request, present)
         token = remember_picture(source_of())
         query = present.with_part(Part(Kind.PICTURE, token))
     except (BadQuery, RefusedAddress, UnreadableImage) as problem:

@@ -39,7 +39,7 @@ def _set_up(request: HttpRequest) -> HttpResponse:
             codes = second_factor.set_up(user, key, form.cleaned_data["code"])
         except second_factor.WrongCode:
             form.add_error(
-                "code", _("This code does not fit the key. Look whether the clock of your device is right.")
+                "code", _("This code does not match the key. Check that the clock of your device is correct.")
             )
         else:
             del request.session[_KEY]
@@ -61,7 +61,7 @@ def _change(request: HttpRequest) -> HttpResponse:
     form = OwnPasswordForm(request, request.POST if request.method == "POST" else None)
     if form.is_valid() and request.POST.get("what") == "remove":
         second_factor.remove(user)
-        messages.success(request, _("Two-factor login is off. Your password is enough to log in."))
+        messages.success(request, _("Two-factor login was turned off. You now log in with your password only."))
         return redirect("account")
     if form.is_valid():
         return _with_codes(request, second_factor.new_recovery_codes(user))

@@ -4,7 +4,6 @@ import uuid
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
@@ -13,7 +12,7 @@ from search.curation.change_kinds import skipped_message
 from search.http.id_parsing import row_id
 from search.http.methods import require_http_methods
 from search.models import Revision, VocabularyTag
-from search.models.conflicts import is_conflict, retried
+from search.models.conflicts import Conflict, retried
 from search.tagging.suggestion_decisions import accept, reject, take_back
 from search.views.images import may_curate, visible_image
 
@@ -30,10 +29,8 @@ def decide_tag(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
     tag = get_object_or_404(VocabularyTag, pk=row_id(request.POST.get(what, "")) or 0)
     try:
         retried(lambda: _decide(request, tag, image.pk, what))
-    except OperationalError as error:
-        if not is_conflict(error):
-            raise
-        messages.error(request, _("Somebody else is changing these just now. Try again in a moment."))
+    except Conflict:
+        messages.error(request, _("Someone else is changing these pictures. Try again in a moment."))
     return redirect(image)
 
 
@@ -45,7 +42,7 @@ def _decide(request: HttpRequest, tag: VocabularyTag, image_id: uuid.UUID, what:
         messages.success(request, text, extra_tags=undo)
     elif what == "reject":
         reject(tag, [image_id], by=request.user)
-        messages.success(request, _("“%(tag)s” is not suggested for this picture any more.") % {"tag": tag.name})
+        messages.success(request, _("“%(tag)s” is no longer suggested for this picture.") % {"tag": tag.name})
     else:
         take_back(tag, image_ids=[image_id])
         messages.success(request, _("“%(tag)s” may be suggested for this picture again.") % {"tag": tag.name})

@@ -28,7 +28,7 @@ def api_tokens(request: HttpRequest) -> HttpResponse:
             made, secret = ApiToken.issue(request.user, form.cleaned_data["name"])
             form = TokenForm()
         except TooManyTokens:
-            text = _("You have %(count)s tokens, and more can't be made. Revoke one that you don't use.")
+            text = _("You have reached the limit of %(count)s tokens. Revoke one that you don't use.")
             form.add_error(None, text % {"count": MOST_TOKENS})
     context = {"form": form, "made": made, "secret": secret, "tokens": request.user.api_tokens.all()}
     return render(request, "search/api_tokens.html", context, status=400 if form.errors else 200)
@@ -39,5 +39,5 @@ def api_tokens(request: HttpRequest) -> HttpResponse:
 def revoke(request: HttpRequest, token_id: int) -> HttpResponse:
     token = get_object_or_404(ApiToken, pk=token_id, user=request.user)
     token.delete()
-    messages.success(request, _("The token “%(name)s” is revoked.") % {"name": token.name})
+    messages.success(request, _("The token “%(name)s” was revoked.") % {"name": token.name})
     return redirect("api-tokens")

@@ -9,7 +9,6 @@ from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
-from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
@@ -26,7 +25,7 @@ from search.ingestion import Added, DeletedPicture
 from search.ingestion.upload_runs import add_upload
 from search.models import Revision
 from search.models.albums import Visibility, may_keep_albums
-from search.models.conflicts import is_conflict, retried
+from search.models.conflicts import Conflict, retried
 from search.relevance import calibrate_soon_if_due
 from search.views import picture_actions
 from search.views.added import TooMany, address_of
@@ -127,10 +126,11 @@ def _put_into_album(request: HttpRequest, form: UploadPageForm, outcomes: list[O
         texts = problem.messages if isinstance(problem, ValidationError) else [str(problem)]
         messages.error(request, " ".join(texts))
         return
-    except DatabaseError as error:
-        if not is_conflict(error):
-            raise
-        text = _("The pictures are here, and not in the album: somebody else is changing them. Put them there again.")
+    except Conflict:
+        text = _(
+            "The pictures were added, but not to the album, because someone else is changing them. Add "
+            "them to the album again."
+        )
         messages.error(request, text)
         return
     undo = f"undo-{revision.pk}" if revision.pk else ""
@@ -154,8 +154,8 @@ def not_without_role(request: HttpRequest) -> HttpResponse:
     """Answer a user who may not add pictures; anonymous ones are sent to the login."""
     if not request.user.is_authenticated:
         return redirect_to_login(request.get_full_path())
-    advice = _("Ask the people who run this site: they can let you.")
-    return error_page(request, 403, _("You may look at pictures here, and not add any."), advice)
+    advice = _("Ask the site administrator for permission.")
+    return error_page(request, 403, _("You may view pictures here, but not add any."), advice)
 
 
 def _status(outcomes: list[Outcome]) -> int:
@@ -186,5 +186,5 @@ def _add(
     except Busy:
         if is_first:
             raise
-        busy = [_("Many people are sending pictures at this moment."), _("Try again in a few seconds.")]
+        busy = [_("Too many people are sending pictures right now."), _("Try again in a few seconds.")]
         return Outcome(name, refused=" ".join(busy))

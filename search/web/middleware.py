@@ -11,6 +11,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed, StreamingHttpResponse
 from django.shortcuts import render
+from django.utils.deprecation import MiddlewareMixin
 from django.utils.translation import gettext as _
 
 from search.http import body_limits
@@ -74,14 +75,10 @@ class HeadLikeGet:
         return response
 
 
-class MethodNotAllowed:
+class MethodNotAllowed(MiddlewareMixin):
     """Adds a page and the allowed methods to 405 responses, which Django leaves empty."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        response = self.get_response(request)
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
             return response
         methods = {method.strip() for method in response.headers["Allow"].split(",")}
@@ -89,13 +86,13 @@ class MethodNotAllowed:
         if is_for_programs(request):
             return Problem(
                 405,
-                _("This address does not take this method."),
-                _("It takes: %(methods)s.") % {"methods": allowed},
+                _("This address does not support this method."),
+                _("Supported methods: %(methods)s.") % {"methods": allowed},
                 headers={"Allow": allowed},
             ).to_response()
         context = {
-            "problem": _("This address can't be opened like a page."),
-            "advice": _("It takes what a form of this site sends. Go back, and use the form."),
+            "problem": _("This address can't be opened as a page."),
+            "advice": _("It only accepts data from a form of this site. Go back and use the form."),
         }
         page = render(None, "error.html", context, status=405)
         page["Allow"] = allowed
@@ -106,14 +103,8 @@ class MethodNotAllowed:
         return HttpResponseNotAllowed(methods) if methods and request.method not in methods else None
 
 
-class BodyLimits:
+class BodyLimits(MiddlewareMixin):
     """Rejects a body above the limit of its URL before it is read; a chunked one once it exceeds the limit."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
         header = str(request.META.get("CONTENT_LENGTH") or "")
@@ -139,15 +130,9 @@ class BodyLimits:
         return None
 
 
-class Unavailable:
+class Unavailable(MiddlewareMixin):
     """Answers 503, with a page that needs neither database nor static files, when a dependency is down, an upgrade is
     incomplete, or the server is overloaded."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
         if why := request.META.get(REFUSED):

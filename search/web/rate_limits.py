@@ -1,10 +1,10 @@
 """Rate limits by URL, applied before the body is read."""
 
-from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.utils.deprecation import MiddlewareMixin
 
 from imagesearch.request_bodies import LOOKED_AT
 from search.http.unavailable import unavailable_page
@@ -35,14 +35,8 @@ _ASKED_FOR = MappingProxyType({"download": "DOWNLOADS"})
 """URL names of GET requests with a limit."""
 
 
-class Counted:
+class Counted(MiddlewareMixin):
     """Answers 429 for what is done too often. Staff are exempt."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
         name = request.resolver_match.view_name if request.resolver_match else ""

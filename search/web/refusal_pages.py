@@ -13,12 +13,12 @@ _RETRY_AFTER = {"Retry-After": "5"}
 
 def refusal(request: HttpRequest, why: str) -> HttpResponse:
     if why == "slow":
-        problem = _("What your browser sent came too slowly, and was not waited for any longer.")
-        return _answer(request, 408, problem, _("Try again where the connection is better."), "too_slow")
+        problem = _("Your browser sent the data too slowly, and the request timed out.")
+        return _answer(request, 408, problem, _("Try again with a better connection."), "too_slow")
     if why == "cut":
-        problem = _("What was sent arrived damaged or cut off.")
-        return _answer(request, 400, problem, _("Go back and send it once more."), "")
-    problem = _("More people are here at this moment than can be answered.")
+        problem = _("The data you sent arrived damaged or incomplete.")
+        return _answer(request, 400, problem, _("Go back and send it again."), "")
+    problem = _("Too many people are using this site right now.")
     return _answer(request, 503, problem, _("Try again in a few seconds."), "no_time", _RETRY_AFTER)
 
 

@@ -105,8 +105,8 @@ def _has_token(request: HttpRequest) -> bool:
 
 def _basic_auth_needed(request: HttpRequest) -> HttpResponse:
     context = {
-        "problem": _("This feed is for people with an account."),
-        "advice": _("Give your feed reader your name, and as the password a token, which you make in your account."),
+        "problem": _("This feed requires an account."),
+        "advice": _("In your feed reader, enter your user name, and a token from your account as the password."),
     }
     response = render(None, "error.html", context, status=401)
     response["WWW-Authenticate"] = 'Basic realm="pictures", charset="UTF-8"'

@@ -52,18 +52,18 @@ def test_axe_finds_nothing_in_an_operation_that_was_tried_out(
 def test_a_token_is_created_and_revoked(open_page: OpenPage, collection: list[Image], as_alice: Client, script: bool):
     page = open_page("/account/tokens/", as_user=as_alice, java_script_enabled=script)
     page.get_by_label("name").fill("laptop")
-    page.get_by_role("button", name="Make a token").click()
+    page.get_by_role("button", name="Create a token").click()
     expect(page.locator("[data-secret]")).to_have_text(re.compile("^pix_"))
     if script:
         assert violations(page) == []
     page.get_by_role("button", name="Revoke “laptop”").click()
-    expect(page.get_by_text("“laptop” is revoked")).to_be_visible()
+    expect(page.get_by_text("“laptop” was revoked")).to_be_visible()
     expect(page.locator("[data-secret]")).to_have_count(0)
     assert not ApiToken.objects.exists()
 
 
 def test_without_javascript_the_page_links_to_the_schema(open_page: OpenPage, collection: list[Image]):
     page = open_page("/api/docs", java_script_enabled=False)
-    expect(page.get_by_text("The OpenAPI file tells them without.")).to_be_visible()
+    expect(page.get_by_text("The OpenAPI file describes them without scripts.")).to_be_visible()
     page.get_by_role("link", name="OpenAPI").click()
     expect(page.locator("body")).to_contain_text("/api/search/picture")

@@ -52,7 +52,7 @@ def test_pictures_are_judged_by_keyboard_in_both_lists_and_without_javascript(
     assert not Judgement.objects.exists()
 
     plain = open_page(PAGE, as_user=as_carol, java_script_enabled=False, viewport={"width": 360, "height": 700})
-    plain.get_by_role("button", name="A little").nth(3).click()
+    plain.get_by_role("button", name="Fits partly").nth(3).click()
     expect(plain.locator('[aria-pressed="true"]').first).to_be_in_viewport()
     assert Judgement.objects.get().grade == 1
     page.set_viewport_size({"width": 360, "height": 700})

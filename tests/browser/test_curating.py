@@ -53,7 +53,7 @@ def test_a_selection_is_tagged_and_hidden_after_confirmation_and_both_undone(
     assert Image.objects.filter(hidden=True).count() == 3
 
     page.locator("#curated").get_by_role("button", name="Undo").click()
-    expect(page.locator("#curated")).to_contain_text("3 pictures are as they were before.")
+    expect(page.locator("#curated")).to_contain_text("3 pictures were reverted.")
     expect(page.locator("article.tile-hidden")).to_have_count(0)
     assert not Image.objects.filter(hidden=True).exists()
     assert problems + violations(page) == []
@@ -84,7 +84,7 @@ def test_the_keyboard_curates_the_picture_in_the_lightbox(open_page: OpenPage, c
     # On to the next picture.
     expect(page).to_have_url(re.compile(f"#image-{newest[1]}$"))
     page.locator("#curated").get_by_role("button", name="Undo").click()
-    expect(page.locator("#curated")).to_contain_text("1 picture is as it was before.")
+    expect(page.locator("#curated")).to_contain_text("1 picture was reverted.")
     assert not Trashed.objects.exists()
     assert violations(page) == []
 
@@ -93,14 +93,14 @@ def test_without_javascript_all_results_are_changed_on_a_page_that_shows_them(
     open_page: OpenPage, collection: list[Image], as_carol
 ):
     page = open_page("/search?tag=sea", as_user=as_carol, java_script_enabled=False)
-    page.get_by_title("Change many at once").click()
+    page.get_by_title("Change several pictures at once").click()
     page.get_by_role("link", name="Change all 5 results").click()
     expect(page.get_by_role("heading", name="Change 5 pictures")).to_be_visible()
     page.get_by_role("button", name="Hide").click()
-    expect(page.locator(".message")).to_contain_text("5 pictures are hidden now.")
+    expect(page.locator(".message")).to_contain_text("5 pictures are now hidden.")
     assert Image.objects.filter(hidden=True).count() == 5
     page.locator(".message").get_by_role("button", name="Undo").click()
-    expect(page.locator(".message")).to_contain_text("5 pictures are as they were before.")
+    expect(page.locator(".message")).to_contain_text("5 pictures were reverted.")
     assert not Image.objects.filter(hidden=True).exists()
 
 
@@ -123,7 +123,7 @@ def test_titles_and_tags_are_edited_in_the_list_by_keyboard(open_page: OpenPage,
     Image.objects.filter(title="First").update(tags=["theirs"])
     field.fill("mine")
     field.press("Enter")
-    expect(rows.nth(0).get_by_role("alert")).to_contain_text("Somebody else has changed this meanwhile, to: theirs")
+    expect(rows.nth(0).get_by_role("alert")).to_contain_text("Someone else has changed this to: theirs")
     expect(field).to_have_value("mine")
     problems += violations_of_our_parts(page)
     field.press("Enter")

@@ -57,7 +57,7 @@ def test_a_curator_works_through_all_tasks(
     page.locator(".change-all summary").click()
     page.locator(".change-all a").first.click()
     page.get_by_label("Tags", exact=True).fill("theme")
-    page.get_by_role("button", name="Add the tags").click()
+    page.get_by_role("button", name="Add tags").click()
     expect(page.locator(".message")).to_contain_text("tagged")
     themed = Image.objects.filter(tags__contains=["theme"])
     assert themed.exists()
@@ -109,7 +109,7 @@ def test_a_curator_works_through_all_tasks(
     # In the history, the tagging of the theme is undone.
     page.goto("/admin/search/revision/?kind__exact=tag")
     page.locator("#result_list tbody tr").last.get_by_role("button", name="Undo").click()
-    expect(page.locator(".messagelist")).to_contain_text("as they were")
+    expect(page.locator(".messagelist")).to_contain_text("reverted")
     assert not themed.exists()
 
     # A picture is restored from the trash.

@@ -22,6 +22,6 @@ def test_a_curator_compares_and_decides_by_keyboard(open_page: OpenPage, collect
     expect(page.locator(".duplicate-stage.flickers")).to_be_visible()
     page.get_by_role("button", name="Close").click()
     page.keyboard.press("1")
-    expect(page.get_by_text("1 picture is in the trash")).to_be_visible()
+    expect(page.get_by_text("1 picture was moved to the trash")).to_be_visible()
     expect(page.locator(".duplicate-group")).to_have_count(1)
     assert Trashed.objects.count() == 1

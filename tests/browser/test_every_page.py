@@ -201,7 +201,7 @@ def test_opening_is_animated_briefly_and_not_at_all_with_reduced_motion(
 @pytest.mark.parametrize("size", [{"width": 1440, "height": 900}, {"width": 390, "height": 844}])
 def test_the_404_page_has_a_search_box(open_page: OpenPage, collection: list[Image], size: dict[str, int]):
     page = open_page("/no/such/page/", viewport=size)
-    expect(page.get_by_role("heading", name="There is nothing here.")).to_be_in_viewport()
+    expect(page.get_by_role("heading", name="This page does not exist.")).to_be_in_viewport()
     page.keyboard.press("/")
     page.keyboard.type("red star")
     page.keyboard.press("Enter")
@@ -281,7 +281,7 @@ def test_a_report_is_sent_from_the_page_of_the_picture(open_page: OpenPage, coll
     page.get_by_title("Report this picture").click()
     page.get_by_label("Broken or empty").check()
     page.get_by_role("button", name="Send report").click()
-    expect(page.locator(".message")).to_have_text("Thank you. A curator will look at this picture.")
+    expect(page.locator(".message")).to_have_text("Thank you. A curator will review this picture.")
     assert image.reports.get().reason == "broken"
 
 

@@ -12,7 +12,7 @@ from tests.browser.conftest import OpenPage
 NEXT = "**/search?page=2*"
 """The address of the second page of the newest pictures."""
 FAILURES = r"sendError|responseError|timeout|afterRequest|ERR_|status of (4|5)|Response Status Error Code"
-UNREACHABLE = "The search does not answer. Look at your connection, and try again."
+UNREACHABLE = "The search does not respond. Check your connection and try again."
 
 
 def scroll_on(page: Page) -> None:
@@ -46,9 +46,9 @@ def test_a_page_that_failed_to_load_is_reported_and_retried_by_a_button(open_pag
     scroll_on(page)
     expect(alert).to_have_text(UNREACHABLE)
     for answer, message in (
-        ({"status": 502, "body": "<h1>Bad Gateway</h1>"}, "The search can’t answer just now (error 502)."),
+        ({"status": 502, "body": "<h1>Bad Gateway</h1>"}, "The search is not available right now (error 502)."),
         ({"status": 200, "body": "<main>Log in to this network</main>"}, UNREACHABLE),
-        ({"status": 503, "body": "<main><h1>The database does not answer.</h1></main>"}, "The database does not"),
+        ({"status": 503, "body": "<main><h1>The database does not respond.</h1></main>"}, "The database does not"),
     ):
         page.unroute(NEXT)
         failing(page, "fulfilled", **answer)
@@ -68,7 +68,7 @@ def test_a_hanging_server_times_out_after_half_a_minute(open_page: OpenPage, col
     page.evaluate("htmx.config.timeout = 300")
     held = failing(page, "held")
     scroll_on(page)
-    expect(page.locator(".more-failed")).to_contain_text("The search takes too long to answer.")
+    expect(page.locator(".more-failed")).to_contain_text("The search is taking too long.")
     assert len(held) == 1
     page.unroute(NEXT)
     page.evaluate("htmx.config.timeout = 30000")
@@ -152,7 +152,7 @@ def test_a_hanging_search_is_reported_and_retried_after_the_time_given_by_the_se
     page.evaluate("htmx.config.timeout = 300")
     page.route("**/search?*", lambda route: None)
     page.locator("#words").fill("red")
-    expect(page.locator("#failure")).to_have_text("The search takes too long to answer. Try again in a moment.")
+    expect(page.locator("#failure")).to_have_text("The search is taking too long. Try again in a moment.")
     page.unroute("**/search?*")
     page.evaluate("htmx.config.timeout = 30000")
     page.clock.install()
@@ -175,7 +175,7 @@ def test_an_upload_without_a_valid_response_is_reported(open_page: OpenPage, as_
     send = page.locator("#sending [type=submit]:not([form])")
     outcomes = page.locator(".card-outcome")
     answers = [
-        ({"status": 413, "body": "<h1>413 Request Entity Too Large</h1>"}, "takes no file of this size"),
+        ({"status": 413, "body": "<h1>413 Request Entity Too Large</h1>"}, "rejects files of this size"),
         ({"status": 403, "body": "<main><h1>This form has expired.</h1></main>"}, "This form has expired."),
         ({"status": 200, "body": "<p>Log in to this network</p>"}, "This picture could not be sent."),
     ]
@@ -186,7 +186,7 @@ def test_an_upload_without_a_valid_response_is_reported(open_page: OpenPage, as_
         page.unroute("**/upload/")
     page.route("**/upload/", lambda route: route.abort("connectionrefused"))
     send.click()
-    expect(outcomes.nth(0)).to_contain_text("The server does not answer.")
+    expect(outcomes.nth(0)).to_contain_text("The server does not respond.")
     # The second file is not tried in vain, and waits.
     expect(page.locator("#progress")).to_have_text("Paused: 0 of 2 done")
     page.unroute("**/upload/")

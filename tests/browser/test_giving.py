@@ -119,7 +119,8 @@ def test_a_picture_in_a_data_url_is_sent_as_a_file(open_page: OpenPage, collecti
 
 
 @pytest.mark.parametrize(
-    ("setting", "message"), [("off", "Searching by address is switched off here."), ("members", "Log in to search by")]
+    ("setting", "message"),
+    [("off", "Search by address is disabled on this site."), ("members", "Log in to search by")],
 )
 def test_if_searching_by_address_is_not_allowed_a_message_says_what_to_do(
     open_page: OpenPage, collection: list[Image], settings, setting: str, message: str

@@ -58,7 +58,7 @@ def test_offline_a_page_says_so(open_page: OpenPage, collection: list[Image]):
     wait_for_worker(page)
     page.context.set_offline(True)
     page.goto(f"/images/{collection[0].id}/")
-    expect(page.get_by_role("heading", level=1)).to_have_text("There is no connection")
+    expect(page.get_by_role("heading", level=1)).to_have_text("You are offline")
     # It looks like the others, and links to the requested address.
     assert page.evaluate("getComputedStyle(document.querySelector('.button-strong')).display") != "inline"
     page.context.set_offline(False)
@@ -101,7 +101,7 @@ def test_a_shared_picture_is_searched_by(open_page: OpenPage, collection, files:
     wait_for_worker(page)
     share(page, *files)
     expect(page.locator("#shared img")).to_have_count(2)
-    expect(page.get_by_text("The picture has not arrived.")).to_have_count(0)
+    expect(page.get_by_text("The picture did not arrive.")).to_have_count(0)
     page.get_by_role("button", name="Search by this picture").click()
     expect(page).to_have_url(re.compile(r"/search\?picture="))
     expect(page.locator("#found .tile").first).to_be_visible()
@@ -122,7 +122,7 @@ def test_shared_pictures_are_added(open_page: OpenPage, collection, files: list[
 def test_without_a_service_worker_the_picture_must_be_chosen_again(open_page: OpenPage, collection, files: list[Path]):
     page = open_page("/", expected="403")
     share(page, files[0])
-    expect(page.get_by_role("alert")).to_have_text("The picture has not arrived. Choose it once more.")
+    expect(page.get_by_role("alert")).to_have_text("The picture did not arrive. Choose it again.")
     page.get_by_label("Picture", exact=True).set_input_files(files[0])
     page.get_by_role("button", name="Search by this picture").click()
     expect(page).to_have_url(re.compile(r"/search\?picture="))

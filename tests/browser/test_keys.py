@@ -124,7 +124,7 @@ def test_escape_leaves_the_search_box_and_keeps_its_text(open_page: OpenPage, co
 
 def test_the_help_lists_the_keys(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
-    dialog = page.get_by_role("dialog", name="Keys")
+    dialog = page.get_by_role("dialog", name="Keyboard shortcuts")
     page.keyboard.press("?")
     expect(dialog).to_contain_text("More like this result")
     assert violations(page) == []
@@ -132,8 +132,8 @@ def test_the_help_lists_the_keys(open_page: OpenPage, collection: list[Image]):
     assert focused(page) == -1
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
-    page.get_by_role("button", name="Keys").click()
+    page.get_by_role("button", name="Keyboard shortcuts").click()
     expect(dialog).to_be_visible()
     dialog.get_by_role("button", name="Close").click()
     expect(dialog).to_be_hidden()
-    expect(page.get_by_role("button", name="Keys")).to_be_focused()
+    expect(page.get_by_role("button", name="Keyboard shortcuts")).to_be_focused()

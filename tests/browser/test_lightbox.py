@@ -133,10 +133,10 @@ def test_at_the_last_loaded_result_it_waits_for_the_next(open_page: OpenPage, co
     open_result(page, 18)
     for _ in range(6):
         page.keyboard.press("ArrowRight")
-    expect(lightbox(page).get_by_text("The next results are coming…")).to_be_visible()
+    expect(lightbox(page).get_by_text("Loading more results…")).to_be_visible()
     held[0].continue_()
     expect_shown(page, str(collection[5].id))
-    expect(lightbox(page).get_by_text("The next results are coming…")).to_be_hidden()
+    expect(lightbox(page).get_by_text("Loading more results…")).to_be_hidden()
 
 
 def test_back_closes_it_and_keeps_the_scroll_position(open_page: OpenPage, collection: list[Image]):

@@ -166,11 +166,11 @@ def test_an_invalid_search_is_reported_in_the_page(open_page: OpenPage, collecti
 
 def test_an_outage_is_reported_and_the_search_can_be_repeated(open_page: OpenPage, collection: list[Image]):
     page = open_page("/", expected="503")
-    body = "<main><h1>The database does not answer.</h1></main>"
+    body = "<main><h1>The database does not respond.</h1></main>"
     page.route("**/search?q=red", lambda route: route.fulfill(status=503, body=body))
     box = page.locator("#words")
     box.fill("red")
-    expect(page.get_by_role("alert")).to_have_text("The database does not answer.")
+    expect(page.get_by_role("alert")).to_have_text("The database does not respond.")
     page.unroute("**/search?q=red")
     box.press("Enter")
     wait_for_results(page, "red")
@@ -181,7 +181,7 @@ def test_a_lost_connection_is_reported(open_page: OpenPage, collection: list[Ima
     page = open_page("/", expected="sendError|afterRequest|ERR_INTERNET_DISCONNECTED")
     page.context.set_offline(True)
     page.locator("#words").fill("red")
-    expect(page.get_by_role("alert")).to_contain_text("The search does not answer.")
+    expect(page.get_by_role("alert")).to_contain_text("The search does not respond.")
 
 
 def test_switching_the_language_keeps_the_typed_text(open_page: OpenPage, collection: list[Image]):

@@ -26,7 +26,7 @@ def any_of(images: list[Image]) -> re.Pattern[str]:
 
 
 def draw_around(page: Page, x: float, y: float) -> None:
-    page.get_by_role("button", name="Draw around pictures").click()
+    page.get_by_role("button", name="Select by drawing").click()
     corners = [place_of(page, x + right, y + up) for right, up in ((-0.2, 0.2), (0.2, 0.2), (0.2, -0.2), (-0.2, -0.2))]
     page.mouse.move(*corners[0])
     page.mouse.down()
@@ -46,8 +46,8 @@ def test_points_are_hovered_coloured_and_selected_by_a_lasso(open_page: OpenPage
     card = page.locator(".map-card")
     expect(card).to_have_text(any_of(collection[:10]))
 
-    page.get_by_label("Colours show").select_option("tag")
-    words = page.get_by_label("What is to be coloured")
+    page.get_by_label("Colour by").select_option("tag")
+    words = page.get_by_label("What to colour")
     words.press_sequentially("se")
     expect(page.locator("#map-known-tags option")).to_have_attribute("value", "sea")
     words.fill("Sea")
@@ -75,7 +75,9 @@ def test_a_lasso_around_more_than_a_selection_leads_curators_to_a_page_of_all(
     page = open_page("/map/", as_user=as_carol)
     expect(page.locator("#map[data-ready]")).to_be_visible()
     draw_around(page, -0.8, 0.5)
-    expect(page.locator("#map-picked")).to_contain_text("You drew around 10 pictures. The first 3 are selected here.")
+    expect(page.locator("#map-picked")).to_contain_text(
+        "You selected 10 pictures by drawing. The first 3 are shown here."
+    )
     expect(page.locator("#found article")).to_have_count(3)
     page.get_by_role("button", name="Change all of them").click()
     expect(page.locator("h1")).to_have_text("Change 10 pictures")

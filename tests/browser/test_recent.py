@@ -104,9 +104,9 @@ def test_at_most_twelve_are_stored(open_page: OpenPage, collection: list[Image])
 def test_each_can_be_removed_and_all_cleared(open_page: OpenPage, collection: list[Image]):
     page = open_page("/")
     store_searches(page, "q=one", "q=two", "q=three")
-    panel(page).get_by_role("button", name="Forget “two”").press("Enter")
+    panel(page).get_by_role("button", name="Remove “two”").press("Enter")
     assert names(page) == ["one", "three"]
-    expect(panel(page).get_by_role("button", name="Forget “three”")).to_be_focused()
+    expect(panel(page).get_by_role("button", name="Remove “three”")).to_be_focused()
     page.reload()
     assert names(page) == ["one", "three"]
     panel(page).get_by_role("button", name="Clear").click()

@@ -115,7 +115,7 @@ def test_opening_the_filters_changes_no_search(open_page: OpenPage, collection: 
 def test_less_of_some_words_is_entered_in_the_panel(open_page: OpenPage, collection: list[Image]):
     page = open_page("/search?q=red+star")
     page.locator("#filters > summary").click()
-    page.get_by_role("textbox", name="Words of which there should be less").fill("blue sky")
+    page.get_by_role("textbox", name="What the results should show less of").fill("blue sky")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(r"not=blue\+sky"))
     expect(page.locator(".chip-less")).to_contain_text("blue sky")
@@ -123,7 +123,7 @@ def test_less_of_some_words_is_entered_in_the_panel(open_page: OpenPage, collect
 
 def test_without_results_simpler_searches_are_suggested(open_page: OpenPage, collection: list[Image]):
     page = open_page("/search?q=red+star&tag=sea&tag=nowhere")
-    expect(page.get_by_role("heading", level=2)).to_have_text("Nothing was found")
+    expect(page.get_by_role("heading", level=2)).to_have_text("No pictures found")
     page.get_by_role("link", name="Without the tag “nowhere”").click()
     expect(page.locator("article")).to_have_count(5)
 
@@ -177,10 +177,10 @@ def test_a_result_has_an_explanation(
 def test_matches_can_be_limited_and_ordered(open_page: OpenPage, collection: list[Image], calibrated: None):
     page = open_page("/search?q=red+star")
     page.locator("#order-menu > summary").click()
-    page.get_by_role("combobox", name="Which matches are shown").select_option("strong")
+    page.get_by_role("combobox", name="Matches to show").select_option("strong")
     expect(page).to_have_url(re.compile("min=strong"))
     expect(page.locator("article:not([data-band=strong])")).to_have_count(0)
-    page.get_by_role("combobox", name="Order").select_option("oldest")
+    page.get_by_role("combobox", name="Sort by").select_option("oldest")
     expect(page).to_have_url(re.compile("min=strong&sort=oldest"))
     shown = tile_ids(page)
     assert shown == [str(image.id) for image in collection if str(image.id) in shown]
@@ -197,7 +197,7 @@ def test_without_javascript_the_form_submits_everything(open_page: OpenPage, col
     page.get_by_role("checkbox", name=re.compile("Portrait")).check()
     page.get_by_role("radio", name=re.compile("Without a description")).check()
     page.locator("#order-menu > summary").click()
-    page.get_by_role("combobox", name="Order").select_option("newest")
+    page.get_by_role("combobox", name="Sort by").select_option("newest")
     page.locator(".filters-panel").get_by_role("button", name="Apply").click()
     page.get_by_role("button", name="Filters").click()
     expect(page.get_by_role("checkbox", name=re.compile("Portrait"))).to_be_checked()

@@ -57,7 +57,7 @@ def test_a_rectangle_is_drawn_on_the_picture_and_searched_by(open_page: OpenPage
     assert outline_position(page) == pytest.approx(numbers(page), abs=0.5)
     page.locator(".region-go").click()
     page.wait_for_url(re.compile(r"/search\?picture=[0-9a-f-]{36}$"))
-    expect(page.get_by_role("img", name="The picture that is searched by")).to_be_visible()
+    expect(page.get_by_role("img", name="The query picture")).to_be_visible()
     assert QueryPicture.objects.count() == 1
 
 
@@ -70,7 +70,7 @@ def test_a_rectangle_begins_at_the_start_of_the_drag_in_the_middle_too(open_page
         page.locator("#region summary").click()
         drag(page, start, end)
         assert numbers(page) == pytest.approx([*start, end[0] - start[0], end[1] - start[1]], abs=0.7)
-    expect(page.get_by_role("button", name="Search this part")).to_have_count(1)
+    expect(page.get_by_role("button", name="Search by this part")).to_have_count(1)
 
 
 def test_an_offered_region_is_searched_with_one_click(open_page: OpenPage, image: Image):
@@ -78,7 +78,7 @@ def test_an_offered_region_is_searched_with_one_click(open_page: OpenPage, image
     page.locator("#region summary").click()
     page.get_by_role("button", name="Search by part 1").click()
     page.wait_for_url(re.compile(r"/search\?picture="))
-    expect(page.locator(".chip-label")).to_contain_text("A part of “Corners”")
+    expect(page.locator(".chip-label")).to_contain_text("Part of “Corners”")
 
 
 def test_the_rectangle_can_be_moved_and_resized(open_page: OpenPage, image: Image):
@@ -170,13 +170,13 @@ def test_without_javascript_the_numbers_can_be_entered(open_page: OpenPage, imag
     page.locator("#region summary").click()
     for field, value in zip(fields(page), ("60", "0", "50", "30"), strict=True):
         field.fill(value)
-    page.get_by_role("button", name="Search this part").click()
+    page.get_by_role("button", name="Search by this part").click()
     expect(page.locator("#region .errorlist")).to_have_text(
-        "The region must lie in the picture, and have a width and a height."
+        "The region must be inside the picture, and have a width and a height."
     )
     assert numbers(page) == [60, 0, 50, 30]
     fields(page)[2].fill("30.5")
-    page.get_by_role("button", name="Search this part").click()
+    page.get_by_role("button", name="Search by this part").click()
     page.wait_for_url(re.compile(r"/search\?picture="))
 
 

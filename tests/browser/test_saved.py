@@ -56,7 +56,7 @@ def test_a_search_is_renamed_and_deleted(open_page: OpenPage, collection: list[I
     expect(page.get_by_role("heading", name="New name")).to_be_visible()
     page.get_by_text("Change: New name").click()
     page.get_by_role("button", name="Delete this search and its feed").click()
-    expect(page.get_by_text("You have none yet.")).to_be_visible()
+    expect(page.get_by_text("You have no saved searches yet.")).to_be_visible()
 
 
 def test_all_pictures_of_a_set_are_downloaded(open_page: OpenPage, shared_set: str):

@@ -49,7 +49,7 @@ def test_a_chosen_picture_leads_to_the_address_of_its_search(
     page.get_by_title("Search by a picture").click()
     page.set_input_files("#by-picture input[type=file]", files[0])
     page.wait_for_url(re.compile(r"/search\?picture=[0-9a-f-]{36}$"))
-    expect(page.get_by_role("img", name="The picture that is searched by")).to_be_visible()
+    expect(page.get_by_role("img", name="The query picture")).to_be_visible()
     expect(page.locator("article").first).to_be_visible()
     page.get_by_role("link", name="Remove More like this picture").click()
     expect(page.locator("#found-title")).to_have_text("Newest pictures")

@@ -97,7 +97,7 @@ def test_a_button_selects_all_strong_matches(open_page: OpenPage, collection: li
     for number, band in enumerate(("strong", "strong", "related", "weak")):
         page.locator("article").nth(number).evaluate("(tile, band) => { tile.dataset.band = band; }", band)
     start(page)
-    page.get_by_role("button", name="All strong ones").click()
+    page.get_by_role("button", name="All strong matches").click()
     assert selected(page) == [0, 1]
     page.get_by_role("button", name="Clear", exact=True).click()
     assert selected(page) == []
@@ -109,7 +109,7 @@ def test_without_strong_matches_the_button_is_hidden(open_page: OpenPage, collec
     page = open_page("/")
     page.eval_on_selector_all("article", "tiles => tiles.forEach((tile) => delete tile.dataset.band)")
     start(page)
-    expect(page.get_by_role("button", name="All strong ones")).to_be_hidden()
+    expect(page.get_by_role("button", name="All strong matches")).to_be_hidden()
 
 
 @pytest.mark.parametrize("has_clipboard", [True, False])

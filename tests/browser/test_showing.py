@@ -37,11 +37,11 @@ def parameters(page: Page) -> dict[str, list[str]]:
 def test_the_address_of_a_picture_is_entered(open_page: OpenPage, collection: list[Image], address: str, script: bool):
     page = open_page("/search?q=red+star&sort=newest", java_script_enabled=script)
     page.get_by_title("Search by a picture").click()
-    page.get_by_label("Or give the address of a picture on the web").fill(address)
+    page.get_by_label("Or enter the address of a picture on the web").fill(address)
     page.locator("#by-address").get_by_role("button", name="Search").click()
     page.wait_for_url(re.compile("picture="))
     assert parameters(page) | {"picture": []} == {"q": ["red star"], "sort": ["newest"], "picture": []}
-    expect(page.get_by_role("img", name="The picture that is searched by")).to_be_visible()
+    expect(page.get_by_role("img", name="The query picture")).to_be_visible()
 
 
 def test_a_pasted_address_is_searched_by(open_page: OpenPage, collection: list[Image], address: str):
@@ -65,7 +65,7 @@ def test_a_refused_address_can_be_corrected(open_page: OpenPage, collection: lis
     page.evaluate(PASTE, "http://10.0.0.1/cat.jpg")
     expect(page.get_by_role("alert").first).to_have_text("There is no public web server at this address.")
     page.get_by_title("Search by a picture").click()
-    field = page.get_by_label("Or give the address of a picture on the web")
+    field = page.get_by_label("Or enter the address of a picture on the web")
     expect(field).to_have_value("http://10.0.0.1/cat.jpg")
     field.fill(address)
     field.press("Enter")
@@ -80,7 +80,7 @@ def test_a_picture_is_added_to_words(open_page: OpenPage, collection: list[Image
     assert parameters(page)["q"] == ["red star"]
     page.set_input_files("#by-picture input[type=file]", files[1])
     page.wait_for_url(re.compile("picture=.*picture="))
-    expect(page.get_by_role("img", name="The picture that is searched by")).to_have_count(2)
+    expect(page.get_by_role("img", name="The query picture")).to_have_count(2)
 
 
 def test_a_picture_is_added_to_the_search_that_is_shown_now(

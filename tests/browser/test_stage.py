@@ -175,7 +175,7 @@ def test_the_picture_is_shown_although_its_details_can_not_be_loaded(open_page: 
     page = open_page("/search?q=red+star", expected="Failed to load resource")
     page.route("**/images/*/?q=*", lambda route: route.abort())
     page.locator("article .tile-link").first.click()
-    expect(page.locator("#lightbox").get_by_text("What is known of this picture")).to_be_visible()
+    expect(page.locator("#lightbox").get_by_text("The details of this picture")).to_be_visible()
     page.unroute_all()
     page.keyboard.press("ArrowRight")
     expect(page.locator("#lightbox").get_by_role("link", name="Download")).to_be_visible()

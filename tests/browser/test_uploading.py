@@ -102,7 +102,7 @@ def test_pictures_are_added_to_a_new_album_at_once(open_page: OpenPage, as_alice
     page.locator("[name=album]").select_option("new")
     page.get_by_label("Title of the new album").fill("The trip")
     send(page).click()
-    expect(page.locator("#told")).to_have_text("2 pictures were put into the album.")
+    expect(page.locator("#told")).to_have_text("2 pictures were added to the album.")
     # Later files are added to the same album.
     expect(page.locator("[name=album]")).to_have_value(str(Album.objects.get(owner=alice).pk))
     assert Album.objects.get().entries.count() == 2
@@ -162,9 +162,9 @@ def test_metadata_of_a_file_is_offered_and_can_be_changed(open_page: OpenPage, a
     expect(card.locator(".card-name")).to_have_text("Hafen")
     unfold(card)
     expect(card.get_by_label("Title")).to_have_value("Hafen")
-    expect(card).to_contain_text("Written in the file: Title, Description, Tags of this picture")
+    expect(card).to_contain_text("Found in the file: Title, Description, Tags of this picture")
     card.get_by_label("Title").fill("The harbour")
-    card.get_by_role("button", name="Empty these").click()
+    card.get_by_role("button", name="Clear these fields").click()
     expect(card.get_by_label("Title")).to_have_value("The harbour")
     expect(card.get_by_label("Description")).to_have_value("")
     card.get_by_label("Tags of this picture").fill("port")
@@ -227,7 +227,7 @@ def test_a_user_who_was_logged_out_is_told_so(open_page: OpenPage, as_alice, fil
     choose(page, files[0])
     page.context.clear_cookies(name="sessionid")
     send(page).click()
-    expect(page.locator(".card")).to_contain_text("You are not logged in any more.")
+    expect(page.locator(".card")).to_contain_text("You are no longer logged in.")
     assert not Image.objects.exists()
 
 
@@ -242,6 +242,6 @@ def test_without_javascript_all_files_are_sent_by_one_form(open_page: OpenPage, 
     assert [image.title for image in Image.objects.all()] == ["From the trip"] * 2
     assert Album.objects.get().entries.count() == 2
     page.get_by_role("link", name="Tag them").click()
-    page.get_by_label("Tags for all of them").fill("sea")
-    page.get_by_role("button", name="Add the tags").click()
+    page.get_by_label("Tags for all pictures").fill("sea")
+    page.get_by_role("button", name="Add tags").click()
     assert Image.objects.filter(tags=["sea"]).count() == 2

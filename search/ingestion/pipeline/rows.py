@@ -23,6 +23,7 @@ from search.ingestion.seen_before import record
 from search.ingestion.vectors_of_other_models import block_switch, write_other_vectors
 from search.models import FormerId, Image, Origin, OwedDeletion, Tombstone
 from search.models.accepted_models import accepted_names
+from search.models.sql_statements import execute, fetch_all
 
 _STAGING = sql.Identifier("image_staging")
 _IMAGES = sql.Identifier(Image._meta.db_table)
@@ -89,15 +90,14 @@ class Staging:
     def _leave_deleted(self, new: set[uuid.UUID]) -> set[uuid.UUID]:
         """Delete new rows of pictures that were deleted; return their ids."""
         # Only now: the insertion has waited for a concurrent deletion of the same picture.
-        with connection.cursor() as cursor:
-            cursor.execute(
-                sql.SQL(
-                    "DELETE FROM {} image USING {} tombstone WHERE image.id = tombstone.image_id"
-                    " AND image.id = ANY(%s) RETURNING image.id"
-                ).format(_IMAGES, _TOMBSTONES),
-                [sorted(new)],
-            )
-            return {row[0] for row in cursor.fetchall()}
+        rows = fetch_all(
+            sql.SQL(
+                "DELETE FROM {} image USING {} tombstone WHERE image.id = tombstone.image_id"
+                " AND image.id = ANY(%s) RETURNING image.id"
+            ).format(_IMAGES, _TOMBSTONES),
+            [sorted(new)],
+        )
+        return {row[0] for row in rows}
 
     def _insert(self, images: Sequence[Image]) -> set[uuid.UUID]:
         if not images:
@@ -200,15 +200,13 @@ def write_further(images: Sequence[Image]) -> None:
 @contextmanager
 def staging() -> Iterator[Staging]:
     """Create the staging table for the block."""
-    with connection.cursor() as cursor:
-        cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(_STAGING))
-        cursor.execute(
-            sql.SQL("CREATE TEMPORARY TABLE {} AS SELECT {} FROM {} WITH NO DATA").format(_STAGING, _COLUMNS, _IMAGES)
-        )
-        cursor.execute(
+    execute(sql.SQL("DROP TABLE IF EXISTS {}").format(_STAGING))
+    execute(sql.SQL("CREATE TEMPORARY TABLE {} AS SELECT {} FROM {} WITH NO DATA").format(_STAGING, _COLUMNS, _IMAGES))
+    types = dict(
+        fetch_all(
             "SELECT attname, atttypid FROM pg_attribute WHERE attrelid = 'image_staging'::regclass AND attnum > 0"
         )
-        types = dict(cursor.fetchall())
+    )
     register_vector(connection.connection)
     try:
         yield Staging(types)
@@ -219,8 +217,7 @@ def staging() -> Iterator[Staging]:
 def _drop() -> None:
     # If the connection is lost or an outer transaction has failed, the table is gone, too.
     if connection.connection is not None and connection.is_usable() and not connection.needs_rollback:
-        with connection.cursor() as cursor:
-            cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(_STAGING))
+        execute(sql.SQL("DROP TABLE IF EXISTS {}").format(_STAGING))
 
 
 def known(image_ids: Sequence[uuid.UUID], *, pending: bool = False) -> set[uuid.UUID]:

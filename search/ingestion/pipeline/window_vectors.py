@@ -4,13 +4,13 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from django.db import connection
 from pgvector import HalfVector
 
 from search.decoding import Seen
 from search.embedding import PictureEncoder
 from search.imaging import Box
 from search.models import Image
+from search.models.sql_statements import execute
 from search.models.vector_values import Vector
 
 
@@ -57,17 +57,16 @@ def write_windows(windows: Mapping[uuid.UUID, Sequence[Vector]], model: str) -> 
     ]
     if not rows:
         return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO search_imagevector (set_id, image_id, window_index, embedding)"
-            " SELECT its.id, given.image_id, given.number, given.vector::halfvec"
-            " FROM unnest(%s::uuid[], %s::int2[], %s::text[]) AS given (image_id, number, vector)"
-            " JOIN search_vectorset AS its ON its.model = %s ORDER BY given.image_id, its.id, given.number"
-            " ON CONFLICT (image_id, set_id, window_index) DO UPDATE SET embedding = excluded.embedding",
-            [
-                [image_id for image_id, _number, _vector in rows],
-                [number for _image_id, number, _vector in rows],
-                [HalfVector(vector).to_text() for _image_id, _number, vector in rows],
-                model,
-            ],
-        )
+    execute(
+        "INSERT INTO search_imagevector (set_id, image_id, window_index, embedding)"
+        " SELECT its.id, given.image_id, given.number, given.vector::halfvec"
+        " FROM unnest(%s::uuid[], %s::int2[], %s::text[]) AS given (image_id, number, vector)"
+        " JOIN search_vectorset AS its ON its.model = %s ORDER BY given.image_id, its.id, given.number"
+        " ON CONFLICT (image_id, set_id, window_index) DO UPDATE SET embedding = excluded.embedding",
+        [
+            [image_id for image_id, _number, _vector in rows],
+            [number for _image_id, number, _vector in rows],
+            [HalfVector(vector).to_text() for _image_id, _number, vector in rows],
+            model,
+        ],
+    )

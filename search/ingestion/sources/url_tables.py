@@ -86,7 +86,7 @@ def _items(name: str, opened: Opened, findings: Findings, read: Callable[[str], 
         ):
             address = str(row.get("photo_image_url") or row.get("url") or "").strip()
             if not address:
-                findings.problems.append((where, "This line names no address."))
+                findings.problems.append((where, "This line contains no address."))
                 continue
             if any("\ufffd" in str(value) for value in row.values()):
                 findings.notes.append((where, "Some of its bytes are not valid text and were replaced by \ufffd."))

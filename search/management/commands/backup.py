@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import CommandError
 
 from search.backup import BackupError, back_up, open_target
-from search.management.base import CollectionCommand
+from search.management.base import CollectionCommand, at_least_one
 from search.management.progress import LINE_EVERY
 from search.objects import storage
 from search.objects.storage import StorageUnavailable
@@ -19,8 +19,8 @@ NOT_IN_IT = "Settings are not in it: keep a copy of .env, and above all of SECRE
 
 class Command(CollectionCommand):
     help = (
-        "Copy the database, the originals and the thumbnails to a folder or to s3://bucket/prefix, which is reached "
-        "as for `ingest`. The site keeps running meanwhile. Run again for the same target, it copies what is new; "
+        "Copy the database, the originals and the thumbnails to a folder or to s3://bucket/prefix, with access "
+        "as for `ingest`. The site can keep running. If run again for the same target, it copies what is new; "
         "interrupted, it resumes. Exit status 1 if anything could not be copied."
     )
 
@@ -33,7 +33,7 @@ class Command(CollectionCommand):
         )
         parser.add_argument(
             "--keep",
-            type=_positive,
+            type=at_least_one,
             metavar="N",
             help="keep the last N backups there, and remove earlier ones, with the objects that only those have",
         )
@@ -57,9 +57,9 @@ class Command(CollectionCommand):
                 progress=progress,
             )
         except (BackupError, StorageUnavailable) as error:
-            raise CommandError(f"{error}\nRun the same command again to go on.") from error
+            raise CommandError(f"{error}\nRun the same command again to resume.") from error
         except KeyboardInterrupt:
-            raise CommandError("Stopped. Run the same command again to go on.") from None
+            raise CommandError("Stopped. Run the same command again to resume.") from None
         self.stdout.write(
             f"Backup {manifest.made}: {sum(manifest.rows.values()):,} rows and {manifest.objects:,} objects of "
             f"{manifest.object_bytes / 1e6:,.0f} MB, in {options['target']}. {NOT_IN_IT}"
@@ -77,10 +77,3 @@ class Command(CollectionCommand):
         media = Path(settings.MEDIA_ROOT).resolve()
         if storage.are_files() and "://" not in target and Path(target).expanduser().resolve().is_relative_to(media):
             raise CommandError(f"{target} is where the pictures of the site are: choose another folder.")
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("it must be 1 or more")
-    return number

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from search.management.base import CollectionCommand
+from search.management.base import CollectionCommand, command_errors
 from search.management.embedding_commands import as_command_errors, stopped_by_signals
 from search.mapping import HOW_TO_INSTALL, NotEnough, NotInstalled, build, can_build, has_map, is_due, place_new
 
@@ -31,12 +31,10 @@ class Command(CollectionCommand):
                 placed = place_new(stop)
                 self.stdout.write(f"{placed:,} new pictures were put on the map.")
                 return
-            try:
+            with command_errors(NotEnough, NotInstalled):
                 built = build(self._print, stop)
-            except (NotEnough, NotInstalled) as problem:
-                raise CommandError(str(problem)) from problem
         if built is None:
-            raise CommandError("Stopped. The map is as it was.")
+            raise CommandError("Stopped. The map is unchanged.")
         self.stdout.write(f"{built.pictures:,} pictures are on the map, in {built.groups:,} groups.")
 
     def _is_due(self) -> bool:

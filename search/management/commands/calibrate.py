@@ -2,10 +2,8 @@
 
 from typing import Any
 
-from django.core.management.base import CommandError
-
 from search.embedding import ModelUnavailable
-from search.management.base import CollectionCommand
+from search.management.base import CollectionCommand, command_errors
 from search.management.calibrating import print_offered_searches
 from search.relevance import calibrate
 from search.relevance.calibration import LEAST
@@ -13,15 +11,13 @@ from search.relevance.calibration import LEAST
 
 class Command(CollectionCommand):
     help = (
-        "Measure what counts as a strong match in this collection. Runs automatically after ingest, reembed and "
+        "Measure the thresholds for strong matches in this collection. Runs automatically after ingest, reembed and "
         "uploads when the collection has changed by a tenth, or a model has changed."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
+        with command_errors(ModelUnavailable):
             report = calibrate()
-        except ModelUnavailable as error:
-            raise CommandError(str(error)) from error
         if report.words is None or report.showing is None:
             self.stdout.write(f"{report.pictures:,} pictures are too few to measure; {LEAST} are needed.")
             return

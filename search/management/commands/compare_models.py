@@ -11,7 +11,7 @@ from django.core.management.base import CommandError
 from search.decoding import NoDecoder
 from search.embedding import ModelUnavailable, Pair, active_pair, identity_of
 from search.ingestion.table_formats import MetadataError
-from search.management.base import CollectionCommand
+from search.management.base import CollectionCommand, at_least_one
 from search.management.comparison_output import TimedLines, as_json, lines_of, print_problems
 from search.model_comparison.comparing import Comparison, NothingToMeasure, compare_files, compare_sets
 from search.model_comparison.judgements import labelled_by_curators, write_judgements
@@ -22,6 +22,7 @@ from search.models.vector_values import WrongVectors
 from search.query import BadQuery, SearchQuery
 
 _WIDTH = 34
+_REFUSALS = (BadQuery, MetadataError, NothingToCompare, NothingToMeasure, ModelUnavailable, WrongVectors, NoDecoder)
 
 
 class Command(CollectionCommand):
@@ -60,7 +61,7 @@ class Command(CollectionCommand):
         )
         parser.add_argument("--split", default="", metavar="NAME", help="only this split of the set, such as test")
         parser.add_argument(
-            "--queries", type=_count, metavar="N", help="a random sample of at most N queries per language"
+            "--queries", type=at_least_one, metavar="N", help="a random sample of at most N queries per language"
         )
         parser.add_argument("--json", action="store_true", help="print all metrics as JSON")
         parser.add_argument(
@@ -75,16 +76,14 @@ class Command(CollectionCommand):
                 self._show(options["query"], _pairs(options["model"]))
             else:
                 self._measure(options)
-        except (MetadataError, NothingToCompare, NothingToMeasure, ModelUnavailable, WrongVectors, NoDecoder) as error:
-            raise CommandError(str(error)) from error
-        except BadQuery as error:
+        except _REFUSALS as error:
             raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(f"{error.filename or 'A file'}: {error.strerror or error}") from error
 
     def _measure(self, options: dict[str, Any]) -> None:
         if options["judgements"] == bool(options["labelled"]):
-            raise CommandError("Name a labelled set, or ask for --judgements, or for --query, --help says which.")
+            raise CommandError("Name a labelled set, or use --judgements or --query; see --help.")
         labelled = _labelled(options)
         comparison = self._compared(labelled, options)
         if options["json"]:
@@ -101,11 +100,11 @@ class Command(CollectionCommand):
             first, second = chosen_sets(pairs)
             return compare_sets(labelled, first, second, folders=folders, most=options["queries"], progress=progress)
         if not options["images"].is_dir():
-            raise CommandError(f"{options['images']} is no folder.")
+            raise CommandError(f"{options['images']} is not a folder.")
         if options["judgements"]:
             raise CommandError("Judgements are of pictures of the collection: leave out --images.")
         if not pairs:
-            raise CommandError("Which model is to be compared with the active one? Name one or two by --model.")
+            raise CommandError("Name one or two models to compare with --model.")
         both = [active_pair(), *pairs][-2:]
         return compare_files(labelled, both[0], both[1], folders, most=options["queries"], progress=progress)
 
@@ -140,11 +139,11 @@ def _labelled(options: dict[str, Any]) -> Labelled:
 def _pairs(named: Sequence[Sequence[str]]) -> list[Pair]:
     """Return the named pairs. A single model gets its known text model, or else encodes text itself."""
     if len(named) > 2:
-        raise CommandError("Two models are compared: --model stands twice at most.")
+        raise CommandError("Two models are compared: use --model at most twice.")
     pairs = []
     for names in named:
         if len(names) > 2:
-            raise CommandError("A --model is one name, or two: the model for pictures and the one for words.")
+            raise CommandError("A --model is one name, or two: the image model and the text model.")
         if len(names) == 2:
             pairs.append(Pair(names[0], names[1]))
         else:
@@ -158,9 +157,3 @@ def _cell(listed: Sequence[Listed]) -> str:
     one = listed[0]
     title = one.image.title or str(one.image.pk)
     return f"{one.similarity:.3f} {title[:_WIDTH]}"
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text} is no number from 1 on")
-    return int(text)

@@ -23,6 +23,7 @@ from search import demo
 from search.embedding import ModelUnavailable, is_demo_model, models_available
 from search.example_searches import example_queries
 from search.example_searches.measuring import measure_if_due
+from search.management.base import command_errors
 from search.models import Image
 
 
@@ -68,14 +69,14 @@ class Command(BaseCommand):
         if named or models_available():
             return
         self.stdout.write(
-            "The models are not on this machine and the Hugging Face hub does not answer: "
+            "The models are not on this machine and the Hugging Face hub does not respond: "
             "using the small demo model, which knows only drawn shapes."
         )
         note = settings.DATA_DIR / "demo.env"
         note.parent.mkdir(parents=True, exist_ok=True)
         note.write_text(
-            "# Written by `make demo` when the hub was out of reach. Remove this file to use the real models; then\n"
-            "# `manage.py reembed` gives the pictures that are here new vectors.\n"
+            "# Written by `make demo` when the hub could not be reached. Remove this file to use the real models;\n"
+            "# then `manage.py reembed` recomputes the vectors of existing pictures.\n"
             f"EMBEDDING_IMAGE_MODEL={demo.IMAGE_MODEL}\nEMBEDDING_TEXT_MODEL={demo.TEXT_MODEL}\n"
         )
         sys.stdout.flush()
@@ -86,7 +87,7 @@ class Command(BaseCommand):
         try:
             call_command("compile_models", stdout=self.stdout)
         except CommandError as error:
-            self.stderr.write(f"They are used as they are: {error}")
+            self.stderr.write(f"They are used without compiling: {error}")
 
     def _ingest(self, photos: Path | None) -> None:
         if photos is None:
@@ -144,10 +145,8 @@ def _examples() -> list[str]:
 
 def _listening_address(port: int) -> str:
     """Return gunicorn's bind address. Raises CommandError where it can't bind."""
-    try:
+    with command_errors(ImproperlyConfigured):
         address = listening_address("HOST", port)
-    except ImproperlyConfigured as error:
-        raise CommandError(str(error)) from error
     if not address.startswith("unix:"):
         _refuse_taken_port(address.rpartition(":")[0].strip("[]"), port)
     return address

@@ -2,19 +2,18 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
 from search.embedding import ModelUnavailable, download_models
+from search.management.base import command_errors
 
 
 class Command(BaseCommand):
     help = "Download both models from the Hugging Face hub unless they are on this machine, and load them once."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
+        with command_errors(ModelUnavailable):
             names, doubt = download_models()
-        except ModelUnavailable as error:
-            raise CommandError(str(error)) from error
         for name in names:
             self.stdout.write(f"{name}: on this machine")
         if doubt:

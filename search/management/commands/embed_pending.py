@@ -12,10 +12,9 @@ from search.embedding import ModelUnavailable, active_model, forget_unused
 from search.ingestion import Pending, PendingWindows, Progress, Report, Worker
 from search.ingestion.pending_vector_worker import RETRY_UNREACHABLE
 from search.ingestion.pipeline.steps import BATCH
-from search.ingestion.run_recording import Record
 from search.management.base import CollectionCommand, at_least_one
 from search.management.calibrating import calibrate_after
-from search.management.embedding_commands import as_command_errors, stopped_by_signals, summarise
+from search.management.embedding_commands import recorded_work, summarise
 from search.management.progress import LINE_EVERY, progress_of
 from search.models import Image, Run
 
@@ -55,7 +54,7 @@ class Command(CollectionCommand):
         if options["windows"]:
             self._embed_windows(options)
             return
-        with as_command_errors(), Record(Run.Kind.EMBED) as record, stopped_by_signals(self.stderr) as stop:
+        with recorded_work(Run.Kind.EMBED, self.stderr) as (record, stop):
             if options["watch"]:
                 worker = self._worker(options, stop=stop, progress=record.noting(self._lines()))
                 worker.watch(lambda: self._report_idle(worker.report), lambda: self._help_switching(stop))
@@ -83,7 +82,7 @@ class Command(CollectionCommand):
                 "--windows and --watch exclude each other: new pictures get their windows when they are added."
             )
         pending = Image.objects.with_pending_windows(active_model())
-        with as_command_errors(), Record(Run.Kind.EMBED) as record, stopped_by_signals(self.stderr) as stop:
+        with recorded_work(Run.Kind.EMBED, self.stderr) as (record, stop):
             there = pending.count()
             with progress_of(min(there, options["limit"] or there), self.stdout) as progress:
                 more: dict[str, Any] = {"stop": stop, "progress": record.noting(progress)}

@@ -25,7 +25,7 @@ class Command(CollectionCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         folder: Path | None = options["folder"]
         if folder and not folder.is_dir():
-            raise CommandError(f"{folder} is no folder.")
+            raise CommandError(f"{folder} is not a folder.")
         for line in on_drawings(options["pictures"]):
             self.stdout.write(line)
         if folder:

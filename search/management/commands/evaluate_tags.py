@@ -3,10 +3,8 @@
 import argparse
 from typing import Any
 
-from django.core.management.base import CommandError
-
 from search.embedding import ModelUnavailable, active_pair
-from search.management.base import CollectionCommand, at_least_one
+from search.management.base import CollectionCommand, at_least_one, command_errors
 from search.tagging.evaluating import evaluate
 
 
@@ -22,9 +20,7 @@ class Command(CollectionCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         pair = active_pair()
-        self.stdout.write(f"{pair.image} for pictures, {pair.text} for words")
-        try:
+        self.stdout.write(f"{pair.image} for pictures, {pair.text} for texts")
+        with command_errors(ModelUnavailable):
             for line in evaluate(options["pictures"]):
                 self.stdout.write(line)
-        except ModelUnavailable as error:
-            raise CommandError(str(error)) from error

@@ -7,9 +7,8 @@ from typing import Any
 
 from search.ingestion.palettes import count_unread, read_again, read_some
 from search.ingestion.report import Report
-from search.ingestion.run_recording import Record
 from search.management.base import CollectionCommand, at_least_one
-from search.management.embedding_commands import as_command_errors, stopped_by_signals, summarise
+from search.management.embedding_commands import recorded_work, summarise
 from search.management.progress import progress_of
 from search.models import Palette, Run
 
@@ -40,9 +39,7 @@ class Command(CollectionCommand):
             read_again([Palette.UNREADABLE])
         report = Report()
         with (
-            as_command_errors(),
-            Record(Run.Kind.COLOURS) as record,
-            stopped_by_signals(self.stderr) as stop,
+            recorded_work(Run.Kind.COLOURS, self.stderr) as (record, stop),
             progress_of(count_unread(), self.stdout) as show,
             ThreadPoolExecutor(options["jobs"]) as workers,
         ):

@@ -19,9 +19,8 @@ from search.duplicates.workers import Ended, Workers
 from search.embedding import active_model
 from search.ingestion import Progress, Report
 from search.ingestion.fingerprints_of_changed_files import compare_again, write_fingerprints
-from search.ingestion.run_recording import Record
 from search.management.base import CollectionCommand, at_least_one
-from search.management.embedding_commands import as_command_errors, stopped_by_signals
+from search.management.embedding_commands import recorded_work
 from search.management.outages import GO_ON
 from search.management.progress import progress_of
 from search.models import Fingerprint, Image, Run
@@ -57,7 +56,7 @@ class Command(CollectionCommand):
         self.report, self.found = Report(), Found()
         if options["again"]:
             compare_again()
-        with as_command_errors(), Record(Run.Kind.DUPLICATES) as record, stopped_by_signals(self.stderr) as stop:
+        with recorded_work(Run.Kind.DUPLICATES, self.stderr) as (record, stop):
             record.take(self.report)
             self._hash(options["jobs"], stop)
             table = current_set(active_model())

@@ -5,9 +5,8 @@ from typing import Any
 
 from search.curation.place_lookup import count_unplaced, place_again, place_some
 from search.ingestion.report import Report
-from search.ingestion.run_recording import Record
 from search.management.base import CollectionCommand
-from search.management.embedding_commands import as_command_errors, stopped_by_signals, summarise
+from search.management.embedding_commands import recorded_work, summarise
 from search.management.progress import progress_of
 from search.models import Run
 
@@ -31,9 +30,7 @@ class Command(CollectionCommand):
             place_again()
         report = Report()
         with (
-            as_command_errors(),
-            Record(Run.Kind.PLACES) as record,
-            stopped_by_signals(self.stderr) as stop,
+            recorded_work(Run.Kind.PLACES, self.stderr) as (record, stop),
             progress_of(count_unplaced(), self.stdout) as show,
         ):
             progress = record.noting(show)

@@ -27,7 +27,7 @@ class Command(CollectionCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         ids, age = options["ids"], options["older_than"]
         if bool(ids) + (age is not None) + options["all"] != 1:
-            raise CommandError("Say what to forget: ids of pictures, --older-than DAYS, or --all.")
+            raise CommandError("Choose what to forget: ids of pictures, --older-than DAYS, or --all.")
         tombstones = Tombstone.objects.all()
         if ids:
             tombstones = tombstones.filter(pk__in=ids)
@@ -41,14 +41,14 @@ def _image_id(text: str) -> uuid.UUID:
     try:
         return uuid.UUID(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text} is no id of a picture") from error
+        raise argparse.ArgumentTypeError(f"{text} is not the id of a picture") from error
 
 
 def days(text: str) -> dt.timedelta:
     try:
         age = dt.timedelta(days=float(text))
     except (ValueError, OverflowError) as error:
-        raise argparse.ArgumentTypeError(f"{text} is no number of days") from error
+        raise argparse.ArgumentTypeError(f"{text} is not a number of days") from error
     if not dt.timedelta(0) <= age <= dt.timedelta(days=36_500):
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 36,500 days")
     return age

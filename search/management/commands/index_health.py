@@ -4,7 +4,6 @@ import datetime as dt
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
-from django.db import connection
 from django.template.defaultfilters import filesizeformat
 
 from search.embedding import active_model
@@ -13,6 +12,7 @@ from search.indexing.partitioning import divide, parts_for
 from search.indexing.repairing import repair, unused_sets
 from search.management.base import CollectionCommand
 from search.models import Image
+from search.models.sql_statements import execute
 from search.models.vector_sets import VectorTable, current_set, drop_left_tables, drop_set, table_of
 from search.retrieval import PER_PAGE
 from search.state.index_health import IndexHealth, IndexState, index_health
@@ -42,8 +42,7 @@ class Command(CollectionCommand):
             self._rebuild(table)
             table = current_set(active_model())  # another table if it was partitioned
         if options["vacuum"]:
-            with connection.cursor() as cursor:
-                cursor.execute(f'VACUUM (ANALYZE) "{Image._meta.db_table}"')
+            execute(f'VACUUM (ANALYZE) "{Image._meta.db_table}"')
             if table:
                 vacuum(table)
         health = index_health()
@@ -86,7 +85,7 @@ def _lines(health: IndexHealth) -> list[str]:
         f"Pictures that can be found: {health.searchable:,}",
         f"Pending: {health.pending:,}; of another model: {health.other_models:,}",
         f"Hidden: {health.hidden:,}",
-        f"Of the nearest {PER_PAGE}, a search by a picture shows {by_picture}, by words {by_words}",
+        f"Recall of the nearest {PER_PAGE}: {by_picture} by picture, {by_words} by text",
         f"Index: {_index(health.index)}",
         f"Tables: {filesizeformat(health.table_size)}; images: {health.rows:,}, and {health.dead:,} dead rows",
         f"Vectors: {health.vectors:,}, and {health.dead_vectors:,} dead rows",

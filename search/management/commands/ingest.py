@@ -26,7 +26,7 @@ from search.ingestion.retrying import (
 )
 from search.ingestion.run_recording import Origin, Record
 from search.ingestion.sources import Listed
-from search.management.base import CollectionCommand
+from search.management.base import CollectionCommand, command_errors
 from search.management.calibrating import calibrate_after
 from search.management.ingest_arguments import add_arguments
 from search.management.ingest_output import print_not_applied, print_not_read, print_report
@@ -64,7 +64,7 @@ _DEFAULTS: dict[str, Any] = {
     "every": 1,
 }
 LEFT_ALONE = "Skipped: hidden, excluded, in a recycle bin or among the previews of another program."
-GO_ON = "What was added stays; run the same command again to resume."
+GO_ON = "Added pictures are kept; run the same command again to resume."
 
 
 class Command(CollectionCommand):
@@ -108,26 +108,28 @@ class Command(CollectionCommand):
     def _refuse_conflicts(self, options: dict[str, Any]) -> None:
         paths = options["paths"]
         if not paths:
-            raise CommandError("Name a file, folder, archive, bucket or table; or say --retry RUN.")
+            raise CommandError("Name a file, folder, archive, bucket or table; or use --retry RUN.")
         if options["in_place"] and not all(path.startswith("s3://") for path in paths):
-            raise CommandError("--in-place is for s3:// alone: other pictures are copied.")
+            raise CommandError("--in-place is only for s3://; other pictures are copied.")
         if options["watch"]:
             others = [path for path in paths if not Path(path).is_dir()]
             if others:
-                raise CommandError(f"--watch is for folders, and {others[0]} is none.")
+                raise CommandError(f"--watch is only for folders; {others[0]} is not a folder.")
             if options["dry_run"] or options["limit"] or options["every"] > 1:
-                raise CommandError("--watch takes every picture: it can't go with --dry-run, --limit or --every.")
+                raise CommandError(
+                    "--watch adds every picture: it can't be combined with --dry-run, --limit or --every."
+                )
             if options["album"] or options["albums"]:
-                raise CommandError("--album and --albums are for what is there: they can't go with --watch.")
+                raise CommandError("--album and --albums are for existing files: they can't be combined with --watch.")
             if options["prune"] or options["update_details"]:
-                raise CommandError("--prune and --update-details look at all there is: they can't go with --watch.")
+                raise CommandError("--prune and --update-details read all files: they can't be combined with --watch.")
         if options["prune"] and (options["dry_run"] or options["limit"] or options["every"] > 1):
             raise CommandError(
-                "--prune must see every picture, and removes none at first: it can't go with --dry-run, --limit or "
-                "--every."
+                "--prune must see every picture, and removes none at first: it can't be combined with "
+                "--dry-run, --limit or --every."
             )
         if (options["yes"] or options["most"]) and not options["prune"]:
-            raise CommandError("--yes and --most go with --prune.")
+            raise CommandError("--yes and --most need --prune.")
 
     def _recorded(self, options: dict[str, Any]) -> Record:
         """Return the ledger's record of this run."""
@@ -139,13 +141,13 @@ class Command(CollectionCommand):
     def _retry(self, options: dict[str, Any]) -> None:
         """Retry the files that an earlier run did not add."""
         if options["paths"] or any(options[name] for name in _RUN_OPTIONS):
-            raise CommandError("--retry takes all else from that run: it goes with --again and --dry-run alone.")
-        try:
+            raise CommandError(
+                "--retry takes all other options from that run: combine it only with --again and --dry-run."
+            )
+        with command_errors(NotRetried, MetadataError):
             retry = retry_of(options["retry"], again=options["again"])
-        except (NotRetried, MetadataError) as error:
-            raise CommandError(str(error)) from error
         if not retry.takes_all and not retry.files:
-            self.stdout.write(f"Run {retry.run.pk} left out no file that could be tried again.")
+            self.stdout.write(f"Run {retry.run.pk} has no files to retry.")
             return
         run, chosen = retry.run, {**_DEFAULTS, **retry.run.options}
         door = Run.Door.ADMIN if options["asked_by"] else Run.Door.COMMAND
@@ -233,9 +235,9 @@ class Command(CollectionCommand):
         title, kind = _album_title(options["album"]), options["albums"]
         called = f"ingest --album {title}" if title else f"ingest --albums {kind}"
         for name, revision in met.put_into_albums(called):
-            self.stdout.write(f"Album {name}: {revision.count:,} put into it.")
+            self.stdout.write(f"Album {name}: {revision.count:,} added.")
             if revision.is_partial:
-                self.stderr.write(f"Others were being changed by somebody. {GO_ON}")
+                self.stderr.write(f"Others were being changed by someone else. {GO_ON}")
 
     def _conclude(
         self,
@@ -262,7 +264,7 @@ class Command(CollectionCommand):
             calibrate_after(self.stdout, self.stderr)
         if report.failed or is_nothing:
             if report.failed and self._record and self._record.key and self.stdout.isatty():
-                self.stdout.write(f"To try those that failed again: manage.py ingest --retry {self._record.key}")
+                self.stdout.write(f"To retry the failed files: manage.py ingest --retry {self._record.key}")
             raise SystemExit(1)
 
     def _remarks(
@@ -279,25 +281,21 @@ class Command(CollectionCommand):
         # After a stop or with a limit, missing files may still come; a retry of single files asked for no others.
         if not (report.stopped or options["limit"] or (retry and not retry.takes_all)):
             for name in metadata.missing:
-                report.fail(name, "Named in the metadata, but not there.")
+                report.fail(name, "Named in the metadata, but missing.")
         for name, kind in source.findings.named.items():
             report.leave_out(LeftOut(Why.LEFT, name, f"Not read: {kind}." if kind else LEFT_ALONE))
         return [*metadata.problems, *source.notes, *metadata.elsewhere.notes]
 
     def _places(self, options: dict[str, Any]) -> list[Place]:
         """Return the places that --prune checks for removed files."""
-        try:
+        with command_errors(NotPruned):
             return [Place.of(path) for path in options["paths"]] if options["prune"] else []
-        except NotPruned as error:
-            raise CommandError(str(error)) from error
 
     def _metadata(self, table: Path | None, roots: list[Path]) -> Metadata:
         if table is None:
             return Metadata()
-        try:
+        with command_errors(MetadataError):
             return read_metadata(table, roots)
-        except MetadataError as error:
-            raise CommandError(str(error)) from error
 
 
 def _user(key: int | None) -> Any:

@@ -43,7 +43,7 @@ class Command(migrate.Command):
         # process would wait for it in turn.
         while not _asked(connection, "SELECT pg_try_advisory_lock(%s)"):
             if verbose and not waits:
-                self.stdout.write("Another process migrates this database; waiting for it to end ...")
+                self.stdout.write("Another process is migrating this database; waiting for it ...")
                 self.stdout.flush()
             waits = True
             time.sleep(POLL)

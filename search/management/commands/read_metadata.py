@@ -7,9 +7,8 @@ from django.core.management.base import CommandError
 
 from search.curation.metadata_import import read_again
 from search.ingestion.metadata_rereading import Rereading, count_unread
-from search.ingestion.run_recording import Record
 from search.management.base import CollectionCommand, at_least_one
-from search.management.embedding_commands import as_command_errors, stopped_by_signals, summarise
+from search.management.embedding_commands import recorded_work, summarise
 from search.management.progress import progress_of
 from search.models import Run
 
@@ -45,14 +44,12 @@ class Command(CollectionCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["replace_captions"] and not options["read_captions"]:
-            raise CommandError("--replace-captions can't go with --no-read-captions.")
+            raise CommandError("--replace-captions can't be combined with --no-read-captions.")
         if options["again"]:
             read_again()
         there, limit = count_unread(), options["limit"]
         with (
-            as_command_errors(),
-            Record(Run.Kind.METADATA) as record,
-            stopped_by_signals(self.stderr) as stop,
+            recorded_work(Run.Kind.METADATA, self.stderr) as (record, stop),
             progress_of(min(there, limit or there), self.stdout) as progress,
         ):
             work = Rereading(

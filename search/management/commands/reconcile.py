@@ -7,12 +7,11 @@ import time
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.core.management.base import CommandError
 
 from search.ingestion import Finding, Problem, Reconciled, delete_pending
 from search.ingestion.reconciling import OLD_AFTER
 from search.ingestion.run_recording import Origin
-from search.management.base import CollectionCommand
+from search.management.base import CollectionCommand, command_errors
 from search.models import Run
 from search.objects.storage import StorageUnavailable
 from search.state.periodic_checks import keep
@@ -33,7 +32,7 @@ class Command(CollectionCommand):
     help = (
         "Delete pending objects of deleted pictures; then check all rows and objects, and list missing files, objects "
         "without a row and unfinished uploads. Exit status 1 if anything is wrong and not repaired. The site and "
-        "other commands may run meanwhile."
+        "other commands can keep running."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -63,7 +62,7 @@ class Command(CollectionCommand):
         parser.add_argument("--asked-by", type=int, help=argparse.SUPPRESS)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
+        with command_errors(StorageUnavailable):
             self.stdout.write(f"Objects of {delete_pending():,} deleted pictures removed.")
             began = time.monotonic()
             report, kept = check_storage(
@@ -75,8 +74,6 @@ class Command(CollectionCommand):
                 old_after=options["older_than"],
             )
             keep("storage", kept, time.monotonic() - began)
-        except StorageUnavailable as error:
-            raise CommandError(str(error)) from error
         self._summarise(report, repair=options["repair"])
         if not report.is_all_well:
             raise SystemExit(1)
@@ -117,7 +114,7 @@ def _hours(text: str) -> dt.timedelta:
     try:
         age = dt.timedelta(hours=float(text))
     except (ValueError, OverflowError) as error:
-        raise argparse.ArgumentTypeError(f"{text} is no number of hours") from error
+        raise argparse.ArgumentTypeError(f"{text} is not a number of hours") from error
     if age < dt.timedelta(0):
         raise argparse.ArgumentTypeError(f"{text} is less than 0")
     return age

@@ -26,5 +26,5 @@ class Command(CollectionCommand):
             raise CommandError(f"There is no account “{name}”.")
         was_there = second_factor.remove(user)
         self.stdout.write(
-            f"{name} logs in with the password alone now." if was_there else f"{name} has no two-factor login."
+            f"{name} can now log in with the password only." if was_there else f"{name} has no two-factor login."
         )

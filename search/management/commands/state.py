@@ -37,7 +37,7 @@ class Command(CollectionCommand):
         # The spelling of earlier versions.
         parser.add_argument("--look", dest="check", nargs="*", choices=sorted(CHECKS), help=argparse.SUPPRESS)
         parser.add_argument("--json", action="store_true", help="print JSON")
-        parser.add_argument("--quiet", action="store_true", help="print nothing where all is well")
+        parser.add_argument("--quiet", action="store_true", help="print nothing if all is well")
 
     def handle(self, *args: Any, **options: Any) -> None:
         wanted = options["check"]
@@ -111,8 +111,8 @@ def _shown(figure: Figure) -> str:
 def _as_json(state: Sequence[Section], status: int) -> dict[str, Any]:
     """Return the state under stable names; an unmeasured number is null."""
     return {
-        "status": {0: "well", WRONG: "needs somebody", UNKNOWN: "not known"}[status],
-        "needs_somebody": [
+        "status": {0: "well", WRONG: "needs attention", UNKNOWN: "not known"}[status],
+        "needs_attention": [
             {"name": figure.name, "what": str(figure.label), "value": figure.value, "run": figure.fix}
             for section in state
             for figure in section.wrong

@@ -7,7 +7,7 @@ from django.core.management.base import CommandError
 
 from search.embedding import ModelUnavailable
 from search.ingestion import Report
-from search.management.base import CollectionCommand
+from search.management.base import CollectionCommand, command_errors
 from search.management.embedding_commands import stopped_by_signals
 from search.management.progress import progress_of
 from search.models import Image
@@ -32,11 +32,9 @@ class Command(CollectionCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if added := load_if_empty():
             self.stdout.write(f"{added:,} starting tags added.")
-        try:
+        with command_errors(ModelUnavailable):
             calibrate_if_due()
             encode_missing()
-        except ModelUnavailable as error:
-            raise CommandError(str(error)) from error
         report = Report()
         with (
             stopped_by_signals(self.stderr) as stop,

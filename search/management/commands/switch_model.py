@@ -9,7 +9,7 @@ from django.core.management.base import CommandError
 from search import switching
 from search.embedding import Pair
 from search.ingestion import Pending, Report, Worker
-from search.management.base import CollectionCommand
+from search.management.base import CollectionCommand, command_errors
 from search.management.embedding_commands import as_command_errors, stopped_by_signals
 from search.management.progress import progress_of
 from search.management.switch_output import print_state
@@ -43,16 +43,11 @@ class Command(CollectionCommand):
         asked = [options[name] for name in ("activate", "back", "abort", "forget")]
         names = [options["image_model"], options["text_model"], options["text"]]
         if any(asked) and any(names):
-            raise CommandError(
-                "Name models to prepare them, or say what to do with those that are prepared: not both."
-            )
+            raise CommandError("Either name models to prepare, or use an option for prepared models, not both.")
         if options["text"] and options["text_model"]:
-            raise CommandError("The model for words is named twice.")
-        try:
-            with as_command_errors():
-                self._do(options, names)
-        except switching.Refused as reason:
-            raise CommandError(str(reason)) from reason
+            raise CommandError("The text model is named twice.")
+        with command_errors(switching.Refused), as_command_errors():
+            self._do(options, names)
 
     def _do(self, options: dict[str, Any], names: list[str]) -> None:
         if any(names):
@@ -63,26 +58,30 @@ class Command(CollectionCommand):
             self._go_back()
         elif options["abort"]:
             named = switching.abort()
-            self.stdout.write(f"Dropped what was prepared of {named.pair.image} and {named.pair.text}.")
+            self.stdout.write(f"Dropped the prepared vectors of {named.pair.image} and {named.pair.text}.")
         elif options["forget"]:
-            self.stdout.write(f"Dropped all that was left of {switching.forget_models_of(options['forget'])}.")
+            self.stdout.write(f"Dropped the vectors of {switching.forget_models_of(options['forget'])}.")
         else:
             print_state(switching.state(), self.stdout)
 
     def _prepare(self, pair: Pair) -> None:
         named = switching.begin(pair)
-        self.stdout.write(f"Preparing {pair.image}, with {pair.text} for words.")
+        self.stdout.write(f"Preparing {pair.image}, with {pair.text} for texts.")
         with stopped_by_signals(self.stderr) as stop:
             with progress_of(preparing.missing(named), self.stdout) as progress:
                 report = switching.fill(named, stop, progress)
             self._print_failed(report)
             measured = (
-                None if stop.is_set() else switching.finish(named, lambda doing: self._say(f"{doing} ..."), stop)
+                None
+                if stop.is_set()
+                else switching.finish(named, lambda doing: self.stdout.write(f"{doing} ..."), stop)
             )
         if measured is None:
-            self._say(f"Stopped: {report.added:,} vectors were added and kept. Run the same command again to resume.")
+            self.stdout.write(
+                f"Stopped: {report.added:,} vectors were added and kept. Run the same command again to resume."
+            )
             return
-        self._say("Prepared. `manage.py switch_model --activate` uses it; `--abort` drops it.")
+        self.stdout.write("Prepared. `manage.py switch_model --activate` uses it; `--abort` drops it.")
 
     def _activate(self) -> None:
         with stopped_by_signals(self.stderr) as stop:
@@ -105,13 +104,13 @@ class Command(CollectionCommand):
         with progress_of(preparing.missing(named), self.stdout) as progress:
             self._print_failed(switching.catch_up(named, progress, stop))
         if stop.is_set():
-            self._say("Stopped before anything was switched.")
+            self.stdout.write("Stopped before the switch.")
         return not stop.is_set()
 
     def _print_swapped(self, swapped: switching.Swapped) -> None:
         pair = swapped.named.pair
-        self._say(
-            f"Switched to {pair.image}, with {pair.text} for words, in {1000 * swapped.seconds:.0f} ms. Running "
+        self.stdout.write(
+            f"Switched to {pair.image}, with {pair.text} for texts, in {1000 * swapped.seconds:.0f} ms. Running "
             "processes follow within seconds, each when it has loaded them."
         )
         if swapped.unfound:
@@ -123,11 +122,11 @@ class Command(CollectionCommand):
     def _settle(self, stop: threading.Event) -> None:
         """Copy the new vectors into the pictures' rows, and embed pictures that were added meanwhile."""
         if vector_copying.is_left():
-            self._say("Copying the vectors into the pictures' rows, in the background of searches ...")
+            self.stdout.write("Copying the vectors into the pictures' rows, in the background of searches ...")
             with progress_of(vector_copying.left(), self.stdout) as progress:
                 switching.copy_vectors(stop, progress)
         if stop.is_set() and vector_copying.is_left():
-            self._say("Stopped. `manage.py switch_model --activate` resumes copying, as `embed_pending` does.")
+            self.stdout.write("Stopped. `manage.py switch_model --activate` resumes copying, as `embed_pending` does.")
             return
         pending = Image.objects.pending().filter(embedding_failure="").count()
         if pending and not stop.is_set():
@@ -135,7 +134,7 @@ class Command(CollectionCommand):
                 worker = Worker(Pending(), stop=stop, progress=progress)
                 worker.work()
             self._print_failed(worker.report)
-        self._say("Done. `manage.py switch_model` shows which models are kept, and how to return.")
+        self.stdout.write("Done. `manage.py switch_model` shows which models are kept, and how to return.")
 
     def _print_failed(self, report: Report) -> None:
         for name, reason in report.failed:
@@ -144,6 +143,3 @@ class Command(CollectionCommand):
             self.stderr.write(
                 f"{len(report.failed):,} pictures have no vector of this model; the others are not affected."
             )
-
-    def _say(self, line: str) -> None:
-        self.stdout.write(line)

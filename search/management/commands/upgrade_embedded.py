@@ -31,7 +31,7 @@ class Command(BaseCommand):
         except CannotUpgrade as error:
             raise CommandError(str(error)) from error
         if kept is None:
-            self.stdout.write("The data are of this version already.")
+            self.stdout.write("The data are already of this version.")
         else:
             self.stdout.write(
                 f"Done. Run `manage.py migrate` and start again. When all is well, {kept} may be removed."

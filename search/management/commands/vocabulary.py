@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from search.ingestion.table_formats import MetadataError
-from search.management.base import CollectionCommand
+from search.management.base import CollectionCommand, command_errors
 from search.models import VocabularyTag
 from search.tagging.vocabulary import load_starting
 from search.tagging.vocabulary_tables import read_vocabulary, write_vocabulary
@@ -46,10 +46,8 @@ class Command(CollectionCommand):
             self.stdout.write(f"{count:,} tags, of which {suggested:,} have a phrase and can be suggested.")
 
     def _import(self, path: Path) -> None:
-        try:
+        with command_errors(MetadataError):
             imported = read_vocabulary(lambda: path.open("rb"), path.name)
-        except MetadataError as error:
-            raise CommandError(str(error)) from error
         for where, why in imported.problems:
             self.stderr.write(f"{where}: {why}")
         self.stdout.write(
