@@ -19,9 +19,9 @@ from django.utils.functional import cached_property
 from search.models import Capture
 from search.models.arrivals import ARRIVED_SQL, CHANGED_SQL, State
 from search.models.querysets import ImageQuerySet
-from search.query.filter_sql import has_any_tag
 from search.query.filters import Certainty, Filters, Hidden
 from search.query.search_conditions import Conditions
+from search.query.tag_conditions import has_any_tag
 from search.query.tag_names import folded, tag_names
 
 CACHED_FROM = 2_000
