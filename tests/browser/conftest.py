@@ -20,6 +20,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from search.models import Capture, Image, PictureSet, SavedSearch
 from search.objects import storage
 from tests.base import an_unsaved_image, picture_bytes
+from tests.browser.contexts import ContextPool
+from tests.browser.server import Responses
 from tests.written import wall
 
 COLOURS = ("crimson", "goldenrod", "seagreen", "steelblue", "orchid")
@@ -88,6 +90,14 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def contexts(chromium: Browser, live_server) -> ContextPool:
+    server = live_server.thread.httpd
+    responses = Responses(server.get_app(), live_server.url)
+    server.set_app(responses)
+    return ContextPool(chromium, responses)
+
+
 @pytest.fixture
 def responses_finished(live_server) -> Iterator[None]:
     """At the end, wait until the server has answered all requests of browsers.
@@ -118,9 +128,9 @@ def responses_finished(live_server) -> Iterator[None]:
 
 
 @pytest.fixture
-def open_page(chromium: Browser, live_server, responses_finished: None) -> Iterator[OpenPage]:
+def open_page(contexts: ContextPool, live_server, responses_finished: None) -> Iterator[OpenPage]:
     """Opens pages; at the end, checks that none of them had an error in its console."""
-    contexts: list[BrowserContext] = []
+    used: list[BrowserContext] = []
     problems: list[str] = []
 
     def open_page(path: str = "/", as_user: Client | None = None, *, expected: str = "", **options: Any) -> Page:
@@ -130,14 +140,12 @@ def open_page(chromium: Browser, live_server, responses_finished: None) -> Itera
 
         # A service worker would answer instead of the routes of a test; tests of the worker allow it.
         usual = {"base_url": live_server.url, "locale": "en-US", "service_workers": "block"}
-        context = chromium.new_context(**usual | options)
-        contexts.append(context)
-        # The first search loads the model, which takes a while on a busy machine.
-        context.set_default_navigation_timeout(90_000)
+        page = contexts.new_page(**usual | options)
+        context = page.context
+        used.append(context)
         if as_user:
             session = as_user.cookies[django_settings.SESSION_COOKIE_NAME].value
             context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
-        page = context.new_page()
         delay_keys_until_loaded(page)
         page.on("console", note)
         page.on("pageerror", lambda error: problems.append(str(error)))
@@ -145,8 +153,7 @@ def open_page(chromium: Browser, live_server, responses_finished: None) -> Itera
         return page
 
     yield open_page
-    for context in contexts:
-        context.close()
+    contexts.take_back(used)
     assert problems == []
 
 
