@@ -31,7 +31,7 @@ from search.query import collection_cache
 from search.query.tag_names import forget_names
 from search.retrieval.candidate_cache import forget_candidates
 from tests.coverage import look_seldom
-from tests.database import empty_tables, wait_for_no_disk
+from tests.database import empty_tables, migrated_database, own_server, wait_for_no_disk
 from tests.s3_servers import Rclone
 
 # If the tests run as a background job of a shell, processes that they start would ignore Ctrl-C too.
@@ -176,13 +176,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
-    wait_for_no_disk()
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, django_db_blocker: Any, django_db_keepdb: bool
+) -> None:
     # Pooled connections would block the removal of the test database.
     django_settings.DATABASES["default"]["OPTIONS"].pop("pool", None)
     # Otherwise each thread of the live server would open a connection for each of the hundred requests of a page.
     django_settings.DATABASES["default"]["CONN_MAX_AGE"] = None
     TransactionTestCase._fixture_teardown = empty_tables
+    with own_server() as direct:
+        if direct:
+            wait_for_no_disk(direct)
+            if not django_db_keepdb:  # one of its own is there, and migrated in a second where code has changed
+                with django_db_blocker.unblock():
+                    connection.settings_dict["TEST"]["TEMPLATE"] = migrated_database(direct)
 
 
 @pytest.fixture(scope="session")

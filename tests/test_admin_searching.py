@@ -57,6 +57,7 @@ def test_results_are_nearest_first_and_include_hidden_pictures(as_carol: Client)
         ({"q": "pizza", "lacks": "tags"}, ["A", "C"]),
         ({"q": "pizza", "o": "-2"}, ["C", "B", "A"]),
         ({"q": '"A"'}, ["A"]),
+        ({"q": "A", "mode": "words"}, ["A"]),
     ],
 )
 def test_a_search_is_filtered_and_sorted_like_the_list(

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 def add_capture(image: Image, day: str, camera: str = "") -> None:
     source = Capture.TakenFrom.CAMERA
     moment = dt.datetime.fromisoformat(day)
-    Capture.objects.create(image=image, add_capture=moment, taken_from=source, camera=camera)
+    Capture.objects.create(image=image, taken=moment, taken_from=source, camera=camera)
 
 
 @pytest.fixture

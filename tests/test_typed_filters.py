@@ -100,7 +100,7 @@ def image_taken(title: str, when: dt.datetime | None = None, **captured: Any) ->
     fields = {name: captured.pop(name) for name in ("tags", "format", "uploader", "licence") if name in captured}
     image = an_image(title, **fields)
     source = captured.pop("taken_from", "camera") if when else ""
-    Capture.objects.create(image=image, image_taken=when, taken_from=source, **captured)
+    Capture.objects.create(image=image, taken=when, taken_from=source, **captured)
     return image
 
 

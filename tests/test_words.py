@@ -26,6 +26,7 @@ from search.relevance import Band
 from search.relevance.band_thresholds import Scale
 from search.retrieval import candidates as candidates_module
 from search.retrieval import find, query_vector
+from search.retrieval.all_results import best_of
 from search.retrieval.highlighting import marks
 from search.text.folding import fold
 from search.text.normalization import normalised_text
@@ -609,6 +610,21 @@ def test_a_word_search_is_ordered_by_its_rank_over_all_pages(few_candidates: Non
         set(names[start:stop]) for start, stop in ((1, 20), (20, 40), (40, 50), (50, 60))
     ]
     assert found == [image.title for image in all_of(asked("harbour", mode=Mode.WORDS))]
+
+
+@pytest.mark.usefixtures("calibrated", "few_candidates")
+@pytest.mark.parametrize("minimum", Minimum)
+@pytest.mark.parametrize("mode", [Mode.BOTH, Mode.WORDS])
+def test_a_list_of_results_is_in_the_order_of_the_pages(minimum: Minimum, mode: Mode) -> None:
+    harbours()
+    many_images(30, seed=8)
+    query = asked("harbour", mode=mode, minimum=minimum)
+    pages = [(image.id, image.band, image.by_words) for image in all_of(query)]
+
+    for most in (20, 70):
+        listing = best_of(query, most)
+        assert [(image.id, image.band, image.by_words) for image in listing.images] == pages[:most]
+        assert listing.found == len(pages)
 
 
 @pytest.mark.usefixtures("calibrated")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class LackingFilter(Choice):
-    title = _("missing")
+    title = _("missing details")
     parameter_name = "lacks"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
@@ -79,7 +79,7 @@ class MatchesFilter(_OfTheSearch):
 
 
 class ModeFilter(_OfTheSearch):
-    title = _("search in")
+    title = _("search mode")
     parameter_name = "mode"
     default = _("Content and text")
 

@@ -25,6 +25,8 @@ from search.text.folding import is_unspaced, words_of
 
 MOST_WORDS = 100_000
 """Maximum number of words, the most frequent first: some 40 MB per process."""
+MOST_CORRECTIONS = 10_000
+"""Corrections cached per process."""
 MOST_ASKED = 8
 """Maximum number of words of a query that are checked."""
 SHORTEST = 4
@@ -84,10 +86,24 @@ class Lexicon:
         self.counts = dict(counts.most_common(MOST_WORDS))
         self._words = _Sorted(self.counts)
         self._in_letters = _Sorted(_in_letters(word) for word in self.counts if _HANGUL.fullmatch(word))
+        self._corrections: dict[str, str] = {}
 
     def knows(self, word: str) -> bool:
         """Whether any word has this prefix."""
         return bool(self._words.beginning_with(word))
+
+    def correction(self, word: str) -> str:
+        """Return the most frequent word within one edit of an unknown word; "" if it is known, or none is near.
+
+        Cached, since people search by the same words.
+        """
+        known = self._corrections.get(word)
+        if known is None:
+            known = "" if self.knows(word) else self.meant_by(word)
+            if len(self._corrections) >= MOST_CORRECTIONS:
+                self._corrections.clear()
+            self._corrections[word] = known
+        return known
 
     def meant_by(self, word: str) -> str:
         """Return the most frequent word within one edit, "" if there is none."""
@@ -186,7 +202,7 @@ def _asked_about(text: str) -> dict[str, str]:
 
 def _instead(word: str, kept: Cached[Lexicon], now: State) -> str:
     """Return the correction; "" if the word is known or none is near."""
-    meant = "" if kept.value.knows(word) else kept.value.meant_by(word)
+    meant = kept.value.correction(word)
     # The cached lexicon may be out of date.
     return meant if meant and not _is_held(word) and (kept.at == now or _is_held(meant)) else ""
 

@@ -75,6 +75,7 @@ def revision(name: str) -> str:
 def forget_identities() -> None:
     """Clear the caches: a folder whose model could not be loaded may have been incomplete."""
     _resolved.cache_clear()
+    _folder_identity.cache_clear()
     _fingerprint.cache_clear()
     _settings_of.cache_clear()
     _revisions.clear()
@@ -82,8 +83,7 @@ def forget_identities() -> None:
 
 def identity_of(name: str) -> str:
     """Return the name of the model `name` in rows, whether it is active or not."""
-    folder = Path(name)
-    return f"{_resolved(name).name}@{_fingerprint(folder)}" if is_folder(name) else name
+    return _folder_identity(name) if is_folder(name) else name
 
 
 def is_folder(name: str) -> bool:
@@ -95,6 +95,11 @@ def is_folder(name: str) -> bool:
 def _resolved(name: str) -> Path:
     """Cached: each page needs it a dozen times, and resolving links takes 40 µs."""
     return Path(name).resolve()
+
+
+@lru_cache(maxsize=16)
+def _folder_identity(name: str) -> str:
+    return f"{_resolved(name).name}@{_fingerprint(Path(name))}"
 
 
 @lru_cache(maxsize=8)

@@ -20,8 +20,8 @@ from search.models import Capture
 from search.models.arrivals import ARRIVED_SQL, CHANGED_SQL, State
 from search.models.querysets import ImageQuerySet
 from search.query.conditions import Conditions
-from search.query.filter_values import has_any_tag
 from search.query.filters import Certainty, Filters, Hidden
+from search.query.tag_conditions import has_any_tag
 from search.query.tag_names import folded, tag_names
 
 CACHED_FROM = 2_000

@@ -58,14 +58,18 @@ def sql_of(make: Callable[..., Sql], form: Hashable, given: NamedTuple) -> tuple
     return made.with_values(values)
 
 
-def _shape(given: Any, values: list[Any]) -> Any:
-    """Return `given` without its values, which are appended to `values`; tuples keep their types."""
-    if given is None:
-        return None
-    if isinstance(given, tuple):
-        return type(given), *(_shape(one, values) for one in given)
-    values.append(given)
-    return ...
+def _shape(given: tuple[Any, ...], values: list[Any]) -> Any:
+    """Return the tuple `given` without its values, which are appended to `values`; tuples keep their types."""
+    shape: list[Any] = [type(given)]
+    for one in given:
+        if one is None:
+            shape.append(None)
+        elif isinstance(one, tuple):
+            shape.append(_shape(one, values))
+        else:
+            values.append(one)
+            shape.append(...)
+    return tuple(shape)
 
 
 def _with_blanks(shape: Any, numbers: Iterator[int]) -> Any:

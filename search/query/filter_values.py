@@ -5,13 +5,14 @@ from functools import reduce
 from operator import or_
 from typing import Any, NamedTuple
 
-from django.db.models import BooleanField, F, Func, Q
+from django.db.models import Q
 
 from search.models import AlbumImage, Capture, Place, Private
 from search.models.querysets import ImageQuerySet
 from search.query import full_text
 from search.query.map_groups import InGroup
 from search.query.nearby import Near
+from search.query.tag_conditions import has_any_tag, has_tag, has_tag_in_words
 
 
 class Yes(tuple[()]):
@@ -201,7 +202,7 @@ class FilterValues(NamedTuple):
 
     def _named(self) -> list[Q]:
         named = self.named
-        found = [Q(full_text.holds(full_text.phrase(tag))) & Q(_has_tag(tag)) for tag in named.tags]
+        found = [Q(full_text.holds(full_text.phrase(tag))) & Q(has_tag_in_words(tag)) for tag in named.tags]
         found += [Q(uploader__username__iexact=name) for name in named.uploaders]
         for column, values in (
             ("licence__iexact", named.licences),
@@ -213,7 +214,7 @@ class FilterValues(NamedTuple):
         return found + _placed(named)
 
     def _refused(self) -> list[Q]:
-        refused = [Q(_has_tag(tag)) for tag in self.excluded.tags]
+        refused = [Q(has_tag(tag)) for tag in self.excluded.tags]
         refused += [Q(has_any_tag(names)) for names in self.no_tags]
         for column, values in (
             ("format__in", self.excluded.formats),
@@ -265,26 +266,3 @@ def _is(place: AnyPlace) -> Q:
 
 def _any(column: str, values: Sequence[Any]) -> Q:
     return reduce(or_, [Q(**{column: value}) for value in values])
-
-
-def has_any_tag(names: Any) -> Func:
-    """Whether one of the tags is in `names`, a list passed as one value. Uses the index of tags."""
-    return Func(
-        F("tags"),
-        full_text.value_of(names),
-        template="(%(expressions)s::varchar[])",
-        arg_joiner=" && ",
-        output_field=BooleanField(),
-    )
-
-
-def _has_tag(tag: full_text.Text) -> Func:
-    """Whether one of the tags is this one, case-insensitively. No index supports it; the full-text index leaves few
-    rows to check."""
-    return Func(
-        F("tags"),
-        full_text.value_of(tag),
-        template="(lower(%(expressions)s)])",
-        arg_joiner="::text)::text[] @> ARRAY[lower(",
-        output_field=BooleanField(),
-    )

@@ -149,6 +149,8 @@ class Filters:
 
     def to_params(self) -> list[tuple[str, str]]:
         """Return the parameters from which `from_params` reads these filters."""
+        if self.is_empty:  # mostly; and a page has a dozen links to searches
+            return []
         params = [(name, value) for name, field in MULTIPLE.items() for value in getattr(self, field)]
         if self.together:
             params.append(("colours", TOGETHER))

@@ -94,7 +94,7 @@ def read_words(text: str) -> str:
 def write_parts(parts: Sequence[Part]) -> list[tuple[str, str]]:
     """Return the parameters from which `read_parts` reads `parts`."""
     params: list[tuple[str, str]] = []
-    for name in _NAMES.values():
+    for name in _NAMES.values() if parts else ():
         named = [part for part in parts if part.name == name]
         params += [(name, str(part.value)) for part in named]
         if any(part.weight != 1 for part in named):

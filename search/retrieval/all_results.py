@@ -34,7 +34,7 @@ def best_of(query: SearchQuery, most: int = MOST_LISTED, among: Sequence[uuid.UU
 
     Raises what `find` raises.
     """
-    search = Search(with_hidden(query), among=among, bare=True)
+    search = Search(with_hidden(query), among=among, listed=most)
     segments = search.segments()
     return Listing(part_of(segments, 0, most), sum(segment.count for segment in segments))
 

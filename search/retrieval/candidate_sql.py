@@ -47,7 +47,7 @@ class Form:
     `asked` are the names of the query vectors, with `towards` among them for a positive one; each with the set whose
     windows count too, None for whole pictures only. `is_index_scan`: an HNSW index scan, in the order of distance.
     `by_words`: rows found by full text, ordered by exactness, whole words and rank. `by_taken`: dates are of taking,
-    not of adding.
+    not of adding. `is_counted`: two more columns have the number of all rows, and of those that hold whole words.
     """
 
     table: VectorTable | None
@@ -57,6 +57,7 @@ class Form:
     by_words: bool
     by_taken: bool
     oldest_first: bool
+    is_counted: bool
 
     @property
     def by_window(self) -> bool:
@@ -83,6 +84,7 @@ def statement(
     *,
     texts: tuple[str, str] | None = None,
     sort: Sort,
+    is_counted: bool = False,
 ) -> tuple[str, list[Any]]:
     """Return the SQL and values for the rows nearest to `query_vector`, or by date if it has no positive vector: at
     most `most`.
@@ -101,6 +103,7 @@ def statement(
         by_words=texts is not None,
         by_taken=sort.is_by_taken,
         oldest_first=sort.is_oldest_first,
+        is_counted=is_counted,
     )
     vectors = tuple(one.as_text for one in directions.values())
     meant, written = texts or (None, None)
@@ -130,7 +133,7 @@ class _Statement:
 
     def sql(self) -> Sql:
         towards, *away = self._distances()
-        columns = [towards, *self._judged(), *away]
+        columns = [towards, *self._judged(), *away, *self._counts()]
         order = self._order()
         conditions, of_conditions = self._compiler.compile(self._images.query.where)
         rows, of_rows = self._compiler.get_from_clause()
@@ -157,6 +160,12 @@ class _Statement:
         ]
         return [self._compiled(one) for one in judged]
 
+    def _counts(self) -> list[Sql]:
+        if not self._form.is_counted:
+            return []
+        whole, values = self._compiled(full_text.holds(full_text.whole_words(self._given.meant)))
+        return [("count(*) OVER ()", ()), (f"count(*) FILTER (WHERE {whole}) OVER ()", values)]
+
     def _distances(self) -> list[Sql]:
         found = [self._compiled(self._distance(name, windows_in)) for name, windows_in in self._form.asked]
         return found if self._is_towards else [("NULL", ()), *found]
@@ -177,7 +186,7 @@ class _Statement:
             by_index = indexing.distance("vector", self._table.dimensions, _named(TOWARDS))
             return [self._compiled(by_index)[0]]
         # Ties are broken by id: one load has one timestamp, and copies have one distance. `created` has an index.
-        by_date = f"{2 if self._form.by_taken else 'created'}{'' if self._form.oldest_first else ' DESC'}"
+        by_date = f"{2 if self._form.by_taken else 'search_image.created'}{'' if self._form.oldest_first else ' DESC'}"
         return [*(_BY_DISTANCE if self._is_towards else [by_date]), "search_image.id"]
 
     def _compiled(self, expression: Expression | Subquery) -> Sql:

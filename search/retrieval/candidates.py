@@ -3,14 +3,15 @@
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import Case, F, Func
 
-from search.indexing.query_plan import BY_WORDS, SCAN, Plan, plan_for, planned
+from search.indexing.query_plan import BY_WORDS, CANDIDATES, SCAN, Plan, plan_for, planned
+from search.models import Image
 from search.models.querysets import ImageQuerySet
 from search.query import full_text
 from search.query.conditions import Conditions
@@ -31,6 +32,15 @@ CROWD = 10
 _ALL = 2**31 - 1
 
 
+@dataclass(frozen=True, slots=True)
+class HeldWords:
+    """The best rows by full text, how many there are in all, and how many of these hold the words whole."""
+
+    best: Sequence[Candidate]
+    count: int
+    whole: int
+
+
 class CandidateSearch:
     """Reads candidates from the database.
 
@@ -38,19 +48,24 @@ class CandidateSearch:
     than became candidates, and `has_copies` whether copies among the nearest were left out.
     """
 
-    def __init__(self, scope: Scope, query_vector: QueryVector, *, bare: bool = False) -> None:
-        """With `bare`, only ids and scores are read."""
+    def __init__(self, scope: Scope, query_vector: QueryVector, *, listed: int = 0) -> None:
+        """With `listed`, the number of results that are listed at once, only ids and scores are read."""
         self.scope = scope
         self.query_vector = query_vector
-        self.bare = bare
+        self.listed = listed
+        self.held: HeldWords | None = None
         self.reach = -1.0
         self.more_hold_words = False
         self.has_copies = False
 
     def candidates(self) -> list[Candidate]:
         """Return the candidates, each once, unordered."""
-        found = {one.id: one for one in self._nearest()}
-        for one in self._found_by_words(list(found)):
+        nearest = self._nearest()
+        by_words = self._found_by_words([one.id for one in nearest])
+        if not by_words:
+            return nearest
+        found = {one.id: one for one in nearest}
+        for one in by_words:
             known = found.setdefault(one.id, one)
             known.text_rank, known.whole, known.exactness = one.text_rank, one.whole, one.exactness
         return list(found.values())
@@ -115,12 +130,25 @@ class CandidateSearch:
         words."""
         if self.scope.text is None:
             return []
-        found = self._fetched(BY_WORDS, MOST_BY_WORDS + 1, by_words=True)
+        found = self._listed_by_words() if self.listed else self._fetched(BY_WORDS, MOST_BY_WORDS + 1, by_words=True)
         self.more_hold_words = len(found) > MOST_BY_WORDS
         if self.more_hold_words and nearest:
             among = Conditions(among=list(nearest), filters=self.scope.only_visible)
             return found[:MOST_BY_WORDS] + self._fetched(BY_WORDS, len(nearest), among, by_words=True)
         return found[:MOST_BY_WORDS]
+
+    def _listed_by_words(self) -> list[Candidate]:
+        """Return the best rows by full text, as many as a list may need, and note them and how many there are."""
+        most = self.listed + MOST_BY_WORDS + CANDIDATES
+        try:
+            sql, values = self._statement(BY_WORDS, most, self.scope.conditions, by_words=True, is_counted=True)
+        except EmptyResultSet:
+            return []
+        rows = self._rows(BY_WORDS, sql, values)
+        found = candidates_of([row[:-2] for row in rows])
+        if rows:
+            self.held = HeldWords(found, *rows[0][-2:])
+        return found
 
     @property
     def whole(self) -> Func:
@@ -142,7 +170,7 @@ class CandidateSearch:
 
     def read(self, images: ImageQuerySet) -> ImageQuerySet:
         """Return `images` with the columns to read."""
-        return images.only("id", "created") if self.bare else images.for_lists()
+        return images.only("id", "created") if self.listed else images.for_lists()
 
     def _fetched(
         self, plan: Plan, most: int, conditions: Conditions | None = None, *, by_words: bool = False
@@ -156,17 +184,22 @@ class CandidateSearch:
         return self._read(plan, sql, values)
 
     def _read(self, plan: Plan, sql: str, values: list[Any]) -> list[Candidate]:
+        return candidates_of(self._rows(plan, sql, values))
+
+    def _rows(self, plan: Plan, sql: str, values: list[Any]) -> list[tuple[Any, ...]]:
         with planned(plan), connection.cursor() as cursor:
             cursor.execute(sql, values)
-            return candidates_of(cursor.fetchall())
+            return list(cursor.fetchall())
 
     def _statement(
-        self, plan: Plan, most: int, conditions: Conditions, *, by_words: bool = False
+        self, plan: Plan, most: int, conditions: Conditions, *, by_words: bool = False, is_counted: bool = False
     ) -> tuple[str, list[Any]]:
         """Return the SQL and its values. Raises EmptyResultSet if no row can match."""
         query = self.scope.query
         texts = (query.box.meant, query.words) if by_words else None
-        return statement(self.query_vector, plan, conditions, most, texts=texts, sort=query.sort)
+        return statement(
+            self.query_vector, plan, conditions, most, texts=texts, sort=query.sort, is_counted=is_counted
+        )
 
 
 def _is_complete(found: Sequence[Candidate], once: Sequence[Candidate], enough: int) -> bool:
@@ -188,6 +221,8 @@ def _without_repeats(found: Iterable[Candidate]) -> list[Candidate]:
 
 def _without_copies(found: Sequence[Candidate], alike: int = ALIKE) -> list[Candidate]:
     """Return `found` in order, with at most `alike` rows at the same distance."""
+    if len({one.similarity for one in found}) == len(found):  # mostly
+        return list(found)
     met: Counter[float] = Counter()
     kept = []
     for one in found:
@@ -219,3 +254,11 @@ def dates(sort: Sort) -> list[Any]:
 def settled(images: ImageQuerySet) -> ImageQuerySet:
     """Return `images` in their order with ties broken by id: otherwise pages would repeat and skip copies."""
     return images.order_by(*images.query.order_by, "id")
+
+
+def scored(image: Image, candidate: Candidate) -> Image:
+    """Set the similarity, band and origin of a candidate on its image."""
+    if candidate.similarity is not None:
+        image.distance = 1 - candidate.similarity
+    image.band, image.by_words = candidate.band, candidate.by_words
+    return image

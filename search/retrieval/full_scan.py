@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import reduce
 from operator import add
 from typing import Any
@@ -16,7 +17,7 @@ from search.models import Image
 from search.models.querysets import ImageQuerySet
 from search.query import full_text
 from search.relevance.band_thresholds import Band
-from search.retrieval.candidates import CandidateSearch, settled
+from search.retrieval.candidates import CandidateSearch, HeldWords, scored, settled
 from search.retrieval.ranking_and_bands import Candidate, Judge
 from search.retrieval.results import Segment
 
@@ -50,7 +51,10 @@ class FullScan:
         images = self._others.filter(self._reached(band))
         if band is Band.RELATED:
             images = images.exclude(self._reached(Band.STRONG))
-        return self._segment(lambda: self._by_words(images), self._numbers[band], self._plan, cheaply=lambda: images)
+        found = self._segment(lambda: self._by_words(images), self._numbers[band], self._plan, cheaply=lambda: images)
+        if not self._held_words:
+            return found
+        return replace(found, fetch=lambda *part: self._already_read(band, *part) or found.fetch(*part))
 
     def dated(self, kept: Sequence[Candidate], order: Sequence[Any]) -> Segment:
         """Return the rows in the bands, and the candidates `kept`, in this order."""
@@ -82,12 +86,37 @@ class FullScan:
     @cached_property
     def _numbers(self) -> dict[Band, int]:
         """Number of rows in each band."""
-        strong = ExpressionWrapper(self._reached(Band.STRONG), BooleanField())
-        reached = self._others.filter(self._reached(self._bands[-1])).order_by().annotate(strong=strong)
+        if held := self._held_words:
+            known = [one.whole for one in self._candidates if one.by_words]
+            strong = held.whole - sum(known)
+            related = held.count - len(known) - strong if Band.RELATED in self._bands else 0
+            return {Band.STRONG: strong, Band.RELATED: related}
+        is_strong = ExpressionWrapper(self._reached(Band.STRONG), BooleanField())
+        reached = self._others.filter(self._reached(self._bands[-1])).order_by().annotate(strong=is_strong)
         with planned(BY_WORDS):
             found = dict(reached.values_list("strong").annotate(count=Count("*")))
         strong_ones = found.pop(True, 0)
         return {Band.STRONG: strong_ones, Band.RELATED: sum(found.values())}
+
+    @property
+    def _held_words(self) -> HeldWords | None:
+        """What a list has read of the rows that contain the words, if words alone decide on the band."""
+        return None if self._near or self._judge.dislikes else self._candidate_search.held
+
+    def _already_read(self, band: Band, start: int, stop: int) -> list[Image]:
+        """Return a part of the rows in `band` from those already read, which are in the same order; none if not all of
+        them are."""
+        candidates = {one.id for one in self._candidates}
+        found = [
+            one
+            for one in (self._held_words.best if self._held_words else ())
+            if one.whole == (band is Band.STRONG) and one.id not in candidates
+        ][start:stop]
+        if len(found) < stop - start:
+            return []
+        for one in found:
+            self._judge.decide(one)
+        return [scored(Image(id=one.id), one) for one in found]
 
     @property
     def _plan(self) -> Plan:

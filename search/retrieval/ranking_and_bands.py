@@ -71,8 +71,6 @@ class Judge:
 
     def loss(self, one: Candidate) -> float:
         """Return the penalty in spreads of similarity."""
-        if not self.dislikes:
-            return 0.0
         return sum(dislike.loss(near) for dislike, near in zip(self.dislikes, one.unwanted, strict=True))
 
     def decide(self, one: Candidate) -> float:
@@ -81,10 +79,10 @@ class Judge:
         A row that contains all words is strong, one that contains them as prefixes at least related, whatever its
         similarity.
         """
-        loss = self.loss(one)
+        loss = self.loss(one) if self.dislikes else 0.0
         near = (one.similarity or 0.0) - loss * self.spread
         one.band = self.scale.band(near) if self.scale and one.similarity is not None else None
-        if one.by_words and not loss:
+        if one.text_rank is not None and not loss:
             one.band = band_by_words(one.band, whole=one.whole)
         return near
 
@@ -108,7 +106,9 @@ def ranked(
     """
     judge = Judge(candidates, query_vector)
     # Ids are not used as keys: hashing hundreds of UUIDs takes longer than the rest of the sort.
-    worth = [(judge.decide(one) + _freshness(one, fresh_at) * judge.spread, one) for one in candidates]
+    worth = [(judge.decide(one), one) for one in candidates]
+    if fresh_at is not None:
+        worth = [(near + _freshness(one, fresh_at) * judge.spread, one) for near, one in worth]
     by_date = 1 if oldest_first else -1
     worth.sort(key=lambda pair: (-pair[0], by_date * pair[1].date, pair[1].id))
     by_worth = [one for _worth, one in worth]
@@ -139,7 +139,5 @@ def _dislike(direction: Direction, near: Sequence[float]) -> Dislike:
     return Dislike(usual + UNMEASURED_SPREAD, PENALTY * direction.weight / UNMEASURED_SPREAD)
 
 
-def _freshness(one: Candidate, now: dt.datetime | None) -> float:
-    if now is None:
-        return 0.0
+def _freshness(one: Candidate, now: dt.datetime) -> float:
     return FRESH_LIFT * min(1.0, max(0.0, 1 - (now.timestamp() - one.date) / FRESH_FOR.total_seconds()))

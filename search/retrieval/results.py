@@ -45,11 +45,11 @@ class ResultPage:
         places = self.found if self.places is None else self.places
         return max(1, -(-places // PER_PAGE))
 
-    @property
+    @cached_property
     def next(self) -> SearchQuery | None:
         return self.at_page(self.query.page + 1) if self.query.page < self.pages else None
 
-    @property
+    @cached_property
     def previous(self) -> SearchQuery | None:
         return self.at_page(min(self.query.page - 1, self.pages)) if self.query.page > 1 else None
 

@@ -16,7 +16,7 @@ from search.query.query import Minimum, SearchQuery, Sort
 from search.relevance.band_thresholds import Band, Scale
 from search.retrieval.best_windows import set_windows
 from search.retrieval.candidate_cache import CachedCandidates, cache_candidates, cached_candidates
-from search.retrieval.candidates import CandidateSearch, by_date, dates
+from search.retrieval.candidates import CandidateSearch, by_date, dates, scored
 from search.retrieval.full_scan import FullScan
 from search.retrieval.images_by_id import shown_images
 from search.retrieval.query_vector import Direction, QueryVector, query_vector_of
@@ -65,17 +65,18 @@ class Search:
         *,
         among: Sequence[uuid.UUID] | None = None,
         private: bool = True,
-        bare: bool = False,
+        listed: int = 0,
     ) -> None:
         """`query_vector` replaces that of the query's parts; with `among`, only these images are searched; without
-        `private`, only what everybody may see; with `bare`, only ids and scores are read."""
+        `private`, only what everybody may see; with `listed`, the number of results that are listed at once, only ids
+        and scores are read."""
         self.query = query
         self.scope = Scope(query, among=among, private=private)
         self.finds_hidden = self.scope.filters.finds_hidden
         self.query_vector = query_vector or query_vector_of(
             self.scope.wanted, query.unwanted, hidden=self.scope.only_visible.hidden
         )
-        self.candidate_search = CandidateSearch(self.scope, self.query_vector, bare=bare)
+        self.candidate_search = CandidateSearch(self.scope, self.query_vector, listed=listed)
         # Candidates hidden or deleted since the first page: they keep their places, or the rows after them would move
         # onto pages that were already read.
         self.gone: frozenset[uuid.UUID] = frozenset()
@@ -94,7 +95,7 @@ class Search:
         candidates = [] if self.query.is_empty else self.candidates()
         segments = self._segments(candidates)
         start = (self.query.page - 1) * PER_PAGE
-        strong = sum(one.band is Band.STRONG and one.id not in self.gone for one in candidates)
+        strong = sum(one.band is Band.STRONG and not (self.gone and one.id in self.gone) for one in candidates)
         strong_from = self.scale.strong if self.scale else math.inf
         return ResultPage(
             query=self.query,
@@ -259,10 +260,10 @@ class Search:
 
         def fetch(start: int, stop: int) -> list[Image]:
             wanted = [one for one in candidates[start:stop] if one.id not in gone]
-            if self.candidate_search.bare:
-                return [_found(Image(id=one.id), one) for one in wanted]
+            if self.candidate_search.listed:
+                return [scored(Image(id=one.id), one) for one in wanted]
             rows = shown_images((one.id for one in wanted), hidden=self.scope.only_visible.hidden)
-            return [_found(rows[one.id], one) for one in wanted if one.id in rows]
+            return [scored(rows[one.id], one) for one in wanted if one.id in rows]
 
         def ids() -> list[uuid.UUID]:
             return [one.id for one in candidates if one.id not in gone]
@@ -272,10 +273,3 @@ class Search:
         empty = [one.id in gone for one in candidates]
         at_its_end = empty[::-1].index(False) if False in empty else len(empty)
         return Segment(len(candidates), fetch, ids, sum(empty), at_its_end)
-
-
-def _found(image: Image, candidate: Candidate) -> Image:
-    if candidate.similarity is not None:
-        image.distance = 1 - candidate.similarity
-    image.band, image.by_words = candidate.band, candidate.by_words
-    return image

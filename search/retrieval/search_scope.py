@@ -81,7 +81,7 @@ class Scope:
             among=None if self.among is None else list(self.among),
         )
 
-    @property
+    @cached_property
     def only_visible(self) -> FilterValues:
         """Filters that exclude only what must not be found."""
         return Filters(hidden=self.filters.hidden).values

@@ -19,7 +19,7 @@ def test_a_search_is_saved_and_opened_with_new_matches(
     page.get_by_label("Name").fill("At the sea")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page).to_have_url(re.compile(r"/search\?tag=sea$"))
-    expect(page.locator(".message")).to_contain_text("Saved as “At the sea”.")
+    expect(page.locator(".message")).to_contain_text("Saved as “At the sea”")
     an_image("Just come", tags=["sea"])
     page.locator(".menu summary").click()
     page.get_by_role("link", name="Saved searches").click()
