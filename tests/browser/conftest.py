@@ -33,6 +33,9 @@ QUIET = (
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
+    # Two processes less, which save 6 % of the processor time. The other two features are those of Playwright.
+    "--in-process-gpu",
+    "--enable-features=NetworkServiceInProcess2,CDPScreenshotNewSurface,SkipListAccountsWithoutGaiaCookies",
 )
 
 EXPECTED = r"responded with a status of (400|404)|htmx:(sendAbort|afterRequest)"
