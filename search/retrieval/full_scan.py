@@ -88,9 +88,9 @@ class FullScan:
         """Number of rows in each band."""
         if held := self._held_words:
             known = [one.whole for one in self._candidates if one.by_words]
-            strong = held.whole - sum(known)
-            related = held.count - len(known) - strong if Band.RELATED in self._bands else 0
-            return {Band.STRONG: strong, Band.RELATED: related}
+            whole = held.whole - sum(known)
+            others = held.count - len(known) - whole
+            return {Band.STRONG: whole, Band.RELATED: others if Band.RELATED in self._bands else 0}
         strong = ExpressionWrapper(self._reached(Band.STRONG), BooleanField())
         reached = self._others.filter(self._reached(self._bands[-1])).order_by().annotate(strong=strong)
         with planned(BY_WORDS):
