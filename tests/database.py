@@ -17,6 +17,8 @@ from search.models import VectorSet
 from search.models.vector_sets import drop_set, table_of
 
 _NOT_DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
+_DATA_FOLDER = "SELECT setting FROM pg_settings WHERE name = 'data_directory'"
+"""No row for a user who may not know it."""
 _MIGRATED = "migrated_"
 _LASTING = {"django_content_type", "auth_permission", "django_migrations"}
 """Tables that `migrate` fills and no test writes to; if emptied, they would have to be filled after each test."""
@@ -27,11 +29,12 @@ def own_server() -> Iterator[psycopg.Connection | None]:
     """A connection to the embedded server, if it is the one under the tests' own folder."""
     server = settings.DATABASES["default"]
     where = {"host": server["HOST"], "port": server["PORT"] or None, "user": server["USER"], "dbname": server["NAME"]}
-    if "PASSWORD" in server:  # a server that the developer configured
+    # Django adds an empty one to the settings of the embedded server.
+    if server.get("PASSWORD"):  # a server that the developer configured
         yield None
         return
     with psycopg.connect(**where, autocommit=True) as direct:
-        (folder,) = direct.execute("SHOW data_directory").fetchone() or ("",)
+        (folder,) = direct.execute(_DATA_FOLDER).fetchone() or ("",)
         yield direct if Path(folder).is_relative_to(settings.DATA_DIR) else None
 
 

@@ -1,5 +1,6 @@
 """The search box of the list of pictures: like the page's search, nearest first; or pasted ids and URLs."""
 
+import datetime as dt
 import re
 import uuid
 from collections.abc import Mapping, Sequence
@@ -7,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from django.contrib.postgres.fields import ArrayField
-from django.db.models import F, Func, IntegerField, Q, QuerySet, UUIDField, Value
+from django.db.models import DateTimeField, ExpressionWrapper, F, Func, IntegerField, Q, QuerySet, UUIDField, Value
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -149,7 +150,9 @@ def _named(queryset: QuerySet[Image], query: SearchQuery, text: str) -> list[uui
     if not named:
         return []
     found = with_hidden(query).all_filters.apply(cast("ImageQuerySet", queryset)).filter(named)
-    return list(found.order_by("-created", "pk").values_list("pk", flat=True)[:MOST_LISTED])
+    # An expression: for an index of dates the planner would read all images in that order.
+    added = ExpressionWrapper(F("created") + Value(dt.timedelta()), DateTimeField())
+    return list(found.order_by(added.desc(), "pk").values_list("pk", flat=True)[:MOST_LISTED])
 
 
 def _matches_well(images: Sequence[Image]) -> bool:

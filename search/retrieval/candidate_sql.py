@@ -24,10 +24,14 @@ from search.retrieval.ranking_and_bands import Candidate
 _SQL = """
 SELECT search_image.id, {date}, {columns}
 FROM {rows} CROSS JOIN (SELECT {vectors}) AS asked
-WHERE {conditions} ORDER BY {order} LIMIT %s
+WHERE {conditions} {end}
 """
 """Dates are read as numbers: parsing hundreds of timestamps takes longer than the search. Each vector is a parameter
 once; the planner substitutes it."""
+_COUNTED = """
+SELECT *, count(*) OVER (), count(*) FILTER (WHERE whole) OVER ()
+FROM ({found}) AS found (id, date, distance, exactness, whole) ORDER BY {order} LIMIT %s
+"""
 TOWARDS = "towards"
 _DATES = {
     False: "extract(epoch FROM search_image.created)::float8",
@@ -133,8 +137,8 @@ class _Statement:
 
     def sql(self) -> Sql:
         towards, *away = self._distances()
-        columns = [towards, *self._judged(), *away, *self._counts()]
-        order = self._order()
+        columns = [towards, *self._judged(), *away]
+        order = ", ".join([*_BY_WORDS, *self._order()] if self._form.by_words else self._order())
         conditions, of_conditions = self._compiler.compile(self._images.query.where)
         rows, of_rows = self._compiler.get_from_clause()
         date = _DATES[self._form.by_taken].format(last="infinity" if self._form.oldest_first else "-infinity")
@@ -144,8 +148,11 @@ class _Statement:
             rows=" ".join(rows),
             vectors=", ".join(f"%s::halfvec AS {name}" for name, _windows_in in self._form.asked),
             conditions=conditions or "true",
-            order=", ".join([*_BY_WORDS, *order] if self._form.by_words else order),
+            # Without OFFSET 0, all vectors would be carried along until they are counted.
+            end="OFFSET 0" if self._form.is_counted else f"ORDER BY {order} LIMIT %s",
         )
+        if self._form.is_counted:
+            sql = _COUNTED.format(found=sql, order=order)
         of_columns = [value for _part, values in columns for value in values]
         return sql, [*of_columns, *of_rows, *self._given.vectors, *of_conditions, self._given.most]
 
@@ -159,12 +166,6 @@ class _Statement:
             full_text.rank(full_text.beginnings(meant)),
         ]
         return [self._compiled(one) for one in judged]
-
-    def _counts(self) -> list[Sql]:
-        if not self._form.is_counted:
-            return []
-        whole, values = self._compiled(full_text.holds(full_text.whole_words(self._given.meant)))
-        return [("count(*) OVER ()", ()), (f"count(*) FILTER (WHERE {whole}) OVER ()", values)]
 
     def _distances(self) -> list[Sql]:
         found = [self._compiled(self._distance(name, windows_in)) for name, windows_in in self._form.asked]
@@ -186,8 +187,9 @@ class _Statement:
             by_index = indexing.distance("vector", self._table.dimensions, _named(TOWARDS))
             return [self._compiled(by_index)[0]]
         # Ties are broken by id: one load has one timestamp, and copies have one distance. `created` has an index.
-        by_date = f"{2 if self._form.by_taken else 'search_image.created'}{'' if self._form.oldest_first else ' DESC'}"
-        return [*(_BY_DISTANCE if self._is_towards else [by_date]), "search_image.id"]
+        by_number = self._form.by_taken or self._form.is_counted
+        by_date = f"{2 if by_number else 'search_image.created'}{'' if self._form.oldest_first else ' DESC'}"
+        return [*(_BY_DISTANCE if self._is_towards else [by_date]), "1"]
 
     def _compiled(self, expression: Expression | Subquery) -> Sql:
         sql, values = self._compiler.compile(expression.resolve_expression(self._images.query))

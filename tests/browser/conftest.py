@@ -20,8 +20,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from search.models import Capture, Image, PictureSet, SavedSearch
 from search.objects import storage
 from tests.base import an_unsaved_image, picture_bytes
-from tests.browser.contexts import Contexts
-from tests.browser.server import Answers
+from tests.browser.contexts import ContextPool
+from tests.browser.server import Responses
 from tests.written_metadata import wall
 
 COLOURS = ("crimson", "goldenrod", "seagreen", "steelblue", "orchid")
@@ -33,6 +33,9 @@ QUIET = (
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
+    # Two processes less, which save 6 % of the processor time. The other two features are those of Playwright.
+    "--in-process-gpu",
+    "--enable-features=NetworkServiceInProcess2,CDPScreenshotNewSurface,SkipListAccountsWithoutGaiaCookies",
 )
 
 EXPECTED = r"responded with a status of (400|404)|htmx:(sendAbort|afterRequest)"
@@ -91,11 +94,11 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def contexts(chromium: Browser, live_server) -> Contexts:
+def contexts(chromium: Browser, live_server) -> ContextPool:
     server = live_server.thread.httpd
-    answers = Answers(server.get_app(), live_server.url)
-    server.set_app(answers)
-    return Contexts(chromium, answers)
+    responses = Responses(server.get_app(), live_server.url)
+    server.set_app(responses)
+    return ContextPool(chromium, responses)
 
 
 @pytest.fixture
@@ -128,7 +131,7 @@ def responses_finished(live_server) -> Iterator[None]:
 
 
 @pytest.fixture
-def open_page(contexts: Contexts, live_server, responses_finished: None) -> Iterator[OpenPage]:
+def open_page(contexts: ContextPool, live_server, responses_finished: None) -> Iterator[OpenPage]:
     """Opens pages; at the end, checks that none of them had an error in its console."""
     used: list[BrowserContext] = []
     problems: list[str] = []

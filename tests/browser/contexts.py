@@ -1,5 +1,4 @@
-"""Contexts of the browser that serve one test after another, and are as new for each: a new one has to fetch and
-compile all scripts again."""
+"""A pool of browser contexts. A reused context has the static files in its cache, and compiled scripts."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -8,83 +7,83 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.browser.server import Answers
+from tests.browser.server import Responses
 
-OF_PAGES = ("viewport", "color_scheme", "reduced_motion")
-"""Options that each page can have of its own."""
-SPOILS = (
+PAGE_OPTIONS = ("viewport", "color_scheme", "reduced_motion")
+"""Options of a context that can be set for a single page."""
+IRREVERSIBLE = (
     "add_init_script", "expose_binding", "expose_function", "grant_permissions", "route", "route_from_har",
     "route_web_socket", "set_extra_http_headers", "set_geolocation",
 )  # fmt: skip
-SPOILS_BY_CLOCK = ("install", "pause_at", "set_fixed_time", "set_system_time")
-"""What can't be taken back from a context: one that was told so serves no other test. Pages have its clock."""
+IRREVERSIBLE_FOR_CLOCK = ("install", "pause_at", "set_fixed_time", "set_system_time")
+"""Methods of a context and of its clock, which its pages share. A context on which one was called is not reused."""
 
 
-class Contexts:
-    """Those of one browser. Each serves one test at a time, with the options that it was made with."""
+class ContextPool:
+    """Contexts of one browser; each serves one test at a time, and only tests with the same options."""
 
-    def __init__(self, browser: Browser, answers: Answers) -> None:
-        self._browser, self.answers = browser, answers
+    def __init__(self, browser: Browser, responses: Responses) -> None:
+        self._browser, self.responses = browser, responses
         self._free: defaultdict[str, list[BrowserContext]] = defaultdict(list)
-        self._kinds: dict[BrowserContext, str] = {}
-        self._emptied: dict[BrowserContext, int] = {}
+        self._reusable: dict[BrowserContext, str] = {}
+        self._stale_when_emptied: dict[BrowserContext, int] = {}
 
     def new_page(self, **options: Any) -> Page:
-        """Return an empty page in a context that no other page is in; `options` are those of Browser.new_context."""
-        own = {name: options.pop(name) for name in OF_PAGES if name in options}
-        kind = repr(sorted(options.items()))
-        free = self._free[kind]
-        page = self._as_new(free.pop()) if free else self._make(kind, options).new_page()
-        if size := own.pop("viewport", None):
+        """Return an empty page that is alone in its context; `options` are those of Browser.new_context."""
+        of_page = {name: options.pop(name) for name in PAGE_OPTIONS if name in options}
+        key = repr(sorted(options.items()))
+        free = self._free[key]
+        page = self._reset(free.pop()) if free else self._create(key, options).new_page()
+        if size := of_page.pop("viewport", None):
             page.set_viewport_size(size)
-        if own:
-            page.emulate_media(**own)
+        if of_page:
+            page.emulate_media(**of_page)
         return page
 
-    def _make(self, kind: str, options: dict[str, Any]) -> BrowserContext:
+    def _create(self, key: str, options: dict[str, Any]) -> BrowserContext:
         context = self._browser.new_context(**options)
-        # The first search loads the model, which takes a busy machine its time.
+        # The first search loads the model, which takes a while on a busy machine.
         context.set_default_navigation_timeout(90_000)
         if options.get("service_workers") != "allow" and "permissions" not in options:
-            self._kinds[context] = kind
-            self._emptied[context] = self.answers.outdated
-        for thing, names in ((context, SPOILS), (context.clock, SPOILS_BY_CLOCK)):
-            _mark(thing, names, lambda: self._kinds.pop(context, None))
+            self._reusable[context] = key
+            self._stale_when_emptied[context] = self.responses.may_be_stale
+        for thing, names in ((context, IRREVERSIBLE), (context.clock, IRREVERSIBLE_FOR_CLOCK)):
+            _call_before(thing, names, lambda: self._reusable.pop(context, None))
         return context
 
-    def _as_new(self, context: BrowserContext) -> Page:
-        """Forget all that the last test has left but files that are the same for every test."""
+    def _reset(self, context: BrowserContext) -> Page:
+        """Remove everything that the last test left, except cached responses that are still right."""
         context.set_offline(False)
         context.clear_cookies()
         page = context.new_page()
         devtools = context.new_cdp_session(page)
-        devtools.send("Storage.clearDataForOrigin", {"origin": self.answers.origin, "storageTypes": "all"})
-        if self._emptied[context] != self.answers.outdated:
-            self._emptied[context] = self.answers.outdated
+        devtools.send("Storage.clearDataForOrigin", {"origin": self.responses.origin, "storageTypes": "all"})
+        if self._stale_when_emptied[context] != self.responses.may_be_stale:
+            self._stale_when_emptied[context] = self.responses.may_be_stale
             devtools.send("Network.clearBrowserCache")
         devtools.detach()
         return page
 
     def take_back(self, contexts: Iterable[BrowserContext]) -> None:
-        """End the pages of `contexts`, and keep those that can be made as new."""
+        """Close the pages of `contexts`; keep the contexts that can be reset, and close the others."""
         for context in contexts:
-            if kind := self._kinds.get(context):
+            if key := self._reusable.get(context):
                 for page in context.pages:
                     page.close()
-                self._free[kind].append(context)
+                self._free[key].append(context)
             else:
                 context.close()
 
 
-def _mark(thing: object, names: Iterable[str], tell: Callable[[], object]) -> None:
+def _call_before(thing: object, names: Iterable[str], callback: Callable[[], object]) -> None:
     for name in names:
-        setattr(thing, name, _telling(getattr(thing, name), tell))
+        setattr(thing, name, _with_callback(getattr(thing, name), callback))
 
 
-def _telling(method: Callable[..., Any], tell: Callable[[], object]) -> Callable[..., Any]:
+def _with_callback(method: Callable[..., Any], callback: Callable[[], object]) -> Callable[..., Any]:
     @wraps(method)
     def call(*values: Any, **options: Any) -> Any:
-        tell()
+        callback()
         return method(*values, **options)
 
     return call

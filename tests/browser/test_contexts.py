@@ -1,4 +1,4 @@
-"""The browser contexts of these tests: one serves several tests, and tells none of them of another."""
+"""The context pool of the browser tests: a reused context keeps nothing of the test before."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page
 
 from search.models import Image
-from tests.browser.contexts import Contexts
+from tests.browser.contexts import ContextPool
 
 LEAVE = """async () => {
     document.cookie = "left=1; path=/";
@@ -31,13 +31,15 @@ def usual(live_server, collection: list[Image]) -> dict[str, Any]:
     return {"base_url": live_server.url, "service_workers": "block"}
 
 
-def after(contexts: Contexts, page: Page, usual: dict[str, Any]) -> Page:
-    """The page of the test that follows the one of `page`."""
+def after(contexts: ContextPool, page: Page, usual: dict[str, Any]) -> Page:
+    """Return the page of the next test."""
     contexts.take_back([page.context])
     return contexts.new_page(**usual)
 
 
-def test_a_context_that_served_a_test_is_as_new(contexts: Contexts, usual: dict[str, Any], answered: None):
+def test_a_reused_context_has_no_data_and_settings_of_the_test_before(
+    contexts: ContextPool, usual: dict[str, Any], responses_finished: None
+):
     page = contexts.new_page(**usual, viewport={"width": 390, "height": 844}, color_scheme="dark")
     page.goto("/")
     page.evaluate(LEAVE)
@@ -54,26 +56,28 @@ def test_a_context_that_served_a_test_is_as_new(contexts: Contexts, usual: dict[
     contexts.take_back([following.context])
 
 
-def test_what_the_site_may_answer_otherwise_is_asked_for_again(
-    contexts: Contexts, usual: dict[str, Any], answered: None
+def test_cacheable_responses_of_the_test_before_are_requested_again(
+    contexts: ContextPool, usual: dict[str, Any], responses_finished: None
 ):
     fetch = "async () => { await (await fetch('/manifest.webmanifest')).text(); }"
     page = contexts.new_page(**usual)
     page.goto("/")
-    before = contexts.answers.outdated
+    before = contexts.responses.may_be_stale
     page.evaluate(fetch)
     page.evaluate(fetch)
-    assert contexts.answers.outdated == before + 1
+    assert contexts.responses.may_be_stale == before + 1
 
     following = after(contexts, page, usual)
 
     following.goto("/")
     following.evaluate(fetch)
-    assert contexts.answers.outdated == before + 2
+    assert contexts.responses.may_be_stale == before + 2
     contexts.take_back([following.context])
 
 
-def test_a_context_whose_clock_was_set_serves_no_other_test(contexts: Contexts, usual: dict[str, Any], answered: None):
+def test_a_context_with_a_fake_clock_is_not_reused(
+    contexts: ContextPool, usual: dict[str, Any], responses_finished: None
+):
     page = contexts.new_page(**usual)
     page.clock.install()
 
