@@ -80,7 +80,7 @@ NOT_RUN = {
     r"curl -L\w* https?://(?!127\.0\.0\.1).*": "fetches from the web",
     r"docker compose .*": "needs Docker; its file, services and programs are looked at",
     r"pip (check|install .*)": "changes what is installed; that its files are there is looked at",
-    r"python -m (benchmarks|reliability)\..*": "measures for minutes or hours; that it is there is looked at",
+    r"python -m (benchmarks|reliability)\b.*": "measures for minutes or hours; that it is there is looked at",
     r"python -m search\.demo\.trainer\.training": "trains for minutes; that it is there is looked at",
     r"python -m pytest .*": "tests within tests; that they are there is looked at",
     r"python script\.py": "a script of the reader's own; tests/test_python.py runs the one that is shown",
