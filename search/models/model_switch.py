@@ -17,7 +17,7 @@ class ModelSwitch(models.Model):
     The active pair applies as long as the environment names the models that it named when the pair was chosen.
     `next_*` is the pair in preparation, `kept_*` the one that `--back` returns to. Transactions that write vectors
     hold a shared lock on the row, and those that change it an exclusive one: no vector of a formerly active pair is
-    written as if the pair were still active (`search.ingestion.chosen`).
+    written as if the pair were still active (`search.ingestion.vectors_of_other_models`).
     """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=ONLY)
