@@ -24,6 +24,8 @@ from tests.browser.contexts import ContextPool
 from tests.browser.server import Responses
 from tests.written_metadata import wall
 
+HERE = Path(__file__).parent
+POOL = pytest.StashKey[ContextPool]()
 COLOURS = ("crimson", "goldenrod", "seagreen", "steelblue", "orchid")
 SIZES = ((640, 480), (480, 640), (900, 300), (500, 500), (1200, 800))
 QUIET = (
@@ -94,11 +96,20 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def contexts(chromium: Browser, live_server) -> ContextPool:
+def contexts(chromium: Browser, live_server, request: pytest.FixtureRequest) -> ContextPool:
     server = live_server.thread.httpd
     responses = Responses(server.get_app(), live_server.url)
     server.set_app(responses)
-    return ContextPool(chromium, responses)
+    pool = request.config.stash[POOL] = ContextPool(chromium, responses)
+    return pool
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Close the browser's connections before other tests, which need the connections to the database."""
+    pool = item.config.stash.get(POOL, None)
+    if pool and (nextitem is None or HERE not in nextitem.path.parents):
+        pool.close()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """A pool of browser contexts. A reused context has the static files in its cache, and compiled scripts."""
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any
@@ -17,6 +16,8 @@ IRREVERSIBLE = (
 )  # fmt: skip
 IRREVERSIBLE_FOR_CLOCK = ("install", "pause_at", "set_fixed_time", "set_system_time")
 """Methods of a context and of its clock, which its pages share. A context on which one was called is not reused."""
+MOST_FREE = 2
+"""Contexts that are kept: each has up to six connections to the live server, and each of those one to the database."""
 
 
 class ContextPool:
@@ -24,7 +25,7 @@ class ContextPool:
 
     def __init__(self, browser: Browser, responses: Responses) -> None:
         self._browser, self.responses = browser, responses
-        self._free: defaultdict[str, list[BrowserContext]] = defaultdict(list)
+        self._free: list[BrowserContext] = []  # the last one used is the last
         self._reusable: dict[BrowserContext, str] = {}
         self._stale_when_emptied: dict[BrowserContext, int] = {}
 
@@ -32,8 +33,8 @@ class ContextPool:
         """Return an empty page that is alone in its context; `options` are those of Browser.new_context."""
         of_page = {name: options.pop(name) for name in PAGE_OPTIONS if name in options}
         key = repr(sorted(options.items()))
-        free = self._free[key]
-        page = self._reset(free.pop()) if free else self._create(key, options).new_page()
+        free = next((one for one in reversed(self._free) if self._reusable[one] == key), None)
+        page = self._reset(free) if free else self._create(key, options).new_page()
         if size := of_page.pop("viewport", None):
             page.set_viewport_size(size)
         if of_page:
@@ -53,6 +54,7 @@ class ContextPool:
 
     def _reset(self, context: BrowserContext) -> Page:
         """Remove everything that the last test left, except cached responses that are still right."""
+        self._free.remove(context)
         context.set_offline(False)
         context.clear_cookies()
         page = context.new_page()
@@ -67,12 +69,23 @@ class ContextPool:
     def take_back(self, contexts: Iterable[BrowserContext]) -> None:
         """Close the pages of `contexts`; keep the contexts that can be reset, and close the others."""
         for context in contexts:
-            if key := self._reusable.get(context):
+            if context in self._reusable:
                 for page in context.pages:
                     page.close()
-                self._free[key].append(context)
+                self._free.append(context)
             else:
                 context.close()
+        self._keep(MOST_FREE)
+
+    def close(self) -> None:
+        """Close all contexts that are kept."""
+        self._keep(0)
+
+    def _keep(self, most: int) -> None:
+        while len(self._free) > most:
+            oldest = self._free.pop(0)
+            del self._reusable[oldest], self._stale_when_emptied[oldest]
+            oldest.close()
 
 
 def _call_before(thing: object, names: Iterable[str], callback: Callable[[], object]) -> None:
