@@ -11,6 +11,8 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from html import unescape
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 from unittest import mock
 from urllib.parse import urlencode
@@ -20,7 +22,11 @@ import numpy as np
 # Import the build in the current folder, not this file's.
 sys.path[0] = "."
 
-from benchmarks import benchmark_environment as worlds  # noqa: E402
+# The old build has it by another name.
+worlds: Any = import_module(
+    f"benchmarks.{'world' if Path('benchmarks/world.py').exists() else 'benchmark_environment'}"
+)
+
 from benchmarks.photos import SMALL  # noqa: E402
 from benchmarks.photos import photos as photos_of  # noqa: E402
 
