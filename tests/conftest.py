@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.models import Permission, User
 from django.core.cache import cache
-from django.db import connection
+from django.db import OperationalError, connection, transaction
 from django.test import Client, TransactionTestCase, override_settings
 
 from search import demo
@@ -190,6 +191,18 @@ def django_db_modify_db_settings(
             if not django_db_keepdb:  # one of its own is there, and migrated in a second where code has changed
                 with django_db_blocker.unblock():
                     connection.settings_dict["TEST"]["TEMPLATE"] = migrated_database(direct)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def index_without_dead_rows(django_db_blocker: Any) -> Iterator[None]:
+    """Empties the index of vectors after each file: rows that tests rolled back stay in it until a vacuum, and a scan
+    may end among thousands of them, since many tests use the same vectors, before it finds any other."""
+    yield
+    if not connection.settings_dict["NAME"].startswith("test_"):
+        return  # no test has used the database
+    with django_db_blocker.unblock(), suppress(OperationalError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '2s'")  # it may be in use by a thread that is about to end
+        cursor.execute("TRUNCATE search_imagevector")
 
 
 @pytest.fixture(scope="session")
