@@ -4,11 +4,11 @@ import uuid
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from django.db import connection
 from django.db.models import Q
 
 from search.models import DuplicatePair, Image
 from search.models.sql_cache import Sql, sql_of
+from search.models.sql_statements import fetch_all
 
 
 class _Given(NamedTuple):
@@ -47,10 +47,7 @@ def fold(images: Sequence[Image]) -> None:
 
 def _pairs_among(ids: list[uuid.UUID]) -> list[tuple[uuid.UUID, uuid.UUID]]:
     # Django's ORM takes ten times as long for this as the database: each page of results needs it.
-    sql, values = sql_of(_made, None, _Given(ids))
-    with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-        return list(cursor.fetchall())
+    return fetch_all(*sql_of(_made, None, _Given(ids)))
 
 
 def _made(_form: None, given: _Given) -> Sql:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet
-from django.db import connection
 from django.db.models import Case, F, Func
 
 from search.indexing.query_plan import BY_WORDS, CANDIDATES, SCAN, Plan, plan_for, planned
 from search.models import Image
 from search.models.querysets import ImageQuerySet
+from search.models.sql_statements import fetch_all
 from search.query import full_text
 from search.query.query import SearchQuery, Sort
 from search.query.search_conditions import Conditions
@@ -187,9 +187,8 @@ class CandidateSearch:
         return candidates_of(self._rows(plan, sql, values))
 
     def _rows(self, plan: Plan, sql: str, values: list[Any]) -> list[tuple[Any, ...]]:
-        with planned(plan), connection.cursor() as cursor:
-            cursor.execute(sql, values)
-            return list(cursor.fetchall())
+        with planned(plan):
+            return fetch_all(sql, values)
 
     def _statement(
         self, plan: Plan, most: int, conditions: Conditions, *, by_words: bool = False, is_counted: bool = False
