@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from search.duplicates import keypoint_matching as points
 from search.duplicates.duplicate_thresholds import NEAR_ENOUGH, RESEMBLES, SIMILAR
@@ -126,8 +126,8 @@ def _nearest(ids: Sequence[uuid.UUID], table: VectorTable, count: int) -> Iterat
     guessed = ", ".join(f"'{name}'" for name in Capture.GUESSED)
     taken = "CASE WHEN {0}.taken_from IN ({1}) THEN NULL ELSE {0}.taken END"
     distance = table.distance("near", "its")
-    with planned(joined_index_scan(max(_WIDTH, 1.5 * count))), connection.cursor() as cursor:
-        cursor.execute(
+    with planned(joined_index_scan(max(_WIDTH, 1.5 * count))):
+        rows = fetch_all(
             f"SELECT its.image_id, found.image_id, found.distance, mine.perceptual, theirs.perceptual,"  # noqa: S608 - names are ours
             f" {taken.format('own', guessed)}, {taken.format('other', guessed)}, found.is_crowded"
             f" FROM {table.table} AS its CROSS JOIN LATERAL"
@@ -146,8 +146,8 @@ def _nearest(ids: Sequence[uuid.UUID], table: VectorTable, count: int) -> Iterat
             " AND NOT EXISTS (SELECT FROM search_trashed WHERE image_id IN (its.image_id, found.image_id))",
             [list(ids), 1 - min(NEAR_ENOUGH, SIMILAR) + 1e-6, RESEMBLES],
         )
-        for image, other, apart, mine, theirs, taken_mine, taken_theirs, is_crowded in cursor.fetchall():
-            yield Candidate(image, other, 1 - apart, (mine, theirs), (taken_mine, taken_theirs)), is_crowded
+    for image, other, apart, mine, theirs, taken_mine, taken_theirs, is_crowded in rows:
+        yield Candidate(image, other, 1 - apart, (mine, theirs), (taken_mine, taken_theirs)), is_crowded
 
 
 def _exact_pairs(ids: Sequence[uuid.UUID], known: set[tuple[uuid.UUID, uuid.UUID]]) -> Iterator[DuplicatePair]:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from django.db import connection
 
 from search.indexing.query_plan import index_scan, planned
 from search.indexing.ranks_of_judged_pictures import Chunk
@@ -60,13 +59,12 @@ def _scanned(
 
 
 def _by_index(table: VectorTable, vector: Vector, count: int) -> list[tuple[uuid.UUID, float]]:
-    with planned(index_scan(count, table.vectors)), connection.cursor() as cursor:
-        cursor.execute(
+    with planned(index_scan(count, table.vectors)):
+        rows: list[tuple[uuid.UUID, float]] = fetch_all(
             f"SELECT image_id, {_distance(table)} AS distance FROM {table.table} JOIN search_image"  # noqa: S608
             f" ON search_image.id = image_id WHERE NOT hidden ORDER BY {_distance(table)} LIMIT {count:d}",
             [as_text(vector)] * 2,
         )
-        rows: list[tuple[uuid.UUID, float]] = cursor.fetchall()
     return rows
 
 

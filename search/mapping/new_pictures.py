@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from django.db import connection, transaction
+from django.db import transaction
 
 from search.concurrency.background_threads import keep_doing
 from search.embedding import active_model
@@ -13,6 +13,7 @@ from search.indexing.query_plan import Plan, joined_index_scan, planned, set_loc
 from search.mapping.map_building import write_positions
 from search.models import Arrival, MapLayout
 from search.models.advisory_locks import try_lock
+from search.models.sql_statements import fetch_all
 from search.models.vector_sets import VectorTable, current_set
 
 PLACE_EACH = 60.0
@@ -91,8 +92,8 @@ def _nearest(
 ) -> dict[uuid.UUID, list[Neighbour]]:
     distance = table.distance("near", "its")
     found: dict[uuid.UUID, list[Neighbour]] = {}
-    with planned(plan), connection.cursor() as cursor:
-        cursor.execute(
+    with planned(plan):
+        rows = fetch_all(
             "SELECT its.image_id, 1 - found.distance, found.x, found.y, found.number"  # noqa: S608 - names are ours
             f" FROM {table.table} AS its CROSS JOIN LATERAL"
             f" (SELECT {distance} AS distance, place.x, place.y, place.number FROM {table.table} AS near"
@@ -101,8 +102,8 @@ def _nearest(
             " WHERE its.image_id = ANY(%s) AND its.window_index = 0",
             [layout, list(ids)],
         )
-        for image_id, *near in cursor.fetchall():
-            found.setdefault(image_id, []).append(tuple(near))
+    for image_id, *near in rows:
+        found.setdefault(image_id, []).append(tuple(near))
     for one in found.values():
         one.sort(reverse=True)
     return found

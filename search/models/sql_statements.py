@@ -25,6 +25,13 @@ def fetch_all(statement: Statement, values: Values = None) -> list[Any]:
         return list(cursor.fetchall())
 
 
+def fetch_with_names(statement: Statement, values: Values = None) -> tuple[list[str], list[Any]]:
+    """Return the names of the columns, and all rows, as tuples."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return [column.name for column in cursor.description], list(cursor.fetchall())
+
+
 def fetch_column(statement: Statement, values: Values = None) -> list[Any]:
     """Return the values of a single column."""
     return [value for (value,) in fetch_all(statement, values)]

@@ -8,6 +8,7 @@ from django.db import connection
 
 from search.models import Image
 from search.models.sql_cache import Sql, sql_of
+from search.models.sql_statements import fetch_with_names
 from search.query.filter_sql import Either, Mine, Yes, visible
 
 
@@ -19,12 +20,8 @@ class _Given(NamedTuple):
 def shown_images(ids: Iterable[uuid.UUID], *, hidden: Yes | Either | Mine | None = None) -> dict[uuid.UUID, Image]:
     """Return the images of these ids that everybody may see, by id, without columns that lists don't show; `hidden`
     includes others, as in filters."""
-    sql, values = sql_of(_made, None, _Given(list(ids), hidden))
-    with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-        rows = cursor.fetchall()
-        names = frozenset(column.name for column in cursor.description)
-    images = [Image.from_db(connection.alias, names, row) for row in rows]
+    names, rows = fetch_with_names(*sql_of(_made, None, _Given(list(ids), hidden)))
+    images = [Image.from_db(connection.alias, frozenset(names), row) for row in rows]
     return {image.pk: image for image in images}
 
 

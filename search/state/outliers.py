@@ -10,11 +10,9 @@ import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from django.db import connection
-
 from search.embedding import active_model
 from search.indexing.query_plan import joined_index_scan, planned
-from search.models.sql_statements import execute, fetch_column, fetch_one
+from search.models.sql_statements import execute, fetch_all, fetch_column, fetch_one
 from search.models.vector_sets import VectorTable, current_set
 
 AT_ONCE = 200
@@ -85,8 +83,8 @@ def _below(fence: float, table: VectorTable) -> list[uuid.UUID]:
 def _measure(ids: Sequence[uuid.UUID], table: VectorTable) -> None:
     """Store the similarity of each picture's nearest neighbour; -1 if there is none."""
     distance = table.distance("near", "its")
-    with planned(joined_index_scan(_WIDTH)), connection.cursor() as cursor:
-        cursor.execute(
+    with planned(joined_index_scan(_WIDTH)):
+        rows = fetch_all(
             f"SELECT its.image_id, 1 - coalesce(found.distance, 2)"  # noqa: S608 - names are ours
             f" FROM {table.table} AS its LEFT JOIN LATERAL"
             f" (SELECT {distance} AS distance FROM {table.table} AS near"
@@ -96,7 +94,6 @@ def _measure(ids: Sequence[uuid.UUID], table: VectorTable) -> None:
             " WHERE its.image_id = ANY(%s) AND its.window_index = 0",
             [list(ids)],
         )
-        rows = cursor.fetchall()
     # Ordered by key; deleted pictures are skipped.
     execute(
         "INSERT INTO search_isolation (image_id, set_id, similarity)"
