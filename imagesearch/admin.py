@@ -21,6 +21,7 @@ from search.relevance import missing_calibration
 from search.tagging.overview import waiting_by_tag
 
 OURS = "search"
+RECENT_ACTIONS = 10
 _QUEUES: dict[Any, Callable[[], QuerySet[Any]]] = {
     Report: lambda: Report.objects.filter(resolved=None, image__trashed=None),
     SignUp: SignUp.waiting,
@@ -84,7 +85,11 @@ class CurationSite(admin.AdminSite):
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """The overview, with problems that only the operators can fix."""
+        from search.admin.stored_texts import localise  # noqa: PLC0415 - as above
+
+        recent = self.get_log_entries(request).filter(user=request.user.pk)[:RECENT_ACTIONS]
         context = {
+            "recent": localise(recent),
             "is_unmeasured": missing_calibration.should_warn(),
             "measure": missing_calibration.MEASURE,
             "duplicates": len(pending_groups()) if _may_settle(request) else 0,

@@ -30,6 +30,7 @@ from search.admin import (
     pasted_picture_list,
     picture_html,
     searching,
+    stored_texts,
 )
 from search.admin.capture_metadata import CameraFilter, CaptureInline, PlaceFilter, TakenFilter
 from search.admin.forms import ImageForm, TagActionForm, UserSelect
@@ -349,7 +350,9 @@ class ImageAdmin(LongList):
     @admin.display(description=gettext_lazy("model"))
     def model_name(self, image: Image) -> SafeString:
         if image.embedding_failure and not _is_found(image):
-            return format_html('<em title="{}">{}</em>', image.embedding_failure, _("embedding failed"))
+            return format_html(
+                '<em title="{}">{}</em>', stored_texts.reason(image.embedding_failure), _("embedding failed")
+            )
         if image.is_pending:
             return format_html("<em>{}</em>", _("waiting for its vector"))
         short = image.embedding_model.rstrip("/").rpartition("/")[2]
@@ -362,10 +365,10 @@ class ImageAdmin(LongList):
             text = _(
                 "%(model)s. Only the centre of the picture can be found, because its file can't be read (%(reason)s)."
             )
-            return text % {"model": image.embedding_model, "reason": image.embedding_failure.rstrip(".")}
+            return text % {"model": image.embedding_model, "reason": _why_failed(image)}
         if image.embedding_failure:
             text = _("Failed (%(reason)s). Each run of manage.py embed_pending or reembed tries again.")
-            return text % {"reason": image.embedding_failure.rstrip(".")}
+            return text % {"reason": _why_failed(image)}
         if image.is_pending:
             return _("None yet. The picture is waiting for its vector, which manage.py embed_pending computes.")
         return " · ".join(filter(None, [image.embedding_model, image.embedding_backend]))
@@ -409,6 +412,10 @@ class ImageAdmin(LongList):
 def _is_found(image: Image) -> bool:
     """Whether it has its vector: then the failure was only of the windows of a wide or tall picture."""
     return image.embedding_model in accepted_names(active_model())
+
+
+def _why_failed(image: Image) -> str:
+    return stored_texts.reason(image.embedding_failure).rstrip(".")
 
 
 def _reports_link(image: Image, text: str) -> SafeString:

@@ -18,11 +18,13 @@ from django.db import DataError, transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.utils.functional import cached_property
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from search.admin.concurrent_edits import Shared
+from search.admin.stored_texts import localise
 from search.models import FormerId
 from search.text.normalization import composed
 
@@ -117,6 +119,15 @@ class Sturdy(Shared, _ModelAdmin):
         )
         if hasattr(request, _IMPOSSIBLE) and response.status_code == HTTPStatus.OK:
             response.status_code = HTTPStatus.BAD_REQUEST
+        return response
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The history of one row, in the reader's language."""
+        response: HttpResponse = super().history_view(request, object_id, extra_context)
+        if isinstance(response, TemplateResponse) and response.context_data:
+            localise(response.context_data["action_list"])
         return response
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:

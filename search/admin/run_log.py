@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
-from search.admin import picture_html
+from search.admin import picture_html, stored_texts
 from search.admin.image_list_filters import Choice, Choices
 from search.admin.model_admin_bases import BoundedPaginator, ReadOnly
 from search.admin.retrying import command_for, obstacle, retry_view
@@ -203,6 +203,7 @@ def _files_of(run: Run, request: HttpRequest) -> dict[str, Any]:
     page = BoundedPaginator(files.order_by("pk"), FILES_PER_PAGE).get_page(request.GET.get("p", 1))
     for file in page:
         file.image_id = _image_id(file.name)
+        file.reason = stored_texts.reason(file.reason)
     unnamed = run.left_out - sum(counts.get(kind, 0) for kind in (RunFile.Kind.FAILED, RunFile.Kind.REFUSED))
     return {
         "files": page,

@@ -29,7 +29,7 @@ class Reason(StrEnum):
     BROKE_OFF = "broke_off"
 
 
-_MESSAGES: dict[Reason, str] = {
+MESSAGES: dict[Reason, str] = {
     Reason.EMPTY: _("This file is empty."),
     Reason.NOT_A_PICTURE: _("This file is not a picture."),
     Reason.WRONG_FORMAT: _(
@@ -50,6 +50,7 @@ _MESSAGES: dict[Reason, str] = {
     Reason.TOO_SLOW: _("This picture takes too long to open. Save it as JPEG, or with fewer pixels."),
     Reason.BROKE_OFF: _("This picture can't be read: the decoder failed. Save it again as JPEG or PNG."),
 }
+"""Messages, untranslated."""
 
 
 class UnreadableImage(Exception):
@@ -66,7 +67,7 @@ class UnreadableImage(Exception):
     def __str__(self) -> str:
         from django.utils.translation import gettext  # noqa: PLC0415 - not in decoders
 
-        return gettext(_MESSAGES[self.code]) % self.figures
+        return gettext(MESSAGES[self.code]) % self.figures
 
 
 class NeedsMemory(Exception):
