@@ -9,6 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client, RequestFactory
 from django.urls import get_resolver, reverse, set_script_prefix
 
+from imagesearch import wsgi
 from imagesearch.base_path import below_base_path
 from imagesearch.environment import base_path
 from search.models import SavedSearch

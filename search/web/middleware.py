@@ -94,7 +94,8 @@ class MethodNotAllowed(MiddlewareMixin):
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
             return response
-        methods = {method.strip() for method in response.headers["Allow"].split(",")}
+        # Preflights, the only OPTIONS that are answered, do not get here.
+        methods = {method.strip() for method in response.headers["Allow"].split(",")} - {"OPTIONS"}
         allowed = ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
         if is_for_programs(request):
             return Problem(

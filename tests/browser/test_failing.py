@@ -49,6 +49,8 @@ def test_a_page_that_failed_to_load_is_reported_and_retried_by_a_button(open_pag
     for answer, message in (
         ({"status": 502, "body": "<h1>Bad Gateway</h1>"}, "The search is not available right now (error 502)."),
         ({"status": 200, "body": "<main>Log in to this network</main>"}, UNREACHABLE),
+        ({"status": 502, "body": ""}, "(error 502)"),
+        ({"status": 204}, UNREACHABLE),
         ({"status": 503, "body": "<main><h1>The database does not respond.</h1></main>"}, "The database does not"),
     ):
         page.unroute(NEXT)
