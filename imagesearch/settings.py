@@ -134,6 +134,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "search.metrics.requests.Requests",
+    "search.web.middleware.RequestLanguage",
     "search.web.middleware.OneChoice",
     "search.web.middleware.HeadLikeGet",
     "search.web.middleware.HealthChecks",

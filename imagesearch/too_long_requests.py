@@ -1,20 +1,26 @@
 """Requests whose URL or headers are too long to parse: gunicorn's worker answers them with our error page."""
 
 import logging
+import re
 from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.urls import set_script_prefix
 from django.utils import translation
 from django.utils.translation import gettext as _
 from gunicorn.http import message
 from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine
 
+from imagesearch.base_path import below_base_path
+from imagesearch.serving.request_language import language_of
+
 logger = logging.getLogger(__name__)
 
 TOO_LONG = (LimitRequestLine, LimitRequestHeaders)
 _KEPT = 200
+_OF_LANGUAGE = re.compile(rb"^(accept-language|cookie):[ \t]*([^\r\n]{,16384})", re.IGNORECASE | re.MULTILINE)
 _read_line = message.Request.read_line
 
 
@@ -35,13 +41,20 @@ def answer(client: Any, address: Any, error: BaseException) -> None:
 
 
 def refusal(error: BaseException) -> bytes:
-    """Return a whole HTTP response; gunicorn's own has neither our texts nor problem details for programs."""
+    """Return a whole HTTP response; gunicorn's own has neither our texts nor problem details for programs.
+
+    `error` has the request's `head` as far as it has arrived, where our event loop read it.
+    """
     from search.views.errors import error_page  # noqa: PLC0415 - needs Django to be set up
 
-    method, _space, target = getattr(error, "beginning", b"").partition(b" ")
+    head = getattr(error, "head", b"") or getattr(error, "beginning", b"")
+    method, _space, target = head[:_KEPT].partition(b" ")
     request = HttpRequest()
-    request.path_info = target.decode("latin-1").partition("?")[0]
-    with translation.override(settings.LANGUAGE_CODE):
+    request.path_info = below_base_path(re.split(r"[?\s]", target.decode("latin-1"))[0])
+    # A thread that has answered no request yet does not know it.
+    set_script_prefix(settings.FORCE_SCRIPT_NAME or "/")
+    headers = [(name.decode(), value.decode("latin-1")) for name, value in _OF_LANGUAGE.findall(head)]
+    with translation.override(language_of(headers)):
         if isinstance(error, LimitRequestLine):
             words = _("This address is too long."), _("Shorten your search, then try again.")
             answer = error_page(request, 414, *words)

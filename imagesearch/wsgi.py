@@ -5,10 +5,10 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from django.conf import settings
 from django.core.signals import request_finished
 from django.core.wsgi import get_wsgi_application
 
+from imagesearch.base_path import below_base_path
 from imagesearch.request_bodies import Answer, Body, BodyWanted
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imagesearch.settings")
@@ -28,14 +28,3 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
         request_finished.send(sender=_django.__class__)
         raise
     return Answer(answer, body) if body.is_to_be_discarded else answer
-
-
-def below_base_path(path: str) -> str:
-    """Return a request's path without BASE_PATH, whether a proxy kept or stripped it."""
-    base: str = settings.BASE_PATH
-    if not base:
-        return path
-    if path == base or path.startswith(f"{base}/"):
-        path = path.removeprefix(base)
-    # nginx makes two slashes of `location /pictures { proxy_pass http://127.0.0.1:8000/; }`.
-    return f"/{path.lstrip('/')}"

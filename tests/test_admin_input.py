@@ -4,7 +4,7 @@ import uuid
 from http import HTTPStatus
 
 import pytest
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
 
 from search.models import Image, Report
@@ -67,6 +67,15 @@ def test_a_query_with_a_null_character_finds_nothing(as_carol):
     response = as_carol.get(IMAGES, {"q": "\0"})
     assert titles(response) == set()
     assert "Null characters" in said(response)
+
+
+@pytest.mark.parametrize("words", ['"', "'", '""', "' \" '"])
+def test_a_query_of_quotation_marks_finds_nothing(admin_client, words):
+    Group.objects.create(name="Friends")
+    Report.objects.create(image=an_image("One"), reason="other")
+    for address in ("/admin/auth/group/", "/admin/auth/user/", REPORTS):
+        assert list(admin_client.get(address).context["cl"].result_list)
+        assert not list(admin_client.get(address, {"q": words}).context["cl"].result_list), address
 
 
 @pytest.mark.parametrize("words", ["x" * 2001, "파도" * 120, "a " * 4000])

@@ -10,6 +10,7 @@ from django.test import Client, RequestFactory
 from django.urls import get_resolver, reverse, set_script_prefix
 
 from imagesearch import wsgi
+from imagesearch.base_path import below_base_path
 from imagesearch.environment import base_path
 from search.models import SavedSearch
 from search.objects.renditions import thumbnail_urls
@@ -172,11 +173,11 @@ def test_cached_addresses_depend_on_the_path() -> None:
 )
 @pytest.mark.usefixtures("below")
 def test_a_proxy_may_keep_or_strip_the_path(asked: str, ours: str) -> None:
-    assert wsgi.below_base_path(asked) == ours
+    assert below_base_path(asked) == ours
 
 
 def test_without_the_setting_paths_are_unchanged() -> None:
-    assert wsgi.below_base_path("//pictures/search") == "//pictures/search"
+    assert below_base_path("//pictures/search") == "//pictures/search"
 
 
 @pytest.mark.django_db

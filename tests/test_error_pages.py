@@ -299,7 +299,11 @@ def test_a_head_request_does_not_mark_a_saved_search_as_seen(as_alice: Client, p
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("get", "/accounts/logout/", "OPTIONS, POST"),
+        ("get", "/accounts/logout/", "POST"),
+        ("put", "/accounts/password/", "GET, HEAD, POST"),
+        ("put", "/admin/search/image/", "GET, HEAD, POST"),
+        ("options", "/admin/", "GET, HEAD, POST"),
+        ("put", "/api/openapi.json", "GET, HEAD"),
         ("get", "/account/tokens/1/revoke", "POST"),
         ("put", "/search", "GET, HEAD"),
         ("delete", "/upload/", "GET, HEAD, POST"),
@@ -319,3 +323,19 @@ def test_a_wrong_method_is_405_with_a_page_and_the_allowed_methods(
     assert answer["Allow"] == allowed
     assert path == "/healthz" or answer.content
     assert not Image.objects.exists()
+
+
+def test_a_wrong_method_is_not_explained_by_a_form_where_there_is_none(client: Client):
+    assert "Supported methods: GET, HEAD." in told(client.put("/search"))
+    assert "It only accepts data from a form of this site." in told(client.get("/selection/share"))
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "This site can't be reached"), ("ko", "접속할 수 없습니다")])
+def test_an_error_before_the_language_is_known_to_django_has_the_language_of_its_request(
+    client: Client, settings, language: str, words: str
+):
+    settings.SECURE_SSL_REDIRECT = True  # needs the host, before Django's middleware for languages
+    client.get("/", headers={"accept-language": "ko" if language == "en" else "en", "host": "testserver"}, secure=True)
+    answer = client.get("/", headers={"host": "pictures.example", "accept-language": language})
+    assert answer.status_code == 400
+    assert words in told(answer)

@@ -8,9 +8,10 @@ from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
+from search.curation import Trash, change
 from search.embedding import active_model, text_model
 from search.indexing import partitioning, query_plan
-from search.models import Calibration, Image, ImageVector, VectorSet
+from search.models import Calibration, Image, ImageVector, Private, VectorSet
 from search.models.vector_sets import drop_set, make_set
 from search.query import SearchQuery
 from search.retrieval import find
@@ -318,6 +319,30 @@ def test_images_that_no_search_finds_are_reported(
     is_told = not (state == {"hidden": True} and others)
     assert (status, reason in told, command in told) == (int(is_told), is_told, is_told), told
     assert f"Pictures that can be found: {others}" in told
+
+
+def test_pictures_in_the_trash_are_not_said_to_be_hidden() -> None:
+    change([an_image().pk, an_image().pk], Trash())
+    status, told = run("--vacuum")
+
+    assert (status, "hidden" in told.replace("Hidden: 0", "")) == (1, False)
+    assert "All 2 pictures are in the trash: searches find nothing." in told
+    Private.objects.create(image=an_image(hidden=True), visibility="own", hidden=False)
+    assert "All 1 pictures are hidden, 1 of them because they are private" in run("--vacuum")[1]
+
+
+def test_vectors_without_a_table_that_is_searched_are_reported_and_put_into_one() -> None:
+    many_images(40)
+    measured(40)
+    table = active_set()
+    drop_set(table)
+    status, told = run("--vacuum")
+
+    assert (status, "All is well" in told) == (1, False)
+    assert "The vectors of 40 pictures are in no table that is searched." in told
+    status, told = run("--rebuild", "--vacuum")
+    assert (status, "All is well." in told) == (0, True), told
+    assert ImageVector.objects.filter(set_id=active_set().id).count() == 40
 
 
 def test_a_missing_calibration_is_reported_except_for_a_small_collection() -> None:

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from django.urls import set_script_prefix
 
-from search.models import Image, PictureSet
+from search.models import Image, PictureSet, Report, VocabularyTag
 from search.retrieval import PER_PAGE
 from tests.base import many_images
 
@@ -128,3 +128,25 @@ def test_user_text_in_the_admin_has_its_own_text_direction(as_carol: Client, ima
     assert re.search(r'dir="auto"[^>]*>بحر', listed)
     for name in ("title", "description", "tags", "author"):
         assert re.search(rf'name="{name}"[^>]*dir="auto"', form)
+
+
+WITHOUT_WORDS = re.compile(
+    r'type="(?!text|search)|name="(capture-\S+-taken_.|place|language|username)"|class="v(Date|Time)Field"'
+)
+"""Fields of the admin for files, choices, dates and names of accounts."""
+
+
+def test_every_field_for_text_in_the_admin_has_its_own_text_direction(admin_client: Client, images: list[Image]):
+    tag, report = VocabularyTag.objects.create(name="sea"), Report.objects.create(image=images[0], reason="other")
+    found = []
+    for address in (
+        "search/vocabularytag/add/", f"search/vocabularytag/{tag.pk}/change/", f"search/vocabularytag/{tag.pk}/merge/",
+        f"search/report/{report.pk}/change/", f"search/image/{images[0].pk}/change/", "search/image/paste/",
+        "search/image/compare/", "auth/group/", "auth/group/add/", "auth/user/", "search/report/", "search/revision/",
+    ):  # fmt: skip
+        answer = admin_client.get(f"/admin/{address}")
+        assert answer.status_code == 200, address
+        fields = re.findall(r"<(?:input|textarea)\b[^>]*>", answer.text)
+        found += [one for one in fields if not WITHOUT_WORDS.search(one)]
+    assert len(found) > 20
+    assert [one for one in found if 'dir="auto"' not in one] == []

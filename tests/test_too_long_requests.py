@@ -4,6 +4,7 @@ import json
 from unittest.mock import Mock
 
 import pytest
+from django.urls import set_script_prefix
 from gunicorn.config import Config
 from gunicorn.http.parser import RequestParser
 
@@ -23,13 +24,16 @@ class Client:
         return 0.0
 
 
-def answer_to(request: bytes) -> tuple[int, str, str]:
-    """The status, the headers and the body of a worker's response to bytes that it can't parse as a request."""
+def answer_to(request: bytes, *, is_kept: bool = False) -> tuple[int, str, str]:
+    """The status, the headers and the body of a worker's response to bytes that it can't parse as a request. `is_kept`:
+    the event loop still has them."""
     worker, client, config = Worker.__new__(Worker), Client(), Config()
     worker.log = Mock()
     config.set("limit_request_line", 4000)
     with pytest.raises(Exception) as raised:
         next(RequestParser(config, iter([request]), None))
+    if is_kept:
+        raised.value.head = request  # type: ignore[attr-defined]
     worker.handle_error(None, client, ("127.0.0.1", 1), raised.value)
     head, _, body = client.received.partition(b"\r\n\r\n")
     return int(head.split()[1]), head.decode(), body.decode()
@@ -61,6 +65,22 @@ def test_too_many_cookies_are_reported(settings):
     assert status == 431
     assert '<html lang="ko"' in body
     assert "쿠키" in body
+
+
+def test_a_request_with_too_many_headers_is_answered_in_its_language_and_to_programs_as_such(settings):
+    cookies = b"Cookie: a=" + b"a" * 10_000 + b"\r\n"
+    page = b"GET / HTTP/1.1\r\nHost: localhost\r\nAccept-Language: ko,en;q=0.5\r\n" + cookies + b"\r\n"
+    assert '<html lang="ko"' in answer_to(page, is_kept=True)[2]
+    chosen = b"GET / HTTP/1.1\r\naccept-language: ko\r\n" + cookies + b"Cookie: django_language=en\r\n\r\n"
+    assert '<html lang="en"' in answer_to(chosen, is_kept=True)[2]
+    settings.BASE_PATH = settings.FORCE_SCRIPT_NAME = "/pictures"
+    try:
+        assert 'href="/pictures/"' in answer_to(page, is_kept=True)[2]
+        status, head, body = answer_to(page.replace(b"GET /", b"GET /pictures/api/search"), is_kept=True)
+    finally:
+        set_script_prefix("/")
+    assert (status, "application/problem+json" in head, json.loads(body)["status"]) == (431, True, 431)
+    assert answer_to(page.replace(b"GET", b"HEAD"), is_kept=True)[2] == ""
 
 
 def test_other_invalid_requests_are_left_to_gunicorn():

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from gunicorn.asgi.parser import ParseError
 
+from imagesearch.base_path import below_base_path
 from imagesearch.serving import refusals
 from imagesearch.serving.client_deadlines import Pace
 from imagesearch.serving.exchange import Exchange
@@ -20,7 +21,6 @@ from imagesearch.serving.request_heads import More, head, may_be_whole
 from imagesearch.serving.response_buffer import IN_MEMORY
 from imagesearch.serving.sockets import LINGER, LINGER_UNREAD, NEVER, Link, State
 from imagesearch.serving.thread_pools import Job, lane_of
-from imagesearch.wsgi import below_base_path
 from search.http.body_limits import DiskFull
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ class Connection(Link):
             self._try_at = max(2 * len(self._buffer), 8192)
             return
         except Exception as error:
+            error.head = bytes(self._buffer)  # type: ignore[attr-defined] # for our error page
             self._buffer.clear()
             self._refuse_head(error)
             return

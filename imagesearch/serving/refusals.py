@@ -1,15 +1,14 @@
 """Responses for overload and timeouts that cost nothing: rendered once by the application itself, in each language."""
 
 import logging
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest
-from django.utils import translation
 from gunicorn.util import http_date
 
-from imagesearch.wsgi import application, below_base_path
+from imagesearch.base_path import below_base_path
+from imagesearch.serving.request_language import language_of
+from imagesearch.wsgi import application
 from search.web.refusal_pages import REFUSED
 
 logger = logging.getLogger(__name__)
@@ -77,15 +76,4 @@ def _path(request: Any) -> str:
 
 
 def _language(request: Any) -> str:
-    if request is None:
-        return str(settings.LANGUAGE_CODE)
-    asked = HttpRequest()
-    for name, value in request.headers:
-        if name == "ACCEPT-LANGUAGE":
-            asked.META["HTTP_ACCEPT_LANGUAGE"] = value
-        elif name == "COOKIE":
-            try:
-                asked.COOKIES |= {key: morsel.value for key, morsel in SimpleCookie(value).items()}
-            except CookieError:
-                continue
-    return translation.get_language_from_request(asked)
+    return language_of(request.headers) if request is not None else str(settings.LANGUAGE_CODE)

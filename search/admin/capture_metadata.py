@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
+from search.admin.concurrent_edits import in_its_own_direction
 from search.admin.forms import KeepsConcurrentEdits
 from search.admin.image_list_filters import MOST_CHOICES, Choice, Choices, OfTheCollection
 from search.curation.metadata_import import EDITED_WITH, note_edits
@@ -44,6 +45,8 @@ class CaptureForm(KeepsConcurrentEdits, _CaptureModelForm):
         ):
             if name in self.fields:
                 self.fields[name].validators += [MinValueValidator(least), MaxValueValidator(most)]
+        for name in {"camera", "lens"} & set(self.fields):
+            in_its_own_direction(self.fields[name])
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data

@@ -23,6 +23,12 @@ _IS_LOCKED_OUT = "is_kept_out"
 """Attribute of a request whose form can't be saved, since another transaction holds the row."""
 
 
+def in_its_own_direction(field: forms.Field) -> None:
+    """Give the text in a field its own direction; addresses and numbers have one anyway."""
+    if isinstance(field.widget, (forms.TextInput, forms.Textarea)):
+        field.widget.attrs.setdefault("dir", "auto")
+
+
 def busy() -> str:
     return _(
         "Someone else is changing this, or its vector is being computed. Nothing was changed. Try again in a moment."
@@ -70,6 +76,13 @@ class Shared(_ModelAdmin):
         if response.status_code == HTTPStatus.OK:  # not for a row that is gone
             response.status_code = HTTPStatus.CONFLICT
         return response
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
+        """Return a field whose text has its own direction."""
+        field: Any = super().formfield_for_dbfield(db_field, request, **options)
+        if isinstance(field, forms.CharField):
+            in_its_own_direction(field)
+        return field
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

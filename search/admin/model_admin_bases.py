@@ -178,6 +178,9 @@ class Sturdy(Shared, _ModelAdmin):
         # Each word becomes a nested condition, and thousands exceed Python's recursion limit.
         if len(search_term) > LONGEST_QUERY_STRING:
             return queryset.none(), False
+        # Django takes a quotation mark for an empty text, which every row contains.
+        if search_term and not search_term.strip(" \t\r\n\"'"):
+            return (queryset.none() if search_term.strip() else queryset), False
         # The list's own search form rejects a NUL; autocompletion does not.
         return super().get_search_results(request, queryset, composed(search_term.replace("\0", "")))
 

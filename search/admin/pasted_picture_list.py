@@ -30,7 +30,7 @@ PARAMETER = "set"
 class PastedForm(forms.Form):
     pasted = forms.CharField(
         label=gettext_lazy("Ids or addresses of pictures"),
-        widget=forms.Textarea(attrs={"rows": 14, "class": "vLargeTextField", "spellcheck": "false"}),
+        widget=forms.Textarea(attrs={"rows": 14, "class": "vLargeTextField", "spellcheck": "false", "dir": "auto"}),
         help_text=gettext_lazy(
             "One per line, or separated by spaces or commas. Anything else is reported as not found."
         ),

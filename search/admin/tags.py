@@ -21,6 +21,7 @@ from search.admin.model_admin_bases import Sturdy
 from search.admin.tag_suggestions import is_compared, may_decide, suggestions_view, take_back_view
 from search.admin.undoing import with_undo
 from search.http.body_limits import LARGEST_TABLE
+from search.http.forms import IN_ITS_OWN_DIRECTION
 from search.http.methods import require_http_methods, require_safe
 from search.http.tags_field import TagsField
 from search.ingestion.table_formats import MetadataError
@@ -80,7 +81,7 @@ class MergeForm(forms.Form):
     into = forms.CharField(
         label=gettext_lazy("Merge into"),
         max_length=LONGEST_TAG,
-        widget=forms.TextInput(attrs={"list": "known-tags", "class": "vTextField", "autocomplete": "off"}),
+        widget=forms.TextInput(attrs={"list": "known-tags", "class": "vTextField", "autocomplete": "off", **IN_ITS_OWN_DIRECTION}),
         help_text=gettext_lazy("Any name of the tag to keep."),
     )
 

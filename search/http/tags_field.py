@@ -22,6 +22,9 @@ class TagsField(forms.CharField):
     most: ClassVar[int] = MOST_TAGS
     too_many: ClassVar[Any] = gettext_lazy("A picture can have at most %(limit)s tags.")
 
+    def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
+        return {**super().widget_attrs(widget), "dir": "auto"}
+
     def prepare_value(self, value: Any) -> Any:
         return ", ".join(value) if isinstance(value, list) else value
 

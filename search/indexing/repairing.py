@@ -11,8 +11,8 @@ from django.db import transaction
 
 from search.models import Image, ModelSwitch, VectorSet
 from search.models.accepted_models import accepted_names
-from search.models.sql_statements import execute, fetch_value
-from search.models.vector_sets import VectorTable
+from search.models.sql_statements import execute, fetch_one, fetch_value
+from search.models.vector_sets import VectorTable, make_set
 
 # Only images of the set's own model: those of other accepted ones have their vectors in the set alone.
 _MISSING = (
@@ -58,6 +58,15 @@ def differences(table: VectorTable) -> Differences:
         for what in (_MISSING, _LEFT, f"{{table}} AS its JOIN search_image AS image ON {_OTHER}")
     )
     return Differences(missing, left, other)
+
+
+def make_missing_set(model: str) -> VectorTable | None:
+    """Create the set of a model of which images have vectors, but which has none; None where no image has any."""
+    row = fetch_one(
+        "SELECT vector_dims(embedding) FROM search_image WHERE embedding_model = %s AND embedding IS NOT NULL LIMIT 1",
+        [model],
+    )
+    return make_set(model, row[0]) if row else None
 
 
 def repair(table: VectorTable) -> Differences:

@@ -11,7 +11,7 @@ from search.indexing.index_building import is_under_way, left_over, many_dead
 from search.indexing.partitioning import parts_for
 from search.indexing.query_plan import SCAN, Plan, plan_for, planned
 from search.indexing.repairing import Differences, differences, unused_sets
-from search.models import Image
+from search.models import Image, Private
 from search.models.accepted_models import accepted_names
 from search.models.hnsw import indexing
 from search.models.sql_statements import fetch_all, fetch_one
@@ -30,6 +30,7 @@ AGAIN = "manage.py index_health"
 REBUILD, VACUUM = "manage.py index_health --rebuild", "manage.py index_health --vacuum"
 ADD, EMBED, REEMBED = "manage.py ingest FOLDER", "manage.py embed_pending", "manage.py reembed"
 SHOW = "show some of them in the admin, under /admin/search/image/"
+RESTORE = "restore some of them in the admin, under /admin/search/trashed/"
 CALIBRATE, MODELS = "manage.py calibrate", "manage.py download_models"
 
 
@@ -57,8 +58,9 @@ class IndexHealth:
     rows anyway, and for texts if there is no model.
 
     Of the visible pictures, `searchable` can be found, `unseen` of them are wide or tall but lack window vectors,
-    `pending` have no vector yet, and `other_models` have only one of an inactive model. `needs_calibration`: the
-    relevance thresholds are missing or outdated. `has_words`: the text model could be loaded, or was not needed.
+    `pending` have no vector yet, and `other_models` have only one of an inactive model. `hidden` are those not in the
+    trash, `private` of them as their uploaders wished. `needs_calibration`: the relevance thresholds are missing or
+    outdated. `has_words`: the text model could be loaded, or was not needed.
     `has_set`: there is a vector set of the active model. `left_over` is the number of invalid indexes left by
     interrupted rebuilds; `is_under_way`: the index is dropped for a load, or being built. `rows` and `dead` are those
     of the image table, `vectors` and `dead_vectors` those of the active set; `differs` says where the set differs from
@@ -70,6 +72,8 @@ class IndexHealth:
     unseen: int
     other_models: int
     hidden: int
+    private: int
+    trashed: int
     needs_calibration: bool
     has_words: bool
     has_set: bool
@@ -123,11 +127,7 @@ class IndexHealth:
             reason = f"{self.other_models:,} pictures have vectors of another model: no search finds them."
             found.append(Advice(reason, REEMBED))
         if not self.searchable and not found:
-            found.append(
-                Advice(f"All {self.hidden:,} pictures are hidden: searches find nothing.", SHOW)
-                if self.hidden
-                else Advice("There are no pictures: searches find nothing, and nothing could be measured.", ADD)
-            )
+            found.append(self._none_to_find())
         if not self.has_words:
             reason = "The text model can't be loaded: text searches don't work, and none was measured."
             found.append(Advice(reason, MODELS))
@@ -136,11 +136,21 @@ class IndexHealth:
             found.append(Advice(reason, CALIBRATE))
         return found
 
+    def _none_to_find(self) -> Advice:
+        if self.hidden:
+            private = f", {self.private:,} of them because they are private" if self.private else ""
+            return Advice(f"All {self.hidden:,} pictures are hidden{private}: searches find nothing.", SHOW)
+        if self.trashed:
+            return Advice(f"All {self.trashed:,} pictures are in the trash: searches find nothing.", RESTORE)
+        return Advice("There are no pictures: searches find nothing, and nothing could be measured.", ADD)
+
     def _reasons_to_rebuild(self) -> list[str]:
         return [*self._reasons_to_repair(), *(self._of_the_index() if self.has_set else [])]
 
     def _reasons_to_repair(self) -> list[str]:
         found = []
+        if self.searchable and not self.has_set:
+            found.append(f"The vectors of {self.searchable:,} pictures are in no table that is searched.")
         if self.differs:
             found.append(
                 f"The searched vectors differ from those of the pictures: {self.differs.missing:,} are missing, "
@@ -200,7 +210,9 @@ def index_health() -> IndexHealth:
         pending=shown.pending().count(),
         unseen=shown.without_windows(model).count(),
         other_models=shown.exclude(embedding_model__in=["", *accepted_names(model)]).count(),
-        hidden=Image.objects.filter(hidden=True).count(),
+        hidden=Image.objects.kept().filter(hidden=True).count(),
+        private=Private.objects.filter(hidden=False, image__trashed=None).count(),
+        trashed=Image.objects.exclude(trashed=None).count(),
         needs_calibration=searchable >= LEAST and is_due(),
         has_words=not is_by_index or words is not None,
         has_set=table is not None,

@@ -11,6 +11,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed, StreamingHttpResponse
 from django.shortcuts import render
+from django.utils import translation
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.translation import gettext as _
 
@@ -36,6 +37,18 @@ class OneChoice:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         with one_choice():
             return self.get_response(request)
+
+
+class RequestLanguage:
+    """Activates the language of the request for the middleware before Django's LocaleMiddleware, whose errors would have
+    that of the thread's last request."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        translation.activate(translation.get_language_from_request(request))
+        return self.get_response(request)
 
 
 class HealthChecks:
@@ -81,7 +94,8 @@ class MethodNotAllowed(MiddlewareMixin):
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
             return response
-        methods = {method.strip() for method in response.headers["Allow"].split(",")}
+        # Preflights, the only OPTIONS that are answered, do not get here.
+        methods = {method.strip() for method in response.headers["Allow"].split(",")} - {"OPTIONS"}
         allowed = ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
         if is_for_programs(request):
             return Problem(
@@ -90,16 +104,21 @@ class MethodNotAllowed(MiddlewareMixin):
                 _("Supported methods: %(methods)s.") % {"methods": allowed},
                 headers={"Allow": allowed},
             ).to_response()
-        context = {
-            "problem": _("This address can't be opened as a page."),
-            "advice": _("It only accepts data from a form of this site. Go back and use the form."),
-        }
-        page = render(None, "error.html", context, status=405)
+        if "GET" in methods:
+            problem = _("This address does not support this method.")
+            advice = _("Supported methods: %(methods)s.") % {"methods": allowed}
+        else:
+            problem = _("This address can't be opened as a page.")
+            advice = _("It only accepts data from a form of this site. Go back and use the form.")
+        page = render(None, "error.html", {"problem": problem, "advice": advice}, status=405)
         page["Allow"] = allowed
         return page
 
     def process_view(self, request: HttpRequest, view: Any, *_called_with: Any) -> HttpResponse | None:
         methods = getattr(view, "methods", None)
+        if not methods and not getattr(view, "csrf_exempt", False):
+            # Views of Django name none, and would take any other method for GET or POST, or report a missing cookie.
+            methods = ("GET", "HEAD") if is_for_programs(request) else ("GET", "HEAD", "POST")
         return HttpResponseNotAllowed(methods) if methods and request.method not in methods else None
 
 

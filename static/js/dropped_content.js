@@ -30,12 +30,22 @@ function entriesOf(data) {
   return [...data.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
 }
 
-// File managers add the names or paths of files as text, browsers the URL of a dragged picture.
+// File managers add the names or paths of files as text, also where the browser may not read the files; browsers the URLs
+// of dragged pictures.
 function names(text, files, addresses) {
-  if (addresses.includes(text)) return true;
   const last = (line) => line.trim().split(/[\\/]/).pop();
-  const known = new Set(files.flatMap((file) => [file.name, encodeURIComponent(file.name), encodeURI(file.name)]));
-  return text.split(/[\r\n]+/).every((line) => known.has(last(line)));
+  const unread = addresses.filter((one) => /^file:/i.test(one)).map((one) => decoded(last(one)));
+  const known = [...files.map((file) => file.name), ...unread];
+  const all = new Set(known.flatMap((name) => [name, encodeURIComponent(name), encodeURI(name)]));
+  return text.split(/[\r\n]+/).every((line) => addresses.includes(line.trim()) || all.has(last(line)));
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 // The query part for a picture of this site, which needs no fetching.

@@ -28,7 +28,8 @@ document.addEventListener("htmx:beforeRequest", ({ detail }) => {
   tell("");
 });
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
-  if (!isMore(detail) || !detail.shouldSwap || detail.serverResponse.includes('id="more"')) return;
+  // An empty response, with its status 204 too, is nobody's page of results.
+  if (!isMore(detail) || detail.isError || detail.serverResponse.includes('id="more"')) return;
   detail.shouldSwap = false;
   detail.isError = true;
 });

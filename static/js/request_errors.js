@@ -2,6 +2,8 @@
 
 const MOST_BY_ITSELF = 5;
 const LONGEST_WAIT = 60;
+// Sent too slowly, or too often.
+const PASSING = [408, 429];
 
 // Returns the reason of an htmx error event.
 export function whyFailed({ type, detail }) {
@@ -35,10 +37,10 @@ export class Failed {
 
   keep(xhr, act) {
     this.forget();
-    // Client errors would fail again.
-    if (xhr?.status >= 400 && xhr.status < 500) return;
+    // Other client errors would fail again.
+    if (xhr?.status >= 400 && xhr.status < 500 && !PASSING.includes(xhr.status)) return;
     this.#act = act;
-    const wait = Number(xhr?.status === 503 && xhr.getResponseHeader("Retry-After"));
+    const wait = Number([429, 503].includes(xhr?.status) && xhr.getResponseHeader("Retry-After"));
     if (!(wait > 0 && wait <= LONGEST_WAIT) || this.#byItself >= MOST_BY_ITSELF) return;
     this.#byItself += 1;
     this.#timer = setTimeout(() => this.again(), wait * 1000);

@@ -26,6 +26,8 @@ READ = """async (given) => {
 EXCEL = "<html><head><style>td {color: red}</style></head><body><table><td>Rome</td><td>12</td></table></body></html>"
 LINKED = '<a href="https://a.example/page"><img src="https://a.example/cat.jpg" alt="A cat"></a>'
 
+TWO = ["https://a.example/1.jpg", "https://a.example/2.jpg"]
+
 GIVE = """([kind, where, {data = {}, files = [], own = false}]) => {
     const carrier = new DataTransfer();
     for (const [type, value] of Object.entries(data)) carrier.setData(type, value);
@@ -58,6 +60,11 @@ def test_dropped_and_pasted_content_is_classified(open_page: OpenPage, collectio
         ({"data": {"text/plain": "/home/a/a.png\n/home/a/b.png"}, "files": ["a.png", "b.png"]}, ["", 2, []]),
         ({"data": {"text/plain": "file:///home/a/cat%201.png"}, "files": ["cat 1.png"]}, ["", 1, []]),
         ({"data": {"text/plain": "a cat"}, "files": ["cat.png"]}, ["a cat", 1, []]),
+        # Without the files, which the browser may not read.
+        (
+            {"data": {"text/uri-list": "file:///home/a/cat%201.png", "text/plain": "/home/a/cat 1.png"}},
+            ["", 0, ["file:///home/a/cat%201.png"]],
+        ),
         # A picture from another window: in Chromium, in a link, and in Firefox.
         (
             {"data": {"text/uri-list": "https://a.example/page", "text/html": LINKED}},
@@ -66,6 +73,10 @@ def test_dropped_and_pasted_content_is_classified(open_page: OpenPage, collectio
         (
             {"data": {"text/uri-list": "# from a\r\nhttps://a.example/1.jpg", "text/plain": "https://a.example/1.jpg"}},
             ["", 0, ["https://a.example/1.jpg"]],
+        ),
+        (
+            {"data": {"text/uri-list": f"{TWO[0]}\r\n{TWO[1]}\r\n", "text/plain": f"{TWO[0]}\n{TWO[1]}"}},
+            ["", 0, TWO],
         ),
         ({"data": {"text/html": '<img srcset="https://a.example/2.jpg 2x">'}}, ["", 0, ["https://a.example/2.jpg"]]),
         ({"data": {"text/html": '<img src="/relative.jpg">'}}, ["", 0, []]),

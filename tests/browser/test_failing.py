@@ -4,6 +4,7 @@ import re
 from functools import partial
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, Route, expect
 
 from search.models import Image
@@ -48,6 +49,8 @@ def test_a_page_that_failed_to_load_is_reported_and_retried_by_a_button(open_pag
     for answer, message in (
         ({"status": 502, "body": "<h1>Bad Gateway</h1>"}, "The search is not available right now (error 502)."),
         ({"status": 200, "body": "<main>Log in to this network</main>"}, UNREACHABLE),
+        ({"status": 502, "body": ""}, "(error 502)"),
+        ({"status": 204}, UNREACHABLE),
         ({"status": 503, "body": "<main><h1>The database does not respond.</h1></main>"}, "The database does not"),
     ):
         page.unroute(NEXT)
@@ -85,14 +88,15 @@ def test_a_page_is_retried_when_the_network_is_back(open_page: OpenPage, collect
     expect(page.locator("article")).to_have_count(30)
 
 
+@pytest.mark.parametrize("status", [503, 429])
 def test_a_page_is_retried_after_the_time_given_by_the_server_a_few_times(
-    open_page: OpenPage, collection: list[Image]
+    open_page: OpenPage, collection: list[Image], status: int
 ):
     page = open_page("/", expected=FAILURES)
     page.clock.install()
-    noted = failing(page, "fulfilled", status=503, headers={"Retry-After": "5"}, body="")
+    noted = failing(page, "fulfilled", status=status, headers={"Retry-After": "5"}, body="")
     scroll_on(page)
-    expect(page.locator(".more-failed")).to_contain_text("(error 503)")
+    expect(page.locator(".more-failed")).to_contain_text(f"(error {status})")
     for _ in range(8):
         asked = len(noted)
         page.clock.run_for(5_000)

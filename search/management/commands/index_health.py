@@ -9,7 +9,7 @@ from django.template.defaultfilters import filesizeformat
 from search.embedding import active_model
 from search.indexing.index_building import rebuild_index, vacuum
 from search.indexing.partitioning import divide, parts_for
-from search.indexing.repairing import repair, unused_sets
+from search.indexing.repairing import make_missing_set, repair, unused_sets
 from search.management.base import CollectionCommand
 from search.models import Image
 from search.models.sql_statements import execute
@@ -56,6 +56,7 @@ class Command(CollectionCommand):
         self.stdout.write("\nAll is well.")
 
     def _rebuild(self, table: VectorTable | None) -> None:
+        table = table or make_missing_set(active_model())
         if table and (wrong := repair(table)):
             self.stdout.write(f"Vectors repaired: {wrong.missing + wrong.left + wrong.other:,}.")
         for unused in unused_sets(active_model()):
