@@ -382,6 +382,18 @@ def test_alternative_exif_fields_of_cameras_are_read():
         ("2014-07", None, None),
         ("2999-01-01", None, None),
         ("2014-02-30", None, None),
+        ("2014년 7월 3일 목요일 오후 2시 22분", wall(2014, 7, 3, 14, 22), None),
+        ("2014년7월3일14시22분10초", wall(2014, 7, 3, 14, 22, 10), None),
+        ("2014. 7. 3. (목) 오전 12:22", wall(2014, 7, 3, 0, 22), None),
+        ("2014年7月3日(木) 14時22分", wall(2014, 7, 3, 14, 22), None),
+        ("3-Jul-14", wall(2014, 7, 3), None),
+        ("03-Jul-98 14:22", wall(1998, 7, 3, 14, 22), None),
+        ("Thursday, July 3, 2014", wall(2014, 7, 3), None),
+        ("3. Juli 2014", wall(2014, 7, 3), None),
+        ("Jul 3, 2014, 2:22:10 PM", wall(2014, 7, 3, 14, 22, 10), None),
+        ("7/3/2014", None, None),
+        ("May 2014", None, None),
+        ("Mar 14:22", None, None),
     ],
 )
 def test_dates_of_tables_are_read_as_people_write_them(text: str, taken: dt.datetime | None, offset: int | None):

@@ -12,7 +12,7 @@ from PIL import Image, ImageFile
 from search.imaging import EXTENSIONS, Reason, UnreadableImage, read_picture
 from search.scrubbing import scrubbed
 from tests import pictures
-from tests.raw_files import RAW_KINDS, raw, tiff
+from tests.raw_files import RAW_KINDS, Fields, raw, tiff
 from tests.test_imaging import FUZZ, LIMIT, difference, mutated, mutations, read, refusal
 
 # TIFF
@@ -81,10 +81,80 @@ def test_the_first_page_of_a_tiff_is_read() -> None:
     assert difference(read(data).picture, pictures.corners()) == 0
 
 
+def tiff_page(fields: Fields, *pieces: bytes, order: str = "<") -> bytes:
+    """A TIFF of 48 x 32 pixels without compression, each of whose `pieces` is one strip."""
+    sizes = [len(piece) for piece in pieces]
+    page = {256: 48, 257: 32, 259: 1, 278: 32, 279: sizes, 273: [0] * len(pieces)} | fields
+    start = len(tiff(page, order=order))
+    places = [start + sum(sizes[:number]) for number in range(len(sizes))]
+    return tiff(page | {273: places}, order=order) + b"".join(pieces)
+
+
+def corner_samples(code: str, white: float, *, order: str = "<", bands: str = "RGB") -> list[bytes]:
+    """The samples of `bands` of the picture `corners`, from 0 to `white`, as numbers of `struct`."""
+    found = []
+    for band in pictures.corners().convert(bands).split():
+        scaled = [sample * white / 255 for sample in band.tobytes()]
+        found.append(struct.pack(f"{order}{len(scaled)}{code}", *(scaled if code == "f" else map(round, scaled))))
+    return found
+
+
+def side_by_side(bands: list[bytes], size: int) -> bytes:
+    """Samples of `size` bytes, pixel by pixel."""
+    return b"".join(band[at : at + size] for at in range(0, len(bands[0]), size) for band in bands)
+
+
+def twelve_bits(samples: bytes) -> bytes:
+    """Samples of 16 bits, of which 12 are used, as two in three bytes."""
+    pairs = struct.iter_unpack("<HH", samples)
+    return b"".join((first << 12 | second).to_bytes(3, "big") for first, second in pairs)
+
+
+UNUSUAL: dict[str, Callable[[str], bytes]] = {
+    "planes of 16 bits": lambda order: tiff_page(
+        {258: [16] * 3, 262: 2, 277: 3, 284: 2}, *corner_samples("H", 65535, order=order), order=order
+    ),
+    "16 bits with alpha": lambda order: tiff_page(
+        {258: [16, 16], 262: 1, 277: 2, 338: 2},
+        side_by_side(corner_samples("H", 65535, order=order, bands="LA"), 2),
+        order=order,
+    ),
+    "32 bits": lambda order: tiff_page(
+        {258: [32] * 3, 262: 2, 277: 3}, side_by_side(corner_samples("I", 2**32 - 1, order=order), 4), order=order
+    ),
+    "fractions": lambda order: tiff_page(
+        {258: [32] * 3, 262: 2, 277: 3, 339: [3] * 3},
+        side_by_side(corner_samples("f", 1, order=order), 4),
+        order=order,
+    ),
+    "12 bits": lambda order: tiff_page(
+        {258: 12, 262: 1, 277: 1}, twelve_bits(corner_samples("H", 4095, bands="L")[0]), order=order
+    ),
+    "a palette of 8 bits": lambda order: tiff_page(
+        {258: 8, 262: 3, 277: 1, 320: [*range(256)] * 3}, pictures.corners().convert("L").tobytes(), order=order
+    ),
+}
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("kind", UNUSUAL)
+def test_samples_of_every_depth_and_layout_of_tiff_are_read(kind: str, order: str) -> None:
+    expected = pictures.corners()
+    if kind in ("16 bits with alpha", "12 bits", "a palette of 8 bits"):
+        expected = expected.convert("L").convert("RGB")
+
+    assert difference(read(UNUSUAL[kind](order)).picture, expected) < 1
+
+
 def test_a_big_tiff_is_read() -> None:
-    assert (
-        difference(read(pictures.encoded(pictures.corners(), "TIFF", big_tiff=True)).picture, pictures.corners()) == 0
-    )
+    for order in "<>":
+        samples = pictures.corners().tobytes()
+        fields = {256: 48, 257: 32, 258: 8, 259: 1, 262: 2, 273: 16, 277: 3, 278: 32, 279: len(samples)}
+        entries = b"".join(struct.pack(f"{order}HHQQ", tag, 16, 1, value) for tag, value in fields.items())
+        head = struct.pack(f"{order}HHHQ", 43, 8, 0, 16 + len(samples))
+        data = {"<": b"II", ">": b"MM"}[order] + head + samples + struct.pack(f"{order}Q", 9) + entries + bytes(8)
+
+        assert difference(read(data).picture, pictures.corners()) == 0
 
 
 def test_a_colour_profile_in_a_tiff_is_applied() -> None:
@@ -107,7 +177,8 @@ def test_an_unusual_tiff_is_refused_with_advice() -> None:
     page = {256: 1, 257: 1, 258: 8, 259: 6, 262: 6, 273: 8, 277: 3, 278: 1, 279: 3}
 
     assert refusal(tiff(page)).code is Reason.UNSUPPORTED
-    assert "Save it as JPEG or PNG" in str(refusal(tiff(page | {259: 1, 258: 32, 277: 3, 262: 2, 273: 8, 279: 12})))
+    doubles = page | {259: 1, 258: 64, 277: 1, 262: 1, 339: 3, 279: 8}
+    assert "Save it as JPEG or PNG" in str(refusal(tiff(doubles)))
 
 
 def test_repeated_strips_are_drawn_once() -> None:
@@ -157,6 +228,14 @@ def bmp_with_filler(filler: int) -> bytes:
 @pytest.mark.parametrize("filler", [0, 255])
 def test_a_fully_transparent_bmp_is_read_as_opaque(filler: int) -> None:
     assert read(bmp_with_filler(filler)).picture.getpixel((0, 0)) == (255, 0, 0)
+
+
+def test_a_bmp_of_unusual_masks_is_not_called_damaged() -> None:
+    masks = struct.pack("<III", 0xF00, 0xF0, 0xF)
+    header = struct.pack("<IiiHHIIiiII", 40, 1, 1, 1, 16, 3, 4, 0, 0, 0, 0) + masks
+    data = b"BM" + struct.pack("<IHHI", 14 + 52 + 4, 0, 0, 14 + 52) + header + bytes(4)
+
+    assert refusal(data).code is Reason.UNSUPPORTED
 
 
 def test_a_text_that_begins_like_a_bmp_is_not_a_picture() -> None:

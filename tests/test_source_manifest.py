@@ -560,7 +560,7 @@ def test_an_invalid_retry_after_is_ignored(web: Web, said: str):
         ("m.jsonl", b'{"url": ["http://x/"]}'),
         ("m.jsonl", b'{"url": "\\ud800", "title": "\\ud800"}'),
         ("m.jsonl", b'{"url": "\xff\xfe"}'),
-        ("m.csv", b"," * 50),
+        ("m.csv", b"," * 50 + b"x"),
         ("m.csv", b"x" * 1_000_001),
         ("m.csv", b"\xff\xfe\xfd"),
         ("m.csv", b'http://x/,"never closed'),

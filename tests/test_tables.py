@@ -86,10 +86,31 @@ def test_damaged_utf_8_is_not_read_in_another_encoding(photos: Path):
         (b'{"Path": "a.jpg", "TITLE": "A"}\n', "m.jsonl"),
         ('{"path": "a.jpg", "title": "A"}\n'.encode("utf-16"), "m.jsonl"),
         (b"path,title\na.jpg,A\n", "m.CSV"),
+        (b"path;title;tags\r\n;;\r\na.jpg;A;\r\n;;\r\n  ; ;\r\n\r\n", "m.csv"),  # rows without a value
+        (b"path,title,title\na.jpg,A,\n", "m.csv"),  # columns with one name
+        (b"path,title,title\na.jpg,,A\n", "m.csv"),
     ],
 )
 def test_tables_saved_by_excel_are_read(photos: Path, data: bytes, name: str):
     assert titles(photos, data, name) == ({"a.jpg": "A"}, [])
+
+
+def test_a_table_of_excel_for_the_mac_is_read_with_a_remark(photos: Path):
+    read, remarks = titles(photos, "path,title\ra.jpg,Zürich café\r".encode("mac_roman"))
+    assert read == {"a.jpg": "Zürich café"}
+    assert "Mac Roman" in str(remarks)
+
+
+def test_a_quotation_mark_that_is_never_closed_swallows_no_rows(photos: Path):
+    with pytest.raises(MetadataError, match="m.csv line 2 can't be read: a quotation mark is never closed"):
+        titles(photos, b'path,title\na.jpg,"A\nsub/b.jpg,B\n')
+
+
+def test_a_picture_in_two_lines_is_reported(photos: Path):
+    (photos / "m.csv").write_text("path,title\na.jpg,A\na.jpg,B\nx.zip/a.jpg,C\nx.zip/a.jpg,D\n")
+    metadata = read_metadata(photos / "m.csv", [])
+    assert [details.title for details in metadata.details.values()] == ["B"]
+    assert [where for where, _ in metadata.problems] == ["m.csv line 3, a.jpg", "m.csv line 5, x.zip/a.jpg"]
 
 
 def test_column_names_are_matched_loosely(photos: Path):
@@ -109,9 +130,10 @@ def test_an_error_names_the_line_of_the_file(photos: Path):
 
 def test_a_table_of_addresses_is_read_in_the_same_way(tmp_path: Path):
     table = tmp_path / "m.csv"
-    table.write_bytes("URL;Title\r\nhttp://127.0.0.1/a.jpg;제주도의 바다\r\n".encode("cp949"))
+    table.write_bytes("URL;Title\r\n;\r\nhttp://127.0.0.1/a.jpg;제주도의 바다\r\n;\r\n".encode("cp949"))
     listed = open_source([str(table)])
-    assert [item.details.title for item in listed] == ["제주도의 바다"]
+    assert (listed.total, [item.details.title for item in listed]) == (1, ["제주도의 바다"])
+    assert listed.problems == []
     ((name, remark),) = listed.notes
     assert name == str(table)
     assert "CP949" in remark

@@ -2,14 +2,15 @@
 
 import ctypes
 import re
+from collections.abc import Callable
 from ctypes.util import find_library
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from io import BytesIO
 from pathlib import Path
 
 import PIL
-from PIL import AvifImagePlugin, Image, ImageFile
+from PIL import AvifImagePlugin, Image, ImageFile, ImageOps
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
@@ -19,12 +20,14 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from search.containers import jpeg2000, png_chunks, tiff
+from search.containers import jpeg2000, png_chunks, tiff_page
 from search.containers.accepted_formats import webp_canvas
 from search.containers.errors import Reason, UnreadableImage, too_many_pixels
 from search.containers.heif_items import primary
+from search.containers.tiff_page import Samples
 from search.imaging.exif_orientation import orientation_in
 from search.imaging.srgb_conversion import scale_png_transparency
+from search.imaging.tiff_samples import SampledTiff
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Source:
     """The bytes that a decoder gets of a file, and what is known of the picture without it.
 
     `orientation` is 1 to 8, or None where the decoder's EXIF block has it. `halvings` is how often the decoder may
-    halve the picture while decoding.
+    halve the picture while decoding. `samples` is how a TIFF is put together that Pillow can't read as it is.
     """
 
     format: str
@@ -41,6 +44,7 @@ class Source:
     profile: bytes | None = None
     inverted: bool = False
     halvings: int = 0
+    samples: Samples | None = None
 
 
 def prepared(data: bytes, format: str, max_pixels: int) -> Source:
@@ -53,8 +57,10 @@ def prepared(data: bytes, format: str, max_pixels: int) -> Source:
             plain = png_chunks.plain(data)
             return Source(format, plain.data, profile=plain.profile)
         case "TIFF":
-            page = tiff.first_page(data, max_pixels)
-            return Source(format, page.data, orientation=page.orientation, inverted=page.inverted)
+            page = tiff_page.first_page(data, max_pixels)
+            return Source(
+                format, page.data, orientation=page.orientation, inverted=page.inverted, samples=page.samples
+            )
         case "JP2":
             stream = jpeg2000.checked(data, max_pixels)
             # OpenJPEG refuses a file that lacks only the end marker.
@@ -79,14 +85,15 @@ def _refuse_canvas(width: int, height: int, max_pixels: int) -> None:
 def opened(source: Source) -> ImageFile.ImageFile:
     """Return the picture with its header read, and nothing decoded."""
     try:
-        file = _decoder(source.format)(BytesIO(source.data))
+        file = _decoder(source)(BytesIO(source.data))
     except ValueError as error:
         if source.format != "AVIF" or "Exif" not in str(error):
             raise
         # libavif alone refuses the whole picture for a broken EXIF block. Renaming its item hides it.
         file = AvifImageFile(BytesIO(_EXIF_ITEM.sub(rb"\1free", source.data)))
-    except (SyntaxError, KeyError) as error:
-        if source.format not in ("TIFF", "JP2"):
+    except (SyntaxError, KeyError, OSError) as error:
+        if isinstance(error, OSError) or source.format not in ("TIFF", "JP2"):
+            _refuse_if_unsupported(error)
             raise
         raise UnreadableImage(Reason.UNSUPPORTED) from error
     if source.profile:
@@ -94,21 +101,32 @@ def opened(source: Source) -> ImageFile.ImageFile:
     return file
 
 
+def _refuse_if_unsupported(error: Exception) -> None:
+    """Raise UnreadableImage if Pillow says that it can't read files of this kind: they are not damaged."""
+    if _KINDS_OF_PILLOW.match(str(error)):
+        raise UnreadableImage(Reason.UNSUPPORTED) from error
+
+
+_KINDS_OF_PILLOW = re.compile(r"Unsupported BMP|cannot handle \d+-(bit|layer)")
+"""Masks and depths of BMP, and JPEGs of 12 bits."""
+
 # An entry of the item list: its type, version and flags, item id of 2 or 4 bytes, protection, item type.
 _EXIF_ITEM = re.compile(rb"(infe[\x02\x03].{7}(?:..)?)Exif", re.DOTALL)
 
 
-def _decoder(format: str) -> type[ImageFile.ImageFile]:
-    """Return the decoder of `format`.
+def _decoder(source: Source) -> Callable[[BytesIO], ImageFile.ImageFile]:
+    """Return the decoder of a format.
 
     Not through Image.open, which tries other decoders, follows a JPEG's pointers to further pictures (MPO), and warns
     or raises by a limit that is global to the process.
     """
-    if format == "HEIF":
+    if source.format == "HEIF":
         return _heif_decoder()
-    if format == "TIFF":
+    if source.format == "TIFF":
         _mute_libtiff()
-    return _DECODERS[format]
+        if source.samples:
+            return partial(SampledTiff, samples=source.samples)
+    return _DECODERS[source.format]
 
 
 _DECODERS: dict[str, type[ImageFile.ImageFile]] = {
@@ -185,7 +203,10 @@ def corrected(file: ImageFile.ImageFile, source: Source) -> Image.Image:
 
 
 def _inverted(picture: Image.Image) -> Image.Image:
-    """Return grey of 16 bits or more inverted, where 0 is white."""
+    """Return grey inverted, where 0 is white."""
+    if picture.mode in ("L", "LA", "La"):
+        grey, *alpha = picture.split()
+        return Image.merge(picture.mode, (ImageOps.invert(grey), *alpha))
     if picture.mode == "F":
         low, high = picture.getextrema()
         return picture.point(lambda sample: sample * -1.0 + (low + high))  # type: ignore[operator]

@@ -15,6 +15,7 @@ from search.containers.accepted_formats import webp_canvas
 from search.containers.gif_frames import frame_extents
 from search.imaging.decoders_by_format import Source
 from search.imaging.thumbnails import WIDEST
+from search.imaging.tiff_samples import SampledTiff
 
 _MARGIN = 1.05
 _WEBP_CANVASES = 8.5
@@ -151,6 +152,9 @@ _HEADER = 2**20
 def _largest_piece(file: ImageFile.ImageFile) -> float:
     """Return the bytes, per pixel of the picture, of the strip or tile of a TIFF that is decoded at once: it may be
     all."""
+    if isinstance(file, SampledTiff):
+        # All samples side by side, and a plane on its way to 8 bits.
+        return float(3 * _RGB * file.samples.count + 6 * _RGB)
     fields = file.tag_v2 if isinstance(file, TiffImageFile) else {}
     bits = fields.get(tiff.BITS, (8,))
     # A JPEG in a TIFF is decoded to four bytes per pixel.

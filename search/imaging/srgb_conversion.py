@@ -1,5 +1,6 @@
 """Converts decoded pictures to 8-bit sRGB: grey of more than 8 bits, transparency and colour profiles."""
 
+from collections.abc import Sequence
 from io import BytesIO
 
 from PIL import Image, ImageCms, ImageMath
@@ -44,7 +45,8 @@ def _eight_bit(picture: Image.Image) -> Image.Image:
         return picture
     key = picture.info.get("transparency")
     wide = picture if picture.mode in ("I", "F") else picture.convert("I")
-    low, high = _range(wide)
+    extremes = [float(extreme) for extreme in wide.getextrema()[:2]]  # type: ignore[arg-type]
+    low, high = level_range(extremes, is_float=wide.mode == "F")
     scale = 255 / ((high - low) or 1)
     grey = wide.point(lambda sample: (sample * scale) + (0.5 - low * scale)).convert("L")
     if not isinstance(key, int) or wide.mode != "I":
@@ -53,11 +55,11 @@ def _eight_bit(picture: Image.Image) -> Image.Image:
     return Image.merge("LA", (grey, alpha))
 
 
-def _range(wide: Image.Image) -> tuple[float, float]:
-    """Return black and white level of a picture in I or F: 16 bits, 0 to 1, or 0 to 255, if its values fit; else their
-    range."""
-    low, high = (float(extreme) for extreme in wide.getextrema()[:2])  # type: ignore[arg-type]
-    for expected in (1.0, 255.0, 65535.0) if wide.mode == "F" else (65535.0,):
+def level_range(extremes: Sequence[float], *, is_float: bool) -> tuple[float, float]:
+    """Return black and white level of samples with these extremes: 16 bits, 0 to 1, or 0 to 255, if they fit; else
+    their range."""
+    low, high = min(extremes), max(extremes)
+    for expected in (1.0, 255.0, 65535.0) if is_float else (65535.0,):
         if low >= 0 and high <= expected:
             return 0.0, expected
     return low, high

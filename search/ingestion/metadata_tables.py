@@ -46,9 +46,12 @@ def read_metadata(table: Path, roots: Sequence[Path]) -> Metadata:
         details, problems = table_details(row)
         path = _located(name, [table.parent, *roots], spellings)
         if path is None:
-            metadata.elsewhere.add(name, details)
+            is_named_before = metadata.elsewhere.add(name, details)
         else:
+            is_named_before = path in metadata.details
             metadata.details[path] = details
+        if is_named_before:
+            metadata.problems.append((f"{where}, {name}", "An earlier line names this picture too: this one applies."))
         metadata.problems.extend((f"{where}, {name}", problem) for problem in problems)
     return metadata
 
@@ -83,7 +86,7 @@ def capture_of(row: Row) -> tuple[PhotoMetadata, list[str]]:
     """Return the capture data of a row (time, place, camera, lens, rating), and what could not be read."""
     problems: list[str] = []
     taken, rating = plain_text(row.get("taken")), plain_text(row.get("rating"))
-    moment, stars = typed(taken) if taken else None, number(rating) if rating else None
+    moment, stars = typed(taken) if taken else None, number(rating.replace(",", ".")) if rating else None
     if taken and moment is None:
         problems.append(
             f"The date {taken[:60]!r} can't be read, or no photo can be from then: write it like 2014-07-03, "

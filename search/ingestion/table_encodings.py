@@ -1,4 +1,5 @@
-"""Detect the encoding of a metadata table: BOM, else UTF-8, else the code pages of Excel in Korea and the West."""
+"""Detect the encoding of a metadata table: BOM, else UTF-8, else the code pages of Excel in Korea and the
+West."""
 
 import codecs
 from typing import IO
@@ -13,6 +14,7 @@ _NAMES = {
     "cp949": "CP949 (Korean)",
     "cp1252": "Windows-1252 (Western European)",
     "latin-1": "Latin-1 (Western European)",
+    "mac_roman": "Mac Roman (Western European)",
 }
 _CHECKED_BYTES = 64 * 1024 * 1024
 """Bytes of a table that are checked for invalid UTF-8."""
@@ -66,6 +68,8 @@ def _of_code_pages(sample: bytes) -> str:
         return "utf-8"  # with some damage, which the reader reports
     if _is_korean(sample):
         return "cp949"
+    if b"\r" in sample and b"\n" not in sample:  # as Excel for the Mac saves "CSV (Macintosh)"
+        return "mac_roman"
     try:
         sample.decode("cp1252")
     except UnicodeDecodeError:

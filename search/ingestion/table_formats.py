@@ -3,7 +3,7 @@
 import csv
 import json
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from io import TextIOWrapper
 from typing import IO, Any, TypeAlias
 
@@ -86,22 +86,34 @@ def _separated(
         columns = " or ".join(f"`{column}`" for column in needed)
         raise MetadataError(f"{name}: the first line must name the columns, {columns} among them.")
     lines = _Lines(file, passed)
-    reader = csv.DictReader(lines, header, delimiter=separator)
+    reader = csv.reader(lines, delimiter=separator)
     while True:
         lines.begin_row()
+        where = f"{name} line {lines.number + 1}"
         try:
-            row = next(reader, None)
-            if row is None:
+            values = next(reader, None)
+            if values is None:
                 return
-            if lines.have_ended and on_bad_row:
+            if lines.have_ended:
                 raise csv.Error("a quotation mark is never closed")
         except csv.Error as error:
             if on_bad_row is None:
-                raise
+                raise MetadataError(f"{where} can't be read: {error}.") from error
             lines.go_back()
-            on_bad_row(f"{name} line {lines.number}", f"This row can't be read: {error}")
+            on_bad_row(where, f"This row can't be read: {error}")
             continue
-        yield f"{name} line {lines.number}", row
+        # Spreadsheets save rows without a value, too.
+        if any(value.strip() for value in values):
+            yield f"{name} line {lines.number}", _row(header, values)
+
+
+def _row(header: Sequence[str], values: Sequence[str]) -> Row:
+    """Return the values by column; of columns with one name the first value counts. Missing ones are None."""
+    row: dict[str, str | None] = dict.fromkeys(header)
+    for column, value in zip(header, values, strict=False):
+        if not (row[column] or "").strip():
+            row[column] = value
+    return row
 
 
 class _Lines:

@@ -20,8 +20,12 @@ class Elsewhere:
         self._owners: dict[str, str] = {}
         self.notes: list[tuple[str, str]] = []
 
-    def add(self, name: str, details: Details) -> None:
-        self._rows[plain(name)] = name, details
+    def add(self, name: str, details: Details) -> bool:
+        """Add a row; return whether it replaces an earlier one."""
+        key = plain(name)
+        is_named_before = key in self._rows
+        self._rows[key] = name, details
+        return is_named_before
 
     def details_of(self, *paths: str, shared: Mapping[str, int] = MappingProxyType({})) -> Details:
         """Return the details of a picture; `paths` are the spellings of its full path.

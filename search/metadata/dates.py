@@ -81,13 +81,27 @@ def in_mail(text: str) -> Moment | None:
 
 
 _FORMS = (
-    (re.compile(r"(\d{4})\s?년\s?(\d{1,2})\s?월\s?(\d{1,2})\s?일"), r"\1-\2-\3"),
-    (re.compile(r"(\d{4})\s?年\s?(\d{1,2})\s?月\s?(\d{1,2})\s?日"), r"\1-\2-\3"),
+    (re.compile(r"(\d{4})\s?년\s?(\d{1,2})\s?월\s?(\d{1,2})\s?일"), r"\1-\2-\3 "),
+    (re.compile(r"(\d{4})\s?年\s?(\d{1,2})\s?月\s?(\d{1,2})\s?日"), r"\1-\2-\3 "),
     (re.compile(r"(\d{4})(\d\d)(\d\d)[_T -]?(\d\d)(\d\d)(\d\d)$"), r"\1-\2-\3 \4:\5:\6"),
     (re.compile(r"(\d{4})(\d\d)(\d\d)$"), r"\1-\2-\3"),
     (re.compile(r"(\d{1,2})\.\s?(\d{1,2})\.\s?(\d{4})\b"), r"\3-\2-\1"),  # day first, as in much of Europe
     (re.compile(r"(\d{4})\.\s?(\d{1,2})\.\s?(\d{1,2})\.?(?!\d)"), r"\1-\2-\3"),
 )
+_WEEKDAY = re.compile(
+    r"\s?\([월화수목금토일月火水木金土日]\)|(?<=일) ?[월화수목금토일]요일|(?<=日) ?(?:[月火水木金土日]曜日|星期[一二三四五六日])"
+    r"|^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6}\.?,? (?=\w)",
+    re.IGNORECASE,
+)
+_MONTH = rf"(?P<month>{'|'.join(_MONTHS)})[a-z]{{0,6}}\.?"
+_YEAR = r"(?P<year>\d{4}|\d\d)\b(?!:)"
+_NAMED_MONTHS = (
+    re.compile(rf"(?P<day>\d{{1,2}})[-. ]{{1,2}}{_MONTH}[-, ]{{1,2}}{_YEAR},?", re.IGNORECASE),
+    re.compile(rf"{_MONTH} (?P<day>\d{{1,2}}),? {_YEAR},?", re.IGNORECASE),
+)
+_LAST_OF_CENTURY = 29
+"""The last two digits up to which spreadsheets take a year for one of this century."""
+_CLOCK = re.compile(r"(?<=\d) ?[시時点點] ?(?:(\d{1,2}) ?[분分])? ?(?:(\d{1,2}) ?[초秒])?$")
 _NOON = re.compile(
     r"(?P<before>오전|오후|上午|下午|午前|午後|[AP]\.?M\.?)?\s*(?P<hour>\d{1,2})(?P<rest>:\d\d(?::\d\d)?)"
     r"\s*(?P<after>[AP]\.?M\.?)?",
@@ -102,14 +116,27 @@ def typed(text: str) -> Moment | None:
     Unlike in `parsed`, default dates of reset clocks are accepted, since a person wrote them. Dots mean day before
     month; with slashes the order is ambiguous.
     """
-    text = " ".join(text.split())
+    text = _with_numbers(_WEEKDAY.sub("", " ".join(text.split()), count=1))
     for pattern, form in _FORMS:
         if pattern.match(text):
             text = pattern.sub(form, text, count=1)
             break
     day, _, clock = text.partition(" ")
+    clock = clock.strip()
     moment = _moment(f"{day} {_by_24_hours(clock)}".rstrip())
     return moment if moment and _may_be(moment.wall) else None
+
+
+def _with_numbers(text: str) -> str:
+    """Return a date whose month or clock is in words, such as "3-Jul-14" or "2시 22분", with numbers instead."""
+    for pattern in _NAMED_MONTHS:
+        if match := pattern.match(text):
+            year, month = match["year"], _MONTHS.index(match["month"].title()) + 1
+            if len(year) == 2:
+                year = f"{20 if int(year) <= _LAST_OF_CENTURY else 19}{year}"
+            text = f"{year}-{month:02}-{int(match['day']):02}{text[match.end() :]}"
+            break
+    return _CLOCK.sub(lambda found: f":{int(found[1] or 0):02}:{int(found[2] or 0):02}", text)
 
 
 def _by_24_hours(clock: str) -> str:
