@@ -9,6 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from gunicorn.http import message
 
 from imagesearch.environment import listening_address, whole_number
+from imagesearch.garbage_collection import collect_less
 from imagesearch.gunicorn_worker import KILLED_AFTER, Worker, hold_signals, leave_worker
 from imagesearch.logs import GunicornLogger
 from imagesearch.memory_and_cores import core_count
@@ -67,8 +68,7 @@ def pre_fork(server: Any, worker: Any) -> None:
     """Collect garbage from now on, but not in shared memory: that would copy its pages for each worker."""
     from search.metrics import shared_counters  # noqa: PLC0415
 
-    gc.freeze()
-    gc.enable()
+    collect_less()
     shared_counters.give_slot(worker)
     hold_signals()
 

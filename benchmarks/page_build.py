@@ -10,6 +10,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from html import unescape
 from importlib import import_module
 from pathlib import Path
@@ -73,6 +74,8 @@ class Build:
         # As gunicorn's master does before it forks: what is loaded is exempt from garbage collection.
         gc.collect()
         gc.freeze()
+        with suppress(ModuleNotFoundError):  # older builds
+            import_module("imagesearch.garbage_collection").collect_less()
         return len(queries)
 
     def times(self, queries: Sequence[str], accept: str) -> dict[str, list[float]]:

@@ -139,7 +139,7 @@ MIDDLEWARE = [
     "search.web.middleware.HeadLikeGet",
     "search.web.middleware.HealthChecks",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "search.web.static_files.ServeStaticFiles",
     "search.web.compression.Compressed",
     "corsheaders.middleware.CorsMiddleware",
     "search.web.middleware.Unavailable",

@@ -9,6 +9,8 @@ is one string. Django's engine looks them up for every page, which took more tha
 import re
 import threading
 from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -23,7 +25,9 @@ from jinja2.parser import Parser
 from jinja2.visitor import NodeTransformer
 from markupsafe import Markup
 
+from search.rendering import template_store
 from search.rendering.icons import icon
+from search.rendering.template_store import Call, TemplateStore
 
 _INDENTED = re.compile(r"^[ \t]+", re.MULTILINE)
 
@@ -67,6 +71,8 @@ class _Constants(NodeTransformer):
 
     def __init__(self, functions: Mapping[str, Callable[..., Any]]) -> None:
         self._functions = functions
+        self.calls: list[Call] = []
+        """The constant calls, in order."""
 
     def visit_Call(self, node: nodes.Call, *args: Any, **options: Any) -> nodes.Node:  # noqa: N802 - Jinja's name
         self.generic_visit(node, *args, **options)
@@ -75,6 +81,7 @@ class _Constants(NodeTransformer):
         is_constant = len(given) == len(node.args) and not (node.kwargs or node.dyn_args or node.dyn_kwargs)
         if name not in self._functions or not is_constant:
             return node
+        self.calls.append((name, given))
         try:
             value = self._functions[name](*given)
         except Exception:  # rendering this part will raise it
@@ -85,14 +92,22 @@ class _Constants(NodeTransformer):
 
 
 class _OfOneLanguage(Environment):
-    def __init__(self, constants: Mapping[str, Callable[..., Any]], **options: Any) -> None:
-        super().__init__(**options)
-        self._constants = _Constants(constants)
+    def __init__(self, constants: Mapping[str, Callable[..., Any]], store: TemplateStore, **options: Any) -> None:
+        super().__init__(**options, bytecode_cache=store)
+        self._constants, self._store = constants, store
 
-    def _parse(self, *args: Any) -> nodes.Template:
-        template = super()._parse(*args)
-        self._constants.visit(template)
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        template = super()._parse(source, name, filename)
+        constants = _Constants(self._constants)
+        constants.visit(template)
+        if name:
+            self._store.evaluated[name] = constants.calls
         return template
+
+
+@cache
+def _compiler() -> str:
+    return template_store.made_by(Path(__file__), Path(template_store.__file__))
 
 
 class Pages(Environment):
@@ -121,7 +136,9 @@ class Pages(Environment):
         return known
 
     def _made(self) -> Environment:
-        made = _OfOneLanguage(self._constants, **self._options)
+        folder = settings.DATA_DIR / "templates" / (get_language() or "none")
+        store = TemplateStore(folder, f"{_compiler()} {self.autoescape}", self._constants)
+        made = _OfOneLanguage(self._constants, store, **self._options)
         made.globals, made.filters, made.tests = self.globals, self.filters, self.tests
         return made
 

@@ -1,8 +1,11 @@
 """Static files as served where DEBUG is off."""
 
 import datetime as dt
+from collections.abc import Callable
+from typing import Any
 
 from django.utils.functional import cached_property
+from whitenoise.middleware import WhiteNoiseMiddleware  # type: ignore[import-untyped]
 from whitenoise.storage import CompressedManifestStaticFilesStorage  # type: ignore[import-untyped]
 
 from search.monitoring.upgrades import NotCollected
@@ -38,3 +41,26 @@ class StaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
         By real times it would keep a newer copy, as after going back to an older version.
         """
         return dt.datetime.fromtimestamp(0, dt.UTC)
+
+
+class _LateFile:
+    """A file whose headers are made at its first request: there are five hundred, and a starting server needs none."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make: Callable[[], Any] | None = make
+        self._file: Any = None
+
+    def get_response(self, method: str, request_headers: Any) -> Any:
+        if make := self._make:
+            self._file, self._make = make(), None
+        return self._file.get_response(method, request_headers)
+
+
+class ServeStaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]
+    """Whitenoise's, which prepares each file only when it is requested."""
+
+    def get_static_file(self, path: str, url: str, stat_cache: Any = None) -> Any:
+        make = super().get_static_file
+        if stat_cache is None:
+            return make(path, url)
+        return _LateFile(lambda: make(path, url, stat_cache=stat_cache))
