@@ -255,6 +255,38 @@ def test_vectors_that_differ_from_the_images_are_reported_and_repaired() -> None
     assert not index_health().differs
 
 
+def test_lost_vectors_of_windows_are_reported_and_become_pending() -> None:
+    wide, whole, *_ = many_images(30)
+    measured(30)
+    both = Image.objects.filter(pk__in=[wide.pk, whole.pk])
+    both.update(width=2000, height=400, windows=[0, 0, 2000, 10_000, 8000, 0, 10_000, 10_000])
+    table = active_set()
+    for image, number in ((wide, 1), (whole, 1), (whole, 2)):
+        ImageVector.objects.create(
+            image_id=image.pk, set_id=table.id, window_index=number, embedding=a_vector(number)
+        )
+
+    assert "1 wide or tall pictures lack windows" in run("--vacuum")[1]
+    status, told = run("--rebuild")
+    assert "whose windows are pending now: 1." in told
+    assert (status, "Run: manage.py embed_pending --windows" in told) == (1, True)
+    wide.refresh_from_db()
+    whole.refresh_from_db()
+    assert (wide.windows, len(whole.windows or [])) == (None, 8)
+    assert not index_health().differs
+
+
+def test_the_old_set_of_a_killed_partitioning_is_reported_and_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partitioning, "STILL_SEARCHED", 0)
+    many_images(30)
+    measured(30)
+    old = make_set(active_model(), 512, 2, current=False)
+    assert f"Unused vectors take space: those of {old.table}." in run("--vacuum")[1]
+    assert "Dropping what an interrupted partitioning has left" in run("--rebuild")[1]
+    assert not VectorSet.objects.filter(pk=old.id).exists()
+    assert run()[0] == 0
+
+
 def test_vectors_of_an_unused_model_are_reported_and_dropped() -> None:
     many_images(30)
     measured(30)

@@ -10,12 +10,12 @@ from search.embedding import ModelUnavailable, active_model
 from search.indexing.index_building import is_under_way, left_over, many_dead
 from search.indexing.partitioning import parts_for
 from search.indexing.query_plan import SCAN, Plan, plan_for, planned
-from search.indexing.repairing import Differences, differences, unused_sets
+from search.indexing.repairing import Differences, differences, superseded_sets, unused_sets
 from search.models import Image, Private
 from search.models.accepted_models import accepted_names
 from search.models.hnsw import indexing
 from search.models.sql_statements import fetch_all, fetch_one
-from search.models.vector_sets import VectorTable, current_set, index_name, left_tables
+from search.models.vector_sets import VectorTable, current_set, index_name, left_tables, table_of
 from search.models.vector_values import Vector, Vectors
 from search.relevance.bank_vectors import bank_vectors
 from search.relevance.calibration import LEAST, is_due
@@ -64,7 +64,7 @@ class IndexHealth:
     `has_set`: there is a vector set of the active model. `left_over` is the number of invalid indexes left by
     interrupted rebuilds; `is_under_way`: the index is dropped for a load, or being built. `rows` and `dead` are those
     of the image table, `vectors` and `dead_vectors` those of the active set; `differs` says where the set differs from
-    the images. `unused` are the models of unused sets.
+    the images. `unused` are the models of unused sets, and tables that nothing uses.
     """
 
     searchable: int
@@ -154,7 +154,8 @@ class IndexHealth:
         if self.differs:
             found.append(
                 f"The searched vectors differ from those of the pictures: {self.differs.missing:,} are missing, "
-                f"{self.differs.left:,} belong to no searchable picture, and {self.differs.other:,} have other values."
+                f"{self.differs.left:,} belong to no searchable picture, and {self.differs.other:,} have other values"
+                f"; {self.differs.windows:,} wide or tall pictures lack windows."
             )
         if self.unused:
             found.append(f"Unused vectors take space: those of {', '.join(self.unused)}.")
@@ -229,10 +230,16 @@ def index_health() -> IndexHealth:
         vectors=vectors,
         dead_vectors=dead_vectors,
         differs=differences(table) if table else None,
-        unused=[*(each.model for each in unused_sets(model)), *left_tables()],
+        unused=[*_unused(table), *left_tables()],
         vacuumed=vacuumed,
         analysed=analysed,
     )
+
+
+def _unused(table: VectorTable | None) -> list[str]:
+    """Return the models of unused sets, and the tables that an interrupted partitioning has left."""
+    left = superseded_sets(table) if table and not is_under_way(table) else []
+    return [*(each.model for each in unused_sets(active_model())), *(table_of(each).table for each in left)]
 
 
 def _vectors(table: VectorTable | None) -> tuple[int, int, int]:

@@ -14,15 +14,21 @@ from search.query.query_pictures import forget_vectors_by
 from search.switching.errors import Refused
 from search.switching.switch_row import active, following, kept, put_kept, put_next, save
 
+_UNFINISHED = "The last switch has not finished, and needs it: `manage.py switch_model --activate` continues it."
+
 
 def abort() -> Named:
-    """End the preparation and drop what was prepared. Raises Refused if there is none.
+    """End the preparation and drop what was prepared. Raises Refused if there is none, or if pictures still have
+    vectors of it only.
 
     The row is changed last: if killed, run it again.
     """
-    named = following(ModelSwitch.objects.first())
-    if named is None:
+    row = ModelSwitch.objects.first()
+    named = following(row)
+    if row is None or named is None:
         raise Refused("Nothing is being prepared.")
+    if row.uncopied == named.model:
+        raise Refused(_UNFINISHED)
     _drop(named.model, [named])
     with transaction.atomic():
         row = ModelSwitch.locked()
@@ -81,9 +87,7 @@ def _require_unused(row: ModelSwitch | None, model: str, named: list[Named]) -> 
     in_use = identity_of(active_pair().image)
     only_words = bool(named) and model == in_use
     if row and row.uncopied:
-        raise Refused(
-            "The last switch has not finished, and needs it: `manage.py switch_model --activate` continues it."
-        )
+        raise Refused(_UNFINISHED)
     if row and (other := following(row)) and other.model == model and not only_words:
         raise Refused(f"{model} is being prepared: `manage.py switch_model --abort` ends that.")
     if only_words:

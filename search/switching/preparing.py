@@ -23,7 +23,7 @@ from search.indexing.index_building import State, build_index, drop_index, index
 from search.ingestion import Progress, Report, Worker
 from search.ingestion.vectors_of_other_models import MissingVectors
 from search.models import ModelSwitch, VectorSet
-from search.models.active_pair import Named, environment, one_choice
+from search.models.active_pair import Named, environment, one_choice, same_models
 from search.models.sql_statements import execute, now
 from search.models.vector_sets import VectorTable, current_set, forget_sets, make_set
 from search.query.query_pictures import embed_kept_pictures
@@ -100,9 +100,11 @@ def _tried(pair: Pair) -> tuple[Named, int]:
 def _begin_from_environment(row: ModelSwitch) -> None:
     """The environment was changed since and has precedence: continue from its models."""
     if row.next_image or row.uncopied:
+        # What is still copied may be of the preparation: --abort refuses until it is done.
+        end = "--activate" if row.uncopied else "--abort"
         raise Refused(
             "The environment names other models than when another switch began: end that first with `manage.py "
-            "switch_model --abort`."
+            f"switch_model {end}`."
         )
     here = environment()
     put_kept(row, None)
@@ -111,7 +113,7 @@ def _begin_from_environment(row: ModelSwitch) -> None:
 
 
 def _require_free(row: ModelSwitch, named: Named) -> None:
-    if active(row).pair == named.pair:
+    if same_models(active(row).pair, named.pair):
         raise Refused(f"{named.pair.image} and {named.pair.text} are the active models.")
     if kept(row) == named:
         raise Refused("These models were active before: `manage.py switch_model --back` returns to them.")

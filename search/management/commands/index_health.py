@@ -1,15 +1,17 @@
 """`manage.py index_health`: check the recall and state of the index, and advise."""
 
 import datetime as dt
+import time
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from django.template.defaultfilters import filesizeformat
 
 from search.embedding import active_model
+from search.indexing import partitioning
 from search.indexing.index_building import rebuild_index, vacuum
 from search.indexing.partitioning import divide, parts_for
-from search.indexing.repairing import make_missing_set, repair, unused_sets
+from search.indexing.repairing import make_missing_set, repair, superseded_sets, unused_sets
 from search.management.base import CollectionCommand
 from search.models import Image
 from search.models.sql_statements import execute
@@ -59,6 +61,8 @@ class Command(CollectionCommand):
         table = table or make_missing_set(active_model())
         if table and (wrong := repair(table)):
             self.stdout.write(f"Vectors repaired: {wrong.missing + wrong.left + wrong.other:,}.")
+            if wrong.windows:
+                self.stdout.write(f"Wide or tall pictures whose windows are pending now: {wrong.windows:,}.")
         for unused in unused_sets(active_model()):
             self.stdout.write(f"Dropping the vectors of {unused.model}, which is no longer used.")
             drop_set(table_of(unused))
@@ -72,8 +76,17 @@ class Command(CollectionCommand):
         else:
             self.stdout.write("Building the index; searches keep working ...")
             is_done = rebuild_index(table)
+            if is_done:
+                self._drop_superseded(table)
         if not is_done:
             raise CommandError("Another load or rebuild holds the index. Try again when it has ended.")
+
+    def _drop_superseded(self, table: VectorTable) -> None:
+        if sets := superseded_sets(table):
+            self.stdout.write("Dropping what an interrupted partitioning has left.")
+            time.sleep(partitioning.STILL_SEARCHED)
+            for each in sets:
+                drop_set(table_of(each))
 
 
 def _lines(health: IndexHealth) -> list[str]:
