@@ -115,6 +115,7 @@ class Worker(base.Worker):  # type: ignore[misc]
             front.hurry(stopped + _LINGER)
             self.notify()
             front.turn()
+        front.refuse_unanswered()
         front.close()
 
 

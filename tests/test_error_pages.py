@@ -327,7 +327,7 @@ def test_a_wrong_method_is_405_with_a_page_and_the_allowed_methods(
 
 def test_a_wrong_method_is_not_explained_by_a_form_where_there_is_none(client: Client):
     assert "Supported methods: GET, HEAD." in told(client.put("/search"))
-    assert "It only accepts data from a form of this site." in told(client.get("/selection/share"))
+    assert "It only accepts data from a form of this site." in told(client.get("/accounts/logout/"))
 
 
 @pytest.mark.parametrize(("language", "words"), [("en", "This site can't be reached"), ("ko", "접속할 수 없습니다")])

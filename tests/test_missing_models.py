@@ -49,12 +49,24 @@ def incomplete(folder: Path) -> Path:
     return half
 
 
+def without_words(folder: Path) -> Path:
+    """As after a download that ended early: the library makes a tokenizer that knows no words."""
+    ignored = shutil.ignore_patterns("tokenizer*")
+    return shutil.copytree(demo.TEXT_MODEL, folder / "half", copy_function=shutil.copyfile, ignore=ignored)
+
+
+def without_options(folder: Path) -> Path:
+    """The tokenizer would read words that are not English differently."""
+    ignored = shutil.ignore_patterns("tokenizer_config.json")
+    return shutil.copytree(demo.TEXT_MODEL, folder / "half", copy_function=shutil.copyfile, ignore=ignored)
+
+
 def a_file(folder: Path) -> Path:
     (folder / "file").write_text("no model")
     return folder / "file"
 
 
-@pytest.fixture(params=[missing, empty, incomplete, a_file])
+@pytest.fixture(params=[missing, empty, incomplete, without_words, without_options, a_file])
 def broken(settings: Any, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
     """Both models are such a folder, and nothing is compiled."""
     folder: Path = request.param(tmp_path)

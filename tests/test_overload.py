@@ -101,6 +101,21 @@ def test_a_refusal_fits_api_clients_head_requests_and_the_language(busy: Served)
         assert '<html lang="ko"' in read(one).body.decode()
 
 
+def test_a_request_without_a_response_is_refused_when_the_process_ends(
+    serve: Callable[..., Served],  # noqa: F811
+) -> None:
+    served = serve()
+    with closing(served.connect(get("/hold"))) as held, closing(served.connect()) as idle:
+        assert served.app.held.acquire(timeout=SOON)
+        served.front.later(served.front.refuse_unanswered)
+        answer = read(held)
+        served.app.release.set()
+        idle.sendall(get("/echo"))
+        assert read(idle).status == 200
+    assert (answer.status, "Retry-After: 5" in answer.head) == (503, True)
+    assert "The server is being restarted." in answer.body.decode()
+
+
 def test_clients_that_have_disconnected_are_no_error(busy: Served) -> None:
     waiting = wait_in_queue(busy, get("/search"), get("/search"))
     for one in waiting:

@@ -25,8 +25,8 @@ class Client:
 
 
 def answer_to(request: bytes, *, is_kept: bool = False) -> tuple[int, str, str]:
-    """The status, the headers and the body of a worker's response to bytes that it can't parse as a request. `is_kept`:
-    the event loop still has them."""
+    """The status, the headers and the body of a worker's response to bytes that it can't parse as a request; with
+    `is_kept` the event loop still has them."""
     worker, client, config = Worker.__new__(Worker), Client(), Config()
     worker.log = Mock()
     config.set("limit_request_line", 4000)

@@ -12,13 +12,13 @@ import pytest
 from django.conf import global_settings
 from django.conf import settings as project
 from django.core import checks
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.core.management.commands import migrate as djangos
 from django.db import ProgrammingError, connection
 from django.test import Client
 
 from search import migrations
-from search.management.commands import migrate
+from search.management.commands import backup, migrate
 from search.monitoring import upgrades
 from tests.base import in_another_thread
 
@@ -81,6 +81,20 @@ def test_without_migrate_the_api_readiness_and_check_report_it_too(client: Clien
     [(number, output, hint)] = errors()
     assert (number, hint) == ("search.E006", "Run `manage.py migrate`.")
     assert NEWEST in output
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("uncached")
+def test_commands_refuse_a_database_of_another_version_but_back_it_up(tmp_path: Path) -> None:
+    unrecord_migration()
+    for command in (["index_health"], ["ingest", str(tmp_path)], ["state"]):
+        with pytest.raises(CommandError, match=r"older version than this code.*Run `manage\.py migrate`\."):
+            call_command(*command, stdout=StringIO())
+    record_migration(NEWEST)
+    record_migration("0999_from_the_future")
+    with pytest.raises(CommandError, match="newer version than this code"):
+        call_command("index_health", stdout=StringIO())
+    assert backup.Command.accepts_other_versions
 
 
 @pytest.mark.django_db

@@ -19,7 +19,7 @@ from imagesearch.serving.exchange import Exchange
 from imagesearch.serving.incoming_bodies import SMALL, Framing, Nothing, Received, framing
 from imagesearch.serving.request_heads import More, head, may_be_whole
 from imagesearch.serving.response_buffer import IN_MEMORY
-from imagesearch.serving.sockets import LINGER, LINGER_UNREAD, NEVER, Link, State
+from imagesearch.serving.sockets import AT_ONCE, LINGER, LINGER_UNREAD, NEVER, Link, State
 from imagesearch.serving.thread_pools import Job, lane_of
 from search.http.body_limits import DiskFull
 
@@ -318,6 +318,14 @@ class Connection(Link):
             self._buffer.clear()
         self._answered()
         self.wait()
+
+    def refuse_unanswered(self) -> None:
+        """Refuse a request that still has no response when the process ends; its thread is left alone."""
+        if self.state is not State.BUSY or self.outbox.waiting or (self._exchange and self._exchange.has_begun):
+            return
+        with suppress(OSError):
+            self.socket.send(refusals.answer("stopping", self._request, close=True), AT_ONCE)
+            self.socket.shutdown(socket.SHUT_WR)
 
     def _next(self) -> None:
         """Wait for the next request, which may be buffered already."""

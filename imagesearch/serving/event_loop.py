@@ -288,6 +288,11 @@ class Front:
             if connection.is_idle or connection.state is State.LINGERING:
                 connection.hurry(deadline)
 
+    def refuse_unanswered(self) -> None:
+        """Refuse the requests in progress that have no response yet: the process is about to end."""
+        for connection in list(self.connections):
+            self._safely(connection.refuse_unanswered)
+
     def close(self) -> None:
         for connection in list(self.connections):
             connection.close()

@@ -44,6 +44,11 @@ class Exchange:
         """
         self._context.run(self._step, body, is_last)
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether the client may have received a part of the response."""
+        return bool(self._response and self._response.headers_sent)
+
     def abandon(self) -> None:
         """Close an unfinished response whose client has gone."""
         self._context.run(self._end)
@@ -93,7 +98,7 @@ class Exchange:
         self.is_over = True
 
     def _fail(self, error: Exception) -> None:
-        has_begun = bool(self._response and self._response.headers_sent)
+        has_begun = self.has_begun
         self._end()
         self.is_over, self.has_failed = True, has_begun
         if self._outbox.is_broken:

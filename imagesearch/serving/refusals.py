@@ -18,8 +18,8 @@ _made: dict[tuple[str, str, bool], tuple[str, bytes]] = {}
 
 
 def answer(why: str, request: Any, *, close: bool) -> bytes:
-    """Return a whole response to gunicorn's `request`, or to an unknown one (None). `why`: "busy", "slow", "cut" or
-    "full"."""
+    """Return a whole response to gunicorn's `request`, or to an unknown one (None). `why`: "busy", "slow", "cut",
+    "full" or "stopping"."""
     head, body = _kept(why, _language(request), is_for_programs=_path(request).startswith("/api/"))
     connection = "close" if close else "keep-alive"
     start = f"HTTP/1.1 {head}Date: {http_date()}\r\nConnection: {connection}\r\n\r\n".encode("latin-1")

@@ -18,7 +18,7 @@ LINGER, LINGER_UNREAD = 2.0, 10.0
 """Seconds for which input is drained after the last response: closing the connection while the client sends resets
 it, and the response is lost. Longer for an unread body."""
 NEVER = float("inf")
-_AT_ONCE = getattr(socket, "MSG_DONTWAIT", 0)
+AT_ONCE = getattr(socket, "MSG_DONTWAIT", 0)
 _PIECE = 64 * 1024
 
 
@@ -93,7 +93,7 @@ class Link(ABC):
 
     def read(self) -> None:
         try:
-            data = self.socket.recv(_PIECE, _AT_ONCE)
+            data = self.socket.recv(_PIECE, AT_ONCE)
         except BlockingIOError:
             self.wait()
             return

@@ -81,7 +81,9 @@ class MergeForm(forms.Form):
     into = forms.CharField(
         label=gettext_lazy("Merge into"),
         max_length=LONGEST_TAG,
-        widget=forms.TextInput(attrs={"list": "known-tags", "class": "vTextField", "autocomplete": "off", **IN_ITS_OWN_DIRECTION}),
+        widget=forms.TextInput(
+            attrs={"list": "known-tags", "class": "vTextField", "autocomplete": "off", **IN_ITS_OWN_DIRECTION}
+        ),
         help_text=gettext_lazy("Any name of the tag to keep."),
     )
 

@@ -23,7 +23,7 @@ from search.embedding.guarded_encoders import GuardedEncoder, GuardedPictures, G
 from search.embedding.hub import hub_in_reach
 from search.embedding.lazy_loading import Once, Status
 from search.embedding.load_shedding import bound_waiting
-from search.embedding.model_identity import active_pair, identity_of, is_folder
+from search.embedding.model_identity import active_pair, identity_of, is_folder, is_path
 from search.embedding.protocol import PictureEncoder, TextEncoder
 from search.models.vector_values import MOST_DIMENSIONS
 
@@ -279,6 +279,11 @@ def load_model(name: str) -> "SentenceTransformer":
         return open_model(name, local_files_only=True)
     except Exception:
         logger.info("Model %s is not in the local cache.", name)
+    if is_path(name):
+        raise ModelUnavailable(
+            f"There is no folder {name}. Set EMBEDDING_IMAGE_MODEL and EMBEDDING_TEXT_MODEL to folders that exist, or to "
+            "ids of the Hugging Face hub."
+        )
     if not hub_in_reach():
         raise ModelUnavailable(
             f"The model {name} is not on this machine, and the Hugging Face hub does not respond. Connect it once and "

@@ -91,6 +91,11 @@ def is_folder(name: str) -> bool:
     return os.path.isdir(name)  # noqa: PTH112 - Path.is_dir raises without permission
 
 
+def is_path(name: str) -> bool:
+    """Whether `name` can only be a path: hub ids are `name` or `organisation/name`."""
+    return name.startswith(("/", ".", "~"))
+
+
 @lru_cache(maxsize=16)
 def _resolved(name: str) -> Path:
     """Cached: each page needs it a dozen times, and resolving links takes 40 µs."""

@@ -22,6 +22,7 @@ from search.embedding.load_shedding import BoundedLock
 from search.embedding.model_modules import ImageTower, UnknownModel, image_tower
 from search.embedding.pixels import Window, stacked
 from search.embedding.protocol import Picture
+from search.embedding.tokenizer_checks import require_tokenizer
 from search.models.vector_values import Vectors, WrongVectors, unit_vectors
 
 logger = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ def open_model(name: str, *, local_files_only: bool) -> SentenceTransformer:
     torch.set_num_threads(hardware.threads())
     with common_space_checks.all_weights_required():
         model = SentenceTransformer(name, device=device, local_files_only=local_files_only)
+    require_tokenizer(model, name)
     _bound_texts(model)
     return model
 

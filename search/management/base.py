@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import psycopg
 from django.core.management.base import BaseCommand, CommandError
@@ -12,6 +12,7 @@ from django.db import ProgrammingError
 from psycopg.errors import UndefinedColumn, UndefinedTable
 
 from search.management.outages import retry_outages
+from search.monitoring.upgrades import NotMigrated, require_migrated
 
 
 def at_least_one(text: str) -> int:
@@ -36,8 +37,18 @@ class CollectionCommand(BaseCommand):
     """A command that works on the collection, and resumes when it is run again. It says so where migrations are
     missing; when the database goes down or a disk is full meanwhile, it waits for a while and retries."""
 
+    accepts_other_versions: ClassVar[bool] = False
+    """Whether it may run on a database of another version."""
+
     def execute(self, *args: Any, **options: Any) -> str | None:
-        work = partial(super().execute, *args, **options)
+        run = partial(super().execute, *args, **options)
+
+        def work() -> str | None:
+            if not self.accepts_other_versions:
+                with command_errors(NotMigrated):
+                    require_migrated()
+            return run()
+
         try:
             return retry_outages(work, self._report_outage)
         # Django's errors have psycopg's as their cause; COPY bypasses Django and raises psycopg's directly.

@@ -40,7 +40,7 @@ class OneChoice:
 
 
 class RequestLanguage:
-    """Activates the language of the request for the middleware before Django's LocaleMiddleware, whose errors would have
+    """Activates the language of the request for what comes before Django's LocaleMiddleware, whose errors would have
     that of the thread's last request."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

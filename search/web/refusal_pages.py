@@ -19,6 +19,8 @@ def refusal(request: HttpRequest, why: str) -> HttpResponse:
         problem = _("The data you sent arrived damaged or incomplete.")
         return _answer(request, 400, problem, _("Go back and send it again."), "")
     problem = _("Too many people are using this site right now.")
+    if why == "stopping":
+        problem = _("The server is being restarted.")
     return _answer(request, 503, problem, _("Try again in a few seconds."), "no_time", _RETRY_AFTER)
 
 

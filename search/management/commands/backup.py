@@ -18,6 +18,7 @@ NOT_IN_IT = "Settings are not in it: keep a copy of .env, and above all of SECRE
 
 
 class Command(CollectionCommand):
+    accepts_other_versions = True  # as before a `migrate`
     help = (
         "Copy the database, the originals and the thumbnails to a folder or to s3://bucket/prefix, with access "
         "as for `ingest`. The site can keep running. If run again for the same target, it copies what is new; "
