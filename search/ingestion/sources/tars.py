@@ -184,9 +184,7 @@ class _Reader:
             return partial(_found_again, self._path, number)
         return partial(_at, self._path, member.offset_data, member.size)
 
-    def _head(
-        self, archive: tarfile.TarFile, number: int, member: tarfile.TarInfo, name: str
-    ) -> "_Head | None":
+    def _head(self, archive: tarfile.TarFile, number: int, member: tarfile.TarInfo, name: str) -> "_Head | None":
         """Return the part of a picture read for sniffing; None if it is not taken."""
         wanted = self._members.wants(name)
         if wanted is False:
