@@ -55,6 +55,13 @@ def noise(mode: str = "RGB", size: tuple[int, int] = (1800, 1200)) -> Image.Imag
     return grey.convert(mode) if mode != "RGBA" else Image.merge("RGBA", [grey] * 4)
 
 
+def deep_tiff() -> bytes:
+    """A TIFF of three samples of 32 bits per pixel, in one strip."""
+    page = {256: 1800, 257: 1200, 258: [32] * 3, 259: 1, 262: 2, 277: 3, 278: 1200, 279: 12 * 1800 * 1200, 273: 0}
+    start = len(tiff(page))
+    return tiff(page | {273: start}) + os.urandom(1800 * 12) * 1200
+
+
 SMALLER = (900, 600)
 """For slow encoders."""
 LARGE = {
@@ -75,18 +82,11 @@ LARGE = {
     "HEIC": lambda: pictures.encoded(noise(size=SMALLER), "HEIF", quality=30),
     "TIFF in one piece": lambda: pictures.encoded(noise(), "TIFF", compression="tiff_lzw", tiffinfo={278: 1200}),
     "TIFF of fractions": lambda: pictures.encoded(noise("F"), "TIFF"),
-    "TIFF of deep samples": lambda: deep_tiff(),
+    "TIFF of deep samples": deep_tiff,
     "BMP": lambda: pictures.encoded(noise(), "BMP"),
     "JPEG 2000": lambda: pictures.encoded(noise(size=SMALLER), "JP2", num_resolutions=1),
     "strip": lambda: pictures.encoded(noise(size=(48_000, 16)), "PNG", compress_level=1),
 }
-
-
-def deep_tiff() -> bytes:
-    """A TIFF of three samples of 32 bits per pixel, in one strip."""
-    page = {256: 1800, 257: 1200, 258: [32] * 3, 259: 1, 262: 2, 277: 3, 278: 1200, 279: 12 * 1800 * 1200, 273: 0}
-    start = len(tiff(page))
-    return tiff(page | {273: start}) + os.urandom(1800 * 12) * 1200
 
 
 def film(format: str, **options: object) -> bytes:

@@ -19,6 +19,7 @@ import pytest
 from search.curation.metadata_import import captioned, of_sidecars
 from search.ingestion import Choices, Item, Unavailable, ingest, open_source, read_metadata
 from search.ingestion.sources import Listed, tars
+from search.ingestion.sources.zips import versions_in_zip
 from search.metadata import PhotoMetadata
 from search.models import Image
 from tests.base import picture_bytes
@@ -209,6 +210,37 @@ def test_links_and_devices_in_a_tar_are_skipped(tmp_path: Path):
             member.type, member.linkname = kind, "/etc/passwd"
             archive.addfile(member)
     assert contents_of(tmp_path / "a.tar") == {}
+
+
+@pytest.mark.parametrize("compression", ["", "gz"])
+def test_a_hard_link_to_a_skipped_picture_is_taken(tmp_path: Path, compression: str):
+    with tarfile.open(tmp_path / "a.tar", f"w:{compression}") as archive:  # type: ignore[call-overload]
+        for name in ("@eaDir/a.jpg", "b.jpg"):
+            member = tarfile.TarInfo(name)
+            member.size = len(CONTENTS[NAMES[0]])
+            archive.addfile(member, io.BytesIO(CONTENTS[NAMES[0]]))
+        for name, to in (("photos/a.jpg", "@eaDir/a.jpg"), ("photos/b.jpg", "b.jpg"), (".x/a.jpg", "@eaDir/a.jpg")):
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = tarfile.LNKTYPE, to
+            archive.addfile(member)
+
+    assert contents_of(tmp_path / "a.tar") == dict.fromkeys(["b.jpg", "photos/a.jpg"], CONTENTS[NAMES[0]])
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_huge_header_of_a_tar_does_not_fill_the_memory(tmp_path: Path, kind: bytes):
+    path = make_tar(tmp_path / "a.tar", {"a.jpg": b"1"})
+    header = tarfile.TarInfo("huge")
+    header.type, header.size = kind, 2**36
+    with path.open("r+b") as file:
+        file.seek(1024)
+        file.write(header.tobuf(tarfile.GNU_FORMAT))
+        file.truncate(2**36 + 4096)  # sparse
+
+    found = source(path)
+
+    assert [item.read() for item in found] == [b"1"]
+    assert "have 68,719,476,736 bytes" in str(found.problems)
 
 
 def test_reading_a_tar_waits_until_members_in_memory_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -524,6 +556,29 @@ def test_names_match_in_either_unicode_form(tmp_path: Path, make: Callable[..., 
     path = make(tmp_path / ("a.zip" if make is make_zip else "a.tar"), contents)
     found = with_table(tmp_path, "path,title\nZürich/제주도.jpg,Island\n", path)
     assert [item.details.title for item in found] == ["Island"]
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [
+        ("여행\\제주도 바다.jpg", "cp949"),
+        ("여행/제주도 바다.jpg", "utf-8"),
+        ("Zürich/Straße.jpg", "cp437"),
+        ("旅行/東京タワー.jpg", "cp932"),
+    ],
+)
+def test_names_in_code_pages_are_read(tmp_path: Path, name: str, encoding: str):
+    written = name.encode(encoding)
+    stand_in = "X" * (len(written) - 4) + ".jpg"
+    path = make_zip(tmp_path / "a.zip", {stand_in: b"1"})
+    path.write_bytes(path.read_bytes().replace(stand_in.encode(), written))
+
+    (item,) = source(path)
+
+    assert item.read() == b"1"
+    assert (item.name, item.address) == (f"{path}/{name.replace(chr(92), '/')}",) * 2
+    (recorded,) = [version for name, version in versions_in_zip(str(path)) if name == written.decode("cp437")]
+    assert recorded == item.version  # as earlier versions recorded it
 
 
 def test_names_in_the_code_page_of_korean_windows_match_a_table(tmp_path: Path):

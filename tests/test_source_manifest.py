@@ -1,13 +1,16 @@
 """Tables of addresses: the Unsplash dataset and general tables, and the downloads of what they list."""
 
 import csv
+import gzip
 import json
 import threading
 import time
 import zipfile
+import zlib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -263,6 +266,53 @@ def test_a_server_that_asks_for_hours_is_left_to_the_next_run(server: Server, pa
     with pytest.raises(NotDownloaded, match=r"asks to wait 7,200 s"):
         Downloads(pause=pauses.append).get(at(server, "/a"), most_bytes=100)
     assert (request_counts(server), pauses) == ({"/a": 1}, [])
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ["Retry-After: 0"],
+        ["Retry-After: Wed, 21 Oct 2015 07:28:00 GMT"],
+        ["Retry-After: Wednesday, 21-Oct-15 07:28:09 GMT", "Date: Wed, 21 Oct 2015 07:28:09 GMT"],
+    ],
+)
+def test_retries_are_never_sooner_than_without_retry_after(server: Server, pauses: list[float], headers: list[str]):
+    server.answers["/a"] = answer(b"", *headers, status="503 Busy")
+    with pytest.raises(NotDownloaded, match="error 503"):
+        Downloads(pause=pauses.append).get(at(server, "/a"), most_bytes=100)
+    assert pauses == list(downloads.WAITS)
+
+
+def test_a_date_in_retry_after_is_read_by_the_clock_of_the_server(server: Server, pauses: list[float]):
+    date = "Date: Wed, 21 Oct 2015 07:28:00 GMT"
+    busy = answer(b"", "Retry-After: Wed, 21 Oct 2015 07:28:30 GMT", date, status="503 Busy")
+    in_turn(server, "/a", busy, answer(b"there"))
+    assert Downloads(pause=pauses.append).get(at(server, "/a"), most_bytes=100) == b"there"
+    assert pauses[0] == 30
+
+
+def test_a_server_that_hangs_is_left_after_some_requests_and_not_after_all_retries(
+    server: Server, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(downloads, "SECONDS", 0.05)
+    server.answers["/a"] = lambda connection: server.ended.wait(10)
+    loads = Downloads(pause=pauses.append)
+    for _ in range(9):
+        with pytest.raises(NotDownloaded, match="respond in time"):
+            loads.get(at(server, "/a"), most_bytes=100)
+    assert request_counts(server) == {"/a": downloads.MOST_FAILURES}
+
+
+@pytest.mark.parametrize(("encoding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+def test_a_picture_that_is_sent_compressed_is_decompressed_up_to_the_limit(server: Server, encoding: str, pack: Any):
+    server.answers["/a"] = answer(pack(PICTURES["red"]), f"Content-Encoding: {encoding}")
+    server.answers["/bomb"] = answer(pack(bytes(2_000_000)), f"Content-Encoding: {encoding}")
+    server.answers["/br"] = answer(b"?", "Content-Encoding: br")
+    assert get(at(server, "/a")) == PICTURES["red"]
+    with pytest.raises(NotDownloaded, match="more than 1 MB"):
+        get(at(server, "/bomb"))
+    with pytest.raises(NotDownloaded, match="compressed"):
+        get(at(server, "/br"))
 
 
 def test_retry_after_may_be_a_date():

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import unicodedata
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -148,7 +149,7 @@ def test_an_item_is_identified_without_reading_and_its_version_changes_with_its_
         ("s3://no-such-bucket-here", "There is no such bucket."),
         (f"s3://{OTHER}/nothing.jpg", "There is no picture here: there is no such object, and nothing below it."),
         (f"s3://{OTHER}/nothing/", "There is no picture here."),
-        ("s3://", "can't be listed"),
+        ("s3://", "can't be listed. '' is no name of a bucket."),
     ],
 )
 def test_a_missing_bucket_object_or_prefix_is_reported(others: Any, place: str, reason: str):
@@ -157,6 +158,14 @@ def test_a_missing_bucket_object_or_prefix_is_reported(others: Any, place: str, 
     (problem,) = source.problems
     assert problem[0] == place
     assert reason in problem[1]
+
+
+@pytest.mark.parametrize(("written", "key"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_an_object_is_named_in_either_unicode_form(others: Any, written: Any, key: Any):
+    names = {form: unicodedata.normalize(form, "제주도/Zürich.jpg") for form in ("NFC", "NFD")}
+    others.put_object(Bucket=OTHER, Key=names[key], Body=RED)
+
+    assert keys(f"s3://{OTHER}/{names[written]}") == [names[key]]
 
 
 def test_an_unavailable_server_is_reported(settings: Any, others: Any, running_moto: Moto):

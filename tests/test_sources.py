@@ -56,6 +56,15 @@ def test_circular_links_end(tmp_path: Path):
     assert source.problems == []
 
 
+def test_links_that_lead_nowhere_are_counted(tmp_path: Path):
+    (tmp_path / "a.jpg").symlink_to(tmp_path / "on a disk that is not mounted.jpg")
+
+    source = open_source([str(tmp_path)])
+
+    assert list(source) == []
+    assert source.findings.not_read == {"with a broken link": 1}
+
+
 def test_a_link_to_a_folder_is_followed(tmp_path: Path):
     write_picture(tmp_path / "elsewhere" / "a.jpg")
     (tmp_path / "in").mkdir()

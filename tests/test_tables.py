@@ -102,7 +102,7 @@ def test_a_table_of_excel_for_the_mac_is_read_with_a_remark(photos: Path):
 
 
 def test_a_quotation_mark_that_is_never_closed_swallows_no_rows(photos: Path):
-    with pytest.raises(MetadataError, match="m.csv line 2 can't be read: a quotation mark is never closed"):
+    with pytest.raises(MetadataError, match=r"m\.csv line 2 can't be read: a quotation mark is never closed"):
         titles(photos, b'path,title\na.jpg,"A\nsub/b.jpg,B\n')
 
 

@@ -5,6 +5,7 @@ import ipaddress
 import socket
 import threading
 import time
+import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -71,6 +72,7 @@ class _Host:
     left_until: float = 0.0
     why_left: str = ""
     failures: int = 0
+    timeouts: int = 0
 
     def refuse_if_left(self) -> None:
         """Raise NotDownloaded while this server gets no requests."""
@@ -83,7 +85,16 @@ class _Host:
         if seconds > LONGEST_WAIT:
             self._leave(seconds, f"The server asks to wait {seconds:,.0f} s: left to the next run.")
         else:
-            self.rests_until = time.monotonic() + seconds
+            self.rests_until = max(self.rests_until, time.monotonic() + seconds)
+
+    def has_timed_out(self) -> None:
+        """Count a request that got no response in time; its server is not waited for again and again."""
+        self.timeouts += 1
+        if self.timeouts >= MOST_FAILURES:
+            self._leave(AWAY, f"The server did not respond in time, {self.timeouts} times: left to the next run.")
+
+    def has_responded(self) -> None:
+        self.failures = self.timeouts = 0
 
     def has_failed(self, reason: str) -> None:
         """Count a URL that failed after all retries."""
@@ -123,7 +134,8 @@ class Downloads:
                     patience = f" It asks to wait {failure.wait:,.0f} s." if failure.wait else ""
                     raise NotDownloaded(f"{failure}{patience}") from None
                 failure.host.refuse_if_left()
-                self._pause(wait if failure.wait is None else failure.wait)
+                # Never sooner than without the server's wish: "0", or a date that is over, would mean a burst.
+                self._pause(max(wait, failure.wait or 0))
         raise AssertionError("the last try returns or raises")
 
     def _followed(self, url: httpx2.URL, most_bytes: int) -> bytes:
@@ -137,7 +149,7 @@ class Downloads:
             with host.turns:
                 host.refuse_if_left()
                 found = self._found(url, host, most_bytes)
-            host.failures = 0
+            host.has_responded()
             if isinstance(found, bytes):
                 return found
             url = found
@@ -147,6 +159,7 @@ class Downloads:
         try:
             return self._asked(url, host, most_bytes)
         except TimeoutException:
+            host.has_timed_out()
             raise _Failed("The server does not respond in time.", host) from None
         except (NetworkError, ProtocolError) as error:
             raise _Failed(
@@ -155,7 +168,7 @@ class Downloads:
         except RefusedAddress:
             raise NotDownloaded("No secure connection could be made to the server.") from None
         except NotDownloaded:
-            host.failures = 0  # it answers
+            host.has_responded()
             raise
 
     def _asked(self, url: httpx2.URL, host: _Host, most_bytes: int) -> bytes | httpx2.URL:
@@ -172,7 +185,7 @@ class Downloads:
             if response.status in _REDIRECTS and location:
                 return _parsed(location, url)
             if response.status in _PASSING:
-                wait = _seconds(header(response, b"retry-after"))
+                wait = _seconds(header(response, b"retry-after"), header(response, b"date"))
                 host.asks_to_wait(wait or 0)
                 reason = f"The server returned the error {response.status}."
                 raise _Failed(reason, host, wait=wait, is_of_host=response.status in _OF_HOST)
@@ -202,24 +215,45 @@ def _short(address: str) -> str:
     return repr(address) if len(address) <= _LONGEST_SHOWN else f"{address[:_LONGEST_SHOWN]!r}..."
 
 
-def _seconds(text: str) -> float | None:
-    """Return the seconds in a Retry-After header, which has seconds or a date; None if invalid."""
+def _seconds(text: str, now: str = "") -> float | None:
+    """Return the seconds in a Retry-After header, which has seconds or a date; None if invalid. `now` is the server's
+    Date header: its clock may be wrong."""
     if text.isascii() and text.isdigit():
         return float(text)
+    until = _timestamp(text)
+    return None if until is None else max(0.0, until - (_timestamp(now) or time.time()))
+
+
+def _timestamp(date: str) -> float | None:
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
+        return email.utils.parsedate_to_datetime(date).timestamp()
     except (ValueError, TypeError, OverflowError):
         return None
 
 
 def _body(response: Response, most_bytes: int) -> bytes:
     body = body_within(response, most_bytes)
+    encoding = header(response, b"content-encoding").lower().strip()
+    if body is not None and encoding not in ("", "identity"):
+        body = _decompressed(body, encoding, most_bytes)
     if body is None:
         announced = header(response, b"content-length")
-        if announced:
+        if announced and int(announced) > most_bytes:
             raise NotDownloaded(str(too_many_bytes(int(announced), most_bytes)))
         raise NotDownloaded(f"The file has more than {most_bytes / 1e6:,.10g} MB.")
     return body
+
+
+def _decompressed(body: bytes, encoding: str, most_bytes: int) -> bytes | None:
+    """Return a body that the server compressed although it was asked not to; None if it has more than `most_bytes`
+    bytes."""
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        raise NotDownloaded(f"The server sends it compressed ({_short(encoding)}), although it was asked not to.")
+    try:
+        decompressed = zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(body, most_bytes + 1)
+    except zlib.error:
+        raise NotDownloaded("The server sends it compressed, and damaged.") from None
+    return decompressed if len(decompressed) <= most_bytes else None
 
 
 class _Backend(NetworkBackend):

@@ -62,7 +62,8 @@ def _folder(item: Item) -> str:
 
 
 def _title(text: object) -> str:
-    return normalised_text(text)[:LONGEST_TITLE].strip() if isinstance(text, str) else ""
+    title = normalised_text(text)[:LONGEST_TITLE].strip() if isinstance(text, str) else ""
+    return "" if title in {".", ".."} else title  # as in names of members
 
 
 def _takeout_album(file: bytes) -> tuple[str, str]:

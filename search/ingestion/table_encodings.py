@@ -66,7 +66,7 @@ def _of_code_pages(sample: bytes) -> str:
     beyond = [one for one in sample.decode("utf-8", "replace") if not one.isascii()]
     if 2 * beyond.count("\ufffd") <= len(beyond):
         return "utf-8"  # with some damage, which the reader reports
-    if _is_korean(sample):
+    if is_korean(sample):
         return "cp949"
     if b"\r" in sample and b"\n" not in sample:  # as Excel for the Mac saves "CSV (Macintosh)"
         return "mac_roman"
@@ -77,7 +77,7 @@ def _of_code_pages(sample: bytes) -> str:
     return "cp1252"
 
 
-def _is_korean(sample: bytes) -> bool:
+def is_korean(sample: bytes) -> bool:
     """Whether bytes valid as CP949 are Korean rather than accented Western text: most characters are common syllables.
 
     Decoded as CP949, accented letters become hanja and rare syllables, if anything.

@@ -72,19 +72,7 @@ def _separated(
     file: IO[str], name: str, kind: str, needed: Collection[str], on_bad_row: BadRow | None
 ) -> Iterator[tuple[str, Row]]:
     csv.field_size_limit(LONGEST_FIELD)
-    separators, passed, first = _SEPARATORS[kind], 1, file.readline()
-    # Skip Excel's separator hint and empty lines above the table.
-    while first and (not first.strip(" ;,\t\r\n") or first.lower().startswith("sep=")):
-        if first.lower().startswith("sep=") and first[4:5].strip("\r\n"):
-            separators = first[4]
-        passed, first = passed + 1, file.readline()
-    for separator in separators:
-        header = [_column(one) for one in next(csv.reader([first], delimiter=separator), [])]
-        if set(needed) & set(header):
-            break
-    else:
-        columns = " or ".join(f"`{column}`" for column in needed)
-        raise MetadataError(f"{name}: the first line must name the columns, {columns} among them.")
+    header, separator, passed = _header(file, name, kind, needed)
     lines = _Lines(file, passed)
     reader = csv.reader(lines, delimiter=separator)
     while True:
@@ -105,6 +93,22 @@ def _separated(
         # Spreadsheets save rows without a value, too.
         if any(value.strip() for value in values):
             yield f"{name} line {lines.number}", _row(header, values)
+
+
+def _header(file: IO[str], name: str, kind: str, needed: Collection[str]) -> tuple[list[str], str, int]:
+    """Return the column names, the separator, and the number of lines read."""
+    separators, passed, first = _SEPARATORS[kind], 1, file.readline()
+    # Skip Excel's separator hint and empty lines above the table.
+    while first and (not first.strip(" ;,\t\r\n") or first.lower().startswith("sep=")):
+        if first.lower().startswith("sep=") and first[4:5].strip("\r\n"):
+            separators = first[4]
+        passed, first = passed + 1, file.readline()
+    for separator in separators:
+        header = [_column(one) for one in next(csv.reader([first], delimiter=separator), [])]
+        if set(needed) & set(header):
+            return header, separator, passed
+    columns = " or ".join(f"`{column}`" for column in needed)
+    raise MetadataError(f"{name}: the first line must name the columns, {columns} among them.")
 
 
 def _row(header: Sequence[str], values: Sequence[str]) -> Row:

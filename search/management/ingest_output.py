@@ -7,6 +7,7 @@ from django.core.management.base import OutputWrapper
 from search.ingestion import Report
 from search.ingestion.sources.file_names import not_read
 from search.ingestion.sources.listing import Findings
+from search.text.untrusted import visible
 
 
 def print_report(
@@ -19,7 +20,7 @@ def print_report(
 ) -> None:
     """Print how many pictures were added, and the problems of the others."""
     for name, remark in [*notes, *report.failed]:
-        complaints.write(f"{name}: {remark}")
+        complaints.write(visible(f"{name}: {remark}"))
     added = "would be added" if dry_run else "added"
     known = f"{report.known:,} already here"
     remarks = []

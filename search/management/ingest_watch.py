@@ -19,6 +19,7 @@ from search.management.calibrating import calibrate_after
 from search.management.embedding_commands import stopped_by_signals
 from search.management.ingest_output import print_report
 from search.objects.storage import StorageUnavailable
+from search.text.untrusted import visible
 
 _OUTAGES = (StorageUnavailable, NoDecoder, psycopg.OperationalError, *LOST_DATABASE)
 LOOK_EVERY = 5.0
@@ -58,7 +59,7 @@ def watch(
             whole = watched.look()
             pause = max(LOOK_EVERY, _PAUSE_FACTOR * (time.monotonic() - began))
             for name, reason in watched.problems:
-                complaints.write(f"{name}: {reason}")
+                complaints.write(visible(f"{name}: {reason}"))
             if line := not_read(watched.not_read):
                 out.write(line)
             if whole:

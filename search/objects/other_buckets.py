@@ -174,7 +174,12 @@ def beginning(location: str, count: int) -> tuple[bytes, str]:
 
 def reason_of(error: Exception, bucket: str) -> str:
     """Return what an error of boto3 means, for the operator."""
-    from botocore.exceptions import ClientError, NoCredentialsError, PartialCredentialsError  # noqa: PLC0415
+    from botocore.exceptions import (  # noqa: PLC0415
+        ClientError,
+        NoCredentialsError,
+        ParamValidationError,
+        PartialCredentialsError,
+    )
 
     if isinstance(error, ClientError):
         code = error.response.get("Error", {}).get("Code", "")
@@ -182,4 +187,6 @@ def reason_of(error: Exception, bucket: str) -> str:
         return f"{reason} {_NO_KEYS}" if code not in _NOT_THERE and is_anonymous(bucket) else reason
     if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
         return "One of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY is missing."
+    if isinstance(error, ParamValidationError):
+        return f"{bucket!r} is no name of a bucket."
     return f"The object storage does not respond: {error}"

@@ -26,6 +26,15 @@ def line(value: Any, limit: int) -> str:
     return normalised_text(prose(value, _LONGEST))[:limit].strip()
 
 
+def visible(text: str) -> str:
+    """Return text for a terminal, such as a file name, with escapes instead of characters that would control it."""
+    return _CONTROLLING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+# Also lone surrogates, by which names stand that are not valid text.
+_CONTROLLING = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
 def decoded(data: bytes) -> str:
     """Return text of unknown encoding: UTF-8 where valid, else Windows-1252."""
     data = data[: 4 * _LONGEST].rstrip(b"\0 ")

@@ -37,6 +37,10 @@ REDUNDANT = "beside the camera's own picture"
 """Remark on RAW files that are skipped in favour of the camera's own picture."""
 
 
+BROKEN_LINK = "with a broken link"
+"""How links are counted that lead nowhere, as to a disk that is not mounted."""
+
+
 def is_picture_name(name: str) -> bool:
     """Whether a name has the suffix of a supported format."""
     return name.lower().endswith(EXTENSIONS)

@@ -16,6 +16,7 @@ from search.ingestion.items import Item, no_sidecars
 from search.ingestion.sources.byte_limits import expected, read_within
 from search.ingestion.sources.exclusions import NO_MEDIA, USUAL, Rules, is_system_name
 from search.ingestion.sources.file_names import (
+    BROKEN_LINK,
     REDUNDANT,
     is_of_another_kind,
     is_picture_name,
@@ -139,6 +140,8 @@ class Walk:
                     if not is_picture_name(entry.name):  # the others are covered by their folder
                         self._files.add(place)
                     yield Found(entry.path, place)
+            elif entry.is_symlink():
+                self._findings.pass_by(entry.path, BROKEN_LINK)
 
     def _is_picture(self, path: str) -> bool:
         if is_picture_name(path):

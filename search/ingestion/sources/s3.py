@@ -2,6 +2,7 @@
 
 import posixpath
 import re
+import unicodedata
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -40,23 +41,34 @@ def bucket_listing(place: str, choices: Choices, findings: Findings) -> Listing:
 
 
 def _items(place: str, choices: Choices, findings: Findings) -> Iterator[Item]:
-    bucket, prefix = other_buckets.split(place)
-    objects = _Objects(bucket, prefix, choices.rules, findings)
-    is_any = False
+    # Keys differ in Unicode normalisation, too: those from a Mac are decomposed.
+    spellings = dict.fromkeys([place, *(unicodedata.normalize(form, place) for form in ("NFC", "NFD"))])
+    why_none = ""
+    for spelling in spellings:
+        bucket, prefix = other_buckets.split(spelling)
+        objects = _Objects(bucket, prefix, choices.rules, findings)
+        is_any = False
+        try:
+            for item in _items_of(bucket, objects, choices, findings):
+                is_any = True
+                yield item
+        except ERRORS as error:
+            findings.problems.append((place, f"The objects can't be listed. {reason_of(error, bucket)}"))
+            return
+        if is_any:
+            return
+        why_none = why_none or objects.why_none()
+    findings.problems.append((place, why_none))
+
+
+def _items_of(bucket: str, objects: "_Objects", choices: Choices, findings: Findings) -> Iterator[Item]:
     finder = Sidecars(findings, objects.names_in)
-    try:
-        for found in objects.pictures():
-            is_any = True
-            paths = finder.of(*_split(found["Key"]))
-            sidecars = partial(read_sidecars, paths, partial(_beginning, bucket), findings)
-            of_folder = partial(finder.of_folder, _split(found["Key"])[0], partial(_beginning, bucket))
-            item = _item(other_buckets.location(bucket, found["Key"]), found, choices, sidecars)
-            yield replace(item, of_folder=of_folder)
-    except ERRORS as error:
-        findings.problems.append((place, f"The objects can't be listed. {reason_of(error, bucket)}"))
-    else:
-        if not is_any:
-            findings.problems.append((place, objects.why_none()))
+    for found in objects.pictures():
+        paths = finder.of(*_split(found["Key"]))
+        sidecars = partial(read_sidecars, paths, partial(_beginning, bucket), findings)
+        of_folder = partial(finder.of_folder, _split(found["Key"])[0], partial(_beginning, bucket))
+        item = _item(other_buckets.location(bucket, found["Key"]), found, choices, sidecars)
+        yield replace(item, of_folder=of_folder)
 
 
 def _split(key: str) -> tuple[str, str]:

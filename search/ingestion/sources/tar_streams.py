@@ -14,6 +14,9 @@ DAMAGED = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, ValueError)
 _COMPRESSED = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\0", lzma.open), (b"]\0\0", lzma.open))
 
 
+_LONGEST_HEADER = 2**24
+
+
 class Damaged(tarfile.TarError):
     """An archive was read to its end, but members may be missing. The message, a sentence, says why."""
 
@@ -41,6 +44,21 @@ class _Header(tarfile.TarInfo):
             raise
         archive.has_ended = False
         return header
+
+    def _proc_pax(self, archive: "_Archive") -> tarfile.TarInfo:
+        self._refuse_if_long()
+        found: tarfile.TarInfo = super()._proc_pax(archive)  # type: ignore[misc]
+        return found
+
+    def _proc_gnulong(self, archive: "_Archive") -> tarfile.TarInfo:
+        self._refuse_if_long()
+        found: tarfile.TarInfo = super()._proc_gnulong(archive)  # type: ignore[misc]
+        return found
+
+    def _refuse_if_long(self) -> None:
+        """Raise ReadError for a name or attributes that tarfile would read into memory, however long."""
+        if self.size > _LONGEST_HEADER:
+            raise tarfile.ReadError(f"the attributes of a member have {self.size:,} bytes")
 
     def _block(self, count: int) -> int:
         if count < 0:  # tarfile would seek back and loop forever

@@ -125,6 +125,8 @@ class _Reader:
         self._members = Members(self._absolute, choices.rules, findings)
         self._held = _Held()
         self._sample = _Sample()
+        self._skipped: dict[str, Callable[[], bytes]] = {}
+        """Readers of skipped pictures by name. A hard link to one may be outside of the skipped folder."""
 
     def items(self) -> Iterator[Item]:
         try:
@@ -132,6 +134,8 @@ class _Reader:
                 for number, member in enumerate(members(archive)):
                     if member.isfile():
                         yield from self._member(archive, number, member)
+                    elif member.islnk():
+                        yield from self._link(number, member)
         except (*DAMAGED, OSError):
             yield from self._ended()  # offer what came before the damage
             raise
@@ -153,7 +157,7 @@ class _Reader:
             self._sample.texts[suffix] = _bytes(archive, member)
             self._sample.names_of_texts.append(name)
             return
-        head = self._head(archive, member, name)
+        head = self._head(archive, number, member, name)
         if head is None:
             return
         before = self._sample.waiting
@@ -164,10 +168,27 @@ class _Reader:
         yield from self._taken(is_double=bool(double))
         self._sample.waiting = name, self._item(number, member, self._reading(archive, number, member, head))
 
-    def _head(self, archive: tarfile.TarFile, member: tarfile.TarInfo, name: str) -> "_Head | None":
+    def _link(self, number: int, member: tarfile.TarInfo) -> Iterator[Item]:
+        """Offer a hard link to a picture that was skipped; other links are of pictures that are offered."""
+        read, name = self._skipped.get(member.linkname), member.name.removeprefix("./")
+        if read and self._members.wants(name):
+            yield from self._ended()
+            self._sample = _Sample(sample_of(name))
+            self._sample.waiting = name, self._item(number, member, read)
+
+    def _read_later(self, archive: tarfile.TarFile, number: int, member: tarfile.TarInfo) -> Callable[[], bytes]:
+        """Return a reader of a member that is passed by now."""
+        if member.size > most_bytes():
+            return partial(_too_large, member.size)
+        if isinstance(archive.fileobj, tarfile._Stream) or member.issparse():  # type: ignore[attr-defined]
+            return partial(_found_again, self._path, number)
+        return partial(_at, self._path, member.offset_data, member.size)
+
+    def _head(self, archive: tarfile.TarFile, number: int, member: tarfile.TarInfo, name: str) -> "_Head | None":
         """Return the part of a picture read for sniffing; None if it is not taken."""
         wanted = self._members.wants(name)
         if wanted is False:
+            self._skipped[member.name] = self._read_later(archive, number, member)
             return None
         file = archive.extractfile(member)
         assert file
@@ -264,6 +285,16 @@ def _rest(member: tarfile.TarInfo, head: _Head) -> bytes:
     data = head.data + head.file.read()
     if len(data) < member.size:
         raise EOFError(f"it ends within {member.name}")
+    return data
+
+
+def _at(path: str, position: int, size: int) -> bytes:
+    """Read a member of an archive that is not compressed."""
+    with open(path, "rb") as file:  # noqa: PTH123
+        file.seek(position)
+        data = file.read(size)
+    if len(data) < size:
+        raise Unavailable("The archive has changed.")
     return data
 
 

@@ -6,6 +6,7 @@ import os
 import threading
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any, cast
 from zoneinfo import ZoneInfo
@@ -23,6 +24,7 @@ from search.ingestion.sources.options import Choices
 from search.ingestion.sources.sidecars import Sidecars, read_sidecars
 from search.ingestion.sources.sniffing import HEAD
 from search.ingestion.sources.url_tables import UNSPLASH_PHOTOS, table_listing
+from search.ingestion.sources.zip_names import set_names
 from search.metadata import LONGEST_SIDECAR
 
 if TYPE_CHECKING:
@@ -78,7 +80,9 @@ def versions_in_zip(path: str) -> Iterator[tuple[str, str]]:
     """Yield (name, version) of the members of an archive. Raises what zipfile raises, and OSError."""
     archive = _Archive(path)
     for member in archive.members:
-        yield member.filename, _version(archive, member)
+        # Earlier versions recorded names as zipfile reads them.
+        for name in {member.filename, member.orig_filename}:
+            yield name, _version(archive, member)
 
 
 class _Parked(io.RawIOBase):
@@ -127,6 +131,7 @@ class _Archive:
         self.version = parked.version
         self._file = zipfile.ZipFile(cast("IO[bytes]", io.BufferedReader(parked)))
         self._lock = threading.Lock()
+        set_names(self._file.infolist())
         self.members = [one for one in self._file.infolist() if not one.filename.endswith(("/", "\\"))]
         # By folder, to find sidecars.
         self.folders: dict[str, dict[str, zipfile.ZipInfo]] = {}
@@ -230,11 +235,9 @@ def _changed(member: zipfile.ZipInfo) -> float | None:
 def _paths(folder: str, member: zipfile.ZipInfo) -> tuple[str, ...]:
     """Return the possible spellings of a member's path in a table; its name may be in the code page of a Korean
     Windows."""
-    paths = [f"{folder}/{plain_name(member.filename)}"]
-    if not member.flag_bits & _UTF8 and not member.filename.isascii():
+    names = {plain_name(member.filename): None, plain_name(member.orig_filename): None}
+    if not member.flag_bits & _UTF8 and not member.orig_filename.isascii():
         for encoding in ("utf-8", "cp949"):
-            try:
-                paths.append(f"{folder}/{plain_name(member.filename.encode('cp437').decode(encoding))}")
-            except UnicodeError:
-                continue
-    return tuple(paths)
+            with suppress(UnicodeError):
+                names[plain_name(member.orig_filename.encode("cp437").decode(encoding))] = None
+    return tuple(f"{folder}/{name}" for name in names)
