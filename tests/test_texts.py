@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -173,6 +175,18 @@ def test_a_search_counts_while_a_model_encodes_its_words(monkeypatch: pytest.Mon
 
     assert [image.id for image in find(SearchQuery(words="red star")).images] == [image.id for image in found]
     assert late.waited
+
+
+@pytest.mark.parametrize(("words", "held"), [("red star", True), ("rot sta", False), ("red", True), ("?!", False)])
+def test_new_words_are_found_in_texts_only_where_any_text_holds_them(words: str, held: bool) -> None:
+    titled = an_image(vector=a_vector(1), title="Red stars")
+    an_image(vector=a_vector(2), title="A circle")
+
+    with CaptureQueriesContext(connection) as statements:
+        found = find(SearchQuery(words=words))
+
+    assert [image.id for image in found.images if image.by_words] == [titled.id] * held
+    assert any("ts_rank" in one["sql"] for one in statements) is held
 
 
 def test_a_text_evicted_from_the_cache_is_encoded_again(encoder: RecordingEncoder) -> None:

@@ -73,8 +73,7 @@ class Search:
         self.query = query
         self.scope = Scope(query, among=among, private=private)
         self.finds_hidden = self.scope.filters.finds_hidden
-        # Counts need no vector.
-        with doing_meanwhile(lambda: self.scope.total):
+        with doing_meanwhile(self.scope.look_ahead):
             self.query_vector = query_vector or query_vector_of(
                 self.scope.wanted, query.unwanted, hidden=self.scope.only_visible.hidden
             )
