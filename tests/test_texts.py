@@ -1,5 +1,6 @@
 """Query texts: normalisation, and the cache of their vectors."""
 
+import threading
 import unicodedata
 from collections.abc import Sequence
 from typing import Any
@@ -7,14 +8,20 @@ from typing import Any
 import numpy as np
 import pytest
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search import embedding
 from search.embedding import text_vector
 from search.embedding import text_vectors as texts
+from search.embedding.guarded_encoders import GuardedTexts
 from search.models.vector_values import Vectors, unit_vectors
+from search.query import SearchQuery
+from search.retrieval import find
+from search.retrieval.search_scope import Scope
 from search.text.normalization import normalised_text
 from tests.base import a_vector, an_image
 
@@ -143,6 +150,43 @@ def test_a_failure_is_not_cached(monkeypatch: pytest.MonkeyPatch, encoder: Recor
 
     text_vector("red star")
     assert encoder.asked == ["red star"]
+
+
+class LateEncoder:
+    """An encoder that ends only when the collection has been counted."""
+
+    backend, dimensions = "late", 512
+
+    def __init__(self, counted: threading.Event) -> None:
+        self.counted, self.waited = counted, False
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        self.waited = self.counted.wait(30)
+        return unit_vectors([a_vector(1)], count=len(texts), dimensions=512)
+
+
+def test_a_search_counts_while_a_model_encodes_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [an_image(vector=a_vector(number)) for number in (1, 2)]
+    counted = threading.Event()
+    total = Scope.total.func  # type: ignore[attr-defined]
+    monkeypatch.setattr(Scope, "total", property(lambda scope: (total(scope), counted.set())[0]))
+    late = LateEncoder(counted)
+    monkeypatch.setattr(texts, "text_encoder", lambda: GuardedTexts(late, "a late model"))
+
+    assert [image.id for image in find(SearchQuery(words="red star")).images] == [image.id for image in found]
+    assert late.waited
+
+
+@pytest.mark.parametrize(("words", "held"), [("red star", True), ("rot sta", False), ("red", True), ("?!", False)])
+def test_new_words_are_found_in_texts_only_where_any_text_holds_them(words: str, held: bool) -> None:
+    titled = an_image(vector=a_vector(1), title="Red stars")
+    an_image(vector=a_vector(2), title="A circle")
+
+    with CaptureQueriesContext(connection) as statements:
+        found = find(SearchQuery(words=words))
+
+    assert [image.id for image in found.images if image.by_words] == [titled.id] * held
+    assert any("ts_rank" in one["sql"] for one in statements) is held
 
 
 def test_a_text_evicted_from_the_cache_is_encoded_again(encoder: RecordingEncoder) -> None:

@@ -13,6 +13,7 @@ from search.embedding.dimension_checks import misfits, require_fit, require_stor
 from search.embedding.downloading import download_models
 from search.embedding.encoding_status import encoding
 from search.embedding.errors import Busy, Loading, ModelUnavailable
+from search.embedding.guarded_encoders import doing_meanwhile
 from search.embedding.hub import models_available
 from search.embedding.loading import (
     active_encoders,
@@ -58,6 +59,7 @@ __all__ = [
     "backends",
     "compile_pictures",
     "compile_texts",
+    "doing_meanwhile",
     "download_models",
     "encoders_of",
     "encoding",

@@ -11,7 +11,9 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import ClassVar, Generic, NamedTuple, TypeVar
 
 import numpy.typing as npt
@@ -36,6 +38,19 @@ COMMANDS_WAIT = 600.0
 _IDLE = 30.0
 """Seconds without jobs after which the thread ends, and with it a reference to the model."""
 _LONGEST_MESSAGE = 300
+
+_meanwhile: ContextVar[Callable[[], object] | None] = ContextVar("meanwhile", default=None)
+
+
+@contextmanager
+def doing_meanwhile(work: Callable[[], object]) -> Iterator[None]:
+    """Context in which the first encoding, if there is one, has `work` done by this thread while a model computes."""
+    token = _meanwhile.set(work)
+    try:
+        yield
+    finally:
+        _meanwhile.reset(token)
+
 
 Encoder = TypeVar("Encoder", bound=PictureEncoder | TextEncoder)
 
@@ -120,6 +135,10 @@ class GuardedEncoder(Generic[Encoder]):
             self._jobs.append(job)
             self._have_a_thread()
             self._changed.notify_all()
+        if work := _meanwhile.get():
+            _meanwhile.set(None)
+            work()
+        with self._changed:
             while not job.is_done:
                 left = min(deadline, self._end_of_waiting(job)) - time.monotonic()
                 if left <= 0:

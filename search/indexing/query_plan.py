@@ -51,6 +51,10 @@ SCAN = Plan("SET LOCAL jit = off", is_exact=True)
 # by text rank can't use the vectors' index. JIT compilation of such a query takes longer than running it.
 BY_WORDS = Plan("SET LOCAL jit = off", is_exact=True)
 
+# For whether there is any full-text match: the planner would read the table up to the first one, and all of it where
+# two frequent words never meet.
+BY_WORDS_INDEX = Plan("SET LOCAL enable_seqscan = off", is_exact=True)
+
 
 def index_scan(candidates: int, rows: int, visited: float = 0, parts: int = 1) -> Plan:
     """Return the plan of an index scan for `candidates` of `rows` rows, which visits `visited` vectors because a

@@ -128,7 +128,7 @@ class CandidateSearch:
     def _found_by_words(self, nearest: Sequence[uuid.UUID]) -> list[Candidate]:
         """Return the best rows by full text; if there are more, also those among the nearest that contain the
         words."""
-        if self.scope.text is None:
+        if self.scope.text is None or self.scope.no_row_holds_words:
             return []
         found = self._listed_by_words() if self.listed else self._fetched(BY_WORDS, MOST_BY_WORDS + 1, by_words=True)
         self.more_hold_words = len(found) > MOST_BY_WORDS

@@ -8,7 +8,7 @@ import math
 import uuid
 from collections.abc import Sequence
 
-from search.embedding import active_model
+from search.embedding import active_model, doing_meanwhile
 from search.models import Image
 from search.models.querysets import ImageQuerySet
 from search.models.vector_sets import current_set
@@ -73,9 +73,10 @@ class Search:
         self.query = query
         self.scope = Scope(query, among=among, private=private)
         self.finds_hidden = self.scope.filters.finds_hidden
-        self.query_vector = query_vector or query_vector_of(
-            self.scope.wanted, query.unwanted, hidden=self.scope.only_visible.hidden
-        )
+        with doing_meanwhile(self.scope.look_ahead):
+            self.query_vector = query_vector or query_vector_of(
+                self.scope.wanted, query.unwanted, hidden=self.scope.only_visible.hidden
+            )
         self.candidate_search = CandidateSearch(self.scope, self.query_vector, listed=listed)
         # Candidates hidden or deleted since the first page: they keep their places, or the rows after them would move
         # onto pages that were already read.

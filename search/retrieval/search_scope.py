@@ -10,10 +10,12 @@ from django.utils.functional import cached_property
 
 from search.embedding import active_model
 from search.facets.filter_counts import Counts
+from search.indexing.query_plan import BY_WORDS_INDEX, planned
 from search.models import Arrival
 from search.models.accepted_models import accepted_names
 from search.models.arrivals import OLDEST_MOMENT, State, state
 from search.models.querysets import ImageQuerySet
+from search.models.sql_statements import fetch_value
 from search.query import full_text
 from search.query.filter_sql import FilterValues
 from search.query.filters import Filters, Hidden
@@ -23,11 +25,15 @@ from search.query.search_conditions import Conditions
 from search.query.viewer import asker
 from search.retrieval.query_vector import images_in
 
+_ANY_BY_WORDS = "SELECT EXISTS (SELECT FROM search_imagewords WHERE vector @@ image_words_query(%s, true, false))"
+"""As `full_text.beginnings` has it: of any picture, whether the search may find it or not."""
+
 
 class Scope:
     """The rows that `query` may find, as of its first page.
 
     `text` is the full-text query, None if words are not searched; with `by_words_alone` nothing else is.
+    `no_row_holds_words` is only known after `look_ahead`.
     """
 
     def __init__(
@@ -47,6 +53,7 @@ class Scope:
         meant = query.box.meant
         self.text = full_text.beginnings(meant) if meant and query.mode is not Mode.MEANING else None
         self.by_words_alone = bool(meant) and query.mode is Mode.WORDS
+        self.no_row_holds_words = False
 
     @cached_property
     def at(self) -> State:
@@ -105,6 +112,13 @@ class Scope:
         if not outside:
             return self.counts.total
         return self.counts.total - self.conditions.passing().filter(outside).count()
+
+    def look_ahead(self) -> None:
+        """Read what is needed whatever the query vector: the number of rows, and whether any contains the words."""
+        _ = self.total
+        if self.text is not None:
+            with planned(BY_WORDS_INDEX):
+                self.no_row_holds_words = not fetch_value(_ANY_BY_WORDS, [self.query.box.meant])
 
     @property
     def asked_at(self) -> int:
