@@ -4,6 +4,7 @@ import datetime as dt
 import re
 import shutil
 import threading
+import uuid
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -37,6 +38,10 @@ QUIET = (
     "--no-first-run",
     # Two processes less, which save 6 % of the processor time. The other two features are those of Playwright.
     "--in-process-gpu",
+    # Pages of a context share one process, so that a test doesn't start any.
+    "--process-per-site",
+    "--renderer-process-limit=1",
+    "--disable-site-isolation-trials",
     "--enable-features=NetworkServiceInProcess2,CDPScreenshotNewSurface,SkipListAccountsWithoutGaiaCookies",
 )
 
@@ -96,19 +101,20 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def contexts(chromium: Browser, live_server, request: pytest.FixtureRequest) -> ContextPool:
+def contexts(chromium: Browser, live_server, request: pytest.FixtureRequest) -> Iterator[ContextPool]:
     server = live_server.thread.httpd
     responses = Responses(server.get_app(), live_server.url)
     server.set_app(responses)
     pool = request.config.stash[POOL] = ContextPool(chromium, responses)
-    return pool
+    yield pool
+    pool.close()
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     """Close the browser's connections before other tests, which need the connections to the database."""
     pool = item.config.stash.get(POOL, None)
-    if pool and (nextitem is None or HERE not in nextitem.path.parents):
+    if pool and nextitem and HERE not in nextitem.path.parents:
         pool.close()
 
 
@@ -218,6 +224,8 @@ def _shown_image(number: int, count: int) -> Image:
     if number % 7 == 0:
         details |= {"author": "Bob", "licence": "CC BY 4.0", "source_link": "https://example.org/a?b=c"}
         details |= {"tags": ["sea", "evening"], "description": "Seen from the pier."}
+    # The same ids in each test, so that browsers need not load the pictures again.
+    details["id"] = uuid.uuid5(uuid.NAMESPACE_URL, str(number))
     image = an_unsaved_image(f"Picture {number}" if number % 5 else "", **details)
     colour = COLOURS[number % len(COLOURS)]
     for longest in storage.WIDTHS:

@@ -57,7 +57,7 @@ class ContextPool:
         self._free.remove(context)
         context.set_offline(False)
         context.clear_cookies()
-        page = context.new_page()
+        (page,) = context.pages
         devtools = context.new_cdp_session(page)
         devtools.send("Storage.clearDataForOrigin", {"origin": self.responses.origin, "storageTypes": "all"})
         if self._stale_when_emptied[context] != self.responses.may_be_stale:
@@ -70,7 +70,10 @@ class ContextPool:
         """Close the pages of `contexts`; keep the contexts that can be reset, and close the others."""
         for context in contexts:
             if context in self._reusable:
-                for page in context.pages:
+                used = context.pages
+                # The page of the next test, opened while there are others, is in their process.
+                context.new_page()
+                for page in used:
                     page.close()
                 self._free.append(context)
             else:

@@ -2,17 +2,24 @@
 
 import re
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
+
+import axe_playwright_python
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
-NEVER_STALE = re.compile(r"/static/|.*/[0-9a-f]{8}-[0-9a-f]{4}-")
-"""Static files, and addresses with the id of a picture, which no two tests share: a cached copy is never wrong."""
+STATIC = re.compile(r"/static/")
+RENDITION = re.compile(r"/images/[0-9a-f-]{36}/\d+\.webp$")
+"""Pictures of two tests with the same id look the same, so a cached copy is right."""
+AXE = "/static/axe.js"
+"""The address of axe-core, which pages that are tested with it get from the cache."""
+_AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_bytes()
 CACHEABLE = re.compile(r"max-age=[1-9]|immutable")
 
 
 class Responses:
-    """WSGI middleware. Adds a max-age to static files, as the site has in production.
+    """WSGI middleware. Serves axe-core, and has browsers keep static files and renditions from test to test.
 
     `may_be_stale` counts the other cacheable responses: the next test must not get them from a cache.
     """
@@ -23,11 +30,17 @@ class Responses:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
+        if path == AXE:
+            start_response("200 OK", [("Content-Type", "text/javascript"), ("Cache-Control", "max-age=3600")])
+            return [_AXE]
 
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
-            if path.startswith("/static/"):
-                headers = [*headers, ("Cache-Control", "max-age=3600")]
-            elif not NEVER_STALE.match(path) and _is_cacheable(dict(headers)):
+            if STATIC.match(path):
+                headers = [*headers, ("Cache-Control", "max-age=3600")]  # as in production
+            elif RENDITION.match(path):
+                # Each test has cookies of its own.
+                headers = [(name, value) for name, value in headers if name != "Vary"]
+            elif _is_cacheable(dict(headers)):
                 self.may_be_stale += 1
             return start_response(status, headers, *rest)
 

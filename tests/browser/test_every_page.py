@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from search.curation import AddToAlbum, change
@@ -23,6 +22,7 @@ from search.models import (
     WorkingSet,
 )
 from tests.browser.conftest import OpenPage
+from tests.browser.server import AXE
 
 
 def addresses(collection: list[Image], saved: SavedSearch) -> list[str]:
@@ -92,19 +92,25 @@ END_TRANSITIONS = """async (theme) => {
 }"""
 
 
-AXE = "async (options) => (await axe.run(options)).violations"
+def run_axe(page: Page, **options: Any) -> list[dict[str, Any]]:
+    """The rules that the page violates in its current theme."""
+    if not page.evaluate("'axe' in window"):
+        page.add_script_tag(url=AXE)
+    # Passed rules are not reported in detail: that takes longer than the check.
+    options = {"resultTypes": ["violations"], **options}
+    found: list[dict[str, Any]] = page.evaluate("async (options) => (await axe.run(options)).violations", options)
+    return found
 
 
 def violations(page: Page) -> list[str]:
     """What axe finds on this page: all rules in the light theme, contrasts in the dark one."""
-    found = []
-    page.evaluate(Axe().axe_script)
+    found: list[dict[str, Any]] = []
+    rules: dict[str, Any]
     for theme, rules in (("light", {}), ("dark", {"runOnly": ["color-contrast"]})):
         page.emulate_media(color_scheme=theme, reduced_motion="reduce")
         # Django's own pages animate the colours of links even with reduced motion.
         page.evaluate(END_TRANSITIONS, theme)
-        # Passed rules are not reported in detail: that takes longer than the check.
-        found += page.evaluate(AXE, {"resultTypes": ["violations"], **rules})
+        found += run_axe(page, **rules)
     return [f"{page.url}: {one['id']}: {node['html']}" for one in found for node in one["nodes"]]
 
 

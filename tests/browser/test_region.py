@@ -3,13 +3,13 @@
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
 from search.curation.cleaned_details import Details
 from search.ingestion import add_picture
 from search.models import Image, QueryPicture
 from tests.browser.conftest import OpenPage, wait_until
+from tests.browser.test_every_page import run_axe
 from tests.pictures import corners, encoded
 
 SIDES = ("From the left", "From the top", "Width", "Height")
@@ -184,4 +184,4 @@ def test_without_javascript_the_numbers_can_be_entered(open_page: OpenPage, imag
 def test_axe_finds_nothing_in_the_open_form(open_page: OpenPage, image: Image, theme: str):
     page = open_page(f"/images/{image.id}/", color_scheme=theme, reduced_motion="reduce")
     page.locator("#region summary").click()
-    assert [one["id"] for one in Axe().run(page).response["violations"]] == []
+    assert [one["id"] for one in run_axe(page)] == []
