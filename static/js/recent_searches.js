@@ -54,7 +54,8 @@ function note() {
 function show(focused = document.activeElement) {
   // The page about a rejected picture has no search in its URL; its heading says whether it is the start page.
   const isStart = !askedIn(location.search) && document.querySelector(".heading-first") !== null;
-  const isOpen = isStart || (!box.value && (focused === box || panel.contains(focused)));
+  // With the first letter the list makes room for results, before they arrive.
+  const isOpen = !box.value && (isStart || focused === box || panel.contains(focused));
   const searches = isOpen ? recentSearches() : [];
   panel.classList.toggle("recent-over", !isStart);
   // Unchanged lists stay: the focus may be in them.

@@ -3,6 +3,7 @@
 import re
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 from playwright.sync_api import Page, Request, Route, expect
 
 from search.models import Image
@@ -40,6 +41,26 @@ def test_results_follow_typing(open_page: OpenPage, collection: list[Image]):
     wait_for_results(page, "")
     expect(page.locator("#found-title")).to_have_text("Newest pictures")
     expect(page).to_have_url(re.compile(r"/$"))
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_the_box_does_not_move_when_the_first_results_arrive(open_page: OpenPage, collection: list[Image], width: int):
+    page = open_page("/", viewport={"width": width, "height": 900})
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(re.compile(r"/search\?"), hold)
+    box = page.locator("#box")
+    before = box.bounding_box()
+    with page.expect_request(re.compile(r"/search\?q=r")):
+        page.locator("#words").press("r")
+    typed = box.bounding_box()
+    assert typed["y"] < before["y"]
+    held[0].continue_()
+    wait_for_results(page, "r")
+    assert box.bounding_box() == typed
 
 
 def test_typing_makes_one_history_entry(open_page: OpenPage, collection: list[Image]):
