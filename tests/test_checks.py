@@ -166,13 +166,13 @@ def test_a_collection_without_calibration_is_reported_with_the_command(as_carol:
     assert found("default") == ["search.W008"]
     [warning] = relevance_is_measured(None, ["default"])
     assert (warning.is_serious(), warning.hint) == (False, "Run `manage.py calibrate`.")
-    assert as_carol.get("/readyz").json()["relevance of results"] == "not measured: run manage.py calibrate"
+    assert as_carol.get("/readyz").json()["relevance"] == "not measured: run manage.py calibrate"
     assert "manage.py calibrate" in as_carol.get("/admin/").content.decode()
 
     calibrate()
 
     assert found("default") == []
-    assert "relevance of results" not in as_carol.get("/readyz").json()
+    assert "relevance" not in as_carol.get("/readyz").json()
     assert "calibrate" not in as_carol.get("/admin/").content.decode()
     settings.EMBEDDING_TEXT_MODEL = "somebody/another-model"
     assert found("default") == ["search.W008"]

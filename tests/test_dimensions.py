@@ -204,7 +204,7 @@ def test_a_text_model_with_other_dimensions_is_refused_and_reported(use: Any, as
     answers = [as_alice.get("/search", {"q": "red star"}), as_alice.post("/upload/", {"pictures": [picture_file()]})]
 
     assert told["status"] == "not ready"
-    assert "768 dimensions for texts, and the pictures' of" in told["model for words"]
+    assert "768 dimensions for texts, and the pictures' of" in told["text_model"]
     assert [answer.status_code for answer in answers] == [503, 503]
     assert all("they don't share one space" in html.unescape(answer.content.decode()) for answer in answers)
     assert not Image.objects.exists()
@@ -218,7 +218,7 @@ def test_a_text_model_is_checked_against_stored_vectors_if_the_image_model_is_no
     add_picture(picture_bytes("red", size=(90, 60)), Details(), None)
     use(512, 768)
 
-    assert "they don't share one space" in ready(as_alice)["model for words"]
+    assert "they don't share one space" in ready(as_alice)["text_model"]
     with pytest.raises(ModelUnavailable, match="768 dimensions for texts"):
         text_vector("red star")
 
@@ -246,7 +246,7 @@ def test_a_model_that_changed_its_dimensions_under_the_same_name_is_refused(
         call_command("embed_pending")
 
     assert [answer.status_code for answer in answers] == [503, 503]
-    assert "somebody/model have 512" in ready(as_alice)["model for pictures"]
+    assert "somebody/model have 512" in ready(as_alice)["image_model"]
     assert set(Image.objects.values_list("pk", flat=True)) == {old.pk, waiting.pk}
     assert Image.objects.get(pk=waiting.pk).is_pending
     assert not QueryPicture.objects.exists()

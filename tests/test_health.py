@@ -11,7 +11,7 @@ from search import embedding
 from search.embedding import ModelUnavailable, forget_models, picture_encoder
 from search.embedding.compiled_store import PICTURES, WORDS, verdict_on
 
-PARTS = ["database", "storage", "migrations", "static files", "model for pictures", "model for words"]
+PARTS = ["database", "storage", "migrations", "static_files", "image_model", "text_model"]
 KINDS = (WORDS, PICTURES)
 
 
@@ -69,8 +69,11 @@ def test_it_is_ready_when_every_part_answers(client: Client) -> None:
 
     assert answer.status_code == 200
     told = answer.json()
+    former = {"static files": "static_files", "model for words": "text_model", "model for pictures": "image_model",
+              "encoding of words": "text_encoding", "encoding of pictures": "image_encoding"}  # fmt: skip
+    assert {old: told.pop(old) for old in former} == {old: told[name] for old, name in former.items()}
     # The backends depend on this machine: on a busy one, torch may have been measured as the fastest.
-    assert [told.pop(f"encoding of {kind}") for kind in KINDS] == [str(verdict_on(kind)) for kind in KINDS]
+    assert [told.pop(name) for name in ("text_encoding", "image_encoding")] == [str(verdict_on(kind)) for kind in KINDS]
     assert told == {"status": "ok", **dict.fromkeys(PARTS, "ok")}
 
 

@@ -107,8 +107,8 @@ def test_readiness_names_the_broken_model_and_the_fix(client: Client, broken: Pa
     answer = client.get("/readyz")
 
     assert answer.status_code == 503
-    assert str(broken) in answer.json()["model for words"]
-    assert answer.json()["encoding of words"].startswith("not compiled, ")
+    assert str(broken) in answer.json()["text_model"]
+    assert answer.json()["text_encoding"].startswith("not compiled, ")
 
 
 @pytest.mark.django_db
@@ -168,9 +168,9 @@ def test_readiness_reports_the_speed_of_compiled_models(client: Client) -> None:
 
     reported = client.get("/readyz").json()
 
-    assert reported["encoding of words"].startswith("compiled (")
-    assert "ms a query, where torch " in reported["encoding of words"]
-    assert reported["encoding of pictures"].startswith("compiled (")
+    assert reported["text_encoding"].startswith("compiled (")
+    assert "ms a query, where torch " in reported["text_encoding"]
+    assert reported["image_encoding"].startswith("compiled (")
 
 
 @pytest.mark.django_db
@@ -192,7 +192,7 @@ def test_readiness_says_why_models_are_not_compiled(
         for thread in threading.enumerate():
             if thread.name == "model-compiling":
                 thread.join(60)
-        reported = client.get("/readyz").json()["encoding of words"]
+        reported = client.get("/readyz").json()["text_encoding"]
         assert reported.startswith("not compiled, which is slower and takes 350 MB more in each process: ")
         assert reported.endswith("CommandError: [Errno 13] Permission denied: '/app/var'")
 

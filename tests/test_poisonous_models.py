@@ -194,8 +194,8 @@ def test_a_hanging_model_is_reported_in_time_and_named_by_readiness(
     ready = as_alice.get("/readyz")
 
     assert ready.status_code == 503
-    assert ready.json()["model for words"].startswith("stuck: at one encoding for ")
-    assert ready.json()["model for pictures"].startswith("stuck: ")
+    assert ready.json()["text_model"].startswith("stuck: at one encoding for ")
+    assert ready.json()["image_model"].startswith("stuck: ")
     hanging.set()
 
 

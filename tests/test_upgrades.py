@@ -302,7 +302,7 @@ def test_without_collectstatic_the_api_works_and_readiness_reports_it(client: Cl
     assert client.get("/api/search").status_code == 200
     ready = client.get("/readyz")
     assert ready.status_code == 503
-    assert "manage.py collectstatic" in ready.json()["static files"]
+    assert "manage.py collectstatic" in ready.json()["static_files"]
     [(number, _told, hint)] = errors()
     assert number == "search.E007"
     assert "manage.py collectstatic" in str(hint)
@@ -317,7 +317,7 @@ def test_a_truncated_manifest_counts_as_missing(client: Client, settings: Any, s
     client.raise_request_exception = False
 
     assert client.get("/").status_code == 503
-    assert "manage.py collectstatic" in client.get("/readyz").json()["static files"]
+    assert "manage.py collectstatic" in client.get("/readyz").json()["static_files"]
 
 
 def test_files_changed_or_added_since_are_named(settings: Any, static: Path) -> None:

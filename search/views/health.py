@@ -17,6 +17,18 @@ from search.relevance import missing_calibration
 
 logger = logging.getLogger(__name__)
 
+_MODELS = {"words": "text", "pictures": "image"}
+_FORMER = {
+    "static_files": "static files",
+    "text_model": "model for words",
+    "image_model": "model for pictures",
+    "text_encoding": "encoding of words",
+    "image_encoding": "encoding of pictures",
+    "relevance": "relevance of results",
+    "model_switch": "change of models",
+}
+"""Former keys of `/readyz`, which monitoring may read."""
+
 
 @require_safe
 @never_cache
@@ -37,20 +49,22 @@ def readyz(request: HttpRequest) -> HttpResponse:
     parts["migrations"] = (
         _tried(partial(upgrades.require_migrated, now=True)) if parts["database"] == "ok" else "not known"
     )
-    parts["static files"] = _tried(upgrades.require_collected)
+    parts["static_files"] = _tried(upgrades.require_collected)
     models = embedding.status()
-    parts["model for words"] = "ok" if models["words"] == "ready" else models["words"]
-    parts["model for pictures"] = "ok" if models["pictures"] in {"ready", "waiting"} else models["pictures"]
+    parts["text_model"] = "ok" if models["words"] == "ready" else models["words"]
+    parts["image_model"] = "ok" if models["pictures"] in {"ready", "waiting"} else models["pictures"]
     if parts["migrations"] == "ok":
-        parts |= {f"model for {kind}": reason for kind, reason in embedding.misfits().items()}
+        parts |= {f"{_MODELS[kind]}_model": reason for kind, reason in embedding.misfits().items()}
     ready = all(state == "ok" for state in parts.values())
     # Information that is no reason to take the server out of rotation.
-    info = {f"encoding of {kind}": how for kind, how in embedding.encoding().items()}
+    info = {f"{_MODELS[kind]}_encoding": how for kind, how in embedding.encoding().items()}
     if parts["migrations"] == "ok" and missing_calibration.should_warn():
-        info["relevance of results"] = f"not measured: run {missing_calibration.MEASURE}"
+        info["relevance"] = f"not measured: run {missing_calibration.MEASURE}"
     if parts["migrations"] == "ok" and (switch := _switch_state()):
-        info["change of models"] = switch
-    return JsonResponse({"status": "ok" if ready else "not ready", **parts, **info}, status=200 if ready else 503)
+        info["model_switch"] = switch
+    found = {"status": "ok" if ready else "not ready", **parts, **info}
+    former = {old: found[name] for name, old in _FORMER.items() if name in found}
+    return JsonResponse(found | former, status=200 if ready else 503)
 
 
 def _switch_state() -> str:
