@@ -1,4 +1,5 @@
-"""Request bodies: also of unknown length, never accepted when truncated, drained before the connection closes.
+"""Request bodies as the application reads them: also of unknown length, never accepted when truncated, drained before
+the connection closes. `imagesearch.serving.incoming_bodies` receives them, `search.http.body_limits` limits them.
 
 Django reads Content-Length bytes, and nothing of a chunked body without a length.
 """

@@ -13,7 +13,7 @@ from search.embedding import active_model
 from search.models import Arrival, Image, SavedSearch
 from search.models.arrivals import state
 from search.query import SearchQuery
-from search.query.saved import save_search
+from search.query.saved_searches import save_search
 from search.retrieval import find
 from search.retrieval.new_matches import Window, new_matches
 from tests.base import a_vector, an_image, in_another_thread

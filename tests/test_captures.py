@@ -22,7 +22,7 @@ from search.models import Capture, Image, Origin
 from search.models.image import content_id
 from search.objects import storage
 from search.query import SearchQuery
-from search.query.saved import save_search
+from search.query.saved_searches import save_search
 from tests import bad_decoder as bad_decoders
 from tests.base import an_image
 from tests.decoders import bad_decoder, marked

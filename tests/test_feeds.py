@@ -13,7 +13,7 @@ from django.utils.dateparse import parse_datetime
 
 from search.models import Image, SavedSearch
 from search.query import SearchQuery
-from search.query.saved import save_search
+from search.query.saved_searches import save_search
 from tests.base import an_image
 
 pytestmark = pytest.mark.django_db

@@ -73,7 +73,9 @@ def test_it_is_ready_when_every_part_answers(client: Client) -> None:
               "encoding of words": "text_encoding", "encoding of pictures": "image_encoding"}  # fmt: skip
     assert {old: told.pop(old) for old in former} == {old: told[name] for old, name in former.items()}
     # The backends depend on this machine: on a busy one, torch may have been measured as the fastest.
-    assert [told.pop(name) for name in ("text_encoding", "image_encoding")] == [str(verdict_on(kind)) for kind in KINDS]
+    assert [told.pop(name) for name in ("text_encoding", "image_encoding")] == [
+        str(verdict_on(kind)) for kind in KINDS
+    ]
     assert told == {"status": "ok", **dict.fromkeys(PARTS, "ok")}
 
 

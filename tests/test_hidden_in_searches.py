@@ -13,7 +13,7 @@ from search.models import Image
 from search.query import BadQuery, SearchQuery
 from search.query.filters import Filters, Hidden
 from search.query.parser import parse_text
-from search.query.saved import save_search
+from search.query.saved_searches import save_search
 from search.retrieval import find, query_vector
 from search.retrieval.results import PER_PAGE
 from search.retrieval.search_scope import Scope

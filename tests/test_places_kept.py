@@ -21,7 +21,7 @@ from search.ingestion import add_picture
 from search.models import Album, ApiToken, Image, PictureSet, QueryPicture, Report, SavedSearch, SignUp
 from search.models.image import content_id
 from search.query import SearchQuery
-from search.query.saved import save_search
+from search.query.saved_searches import save_search
 from tests.addresses import every_address
 from tests.base import a_vector, an_image
 from tests.written_metadata import a_photo, exif_block, xmp_packet

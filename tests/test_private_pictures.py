@@ -21,7 +21,7 @@ from search.facets.facets import facets_of
 from search.ingestion.edits_of_changed_files import copy_edits
 from search.models import Album, Arrival, Capture, Image, PictureSet, Private, Revision
 from search.query import NoSuchQuery, SearchQuery
-from search.query.saved import save_search
+from search.query.saved_searches import save_search
 from search.query.viewer import asked_by
 from search.retrieval import find, query_vector, similar_images
 from search.retrieval.search_scope import Scope

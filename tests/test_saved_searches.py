@@ -18,7 +18,7 @@ from search.embedding import text_vector
 from search.models import Image, QueryPicture, SavedSearch
 from search.models.arrivals import state
 from search.query import SearchQuery
-from search.query.saved import MOST_SAVED, save_search
+from search.query.saved_searches import MOST_SAVED, save_search
 from search.relevance.band_thresholds import Scale
 from search.retrieval.new_matches import Window, count_new, new_matches
 from tests.base import a_vector, an_image, near, picture_file

@@ -12,7 +12,7 @@ from search.models import Capture, Image
 from search.query import BadQuery, SearchQuery
 from search.query.date_spans import Span, read_span
 from search.query.parser import parse_text
-from search.query.saved import save_search
+from search.query.saved_searches import save_search
 from search.retrieval import find, query_vector
 from tests.base import a_vector, an_image
 from tests.written_metadata import wall

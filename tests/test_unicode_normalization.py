@@ -18,7 +18,7 @@ from django.urls import reverse
 from search.ingestion import Choices, ingest, open_source, read_metadata
 from search.models import ApiToken, Image, Report, SavedSearch
 from search.query import Filters, SearchQuery
-from search.query.saved import save_search
+from search.query.saved_searches import save_search
 from search.retrieval import find, query_vector
 from tests.admin_pages import IMAGES, act, titles
 from tests.base import a_vector, an_image, picture_file, write_picture

@@ -1,4 +1,5 @@
-"""A request body while it arrives, decoded by gunicorn's own parsers."""
+"""A request body while our worker receives it, decoded by gunicorn's own parsers, before the application reads it
+(`imagesearch.request_bodies`)."""
 
 import io
 import tempfile

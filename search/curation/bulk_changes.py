@@ -9,14 +9,14 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 
-from search.curation.admin_log import log_deletions, log_revision
+from search.curation.admin_log import log_deletions
 from search.curation.change_kinds import Change, Restore, Trash
 from search.curation.place_lookup import place_pictures
+from search.curation.revisions import record
 from search.curation.snapshots import lock, marked_edited
-from search.curation.tag_decisions import update_suggestions
 from search.models import Image, Revision
 from search.models.conflicts import Conflict, retried
-from search.models.edits_with_history import Row, difference, note, write
+from search.models.edits_with_history import Row, difference, write
 from search.objects.deletion import delete_images
 
 AT_ONCE = 2_000
@@ -94,15 +94,3 @@ def put(rows: Sequence[Row], by: Any) -> None:
     in a transaction."""
     write(rows, by)
     place_pictures([row.image_id for row in rows if row.after.get("latitude") is not None])
-
-
-def record(revision: Revision, rows: Collection[Row]) -> None:
-    """Record that a revision has changed these images. Call in the transaction that changes them."""
-    if not rows:
-        return
-    if revision.pk is None:
-        revision.save(force_insert=True)
-        log_revision(revision)
-    note(revision.pk, list(rows))
-    update_suggestions(rows, revision)
-    revision.count += len(rows)

@@ -1,13 +1,27 @@
-"""Record revisions of changes made elsewhere: by the form of one picture, or by a command."""
+"""Record changes as revisions (`search.models.revisions`): those of `bulk_changes`, and those made by the form of one
+picture or by a command."""
 
 import uuid
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
-from search.curation.bulk_changes import record
+from search.curation.admin_log import log_revision
 from search.curation.snapshots import current
+from search.curation.tag_decisions import update_suggestions
 from search.models import Revision
-from search.models.edits_with_history import State, difference
+from search.models.edits_with_history import Row, State, difference, note
+
+
+def record(revision: Revision, rows: Collection[Row]) -> None:
+    """Record that a revision has changed these images. Call in the transaction that changes them."""
+    if not rows:
+        return
+    if revision.pk is None:
+        revision.save(force_insert=True)
+        log_revision(revision)
+    note(revision.pk, list(rows))
+    update_suggestions(rows, revision)
+    revision.count += len(rows)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from django.db.models import Q
 
 from search.curation import bulk_changes
 from search.curation.album_deletion import is_of_deletion, undo_deletion
+from search.curation.revisions import record
 from search.curation.snapshots import lock, mark_of
 from search.models import DuplicatePair, Edit, Image, Revision
 from search.models.edits_with_history import State, difference, group_of
@@ -71,7 +72,7 @@ def undo(
             if row := difference(image_id, _like(state, before), before):
                 rows.append(row)
         bulk_changes.put(rows, by)
-        bulk_changes.record(made, rows)
+        record(made, rows)
     if revision.kind == Revision.Kind.MERGE:
         _ask_again(revision)
     count = _link(revision, made)

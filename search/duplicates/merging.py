@@ -11,8 +11,9 @@ from django.db import OperationalError, transaction
 from django.utils.translation import gettext_lazy as _
 
 from search.curation.admin_log import log_deletions
-from search.curation.bulk_changes import AT_ONCE, put, record
+from search.curation.bulk_changes import AT_ONCE, put
 from search.curation.change_kinds import MOST_TAGS
+from search.curation.revisions import record
 from search.curation.snapshots import lock, marked_edited
 from search.duplicates.decisions import settle_around
 from search.models import Capture, Image, Revision

@@ -1,4 +1,5 @@
-"""Limits of request bodies: too large ones are refused by their headers, and files are written up to their limit."""
+"""The maximum size of a request body for each address: larger ones are refused by their headers, and files are written
+up to their limit. The bytes themselves: `imagesearch.request_bodies`."""
 
 import shutil
 import tempfile

@@ -1,4 +1,4 @@
-"""`ingest --watch`: adds new files in rounds until it is stopped."""
+"""`ingest --watch`: adds in rounds what `search.ingestion.sources.watching` finds, until it is stopped."""
 
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence

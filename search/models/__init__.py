@@ -11,7 +11,6 @@ from search.models.deletions import OwedDeletion, Tombstone
 from search.models.duplicates import DuplicatePair, Fingerprint
 from search.models.example_searches import Thing, ThingSet
 from search.models.full_text_index import ImageWords
-from search.models.history import Edit, Revision, Trashed
 from search.models.image import Image
 from search.models.judgements import Judgement
 from search.models.map_layout import MapGroup, MapLayout, MapPosition
@@ -25,6 +24,7 @@ from search.models.privacy import Private
 from search.models.query_pictures import QueryPicture
 from search.models.rate_limit_counters import Tally
 from search.models.reports import Report
+from search.models.revisions import Edit, Revision, Trashed
 from search.models.run_log import Run, RunFile
 from search.models.saved_searches import SavedSearch
 from search.models.sign_ups import SignUp

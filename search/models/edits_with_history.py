@@ -1,5 +1,5 @@
-"""The only place that writes people's edits together with the previous values: any number of pictures in a few
-statements.
+"""The only place that writes people's edits together with the previous values (`revisions`), of any number of pictures
+in a few statements.
 
 A state of a picture maps names to JSON values: columns of the image and of its capture, "albums" for the ids of its
 albums, "visibility" for who sees it, "trashed" for whether it is in the trash, and "edited", which maps names to

@@ -22,8 +22,8 @@ from search.imaging.wide_picture_windows import Box
 from search.models import any_of_lookup  # noqa: F401 - registers the lookup that `hide_all` uses
 from search.models.edits_with_history import Row, note, write
 from search.models.foreign_keys import user_key
-from search.models.history import Revision
 from search.models.querysets import WINDOWS_PENDING, ImageQuerySet
+from search.models.revisions import Revision
 from search.models.text_fields import LineField, ProseField, TagsField
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from django.utils.translation import gettext_lazy as _
 
 from search.models.conflicts import locked
 from search.models.foreign_keys import user_key
-from search.models.history import Revision
 from search.models.image import Image
+from search.models.revisions import Revision
 from search.models.text_fields import ProseField
 
 MOST_PENDING = 20

@@ -21,7 +21,7 @@ from search.http.site_name import site_name
 from search.models import FormerId, Image, SavedSearch
 from search.objects import storage
 from search.query import BadQuery
-from search.query.saved import read_query
+from search.query.saved_searches import read_query
 from search.retrieval.new_matches import News, Window, new_matches
 from search.templatetags.pictures import search_url
 from search.text.numbers import whole_number

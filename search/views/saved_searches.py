@@ -20,7 +20,7 @@ from search.http.id_parsing import moment_of
 from search.http.methods import require_http_methods, require_POST, require_safe
 from search.models import Arrival, SavedSearch
 from search.query import BadQuery, NoSuchQuery
-from search.query.saved import clean_name, read_query, save_search
+from search.query.saved_searches import clean_name, read_query, save_search
 from search.retrieval import find
 from search.retrieval.new_matches import Window, count_new, new_matches
 from search.templatetags.pictures import search_url

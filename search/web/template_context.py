@@ -13,7 +13,7 @@ from search.completion import did_you_mean, relaxations, ways_to_matches
 from search.facets.months import by_month
 from search.http.forms import PictureForm
 from search.http.site_name import site_name
-from search.query.saved import can_be_saved, is_saved
+from search.query.saved_searches import can_be_saved, is_saved
 from search.rendering.jinja_engine import Pages
 from search.templatetags import pictures, tiles
 from search.views import result_layout, result_options, search_context

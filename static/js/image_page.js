@@ -1,10 +1,10 @@
 // The page of one picture: keys and swipes follow its links to the neighbours.
 
-import { Stage } from "./picture_viewer.js";
+import { PictureViewer } from "./picture_viewer.js";
 
 const one = document.querySelector(".one");
-const stage = new Stage(one, step);
-stage.shown();
+const viewer = new PictureViewer(one, step);
+viewer.shown();
 
 const wayOf = (by) => one.querySelector(`.stage-way[rel~=${by > 0 ? "next" : "prev"}]`);
 
@@ -12,7 +12,7 @@ function step(by) {
   const way = wayOf(by);
   if (!way) return false;
   // Navigation would end full screen and the slide show.
-  if (stage.isPlaying || document.fullscreenElement) show(way.href);
+  if (viewer.isPlaying || document.fullscreenElement) show(way.href);
   else way.click();
   return true;
 }
@@ -34,13 +34,13 @@ async function show(address) {
   document.title = page.title;
   // The toolbar stays, with its focused button.
   for (const name of ["view", "panel", "position"]) {
-    stage.slot(name).replaceChildren(...next.querySelector(`[data-slot=${name}]`).childNodes);
+    viewer.slot(name).replaceChildren(...next.querySelector(`[data-slot=${name}]`).childNodes);
   }
   for (const way of one.querySelectorAll(".stage-way")) way.remove();
-  stage.slot("view").after(...next.querySelectorAll(".stage-way"));
-  return stage.shown();
+  viewer.slot("view").after(...next.querySelectorAll(".stage-way"));
+  return viewer.shown();
 }
 
 document.addEventListener("keydown", (event) => {
-  if (!document.querySelector("dialog[open]")) stage.onKey(event);
+  if (!document.querySelector("dialog[open]")) viewer.onKey(event);
 });

@@ -9,7 +9,7 @@ let coming = null;
 
 function fetched() {
   coming ??= Promise.all([import("./lightbox_viewer.js"), ...dialog.dataset.styles.split(" ").map(styled)]).then(
-    ([stage]) => stage,
+    ([viewer]) => viewer,
   );
   return coming;
 }

@@ -3,7 +3,7 @@
 
 import { onMoreFailed } from "./infinite_scroll.js";
 import { clearAddress, idInAddress, leaveAddress, replaceInAddress } from "./lightbox_address.js";
-import { Stage } from "./picture_viewer.js";
+import { PictureViewer } from "./picture_viewer.js";
 import { factsOf, firstNumber, foundInAll, hasMore, linkOf, loadMore, onResults, tileOf, tiles, titleOf } from "./tiles.js";
 
 const dialog = document.getElementById("lightbox");
@@ -16,7 +16,7 @@ const HURRIED = 150; // milliseconds within which another step is likely
 
 // Its tile has the link as well, while what stands beside it has not come.
 const moreLike = () => slot("more-like") ?? current.querySelector("a.more-like-this");
-const stage = new Stage(dialog.querySelector(".one"), step, moreLike);
+const viewer = new PictureViewer(dialog.querySelector(".one"), step, moreLike);
 
 let current = null;
 let waiting = false;
@@ -30,14 +30,14 @@ const addressOf = (kind, tile) => dialog.dataset[kind].replace(NOBODY, tile.data
 slot("next").addEventListener("click", () => step(1));
 slot("previous").addEventListener("click", () => step(-1));
 slot("stage").addEventListener("click", (event) => {
-  if ([slot("stage"), slot("view")].includes(event.target) && !stage.zoom.isZoomed) dialog.close();
+  if ([slot("stage"), slot("view")].includes(event.target) && !viewer.zoom.isZoomed) dialog.close();
 });
 
-dialog.addEventListener("keydown", (event) => stage.onKey(event));
+dialog.addEventListener("keydown", (event) => viewer.onKey(event));
 
 dialog.addEventListener("close", () => {
   waiting = isOwed = false;
-  stage.stop();
+  viewer.stop();
   if (document.fullscreenElement) document.exitFullscreen().catch(() => {});
   asked.abort();
   leaveAddress();
@@ -110,7 +110,7 @@ function show(tile) {
   slot("announced").textContent = titleOf(tile);
   if (!dialog.open) dialog.showModal();
   slot("panel").scrollTop = dialog.scrollTop = 0;
-  stage.shown();
+  viewer.shown();
   showWays();
   showPanel(tile);
 }
@@ -140,7 +140,7 @@ async function showPanel(tile) {
   const part = slot("panel").querySelector(".stage-part");
   if (part) slot("view").querySelector(".stage-frame").append(part);
   slot("facts").replaceChildren(...factsOf(tile));
-  stage.attach();
+  viewer.attach();
 }
 
 async function panelOf(tile, signal) {

@@ -8,7 +8,7 @@ import { Zoom } from "./zoom.js";
 
 const EACH = 5000; // milliseconds that a slide is shown after it has loaded
 
-export class Stage {
+export class PictureViewer {
   // `step` is called with 1 or -1, and returns whether there is, or will be, a picture. `moreLike` returns the link to more
   // like the picture.
   constructor(one, step, moreLike = () => this.slot("more-like")) {

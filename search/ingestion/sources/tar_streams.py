@@ -1,4 +1,4 @@
-"""Read tar archives sequentially: compressed or not, also several joined by `cat`."""
+"""Read the members of a tar archive, whatever they are: compressed or not, also several archives joined by `cat`."""
 
 import bz2
 import gzip

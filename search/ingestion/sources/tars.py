@@ -1,4 +1,4 @@
-"""Pictures in tar archives, which are read sequentially and never unpacked to disk."""
+"""Tar archives as a source of pictures: read sequentially (`tar_streams`), and never unpacked to disk."""
 
 import os
 import re

@@ -1,4 +1,5 @@
-"""Watch folders by scanning them repeatedly, which works on network mounts too."""
+"""Find new and changed files in folders by scanning them repeatedly, which works on network mounts too.
+`search.management.ingest_watch` adds them."""
 
 import os
 import time

@@ -1,4 +1,5 @@
-"""Saved searches: conversion between queries and rows."""
+"""Saved searches: conversion between queries and rows (`search.models.saved_searches`). What is new for one:
+`search.retrieval.new_matches`."""
 
 from typing import TYPE_CHECKING
 

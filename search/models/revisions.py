@@ -1,4 +1,4 @@
-"""Revisions: people's changes, to be looked up and undone; and the trash."""
+"""Revisions: people's changes, to be looked up and undone; and the trash. `edits_with_history` writes the changes."""
 
 from typing import Any, ClassVar
 
