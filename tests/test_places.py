@@ -24,7 +24,8 @@ from search.places.countries import country_name, country_named
 from search.places.location_map import HEIGHT, WIDTH, map_around
 from search.places.towns import towns
 from search.query import BadQuery, SearchQuery
-from search.query.filters import Filters, read_kilometres
+from search.query.filter_parameters import read_kilometres
+from search.query.filters import Filters
 from search.query.nearby import around
 from search.query.typed_filter_parser import NAMES
 from search.retrieval import find

@@ -10,7 +10,8 @@ from search.embedding import MAX_TEXT_LENGTH
 from search.imaging import COLOUR_NAMES
 from search.models import Image
 from search.query import Minimum, Mode, Sort
-from search.query.filters import MOST_GROUP, STARS, TOGETHER, Certainty, Hidden
+from search.query.filter_parameters import MOST_GROUP
+from search.query.filters import STARS, TOGETHER, Certainty, Hidden
 from search.query.nearby import FARTHEST
 from search.query.query_parts import LEAST_WEIGHT, MOST_WEIGHT
 

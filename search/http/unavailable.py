@@ -37,7 +37,7 @@ def _overtaken_page(request: HttpRequest, error: Exception) -> HttpResponse | No
     if request.method in _SAFE:
         return None
     if is_conflict(error):
-        problem = _("Someone else is changing the same pictures.")
+        problem = _("Someone else is changing the same data.")
         advice, code = _("Nothing was changed. Try again in a moment."), "conflict"
     elif is_overtaken(error):
         problem = _("Someone else has changed or deleted this.")

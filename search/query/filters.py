@@ -8,35 +8,21 @@ from enum import StrEnum
 from typing import Any, Self
 
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from search.imaging import COLOUR_NAMES
 from search.models import Image
 from search.models.querysets import ImageQuerySet
-from search.places.countries import country_named
-from search.query.date_spans import FIRST_YEAR, LAST_YEAR
-from search.query.errors import BadQuery
+from search.query import filter_parameters as read
 from search.query.filter_sql import Either, Excluded, FilterValues, Mine, Named, No, Yes
 from search.query.map_groups import in_group
-from search.query.nearby import FARTHEST, USUAL, near
+from search.query.nearby import USUAL, near
 from search.query.query_parts import Params, read_id
 from search.query.tag_names import tag_names
 from search.query.viewer import asker
-from search.text.normalization import normalised_text
-from search.text.numbers import whole_number
 
-MAX_VALUES = 20
-"""Maximum values of one filter."""
 STARS = ("1", "2", "3", "4", "5")
 TOGETHER = "together"
 """Value of the URL parameter `colours` if all colours must be in a picture, not any of them."""
-LONGEST_OF_A_CAMERA = 150
-"""Characters of the name of a camera or lens."""
-LONGEST_OF_A_PLACE = 200
-_LONGEST_NUMBER = 18
-"""Maximum digits of database ids."""
-MOST_GROUP = 32_767
-"""The largest possible number of a map group."""
 
 
 _NAMED_NOTHING, _EXCLUDED_NOTHING = Named(), Excluded()
@@ -114,36 +100,36 @@ class Filters:
     @classmethod
     def from_params(cls, params: Params) -> Self:
         """Parse URL parameters. Raises BadQuery for a value that no image can have."""
-        since, until = _days(params, "since", "until")
-        taken_since, taken_until = _days(params, "taken_since", "taken_until")
-        rating = "".join(_choices(params, "rating", STARS)[-1:])
-        colours = _choices(params, "colour", COLOUR_NAMES)
-        hidden = "".join(_choices(params, "hidden", ASKED_FOR)[-1:])
+        since, until = read.days(params, "since", "until")
+        taken_since, taken_until = read.days(params, "taken_since", "taken_until")
+        rating = "".join(read.choices(params, "rating", STARS)[-1:])
+        colours = read.choices(params, "colour", COLOUR_NAMES)
+        hidden = "".join(read.choices(params, "hidden", ASKED_FOR)[-1:])
         return cls(
-            tags=_texts(params, "tag", 60),
-            formats=_choices(params, "format", Image.Format.values),
-            orientations=_choices(params, "orientation", Image.Orientation.values),
-            sizes=_choices(params, "size", Image.Size.values),
+            tags=read.texts(params, "tag", 60),
+            formats=read.choices(params, "format", Image.Format.values),
+            orientations=read.choices(params, "orientation", Image.Orientation.values),
+            sizes=read.choices(params, "size", Image.Size.values),
             colours=colours,
-            together=bool(_choices(params, "colours", [TOGETHER]) and colours) or None,
-            licences=_texts(params, "licence", 300),
-            albums=_album_ids(params),
-            cameras=_texts(params, "camera", LONGEST_OF_A_CAMERA),
-            lenses=_texts(params, "lens", LONGEST_OF_A_CAMERA),
-            dated=_choices(params, "dated", list(Certainty)),
-            countries=_countries(params),
-            regions=_texts(params, "region", LONGEST_OF_A_PLACE),
-            towns=_texts(params, "town", LONGEST_OF_A_PLACE),
+            together=bool(read.choices(params, "colours", [TOGETHER]) and colours) or None,
+            licences=read.texts(params, "licence", 300),
+            albums=read.album_ids(params),
+            cameras=read.texts(params, "camera", read.LONGEST_OF_A_CAMERA),
+            lenses=read.texts(params, "lens", read.LONGEST_OF_A_CAMERA),
+            dated=read.choices(params, "dated", list(Certainty)),
+            countries=read.countries(params),
+            regions=read.texts(params, "region", read.LONGEST_OF_A_PLACE),
+            towns=read.texts(params, "town", read.LONGEST_OF_A_PLACE),
             near=read_id("".join(params.get("near", ())[-1:])),
-            within=_kilometres(params),
-            group=_group(params),
-            uploader="".join(_texts(params, "uploader", 150)[-1:]),
+            within=read.kilometres(params),
+            group=read.group(params),
+            uploader="".join(read.texts(params, "uploader", 150)[-1:]),
             since=since,
             until=until,
             taken_since=taken_since,
             taken_until=taken_until,
             rating=int(rating) if rating else None,
-            described={"yes": True, "no": False}.get("".join(_choices(params, "described", ["yes", "no"])[-1:])),
+            described={"yes": True, "no": False}.get("".join(read.choices(params, "described", ["yes", "no"])[-1:])),
             hidden=Hidden(hidden) if hidden else None,
         )
 
@@ -342,96 +328,3 @@ def _both(name: str, one: Any, other: Any) -> Any:
     if name.endswith("until"):
         return min(mine, theirs)
     return max(mine, theirs) if name.endswith("since") or name == "rating" else theirs
-
-
-def _texts(params: Params, name: str, longest: int) -> tuple[str, ...]:
-    values = tuple(dict.fromkeys(text for value in params.get(name, ()) if (text := normalised_text(value))))
-    if len(values) > MAX_VALUES:
-        raise BadQuery(
-            _("A search can have %(limit)s values of “%(name)s”; this one has %(found)s.")
-            % {"limit": MAX_VALUES, "name": name, "found": len(values)}
-        )
-    for value in values:
-        if len(value) > longest:
-            raise BadQuery(
-                _("“%(value)s…” is too long for “%(name)s”; the limit is %(limit)s characters.")
-                % {"value": value[:20], "name": name, "limit": longest}
-            )
-    return values
-
-
-def _choices(params: Params, name: str, known: Sequence[str]) -> tuple[str, ...]:
-    values = _texts(params, name, 300)
-    for value in values:
-        if value not in known:
-            raise BadQuery(
-                _("“%(value)s” is not a value of “%(name)s”. Possible values: %(known)s.")
-                % {"value": value[:20], "name": name, "known": ", ".join(known)}
-            )
-    return values
-
-
-def _album_ids(params: Params) -> tuple[str, ...]:
-    ids = _texts(params, "album", _LONGEST_NUMBER)
-    for one in ids:
-        if not (one.isascii() and one.isdecimal()):
-            raise BadQuery(_("“%(text)s” is not an album.") % {"text": one[:20]})
-    return tuple(dict.fromkeys(str(int(one)) for one in ids))
-
-
-def _countries(params: Params) -> tuple[str, ...]:
-    names = _texts(params, "country", LONGEST_OF_A_PLACE)
-    codes = {name: country_named(name) for name in names}
-    for name, code in codes.items():
-        if not code:
-            raise BadQuery(_("“%(name)s” is not a country. Enter its name or its code.") % {"name": name[:20]})
-    return tuple(dict.fromkeys(codes.values()))
-
-
-def _kilometres(params: Params) -> int | None:
-    text = "".join(params.get("within", ())[-1:]).strip()
-    if not text:
-        return None
-    kilometres = read_kilometres(text)
-    if kilometres is None:
-        raise BadQuery(
-            _("“%(text)s” is not a distance. Enter kilometres from 1 to %(most)s.")
-            % {"text": text[:20], "most": f"{FARTHEST:,}"}
-        )
-    return kilometres
-
-
-def _group(params: Params) -> int | None:
-    text = "".join(params.get("group", ())[-1:]).strip()
-    if not text:
-        return None
-    number = whole_number(text, MOST_GROUP + 1)
-    if number is None or number > MOST_GROUP:
-        raise BadQuery(_("“%(text)s” is not a group of the map.") % {"text": text[:20]})
-    return number
-
-
-def read_kilometres(text: str) -> int | None:
-    """Return the kilometres in a text, with or without their unit; None if invalid."""
-    number = whole_number(text.lower().removesuffix("km"), FARTHEST + 1)
-    return number if number and number <= FARTHEST else None
-
-
-def _days(params: Params, first: str, last: str) -> tuple[dt.date | None, dt.date | None]:
-    since, until = _day(params, first), _day(params, last)
-    if since and until and since > until:
-        raise BadQuery(_("The first day of this search is after its last day."))
-    return since, until
-
-
-def _day(params: Params, name: str) -> dt.date | None:
-    text = "".join(params.get(name, ())[-1:]).strip()
-    if not text:
-        return None
-    try:
-        day = dt.date.fromisoformat(text)
-    except ValueError:
-        day = dt.date.min
-    if not FIRST_YEAR <= day.year <= LAST_YEAR:
-        raise BadQuery(_("“%(text)s” is not a date. Enter it like 2026-03-31.") % {"text": text[:20]})
-    return day

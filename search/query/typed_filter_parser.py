@@ -13,8 +13,9 @@ from django.utils.translation import override
 from search.models import Image
 from search.places.countries import country_named
 from search.query.date_spans import read_span
+from search.query.filter_parameters import read_kilometres
 from search.query.filter_sql import AnyPlace, Excluded, Named
-from search.query.filters import STARS, Certainty, Filters, Hidden, read_kilometres
+from search.query.filters import STARS, Certainty, Filters, Hidden
 from search.query.labels import colour_labels
 from search.text.folding import fold
 from search.text.normalization import normalised_text

@@ -47,7 +47,11 @@ def test_results_follow_typing(open_page: OpenPage, collection: list[Image]):
 def test_the_box_does_not_move_when_the_first_results_arrive(open_page: OpenPage, collection: list[Image], width: int):
     page = open_page("/", viewport={"width": width, "height": 900})
     held: list[Route] = []
-    page.route(re.compile(r"/search\?"), held.append)
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(re.compile(r"/search\?"), hold)
     box = page.locator("#box")
     before = box.bounding_box()
     with page.expect_request(re.compile(r"/search\?q=r")):
