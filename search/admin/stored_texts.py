@@ -20,7 +20,7 @@ from search.models import Image, Report, Revision
 
 _REASONS = tuple(gettext_lazy(message) for message in MESSAGES.values())
 _UNTITLED = (gettext_lazy("Untitled picture"),)
-_LABELS: dict[Any, Sequence[Any]] = {
+_LABELS: dict[Any, tuple[Any, ...]] = {
     Revision: tuple(kind.label for kind in Revision.Kind),
     Report: tuple(reason.label for reason in Report.Reason),
 }

@@ -38,7 +38,9 @@ transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 def open_model(name: str, *, local_files_only: bool) -> SentenceTransformer:
     """Open a sentence-transformers folder or hub id on the best available device. Raises whatever the loader
     raises."""
-    logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
+    # The second lists layers that are not distributed over several processors: none is.
+    for name_of_logger in ("sentence_transformers", "transformers.distributed.tensor_parallel"):
+        logging.getLogger(name_of_logger).setLevel(logging.ERROR)
     device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     torch.set_num_threads(hardware.threads())
     with common_space_checks.all_weights_required():
