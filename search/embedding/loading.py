@@ -281,8 +281,8 @@ def load_model(name: str) -> "SentenceTransformer":
         logger.info("Model %s is not in the local cache.", name)
     if is_path(name):
         raise ModelUnavailable(
-            f"There is no folder {name}. Set EMBEDDING_IMAGE_MODEL and EMBEDDING_TEXT_MODEL to folders that exist, or to "
-            "ids of the Hugging Face hub."
+            f"There is no folder {name}. Set EMBEDDING_IMAGE_MODEL and EMBEDDING_TEXT_MODEL to existing folders, or "
+            "to ids of the Hugging Face hub."
         )
     if not hub_in_reach():
         raise ModelUnavailable(

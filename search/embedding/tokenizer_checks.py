@@ -15,8 +15,8 @@ class IncompleteTokenizer(Exception):
 
 
 def require_tokenizer(model: "SentenceTransformer", name: str) -> None:
-    """Raise IncompleteTokenizer if `model`, opened from the folder or hub id `name`, can't read words as in training."""
-    from transformers import PreTrainedTokenizerBase  # noqa: PLC0415 - imports torch
+    """Raise IncompleteTokenizer if `model`, opened from the folder or hub id `name`, can't read words as trained."""
+    from transformers import PreTrainedTokenizerBase
 
     tokenizer = getattr(model[0], "tokenizer", None)
     if not isinstance(tokenizer, PreTrainedTokenizerBase):
