@@ -40,3 +40,25 @@ def test_the_api_and_clients_of_other_servers_are_imported_at_first_use() -> Non
         "/api/search api",
         "after the API ninja",
     ]
+
+
+ONE_THREAD = """
+import runpy
+runpy.run_path("gunicorn.conf.py")
+import numpy
+from threadpoolctl import threadpool_info
+print(*(library["num_threads"] for library in threadpool_info() if library["internal_api"] == "openblas"))
+"""
+
+
+def test_numpy_in_a_server_has_one_thread_since_others_would_spin() -> None:
+    inherited = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    ended = subprocess.run(
+        [sys.executable, "-c", ONE_THREAD],
+        cwd=project.BASE_DIR,
+        env=inherited,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert set(ended.stdout.split()) == {"1"}
