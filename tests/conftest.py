@@ -42,6 +42,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # Processes that tests start compile no models, as none of them lives long.
 os.environ["COMPILE_MODELS"] = "off"
 
+# Nothing of a test must survive a power failure.
+os.fsync = lambda number: None  # type: ignore[assignment]
+
 MODELS = django_settings.DATA_DIR / "models"
 os.environ["TEST_MODELS"] = str(MODELS)  # for tests.killed_settings: compiled models need no torch
 

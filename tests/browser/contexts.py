@@ -1,5 +1,6 @@
 """A pool of browser contexts. A reused context has the static files in its cache, and compiled scripts."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any
@@ -10,6 +11,7 @@ from tests.browser.server import Responses
 
 PAGE_OPTIONS = ("viewport", "color_scheme", "reduced_motion")
 """Options of a context that can be set for a single page."""
+DEFAULTS = {"java_script_enabled": True, "has_touch": False, "is_mobile": False}
 IRREVERSIBLE = (
     "add_init_script", "expose_binding", "expose_function", "grant_permissions", "route", "route_from_har",
     "route_web_socket", "set_extra_http_headers", "set_geolocation",
@@ -26,13 +28,16 @@ class ContextPool:
     def __init__(self, browser: Browser, responses: Responses) -> None:
         self._browser, self.responses = browser, responses
         self._free: list[BrowserContext] = []  # the last one used is the last
+        self._uses: Counter[str] = Counter()
         self._reusable: dict[BrowserContext, str] = {}
         self._stale_when_emptied: dict[BrowserContext, int] = {}
 
     def new_page(self, **options: Any) -> Page:
         """Return an empty page that is alone in its context; `options` are those of Browser.new_context."""
         of_page = {name: options.pop(name) for name in PAGE_OPTIONS if name in options}
+        options = {name: value for name, value in options.items() if DEFAULTS.get(name) != value}
         key = repr(sorted(options.items()))
+        self._uses[key] += 1
         free = next((one for one in reversed(self._free) if self._reusable[one] == key), None)
         page = self._reset(free) if free else self._create(key, options).new_page()
         if size := of_page.pop("viewport", None):
@@ -86,9 +91,11 @@ class ContextPool:
 
     def _keep(self, most: int) -> None:
         while len(self._free) > most:
-            oldest = self._free.pop(0)
-            del self._reusable[oldest], self._stale_when_emptied[oldest]
-            oldest.close()
+            # That of the options used least, since a new context has an empty cache.
+            closed = min(self._free, key=lambda context: self._uses[self._reusable[context]])
+            self._free.remove(closed)
+            del self._reusable[closed], self._stale_when_emptied[closed]
+            closed.close()
 
 
 def _call_before(thing: object, names: Iterable[str], callback: Callable[[], object]) -> None:
