@@ -23,7 +23,9 @@ CONTENTS = {
     "photo.jpg_large": JPEG,
     "Mr. Smith at the sea": JPEG,
     "2019.06.01": JPEG,
+    "renamed.psd": JPEG,
     "a.jpg": JPEG,
+    "drawing.psd": b"8BPS",
     "film.MOV": JPEG,
     "film.mov": b"film",
     "half.jpg.part": JPEG[:50],
@@ -34,8 +36,17 @@ CONTENTS = {
     "Makefile": b"all:\n",
     "blob.xyz": b"\0\1\2",
 }
-PICTURES = {"IMG_0001", "PNG", "photo.dat", "photo.jpg_large", "Mr. Smith at the sea", "2019.06.01", "a.jpg"}
-OTHERS = {".mov": 2, ".part": 1, ".pdf": 1, ".xmp": 1, "without a suffix": 3, ".xyz": 1}
+PICTURES = {
+    "IMG_0001",
+    "PNG",
+    "photo.dat",
+    "photo.jpg_large",
+    "Mr. Smith at the sea",
+    "2019.06.01",
+    "renamed.psd",
+    "a.jpg",
+}
+OTHERS = {".psd": 1, ".mov": 2, ".part": 1, ".pdf": 1, ".xmp": 1, "without a suffix": 3, ".xyz": 1}
 
 
 def folder(path: Path, contents: dict[str, bytes] = CONTENTS) -> Path:
@@ -99,7 +110,7 @@ def test_files_with_these_suffixes_are_listed_unread(tmp_path: Path, suffix: str
     assert len(list(source(folder(tmp_path, {f"a.{suffix}": b""})))) == 1
 
 
-@pytest.mark.parametrize("suffix", ["mov", "xmp", "txt", "part", "db", "psd"])
+@pytest.mark.parametrize("suffix", ["mov", "xmp", "txt", "part", "db", "ai"])
 def test_files_with_suffixes_of_other_kinds_are_not_opened(
     tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
 ):
