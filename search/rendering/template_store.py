@@ -46,7 +46,8 @@ class TemplateStore(BytecodeCache):
         try:
             head, _newline, code = self._file(bucket.key).read_bytes().partition(b"\n")
             told = json.loads(head)
-            if told["compiler"] == self._compiler and told["results"] == self._results(told["calls"]):
+            is_whole = told["code"] == hashlib.sha256(code).hexdigest()  # damaged code could crash Python
+            if is_whole and told["compiler"] == self._compiler and told["results"] == self._results(told["calls"]):
                 bucket.load_bytecode(BytesIO(code))
         except Exception:  # missing, unreadable, or damaged in any way: it is compiled
             bucket.reset()
@@ -55,11 +56,17 @@ class TemplateStore(BytecodeCache):
         calls = self.evaluated.pop(bucket.key, None)
         if calls is None:
             return
-        told = {"compiler": self._compiler, "calls": calls, "results": self._results(calls)}
-        code = BytesIO()
-        bucket.write_bytecode(code)
+        file = BytesIO()
+        bucket.write_bytecode(file)
+        code = file.getvalue()
+        told = {
+            "compiler": self._compiler,
+            "calls": calls,
+            "results": self._results(calls),
+            "code": hashlib.sha256(code).hexdigest(),
+        }
         with suppress(OSError, TypeError):  # a full or read-only disk
-            _write(self._file(bucket.key), json.dumps(told).encode() + b"\n" + code.getvalue())
+            _write(self._file(bucket.key), json.dumps(told).encode() + b"\n" + code)
 
     def _file(self, name: str) -> Path:
         return self._folder / f"{name.replace('/', '.')}.compiled"
