@@ -18,11 +18,10 @@ class SampledTiff(ImageFile.ImageFile):
     format = "TIFF"
 
     def __init__(self, file: BytesIO, samples: Samples) -> None:
-        self.samples = samples
+        self.pages, self.samples = TiffImageFile(file), samples
         super().__init__(file)
 
     def _open(self) -> None:
-        self.pages = TiffImageFile(self.fp)
         self._size, self._mode = (self.samples.width, self.samples.height), self.samples.mode
         if profile := self.pages.info.get("icc_profile"):
             self.info["icc_profile"] = profile
@@ -63,16 +62,18 @@ class SampledTiff(ImageFile.ImageFile):
             return 0.0, 2.0**self.samples.bits - 1
         if is_alpha:
             return 0.0, 1.0
-        return level_range([extreme for plane in planes for extreme in plane.getextrema()], is_float=True)
+        extremes = [float(extreme) for plane in planes for extreme in plane.getextrema()]  # type: ignore[arg-type]
+        return level_range(extremes, is_float=True)
 
 
 def _unsigned(plane: Image.Image, samples: Samples) -> Image.Image:
     """Return samples of 32 bits, which were read as signed integers, as unsigned ones."""
     if samples.is_float or samples.bits < 32:
         return plane
-    return ImageMath.lambda_eval(
+    unsigned: Image.Image = ImageMath.lambda_eval(
         lambda use: use["float"](use["plane"]) + use["float"](use["plane"] < 0) * 2.0**32, plane=plane
     )
+    return unsigned
 
 
 def _scaled(plane: Image.Image, low: float, high: float) -> Image.Image:
