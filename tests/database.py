@@ -20,7 +20,6 @@ _NOT_DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
 _DATA_FOLDER = "SELECT setting FROM pg_settings WHERE name = 'data_directory'"
 """No row for a user who may not know it."""
 _MIGRATED = "migrated_"
-_FEW = 500
 _LASTING = {"django_content_type", "auth_permission", "django_migrations"}
 """Tables that `migrate` fills and no test writes to; if emptied, they would have to be filled after each test."""
 
@@ -82,43 +81,17 @@ def _of_code() -> str:
 
 
 def empty_tables(_test: object) -> None:
-    """Remove all rows of the tables that have any; Django would truncate all, with all of their indexes."""
+    """Truncate only the tables that have rows; Django would truncate all, with all of their indexes."""
     with connection.cursor() as cursor:
         cursor.execute(_which_are_full())
-        if full := dict(cursor.fetchall()):
-            is_quick = _may_switch_triggers_off() and not any(full.values())
-            cursor.execute(_deletion(sorted(full)) if is_quick else f"TRUNCATE {', '.join(full)} CASCADE")
+        if full := [name for (name,) in cursor.fetchall()]:
+            cursor.execute(f"TRUNCATE {', '.join(full)} CASCADE")
     # Each of their rows stands for a table of vectors, which TRUNCATE leaves in place.
     for left in VectorSet.objects.exclude(model=identity_of(str(demo.IMAGE_MODEL))):
         drop_set(table_of(left))
 
 
-def _deletion(names: list[str]) -> str:
-    """Deletes few rows in a fraction of the time of TRUNCATE, which makes new files for each index of each table that
-    refers to these.
-
-    Vectors are truncated: deleted ones would stay in their index, and a scan may end among them.
-    """
-    removed = "; ".join(f"DELETE FROM {name}" for name in names)
-    return (
-        # As TRUNCATE does, wait until no other transaction writes.
-        f"BEGIN; LOCK TABLE {', '.join(names)} IN SHARE ROW EXCLUSIVE MODE; TRUNCATE search_imagevector; "
-        f"SET LOCAL session_replication_role = replica; {removed}; COMMIT"
-    )
-
-
-@cache
-def _may_switch_triggers_off() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
-        return bool(cursor.fetchone()[0])
-
-
 @cache
 def _which_are_full() -> str:
-    """Finds each table with rows, and whether it has many."""
     names = set(connection.introspection.django_table_names(only_existing=True, include_views=False)) - _LASTING
-    return " UNION ALL ".join(
-        f"SELECT '{name}', EXISTS (SELECT FROM {name} OFFSET {_FEW}) WHERE EXISTS (SELECT FROM {name})"
-        for name in sorted(names)
-    )
+    return " UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT FROM {name})" for name in sorted(names))

@@ -91,8 +91,9 @@ class ContextPool:
 
     def _keep(self, most: int) -> None:
         while len(self._free) > most:
-            # That of the options used least, since a new context has an empty cache.
-            closed = min(self._free, key=lambda context: self._uses[self._reusable[context]])
+            # A new context has an empty cache: the usual one stays, and of the others the last ones.
+            usual = max(self._free, key=lambda context: self._uses[self._reusable[context]])
+            closed = next((one for one in self._free if one != usual), usual)
             self._free.remove(closed)
             del self._reusable[closed], self._stale_when_emptied[closed]
             closed.close()
