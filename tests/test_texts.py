@@ -169,7 +169,12 @@ def test_a_search_counts_while_a_model_encodes_its_words(monkeypatch: pytest.Mon
     found = [an_image(vector=a_vector(number)) for number in (1, 2)]
     counted = threading.Event()
     total = Scope.total.func  # type: ignore[attr-defined]
-    monkeypatch.setattr(Scope, "total", property(lambda scope: (total(scope), counted.set())[0]))
+
+    def noted(scope: Scope) -> int:
+        counted.set()
+        return int(total(scope))
+
+    monkeypatch.setattr(Scope, "total", property(noted))
     late = LateEncoder(counted)
     monkeypatch.setattr(texts, "text_encoder", lambda: GuardedTexts(late, "a late model"))
 
