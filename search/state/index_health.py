@@ -270,7 +270,7 @@ def _distances(query: Vector, plan: Plan) -> npt.NDArray[np.float64]:
     images = Image.objects.searchable(model)
     nearest = images.nearest_to(query, current_set(model), by_index=not plan.is_exact)
     with planned(plan):
-        return np.array(nearest.values_list("distance", flat=True)[: plan.candidates], dtype=np.float64)
+        return np.array(list(nearest.values_list("distance", flat=True)[: plan.candidates]), dtype=np.float64)
 
 
 def _pictures() -> Vectors:
