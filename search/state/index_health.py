@@ -269,8 +269,10 @@ def _distances(query: Vector, plan: Plan) -> npt.NDArray[np.float64]:
     model = active_model()
     images = Image.objects.searchable(model)
     nearest = images.nearest_to(query, current_set(model), by_index=not plan.is_exact)
+    # mypy doesn't know the annotation of `nearest_to`.
+    distances = nearest.values_list("distance", flat=True)[: plan.candidates]  # type: ignore[misc]
     with planned(plan):
-        return np.array(list(nearest.values_list("distance", flat=True)[: plan.candidates]), dtype=np.float64)
+        return np.array(list(distances), dtype=np.float64)
 
 
 def _pictures() -> Vectors:
