@@ -23,6 +23,7 @@ from search.completion.spelling import lexicon
 from search.completion.suggestions import vocabulary, with_places
 from search.concurrency import background_threads, command_processes, timeouts
 from search.concurrency.timeouts import gate
+from search.decoding import decoder_pool
 from search.embedding import active_model, forget_models, loading
 from search.embedding.compiled_store import is_decided
 from search.models.active_pair import forget_choice
@@ -51,6 +52,13 @@ os.environ["TEST_MODELS"] = str(MODELS)  # for tests.killed_settings: compiled m
 look_seldom()
 
 collection_cache.FEW = 2**62  # the arrival numbers grow from test to test, and don't say how many images there are
+
+# Tests ingest in a process that counts as a web process, and would start decoders for each batch.
+USUAL_IDLE_ON_SITE, decoder_pool.IDLE_ON_SITE = decoder_pool.IDLE_ON_SITE, 4
+decoder_pool.IDLE = 120.0
+
+# Objects of tests are seldom in cycles: to look for these after each 700 new ones took a tenth of the time.
+gc.set_threshold(10_000, 10, 10)
 
 forget_choice(look=False)  # fixtures of the session use models before there is a database
 

@@ -300,7 +300,7 @@ def test_models_are_compiled_again_for_another_kind_of_machine(
     if kind == "another processor":
         monkeypatch.setattr(hardware, "_processor", lambda: {"model name": "Fast One", "flags": "fpu avx512_vnni"})
     elif kind == "another library":
-        monkeypatch.setattr(compiled_store, "version", lambda library: "99.0")
+        monkeypatch.setattr(compiled_store, "_versions", lambda: ["99.0"])
     else:
         monkeypatch.setattr(compiled_store, "FORMAT", compiled_store.FORMAT + 1)
     assert not compiled_store.is_decided()

@@ -16,7 +16,7 @@ from django.test import Client
 
 from search import decoding
 from search.curation.cleaned_details import Details
-from search.decoding import task_runner
+from search.decoding import decoder_pool, task_runner
 from search.decoding.decoder_pool import Pool, pool
 from search.decoding.decoder_supervision import Decoder, Job
 from search.imaging import ReadPicture, Reason, UnreadableImage
@@ -27,6 +27,7 @@ from search.objects import storage
 from tests import bad_decoder as bad
 from tests import pictures
 from tests.base import picture_bytes, picture_file
+from tests.conftest import USUAL_IDLE_ON_SITE
 from tests.decoders import bad_decoder, marked
 
 __all__ = ["bad_decoder"]
@@ -241,6 +242,7 @@ def test_a_decoder_imports_no_heavy_libraries() -> None:
 
 
 def test_decoders_are_reused_and_there_are_as_many_as_concurrent_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoder_pool, "IDLE_ON_SITE", USUAL_IDLE_ON_SITE)
     own = Pool()
     try:
         with own.borrowed() as one, own.borrowed() as other:

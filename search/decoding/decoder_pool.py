@@ -19,6 +19,8 @@ from search.decoding.decoder_supervision import Decoder
 
 IDLE = 15.0
 """Seconds that a decoder may be idle."""
+IDLE_ON_SITE = 1
+"""Decoders that a web process keeps while they are idle: there may be many such processes."""
 
 
 class Pool:
@@ -79,8 +81,7 @@ class Pool:
 
     def _give_back(self, decoder: Decoder) -> None:
         with self._lock:
-            # A web process keeps one: there may be many such processes.
-            most = core_count() if settings.IS_COMMAND else 1
+            most = core_count() if settings.IS_COMMAND else IDLE_ON_SITE
             if decoder in self._all and decoder.is_alive and len(self._idle) < most:
                 self._idle.append(decoder)
                 return

@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
@@ -168,8 +169,14 @@ def folder_of(kind: str, name: str = "") -> Path:
     """Return the folder of the model for PICTURES or WORDS, as compiled by these libraries for this kind of
     machine."""
     name = name or (active_pair().image if kind == PICTURES else active_pair().text)
-    made_by = [FORMAT, *(version(library) for library in _LIBRARIES)]
+    made_by = [FORMAT, *_versions()]
     return _folder_of_machine() / f"{kind}-{_short(fingerprint_of(name))}-{_short(made_by)}"
+
+
+@cache
+def _versions() -> list[str]:
+    """Read once: each is parsed from a file of all that is known of the library, in milliseconds."""
+    return [version(library) for library in _LIBRARIES]
 
 
 def _folder_of_machine() -> Path:

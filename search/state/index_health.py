@@ -287,9 +287,11 @@ def _recall(queries: Vectors, plan: Plan) -> float | None:
 def _distances(query: Vector, plan: Plan) -> npt.NDArray[np.float64]:
     model = active_model()
     images = Image.objects.searchable(model)
-    nearest = images.nearest_to(query, current_set(model), by_index=not plan.is_exact).only("pk")
+    nearest = images.nearest_to(query, current_set(model), by_index=not plan.is_exact)
+    # mypy doesn't know the annotation of `nearest_to`.
+    distances = nearest.values_list("distance", flat=True)[: plan.candidates]  # type: ignore[misc]
     with planned(plan):
-        return np.array([image.distance for image in nearest[: plan.candidates]], dtype=np.float64)
+        return np.array(list(distances), dtype=np.float64)
 
 
 def _pictures() -> Vectors:
