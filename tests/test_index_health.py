@@ -262,9 +262,7 @@ def test_lost_vectors_of_windows_are_reported_and_become_pending() -> None:
     both.update(width=2000, height=400, windows=[0, 0, 2000, 10_000, 8000, 0, 10_000, 10_000])
     table = active_set()
     for image, number in ((wide, 1), (whole, 1), (whole, 2)):
-        ImageVector.objects.create(
-            image_id=image.pk, set_id=table.id, window_index=number, embedding=a_vector(number)
-        )
+        ImageVector.objects.create(image_id=image.pk, set_id=table.id, window_index=number, embedding=a_vector(number))
 
     assert "1 wide or tall pictures lack windows" in run("--vacuum")[1]
     status, told = run("--rebuild")

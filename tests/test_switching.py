@@ -184,7 +184,7 @@ def test_a_preparation_that_pictures_still_need_is_not_aborted(pictures: list[Im
     switch_model(NEW)
     switch_model("--activate")
     switching.go_back(switching.activating.require_kept())  # killed before the vectors are copied back
-    with pytest.raises(CommandError, match="`manage.py switch_model --activate` continues it"):
+    with pytest.raises(CommandError, match=r"`manage\.py switch_model --activate` continues it"):
         switch_model("--abort")
     assert searched("red").found == 3
     switch_model("--activate")

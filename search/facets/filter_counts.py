@@ -224,7 +224,7 @@ class Counts:
         The full-text index finds what has a tag, and nothing what lacks one: all images would be compared.
         """
         named = self._filters.named
-        others = replace(self._filters, excluded=self._filters.excluded._replace(tags=tags[:-1]))
+        others = replace(self._filters, excluded=self._filters.excluded._replace(tags=tuple(tags[:-1])))
         having = replace(others, named=named._replace(tags=(*named.tags, tags[-1])))
         found, taken = (
             Counts(self._conditions._replace(filters=one.values), one, self._asked, self._at)._combinations
