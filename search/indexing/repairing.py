@@ -26,7 +26,8 @@ _LEFT = (
 # Windows of these images: of other accepted models, too, since a set has its own.
 _LACKING_WINDOWS = (
     "search_image AS image WHERE embedding_model = ANY(%(accepted)s) AND windows <> '{}' "
-    "AND cardinality(windows) / 4 > (SELECT count(*) FROM {table} AS its WHERE its.image_id = image.id AND its.window_index > 0)"
+    "AND cardinality(windows) / 4 > "
+    "(SELECT count(*) FROM {table} AS its WHERE its.image_id = image.id AND its.window_index > 0)"
 )
 _OTHER = (
     "image.id = its.image_id AND its.window_index = 0 AND image.embedding_model = %(model)s "
