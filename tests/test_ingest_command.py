@@ -137,6 +137,11 @@ def test_a_folder_with_only_ignored_files_is_a_failure(tmp_path: Path):
     assert run(tmp_path / "in") == ("0 added, 0 already here, 0 failed.\nNot read: 1 .psd.\n", "", 1)
 
 
+def test_names_of_files_do_not_control_the_terminal(tmp_path: Path):
+    (tmp_path / "a\n\x1b[31mb.jpg").write_text("no picture")
+    assert run(tmp_path)[1] == f"{tmp_path}/a\\n\\x1b[31mb.jpg: This file is not a picture.\n"
+
+
 def test_skipped_hidden_files_are_reported(tmp_path: Path):
     write_picture(tmp_path / "in" / ".hidden" / "a.jpg")
     out, _, status = run(tmp_path / "in")

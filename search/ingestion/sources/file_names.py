@@ -13,8 +13,8 @@ _OTHERS_IN_WORDS = (
     # Video and audio; THM is a video's thumbnail.
     "mov mp4 m4v avi mkv webm mts m2ts m2t mpg mpeg wmv flv 3gp 3g2 ogv vob lrv thm insv mp3 m4a aac wav flac ogg "
     "opus wma aif aiff amr mid "
-    # Unsupported picture formats that may contain a small copy as JPEG or TIFF. The names of others (PSD, ICO, TGA)
-    # are not conclusive: pictures get them by mistake.
+    # Unsupported picture formats that may contain a small copy as JPEG or TIFF. Names of others (PSD, TGA ...) are not
+    # conclusive: pictures get them by mistake.
     "ai eps ps svg svgz kra afphoto emf wmf "
     "ptx srf x3f 3fr fff iiq rwl mrw erf mef mos kdc dcr crw raw "
     # Sidecars and catalogues of photo programs, and files of cameras and copy tools.
