@@ -159,6 +159,8 @@ def test_invalid_lines_are_reported_by_number_and_the_others_are_read(tmp_path: 
         ("a.json", COCO.replace('"A cat ."', "null"), "a.json annotations[2]"),
         ("a.json", COCO.replace('"file_name": "2.jpg"', '"name": "2.jpg"'), "a.json annotations[2]"),
         ("a.json", KARPATHY.replace('"sentences": [{"raw": "A cat ."}]', '"x": 1'), "a.json images[1]"),
+        ("a.csv", "query,path\na,1.jpg,\na red, old car,1.jpg\n", "a.csv line 3"),
+        ("captions.txt", "image,caption\n1.jpg,A man\n2.jpg,A man, tall\n", "captions.txt line 3"),
         ("a.csv", SPLITS.replace('"[""A cat .""]"', "[A cat"), "a.csv line 3"),
     ],
 )

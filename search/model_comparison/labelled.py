@@ -11,6 +11,9 @@ from search.model_comparison.caption_datasets import FORMS, captions_of, json_ca
 from search.text.normalization import composed, normalised_text
 
 MOST_GRADE = 100
+_TOO_MANY_CELLS = (
+    "This line has more cells than the first line: text that contains the separator must be in quotation marks."
+)
 _KINDS = {".tsv": "tsv", ".csv": "csv", ".txt": "csv", ".jsonl": "jsonl"}
 
 
@@ -98,7 +101,10 @@ def _lines(path: Path, labelled: Labelled, split: str) -> Iterator[tuple[str, Ro
         lambda where, reason: wrong.append((where, reason)),
     )
     for where, row in rows:
-        if not split or row.get("split") in (None, split):
+        # Under the key None are the cells beyond the last column.
+        if any(cell.strip() for cell in row.get(None, ())):  # type: ignore[call-overload]
+            yield where, _TOO_MANY_CELLS
+        elif not split or row.get("split") in (None, split):
             yield where, row
     yield from wrong
 
