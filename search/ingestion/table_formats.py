@@ -112,8 +112,11 @@ def _header(file: IO[str], name: str, kind: str, needed: Collection[str]) -> tup
 
 
 def _row(header: Sequence[str], values: Sequence[str]) -> Row:
-    """Return the values by column; of columns with one name the first value counts. Missing ones are None."""
-    row: dict[str, str | None] = dict.fromkeys(header)
+    """Return the values by column; of columns with one name the first value counts. Missing ones are None, and cells
+    beyond the last column a list under the key None, as by csv.DictReader."""
+    row: dict[Any, Any] = dict.fromkeys(header)
+    if len(values) > len(header):
+        row[None] = values[len(header) :]
     for column, value in zip(header, values, strict=False):
         if not (row[column] or "").strip():
             row[column] = value
