@@ -540,6 +540,35 @@ def test_cropping_a_cropped_picture_changes_nothing() -> None:
     assert np.allclose(encoder.encode_pictures([once]), encoder.encode_pictures([drawing(3)]))
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("count", [0, 1, 5, 40])
+def test_pictures_encoded_at_once_by_several_threads_have_their_own_vectors(
+    compiled: Path, threads: int, count: int
+) -> None:
+    (folder,) = compiled.glob("pictures-*/")
+    drawings = [drawing(seed) for seed in range(count)]
+    encoder = libraries.compiled.CompiledPictures(folder, threads=threads)
+
+    vectors = encoder.encode_pictures(drawings)
+
+    assert vectors.shape == (count, encoder.dimensions)
+    for one, vector in zip(drawings, vectors, strict=True):
+        assert encoder.encode_pictures([one])[0] @ vector > 0.999
+
+
+def test_a_picture_that_cannot_be_encoded_leaves_the_threads_free_for_the_next(compiled: Path) -> None:
+    (folder,) = compiled.glob("pictures-*/")
+    encoder = libraries.compiled.CompiledPictures(folder, threads=2)
+    right = encoder.encode_pictures([drawing(3)])
+    pixels = np.zeros((1, 8, 8, 3), dtype=np.uint8)
+    good = {"pixels": np.asarray(encoder.about.window.cut(drawing(3)))[None]}
+
+    with pytest.raises(RuntimeError):
+        encoder._computed([good, good, {"pixels": pixels, "nothing": pixels}])
+
+    assert np.allclose(encoder.encode_pictures([drawing(3)]), right, atol=1e-3)
+
+
 # Serving
 
 
