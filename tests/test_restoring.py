@@ -238,7 +238,12 @@ def test_existence_is_checked_for_few_objects_of_a_bucket_and_for_all_files(
     moto: Any, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     items = [
-        Item(str(number), lambda number=number: picture_bytes(f"#0000{number:02x}"), address=str(number), version="1")
+        Item(
+            str(number),
+            lambda number=number: picture_bytes(f"#{number:02x}8040", format="PNG"),
+            address=str(number),
+            version="1",
+        )
         for number in range(6)
     ]
     monkeypatch.setattr(coordinator, "ASKED_FOR", 2)
