@@ -34,8 +34,6 @@ CACHED_ROUGHLY_FOR = 60
 MOST_VALUES = 15
 """Number of tags, licences and uploaders offered, the most frequent first."""
 
-MOST_SUBTRACTED = 3
-"""Excluded tags up to which their images are counted and subtracted: each doubles the number of counts."""
 MOST_TAGS_READ = 5_000
 """Tags read to find synonyms and narrower tags among them."""
 
@@ -71,11 +69,8 @@ class Counts:
     def __init__(self, conditions: Conditions, filters: Filters, name: str, at: State) -> None:
         """`conditions` are those of the eligible rows, and `name` is their cache key. Counts are as of `at`."""
         self._filters = filters
-        self._asked = name
+        self._name = name
         self._conditions = conditions
-        its = conditions.filters
-        # Albums of the same name may differ by user, and tag filters are resolved to tags.
-        self._name = f"{name}\n{its.in_albums}{its.not_in_albums}{its.any_tags}{its.no_tags}"
         self._at = at
         self._others = filters.without(*_FEW_VALUED)
         # Visibility and map groups change without an arrival or change number that could validate a cached count, and
@@ -215,28 +210,13 @@ class Counts:
         if apart and self._conditions.among is None:
             # Separately: each has an index of its own, and counts of visible ones are cached.
             return self._part(None) + self._part(apart)
-        tags = self._filters.excluded.tags
-        return self._counted_without(tags) if 0 < len(tags) <= MOST_SUBTRACTED else self._counted_at_once()
-
-    def _counted_without(self, tags: Sequence[str]) -> _Combinations:
-        """Return the counts of images that lack tags: of all, less those that have the last one.
-
-        The full-text index finds what has a tag, and nothing what lacks one: all images would be compared.
-        """
-        named = self._filters.named
-        others = replace(self._filters, excluded=self._filters.excluded._replace(tags=tuple(tags[:-1])))
-        having = replace(others, named=named._replace(tags=(*named.tags, tags[-1])))
-        found, taken = (
-            Counts(self._conditions._replace(filters=one.values), one, self._asked, self._at)._combinations
-            for one in (others, having)
-        )
-        return found - taken
+        return self._counted_at_once()
 
     def _part(self, hidden: Hidden | None) -> _Combinations:
         """Return the counts of visible or of hidden images only."""
         filters = replace(self._filters, hidden=hidden)
         values = self._conditions.filters._replace(hidden=filters.values.hidden)
-        return Counts(self._conditions._replace(filters=values), filters, self._asked, self._at)._combinations
+        return Counts(self._conditions._replace(filters=values), filters, self._name, self._at)._combinations
 
     def _counted_at_once(self) -> _Combinations:
         key = self._key("combinations", self._others)

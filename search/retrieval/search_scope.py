@@ -137,6 +137,9 @@ class Scope:
         return dt.datetime.fromtimestamp(seen, dt.UTC) if seen is not None and seen >= OLDEST_MOMENT else None
 
     def _name(self) -> str:
-        """The cache key of the eligible rows, before filters."""
+        """The cache key of the eligible rows."""
         alone = self.query.box.meant if self.by_words_alone else ""
-        return f"{'shown' if self.query.is_empty else active_model()}\n{self.query.box.quoted}\n{alone}"
+        filters = self.conditions.filters
+        # Albums of the same name may differ by user, and tag filters are resolved to tags.
+        named = f"{filters.in_albums}{filters.not_in_albums}{filters.any_tags}{filters.no_tags}"
+        return f"{'shown' if self.query.is_empty else active_model()}\n{self.query.box.quoted}\n{alone}\n{named}"
