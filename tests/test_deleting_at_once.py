@@ -254,6 +254,10 @@ def test_after_concurrent_changes_rows_and_objects_are_consistent(carol: User) -
             try:
                 with suppress(DeletedPicture, MissingObject, Image.DoesNotExist):
                     way()
+            except StorageUnavailable as error:
+                # rclone removes an emptied folder while another request writes into it, and may do so at each attempt.
+                if "InternalError" not in str(error):
+                    errors.append(error)
             except BaseException as error:
                 errors.append(error)
 
