@@ -20,8 +20,9 @@ def titles(response: Any) -> set[str]:
 
 
 def said(response: Any) -> str:
-    # Responses rendered by Jinja have no context.
-    messages = response.context["messages"] if response.context else get_messages(response.wsgi_request)
+    # Responses rendered by Jinja have no context, or that of a form's field, if it was rendered for the first time.
+    has_any = response.context and "messages" in response.context
+    messages = response.context["messages"] if has_any else get_messages(response.wsgi_request)
     return " ".join(str(message) for message in messages)
 
 

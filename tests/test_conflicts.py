@@ -486,7 +486,7 @@ def test_a_conflict_on_a_page_or_in_the_api_is_a_409_with_retry_after(
     assert (page.status_code, page.headers["Retry-After"]) == (HTTPStatus.CONFLICT, "5")
     assert "Someone else is changing the same data." in page.content.decode()
     assert "The database does not respond." not in page.content.decode()
-    assert '<html lang="ko"' in in_korean.content.decode()
+    assert "지금 다른 사람이 같은 내용을 바꾸고 있습니다." in in_korean.content.decode()
     assert (answer.status_code, answer.headers["Retry-After"]) == (HTTPStatus.CONFLICT, "5")
     assert answer.json()["type"].endswith("#conflict")
 

@@ -158,8 +158,9 @@ class AnyTitle(TestCase):
     @given(st.lists(SOME_TEXT.map(normalised_text), min_size=20, max_size=20))
     def test_any_title_holds_the_words_that_are_read_from_it(self, titles: list[str]) -> None:
         boxes = [(title, parse_text(title)) for title in titles]
-        # A title that is nothing but a filter, such as "added:2014", asks for no words.
-        typed = [(title, box.meant) for title, box in boxes if title and box.meant and not box.unwanted]
+        # A title that is nothing but filters, such as "added:2014", asks for no words.
+        asking = [(title, box) for title, box in boxes if title and (box.meant or not box.typed)]
+        typed = [(title, box.meant) for title, box in asking if not box.unwanted]
         quoted = [
             (title, *box.quoted)
             for title, box in ((title, parse_text(f'"{title}"')) for title in titles)
