@@ -44,15 +44,25 @@ def _eight_bit(picture: Image.Image) -> Image.Image:
     if picture.mode not in _WIDE:
         return picture
     key = picture.info.get("transparency")
-    wide = picture if picture.mode in ("I", "F") else picture.convert("I")
+    wide = _wide(picture)
     extremes = [float(extreme) for extreme in wide.getextrema()[:2]]  # type: ignore[arg-type]
     low, high = level_range(extremes, is_float=wide.mode == "F")
-    scale = 255 / ((high - low) or 1)
-    grey = wide.point(lambda sample: (sample * scale) + (0.5 - low * scale)).convert("L")
+    grey = scaled(wide, low, high)
     if not isinstance(key, int) or wide.mode != "I":
         return grey
     alpha = ImageMath.lambda_eval(lambda use: use["convert"]((use["wide"] != key) * 255, "L"), wide=wide)
     return Image.merge("LA", (grey, alpha))
+
+
+def scaled(grey: Image.Image, low: float, high: float) -> Image.Image:
+    """Return grey of 8 bits, in which `low` is black and `high` white."""
+    wide = _wide(grey)
+    scale = 255 / ((high - low) or 1)
+    return wide.point(lambda sample: (sample * scale) + (0.5 - low * scale)).convert("L")
+
+
+def _wide(grey: Image.Image) -> Image.Image:
+    return grey if grey.mode in ("I", "F") else grey.convert("I")
 
 
 def level_range(extremes: Sequence[float], *, is_float: bool) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from PIL.Image import Resampling, Transform
 from PIL.TiffImagePlugin import TiffImageFile
 
 from search.containers.tiff_page import Samples
-from search.imaging.srgb_conversion import level_range
+from search.imaging.srgb_conversion import level_range, scaled
 
 
 class SampledTiff(ImageFile.ImageFile):
@@ -36,8 +36,8 @@ class SampledTiff(ImageFile.ImageFile):
         planes = [_unsigned(plane, self.samples) for plane in self._planes(used)]
         colours = used - 1 if mode in ("LA", "La", "RGBA", "RGBa") else used
         low, high = self._range(planes[:colours])
-        bands = [_scaled(plane, low, high) for plane in planes[:colours]]
-        bands += [_scaled(plane, *self._range([plane], is_alpha=True)) for plane in planes[colours:]]
+        bands = [scaled(plane, low, high) for plane in planes[:colours]]
+        bands += [scaled(plane, *self._range([plane], is_alpha=True)) for plane in planes[colours:]]
         return bands[0] if len(bands) == 1 else Image.merge(mode, bands)
 
     def _planes(self, used: int) -> list[Image.Image]:
@@ -74,9 +74,3 @@ def _unsigned(plane: Image.Image, samples: Samples) -> Image.Image:
         lambda use: use["float"](use["plane"]) + use["float"](use["plane"] < 0) * 2.0**32, plane=plane
     )
     return unsigned
-
-
-def _scaled(plane: Image.Image, low: float, high: float) -> Image.Image:
-    wide = plane if plane.mode in ("I", "F") else plane.convert("I")
-    scale = 255 / ((high - low) or 1)
-    return wide.point(lambda sample: (sample * scale) + (0.5 - low * scale)).convert("L")
