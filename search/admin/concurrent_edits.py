@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
+from search.http.forms import IN_ITS_OWN_DIRECTION
 from search.models.conflicts import Conflict, locked, retried
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _IS_LOCKED_OUT = "is_kept_out"
 def in_its_own_direction(field: forms.Field) -> None:
     """Give the text in a field its own direction; addresses and numbers have one anyway."""
     if isinstance(field.widget, (forms.TextInput, forms.Textarea)):
-        field.widget.attrs.setdefault("dir", "auto")
+        field.widget.attrs = {**IN_ITS_OWN_DIRECTION, **field.widget.attrs}
 
 
 def busy() -> str:

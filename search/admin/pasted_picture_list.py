@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from search.admin.image_list_filters import Choices, Filter
 from search.admin.searching import note_of_pasted, read_pasted
+from search.http.forms import IN_ITS_OWN_DIRECTION
 from search.http.methods import require_http_methods
 from search.models import Image, WorkingSet
 
@@ -30,7 +31,9 @@ PARAMETER = "set"
 class PastedForm(forms.Form):
     pasted = forms.CharField(
         label=gettext_lazy("Ids or addresses of pictures"),
-        widget=forms.Textarea(attrs={"rows": 14, "class": "vLargeTextField", "spellcheck": "false", "dir": "auto"}),
+        widget=forms.Textarea(
+            attrs={"rows": 14, "class": "vLargeTextField", "spellcheck": "false", **IN_ITS_OWN_DIRECTION}
+        ),
         help_text=gettext_lazy(
             "One per line, or separated by spaces or commas. Anything else is reported as not found."
         ),

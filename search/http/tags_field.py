@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from search.curation.change_kinds import MOST_TAGS
 from search.curation.cleaned_details import clean_tags
+from search.http.forms import IN_ITS_OWN_DIRECTION
 from search.text.normalization import normalised_text
 
 LONGEST_TAG = 60
@@ -23,7 +24,7 @@ class TagsField(forms.CharField):
     too_many: ClassVar[Any] = gettext_lazy("A picture can have at most %(limit)s tags.")
 
     def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
-        return {**super().widget_attrs(widget), "dir": "auto"}
+        return {**super().widget_attrs(widget), **IN_ITS_OWN_DIRECTION}
 
     def prepare_value(self, value: Any) -> Any:
         return ", ".join(value) if isinstance(value, list) else value

@@ -25,6 +25,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from search import curation
 from search.curation import ShowTo
+from search.http.forms import IN_ITS_OWN_DIRECTION
 from search.http.id_parsing import page_number, uuid_of
 from search.http.methods import require_http_methods, require_POST, require_safe
 from search.models import Album, AlbumImage, Image, Private, Revision, SavedSearch
@@ -53,8 +54,8 @@ class AlbumForm(forms.ModelForm):  # type: ignore[type-arg]
         model = Album
         fields = ("title", "description", "visibility")
         widgets = {  # noqa: RUF012 - as in Django
-            "title": forms.TextInput(attrs={"dir": "auto", "autocomplete": "off"}),
-            "description": forms.Textarea(attrs={"rows": 3, "dir": "auto"}),
+            "title": forms.TextInput(attrs={"autocomplete": "off", **IN_ITS_OWN_DIRECTION}),
+            "description": forms.Textarea(attrs={"rows": 3, **IN_ITS_OWN_DIRECTION}),
         }
         help_texts = {  # noqa: RUF012
             "visibility": gettext_lazy(
