@@ -1,5 +1,4 @@
-"""Detect the encoding of a metadata table: BOM, else UTF-8, else the code pages of Excel in Korea and the
-West."""
+"""Detect the encoding of a metadata table: BOM, else UTF-8, else the code pages of Excel in Korea and the West."""
 
 import codecs
 from typing import IO

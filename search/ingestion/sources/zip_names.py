@@ -4,6 +4,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterable
+from contextlib import suppress
 
 from search.ingestion.table_encodings import is_korean
 
@@ -25,6 +26,16 @@ def set_names(members: Iterable[zipfile.ZipInfo]) -> None:
     for one in members:
         if "/" not in one.filename:
             one.filename = one.filename.replace("\\", "/")
+
+
+def spellings_of(member: zipfile.ZipInfo) -> list[str]:
+    """Return the names that a table may have for a member: as set, as zipfile reads it, and in each code page."""
+    names = [member.filename, member.orig_filename]
+    if not member.flag_bits & _UTF8 and not member.orig_filename.isascii():
+        for encoding in ("utf-8", "cp949"):
+            with suppress(UnicodeError):
+                names.append(_as_bytes(member).decode(encoding))
+    return names
 
 
 def _as_bytes(member: zipfile.ZipInfo) -> bytes:

@@ -6,7 +6,6 @@ import os
 import threading
 import zipfile
 from collections.abc import Iterator
-from contextlib import suppress
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any, cast
 from zoneinfo import ZoneInfo
@@ -24,13 +23,13 @@ from search.ingestion.sources.options import Choices
 from search.ingestion.sources.sidecars import Sidecars, read_sidecars
 from search.ingestion.sources.sniffing import HEAD
 from search.ingestion.sources.url_tables import UNSPLASH_PHOTOS, table_listing
-from search.ingestion.sources.zip_names import set_names
+from search.ingestion.sources.zip_names import set_names, spellings_of
 from search.metadata import LONGEST_SIDECAR
 
 if TYPE_CHECKING:
     from search.fetching.downloads import Downloads
 
-_ENCRYPTED, _UTF8 = 0x1, 0x800
+_ENCRYPTED = 0x1
 _DAMAGED = (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError)
 """Exceptions of zipfile for damage, unknown compression methods and wrong passwords. zlib.error is not among them, see
 `_read`."""
@@ -235,9 +234,4 @@ def _changed(member: zipfile.ZipInfo) -> float | None:
 def _paths(folder: str, member: zipfile.ZipInfo) -> tuple[str, ...]:
     """Return the possible spellings of a member's path in a table; its name may be in the code page of a Korean
     Windows."""
-    names = {plain_name(member.filename): None, plain_name(member.orig_filename): None}
-    if not member.flag_bits & _UTF8 and not member.orig_filename.isascii():
-        for encoding in ("utf-8", "cp949"):
-            with suppress(UnicodeError):
-                names[plain_name(member.orig_filename.encode("cp437").decode(encoding))] = None
-    return tuple(f"{folder}/{name}" for name in names)
+    return tuple(f"{folder}/{name}" for name in dict.fromkeys(map(plain_name, spellings_of(member))))
