@@ -50,9 +50,15 @@ def divide(table: VectorTable, parts: int, report: Report) -> VectorTable | None
         _take_its_place(table, becomes)
     finally:
         unlock_index(table)
-    time.sleep(STILL_SEARCHED)
-    drop_set(table)
+    drop_searched(table)
     return becomes
+
+
+def drop_searched(*tables: VectorTable) -> None:
+    """Drop sets that are no longer current, once no process searches them any more."""
+    time.sleep(STILL_SEARCHED)
+    for table in tables:
+        drop_set(table)
 
 
 def _under_construction(table: VectorTable, parts: int) -> VectorTable:

@@ -1,16 +1,14 @@
 """`manage.py index_health`: check the recall and state of the index, and advise."""
 
 import datetime as dt
-import time
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from django.template.defaultfilters import filesizeformat
 
 from search.embedding import active_model
-from search.indexing import partitioning
 from search.indexing.index_building import rebuild_index, vacuum
-from search.indexing.partitioning import divide, parts_for
+from search.indexing.partitioning import divide, drop_searched, parts_for
 from search.indexing.repairing import make_missing_set, repair, superseded_sets, unused_sets
 from search.management.base import CollectionCommand
 from search.models import Image
@@ -84,9 +82,7 @@ class Command(CollectionCommand):
     def _drop_superseded(self, table: VectorTable) -> None:
         if sets := superseded_sets(table):
             self.stdout.write("Dropping what an interrupted partitioning has left.")
-            time.sleep(partitioning.STILL_SEARCHED)
-            for each in sets:
-                drop_set(table_of(each))
+            drop_searched(*map(table_of, sets))
 
 
 def _lines(health: IndexHealth) -> list[str]:
