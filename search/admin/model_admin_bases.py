@@ -179,8 +179,8 @@ class Sturdy(Shared, _ModelAdmin):
         if len(search_term) > LONGEST_QUERY_STRING:
             return queryset.none(), False
         # Django takes a quotation mark for an empty text, which every row contains.
-        if search_term and not search_term.strip(" \t\r\n\"'"):
-            return (queryset.none() if search_term.strip() else queryset), False
+        if search_term.strip() and not search_term.strip(" \t\r\n\"'"):
+            return queryset.none(), False
         # The list's own search form rejects a NUL; autocompletion does not.
         return super().get_search_results(request, queryset, composed(search_term.replace("\0", "")))
 

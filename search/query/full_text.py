@@ -32,6 +32,10 @@ def beginnings(text: Text) -> Func:
     return _query(text, open_ended=True, in_a_row=False)
 
 
+ANY_BEGINNINGS = "SELECT EXISTS (SELECT FROM search_imagewords WHERE vector @@ image_words_query(%s, true, false))"
+"""Whether `beginnings` of a text match any row at all, whoever may see it."""
+
+
 def phrase(text: Text) -> Func:
     """Return a query for the words of `text` as a phrase, the last as a prefix; it matches nothing if there are
     none."""

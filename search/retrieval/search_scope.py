@@ -25,9 +25,6 @@ from search.query.search_conditions import Conditions
 from search.query.viewer import asker
 from search.retrieval.query_vector import images_in
 
-_ANY_BY_WORDS = "SELECT EXISTS (SELECT FROM search_imagewords WHERE vector @@ image_words_query(%s, true, false))"
-"""As `full_text.beginnings` has it: of any picture, whether the search may find it or not."""
-
 
 class Scope:
     """The rows that `query` may find, as of its first page.
@@ -118,7 +115,7 @@ class Scope:
         _ = self.total
         if self.text is not None:
             with planned(BY_WORDS_INDEX):
-                self.no_row_holds_words = not fetch_value(_ANY_BY_WORDS, [self.query.box.meant])
+                self.no_row_holds_words = not fetch_value(full_text.ANY_BEGINNINGS, [self.query.box.meant])
 
     @property
     def asked_at(self) -> int:
