@@ -197,9 +197,11 @@ def _have_compiled(pair: Pair) -> None:
 
 def _require_under_way(named: Named) -> ModelSwitch:
     row = ModelSwitch.locked() if connection.in_atomic_block else ModelSwitch.objects.first()
-    if row is None or following(row) != named:
-        raise Refused(f"The preparation of {named.pair.image} was cancelled in the meantime.")
-    return row
+    if row and following(row) == named:
+        return row
+    if row and active(row) == named:
+        raise Refused(f"Nothing is left to do: another process has prepared {named.pair.image}, and it is active now.")
+    raise Refused(f"The preparation of {named.pair.image} was cancelled in the meantime.")
 
 
 def _have_index(table: VectorTable, announce: Callable[[str], None], stop: threading.Event) -> None:
