@@ -32,6 +32,7 @@ from search.query import Kind, Mode, Part, SearchQuery
 from search.query.query_pictures import picture_vector, remember_picture
 from search.retrieval import find
 from search.retrieval.results import ResultPage
+from search.state import model_figures
 from search.switching import forgetting, preparing, vector_copying
 from search.web.middleware import OneChoice
 from tests.base import in_another_thread, picture_bytes, stored_image
@@ -150,6 +151,27 @@ def test_an_activated_model_is_used_at_once_and_its_vectors_are_copied(pictures:
     assert in_set(own) == {"red", "lime", "blue"}
     assert searched("blue").found == 3
     assert found_by("blue")[0] == "blue"
+
+
+def test_the_state_says_where_a_switch_stands(pictures: list[Image]) -> None:
+    own = active_model()
+
+    def figures() -> dict[str, Any]:
+        return {one.name: (one.value, str(one.note)) for one in model_figures.models({}).figures}
+
+    text = ("text_model", (embedding.text_model(), ""))
+    assert list(figures().items()) == [("image_model", (own, "")), text]
+    named = switching.begin(Pair(NEW, NEW))
+    assert figures()["next_model"] == (NEW, "vectors of 0 pictures")
+    assert switching.fill(named).added == 3
+    assert figures()["next_model"] == (NEW, "vectors of 3 pictures")
+    switch_model(NEW)
+    switching.activate(switching.activating.require_prepared())
+    assert figures()["image_model"] == (NEW, "")
+    assert figures()["uncopied"][0] == 3
+    assert figures()["kept_model"][0].startswith(f"{own}, ")
+    switching.copy_vectors(threading.Event())
+    assert list(figures()) == ["image_model", "text_model", "kept_model"]
 
 
 def test_switching_back_restores_the_old_models_with_later_pictures(pictures: list[Image]) -> None:

@@ -34,7 +34,7 @@ def require_prepared() -> Named:
     row = require_counting(ModelSwitch.objects.first())
     named = following(row)
     if named is None:
-        raise Refused(f"Nothing is prepared. Start with `{PREPARE}`.")
+        raise Refused(f"Nothing is prepared; {row.image} and {row.text} are active. `{PREPARE}` prepares other models.")
     go_on = f"`manage.py switch_model {named.pair.image} {named.pair.text}` continues"
     if row.prepared is None:
         raise Refused(f"{named.pair.image} is not prepared yet: {go_on}.")

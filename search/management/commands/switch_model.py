@@ -119,8 +119,8 @@ class Command(CollectionCommand):
         )
         if swapped.unfound:
             self.stderr.write(
-                f"{swapped.unfound:,} pictures have no vector of it: no search finds them. `manage.py embed_pending` "
-                "tries again, and the admin shows why."
+                f"{swapped.unfound:,} pictures have no vector of it yet: no search finds them until they are encoded, "
+                "which this command does at its end, and `manage.py embed_pending` later."
             )
 
     def _settle(self, stop: threading.Event) -> None:
