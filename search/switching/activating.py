@@ -34,7 +34,7 @@ def require_prepared() -> Named:
     row = require_counting(ModelSwitch.objects.first())
     named = following(row)
     if named is None:
-        raise Refused(f"Nothing is prepared; {row.image} and {row.text} are active. `{PREPARE}` prepares other models.")
+        raise Refused(f"Nothing is prepared; {row.image}, {row.text} are active. `{PREPARE}` prepares other models.")
     go_on = f"`manage.py switch_model {named.pair.image} {named.pair.text}` continues"
     if row.prepared is None:
         raise Refused(f"{named.pair.image} is not prepared yet: {go_on}.")
@@ -61,8 +61,8 @@ def activate(named: Named) -> Swapped:
 
 
 def go_back(named: Named) -> Swapped:
-    """Reactivate the previous pair. The present one counts as prepared again; while a third one is being prepared, it is
-    kept for going back instead. Raises Refused."""
+    """Reactivate the previous pair. The present one counts as prepared again; while a third one is being prepared, it
+    is kept for going back instead. Raises Refused."""
     return _swapped(named, is_back=True)
 
 

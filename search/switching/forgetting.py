@@ -99,7 +99,7 @@ def _require_unused(row: ModelSwitch | None, model: str, named: list[Named]) -> 
 
 
 def _drop(model: str, named: list[Named]) -> None:
-    """Drop the data of an unused image model; if it is in use, or kept for going back, only that of the text models."""
+    """Drop the data of an image model; if it is in use, or kept for going back, only that of the text models."""
     row = ModelSwitch.objects.first()
     others = [one for one in (active(row) if row else None, kept(row)) if one]
     in_use = {identity_of(active_pair().image), *(one.model for one in others)}
