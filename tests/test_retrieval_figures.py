@@ -144,7 +144,18 @@ def test_a_picture_is_ranked_by_its_nearest_window():
 
 def test_ties_are_ranked_in_the_middle():
     same = unit(np.ones((101, 4)))
-    assert places([chunk([f"{n}" for n in range(101)], same)], same[:1], [(0, "0"), (0, "77")]) == [51, 51]
+    pieces = [chunk([f"{n}" for n in range(101)], same)]
+    assert places(pieces, same[:1], [(0, "77")]) == [51]
+    assert places(pieces, same[:1], [(0, "77"), (0, "0"), (0, "9")]) == [51, 50, 52]
+
+
+def test_copies_of_a_picture_count_as_two_results():
+    """Else both would be first, and nDCG above 1."""
+    vectors = unit(np.array([[1, 0], [1, 0], [0.9, 0.5], [0, 1]]))
+    found = places([chunk(["a", "b", "c", "d"], vectors)], vectors[:1], [(0, "b"), (0, "a"), (0, "c")])
+    assert found == [2, 1, 3]
+    graded = Graded(np.zeros(3, dtype=np.int64), np.array([1, 1, 0]))
+    assert list(query_figures(graded, np.array(found), 1)[0]) == [0.5, 1, 1, 1, 1]
 
 
 # Rank correlation

@@ -32,13 +32,14 @@ from search.query import Kind, Mode, Part, SearchQuery
 from search.query.query_pictures import picture_vector, remember_picture
 from search.retrieval import find
 from search.retrieval.results import ResultPage
+from search.state import model_figures
 from search.switching import forgetting, preparing, vector_copying
 from search.web.middleware import OneChoice
 from tests.base import in_another_thread, picture_bytes, stored_image
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-NEW, NEW_WORDS = "somebody/new-model", "somebody/new-words"
+NEW, NEW_WORDS, THIRD = "somebody/new-model", "somebody/new-words", "somebody/third-model"
 DIMENSIONS = 24
 COLOURS = {"red": (255, 0, 0), "lime": (0, 255, 0), "blue": (0, 0, 255), "white": (255, 255, 255)}
 
@@ -85,7 +86,8 @@ def colours_for(monkeypatch: pytest.MonkeyPatch, *models: tuple[str, str]) -> It
 
 @pytest.fixture(autouse=True)
 def _two_models(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with colours_for(monkeypatch, ("pictures", NEW), ("words", NEW), ("words", NEW_WORDS)):
+    new = [(kind, name) for kind in ("pictures", "words") for name in (NEW, THIRD)]
+    with colours_for(monkeypatch, *new, ("words", NEW_WORDS)):
         yield
 
 
@@ -151,6 +153,27 @@ def test_an_activated_model_is_used_at_once_and_its_vectors_are_copied(pictures:
     assert found_by("blue")[0] == "blue"
 
 
+def test_the_state_says_where_a_switch_stands(pictures: list[Image]) -> None:
+    own = active_model()
+
+    def figures() -> dict[str, Any]:
+        return {one.name: (one.value, str(one.note)) for one in model_figures.models({}).figures}
+
+    text = ("text_model", (embedding.text_model(), ""))
+    assert list(figures().items()) == [("image_model", (own, "")), text]
+    named = switching.begin(Pair(NEW, NEW))
+    assert figures()["next_model"] == (NEW, "vectors of 0 pictures")
+    assert switching.fill(named).added == 3
+    assert figures()["next_model"] == (NEW, "vectors of 3 pictures")
+    switch_model(NEW)
+    switching.activate(switching.activating.require_prepared())
+    assert figures()["image_model"] == (NEW, "")
+    assert figures()["uncopied"][0] == 3
+    assert figures()["kept_model"][0].startswith(f"{own}, ")
+    switching.copy_vectors(threading.Event())
+    assert list(figures()) == ["image_model", "text_model", "kept_model"]
+
+
 def test_switching_back_restores_the_old_models_with_later_pictures(pictures: list[Image]) -> None:
     own, before = active_pair(), found_by("red")
     switch_model(NEW)
@@ -192,6 +215,39 @@ def test_a_preparation_that_pictures_still_need_is_not_aborted(pictures: list[Im
     switch_model("--abort")
     assert not VectorSet.objects.filter(model=NEW).exists()
     assert searched("red").found == 3
+
+
+def test_a_preparation_leaves_the_vectors_of_the_previous_models(pictures: list[Image]) -> None:
+    own = active_pair()
+    switch_model(NEW)
+    switch_model("--activate")
+    # The previous image model, with another text model of the same dimensions.
+    loading.once_of("words", NEW_WORDS).set(loading.once_of("words", own.text).get())
+    switch_model(own.image, NEW_WORDS)
+    assert "previous models use its vectors" in switch_model("--abort")
+    assert in_set(embedding.identity_of(own.image)) == {"red", "lime", "blue"}
+    switch_model("--back")
+    assert (active_pair(), searched("red").found) == (own, 3)
+    assert set(Image.objects.values_list("embedding_model", flat=True)) == {active_model()}
+
+
+def test_switching_back_does_not_end_another_preparation(pictures: list[Image]) -> None:
+    own = active_pair()
+    switch_model(NEW)
+    switch_model("--activate")
+    named = switching.begin(Pair(THIRD, THIRD))
+    switching.fill(named)
+    switch_model("--back")
+    output = switch_model()
+    assert f"Being prepared: {THIRD}" in output
+    assert f"Kept: {NEW}" in output
+    assert (active_pair(), searched("red").found) == (own, 3)
+    switch_model(THIRD)
+    switch_model("--activate")
+    # Another process, which has prepared it, too, and was slower.
+    with pytest.raises(switching.Refused, match="it is active now"):
+        switching.finish(named, lambda doing: None, threading.Event())
+    assert (active_pair(), searched("red").found) == (Pair(THIRD, THIRD), 3)
 
 
 def test_an_aborted_preparation_leaves_nothing(pictures: list[Image]) -> None:

@@ -42,8 +42,9 @@ def ranks(
 ) -> Ints:
     """Return the ranks, from 1, of judged pictures among all of `pool`: picture `pictures[n]` for query `query[n]`.
 
-    `known` has the vectors of these pictures. The nearest of a picture's vectors counts. Ties share their middle rank,
-    so that a model to which all pictures are alike finds nothing.
+    `known` has the vectors of these pictures. The nearest of a picture's vectors counts. Tied pictures have the middle
+    ranks of the tie, so that a model to which all pictures are alike finds nothing. No two pictures of a query have
+    the same rank, since then copies of a picture would count as if all were first.
     """
     scores = _scores(queries, query, pictures, known)
     above, equal = np.zeros(len(query), dtype=np.int64), np.zeros(len(query), dtype=np.int64)
@@ -61,7 +62,24 @@ def ranks(
                     higher[own[one]] = alike[own[one]] = False
                 above[one] += np.count_nonzero(higher)
                 equal[one] += np.count_nonzero(alike)
-    return 1 + above + equal // 2
+    place, tied = _places_in_ties(query, scores, pictures)
+    return 1 + above + np.maximum(1 + equal - tied, 0) // 2 + place
+
+
+def _places_in_ties(query: Ints, scores: npt.NDArray[np.float32], pictures: Sequence[Hashable]) -> tuple[Ints, Ints]:
+    """Return the place of each judged picture, from 0, among the judged ones of its query that are tied with it, and
+    how many these are. The order in ties is that of the names, whatever the grades."""
+    order = np.lexsort((scores, query))
+    begins = np.diff(query[order], prepend=-1) != 0
+    begins[1:] |= np.diff(scores[order]) > _TIE
+    ties = np.empty(len(query), dtype=np.int64)
+    ties[order] = np.cumsum(begins) - 1
+    named = np.argsort(np.argsort(np.array([str(one) for one in pictures]), kind="stable"))
+    sizes = np.bincount(ties)
+    within = np.lexsort((named, ties))
+    place = np.empty(len(query), dtype=np.int64)
+    place[within] = np.arange(len(query)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return place, sizes[ties]
 
 
 def _scores(

@@ -1,7 +1,7 @@
 """The state, section by section."""
 
 from search.models import Measurement
-from search.state import current_figures, measured_figures
+from search.state import current_figures, measured_figures, model_figures
 from search.state.figures_and_sections import Section
 
 _SECTIONS = (
@@ -9,6 +9,7 @@ _SECTIONS = (
     measured_figures.lacking,
     measured_figures.deciding,
     current_figures.vectors,
+    model_figures.models,
     measured_figures.storage,
     measured_figures.outliers,
     measured_figures.index,

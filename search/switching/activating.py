@@ -34,7 +34,7 @@ def require_prepared() -> Named:
     row = require_counting(ModelSwitch.objects.first())
     named = following(row)
     if named is None:
-        raise Refused(f"Nothing is prepared. Start with `{PREPARE}`.")
+        raise Refused(f"Nothing is prepared; {row.image}, {row.text} are active. `{PREPARE}` prepares other models.")
     go_on = f"`manage.py switch_model {named.pair.image} {named.pair.text}` continues"
     if row.prepared is None:
         raise Refused(f"{named.pair.image} is not prepared yet: {go_on}.")
@@ -61,7 +61,8 @@ def activate(named: Named) -> Swapped:
 
 
 def go_back(named: Named) -> Swapped:
-    """Reactivate the previous pair; the present one counts as prepared again. Raises Refused."""
+    """Reactivate the previous pair. The present one counts as prepared again; while a third one is being prepared, it
+    is kept for going back instead. Raises Refused."""
     return _swapped(named, is_back=True)
 
 
@@ -81,11 +82,17 @@ def _swapped(named: Named, *, is_back: bool) -> Swapped:
         VectorSet.objects.filter(model=named.model).update(is_kept=False)
         unfound = _make_pending(table, [*lacking, *_lacking(table, mark)]) if table else 0
         put_active(row, named)
-        put_kept(row, None if is_back else before)
-        if is_back or following(row) == named:
-            put_next(row, before if is_back else None)
         row.switched = now()
-        row.prepared = row.switched if is_back else None
+        if not is_back:
+            put_kept(row, before)
+            put_next(row, None)
+            row.prepared = None
+        elif following(row) is None:
+            put_kept(row, None)
+            put_next(row, before)
+            row.prepared = row.switched
+        else:
+            put_kept(row, before)
         row.uncopied = before.model if before.model != named.model else row.uncopied
         save(row)
     return Swapped(named, time.perf_counter() - began, unfound)

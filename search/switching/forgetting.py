@@ -18,8 +18,8 @@ _UNFINISHED = "The last switch has not finished, and needs it: `manage.py switch
 
 
 def abort() -> Named:
-    """End the preparation and drop what was prepared. Raises Refused if there is none, or if pictures still have
-    vectors of it only.
+    """End the preparation and drop what was prepared, except vectors that the previous pair has too. Raises Refused if
+    there is none, or if pictures still have vectors of it only.
 
     The row is changed last: if killed, run it again.
     """
@@ -99,15 +99,16 @@ def _require_unused(row: ModelSwitch | None, model: str, named: list[Named]) -> 
 
 
 def _drop(model: str, named: list[Named]) -> None:
-    """Drop the data of an unused image model; if it is in use, only that of the text models."""
+    """Drop the data of an image model; if it is in use, or kept for going back, only that of the text models."""
     row = ModelSwitch.objects.first()
-    in_use = {identity_of(active_pair().image), *([row.model] if row else [])}
+    others = [one for one in (active(row) if row else None, kept(row)) if one]
+    in_use = {identity_of(active_pair().image), *(one.model for one in others)}
     measured = [Calibration.objects.filter(model=model), ThingSet.objects.filter(model=model)]
     if model in in_use:
         words = [identity_of(one.pair.text) for one in named]
-        of_active = [identity_of(pair.text) for pair in (active_pair(), *([active(row).pair] if row else []))]
+        of_others = [identity_of(pair.text) for pair in (active_pair(), *(one.pair for one in others))]
         for rows in measured:
-            rows.filter(text_model__in=words).exclude(text_model__in=of_active).delete()
+            rows.filter(text_model__in=words).exclude(text_model__in=of_others).delete()
         return
     forget_vectors_by(model)
     if not Image.objects.filter(embedding_model=model).exists():

@@ -176,12 +176,15 @@ def finish(named: Named, announce: Callable[[str], None], stop: threading.Event)
 
 
 def catch_up(named: Named, progress: Progress = lambda report: None, stop: threading.Event | None = None) -> Report:
-    """Encode pictures added since `named` was prepared, or active, and calibrate again if due."""
-    report = fill(named, stop, progress)
+    """Encode pictures added since `named` was prepared, or active, and calibrate again if due.
+
+    The report is of the last round, for the pictures that were added during the calibration.
+    """
+    fill(named, stop, progress)
     embed_kept_pictures(choice_of(named))
     with one_choice(choice_of(named)):
         calibrate_if_due()
-    return report
+    return fill(named, stop)
 
 
 def _have_compiled(pair: Pair) -> None:
@@ -197,9 +200,11 @@ def _have_compiled(pair: Pair) -> None:
 
 def _require_under_way(named: Named) -> ModelSwitch:
     row = ModelSwitch.locked() if connection.in_atomic_block else ModelSwitch.objects.first()
-    if row is None or following(row) != named:
-        raise Refused(f"The preparation of {named.pair.image} was cancelled in the meantime.")
-    return row
+    if row and following(row) == named:
+        return row
+    if row and active(row) == named:
+        raise Refused(f"Nothing is left to do: another process has prepared {named.pair.image}, and it is active now.")
+    raise Refused(f"The preparation of {named.pair.image} was cancelled in the meantime.")
 
 
 def _have_index(table: VectorTable, announce: Callable[[str], None], stop: threading.Event) -> None:

@@ -13,7 +13,7 @@ from search.management.base import CollectionCommand, command_errors
 from search.management.embedding_commands import as_command_errors, stopped_by_signals
 from search.management.progress import progress_of
 from search.management.switch_output import print_state
-from search.models import Image
+from search.models import Image, VectorSet
 from search.switching import activating, preparing, vector_copying
 
 
@@ -58,7 +58,11 @@ class Command(CollectionCommand):
             self._go_back()
         elif options["abort"]:
             named = switching.abort()
-            self.stdout.write(f"Dropped the prepared vectors of {named.pair.image} and {named.pair.text}.")
+            is_used = VectorSet.objects.filter(model=named.model).exists()
+            self.stdout.write(
+                f"Cancelled the preparation of {named.pair.image}, with {named.pair.text} for texts. "
+                + ("The active or previous models use its vectors." if is_used else "Its vectors are dropped.")
+            )
         elif options["forget"]:
             self.stdout.write(f"Dropped the vectors of {switching.forget_models_of(options['forget'])}.")
         else:
@@ -115,8 +119,8 @@ class Command(CollectionCommand):
         )
         if swapped.unfound:
             self.stderr.write(
-                f"{swapped.unfound:,} pictures have no vector of it: no search finds them. `manage.py embed_pending` "
-                "tries again, and the admin shows why."
+                f"{swapped.unfound:,} pictures have no vector of it yet: no search finds them until they are encoded, "
+                "which this command does at its end, and `manage.py embed_pending` later."
             )
 
     def _settle(self, stop: threading.Event) -> None:
