@@ -81,8 +81,8 @@ def test_the_length_of_a_compressed_answer_is_random():
 @pytest.mark.parametrize(
     "accept",
     [
-        "", "identity", "br", "*", "gzip;q=0", "br, gzip; q=0.0, deflate", "gzip;level=9;q=0", "gzip ;\tQ = 0.000", "gzip;q=x",
-        "gzip;q=nan", "gzip, gzip;q=0", "gzip;q=-1", "not-gzip",
+        "", "identity", "br", "*", "gzip;q=0", "br, gzip; q=0.0, deflate", "gzip;level=9;q=0", "gzip ;\tQ = 0.000",
+        "gzip;q=x", "gzip;q=nan", "gzip, gzip;q=0", "gzip;q=-1", "not-gzip",
     ],
 )  # fmt: skip
 def test_clients_that_do_not_accept_gzip_get_plain_answers(accept: str):
