@@ -8,6 +8,7 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.test import Client, RequestFactory
 
 from search.web.compression import LEAST, Compressed
+from search.web.static_files import ServeStaticFiles
 from tests.base import an_image, stored_image
 
 TAKES_GZIP = {"Accept-Encoding": "gzip, deflate, br, zstd"}
@@ -77,15 +78,22 @@ def test_the_length_of_a_compressed_answer_is_random():
     assert len(lengths) > 5
 
 
-@pytest.mark.parametrize("accept", ["", "identity", "br", "gzip;q=0", "br, gzip; q=0.0, deflate"])
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "", "identity", "br", "*", "gzip;q=0", "br, gzip; q=0.0, deflate", "gzip;level=9;q=0", "gzip ;\tQ = 0.000",
+        "gzip;q=x", "gzip;q=nan", "gzip, gzip;q=0", "gzip;q=-1", "not-gzip",
+    ],
+)  # fmt: skip
 def test_clients_that_do_not_accept_gzip_get_plain_answers(accept: str):
     answer = passed(HttpResponse(TEXT), accept)
     assert answer.text == TEXT
     assert answer["Vary"] == "Accept-Encoding"
 
 
-def test_a_low_preference_for_gzip_is_not_a_refusal():
-    assert passed(HttpResponse(TEXT), "br;q=1.0, gzip;q=0.8")["Content-Encoding"] == "gzip"
+@pytest.mark.parametrize("accept", ["br;q=1.0, gzip;q=0.8", "gzip;level=0", "gzip;q=.1", "gzip;q=1.", "br;q=0,gzip"])
+def test_a_low_preference_for_gzip_is_not_a_refusal(accept: str):
+    assert passed(HttpResponse(TEXT), accept)["Content-Encoding"] == "gzip"
 
 
 @pytest.mark.parametrize(
@@ -128,3 +136,19 @@ def test_compression_can_be_switched_off(settings):
     settings.COMPRESS_PAGES = False
     with pytest.raises(MiddlewareNotUsed):
         Compressed(lambda request: HttpResponse(TEXT))
+
+
+def test_a_client_that_refuses_gzip_gets_plain_static_files(settings, tmp_path):
+    settings.STATIC_ROOT = tmp_path
+    (tmp_path / "style.css").write_text(TEXT)
+    (tmp_path / "style.css.gz").write_bytes(gzip.compress(TEXT.encode()))
+    serve = ServeStaticFiles(lambda request: HttpResponse(status=404))
+
+    def encoding(accept: str) -> str | None:
+        request = RequestFactory().get(f"{settings.STATIC_URL}style.css", headers={"Accept-Encoding": accept})
+        answer = serve(request)
+        assert answer.status_code == 200
+        return answer.headers.get("Content-Encoding")
+
+    assert [encoding(accept) for accept in ("gzip;q=0", "gzip;level=9;q=0", "identity")] == [None] * 3
+    assert encoding("br, gzip;q=0.5") == "gzip"

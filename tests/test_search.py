@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from django.db import connection
+from django.http import QueryDict
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -30,6 +31,9 @@ from search.retrieval.candidate_cache import forget_candidates
 from tests.base import a_vector, an_image, many_images, near
 
 pytestmark = pytest.mark.django_db
+
+
+COPIES = SearchQuery(words="copies")
 
 
 @pytest.fixture
@@ -272,6 +276,40 @@ def test_hiding_images_while_paging_skips_no_row_and_updates_the_count(target: V
     assert [page.found for page in later] == [62, 62]
     assert later[0].pages == 3
     assert sum(map(len, all_pages(SearchQuery(words="x")))) == 62
+
+
+@pytest.mark.parametrize(
+    "query",
+    [SearchQuery(), SearchQuery(sort=Sort.OLDEST), SearchQuery(words="x"), SearchQuery(words="-x"), COPIES],
+    ids=["newest", "oldest", "words", "negative", "copies"],
+)
+def test_hiding_and_deleting_whole_pages_skips_no_row_however_far_from_the_first(target: Vector, query: SearchQuery):
+    many_images(14 * PER_PAGE)
+    if query is COPIES:
+        query = SearchQuery(words="x")
+        Image.objects.filter(title__gte="3").update(embedding=near(target, -0.5))
+    before = [one for page in all_pages(query) for one in page]
+    page, walked = find(query), list[uuid.UUID]()
+    while True:
+        ids = [image.id for image in page.images]
+        walked += ids
+        if page.query.page > 10:
+            gone = Image.objects.filter(pk__in=ids)
+            gone.delete() if page.query.page % 2 else Image.hide_all(list(gone))
+        if page.next is None:
+            break
+        page = find(SearchQuery.from_params(QueryDict(page.next.to_url())))
+    assert walked == before
+    assert page.query.page == 14
+
+
+@pytest.mark.parametrize(
+    "anchor", ["", "x", "1e999_" + "0" * 32, "9" * 30 + "_" + "0" * 32, "-.._" + "0" * 32, "0.5_5"]
+)
+def test_an_invalid_anchor_in_the_address_is_ignored(target: Vector, anchor: str):
+    many_images(2 * PER_PAGE)
+    page = find(SearchQuery.from_params({"page": ["2"], "after": [anchor]}))
+    assert len(page.images) == PER_PAGE
 
 
 def test_hiding_the_images_of_the_last_page_removes_it(target: Vector):

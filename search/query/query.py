@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
 
+from search.query.anchors import Anchor
 from search.query.errors import BadQuery
 from search.query.filters import Filters
 from search.query.parser import ParsedText, parse_text, without_filter
@@ -88,6 +89,9 @@ class SearchQuery:
     `seen` is the arrival number at which the user opened the first page: later pictures are excluded, or each page
     would repeat the end of the one before.
 
+    `after` is the last result of the page before, where results are beyond the candidates: of rows in an order, those
+    behind it follow, or rows hidden or deleted meanwhile would have others skipped.
+
     `all_shown` says whether pages show all weaker matches after the strong ones, or only the first: `min=any` in the
     URL. It doesn't change what is found.
     """
@@ -102,6 +106,7 @@ class SearchQuery:
     sort: Sort = Sort.SIMILARITY
     page: int = 1
     seen: int | None = None
+    after: Anchor | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parts", canonical(self.parts))
@@ -125,6 +130,7 @@ class SearchQuery:
             sort=_choice(values, "sort", Sort.SIMILARITY),
             page=max(1, whole_number(_last(values, "page"), _MAX_PAGE) or 1),
             seen=whole_number(_last(values, "seen"), _LATEST),
+            after=Anchor.read(_last(values, "after")),
         )
 
     @property
@@ -164,7 +170,7 @@ class SearchQuery:
 
     def replace(self, **fields: Any) -> Self:
         """Return the first page of this query, with other values for `fields`."""
-        return replace(self, **{"page": 1, "seen": None, **fields})
+        return replace(self, **{"page": 1, "seen": None, "after": None, **fields})
 
     def with_part(self, part: Part) -> Self:
         """Return this query with `part` added. Raises BadQuery if there are too many."""
@@ -197,6 +203,8 @@ class SearchQuery:
             params.append(("page", str(self.page)))
         if self.seen is not None:
             params.append(("seen", str(self.seen)))
+        if self.after is not None:
+            params.append(("after", str(self.after)))
         return params
 
     def to_url(self) -> str:

@@ -14,6 +14,7 @@ from search.models import Image
 from search.models.querysets import ImageQuerySet
 from search.models.sql_statements import fetch_all
 from search.query import full_text
+from search.query.anchors import Anchor
 from search.query.query import SearchQuery, Sort
 from search.query.search_conditions import Conditions
 from search.retrieval.best_windows import MOST_VECTORS
@@ -240,6 +241,17 @@ def _similarities(candidates: Sequence[Candidate]) -> list[float]:
 def by_date(images: ImageQuerySet, query: SearchQuery) -> ImageQuerySet:
     """Return `images` newest first, or oldest first if `query` says so."""
     return images.order_by(*dates(query.sort), "id")
+
+
+def behind_date(images: ImageQuerySet, query: SearchQuery, after: Anchor) -> ImageQuerySet:
+    """Return those of `images`, in the order of `by_date`, that are behind this one. Not by the date taken."""
+    moment = after.moment
+    later = {"created__gte" if query.sort.is_oldest_first else "created__lte": moment}
+    return by_date(images.filter(**later).exclude(created=moment, pk__lte=after.id), query)
+
+
+def anchor_by_date(image: Image) -> Anchor:
+    return Anchor.of_moment(image.created, image.pk)
 
 
 def dates(sort: Sort) -> list[Any]:

@@ -7,19 +7,27 @@ from functools import reduce
 from operator import add
 from typing import Any
 
-from django.db.models import BooleanField, Case, Count, ExpressionWrapper, FloatField, Q, Value, When
+from django.db.models import BooleanField, Case, Count, ExpressionWrapper, F, FloatField, Func, Q, Value, When
 from django.db.models.functions import Greatest
-from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
+from django.db.models.lookups import GreaterThan, GreaterThanOrEqual, LessThanOrEqual
 from django.utils.functional import cached_property
 
 from search.indexing.query_plan import BY_WORDS, SCAN, Plan, planned
 from search.models import Image
 from search.models.querysets import ImageQuerySet
 from search.query import full_text
+from search.query.anchors import Anchor
 from search.relevance.band_thresholds import Band
-from search.retrieval.candidate_generation import CandidateSearch, HeldWords, scored, settled
+from search.retrieval.candidate_generation import (
+    CandidateSearch,
+    HeldWords,
+    anchor_by_date,
+    behind_date,
+    scored,
+    settled,
+)
 from search.retrieval.ranking_and_bands import Candidate, Judge
-from search.retrieval.results import Segment
+from search.retrieval.results import Behind, Segment
 
 
 class FullScan:
@@ -77,7 +85,26 @@ class FullScan:
                 self._plan,
                 cheaply=lambda: self._beyond(banded=banded),
             )
-        return self._segment(lambda: self._candidate_search.by_distance(self._beyond(banded=banded)), count)
+        segment = self._segment(lambda: self._candidate_search.by_distance(self._beyond(banded=banded)), count)
+        return replace(segment, behind=self._behind(banded=banded))
+
+    def _behind(self, *, banded: bool) -> Behind | None:
+        """How the rest continues behind a row: by distance, or by date without a positive vector."""
+        query = self._candidate_search.scope.query
+        if self._query_vector.towards is None:
+            if query.sort.is_by_taken:
+                return None
+            return Behind(
+                lambda after, most: self._read(behind_date(self._beyond(banded=banded), query, after), SCAN, 0, most),
+                anchor_by_date,
+            )
+
+        def by_distance(after: Anchor, most: int) -> list[Image]:
+            rows = self._candidate_search.by_distance(self._beyond(banded=banded))
+            further = GreaterThan(_row(F("distance"), F("id")), _row(Value(after.value), Value(after.id)))
+            return self._read(rows.filter(further), SCAN, 0, most)
+
+        return Behind(by_distance, lambda image: Anchor(image.distance or 0.0, image.pk))
 
     def _beyond(self, *, banded: bool) -> ImageQuerySet:
         """Built on demand, which few pages need: listing hundreds of candidates takes a millisecond."""
@@ -168,20 +195,20 @@ class FullScan:
     ) -> Segment:
         """Return the rows in their order; for ids, `cheaply` may skip an expensive order."""
 
-        def fetch(start: int, stop: int) -> list[Image]:
-            away = {f"away_{number}": one.distance for number, one in enumerate(self._query_vector.away)}
-            with planned(plan):
-                found = settled(images().annotate(**away))
-                rows = list(self._candidate_search.read(found)[start:stop])
-            self._set_scores(rows, list(away))
-            return rows
-
         def ids() -> list[uuid.UUID]:
             found = self._candidate_search.by_distance(cheaply()) if cheaply else images()
             with planned(plan):
                 return list(settled(found).values_list("pk", flat=True))
 
-        return Segment(count, fetch, ids)
+        return Segment(count, lambda start, stop: self._read(images(), plan, start, stop), ids)
+
+    def _read(self, images: ImageQuerySet, plan: Plan, start: int, stop: int) -> list[Image]:
+        away = {f"away_{number}": one.distance for number, one in enumerate(self._query_vector.away)}
+        with planned(plan):
+            found = settled(images.annotate(**away))
+            rows = list(self._candidate_search.read(found)[start:stop])
+        self._set_scores(rows, list(away))
+        return rows
 
     def _set_scores(self, rows: Sequence[Image], away: Sequence[str]) -> None:
         """Set similarity and band on these rows; `away` names the distances to negative vectors."""
@@ -208,3 +235,8 @@ class FullScan:
         others = full_text.holding(Image.objects.filter(pk__in=[image.id for image in rows]), text)
         found = others.annotate(whole=full_text.holds(self._candidate_search.whole)).values_list("pk", "whole")
         return {key: Candidate(key, 0.0, text_rank=0.0, whole=whole) for key, whole in found}
+
+
+def _row(*columns: F | Value) -> Func:
+    """Several values compared as one: the first, and where that is equal the next."""
+    return Func(*columns, function="ROW", output_field=FloatField())

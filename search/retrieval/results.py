@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
+from typing import NamedTuple
 
 from django.utils.functional import cached_property
 
@@ -11,6 +12,7 @@ from search.facets.facets import Facet, facets_of
 from search.facets.filter_counts import Counts
 from search.models import Image
 from search.models.arrivals import State
+from search.query.anchors import Anchor
 from search.query.query import SearchQuery
 from search.relevance.band_thresholds import Band, Scale
 
@@ -24,8 +26,8 @@ class ResultPage:
     Each image has its `similarity`, its `band`, and `by_words`: whether title, tags or description contain the words.
     `strong` is the number of strong matches, a lower bound if `strong_is_least`. `scale` is None while the collection
     is not calibrated. `places` exceeds `found` if rows are gone since the first page: others don't move up, or rows
-    would be skipped. From page `copies_from` on, copies of earlier results follow. `at` is the state of the collection
-    for this search.
+    would be skipped. `ends_at` is the last row's place, if the next page can begin behind it. From page `copies_from`
+    on, copies of earlier results follow. `at` is the state of the collection for this search.
     """
 
     query: SearchQuery
@@ -39,6 +41,7 @@ class ResultPage:
     asked_at: int = 0
     places: int | None = None
     copies_from: int | None = None
+    ends_at: Anchor | None = None
 
     @cached_property
     def pages(self) -> int:
@@ -47,7 +50,9 @@ class ResultPage:
 
     @cached_property
     def next(self) -> SearchQuery | None:
-        return self.at_page(self.query.page + 1) if self.query.page < self.pages else None
+        if self.query.page >= self.pages:
+            return None
+        return replace(self.at_page(self.query.page + 1), after=self.ends_at)
 
     @cached_property
     def previous(self) -> SearchQuery | None:
@@ -68,7 +73,8 @@ class ResultPage:
         The first page is always up to date. `all_shown` says whether results weaker than strong are shown.
         """
         shown = self.query.all_shown if all_shown is None else all_shown
-        return replace(self.query, page=page, seen=self.asked_at if page > 1 else None, all_shown=shown)
+        after = self.query.after if page == self.query.page else None
+        return replace(self.query, page=page, seen=self.asked_at if page > 1 else None, after=after, all_shown=shown)
 
     @cached_property
     def sections(self) -> list[tuple[Band | None, list[Image]]]:
@@ -90,12 +96,20 @@ class ResultPage:
         return facets_of(self.query, self.counts, places=places)
 
 
+class Behind(NamedTuple):
+    """How a segment continues behind a row, whether that is still in it or not: the next rows, at most so many, and
+    the anchor of a row. Places would skip a row for each one before them that was hidden or deleted meanwhile."""
+
+    fetch: Callable[[Anchor, int], list[Image]]
+    anchor_of: Callable[[Image], Anchor]
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
     """A segment of the results: its number of places, and a function that returns the images in a range.
 
-    `gone` places are empty, `gone_at_its_end` of them at the end. `ids` returns all ids of the segment, possibly in a
-    cheaper order.
+    `gone` places are empty, `gone_at_its_end` of them at the end. `behind` is for a last segment only. `ids` returns
+    all ids of the segment, possibly in a cheaper order.
     """
 
     count: int
@@ -103,6 +117,7 @@ class Segment:
     ids: Callable[[], list[uuid.UUID]]
     gone: int = 0
     gone_at_its_end: int = 0
+    behind: Behind | None = None
 
 
 def places_in(segments: Sequence[Segment]) -> int:
@@ -124,3 +139,25 @@ def part_of(segments: Sequence[Segment], start: int, stop: int) -> list[Image]:
             images += segment.fetch(first, last)
         start, stop = start - segment.count, stop - segment.count
     return images
+
+
+class Part(NamedTuple):
+    """The images of a page, how many places there are at least, and the anchor of the last image, if there is any."""
+
+    images: list[Image]
+    places: int
+    ends_at: Anchor | None
+
+
+def page_of(segments: Sequence[Segment], start: int, after: Anchor | None) -> Part:
+    """Return the page of the concatenated segments at place `start`, or behind `after` in the last of them."""
+    *others, last = segments
+    if last.behind and after:
+        rows = last.behind.fetch(after, PER_PAGE + 1)
+        images, there = rows[:PER_PAGE], start + max(1, len(rows))
+        places = max(there, places_in(segments)) if len(rows) > PER_PAGE else there
+        return Part(images, places, last.behind.anchor_of(images[-1]) if images else after)
+    before, stop = sum(segment.count for segment in others), start + PER_PAGE
+    at_the_end = part_of([last], start - before, stop - before)
+    ends_at = last.behind.anchor_of(at_the_end[-1]) if last.behind and at_the_end else None
+    return Part(part_of(others, start, stop) + at_the_end, places_in(segments), ends_at)

@@ -7,21 +7,30 @@ remaining rows follow by distance, so that every row in scope is on exactly one 
 import math
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 
 from search.embedding import active_model, doing_meanwhile
 from search.models import Image
 from search.models.querysets import ImageQuerySet
 from search.models.vector_sets import current_set
+from search.query.anchors import Anchor
 from search.query.query import Minimum, SearchQuery, Sort
 from search.relevance.band_thresholds import Band, Scale
 from search.retrieval.best_windows import set_windows
 from search.retrieval.candidate_cache import CachedCandidates, cache_candidates, cached_candidates
-from search.retrieval.candidate_generation import CandidateSearch, by_date, dates, scored
+from search.retrieval.candidate_generation import (
+    CandidateSearch,
+    anchor_by_date,
+    behind_date,
+    by_date,
+    dates,
+    scored,
+)
 from search.retrieval.full_scan import FullScan
 from search.retrieval.images_by_id import shown_images
 from search.retrieval.query_vector import Direction, QueryVector, query_vector_of
 from search.retrieval.ranking_and_bands import Candidate, ranked
-from search.retrieval.results import PER_PAGE, ResultPage, Segment, part_of, places_in
+from search.retrieval.results import PER_PAGE, Behind, ResultPage, Segment, page_of, part_of
 from search.retrieval.search_scope import Scope
 
 NEAREST = 100
@@ -98,11 +107,13 @@ class Search:
         start = (self.query.page - 1) * PER_PAGE
         strong = sum(one.band is Band.STRONG and not (self.gone and one.id in self.gone) for one in candidates)
         strong_from = self.scale.strong if self.scale else math.inf
+        part = page_of(segments, start, self.query.after)
         return ResultPage(
             query=self.query,
-            images=part_of(segments, start, start + PER_PAGE),
+            images=part.images,
             found=sum(segment.count - segment.gone for segment in segments),
-            places=places_in(segments),
+            places=part.places,
+            ends_at=part.ends_at,
             counts=self.scope.counts,
             at=self.scope.at,
             scale=self.scale,
@@ -170,7 +181,8 @@ class Search:
             around = self.scope.conditions.filters.near
             if self.query.sort is Sort.NEAREST and around:
                 return [self._rows(self.scope.images.order_by(around.haversine(), "id"), self.scope.total)]
-            return [self._rows(by_date(self.scope.images, self.query), self.scope.total)]
+            rows = self._rows(by_date(self.scope.images, self.query), self.scope.total)
+            return [replace(rows, behind=Behind(self._newest_behind, anchor_by_date))]
         cut = self._cut()
         if not self._is_by_date and not any(one.band for one in candidates):
             cut = None
@@ -213,6 +225,9 @@ class Search:
             kept.sort(key=lambda one: one.date, reverse=not self.query.sort.is_oldest_first)
             dated = self._of(kept)
         return [dated] if ends else [dated, self._of(rest), full_scan.rest(banded=continues)]
+
+    def _newest_behind(self, after: Anchor, most: int) -> list[Image]:
+        return list(self.candidate_search.read(behind_date(self.scope.images, self.query, after))[:most])
 
     def _by_taken(self) -> list[Segment]:
         """Return dated images in the order of their index, then all others, newest first."""

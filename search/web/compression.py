@@ -10,7 +10,7 @@ from django.middleware.gzip import GZipMiddleware
 from django.utils.cache import patch_vary_headers
 
 _TEXT = re.compile(r"text/|application/(json|problem\+json|xml|atom\+xml|javascript|manifest\+json)|image/svg\+xml")
-_REFUSED = re.compile(r"\bgzip\s*;\s*q\s*=\s*0(\.0*)?\s*(,|$)", re.IGNORECASE)
+_WEIGHT = re.compile(r"0?\.[0-9]+|[01](\.[0-9]*)?")
 LEAST = 1_000
 """Minimum bytes: what fits into one packet arrives no sooner compressed."""
 
@@ -31,10 +31,28 @@ class Compressed(GZipMiddleware):
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         if not _may_be_compressed(response):
             return response
-        if _REFUSED.search(request.headers.get("Accept-Encoding", "")):
+        if "gzip" not in accepted_codings(request.headers.get("Accept-Encoding", "")):
             patch_vary_headers(response, ["Accept-Encoding"])
             return response
         return super().process_response(request, response)
+
+
+def accepted_codings(accept_encoding: str) -> set[str]:
+    """Return the codings that this header (RFC 9110) names with a weight above 0, in lower case; none whose weight is
+    malformed. Django and whitenoise only look for the name, which a client that refuses a coding sends too."""
+    weights: dict[str, float] = {}
+    for name, *parameters in map(_parts, accept_encoding.split(",")):
+        weights[name] = min(weights.get(name, 1.0), _weight(parameters))
+    return {name for name, weight in weights.items() if name and weight > 0}
+
+
+def _parts(coding: str) -> list[str]:
+    return ["".join(part.split()).lower() for part in coding.split(";")]
+
+
+def _weight(parameters: list[str]) -> float:
+    written = [parameter[2:] for parameter in parameters if parameter.startswith("q=")]
+    return min((float(one) if _WEIGHT.fullmatch(one) else 0.0 for one in written), default=1.0)
 
 
 def _may_be_compressed(response: HttpResponseBase) -> bool:

@@ -9,6 +9,7 @@ from whitenoise.middleware import WhiteNoiseMiddleware  # type: ignore[import-un
 from whitenoise.storage import CompressedManifestStaticFilesStorage  # type: ignore[import-untyped]
 
 from search.monitoring.upgrades import NotCollected
+from search.web.compression import accepted_codings
 
 
 class StaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
@@ -53,7 +54,8 @@ class _LateFile:
     def get_response(self, method: str, request_headers: Any) -> Any:
         if make := self._make:
             self._file, self._make = make(), None
-        return self._file.get_response(method, request_headers)
+        codings = ", ".join(accepted_codings(request_headers.get("HTTP_ACCEPT_ENCODING", "")))
+        return self._file.get_response(method, {**request_headers, "HTTP_ACCEPT_ENCODING": codings})
 
 
 class ServeStaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]

@@ -77,7 +77,7 @@ function searchByAddress(address) {
 // By a picture of this site: one of the collection, or an earlier query picture.
 function searchAlsoBy([name, value]) {
   const query = presentQuery() ?? new URLSearchParams();
-  for (const place of ["page", "seen"]) query.delete(place);
+  for (const place of ["page", "seen", "after"]) query.delete(place);
   query.append(name, value);
   location.assign(`${box.form.action}?${query}`);
 }
