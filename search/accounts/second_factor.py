@@ -7,7 +7,6 @@ import unicodedata
 from base64 import b32encode
 from typing import Any
 
-import segno
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
@@ -54,6 +53,8 @@ def written_key(key: str) -> str:
 def qr_code(user: User, key: str) -> str:
     """Return a QR code of the key for apps, as a `data:` address."""
     address = TOTPDevice(user=user, key=key).config_url
+    import segno  # noqa: PLC0415 - for few pages
+
     return str(segno.make(address, error="m", micro=False).svg_data_uri(scale=5, border=4, light="#fff", dark="#000"))
 
 

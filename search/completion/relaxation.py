@@ -55,7 +55,7 @@ def _strong(query: SearchQuery) -> int:
 
 def _count(query: SearchQuery, counted: Callable[[ResultPage], int]) -> int:
     try:
-        return counted(find(query))
+        return counted(find(query, for_tiles=True))
     except (BadQuery, ModelUnavailable):  # other relaxations may still work, such as words only
         return 0
 

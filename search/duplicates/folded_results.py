@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from django.db.models import Q
 
 from search.models import DuplicatePair, Image
+from search.models.any_of_lookup import id_array
 from search.models.sql_cache import Sql, sql_of
 from search.models.sql_statements import fetch_all
 
@@ -47,7 +48,7 @@ def fold(images: Sequence[Image]) -> None:
 
 def _pairs_among(ids: list[uuid.UUID]) -> list[tuple[uuid.UUID, uuid.UUID]]:
     # Django's ORM takes ten times as long for this as the database: each page of results needs it.
-    return fetch_all(*sql_of(_made, None, _Given(ids)))
+    return fetch_all(*sql_of(_made, None, _Given(id_array(ids))))
 
 
 def _made(_form: None, given: _Given) -> Sql:

@@ -8,6 +8,7 @@ own model cache is not used: it keeps serving old weights when only `model.bin` 
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,15 +16,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import openvino as ov
 import PIL.Image
-from openvino import properties
-from openvino.properties import hint
 from tokenizers import Tokenizer
 
 from search.embedding import hardware
 from search.embedding.compiled_metadata import About
 from search.embedding.load_shedding import BoundedLock
+from search.embedding.openvino_runtime import hint, ov, properties
 from search.embedding.pixels import stacked
 from search.embedding.protocol import Picture
 from search.embedding.quantization import GROUP, quantise
@@ -182,8 +181,11 @@ class CompiledTexts(_Compiled):
     """Texts -> vectors."""
 
     def __init__(self, folder: Path, threads: int | None = None) -> None:
-        super().__init__(folder, threads)
-        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        # Read while OpenVINO compiles, without Python's lock.
+        with ThreadPoolExecutor(1, thread_name_prefix="model-loading") as pool:
+            tokenizer = pool.submit(Tokenizer.from_file, str(folder / "tokenizer.json"))
+            super().__init__(folder, threads)
+        self._tokenizer = tokenizer.result()
         names = {name for port in self._model.inputs for name in port.get_names()}
         self._names = [name for name in ("input_ids", "attention_mask") if name in names]
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import openvino as ov
 import torch
+from openvino.tools.ovc import convert_model
 from tokenizers import Tokenizer
 
 from search.embedding.model_modules import TextTower, UnknownModel, image_tower
@@ -79,6 +80,6 @@ def _converted(module: torch.nn.Module, example: dict[str, torch.Tensor], inputs
     try:
         with torch.inference_mode(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about what tracing can't follow; the vectors are compared afterwards
-            return ov.convert_model(module.eval(), example_input=example, input=inputs)
+            return convert_model(module.eval(), example_input=example, input=inputs)
     except Exception as error:  # torch and OpenVINO raise anything
         raise UnknownModel(f"OpenVINO can't convert it ({type(error).__name__}: {error})") from error

@@ -19,6 +19,7 @@ from psycopg.errors import QueryCanceled
 
 from search.embedding import active_model
 from search.indexing.index_building import is_under_way
+from search.metrics import MOST_COUNTED
 from search.models.accepted_models import accepted_names
 from search.models.run_log import SILENT_AFTER
 from search.models.vector_sets import current_set, index_name
@@ -27,8 +28,6 @@ logger = logging.getLogger(__name__)
 
 CACHED_FOR = 30.0
 """Seconds for which the figures are cached."""
-MOST_COUNTED = 100_000
-"""Maximum rows counted per figure; with more, this number is reported."""
 SMALL = 50_000
 """Number of pictures up to which hidden ones are counted exactly; beyond it is estimated."""
 _PATIENCE = "2s"

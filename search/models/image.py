@@ -315,7 +315,9 @@ class Image(models.Model):
 
     def window_box(self, number: int) -> Box | None:
         """Return the position of window `number`, from 1 on; None for the whole picture (0) and if unknown."""
-        edges = (self.windows or [])[4 * (number - 1) : 4 * number] if number > 0 else []
+        if number <= 0:
+            return None
+        edges = (self.windows or [])[4 * (number - 1) : 4 * number]
         return Box(*edges) if len(edges) == 4 else None
 
     @property

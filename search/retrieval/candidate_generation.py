@@ -49,11 +49,13 @@ class CandidateSearch:
     than became candidates, and `has_copies` whether copies among the nearest were left out.
     """
 
-    def __init__(self, scope: Scope, query_vector: QueryVector, *, listed: int = 0) -> None:
-        """With `listed`, the number of results that are listed at once, only ids and scores are read."""
+    def __init__(self, scope: Scope, query_vector: QueryVector, *, listed: int = 0, for_tiles: bool = False) -> None:
+        """With `listed`, the number of results that are listed at once, only ids and scores are read; with
+        `for_tiles`, only what tiles show."""
         self.scope = scope
         self.query_vector = query_vector
         self.listed = listed
+        self.for_tiles = for_tiles
         self.held: HeldWords | None = None
         self.reach = -1.0
         self.more_hold_words = False
@@ -171,7 +173,9 @@ class CandidateSearch:
 
     def read(self, images: ImageQuerySet) -> ImageQuerySet:
         """Return `images` with the columns to read."""
-        return images.only("id", "created") if self.listed else images.for_lists()
+        if self.listed:
+            return images.only("id", "created")
+        return images.for_tiles("created") if self.for_tiles else images.for_lists()
 
     def _fetched(
         self, plan: Plan, most: int, conditions: Conditions | None = None, *, by_words: bool = False

@@ -39,12 +39,13 @@ NEAREST = 100
 _CUTS = {Minimum.STRONG: (Band.STRONG,), Minimum.RELATED: (Band.STRONG, Band.RELATED)}
 
 
-def find(query: SearchQuery) -> ResultPage:
-    """Return the page of results for `query`; the newest images if it is empty.
+def find(query: SearchQuery, *, for_tiles: bool = False) -> ResultPage:
+    """Return the page of results for `query`; the newest images if it is empty. With `for_tiles`, only the columns of
+    images are read that tiles show.
 
     Raises NoSuchQuery for a missing picture or image, BadQuery for parts that cancel out, and ModelUnavailable.
     """
-    return Search(query).page()
+    return Search(query, for_tiles=for_tiles).page()
 
 
 def best_candidates(query: SearchQuery) -> list[Candidate]:
@@ -53,13 +54,14 @@ def best_candidates(query: SearchQuery) -> list[Candidate]:
 
 
 def similar_images(image: Image, count: int) -> list[Image]:
-    """Return the `count` images nearest to `image`, without itself; none while it has no vector."""
+    """Return the `count` images nearest to `image`, without itself, for tiles; none while it has no vector."""
     table = current_set(active_model())
     # Works for a hidden picture, too: curators see its page.
     vector = Image.objects.filter(pk=image.pk).vectors_in(table).get(image.pk)
     if vector is None:
         return []
-    search = Search(SearchQuery().more_like(image.id), QueryVector(Direction(vector, 1.0, None), (), table))
+    nearest_to = QueryVector(Direction(vector, 1.0, None), (), table)
+    search = Search(SearchQuery().more_like(image.id), nearest_to, for_tiles=True)
     candidates = search.candidate_search.candidates()
     return part_of(search.by_similarity(candidates), 0, count)
 
@@ -75,10 +77,11 @@ class Search:
         among: Sequence[uuid.UUID] | None = None,
         private: bool = True,
         listed: int = 0,
+        for_tiles: bool = False,
     ) -> None:
         """`query_vector` replaces that of the query's parts; with `among`, only these images are searched; without
         `private`, only what everybody may see; with `listed`, the number of results that are listed at once, only ids
-        and scores are read."""
+        and scores are read; with `for_tiles`, only what tiles show."""
         self.query = query
         self.scope = Scope(query, among=among, private=private)
         self.finds_hidden = self.scope.filters.finds_hidden
@@ -86,7 +89,7 @@ class Search:
             self.query_vector = query_vector or query_vector_of(
                 self.scope.wanted, query.unwanted, hidden=self.scope.only_visible.hidden
             )
-        self.candidate_search = CandidateSearch(self.scope, self.query_vector, listed=listed)
+        self.candidate_search = CandidateSearch(self.scope, self.query_vector, listed=listed, for_tiles=for_tiles)
         # Candidates hidden or deleted since the first page: they keep their places, or the rows after them would move
         # onto pages that were already read.
         self.gone: frozenset[uuid.UUID] = frozenset()
@@ -278,7 +281,8 @@ class Search:
             wanted = [one for one in candidates[start:stop] if one.id not in gone]
             if self.candidate_search.listed:
                 return [scored(Image(id=one.id), one) for one in wanted]
-            rows = shown_images((one.id for one in wanted), hidden=self.scope.only_visible.hidden)
+            hidden = self.scope.only_visible.hidden
+            rows = shown_images((one.id for one in wanted), hidden=hidden, for_tiles=self.candidate_search.for_tiles)
             return [scored(rows[one.id], one) for one in wanted if one.id in rows]
 
         def ids() -> list[uuid.UUID]:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
-from search.metrics.database_metrics import MOST_COUNTED
+from search.metrics import MOST_COUNTED
 from search.models import Image, OwedDeletion, Run, SearchDay
 from search.models.sql_statements import fetch_one
 from search.objects.storage import are_files

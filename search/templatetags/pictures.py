@@ -47,6 +47,11 @@ def search_url(query: SearchQuery) -> str:
     return f"{results}?{params}" if params else start
 
 
+def results_path() -> str:
+    """Return `reverse("results")`, sooner."""
+    return _paths(get_script_prefix())[1]
+
+
 @cache
 def _paths(_prefix: str) -> tuple[str, str]:
     """The URLs of the start page and of results: a page has a dozen, and Django takes 15 µs for each."""

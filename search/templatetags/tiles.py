@@ -1,14 +1,14 @@
 """Tiles of images in rows: by far the most of a page, so rendered by Jinja."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
+from functools import lru_cache
 from html import escape
-from itertools import pairwise
+from itertools import chain, islice, pairwise
 from typing import NamedTuple
 from urllib.parse import urlencode
 
 from django import template
-from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -22,6 +22,7 @@ from search.query import MAX_PARTS, SearchQuery
 from search.relevance.band_thresholds import Scale
 from search.rendering.jinja_engine import rendered
 from search.retrieval.highlighting import marks
+from search.templatetags.pictures import results_path
 
 register = template.Library()
 
@@ -108,22 +109,40 @@ class Tile(NamedTuple):
 
 def frame_of(image: Image) -> float:
     """Aspect ratio of the frame. A very long picture gets a frame that fits into a row, with margins."""
-    return min(max(image.width / image.height, _NARROWEST), _WIDEST)
+    return _aspect(image.width, image.height)
 
 
-def _srcset(image: Image, frame: float, thumbnail: str, renditions: Iterable[str]) -> str:
-    """All sizes that differ. The larger ones come from our own view, which makes missing ones."""
-    longer = max(image.width, image.height)
+def _aspect(width: int, height: int) -> float:
+    return min(max(width / height, _NARROWEST), _WIDEST)
 
-    def width(longest: int) -> int:
+
+class _Frame(NamedTuple):
+    """What depends on the width and height of an image alone: cameras have few of them. `sources` are its sizes that
+    differ: the number of a rendition, 0 for the thumbnail, and its width in pixels."""
+
+    shape: str
+    sizes: str
+    sources: Sequence[tuple[int, int]]
+
+
+@lru_cache(maxsize=4096)
+def _frame(width: int, height: int, look: Look) -> _Frame:
+    longer, frame = max(width, height), _aspect(width, height)
+
+    def across(longest: int) -> int:
         """Width in pixels of the frame that a rendition fills; more than its own width for a tall strip."""
         return max(1, round(min(longest, longer) * min(1.0, frame)))
 
-    sources = {width(storage.THUMBNAIL): thumbnail}
-    for (smaller, longest), url in zip(pairwise(storage.WIDTHS), renditions, strict=True):
+    sources = {across(storage.THUMBNAIL): 0}
+    for number, (smaller, longest) in enumerate(pairwise(storage.WIDTHS), start=1):
         if longer > smaller:
-            sources[width(longest)] = url
-    return ", ".join(f"{url} {pixels}w" for pixels, url in sources.items())
+            sources[across(longest)] = number
+    return _Frame(
+        shape=f"a{round(frame * SHAPES)}",
+        # The approximate width of the frame: rows are stretched to fill the width.
+        sizes=f"(max-width: 40rem) {_PHONE[look] * frame:.0f}vw, {1.14 * look.row * frame:.1f}rem",
+        sources=[(number, pixels) for pixels, number in sources.items()],
+    )
 
 
 @register.simple_tag
@@ -165,27 +184,37 @@ def tiles_of(
     thumbnails = thumbnail_urls(images)
     tell_visibility(images)
     page = addresses("image")
-    renditions = [addresses("rendition", longest) for longest in storage.WIDTHS[1:]]
+    # The larger sizes come from our own view, which makes missing ones.
+    larger = [addresses("rendition", longest) for longest in storage.WIDTHS[1:]]
     more, less = escape(_url_with_part(query, "like")), escape(_url_with_part(query, "unlike"))
 
     fits = len(images) if fits is None else fits
+    frames = [_frame(image.width, image.height, look) for image in images]
 
-    def tile(image: Image, number: int) -> Tile:
-        key, frame, similarity = str(image.id), frame_of(image), image.similarity
-        thumbnail = thumbnails[key]
+    def texts(image: Image, key: str, frame: _Frame) -> Iterator[str]:
+        """Those to escape."""
+        sources = [thumbnails[key], *(rendition(key) for rendition in larger)]
+        yield from (image.page_query, image.name, image.placeholder, sources[0])
+        yield ", ".join([f"{sources[source]} {pixels}w" for source, pixels in frame.sources])
+
+    keys = [str(image.id) for image in images]
+    escaped = iter(_escaped(chain.from_iterable(map(texts, images, keys, frames))))
+
+    def tile(number: int, image: Image, key: str, frame: _Frame) -> Tile:
+        similarity = image.similarity
+        page_query, name, placeholder, thumbnail, srcset = islice(escaped, 5)
         return Tile(
             id=key,
-            page=page(image.id) + escape(image.page_query),
+            page=page(key) + page_query,
             look=(f" tile-{look}" if look else "") + (" tile-over" if number >= fits else ""),
-            thumbnail=escape(thumbnail),
-            srcset=escape(_srcset(image, frame, thumbnail, (rendition(image.id) for rendition in renditions))),
-            shape=f"a{round(frame * SHAPES)}",
-            # The approximate width of the frame: rows are stretched to fill the width.
-            sizes=f"(max-width: 40rem) {_PHONE[look] * frame:.0f}vw, {1.14 * look.row * frame:.1f}rem",
+            thumbnail=thumbnail,
+            srcset=srcset,
+            shape=frame.shape,
+            sizes=frame.sizes,
             width=image.width,
             height=image.height,
-            placeholder=escape(image.placeholder),
-            name=(name := escape(image.name)),
+            placeholder=placeholder,
+            name=name,
             marked=_marked(image, query) if image.by_words and image.title else name,
             is_untitled=not image.title,
             similarity="" if similarity is None else f"{similarity:.4f}",
@@ -202,7 +231,12 @@ def tiles_of(
             seen_by_whom=escape(str(_SEEN_BY[image.visibility][1])) if image.hidden else "",
         )
 
-    return [tile(image, number) for number, image in enumerate(images)]
+    return [tile(number, *one) for number, one in enumerate(zip(images, keys, frames, strict=True))]
+
+
+def _escaped(texts: Iterable[str]) -> list[str]:
+    """Escape all texts at once, in a fifth of the time of each alone. None that the database stores has a NUL."""
+    return escape("\0".join(texts)).split("\0")
 
 
 def _copies_label(count: int) -> str:
@@ -225,7 +259,7 @@ def _url_with_part(query: SearchQuery, name: str) -> str:
     query = query.replace()  # from its first page on
     if len(query.parts) >= MAX_PARTS:
         return ""
-    return f"{reverse('results')}?{urlencode([*query.to_params(), (name, '')])}"
+    return f"{results_path()}?{urlencode([*query.to_params(), (name, '')])}"
 
 
 def _scale_words(scale: Scale | None) -> str:

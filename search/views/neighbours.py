@@ -77,7 +77,7 @@ def more_and_less(image: Image, query: SearchQuery | None) -> tuple[str, str]:
 
 
 def _page(query: SearchQuery) -> ResultPage:
-    results = find(query)
+    results = find(query, for_tiles=True)
     fold(results.images)
     lead_back(results)
     return results

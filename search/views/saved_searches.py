@@ -104,7 +104,7 @@ def cover(request: HttpRequest, search_id: int) -> HttpResponse:
     """Redirect to the thumbnail of its best result. Raises Http404 if nothing is found."""
     saved = _own(request, search_id)
     try:
-        found = find(read_query(saved.query)).images
+        found = find(read_query(saved.query), for_tiles=True).images
     except (BadQuery, ModelUnavailable):
         found = []
     if not found:

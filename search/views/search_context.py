@@ -19,6 +19,7 @@ from search.query.map_groups import group_label
 from search.query.nearby import USUAL
 from search.retrieval import ResultPage
 from search.retrieval.all_results import has_matches
+from search.templatetags.pictures import results_path
 from search.views.places import DISTANCES
 
 WEIGHTS = [quarter / 4 for quarter in range(1, 8)]
@@ -124,7 +125,7 @@ class ActiveFilter:
 
 def with_filters_open(query: SearchQuery) -> str:
     """Return the URL of this search with the filter panel open."""
-    return f"{reverse('results')}?{urlencode([*query.to_params(), ('filters', 'open')])}"
+    return f"{results_path()}?{urlencode([*query.to_params(), ('filters', 'open')])}"
 
 
 def active_filters(query: SearchQuery) -> list[ActiveFilter]:

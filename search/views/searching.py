@@ -63,7 +63,7 @@ def search(request: HttpRequest) -> HttpResponse:
             return _answered(request, "filters_panel", context)
         count_search(request, query.texts)
         with counted(query) as search_under_way:
-            results = search_under_way.results = find(query)
+            results = search_under_way.results = find(query, for_tiles=True)
         fold(results.images)
         lead_back(results)
     except BadQuery as problem:
