@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Collection, Sequence
+from enum import Enum, auto
 from functools import partial
 from typing import Any
 
@@ -13,10 +14,11 @@ from search.curation.admin_log import log_deletions
 from search.curation.change_kinds import Change, Restore, Trash
 from search.curation.place_lookup import place_pictures
 from search.curation.revisions import record
-from search.curation.snapshots import lock, marked_edited
+from search.curation.snapshots import as_bytes, lock, marked_edited
 from search.models import Image, Revision
 from search.models.conflicts import Conflict, retried
-from search.models.edits_with_history import Row, difference, write
+from search.models.edits_with_history import difference, write
+from search.models.given_states import Row, State
 from search.objects.deletion import delete_images
 
 AT_ONCE = 2_000
@@ -76,17 +78,36 @@ def _change(keys: Collection[uuid.UUID], change: Change, revision: Revision) -> 
         revision.count += len(states)
         return
     rows: list[Row] = []
+    known: dict[bytes, Row | Kept] = {}
     for image_id, state in states.items():
-        if state["trashed"] and not isinstance(change, Restore):
-            continue
-        before = {name: state[name] for name in (*change.columns, "edited") if name in state}
-        after = change.after(before)
-        if after is None:
-            revision.full += 1
-        elif row := difference(image_id, before, marked_edited(before, after)):
-            rows.append(row)
+        key = as_bytes(state)
+        if key not in known:
+            known[key] = _changed(image_id, state, change)
+        match known[key]:
+            case Row(_, before, after):
+                rows.append(Row(image_id, before, after))
+            case Kept.FULL:
+                revision.full += 1
     put(rows, revision.by)
     record(revision, rows)
+
+
+class Kept(Enum):
+    """Why a change leaves a picture as it is."""
+
+    SAME = auto()
+    FULL = auto()
+    """It would have too many tags."""
+
+
+def _changed(image_id: uuid.UUID, state: State, change: Change) -> Row | Kept:
+    if state["trashed"] and not isinstance(change, Restore):
+        return Kept.SAME
+    before = {name: state[name] for name in (*change.columns, "edited") if name in state}
+    after = change.after(before)
+    if after is None:
+        return Kept.FULL
+    return difference(image_id, before, marked_edited(before, after)) or Kept.SAME
 
 
 def put(rows: Sequence[Row], by: Any) -> None:

@@ -12,7 +12,8 @@ from search.curation.cleaned_details import clean_tags
 from search.curation.snapshots import plain
 from search.models import Album, Capture, Image, Private, Revision
 from search.models.albums import Visibility
-from search.models.edits_with_history import CAPTURE_COLUMNS, IMAGE_COLUMNS, State, group_of
+from search.models.edits_with_history import CAPTURE_COLUMNS, IMAGE_COLUMNS, group_of
+from search.models.given_states import State
 
 MOST_TAGS = 50
 """Maximum number of tags per picture."""

@@ -9,7 +9,8 @@ from search.curation.admin_log import log_revision
 from search.curation.snapshots import current
 from search.curation.tag_decisions import update_suggestions
 from search.models import Revision
-from search.models.edits_with_history import Row, State, difference, note
+from search.models.edits_with_history import difference, note
+from search.models.given_states import Row, State
 
 
 def record(revision: Revision, rows: Collection[Row]) -> None:

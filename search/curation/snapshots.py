@@ -1,6 +1,7 @@
 """The present state of pictures, in the form stored in revisions."""
 
 import datetime as dt
+import marshal
 import uuid
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
@@ -11,7 +12,8 @@ from search.curation.metadata_import import CAPTIONS, EDITED_WITH
 from search.models import Capture, Image, Trashed
 from search.models.albums import Visibility, albums_of
 from search.models.conflicts import locked_values
-from search.models.edits_with_history import CAPTURE_COLUMNS, IMAGE_COLUMNS, State
+from search.models.edits_with_history import CAPTURE_COLUMNS, IMAGE_COLUMNS
+from search.models.given_states import State
 from search.models.privacy import levels_of
 
 ALL = (*IMAGE_COLUMNS, *CAPTURE_COLUMNS)
@@ -22,6 +24,12 @@ _NOTHING = Capture()
 def plain(value: Any) -> Any:
     """Return a value in its JSON form."""
     return value.isoformat() if isinstance(value, dt.datetime) else value
+
+
+def as_bytes(state: State) -> bytes:
+    """Return a key that equal states have in common: of many pictures most have the same state, which is changed
+    once."""
+    return marshal.dumps(state, 2)  # later versions of the format depend on who else holds the objects
 
 
 def mark_of(name: str) -> str:

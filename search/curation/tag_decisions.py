@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Collection, Iterable, Sequence
 
 from search.models import Revision
-from search.models.edits_with_history import Row
+from search.models.given_states import Row
 from search.models.sql_statements import execute, fetch_all
 
 _GIVEN = "(SELECT * FROM unnest(%s::uuid[], %s::bigint[]) AS pair (image_id, tag_id)) AS given"
@@ -35,7 +35,8 @@ def update_suggestions(rows: Collection[Row], revision: Revision) -> None:
     An undo takes decisions back: the tag is pending again, or rejected if it was before.
     """
     changed = [row for row in rows if "tags" in row.after]
-    known = _known_tags({tag for row in changed for tag in (*row.before["tags"], *row.after["tags"])})
+    distinct = {(id(row.before), id(row.after)): row for row in changed}.values()
+    known = _known_tags({tag for row in distinct for tag in (*row.before["tags"], *row.after["tags"])})
     if not known:
         return
     came, gone = _pairs(changed, known)

@@ -1,8 +1,9 @@
 """Undo a revision by another revision, which can itself be undone."""
 
+import json
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,9 +14,10 @@ from django.db.models import Q
 from search.curation import bulk_changes
 from search.curation.album_deletion import is_of_deletion, undo_deletion
 from search.curation.revisions import record
-from search.curation.snapshots import lock, mark_of
+from search.curation.snapshots import as_bytes, lock, mark_of
 from search.models import DuplicatePair, Edit, Image, Revision
-from search.models.edits_with_history import State, difference, group_of
+from search.models.edits_with_history import difference, group_of
+from search.models.given_states import Row, State
 from search.models.sql_statements import fetch_all
 
 
@@ -65,12 +67,16 @@ def undo(
             return Undone(made, was_undone=True)
         seen += len(states)
         rows = []
+        known: dict[tuple[_Edit, bytes], tuple[Row | None, set[str]]] = {}
         for image_id, state in states.items():
-            before, left = _put_back(edits[image_id], state, also_later=also_later)
+            key = edits[image_id], as_bytes(state)
+            if key not in known:
+                known[key] = _undone(image_id, state, edits[image_id], also_later=also_later)
+            row, left = known[key]
             if left:
                 kept[image_id] = left
-            if row := difference(image_id, _like(state, before), before):
-                rows.append(row)
+            if row:
+                rows.append(Row(image_id, row.before, row.after))
         bulk_changes.put(rows, by)
         record(made, rows)
     if revision.kind == Revision.Kind.MERGE:
@@ -97,21 +103,41 @@ def _undo_deletion(revision: Revision, made: Revision) -> Undone:
     return Undone(made)
 
 
-def _batches(revision: Revision) -> Iterator[Mapping[uuid.UUID, Edit]]:
-    edits = Edit.objects.filter(revision=revision.pk).order_by("image_id")
+@dataclass(frozen=True, eq=False, slots=True)
+class _Edit:
+    """What was recorded of all pictures with the same change."""
+
+    before: State
+    after: State
+
+
+_EDITS = """
+SELECT image_id, before::text, after::text FROM search_edit WHERE revision_id = %s AND image_id > %s
+ORDER BY image_id LIMIT %s
+"""
+
+
+def _batches(revision: Revision) -> Iterator[Mapping[uuid.UUID, _Edit]]:
     last = uuid.UUID(int=0)
-    while some := list(edits.filter(image_id__gt=last)[: bulk_changes.AT_ONCE]):
-        yield {edit.image_id: edit for edit in some}
+    while some := fetch_all(_EDITS, [revision.pk, last, bulk_changes.AT_ONCE]):
+        read = {texts: _Edit(*map(json.loads, texts)) for texts in {(before, after) for _, before, after in some}}
+        yield {image_id: read[before, after] for image_id, before, after in some}
         if len(some) < bulk_changes.AT_ONCE:
             return
-        last = some[-1].image_id
+        last = some[-1][0]
 
 
-def _names(edits: Any) -> set[str]:
-    return {name for edit in edits for name in edit.before if name != "edited"}
+def _names(edits: Iterable[_Edit]) -> set[str]:
+    return {name for edit in set(edits) for name in edit.before if name != "edited"}
 
 
-def _put_back(edit: Edit, state: State, *, also_later: bool) -> tuple[State, set[str]]:
+def _undone(image_id: uuid.UUID, state: State, edit: _Edit, *, also_later: bool) -> tuple[Row | None, set[str]]:
+    """Return what undoing an edit changes of a picture, and the fields that were changed later and stay."""
+    before, left = _put_back(edit, state, also_later=also_later)
+    return difference(image_id, _like(state, before), before), left
+
+
+def _put_back(edit: _Edit, state: State, *, also_later: bool) -> tuple[State, set[str]]:
     """Return what to restore of one picture, and the fields that were changed later and stay."""
     back: dict[str, Any] = {}
     left: set[str] = set()

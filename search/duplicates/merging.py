@@ -19,7 +19,8 @@ from search.duplicates.decisions import settle_around
 from search.models import Capture, Image, Revision
 from search.models.albums import Visibility
 from search.models.conflicts import is_conflict
-from search.models.edits_with_history import Row, State, difference
+from search.models.edits_with_history import difference
+from search.models.given_states import Row, State
 from search.objects.deletion import delete_images
 
 _WORDS = ("title", "description", "author", "licence", "source_link")

@@ -8,6 +8,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Expression, Lookup, UUIDField
 from django.db.models.sql.compiler import SQLCompiler
 
+from search.models.given_states import uuid_array
+
 if TYPE_CHECKING:
     _Lookup = Lookup[Iterable[uuid.UUID]]
 else:
@@ -32,4 +34,4 @@ class AnyOf(_Lookup):
         if isinstance(self.rhs, Expression):
             ids, more_values = compiler.compile(self.rhs)
             return f"{column} = ANY({ids})", [*values, *more_values]
-        return f"{column} = ANY(%s)", [*values, list(self.rhs)]
+        return f"{column} = ANY(%s::uuid[])", [*values, uuid_array(self.rhs)]

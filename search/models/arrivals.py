@@ -95,5 +95,5 @@ def _settling() -> str:
         return ""
     return (
         f"SET CONSTRAINTS {_TRIGGERS} IMMEDIATE; SET CONSTRAINTS {_TRIGGERS} DEFERRED;"
-        " SELECT set_config('search.changed', '', true); "
+        " SELECT set_config('search.changed', '', true), set_config('search.change_queued', '', true); "
     )

@@ -6,17 +6,16 @@ albums, "visibility" for who sees it, "trashed" for whether it is in the trash, 
 whether a person has changed them.
 """
 
-import json
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
 
+from search.models.given_states import GIVEN, OWN, STATES, After, Row, State, changes_of, uuid_array
 from search.models.sql_statements import execute, fetch_all, fetch_column
-
-State: TypeAlias = Mapping[str, Any]
+from search.models.words_of_many import column_of, without_trigger, write_words
 
 _TEXT = "(its.after ->> '{0}')"
 IMAGE_COLUMNS = {
@@ -34,14 +33,6 @@ CAPTURE_COLUMNS = {
 }
 TOGETHER = (("taken", "taken_offset", "taken_from"), ("latitude", "longitude"))
 """Columns that only make sense together: one is never restored without the others."""
-
-
-class Row(NamedTuple):
-    """The change of one picture: values before and after."""
-
-    image_id: uuid.UUID
-    before: State
-    after: State
 
 
 def group_of(name: str) -> tuple[str, ...]:
@@ -69,29 +60,29 @@ def write(rows: Sequence[Row], by: Any = None) -> None:
     """Set the `after` values of these pictures, whose rows are locked. Within a transaction."""
     if not rows:
         return
-    names = {name for row in rows for name in row.after}
-    after = _as_json(rows)
-    if "trashed" in names:
+    after = After(rows)
+    if "trashed" in after.names:
         _move_trash(after, by)
-    if "visibility" in names:
+    if "visibility" in after.names:
         _set_visibility(after)
-    if "hidden" in names:
+    if "hidden" in after.names:
         _set_hidden(rows)
-    if "albums" in names:
+    if "albums" in after.names:
         _write_albums(after)
-    if columns := names.intersection(IMAGE_COLUMNS) - {"hidden"}:
+    if columns := after.names.intersection(IMAGE_COLUMNS) - {"hidden"}:
         _write_images(columns, after)
-    if names.intersection(CAPTURE_COLUMNS) or "edited" in names:
-        _write_captures(names, after)
+    if after.names.intersection(CAPTURE_COLUMNS) or "edited" in after.names:
+        _write_captures(after)
 
 
 def note(revision_id: int, rows: Sequence[Row]) -> None:
     """Record the changes under a revision. In the transaction that makes them."""
-    names = sorted({name for row in rows for name in row.after if name != "edited"})
+    states = {id(row.after): row.after for row in rows}.values()
+    names = sorted({name for state in states for name in state if name != "edited"})
     execute(
-        "INSERT INTO search_edit (revision_id, image_id, before, after)"
-        " SELECT %s, its.key::uuid, its.value -> 0, its.value -> 1 FROM jsonb_each(%s::jsonb) AS its",
-        [revision_id, json.dumps({str(row.image_id): [row.before, row.after] for row in rows})],
+        "INSERT INTO search_edit (revision_id, image_id, before, after)"  # noqa: S608 - our own SQL
+        f" SELECT %s, its.id, its.after -> 0, its.after -> 1 FROM {GIVEN}",
+        [revision_id, *changes_of(rows)],
     )
     execute(
         "UPDATE search_revision SET count = count + %s,"
@@ -100,83 +91,118 @@ def note(revision_id: int, rows: Sequence[Row]) -> None:
     )
 
 
-def _as_json(rows: Iterable[Row]) -> str:
-    return json.dumps({str(row.image_id): row.after for row in rows}, ensure_ascii=False)
-
-
-_GIVEN = "(SELECT key::uuid AS id, value AS after FROM jsonb_each(%s::jsonb)) AS its"
-
-
-def _assignments(table: str, columns: Collection[str], expressions: Mapping[str, str]) -> list[str]:
-    """Return assignments that keep the current value of pictures which don't change the column."""
+def _its(columns: Mapping[str, str], expressions: Mapping[str, str]) -> str:
+    """Return a CTE `its` with the columns of each given value, read once for all pictures that get it."""
     users = connection.ops.quote_name(_users())
-    found = []
-    for name in sorted(columns):
-        column = "uploader_id" if name == "uploader" else name
-        value = expressions[name].format(name, users=users)
-        found.append(f"{column} = CASE WHEN its.after ? '{name}' THEN {value} ELSE {table}.{column} END")
-    return found
+    named = [f"{expressions[name].format(name, users=users)} AS {column}" for column, name in sorted(columns.items())]
+    return f"WITH its AS MATERIALIZED (SELECT {', '.join(['number', 'after', *named])} FROM {STATES})"  # noqa: S608
+
+
+def _columns(names: Iterable[str]) -> dict[str, str]:
+    return {"uploader_id" if name == "uploader" else name: name for name in names}
 
 
 def _users() -> str:
     return settings.AUTH_USER_MODEL.lower().replace(".", "_")
 
 
-def _write_images(columns: Collection[str], after: str) -> None:
-    values = ", ".join(_assignments("image", columns, IMAGE_COLUMNS))
-    execute(
-        f"UPDATE search_image AS image SET {values}, updated = statement_timestamp()"  # noqa: S608 - names are ours
-        f" FROM {_GIVEN} WHERE image.id = its.id",
-        [after],
+def _values(after: After) -> list[str]:
+    ids, numbers, values = after.given
+    return [values, ids, numbers]
+
+
+def _write_images(names: Collection[str], after: After) -> None:
+    columns = _columns(names)
+    statement = (
+        f"{_its(columns, IMAGE_COLUMNS)} UPDATE search_image AS image SET {after.assignments('image', columns)},"  # noqa: S608
+        f" updated = statement_timestamp() FROM {OWN} JOIN its USING (number) WHERE image.id = own.id"
     )
+    if column := column_of(names, after.count):
+        with without_trigger():
+            execute(statement, _values(after))
+        write_words(column, after)
+    else:
+        execute(statement, _values(after))
 
 
-def _write_captures(names: Collection[str], after: str) -> None:
+def _write_captures(after: After) -> None:
     """Write captures, and which of their fields a person has changed."""
-    execute(
-        f"INSERT INTO search_capture (image_id) SELECT id FROM {_GIVEN} ORDER BY id ON CONFLICT DO NOTHING",  # noqa: S608
-        [after],
-    )
-    columns = [name for name in CAPTURE_COLUMNS if name in names]
-    values = _assignments("capture", columns, CAPTURE_COLUMNS)
-    if "edited" in names:
+    columns = _columns(name for name in CAPTURE_COLUMNS if name in after.names)
+    if not columns and all(all(state["edited"].values()) for state in after.states if "edited" in state):
+        execute(_MARK, _values(after))
+        return
+    values = [after.assignments("capture", columns)] if columns else []
+    if "edited" in after.names:
         values.append(
             "edited = ARRAY(SELECT name FROM unnest(capture.edited) AS name"
             " WHERE (its.after -> 'edited' -> name) IS NULL"
             " UNION SELECT key FROM jsonb_each(coalesce(its.after -> 'edited', '{}')) WHERE value = 'true' ORDER BY 1)"
         )
-    execute(
-        f"UPDATE search_capture AS capture SET {', '.join(values)} FROM {_GIVEN} WHERE capture.image_id = its.id",  # noqa: S608 - names are ours
-        [after],
+    statement = (
+        f"{_its(columns, CAPTURE_COLUMNS)} UPDATE search_capture AS capture SET {', '.join(values)}"  # noqa: S608
+        f" FROM {OWN} JOIN its USING (number) WHERE capture.image_id = own.id"
     )
+    if execute(statement, _values(after)) < after.count:
+        ids = [after.given.ids]
+        execute(
+            "INSERT INTO search_capture (image_id) SELECT unnest(%s::uuid[]) ORDER BY 1 ON CONFLICT DO NOTHING", ids
+        )
+        execute(statement, _values(after))
 
 
-def _write_albums(after: str) -> None:
+_MARK = f"""
+WITH its AS MATERIALIZED (
+    SELECT number, ARRAY(SELECT jsonb_object_keys(its.after -> 'edited') ORDER BY 1)::varchar[] AS edited
+    FROM {STATES} WHERE its.after ? 'edited'
+)
+INSERT INTO search_capture AS capture (image_id, edited)
+SELECT own.id, its.edited FROM {OWN} JOIN its USING (number) ORDER BY own.id
+ON CONFLICT (image_id) DO UPDATE
+SET edited = ARRAY(SELECT unnest(capture.edited) UNION SELECT unnest(excluded.edited) ORDER BY 1)
+WHERE NOT capture.edited @> excluded.edited
+"""  # noqa: S608 - constants
+
+
+def _write_albums(after: After) -> None:
     """Write albums: new entries are appended, by the time taken. Deleted albums are not restored."""
     left = fetch_column(
-        f"DELETE FROM search_albumimage AS entry USING {_GIVEN} WHERE entry.image_id = its.id"  # noqa: S608 - names are ours
+        f"DELETE FROM search_albumimage AS entry USING {GIVEN} WHERE entry.image_id = its.id"  # noqa: S608 - names are ours
         " AND its.after ? 'albums' AND NOT its.after -> 'albums' @> to_jsonb(entry.album_id)"
         " RETURNING entry.album_id",
-        [after],
+        after.given,
     )
     # Lock one after the other, or two writers would append at the same position.
     execute(
         "SELECT id FROM search_album WHERE id IN (SELECT jsonb_array_elements(its.after -> 'albums')::bigint"  # noqa: S608
-        f" FROM {_GIVEN} WHERE its.after ? 'albums') ORDER BY id FOR UPDATE",
-        [after],
+        f" FROM {GIVEN} WHERE its.after ? 'albums') ORDER BY id FOR UPDATE",
+        after.given,
     )
     joined = fetch_column(
         "INSERT INTO search_albumimage (album_id, image_id, position)"  # noqa: S608 - names are ours
         " SELECT album.id, its.id,"
         " (SELECT coalesce(max(position), 0) FROM search_albumimage WHERE album_id = album.id)"
         " + row_number() OVER (PARTITION BY album.id ORDER BY capture.taken, image.created, image.id)"
-        f" FROM {_GIVEN} CROSS JOIN LATERAL jsonb_array_elements(its.after -> 'albums') AS named"
+        f" FROM {GIVEN} CROSS JOIN LATERAL jsonb_array_elements(its.after -> 'albums') AS named"
         " JOIN search_album AS album ON album.id = named::bigint JOIN search_image AS image ON image.id = its.id"
         " LEFT JOIN search_capture AS capture ON capture.image_id = its.id WHERE its.after ? 'albums'"
         " ON CONFLICT DO NOTHING RETURNING album_id",
-        [after],
+        after.given,
     )
     execute("UPDATE search_album SET updated = statement_timestamp() WHERE id = ANY(%s)", [sorted({*left, *joined})])
+
+
+_HIDE = """
+WITH private AS (
+    UPDATE search_private SET hidden = %(hidden)s WHERE image_id = ANY(%(ids)s::uuid[])
+), trashed AS (
+    UPDATE search_trashed AS trashed SET was_hidden = %(hidden)s WHERE image_id = ANY(%(ids)s::uuid[])
+    AND NOT EXISTS (SELECT FROM search_private WHERE image_id = trashed.image_id)
+)
+UPDATE search_image AS image SET hidden = %(hidden)s, updated = statement_timestamp()
+WHERE id = ANY(%(ids)s::uuid[])
+AND NOT EXISTS (SELECT FROM search_trashed WHERE image_id = image.id)
+AND NOT EXISTS (SELECT FROM search_private WHERE image_id = image.id)
+"""
 
 
 def _set_hidden(rows: Sequence[Row]) -> None:
@@ -184,38 +210,27 @@ def _set_hidden(rows: Sequence[Row]) -> None:
     for hidden in (True, False):
         ids = [row.image_id for row in rows if row.after.get("hidden") is hidden]
         if ids:
-            execute("UPDATE search_private SET hidden = %s WHERE image_id = ANY(%s)", [hidden, ids])
-            execute(
-                "UPDATE search_trashed AS trashed SET was_hidden = %s WHERE image_id = ANY(%s)"
-                " AND NOT EXISTS (SELECT FROM search_private WHERE image_id = trashed.image_id)",
-                [hidden, ids],
-            )
-            execute(
-                "UPDATE search_image AS image SET hidden = %s, updated = statement_timestamp() WHERE id = ANY(%s)"
-                " AND NOT EXISTS (SELECT FROM search_trashed WHERE image_id = image.id)"
-                " AND NOT EXISTS (SELECT FROM search_private WHERE image_id = image.id)",
-                [hidden, ids],
-            )
+            execute(_HIDE, {"hidden": hidden, "ids": uuid_array(ids)})
 
 
-def _set_visibility(after: str) -> None:
+def _set_visibility(after: After) -> None:
     """Set visibility. Private pictures are hidden meanwhile, in the trash too; their row keeps the value to
     restore."""
     private = fetch_column(
         "INSERT INTO search_private (image_id, visibility, hidden)"  # noqa: S608 - names are ours
         " SELECT image.id, its.after ->> 'visibility', coalesce(trashed.was_hidden, image.hidden)"
-        f" FROM search_image AS image JOIN {_GIVEN} USING (id)"
+        f" FROM search_image AS image JOIN {GIVEN} USING (id)"
         " LEFT JOIN search_trashed AS trashed ON trashed.image_id = image.id"
         " WHERE its.after ->> 'visibility' <> 'public' ORDER BY image.id"
         " ON CONFLICT (image_id) DO UPDATE SET visibility = excluded.visibility RETURNING image_id",
-        [after],
+        after.given,
     )
     execute("UPDATE search_trashed SET was_hidden = true WHERE image_id = ANY(%s)", [private])
     execute("UPDATE search_image SET hidden = true, updated = statement_timestamp() WHERE id = ANY(%s)", [private])
     public = fetch_all(
-        f"DELETE FROM search_private USING {_GIVEN} WHERE image_id = its.id"  # noqa: S608 - names are ours
+        f"DELETE FROM search_private USING {GIVEN} WHERE image_id = its.id"  # noqa: S608 - names are ours
         " AND its.after ->> 'visibility' = 'public' RETURNING image_id, hidden",
-        [after],
+        after.given,
     )
     for hidden in (True, False):
         ids = [image_id for image_id, was_hidden in public if was_hidden is hidden]
@@ -227,23 +242,23 @@ def _set_visibility(after: str) -> None:
         )
 
 
-def _move_trash(after: str, by: Any) -> None:
+def _move_trash(after: After, by: Any) -> None:
     execute(
         "INSERT INTO search_trashed (image_id, by_id, was_hidden)"  # noqa: S608 - names are ours
-        f" SELECT image.id, %s, image.hidden FROM search_image AS image JOIN {_GIVEN} USING (id)"
+        f" SELECT image.id, %s, image.hidden FROM search_image AS image JOIN {GIVEN} USING (id)"
         " WHERE its.after -> 'trashed' = 'true' ORDER BY id ON CONFLICT DO NOTHING",
-        [by.pk if by else None, after],
+        [by.pk if by else None, *after.given],
     )
     execute(
-        f"UPDATE search_image AS image SET hidden = true, updated = statement_timestamp() FROM {_GIVEN}"  # noqa: S608 - names are ours
+        f"UPDATE search_image AS image SET hidden = true, updated = statement_timestamp() FROM {GIVEN}"  # noqa: S608 - names are ours
         " WHERE image.id = its.id AND its.after -> 'trashed' = 'true'",
-        [after],
+        after.given,
     )
     restored = fetch_all(
-        f"WITH restored AS (DELETE FROM search_trashed USING {_GIVEN}"  # noqa: S608 - names are ours
+        f"WITH restored AS (DELETE FROM search_trashed USING {GIVEN}"  # noqa: S608 - names are ours
         " WHERE image_id = its.id AND its.after -> 'trashed' = 'false' RETURNING image_id, was_hidden)"
         " SELECT image_id, was_hidden FROM restored",
-        [after],
+        after.given,
     )
     for hidden in (True, False):
         ids = [image_id for image_id, was_hidden in restored if was_hidden is hidden]

@@ -10,8 +10,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.core.validators import URLValidator
 from django.db import models, transaction
-from django.db.models.functions import Cast, Now
-from django.db.models.lookups import GreaterThan, LessThan
+from django.db.models.functions import Abs, Cast, Now
+from django.db.models.lookups import LessThan
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from pgvector.django import HalfVectorField
@@ -20,8 +20,9 @@ from search.imaging.named_colours import PALETTE, palette_colour
 from search.imaging.wide_picture_windows import MOST as MOST_WINDOWS
 from search.imaging.wide_picture_windows import Box
 from search.models import any_of_lookup  # noqa: F401 - registers the lookup that `hide_all` uses
-from search.models.edits_with_history import Row, note, write
+from search.models.edits_with_history import note, write
 from search.models.foreign_keys import user_key
+from search.models.given_states import Row
 from search.models.querysets import WINDOWS_PENDING, ImageQuerySet
 from search.models.revisions import Revision
 from search.models.text_fields import LineField, ProseField, TagsField
@@ -282,12 +283,15 @@ class Image(models.Model):
                 condition=models.Q(placeholder__startswith="data:image/"), name="image_placeholder_is_a_data_uri"
             ),
             models.CheckConstraint(
-                condition=models.Q(source_link="") | models.Q(source_link__iregex=r"^https?://"),
+                # The usual beginning first: a regular expression takes ten times as long.
+                condition=models.Q(source_link="")
+                | models.Q(source_link__startswith="https://")
+                | models.Q(source_link__iregex=r"^https?://"),
                 name="image_source_link_is_web",
             ),
             # Halves have 11 bits of precision: a unit vector rounded to them has about unit length.
             models.CheckConstraint(
-                condition=GreaterThan(_LENGTH, 0.99) & LessThan(_LENGTH, 1.01),
+                condition=LessThan(Abs(_LENGTH - 1.0), 0.01),
                 name="image_embedding_has_unit_length",
             ),
             models.CheckConstraint(
@@ -383,17 +387,19 @@ class Image(models.Model):
     ) -> "list[Image]":
         """Hide these images, or show them again, as a revision; return those changed. For many, lock them first; none
         may be in the trash."""
+        from search.models.privacy import Private  # noqa: PLC0415 - it needs this module
+
         # Private ones are hidden anyway: for them the curators' value is compared.
-        private = dict(cls.objects.filter(pk__in=[one.pk for one in images]).values_list("pk", "private__hidden"))
-        was_hidden = {image.pk: image.hidden if (own := private.get(image.pk)) is None else own for image in images}
-        changed = [image for image in images if was_hidden[image.pk] is not hidden]
+        own = dict(Private.objects.filter(image__pk__any_of=[one.pk for one in images]).values_list("pk", "hidden"))
+        changed = [image for image in images if own.get(image.pk, image.hidden) is not hidden]
         kind = Revision.Kind.HIDE if hidden else Revision.Kind.SHOW
-        rows = [Row(image.pk, {"hidden": not hidden}, {"hidden": hidden}) for image in changed]
+        before, after = {"hidden": not hidden}, {"hidden": hidden}
+        rows = [Row(image.pk, before, after) for image in changed]
         with transaction.atomic():
             # Not save(), which would overwrite others' changes.
             write(rows)
             if rows:
                 note(Revision.objects.create(kind=kind, by=by, door=door).pk, rows)
         for image in changed:
-            image.hidden = hidden or private.get(image.pk) is not None
+            image.hidden = hidden or image.pk in own
         return changed
