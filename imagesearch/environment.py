@@ -4,7 +4,6 @@ django-environ reads the variables and the `.env` file. Its own casts are too le
 false), so each kind of value is validated here.
 """
 
-import ipaddress
 import os
 import re
 import secrets
@@ -13,17 +12,19 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from imagesearch.database_url import WrongDatabaseUrl, read_database_url
+from imagesearch.host_names import as_sent, is_host, is_web_address, origin_as_sent
 
 _YES = {"1", "on", "true", "yes"}
 _NO = {"0", "off", "false", "no"}
-_HOST = re.compile(r"\[[0-9a-fA-F:.%a-z]+\]|[^/:\s]+")
+_ARN = r"arn:aws[a-z-]*:s3[a-z-]*:[a-z0-9-]*:\d{12}:[A-Za-z0-9:/._-]+"
+_LONGEST_FOLDER = 500
+"""Bytes of a folder in a bucket: a key has 1,024."""
 SHORTEST_KEY = 32
 """Minimum characters of a secret key, a quarter of them distinct."""
 HOW_TO_MAKE_ONE = "make one with `python -c 'import secrets; print(secrets.token_urlsafe(50))'`"
@@ -60,9 +61,20 @@ def text(name: str, default: str = "") -> str:
     return os.environ.get(name, default).strip()
 
 
+def unquoted(name: str, default: str = "") -> str:
+    """A text that never has quotation marks around it. The error does not repeat it: it may be a secret."""
+    value = text(name, default)
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+        raise ImproperlyConfigured(
+            f"{name} is in quotation marks, which count as a part of it: remove them. (A shell and a .env file drop "
+            "them, docker's --env-file does not.)"
+        )
+    return value
+
+
 def line(name: str, *, most: int) -> str:
     """A display text in one line."""
-    value = text(name)
+    value = unquoted(name)
     if len(value) > most or not value.isprintable():
         raise wrong(name, value, f"write at most {most} characters, in one line")
     return value
@@ -80,8 +92,8 @@ def secret(name: str) -> str:
 
 def folder(name: str, default: Path) -> Path:
     """An absolute path of a folder, which need not exist."""
-    value = text(name)
-    if value.startswith("~"):  # a shell expands it, a `.env` file doesn't
+    value = unquoted(name)
+    if value.startswith(("~", "$")):  # a shell expands it, a `.env` file doesn't
         raise wrong(name, value, "write the whole path, such as /home/alice/pictures.")
     return Path(value or default).resolve()
 
@@ -108,7 +120,7 @@ def whole_number(name: str, *, default: int, least: int, most: int) -> int:
 
 def names(name: str, default: Sequence[str] = ()) -> list[str]:
     """A comma-separated list."""
-    return [part.strip() for part in text(name).split(",") if part.strip()] or list(default)
+    return [part.strip() for part in unquoted(name).split(",") if part.strip()] or list(default)
 
 
 def web_address(name: str) -> str:
@@ -119,18 +131,9 @@ def web_address(name: str) -> str:
     if "@" in value.partition("://")[2].partition("/")[0]:  # a password: not repeated
         raise ImproperlyConfigured(f"{name} has a name or a password in it: remove what is before @.")
     if not is_web_address(value):
-        raise wrong(name, value, "write a whole address such as https://pictures.example.org.")
+        remedy = "write a whole address such as https://pictures.example.org"
+        raise wrong(name, value, f"{remedy}, with a host name of letters, digits, dots and hyphens.")
     return value.rstrip("/")
-
-
-def is_web_address(value: str) -> bool:
-    """Whether this is an http or https URL that a path can be appended to."""
-    try:
-        parts = urlsplit(value)
-        is_server = bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
-    except ValueError:
-        return False
-    return parts.scheme in {"http", "https"} and is_server and not (parts.query or parts.fragment)
 
 
 def is_region(value: str) -> bool:
@@ -148,7 +151,7 @@ def region_name(name: str) -> str:
 def bucket_name(name: str) -> str:
     """The name of a bucket, or ""."""
     value = text(name)
-    if value and not value.startswith("arn:") and not re.fullmatch(r"[A-Za-z0-9._-]{1,255}", value):
+    if value and not re.fullmatch(rf"(?!\.+$)[A-Za-z0-9._-]{{1,255}}|{_ARN}", value):
         raise wrong(name, value, "write the bucket's name alone, such as pictures; a folder in it is AWS_LOCATION.")
     return value
 
@@ -157,33 +160,43 @@ def bucket_folder(name: str) -> str:
     """A folder in the bucket, without a slash at either end, or ""."""
     value = text(name)
     folder = value.strip("/")
-    if folder and {"", ".", ".."} & set(folder.split("/")):
+    is_path = not {"", ".", ".."} & set(folder.split("/")) and folder.isprintable()
+    if folder and not (is_path and len(folder.encode()) <= _LONGEST_FOLDER):
         raise wrong(name, value, "write a folder such as imagesearch or sites/imagesearch.")
     return folder
 
 
 def web_origins(name: str, *, wildcards: bool = False) -> list[str]:
     """Origins as browsers send them; with `wildcards` also https://*.example.org, for all subdomains."""
-    origins = names(name)
-    for origin in origins:
+    origins = []
+    for origin in names(name):
         if "*" in origin and not (wildcards and re.fullmatch(r"https?://\*\.[^/*\s]+", origin)):
             below = ", or https://*.example.org for all below" if wildcards else ""
             raise wrong(name, origin, f"write each origin out, such as https://pictures.example.org{below}.")
-        # Browsers send an origin without a trailing slash, and Django compares whole strings.
-        if not re.fullmatch(r"https?://[^/?#@\s]+", origin):
-            raise wrong(name, origin, "write scheme and host of each origin alone: https://pictures.example.org.")
+        try:
+            origins.append(origin_as_sent(origin))
+        except ValueError:
+            remedy = "write scheme and host of each origin alone: https://pictures.example.org."
+            raise wrong(name, origin, remedy) from None
     return origins
 
 
 def host_names(name: str, default: Sequence[str]) -> list[str]:
     """Hosts as in a Host header, without scheme, port or path: Django matches nothing else."""
-    hosts = [_in_brackets(host) for host in names(name, default)]
-    for host in hosts:
-        if "*" in host and host != "*":
-            raise wrong(name, host, "write .example.org for all names below example.org, or * for any host at all.")
-        if not _HOST.fullmatch(host):
-            raise wrong(name, host, "write each host alone, without https:// and port, such as pictures.example.org.")
-    return hosts
+    return [host if host == "*" else _host_name(name, host) for host in names(name, default)]
+
+
+def _host_name(name: str, value: str) -> str:
+    below = "." if value.startswith(".") else ""
+    host = as_sent(value.removeprefix(below))
+    if "*" in host:
+        raise wrong(name, value, "write .example.org for all names below example.org, or * for any host at all.")
+    if not is_host(host):
+        remedy = (
+            "write each host alone, without https:// and port, such as pictures.example.org, with commas between them."
+        )
+        raise wrong(name, value, remedy)
+    return f"{below}{host}"
 
 
 def base_path(name: str, taken: Sequence[str]) -> str:
@@ -204,28 +217,22 @@ def base_path(name: str, taken: Sequence[str]) -> str:
 def listening_address(host_name: str, port: int) -> str:
     """The web server's bind address in gunicorn's syntax: `127.0.0.1:8000`, `[::1]:8000`, `unix:/run/site.sock`."""
     host = text(host_name) or "127.0.0.1"
-    if host.startswith("unix:"):
+    if host.startswith("unix:/"):
         return host
-    host = _in_brackets(host)
-    if not _HOST.fullmatch(host):
+    host = as_sent(host)
+    if not is_host(host):
         raise wrong(
-            host_name, host, "write an address or a name of this machine alone, such as 127.0.0.1, :: or 0.0.0.0."
+            host_name,
+            host,
+            "write an address or a name of this machine alone, such as 127.0.0.1, :: or 0.0.0.0, or unix:/run/x.sock.",
         )
     return f"{host}:{port}"
 
 
 def listening_names() -> list[str]:
     """The host of the bind address, or nothing where it is a wildcard."""
-    host = _in_brackets(text("HOST"))
-    return [host] if _HOST.fullmatch(host) and host not in {"0.0.0.0", "[::]"} else []  # noqa: S104 - compared
-
-
-def _in_brackets(host: str) -> str:
-    """Bracket an IPv6 address as in a URL; return anything else unchanged."""
-    try:
-        return f"[{ipaddress.IPv6Address(host.removeprefix('[').removesuffix(']'))}]"
-    except ValueError:
-        return host
+    host = as_sent(text("HOST"))
+    return [host] if is_host(host) and host not in {"0.0.0.0", "[::]"} else []  # noqa: S104 - compared
 
 
 def choice(name: str, choices: Sequence[str], *, default: str) -> str:
@@ -250,7 +257,7 @@ def postgres_url(name: str) -> dict[str, Any] | None:
 
     The value is not repeated in the error: it may hold a password.
     """
-    value = text(name)
+    value = unquoted(name)
     if not value:
         return None
     try:

@@ -6,7 +6,8 @@ import environ
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import EmailValidator
 
-from imagesearch.environment import text, wrong
+from imagesearch.environment import text, unquoted, wrong
+from imagesearch.host_names import in_brackets, is_host
 
 _PORTS = {"smtp": 25, "smtps": 587, "smtp+tls": 587, "smtp+ssl": 465}
 _WITHOUT_SERVER = ("consolemail", "filemail", "memorymail")
@@ -21,7 +22,7 @@ def mail_settings(name: str) -> dict[str, Any]:
 
     The value is not repeated in the error: it may hold a password.
     """
-    value = text(name)
+    value = unquoted(name)
     if not value:
         return {}
     scheme = value.partition("://")[0]
@@ -29,7 +30,9 @@ def mail_settings(name: str) -> dict[str, Any]:
         config = environ.Env.email_url_config(value)
     except (ImproperlyConfigured, ValueError):
         config = {}
-    is_whole = config.get("EMAIL_HOST") or scheme in _WITHOUT_SERVER
+    is_whole = scheme in _WITHOUT_SERVER or (
+        is_host(in_brackets(config.get("EMAIL_HOST") or "")) and not config.get("EMAIL_FILE_PATH")
+    )
     if scheme not in {*_PORTS, *_WITHOUT_SERVER} or not is_whole or config.get("OPTIONS"):
         raise ImproperlyConfigured(f"{name} can't be read: {_HOW}")
     return {

@@ -4,7 +4,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from imagesearch.environment import is_region, is_web_address, wrong
+from imagesearch.environment import is_region, wrong
+from imagesearch.host_names import is_web_address
 
 STYLES = ("auto", "path", "virtual")
 _EXAMPLE = '{"bucket": {"endpoint": "https://s3.example.org", "anonymous": true}}'

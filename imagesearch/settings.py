@@ -33,6 +33,7 @@ from imagesearch.environment import (
     secret,
     text,
     time_zone,
+    unquoted,
     web_address,
     web_origins,
     whole_number,
@@ -152,6 +153,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "search.web.ended_logins.EndedLogins",
     "search.web.site_access.SiteAccess",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -280,7 +282,7 @@ S3_BUCKET = bucket_name("AWS_STORAGE_BUCKET_NAME")
 _endpoints_of_boto3 = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 S3_ENDPOINT_URL = web_address("AWS_S3_ENDPOINT_URL") or next(filter(None, map(web_address, _endpoints_of_boto3)), "")
 S3_FOLDER = bucket_folder("AWS_LOCATION")
-check_keys({name: text(name) for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")})
+check_keys({name: unquoted(name) for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")})
 # Also used for other buckets, whose originals may stay there.
 S3_CONNECTION = {
     "endpoint_url": S3_ENDPOINT_URL or None,
@@ -443,8 +445,8 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = sender("EMAIL_FROM", _mail)
 
 # --- Models -----------------------------------------------------------------------------------------------------
 
-EMBEDDING_IMAGE_MODEL = text("EMBEDDING_IMAGE_MODEL") or "sentence-transformers/clip-ViT-B-32"
-EMBEDDING_TEXT_MODEL = text("EMBEDDING_TEXT_MODEL") or "sentence-transformers/clip-ViT-B-32-multilingual-v1"
+EMBEDDING_IMAGE_MODEL = unquoted("EMBEDDING_IMAGE_MODEL") or "sentence-transformers/clip-ViT-B-32"
+EMBEDDING_TEXT_MODEL = unquoted("EMBEDDING_TEXT_MODEL") or "sentence-transformers/clip-ViT-B-32-multilingual-v1"
 
 # Compiled for this processor, models are several times as fast: at first use, in a separate process. Off: they run as
 # downloaded.

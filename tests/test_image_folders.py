@@ -112,3 +112,4 @@ def test_compose_has_volumes_for_written_folders_and_is_read_only_otherwise() ->
 
     assert web["read_only"] is True
     assert {environment()["HF_HOME"], "/home/imagesearch", "/tmp", "/app/var/models", "/app/var/media"} <= places
+    assert {f"/app/var/{folder}" for folder in ("decoding", "templates")} <= places

@@ -466,7 +466,8 @@ def test_an_upload_refused_by_the_storage_leaves_nothing_behind(
     answer = as_alice.post("/upload/", {"pictures": [picture_file()]})
 
     assert answer.status_code == 503
-    assert "The picture storage does not respond." in answer.content.decode()
+    assert "The picture storage refuses this request." in answer.content.decode()
+    assert as_alice.get("/readyz").json()["storage"] == "StorageUnavailable: The object storage denies access."
     assert not Image.objects.exists()
     assert rclone.stored() == []
 

@@ -30,6 +30,10 @@ _LARGE = 64 * 1024
 """Bytes of a request head that any connection may buffer."""
 
 
+_TLS = b"\x16\x03"
+"""How a client begins that takes this for HTTPS: browsers try that first, and plain HTTP when it has failed."""
+
+
 class Connection(Link):
     """HTTP over a link: request heads, bodies and responses, one after the other."""
 
@@ -65,6 +69,9 @@ class Connection(Link):
 
     def arrived(self, data: bytes) -> None:
         if self.state is State.HEAD:
+            if not self._buffer and data.startswith(_TLS):
+                self.close()
+                return
             self._buffer += data
             if len(self._buffer) > _LARGE and not self.front.has_room_for_heads():
                 self.refuse("busy", is_last=True)

@@ -15,9 +15,10 @@ from search.http.paths import path_of
 from search.http.problems import Problem, is_for_programs
 from search.limits import TooMany
 from search.limits.messages import advice_of, problem_of
-from search.models.conflicts import is_conflict, is_overtaken
+from search.models.conflicts import is_conflict, is_overtaken, is_read_only
 from search.models.vector_values import WrongVectors
 from search.monitoring import event_counters, upgrades
+from search.objects import storage
 from search.objects.disk_full import no_room
 from search.objects.storage import StorageUnavailable
 
@@ -88,6 +89,19 @@ def _not_yet(error: Exception) -> tuple[str, str, str, dict[str, str]]:
     return problem, _("Try again in a few seconds."), "time", RETRY_SOON
 
 
+def _storage_problem(error: Exception) -> tuple[str, str]:
+    """Return problem and advice: whether it refuses or does not respond."""
+    if storage.is_denied(error):
+        problem = _("Pictures can't be stored or read right now.")
+        advice = _("The server has no right to write to its folder of pictures, DATA_DIR/media, or to read it.")
+    elif storage.refusal(error):
+        problem = _("The picture storage refuses this request.")
+        advice = _("Check the keys of the object storage, their rights, the bucket, and the clock of this machine.")
+    else:
+        problem, advice = _("The picture storage does not respond."), ""
+    return problem, advice
+
+
 def unavailable_page(request: HttpRequest, error: Exception) -> HttpResponse | None:
     """Return the response for a part that is unavailable (503), a concurrent change (409) or a rate limit (429).
 
@@ -108,13 +122,16 @@ def unavailable_page(request: HttpRequest, error: Exception) -> HttpResponse | N
         problem = _("There is not enough disk space for this upload.")
         advice, part = _("Nothing was added. Try again later, and inform the site administrator."), "disk"
     elif isinstance(error, StorageUnavailable):
-        problem, advice, part = _("The picture storage does not respond."), "", "storage"
+        problem, advice, part = *_storage_problem(error), "storage"
         retry = RETRY_SOON  # a hanging storage is retried every other second
     elif isinstance(error, (OperationalError, InterfaceError)):
         # For instance a lock on a whole table during a migration.
         is_busy = is_conflict(error)
         problem = _("The database is busy.") if is_busy else _("The database does not respond.")
         advice, part = "", "database"
+    elif is_read_only(error):
+        problem, part = _("Nothing can be changed right now."), "database"
+        advice = _("The database is read-only: it is a standby server, or default_transaction_read_only is on.")
     elif left_out := upgrades.left_out(error):
         problem, advice, part = _("This site is being updated."), str(left_out), left_out.part
     else:

@@ -11,7 +11,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.db.backends.signals import connection_created
 
 from search.ingestion import LOST_DATABASE
-from search.models.conflicts import is_conflict
+from search.models.conflicts import accepts_no_changes, is_conflict, is_read_only
 from search.objects.disk_full import FULL_FOR, NoRoom, no_room
 
 AWAY_FOR = 60.0
@@ -100,12 +100,15 @@ def _wait_for_room(message: str, full: _Outage, error: BaseException, report: Ca
 
 
 def _wait_for_database(error: BaseException, report: Callable[[str], Any]) -> None:
-    report(f"The connection to the database was lost: {str(error).strip()}\nWaiting at most {AWAY_FOR:.0f} s.")
+    lost = "The database accepts no changes" if is_read_only(error) else "The connection to the database was lost"
+    report(f"{lost}: {str(error).strip()}\nWaiting at most {AWAY_FOR:.0f} s.")
     ends = time.monotonic() + AWAY_FOR
     while True:
         _close_connection()
         try:
             connection.ensure_connection()
+            if is_read_only(error) and accepts_no_changes():
+                raise DatabaseError("It is still read-only: a standby, or default_transaction_read_only is on.")
         except (DatabaseError, InterfaceError) as still:
             if time.monotonic() > ends:
                 raise database_failed(still) from still

@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from django.db import DatabaseError, IntegrityError, OperationalError, connection
+from django.db import DatabaseError, IntegrityError, InternalError, OperationalError, connection
 from django.db.models import Model, QuerySet
 
-from search.models.sql_statements import execute
+from search.models.sql_statements import execute, fetch_value
 
 PATIENCE = "5s"
 """Lock timeout of a person's change: a worker that computes the row's vector holds it for a few seconds, and one whose
@@ -23,6 +23,7 @@ _PAUSE = 0.05
 again."""
 
 _SERIALIZATION_FAILURE, _DEADLOCK, _LOCK_NOT_AVAILABLE = "40001", "40P01", "55P03"
+_READ_ONLY = "25006"
 _FOREIGN_KEY, _UNIQUE = "23503", "23505"
 
 _Row = TypeVar("_Row", bound=Model)
@@ -37,6 +38,17 @@ def is_conflict(error: BaseException) -> bool:
     """Whether another transaction was changing the same rows; this one changed nothing."""
     codes = {_SERIALIZATION_FAILURE, _DEADLOCK, _LOCK_NOT_AVAILABLE}
     return isinstance(error, OperationalError) and _code(error) in codes
+
+
+def is_read_only(error: BaseException) -> bool:
+    """Whether the database accepts no changes: it is a standby, as during a failover, or is set so when a disk is
+    full."""
+    return isinstance(error, InternalError) and _code(error) == _READ_ONLY
+
+
+def accepts_no_changes() -> bool:
+    """Whether a new transaction of this connection could only read."""
+    return bool(fetch_value("SELECT current_setting('transaction_read_only')") == "on")
 
 
 def is_overtaken(error: BaseException) -> bool:

@@ -172,6 +172,11 @@ def beginning(location: str, count: int) -> tuple[bytes, str]:
     return data, str(answer.get("ETag", ""))
 
 
+def bucket_refusal(code: str) -> str:
+    """Return what this code means as the answer to a request for the bucket itself."""
+    return _REASONS["NoSuchBucket"] if code == "404" else _REASONS.get(code, f"The object storage refuses ({code}).")
+
+
 def reason_of(error: Exception, bucket: str) -> str:
     """Return what an error of boto3 means, for the operator."""
     from botocore.exceptions import (  # noqa: PLC0415

@@ -2,6 +2,7 @@
 file name."""
 
 import datetime as dt
+import errno
 import os
 import tempfile
 import uuid
@@ -53,6 +54,22 @@ class UnreachableOriginal(StorageUnavailable):
     def __init__(self, location: str, reason: str, *, is_silent: bool) -> None:
         super().__init__(f"{location}: {reason}")
         self.bucket, self.is_silent = other_buckets.split(location)[0], is_silent
+
+
+def refusal(error: BaseException) -> str:
+    """Return why the object storage refuses, without names or keys; "" where it does not respond."""
+    code = getattr(error.__cause__, "response", {}).get("Error", {}).get("Code", "")
+    return other_buckets.bucket_refusal(code) if code else ""
+
+
+def is_denied(error: BaseException) -> bool:
+    """Whether pictures are files, which this user may not write or read."""
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+def can_be_written() -> bool:
+    """Whether pictures can be stored, as far as that is known without storing one."""
+    return not are_files() or os.access(settings.MEDIA_ROOT, os.W_OK | os.X_OK)
 
 
 class MissingObject(Exception):

@@ -24,6 +24,8 @@ class Refusal:
     problem: str
     advice: str
     for_operators: str = ""
+    has_expired: bool = False
+    """Whether the form is one of this site, with the token of an earlier login."""
 
 
 def refused_because(request: HttpRequest) -> str:
@@ -62,6 +64,7 @@ def why_refused(request: HttpRequest, reason: str) -> Refusal:
     return Refusal(
         _("This form has expired."),
         _("This happens when you log in or out in another tab. Go back, reload the page and send it again."),
+        has_expired=True,
     )
 
 

@@ -22,6 +22,7 @@ from search.containers.errors import too_many_bytes
 from search.http.body_limits import TooLarge
 from search.http.problems import Problem, is_for_programs
 from search.http.unavailable import unavailable_page
+from search.http.unsent_forms import Unsent, unsent
 from search.views.csrf import Refusal, why_refused
 
 logger = logging.getLogger(__name__)
@@ -31,8 +32,17 @@ _ICONS = {403: "lock", 404: "search", 413: "upload", 500: "repair"}
 
 
 def error_page(
-    request: HttpRequest, status: int, problem: str, advice: str, for_operators: str = "", code: str = ""
+    request: HttpRequest,
+    status: int,
+    problem: str,
+    advice: str,
+    for_operators: str = "",
+    code: str = "",
+    *,
+    again: Unsent | None = None,
+    login: str = "",
 ) -> HttpResponse:
+    """`again` is a form to be sent again, after logging in at `login` if that is given."""
     if is_for_programs(request):
         detail = " ".join(filter(None, [advice, for_operators]))
         return Problem(status, problem, detail, code).to_response()
@@ -41,6 +51,8 @@ def error_page(
         "advice": advice,
         "for_operators": for_operators,
         "icon": _ICONS.get(status, "page"),
+        "again": again,
+        "login": login,
     }
     return _framed(request, context, status) or render(None, "error.html", context, status=status)
 
@@ -113,7 +125,9 @@ def forbidden(request: HttpRequest, exception: Any = None) -> HttpResponse:
 
 def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
     refusal = why_refused(request, reason)
-    return error_page(request, 403, refusal.problem, refusal.advice, refusal.for_operators, "csrf")
+    form = unsent(request) if refusal.has_expired else None
+    advice = _("Nothing was saved, but this page keeps what you typed.") if form else refusal.advice
+    return error_page(request, 403, refusal.problem, advice, refusal.for_operators, "csrf", again=form)
 
 
 def not_found(request: HttpRequest, exception: Any = None) -> HttpResponse:

@@ -10,6 +10,7 @@ from django.views.decorators.cache import never_cache
 
 from search import embedding, switching
 from search.http.methods import require_safe
+from search.models import conflicts
 from search.models.sql_statements import execute
 from search.monitoring import upgrades
 from search.objects import storage
@@ -60,6 +61,10 @@ def readyz(request: HttpRequest) -> HttpResponse:
     info = {f"{_MODELS[kind]}_encoding": how for kind, how in embedding.encoding().items()}
     if parts["migrations"] == "ok" and missing_calibration.should_warn():
         info["relevance"] = f"not measured: run {missing_calibration.MEASURE}"
+    if parts["storage"] == "ok" and not storage.can_be_written():
+        info["storage_changes"] = "refused: the folder of the pictures can't be written"
+    if parts["database"] == "ok" and _is_read_only():
+        info["database_changes"] = "refused: the database is read-only"
     if parts["migrations"] == "ok" and (switch := _switch_state()):
         info["model_switch"] = switch
     found = {"status": "ok" if ready else "not ready", **parts, **info}
@@ -74,6 +79,13 @@ def _switch_state() -> str:
         return ""
 
 
+def _is_read_only() -> bool:
+    try:
+        return conflicts.accepts_no_changes()
+    except DatabaseError:
+        return False
+
+
 def _ask_database() -> None:
     execute("SELECT 1")
 
@@ -85,5 +97,7 @@ def _tried(ask: Callable[[], None]) -> str:
         return str(step)
     except Exception as error:
         logger.warning("Not ready", exc_info=error)
+        if refusal := storage.refusal(error):
+            return f"{type(error).__name__}: {refusal}"
         return f"{type(error).__name__}: does not respond"
     return "ok"
