@@ -1,5 +1,6 @@
 """Every error under /api/ is returned as problem details, in the requested language."""
 
+import gzip
 import uuid
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from django.test import Client
 
 from search.models import Image, QueryPicture
-from tests.base import picture_file
+from tests.base import picture_file, stored_image
 
 IMAGE = f"/api/images/{uuid.UUID(int=7)}"
 
@@ -39,6 +40,23 @@ def test_an_unknown_address_is_404(api_client: Client, path: str):
 def test_posting_to_an_unknown_address_is_404(settings):
     strict = Client(enforce_csrf_checks=True)
     problem(strict.post("/api/nothing"), 404)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("body", "encoding", "status", "told"),
+    [
+        (b"title=words", "", 400, "The body is not valid JSON."),
+        (gzip.compress(b'{"title": "words"}'), "gzip", 415, "Compressed data can't be read."),
+    ],
+)
+def test_a_body_that_can_not_be_read_is_reported_as_such(
+    as_carol: Client, body: bytes, encoding: str, status: int, told: str
+):
+    headers = {"content-encoding": encoding} if encoding else {}
+    path = f"/api/images/{stored_image().id}"
+
+    assert problem(as_carol.patch(path, body, "application/json", headers=headers), status)["title"] == told
 
 
 @pytest.mark.django_db

@@ -16,6 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from imagesearch import environment, s3_sources
 from imagesearch.database_url import WrongDatabaseUrl, read_database_url
+from imagesearch.mail import mail_settings
 from tests.s3_servers import configured
 
 NAME = "A_SETTING"
@@ -101,7 +102,15 @@ def test_an_unset_or_blank_variable_has_the_default(monkeypatch: pytest.MonkeyPa
         (environment.host_names, {"default": []}, "https://pictures.example.org", "without https://"),
         (environment.host_names, {"default": []}, "pictures.example.org:8000", "without https:// and port"),
         (environment.host_names, {"default": []}, "pictures.example.org/", "alone"),
+        (environment.host_names, {"default": []}, "a.example.org;b.example.org", "commas between"),
+        (environment.host_names, {"default": []}, "[a.example.org]", "without https:// and port"),
+        (environment.web_address, {}, "http://minio_server:9000", "letters, digits, dots and hyphens"),
+        (environment.web_address, {}, "https://s3 example.org", "letters, digits, dots and hyphens"),
+        (environment.web_origins, {}, "https://pictures.example.org:99999", "alone"),
+        (environment.bucket_name, {}, "arn:pictures", "name alone"),
+        (environment.bucket_folder, {}, "사" * 200, "write a folder"),
         (environment.folder, {"default": Path("/var")}, "~/pictures", "write the whole path"),
+        (environment.folder, {"default": Path("/var")}, "$HOME/pictures", "write the whole path"),
         (environment.host_names, {"default": []}, "*.example.org", "write .example.org"),
         (environment.web_origins, {}, "https://me@pictures.example.org", "alone"),
         (environment.web_origins, {}, "https://pictures.example.org?a=b", "alone"),
@@ -139,6 +148,37 @@ def test_values_are_normalised(monkeypatch: pytest.MonkeyPatch) -> None:
     hosts = ["pictures.example.org", ".example.org", "*", "192.0.2.7", "[::1]"]
     assert read_as(environment.host_names, monkeypatch, ",".join(hosts), default=[]) == hosts
     assert read_as(environment.time_zone, monkeypatch, "Asia/Seoul", default="UTC") == "Asia/Seoul"
+    # As browsers send them, which is what Django compares.
+    assert read_as(environment.host_names, monkeypatch, "사진.example.org, .a.org.", default=[]) == [
+        "xn--vf4bi0o.example.org",
+        ".a.org",
+    ]
+    written = "https://A.org:443,HTTP://사진.example.org:8080,https://*.A.org"
+    assert read_as(environment.web_origins, monkeypatch, written, wildcards=True) == [
+        "https://a.org",
+        "http://xn--vf4bi0o.example.org:8080",
+        "https://*.a.org",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        (environment.host_names, {"default": []}),
+        (environment.folder, {"default": Path("/var")}),
+        (environment.unquoted, {}),
+        (environment.postgres_url, {}),
+        (mail_settings, {}),
+    ],
+)
+def test_quotation_marks_around_a_value_are_refused_and_a_secret_is_not_printed(
+    monkeypatch: pytest.MonkeyPatch, kind: Callable[..., Any], options: dict[str, Any]
+) -> None:
+    """`docker run --env-file` keeps them, compose and shells drop them."""
+    told = refusal(kind, monkeypatch, '"the.secret,another"', **options)
+
+    assert told.startswith(f"{NAME} is in quotation marks")
+    assert "secret" not in told
 
 
 SECRET = "the-secret-of-the-source"

@@ -28,6 +28,54 @@ def told(answer: Any) -> str:
 # CSRF failures
 
 
+SENT_BY_BROWSERS = {"accept": "text/html", "origin": "http://testserver"}
+
+
+def again(page: Any) -> dict[str, str]:
+    """The fields of the form that an error page offers to send again."""
+    fields = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', page.text)
+    return {html.unescape(name): html.unescape(value) for name, value in fields}
+
+
+@pytest.mark.parametrize("access", ["public", "members"])
+def test_what_was_typed_is_kept_when_the_login_has_ended_meanwhile(as_carol: Client, settings, access: str):
+    settings.SITE_ACCESS = access
+    image = stored_image()
+    form = f"/admin/search/image/{image.id}/change/"
+    typed = {"title": 'A "title" <b>', "description": "one\ntwo", "_save": "Save"}
+    curator = Client(enforce_csrf_checks=True)
+    curator.cookies = as_carol.cookies
+    curator.get("/accounts/password/")
+    typed["csrfmiddlewaretoken"] = curator.cookies["csrftoken"].value
+    session = curator.cookies.pop("sessionid")
+
+    ended = curator.post(form, typed, headers=SENT_BY_BROWSERS)
+    assert ended.status_code == 403
+    assert "You are no longer logged in." in told(ended)
+    assert {**again(ended), "csrfmiddlewaretoken": ""} == {**typed, "csrfmiddlewaretoken": ""}
+
+    # A login has changed the token.
+    curator.cookies["sessionid"] = session.value
+    expired = curator.post(form, {**again(ended), "csrfmiddlewaretoken": "x" * 64}, headers=SENT_BY_BROWSERS)
+    assert expired.status_code == 403
+    assert "This form has expired." in told(expired)
+    assert again(expired)["title"] == typed["title"]
+    assert curator.post(form, again(expired), headers=SENT_BY_BROWSERS).status_code != 403
+
+
+def test_no_error_page_contains_a_password_or_what_another_site_sent(browser: Client):
+    secret = {"username": "alice", "password": "alice's secret", "csrfmiddlewaretoken": "x" * 64}
+    refused = browser.post("/accounts/login/", secret, headers=SENT_BY_BROWSERS)
+    foreign = Client().post(
+        "/admin/search/image/", {"title": "planted"}, headers={**SENT_BY_BROWSERS, "origin": "https://elsewhere.org"}
+    )
+
+    assert refused.status_code == 403
+    assert "alice&#x27;s secret" not in refused.text
+    assert "planted" not in foreign.text
+    assert foreign.status_code == 302
+
+
 @pytest.fixture
 def browser() -> Client:
     """A browser that has loaded the login page."""

@@ -47,7 +47,7 @@ def test_limits_are_parsed(monkeypatch: pytest.MonkeyPatch, written: str, meant:
 
 
 @pytest.mark.parametrize(
-    "written", ["10", "10/week", "-1/minute", "0/minute", "1/0 minutes", "ten/minute", "1/minute,"]
+    "written", ["10", "10/week", "-1/minute", "0/minute", "1/0 minutes", "ten/minute", "1/minute,", "5/00 minutes"]
 )
 def test_an_invalid_limit_stops_the_start(monkeypatch: pytest.MonkeyPatch, written: str):
     monkeypatch.setenv(KEY, written)

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from botocore.exceptions import ClientError
 from django.core.management import CommandError, call_command
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 from django.test import Client
 
 from search.ingestion import pending
@@ -18,6 +18,7 @@ from search.ingestion.pipeline import coordinator as pipeline
 from search.ingestion.pipeline.rows import Staging
 from search.management import outages
 from search.models import Image, OwedDeletion
+from search.models.sql_statements import execute
 from search.objects import storage
 from search.objects.disk_full import no_room
 from tests.base import pending_image, picture_file, stored_image, write_picture
@@ -174,6 +175,28 @@ def test_an_error_at_every_try_is_not_treated_as_an_outage(photos: Path, monkeyp
     with pytest.raises(CommandError, match="The database failed: server closed"):
         run("ingest", str(photos))
     assert len(tried) == outages.TRIES + 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_command_waits_until_a_read_only_database_accepts_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outages, "LOOK_EVERY", 0)
+    still_read_only = iter([True, True, False])
+    monkeypatch.setattr(outages, "accepts_no_changes", lambda: next(still_read_only))
+    told: list[str] = []
+
+    def work() -> str:
+        if not told:
+            with transaction.atomic():
+                execute("SET TRANSACTION READ ONLY")
+                execute("UPDATE search_image SET title = title")
+        return "done"
+
+    assert outages.retry_outages(work, told.append) == "done"
+    assert [line.partition(":")[0] for line in told] == [
+        "The database accepts no changes",
+        "The database is back; resuming.",
+    ]
+    assert list(still_read_only) == []
 
 
 def test_a_bucket_over_its_quota_counts_as_full() -> None:

@@ -306,7 +306,16 @@ def test_the_mail_server_is_parsed(monkeypatch: pytest.MonkeyPatch, written: str
 
 
 @pytest.mark.parametrize(
-    "written", ["mail.example.org", "imap://u:s3cret@h", "smtp://", "smtp://h:x", "smtp://h?timeout=1"]
+    "written",
+    [
+        "mail.example.org",
+        "imap://u:s3cret@h",
+        "smtp://",
+        "smtp://h:x",
+        "smtp://h?timeout=1",
+        "smtp://a b",
+        "smtp://h/x",
+    ],
 )
 def test_an_invalid_mail_server_stops_the_start(monkeypatch: pytest.MonkeyPatch, written: str):
     monkeypatch.setenv("X_MAIL", written)

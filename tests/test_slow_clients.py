@@ -394,6 +394,14 @@ def test_a_connection_is_kept_open_for_the_next_request_for_a_limited_time(site:
 def test_an_invalid_request_gets_400(site: Served) -> None:
     assert site.ask(b"\x16\x03\x01 nonsense\r\n\r\n").status == 400
     assert site.ask(b"GET / HTTP/1.1\nHost: localhost\n\n").status == 400
+    # Not after CLIENT_HEAD_SECONDS: the browser would wait for it before it tries plain HTTP.
+    assert site.ask(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500)).status == 400
+
+
+def test_an_address_that_is_not_encoded_is_understood(site: Served) -> None:
+    """curl sends `?q=고양이` as it is typed."""
+    assert site.ask("GET /고양이?q=고양이 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()).status == 200
+    assert site.app.calls[-1].encode("latin-1").decode() == "/고양이"
 
 
 def test_an_error_during_a_response_ends_the_connection_and_not_the_thread(serve: Callable[..., Served]) -> None:  # noqa: F811

@@ -1,5 +1,6 @@
 """Outages: users get a page that explains what is unavailable, never a 500, and other pages keep working."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from django.test import Client, RequestFactory
 from search.embedding import ModelUnavailable
 from search.http.unavailable import unavailable_page
 from search.models import Image, OwedDeletion, QueryPicture
+from search.models.sql_statements import execute
+from search.objects import storage
 from tests.base import an_image, picture_file, stored_image, write_picture
 from tests.s3_servers import UNUSED_KEY, free_port
 
@@ -98,6 +101,44 @@ def test_a_posted_form_gets_503_too(visitor: Client) -> None:
         answer = visitor.post(path, data)
         assert answer.status_code == 503
         assert NO_DATABASE in answer.content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_read_only_database_is_searched_and_changes_get_503(visitor: Client, loaded_models: None) -> None:
+    """A standby after a failover, or a database whose disk is full."""
+    image = stored_image()
+    execute("SET default_transaction_read_only = on")
+    try:
+        assert visitor.get(f"/images/{image.id}/").status_code == 200
+        answer = visitor.post("/search/picture", {"picture": picture_file()}, headers={"accept-language": "en"})
+        ready = visitor.get("/readyz")
+    finally:
+        execute("SET default_transaction_read_only = off")
+
+    assert answer.status_code == 503
+    assert "Nothing can be changed right now." in answer.content.decode()
+    assert ready.json()["database_changes"] == "refused: the database is read-only"
+    assert "database_changes" not in visitor.get("/readyz").json()
+
+
+@pytest.mark.django_db
+def test_an_upload_into_a_folder_that_can_not_be_written_says_so(
+    as_alice: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A volume that belongs to root; root itself, as in tests, may write anywhere."""
+
+    def denied(*_args: Any) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(storage.default_storage, "save", denied)
+    monkeypatch.setattr("os.access", lambda *_args: False)
+
+    answer = as_alice.post("/upload/", {"pictures": [picture_file()]})
+
+    assert answer.status_code == 503
+    assert "stored or read right now" in answer.content.decode()
+    assert "does not respond" not in answer.content.decode()
+    assert as_alice.get("/readyz").json()["storage_changes"].startswith("refused")
 
 
 @pytest.mark.django_db(transaction=True)

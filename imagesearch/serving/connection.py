@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from gunicorn.asgi.parser import ParseError
+from gunicorn.http.errors import InvalidRequestLine
 
 from imagesearch.base_path import below_base_path
 from imagesearch.serving import refusals
@@ -31,7 +32,7 @@ _LARGE = 64 * 1024
 
 
 _TLS = b"\x16\x03"
-"""How a client begins that takes this for HTTPS: browsers try that first, and plain HTTP when it has failed."""
+"""How a client begins that takes this for HTTPS: browsers try that first, and plain HTTP as soon as it has failed."""
 
 
 class Connection(Link):
@@ -70,7 +71,7 @@ class Connection(Link):
     def arrived(self, data: bytes) -> None:
         if self.state is State.HEAD:
             if not self._buffer and data.startswith(_TLS):
-                self.close()
+                self._refuse_head(InvalidRequestLine("HTTPS, without a proxy that terminates it"))
                 return
             self._buffer += data
             if len(self._buffer) > _LARGE and not self.front.has_room_for_heads():

@@ -30,7 +30,10 @@ def answer(request: HttpRequest, error: Exception) -> HttpResponse:
         return errors.not_found(request)
     if isinstance(error, PermissionDenied):
         return errors.forbidden(request)
-    if isinstance(error, (*_BAD_REQUEST, HttpError)):  # ninja's own are only for a body that isn't JSON
+    if isinstance(error, HttpError):  # ninja's own, only for a body that isn't JSON
+        words = _("The body is not valid JSON."), _("Send one JSON object, in UTF-8.")
+        return Problem(400, *words).to_response()
+    if isinstance(error, _BAD_REQUEST):
         return errors.bad_request(request, error)
     down = unavailable_page(request, error)
     if down:

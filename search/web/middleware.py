@@ -130,6 +130,11 @@ class BodyLimits(MiddlewareMixin):
         length = int(header) if header.isdecimal() else 0
         if not length:
             return None
+        if request.headers.get("Content-Encoding", "").strip().lower() not in {"", "identity"}:
+            from search.views.errors import error_page  # noqa: PLC0415 - which imports this module
+
+            words = _("Compressed data can't be read."), _("Send the data without Content-Encoding.")
+            return error_page(request, 415, *words)
         name = request.resolver_match.view_name if request.resolver_match else ""
         if name == body_limits.MANY_PICTURES and settings.UPLOAD_LOGIN_REQUIRED and not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())
