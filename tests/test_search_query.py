@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from search.imaging import COLOUR_NAMES
 from search.models import Image
 from search.query import BadQuery, Filters, Kind, Minimum, Mode, NoSuchQuery, Part, SearchQuery, Sort
+from search.query.anchors import Anchor
 from search.query.query_parts import MAX_PARTS
 from search.text.normalization import normalised_text
 
@@ -54,10 +55,11 @@ queries = st.builds(
     sort=st.sampled_from(Sort),
     page=st.integers(min_value=1, max_value=10**6),
     seen=st.none() | st.integers(min_value=0, max_value=10**11),
+    after=st.none() | st.builds(Anchor, st.floats(-2, 2) | st.integers(-(10**16), 10**16), st.uuids()),
 )
 NAMES = [
     *("q", "q_weight", "picture", "picture_weight", "like", "not", "not_weight", "unlike", "tag", "format", "colour"),
-    *("uploader", "since", "until", "described", "mode", "min", "sort", "page", "seen", "x"),
+    *("uploader", "since", "until", "described", "mode", "min", "sort", "page", "seen", "after", "x"),
 ]
 
 

@@ -154,6 +154,14 @@ ORDER = [
         ),
         {"type": "integer", "minimum": 0},
     ),
+    one(
+        "after",
+        gettext_noop(
+            "The last result of the page before, from which the page continues although others before it were "
+            "hidden or deleted meanwhile. Part of `next`."
+        ),
+        _TEXT,
+    ),
 ]
 
 SEARCH_PARAMETERS = [*PARTS, *FILTERS, *ORDER]
