@@ -127,6 +127,7 @@ class _Planned:
             statements = ["SAVEPOINT planned", *statements, "ROLLBACK TO planned", "RELEASE planned"]
         result = execute("; ".join(statements), params, many, context)
         cursor = context["cursor"]
-        while cursor.description is None and cursor.nextset():
+        # Not `description`, which makes an object of each column.
+        while not cursor.pgresult.nfields and cursor.nextset():
             pass
         return result

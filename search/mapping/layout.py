@@ -48,7 +48,7 @@ def positions_of(vectors: Vectors, on_round: OnRound, start: Positions | None = 
     return None if found is None else _in_frame(found)
 
 
-def _spread(vectors: Vectors, rng: np.random.Generator) -> Positions:
+def _spread(vectors: Vectors, rng: "np.random.Generator") -> Positions:
     """Return the first two principal components of the vectors."""
     sample = vectors if len(vectors) <= _BY_GRID else vectors[rng.choice(len(vectors), _BY_GRID, replace=False)]
     middle = sample.mean(axis=0)

@@ -113,8 +113,9 @@ def ranked(
     worth.sort(key=lambda pair: (-pair[0], by_date * pair[1].date, pair[1].id))
     by_worth = [one for _worth, one in worth]
     # Stable sort: ties keep the order by worth.
-    if not any(one.by_words for one in candidates):
-        return sorted(by_worth, key=lambda one: (_ORDER[one.band], -one.exactness))
+    if not any(one.text_rank is not None for one in candidates):
+        # No similarity is in a better band than a higher one.
+        return sorted(by_worth, key=lambda one: _ORDER[one.band]) if fresh_at else by_worth
     fused = _fused(by_worth)
     return sorted(by_worth, key=lambda one: (_ORDER[one.band], -one.exactness, -fused.get(one.id, 0.0)))
 

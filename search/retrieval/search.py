@@ -283,7 +283,7 @@ class Search:
                 return [scored(Image(id=one.id), one) for one in wanted]
             hidden = self.scope.only_visible.hidden
             rows = shown_images((one.id for one in wanted), hidden=hidden, for_tiles=self.candidate_search.for_tiles)
-            return [scored(rows[one.id], one) for one in wanted if one.id in rows]
+            return [scored(row, one) for one in wanted if (row := rows.get(one.id))]
 
         def ids() -> list[uuid.UUID]:
             return [one.id for one in candidates if one.id not in gone]
