@@ -1,5 +1,6 @@
 """Every test runs against the embedded PostgreSQL, a media folder of its own and the small demo model."""
 
+import fcntl
 import gc
 import os
 import signal
@@ -67,20 +68,25 @@ def _compiled() -> set[Path]:
     return set(MODELS.glob("*/*/verdict.json"))
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _compiled_models() -> set[Path]:
-    """The models are compiled once, and kept for the next run."""
-    models = {"EMBEDDING_IMAGE_MODEL": str(demo.IMAGE_MODEL), "EMBEDDING_TEXT_MODEL": str(demo.TEXT_MODEL)}
-    with override_settings(MODELS_DIR=MODELS, **models):
-        if is_decided():
-            return _compiled()
-    # In a separate process: compiling needs torch, and most tests do without it.
+def _compile(models: dict[str, str]) -> None:
+    """In a separate process: compiling needs torch, and most tests do without it."""
     script = (
         "import django; django.setup()\n"
         "from search.embedding import compile_pictures, compile_texts; compile_texts(); compile_pictures()"
     )
     environment = {**os.environ, **models, "DJANGO_SETTINGS_MODULE": "imagesearch.settings"}
     subprocess.run([sys.executable, "-c", script], cwd=django_settings.BASE_DIR, env=environment, check=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled_models() -> set[Path]:
+    """The models are compiled once, and kept for the next run."""
+    models = {"EMBEDDING_IMAGE_MODEL": str(demo.IMAGE_MODEL), "EMBEDDING_TEXT_MODEL": str(demo.TEXT_MODEL)}
+    MODELS.mkdir(parents=True, exist_ok=True)
+    with override_settings(MODELS_DIR=MODELS, **models), (MODELS / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of several processes of tests, only one imports torch for this
+        if not is_decided():
+            _compile(models)
     return _compiled()
 
 
