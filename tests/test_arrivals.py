@@ -107,6 +107,29 @@ def test_images_hidden_or_deleted_in_their_transaction_do_not_arrive():
     assert titles(Window.since(before)) == ["shown in the end"]
 
 
+@pytest.mark.django_db(transaction=True)
+def test_an_edit_is_a_change_in_each_transaction_and_after_each_look_unless_taken_back():
+    images = [an_image(str(number)) for number in range(3)]
+    edited = Image.objects.filter(pk__in=[image.pk for image in images])
+    before = state().changed
+    edited.update(title="all")
+    assert state().changed > before
+
+    before = state().changed
+    with transaction.atomic():
+        start = transaction.savepoint()
+        edited.update(title="not written")
+        transaction.savepoint_rollback(start)
+        assert state().changed == before
+        edited.update(author="Ada")  # no search is about it
+        assert state().changed == before
+        edited.update(title="some")
+        seen = state().changed
+        assert seen > before
+        edited.update(title="others")
+    assert state().changed > seen
+
+
 @pytest.mark.django_db
 def test_pending_images_do_not_count_towards_the_limit_of_new_matches(alice, as_alice: Client, monkeypatch):
     monkeypatch.setattr("search.views.saved_searches.COUNTED_AMONG", 5)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from search.admin.images import ImageAdmin
+from search.curation import Describe, Tag, change, undo
 from search.indexing import query_plan
 from search.models import Image, ImageWords
 from search.query import Filters, Minimum, Mode, SearchQuery, Sort
@@ -414,6 +415,34 @@ def test_editing_any_field_updates_its_words() -> None:
             "FROM search_image AS image JOIN search_imagewords AS words ON image_id = id"
         )
         assert cursor.fetchall() == [(True, "ships at")]
+
+
+def test_an_edit_of_many_pictures_writes_the_words_that_single_edits_write() -> None:
+    tags = [["old harbour", "it's"], [r"back\slash"], ["바다"], []]
+    images = [an_image(f"Boat {number} 해운대", tags=tags[number % 4], description="Dawn") for number in range(24)]
+    ids = [image.pk for image in images]
+    ImageWords.objects.filter(pk=ids[0]).delete()  # as after a partial restore
+
+    tagged = change(ids, Tag(["AC/DC", "해수욕장"]))
+    assert (tagged.count, words_as_written_anew()) == (24, 24)
+    change(ids, Describe({"title": "A pier in Busan"}))
+    assert (words_as_written_anew(), len(found_by_words('"pier in busan"'))) == (24, 24)
+    undo(tagged)
+    assert (words_as_written_anew(), found_by_words("AC/DC")) == (24, [])
+    Image.objects.filter(pk=ids[1]).update(tags=["alone"])
+    assert (words_as_written_anew(), found_by_words("alone")) == (24, ["A pier in Busan"])
+
+
+def words_as_written_anew() -> int:
+    """Return the number of images whose words are the same as if they were written for the first time."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM search_image AS image JOIN search_imagewords AS words ON image_id = id "
+            "WHERE words.vector = image_words_vector(image.title, tags, description) "
+            "AND words.title = image_words_key(image.title)"
+        )
+        (count,) = cursor.fetchone()
+    return int(count)
 
 
 @pytest.mark.parametrize("description", ["", "A quiet evening."])

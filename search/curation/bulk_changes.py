@@ -71,7 +71,7 @@ def _batch(keys: Collection[uuid.UUID], change: Change, revision: Revision) -> N
 
 
 def _change(keys: Collection[uuid.UUID], change: Change, revision: Revision) -> None:
-    states = lock(Image.objects.filter(pk__any_of=keys), change.columns)
+    states = lock(Image.objects.filter(pk__any_of=frozenset(keys)), change.columns)
     if isinstance(change, Trash) and not settings.TRASH_DAYS:
         log_deletions(states.keys(), revision.by)
         delete_images(states.keys())

@@ -1,26 +1,29 @@
 """Apply changed tables, changed sidecars and `--tag` to pictures that are known already."""
 
+import json
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import transaction
-from django.db.models.functions import Now
 
 from search import decoding
 from search.curation.cleaned_details import Details, clean_tags
 from search.curation.metadata_import import CAPTIONS, EDITED_WITH, as_kept, fields_stated, hash_of, of_sidecars
 from search.curation.place_lookup import place_pictures
 from search.curation.revisions import record_since
-from search.curation.snapshots import current
+from search.curation.snapshots import current, plain
 from search.imaging import UnreadableImage
 from search.ingestion.items import Item
 from search.ingestion.metadata_rereading import edited_fields
 from search.metadata import PhotoMetadata, merged
 from search.metadata.photo_metadata import NOTHING
 from search.models import Capture, Image, Revision
+from search.models.edits_with_history import write
+from search.models.given_states import Row
+from search.models.sql_statements import execute
 
 _COLUMNS = {
     "taken": "taken",
@@ -76,6 +79,21 @@ def changed_sidecars(item: Item, before: uuid.UUID | None) -> ChangedSidecars | 
     return ChangedSidecars(said, present, is_first=before is None)
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What an update writes: text fields and columns of the capture that change, and its stated fields if they
+    change."""
+
+    update: Update
+    words: Mapping[str, Any]
+    captured: Mapping[str, Any]
+    stated: Sequence[str]
+
+    @property
+    def is_change(self) -> bool:
+        return bool(self.words or self.captured)
+
+
 def update_details(updates: Sequence[Update], tags: Sequence[str], *, revision: Revision | None) -> int:
     """Write new details of images, except fields that people have edited, as part of this revision; return how many
     images change. Without a revision nothing is written.
@@ -88,7 +106,7 @@ def update_details(updates: Sequence[Update], tags: Sequence[str], *, revision: 
         by_id[one.image_id] = _together(one, by_id.get(one.image_id, one))
     if not by_id:
         return 0
-    changed = 0
+    written: list[_Written] = []
     with transaction.atomic():
         rows = Image.objects.filter(pk__in=by_id).only("pk", "tags", *CAPTIONS).order_by("pk")
         images = list(rows.select_for_update(no_key=True))
@@ -99,13 +117,12 @@ def update_details(updates: Sequence[Update], tags: Sequence[str], *, revision: 
             update, kept = by_id[image.pk], edited.get(image.pk, set())
             capture = captures.get(image.pk) or Capture(image_id=image.pk)
             words, captured = _words(image, update, tags, kept, capture.stated), _captured(capture, update, kept)
-            changed += bool(words or captured)
-            if revision:
-                _write(image, words)
-                _write_capture(capture, update, captured)
+            stated = set(fields_stated(update.details)).difference(capture.stated)
+            written.append(_Written(update, words, captured, [*capture.stated, *sorted(stated)] if stated else []))
         if revision:
+            _write(written)
             record_since(before, revision)
-    return changed
+    return sum(one.is_change for one in written)
 
 
 def _together(update: Update, other: Update) -> Update:
@@ -162,19 +179,34 @@ def _without(said: PhotoMetadata, stated: Collection[str]) -> PhotoMetadata:
     return replace(said, **{name: getattr(NOTHING, name) for name in names})
 
 
-def _write(image: Image, values: dict[str, Any]) -> None:
-    if values:
-        Image.objects.filter(pk=image.pk).update(**values, updated=Now())
+def _write(written: Sequence[_Written]) -> None:
+    """Write the new values of these images and their captures in a few statements."""
+    changed = [one for one in written if one.is_change]
+    write([Row(one.update.image_id, {}, {**one.words, **_plain(one.captured)}) for one in changed])
+    # `read_metadata` still has to read the files of those that had no capture.
+    sources = [
+        {
+            "image_id": str(one.update.image_id),
+            "sidecars": str(one.update.changed_sidecars.sidecars) if one.update.changed_sidecars else None,
+            "stated": one.stated,
+        }
+        for one in written
+        if one.update.changed_sidecars or one.stated
+    ]
+    if sources:
+        execute(_SOURCES, [json.dumps(sources)])
+    if moved := [one.update.image_id for one in changed if {"latitude", "longitude"}.intersection(one.captured)]:
+        place_pictures(moved)
 
 
-def _write_capture(capture: Capture, update: Update, values: dict[str, Any]) -> None:
-    values = {**values, **({"sidecars": update.changed_sidecars.sidecars} if update.changed_sidecars else {})}
-    if stated := set(fields_stated(update.details)).difference(capture.stated):
-        values["stated"] = [*capture.stated, *sorted(stated)]
-    if not values:
-        return
-    if not Capture.objects.filter(pk=capture.pk).update(**values):
-        # `read_metadata` still has to read the file itself.
-        Capture.objects.bulk_create([Capture(image_id=capture.pk, **values)], ignore_conflicts=True)
-    if "latitude" in values or "longitude" in values:
-        place_pictures([capture.pk])
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: plain(value) for name, value in values.items()}
+
+
+_SOURCES = """
+INSERT INTO search_capture AS capture (image_id, sidecars, stated)
+SELECT image_id, sidecars, stated
+FROM jsonb_to_recordset(%s::jsonb) AS given (image_id uuid, sidecars uuid, stated varchar[]) ORDER BY image_id
+ON CONFLICT (image_id) DO UPDATE SET sidecars = coalesce(excluded.sidecars, capture.sidecars),
+    stated = CASE WHEN excluded.stated = '{}' THEN capture.stated ELSE excluded.stated END
+"""

@@ -227,7 +227,7 @@ def hand_over_albums(former_id: uuid.UUID, image_id: uuid.UUID) -> None:
 def albums_of(image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, list[int]]:
     """Return the ids of the albums that contain these images, in ascending order, by image."""
     found: dict[uuid.UUID, list[int]] = {}
-    entries: Any = AlbumImage.objects.filter(image__pk__any_of=list(image_ids)).order_by("album_id")
+    entries: Any = AlbumImage.objects.filter(image__pk__any_of=frozenset(image_ids)).order_by("album_id")
     for image_id, album_id in entries.values_list("image_id", "album_id"):
         found.setdefault(image_id, []).append(album_id)
     return found

@@ -24,7 +24,8 @@ def id_array(ids: Iterable[uuid.UUID]) -> str:
 
 @UUIDField.register_lookup
 class AnyOf(_Lookup):
-    """`= ANY(array)`: an `IN` of 10,000 values takes longer to write and to parse than the rows take to change."""
+    """`= ANY(array)`: an `IN` of 10,000 values takes longer to write and to parse than the rows take to change. Django
+    looks at each value of a list or tuple, not at a set's."""
 
     lookup_name = "any_of"
     prepare_rhs = False

@@ -390,7 +390,7 @@ class Image(models.Model):
         from search.models.privacy import Private  # noqa: PLC0415 - it needs this module
 
         # Private ones are hidden anyway: for them the curators' value is compared.
-        own = dict(Private.objects.filter(image__pk__any_of=[one.pk for one in images]).values_list("pk", "hidden"))
+        own = dict(Private.objects.filter(image__pk__any_of={one.pk for one in images}).values_list("pk", "hidden"))
         changed = [image for image in images if own.get(image.pk, image.hidden) is not hidden]
         kind = Revision.Kind.HIDE if hidden else Revision.Kind.SHOW
         before, after = {"hidden": not hidden}, {"hidden": hidden}

@@ -98,5 +98,5 @@ def hand_over_privacy(former_id: uuid.UUID, image_id: uuid.UUID) -> None:
 
 def levels_of(image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, tuple[str, bool]]:
     """Return, for private ones among these images, who sees them, and whether curators have hidden them."""
-    found = Private.objects.filter(image__pk__any_of=list(image_ids)).values_list("pk", "visibility", "hidden")
+    found = Private.objects.filter(image__pk__any_of=frozenset(image_ids)).values_list("pk", "visibility", "hidden")
     return {image_id: (visibility, hidden) for image_id, visibility, hidden in found}
