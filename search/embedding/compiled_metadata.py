@@ -9,8 +9,8 @@ from search.embedding.pixels import Window
 
 @dataclass(frozen=True)
 class About:
-    """Precision, dimensions of the vectors, and the picture's crop; None for texts. `group`: how many activations share
-    a scale; 0 if they are not quantised."""
+    """Precision, dimensions of the vectors, and the picture's crop; None for texts. `group`: how many activations
+    share a scale; 0 if they are not quantised."""
 
     precision: str
     dimensions: int

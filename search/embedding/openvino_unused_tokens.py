@@ -53,7 +53,8 @@ def _only_axis(node: ov.Node, selecting: Mapping[Port, int]) -> int | None:
     """Return the axis of tokens of a node's output if all that takes it needs the same one of them only."""
     if node.get_output_size() != 1:
         return None
-    taken = {selecting.get((port.get_node().get_name(), port.get_index())) for port in node.output(0).get_target_inputs()}
+    taking = [(port.get_node().get_name(), port.get_index()) for port in node.output(0).get_target_inputs()]
+    taken = {selecting.get(port) for port in taking}
     return taken.pop() if len(taken) == 1 else None
 
 
