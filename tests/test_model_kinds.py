@@ -130,6 +130,41 @@ def test_pictures_cropped_in_advance_have_the_vectors_of_the_library(
     assert [cut_out(picture, *window).tobytes() for picture in pictures] == [one.tobytes() for one in pictures]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_pictures_have_the_same_vectors_without_the_computation_that_is_saved(
+    folder_of: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    from search.embedding import openvino_encoders, openvino_export
+
+    exported = loading.load_model(str(folder_of(kind)))
+    fewer, _ = openvino_export.exported_pictures(exported)
+    for rewrite in ("multiply_patches", "skip_unused_tokens"):
+        monkeypatch.setattr(openvino_export, rewrite, lambda model: None)
+    whole, _ = openvino_export.exported_pictures(exported)
+
+    pixels = np.random.default_rng(3).integers(0, 256, size=(3, 32, 32, 3), dtype=np.uint8)
+    precision = {"INFERENCE_PRECISION_HINT": "f32"}
+    compiled = [openvino_encoders.core().compile_model(model, "CPU", precision) for model in (whole, fewer)]
+    one, other = (model(pixels)[0] for model in compiled)
+    assert nearly_equal(one / np.linalg.norm(one), other / np.linalg.norm(one))
+    operations = [[node.get_type_name() for node in model.get_ordered_ops()] for model in (whole, fewer)]
+    assert [("Convolution" in names, "Slice" in names) for names in operations] == [(True, False), (False, True)]
+
+
+def test_activations_are_quantised_in_the_largest_groups_that_fill_their_width() -> None:
+    from openvino import Model
+    from openvino import opset13 as ops
+
+    from search.embedding.quantization import group_size
+
+    def multiplied(*widths: int) -> Model:
+        inputs = [ops.parameter([-1, width], np.float32) for width in widths]
+        weights = (ops.constant(np.ones((8, width), dtype=np.float32)) for width in widths)
+        return Model([ops.matmul(one, other, False, True) for one, other in zip(inputs, weights, strict=True)], inputs)
+
+    assert [group_size(multiplied(*widths)) for widths in ([768, 64], [192, 128], [100])] == [128, 64, 128]
+
+
 @pytest.mark.parametrize(("shortest", "squeezed"), [(32, False), (0, True)])
 def test_the_middle_of_a_wide_picture_is_an_extra_window_if_the_model_squeezes_pictures(
     shortest: int, squeezed: bool

@@ -19,9 +19,10 @@ from search.embedding.compilation_results import Figure, Verdict
 from search.embedding.compiled_metadata import About
 from search.embedding.loading import torch_pictures, torch_texts
 from search.embedding.model_modules import UnknownModel
-from search.embedding.openvino_encoders import BATCH, WAYS, CompiledPictures, CompiledTexts, save
+from search.embedding.openvino_encoders import BATCH, INT8, WAYS, CompiledPictures, CompiledTexts, save
 from search.embedding.openvino_export import exported_pictures, exported_texts
 from search.embedding.pixels import Window
+from search.embedding.quantization import group_size
 from search.embedding.torch_encoders import SentencePictures, SentenceTexts, torch_ways
 from search.models.vector_values import Vectors, WrongVectors
 
@@ -146,13 +147,14 @@ def chosen_texts(draft: Path, name: str = "") -> Verdict:
 
 def _saved(model: ov.Model, window: Window | None, dimensions: int, draft: Path) -> Iterator[tuple[str, Path]]:
     """Save `model` for each backend that is possible here, in a folder of its own; yield names and folders."""
+    group = group_size(model)
     for name in WAYS:
         if name not in _possible():
             continue
         folder = draft / name.replace(" ", "-")
         folder.mkdir()
         save(model, name, folder)
-        About(name, dimensions, window).write(folder)
+        About(name, dimensions, window, group if WAYS[name].weights == INT8 else 0).write(folder)
         yield name, folder
 
 

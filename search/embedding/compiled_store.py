@@ -28,7 +28,7 @@ from search.embedding.protocol import PictureEncoder, TextEncoder
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 3
+FORMAT = 4
 """Increase whenever compilation changes: older results are then compiled again."""
 PICTURES, WORDS = "pictures", "words"
 MOST_MODELS = 3

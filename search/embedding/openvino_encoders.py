@@ -25,7 +25,7 @@ from search.embedding.load_shedding import BoundedLock
 from search.embedding.openvino_runtime import hint, ov, properties
 from search.embedding.pixels import stacked
 from search.embedding.protocol import Picture
-from search.embedding.quantization import GROUP, quantise
+from search.embedding.quantization import quantise
 from search.models.vector_values import Vectors, WrongVectors, unit_vectors
 
 BATCH = 16
@@ -43,10 +43,10 @@ class Way:
     between: ov.Type
 
 
-_INT8, _FLOAT16, _FLOAT32 = "int8", "float16", "float32"
+INT8, _FLOAT16, _FLOAT32 = "int8", "float16", "float32"
 WAYS = {
-    "int8 with bfloat16": Way(_INT8, ov.Type.bf16),
-    "int8 with float32": Way(_INT8, ov.Type.f32),
+    "int8 with bfloat16": Way(INT8, ov.Type.bf16),
+    "int8 with float32": Way(INT8, ov.Type.f32),
     "bfloat16": Way(_FLOAT16, ov.Type.bf16),
     "float32": Way(_FLOAT32, ov.Type.f32),
 }
@@ -57,7 +57,7 @@ emulates, a picture of ViT-B/32 takes 56 ms with the first, 22 with the second a
 def save(model: ov.Model, precision: str, folder: Path) -> None:
     """Save `model`, in float32, to `folder` with the weights of `precision`."""
     model, weights = model.clone(), WAYS[precision].weights
-    if weights == _INT8:
+    if weights == INT8:
         quantise(model)
     ov.save_model(model, folder / "model.xml", compress_to_fp16=weights == _FLOAT16)
 
@@ -71,7 +71,7 @@ class _Compiled:
         self.about = About.read(folder)
         threads = threads or hardware.threads()
         self._streams = threads if in_streams else 1
-        self._model = _compiled(folder / "model.xml", WAYS[self.about.precision], threads, self._streams)
+        self._model = _compiled(folder / "model.xml", self.about, threads, self._streams)
         self._turn = BoundedLock()
         self._process = os.getpid()
         self._requests: tuple[int, list[ov.InferRequest]] = 0, []
@@ -213,14 +213,14 @@ def core() -> ov.Core:
     return ov.Core()
 
 
-def _compiled(model: Path, way: Way, threads: int, streams: int) -> ov.CompiledModel:
+def _compiled(model: Path, about: About, threads: int, streams: int) -> ov.CompiledModel:
     return core().compile_model(
         str(model),
         "CPU",
         {
             hint.performance_mode(): hint.PerformanceMode.LATENCY,
-            hint.inference_precision(): way.between,
-            hint.dynamic_quantization_group_size(): GROUP if way.weights == _INT8 else 0,
+            hint.inference_precision(): WAYS[about.precision].between,
+            hint.dynamic_quantization_group_size(): about.group,
             properties.num_streams(): streams,
             properties.inference_num_threads(): threads,
         },

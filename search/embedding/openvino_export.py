@@ -1,4 +1,5 @@
-"""Export of a sentence-transformers model to OpenVINO, in the same precision. Imports torch."""
+"""Export of a sentence-transformers model to OpenVINO, in the same precision, without computation that can be saved.
+Imports torch."""
 
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,8 @@ from openvino.tools.ovc import convert_model
 from tokenizers import Tokenizer
 
 from search.embedding.model_modules import TextTower, UnknownModel, image_tower
+from search.embedding.openvino_patch_embedding import multiply_patches
+from search.embedding.openvino_unused_tokens import skip_unused_tokens
 from search.embedding.pixels import Window
 from search.embedding.torch_encoders import as_words, padded_length
 
@@ -34,7 +37,10 @@ def exported_pictures(model: "SentenceTransformer") -> tuple[ov.Model, Window]:
     module, window = image_tower(model)
     example = torch.zeros((2, window.side, window.side, 3), dtype=torch.uint8)
     shape = [-1, window.side, window.side, 3]
-    return _converted(module, {"pixels": example}, [("pixels", shape, np.uint8)]), window
+    exported = _converted(module, {"pixels": example}, [("pixels", shape, np.uint8)])
+    multiply_patches(exported)
+    skip_unused_tokens(exported)
+    return exported, window
 
 
 def exported_texts(model: "SentenceTransformer") -> tuple[ov.Model, Tokenizer]:
