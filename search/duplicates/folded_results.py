@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 from django.db.models import Q
 
 from search.models import DuplicatePair, Image
-from search.models.any_of_lookup import id_array
 from search.models.sql_cache import Sql, sql_of
-from search.models.sql_statements import fetch_all
+from search.models.sql_statements import fetch_all, id_array
 
 
 class _Given(NamedTuple):

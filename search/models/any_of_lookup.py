@@ -8,18 +8,12 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Expression, Lookup, UUIDField
 from django.db.models.sql.compiler import SQLCompiler
 
-from search.models.given_states import uuid_array
+from search.models.sql_statements import id_array
 
 if TYPE_CHECKING:
     _Lookup = Lookup[Iterable[uuid.UUID]]
 else:
     _Lookup = Lookup
-
-
-def id_array(ids: Iterable[uuid.UUID]) -> str:
-    """Return ids as the text of a PostgreSQL array, for a cached statement (`search.models.sql_cache`): psycopg takes
-    several times as long for a list."""
-    return f"{{{','.join(map(str, ids))}}}"
 
 
 @UUIDField.register_lookup
@@ -35,4 +29,4 @@ class AnyOf(_Lookup):
         if isinstance(self.rhs, Expression):
             ids, more_values = compiler.compile(self.rhs)
             return f"{column} = ANY({ids})", [*values, *more_values]
-        return f"{column} = ANY(%s::uuid[])", [*values, uuid_array(self.rhs)]
+        return f"{column} = ANY(%s::uuid[])", [*values, id_array(self.rhs)]

@@ -13,8 +13,8 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
-from search.models.given_states import GIVEN, OWN, STATES, After, Row, State, changes_of, uuid_array
-from search.models.sql_statements import execute, fetch_all, fetch_column
+from search.models.given_states import GIVEN, OWN, STATES, After, Row, State, changes_of
+from search.models.sql_statements import execute, fetch_all, fetch_column, id_array
 from search.models.words_of_many import column_of, without_trigger, write_words
 
 _TEXT = "(its.after ->> '{0}')"
@@ -210,7 +210,7 @@ def _set_hidden(rows: Sequence[Row]) -> None:
     for hidden in (True, False):
         ids = [row.image_id for row in rows if row.after.get("hidden") is hidden]
         if ids:
-            execute(_HIDE, {"hidden": hidden, "ids": uuid_array(ids)})
+            execute(_HIDE, {"hidden": hidden, "ids": id_array(ids)})
 
 
 def _set_visibility(after: After) -> None:

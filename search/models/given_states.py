@@ -2,8 +2,10 @@
 
 import json
 import uuid
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
+
+from search.models.sql_statements import id_array
 
 State: TypeAlias = Mapping[str, Any]
 
@@ -14,11 +16,6 @@ class Row(NamedTuple):
     image_id: uuid.UUID
     before: State
     after: State
-
-
-def uuid_array(ids: Iterable[uuid.UUID]) -> str:
-    """Return ids as the text of a PostgreSQL array; psycopg takes four times as long for a list."""
-    return "{" + ",".join([each.hex for each in ids]) + "}"
 
 
 OWN = "unnest(%s::uuid[], %s::bigint[]) AS own (id, number)"
@@ -41,7 +38,7 @@ def given(rows: Collection[Row], keys: Sequence[Hashable], values: Sequence[Any]
     numbers = [number_of.setdefault(key, len(number_of) + 1) for key in keys]
     distinct = dict(zip(numbers, values, strict=True))
     return Given(
-        uuid_array(row.image_id for row in rows),
+        id_array(row.image_id for row in rows),
         "{" + ",".join(map(str, numbers)) + "}",
         json.dumps([distinct[number] for number in range(1, len(distinct) + 1)], ensure_ascii=False),
     )

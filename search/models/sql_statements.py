@@ -1,7 +1,8 @@
 """Single SQL statements, and the database's clock."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from django.db import connection
@@ -9,6 +10,11 @@ from psycopg import sql
 
 Statement: TypeAlias = str | sql.Composable
 Values: TypeAlias = Sequence[Any] | Mapping[str, Any] | None
+
+
+def id_array(ids: Iterable[uuid.UUID]) -> str:
+    """Return ids as the text of a PostgreSQL array; psycopg takes four times as long for a list."""
+    return "{" + ",".join([each.hex for each in ids]) + "}"
 
 
 def execute(statement: Statement, values: Values = None) -> int:

@@ -8,9 +8,8 @@ from django.db import connection
 from django.db.models.base import ModelState
 
 from search.models import Image
-from search.models.any_of_lookup import id_array
 from search.models.sql_cache import Sql, sql_of
-from search.models.sql_statements import fetch_with_names
+from search.models.sql_statements import fetch_with_names, id_array
 from search.query.filter_sql import Either, Mine, Yes, visible
 
 
