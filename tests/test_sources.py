@@ -184,6 +184,22 @@ def test_a_tree_deeper_than_the_recursion_limit_is_listed(tmp_path: Path, monkey
 
 
 @pytest.mark.parametrize(
+    ("place", "advice"),
+    [
+        ("https://example.org/photos.zip?dl=1", "download this archive or table"),
+        ("https://example.org/photos.csv", "download this archive or table"),
+        ("gs://bucket/photos", "name a file or folder"),
+        ("file:///photos", "name a file or folder"),
+    ],
+)
+def test_an_address_that_is_no_source_is_reported_with_what_can_be_done(place: str, advice: str):
+    source = open_source([place])
+    assert list(source) == []
+    ((_, reason),) = source.problems
+    assert advice in reason
+
+
+@pytest.mark.parametrize(
     ("name", "data", "advice"),
     [
         ("photos.rar", b"Rar!", "Archives of this kind are not read: unpack it."),

@@ -49,7 +49,7 @@ def details_of(row: Mapping[str, Any]) -> tuple[Details, list[str]]:
     return Details(
         values["title"],
         values["description"],
-        clean_tags(row.get("tags")),
+        clean_tags(_split(row.get("tags"))),
         values["author"],
         values["licence"],
         values["source_link"],
@@ -66,20 +66,26 @@ def plain_text(value: Any) -> str:
     return composed(str(value).replace("\0", "")).strip()
 
 
-def split_tags(text: str) -> list[str]:
-    """Return the parts of a text between commas, also those of East Asian keyboards, and lines; between semicolons or
-    vertical bars if it has none of these, as other programs export tags. A list in JSON or Python counts too."""
+def _split(tags: Any) -> Any:
+    """Return the parts of a text of another program between commas, also those of East Asian keyboards, and lines;
+    between semicolons or vertical bars if it has none of these. A list written in JSON or Python counts too.
+
+    Not for forms: these show the tags of a picture, which may contain any of these but commas.
+    """
+    if not isinstance(tags, str):
+        return tags
+    text = plain_text(tags)
     if text.startswith("[") and text.endswith("]"):
         return [part.strip(" '\"") for part in _COMMAS.split(text[1:-1])]
     return (_COMMAS if _COMMAS.search(text) else _OTHER_SEPARATORS).split(text)
 
 
 def clean_tags(value: Any) -> list[str]:
-    """Return tags from a text (see `split_tags`) or a list: without duplicates, at most 50 of 60 characters."""
+    """Return tags from a comma-separated text or a list: without duplicates, at most 50 of 60 characters."""
     parts = (
         [plain_text(part).replace(",", " ") for part in value]
         if isinstance(value, list)
-        else split_tags(plain_text(value))
+        else plain_text(value).split(",")
     )
     tags: dict[str, str] = {}
     for part in parts:

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from search.curation.change_kinds import MOST_TAGS
-from search.curation.cleaned_details import clean_tags, split_tags
+from search.curation.cleaned_details import clean_tags
 from search.http.forms import IN_ITS_OWN_DIRECTION
 from search.text.normalization import normalised_text
 
@@ -31,7 +31,7 @@ class TagsField(forms.CharField):
 
     def clean(self, value: Any) -> Any:
         text = super().clean(value)
-        tags = [normalised_text(tag) for tag in split_tags(text)]
+        tags = [normalised_text(tag) for tag in text.split(",")]
         if too_long := [tag for tag in tags if len(tag) > LONGEST_TAG]:
             raise forms.ValidationError(
                 _("A tag can have at most %(limit)s characters; “%(tag)s…” is longer.")

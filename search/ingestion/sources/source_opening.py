@@ -5,10 +5,12 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, groupby, takewhile
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from search.curation.cleaned_details import Details
 from search.ingestion.sources.file_names import is_of_another_kind, is_picture_name, suffix_of
@@ -23,6 +25,11 @@ from search.ingestion.unicode_names import Spellings
 from search.ingestion.unread_files import FOREIGN_ARCHIVES, HEAD, advice_on, kind_of_archive, misnamed
 
 _OTHER_FILES = re.compile(r"\.(zip|tar|tgz|tbz2?|txz|tsv|csv|jsonl)[^/]*$", re.IGNORECASE)
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+_DOWNLOAD_IT = "Only single pictures are read from an address: download this archive or table, and name the file."
+_OTHER_SCHEME = (
+    "Addresses of this kind are not read: name a file or folder, or an address with s3://, http:// or https://."
+)
 
 
 def open_source(
@@ -71,7 +78,12 @@ class _Opener:
 
                 yield bucket_listing(place, self._choices, self.findings)
             elif place.startswith(("http://", "https://")):
-                yield address_listing(place, self._downloads, width=self._choices.width)
+                if is_container(path := _path_in(place)) and not is_picture_name(path):
+                    self.findings.problems.append((place, _DOWNLOAD_IT))
+                else:
+                    yield address_listing(place, self._downloads, width=self._choices.width)
+            elif _SCHEME.match(place):
+                self.findings.problems.append((place, _OTHER_SCHEME))
             else:
                 yield from self._local(os.path.expanduser(place))  # noqa: PTH111 - names are shown as typed
 
@@ -138,6 +150,13 @@ def _why_not_read(path: str) -> str:
 
 def _beginning(path: str) -> bytes:
     return head_of(path)[:HEAD]
+
+
+def _path_in(address: str) -> str:
+    """Return the path in a web address; "" for an invalid one, which the download reports."""
+    with suppress(ValueError):
+        return urlsplit(address).path
+    return ""
 
 
 def is_container(path: str) -> bool:
