@@ -91,6 +91,10 @@ def test_an_animation_is_read_as_its_first_frame(format: str) -> None:
         (b"%PDF-1.7", "PDF"),
         (b'<?xml version="1.0"?>\n<svg xmlns="x">', "SVG"),
         (b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom", "video"),
+        (b"\xff\xd8\xff\xf7\0\x11\x08", "JPEG-LS"),  # begins as JPEG does
+        (b"P6\n# by GIMP\n320 240\n255\n", "Netpbm"),
+        (bytes(128) + b"DICM", "DICOM"),
+        (b"qoif\0\0\1\x40", "QOI"),
     ],
 )
 def test_a_format_that_is_not_allowed_is_refused_by_name(start: bytes, kind: str) -> None:

@@ -35,7 +35,7 @@ def test_a_tsv_gives_details_by_path(photos: Path):
     assert metadata.details == {
         photos / "a.jpg": Details("A red star", "빨간 별", ["star", "red"], "Ada", "CC0", "https://example.org/1")
     }
-    assert metadata.problems == []
+    assert metadata.problems == [(str(photos / "m.tsv"), "These columns are not read: shelf.")]
 
 
 def test_a_csv_may_quote_and_begin_with_a_byte_order_mark(photos: Path):
@@ -71,7 +71,7 @@ def test_invalid_values_are_cut_or_left_out_and_reported(photos: Path):
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("m.csv", "file,title\na.jpg,X\n"),
+        ("m.csv", "picture,title\na.jpg,X\n"),
         ("m.csv", ""),
         ("m.jsonl", "{not json}\n"),
         ("m.jsonl", "[1]\n"),

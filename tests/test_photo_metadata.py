@@ -2,6 +2,7 @@
 
 import datetime as dt
 import struct
+import unicodedata
 import zlib
 
 import pytest
@@ -364,6 +365,7 @@ def test_alternative_exif_fields_of_cameras_are_read():
         a_photo(exif=exif_block(taken="2019:05:01 10:00:00", t18249=75, e37377=6.0, e42034=(18.0, 105.0, 3.5, 5.6)))
     )
     assert (found.rating, found.exposure, found.lens) == (4, 0.015625, "18-105mm f/3.5-5.6")
+    assert metadata_of(a_photo(exif=exif_block(e42036="----"))).lens == ""
     xmp = 'exif:DateTimeOriginal="2019-05-01T10:00:00" exif:GPSTimeStamp="2019-05-01T08:00:03Z"'
     assert from_xmp(xmp_packet(attributes=xmp)).offset == 120
 
@@ -372,6 +374,7 @@ def test_alternative_exif_fields_of_cameras_are_read():
     ("text", "taken", "offset"),
     [
         ("2014-07-03T14:22:10+09:00", wall(2014, 7, 3, 14, 22, 10), 540),
+        ("2014-07-03 14:22:10 UTC", wall(2014, 7, 3, 14, 22, 10), 0),
         ("2014:07:03 14:22", wall(2014, 7, 3, 14, 22), None),
         ("2014. 7. 3. 오후 2:22:10", wall(2014, 7, 3, 14, 22, 10), None),
         ("2014年7月3日", wall(2014, 7, 3), None),
@@ -422,6 +425,8 @@ def test_googles_time_is_converted_to_the_camera_clock():
         ("IMG_1(2).JPG", "IMG_1.JPG(2).json"),
         ("IMG_1(2).JPG", "IMG_1.JPG.supplemental-metadata(2).json"),
         ("IMG_1-edited.JPG", "IMG_1.JPG.supplemental-metadata.json"),
+        ("IMG_1-edited(2).JPG", "IMG_1.JPG(2).json"),
+        (unicodedata.normalize("NFD", "IMG_1-modifié.JPG"), "IMG_1.JPG.json"),
         ("original_5f0c6a2e-8d0b-4b12-9a3e-1c2d3e4f5a6b_P.jpg", "original_5f0c6a2e-8d0b-4b12-9a3e-1c2d3e4f5a6b_.json"),
         ("Ungewöhnlich langer Name eines Bildes 2019.jpg", "Ungewöhnlich langer Name eines Bildes 2019.jpg.json"),
         ("IMG_1.JPG", "IMG_1.json"),

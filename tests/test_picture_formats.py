@@ -81,6 +81,20 @@ def test_the_first_page_of_a_tiff_is_read() -> None:
     assert difference(read(data).picture, pictures.corners()) == 0
 
 
+def test_a_reduced_copy_before_the_picture_of_a_tiff_is_not_taken_for_it() -> None:
+    copy = Image.new("RGB", (24, 16), "lime")
+    page = pictures.corners()
+    page.encoderinfo = {"tiffinfo": {254: 0}}
+
+    assert (
+        difference(
+            read(pictures.encoded(copy, "TIFF", save_all=True, append_images=[page], tiffinfo={254: 1})).picture, page
+        )
+        == 0
+    )
+    assert read(pictures.encoded(copy, "TIFF", tiffinfo={254: 1})).picture.size == (24, 16)
+
+
 def tiff_page(fields: Fields, *pieces: bytes, order: str = "<") -> bytes:
     """A TIFF of 48 x 32 pixels without compression, each of whose `pieces` is one strip."""
     sizes = [len(piece) for piece in pieces]

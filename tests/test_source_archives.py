@@ -165,6 +165,16 @@ def test_an_encrypted_member_is_reported(tmp_path: Path):
     assert plain.read() == CONTENTS[NAMES[1]]
 
 
+def test_the_last_part_of_a_split_archive_is_reported_as_such(tmp_path: Path):
+    path = make_zip(tmp_path / "a.zip", CONTENTS)
+    data = bytearray(path.read_bytes())
+    data[data.rindex(b"PK\x01\x02") + 34] = 1  # the member begins in the second part
+    path.write_bytes(data)
+    found = source(path)
+    assert list(found) == []
+    assert "join them" in found.problems[0][1]
+
+
 def test_a_damaged_member_is_reported_and_the_others_are_read(tmp_path: Path):
     path = make_zip(tmp_path / "a.zip", CONTENTS)
     data = bytearray(path.read_bytes())

@@ -185,10 +185,10 @@ def test_errors_in_a_table_are_reported(tmp_path: Path, server: Server):
     (tmp_path / "broken.jsonl").write_text("{\n")
     found = open_source([str(tmp_path / name) for name in ("m.csv", "paths.csv", "broken.jsonl")])
     assert len(list(found)) == 1
-    assert [problem.partition(":")[0] for _, problem in found.problems] == [
-        "This line contains no address.",
-        "paths.csv",
-        "broken.jsonl line 1 is not JSON",
+    assert [(Path(where).name, problem.partition(":")[0]) for where, problem in found.problems] == [
+        ("m.csv line 2", "This line contains no address."),
+        ("paths.csv", "paths.csv"),
+        ("broken.jsonl line 1", "This is not JSON"),
     ]
     assert "--metadata" in found.problems[1][1]
     assert found.notes == [("m.csv line 3", "The title has 301 characters and was cut to 300.")]

@@ -1,5 +1,6 @@
 """The files that the arguments of `ingest` name."""
 
+import gzip
 import os
 import socket
 from pathlib import Path
@@ -182,7 +183,42 @@ def test_a_tree_deeper_than_the_recursion_limit_is_listed(tmp_path: Path, monkey
             Path("d").rmdir()
 
 
-def test_an_archive_of_an_unsupported_kind_is_reported(tmp_path: Path):
-    (tmp_path / "photos.rar").write_bytes(b"Rar!")
-    source = open_source([str(tmp_path / "photos.rar")])
-    assert (list(source), source.problems[0][1]) == ([], "Archives of this kind are not read: unpack it.")
+@pytest.mark.parametrize(
+    ("place", "advice"),
+    [
+        ("https://example.org/photos.zip?dl=1", "download this archive or table"),
+        ("https://example.org/photos.csv", "download this archive or table"),
+        ("gs://bucket/photos", "name a file or folder"),
+        ("file:///photos", "name a file or folder"),
+    ],
+)
+def test_an_address_that_is_no_source_is_reported_with_what_can_be_done(place: str, advice: str):
+    source = open_source([place])
+    assert list(source) == []
+    ((_, reason),) = source.problems
+    assert advice in reason
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "advice"),
+    [
+        ("photos.rar", b"Rar!", "Archives of this kind are not read: unpack it."),
+        ("photos.xlsx", b"PK\3\4", "save it as CSV (UTF-8)"),
+        ("photos.parquet", b"PAR1", "export it as .csv or .jsonl"),
+        ("photos.z01", b"PK\7\x08", "name its last part, which ends in .zip"),
+        ("comic.cbz", b"PK\3\4", "name it so that it ends in .zip"),
+        ("photos.tar", b"PK\3\4", "name it so that it ends in .zip"),
+        ("photos", bytes(257) + b"ustar", "name it so that it ends in .tar."),
+        ("photos.zip", bytes(257) + b"ustar", "name it so that it ends in .tar."),
+        ("photos.gz", gzip.compress(bytes(257) + b"ustar" + bytes(300)), "name it so that it ends in .tar.gz"),
+        ("photos.zip", b"PK\3\4", "its end is missing"),
+    ],
+)
+def test_a_named_file_that_is_no_source_is_reported_with_what_can_be_done(
+    tmp_path: Path, name: str, data: bytes, advice: str
+):
+    (tmp_path / name).write_bytes(data)
+    source = open_source([str(tmp_path / name)])
+    assert list(source) == []
+    ((_, reason),) = source.problems
+    assert advice in reason

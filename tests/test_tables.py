@@ -10,6 +10,10 @@ from search.ingestion.table_encodings import encoding_of
 from tests.base import write_picture
 
 KOREAN = "path,title,tags\na.jpg,제주도의 바다,여행\n"
+JSON_LINES = (
+    """{"path": "a.jpg", "text": ["A sea"], "tags": "['x', 'y', 'z']", "license": "CC0", "author": {"id": 7}, """
+    """"title": NaN, "rubrik": 1}\n"""
+)
 WESTERN = "path,title,tags\na.jpg,Über die Straße nach Zürich,été\n"
 
 
@@ -117,6 +121,50 @@ def test_column_names_are_matched_loosely(photos: Path):
     (photos / "m.csv").write_text("Path;Source Link;Licence\na.jpg;https://example.org/1;CC0\n")
     (details,) = read_metadata(photos / "m.csv", []).details.values()
     assert (details.source_link, details.licence) == ("https://example.org/1", "CC0")
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        ("file_name,caption,keywords,license,Rubrik\na.jpg,A sea,x; y | z,CC0,B\n", "m.csv"),
+        ("파일명,설명,태그,라이선스,rubrik\na.jpg,A sea,x、y，z,CC0,B\n", "m.csv"),
+        (JSON_LINES, "m.jsonl"),
+    ],
+)
+def test_columns_of_other_programs_are_read_and_unknown_ones_named(photos: Path, data: str, name: str):
+    (photos / name).write_text(data)
+    metadata = read_metadata(photos / name, [])
+    (details,) = metadata.details.values()
+    assert (details.title, details.description, details.author, details.licence) == ("", "A sea", "", "CC0")
+    assert details.tags == ["x", "y", "z"]
+    assert [remark for _, remark in metadata.problems] == ["These columns are not read: rubrik."]
+
+
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [("path,title\n{},A\n", "m.csv"), ('{{"path": "{}", "title": "A"}}\n', "m.jsonl")],
+)
+def test_tables_that_were_joined_are_read(photos: Path, part: str, name: str):
+    data = b"".join(part.format(path).encode("utf-8-sig") for path in ("a.jpg", "sub/b.jpg"))
+    assert titles(photos, data, name) == ({"a.jpg": "A", "b.jpg": "A"}, [])
+
+
+def test_our_column_names_have_precedence(photos: Path):
+    (photos / "m.csv").write_text("filename,path,caption,description\nb.jpg,a.jpg,C,D\n")
+    metadata = read_metadata(photos / "m.csv", [])
+    assert {path.name: details.description for path, details in metadata.details.items()} == {"a.jpg": "D"}
+
+
+def test_a_spreadsheet_as_metadata_is_refused_with_what_can_be_done(photos: Path):
+    with pytest.raises(MetadataError, match=r"save it as CSV \(UTF-8\)"):
+        read_metadata(photos / "m.xlsx", [])
+
+
+@pytest.mark.parametrize("form", ["file://{}", "file://localhost{}", "file:{}", "{}"])
+def test_paths_may_be_written_as_addresses(photos: Path, form: str):
+    picture = write_picture(photos / "my sea 100%.jpg")
+    path = form.format(str(picture).replace("%", "%25").replace(" ", "%20"))
+    assert titles(photos, f"path,title\n{path},A\n".encode()) == ({"my sea 100%.jpg": "A"}, [])
 
 
 def test_paths_may_have_backslashes(photos: Path):

@@ -15,7 +15,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from search.ingestion import Choices, ingest, open_source, read_metadata
+from search.ingestion import Choices, Rules, ingest, open_source, read_metadata
 from search.models import ApiToken, Image, Report, SavedSearch
 from search.query import Filters, SearchQuery
 from search.query.saved_searches import save_search
@@ -186,6 +186,17 @@ def test_a_folder_is_named_in_either_form(tmp_path: Path) -> None:
         source = open_source([str(tmp_path / spelled)])
         assert [item.name for item in source] == [str(tmp_path / nfd("제주도") / "a.jpg")]
         assert source.problems == []
+
+
+@pytest.mark.parametrize(("on_disk", "typed"), [(nfd, str), (str, nfd)], ids=["NFD on disk", "NFD typed"])
+def test_globs_match_names_in_either_form(tmp_path: Path, on_disk: Any, typed: Any) -> None:
+    for name in ("제주도/바다 1.jpg", "제주도/바다 2.jpg", "제주도/산.jpg"):
+        write_picture(tmp_path / on_disk(name))
+    rules = Rules(exclude=(typed("바다 ?.jpg"),))
+    matched = open_source([str(tmp_path / typed("제주도") / typed("바*.jpg"))])
+    kept = open_source([str(tmp_path)], Choices(rules=rules))
+    assert [Path(item.name).name for item in matched] == [on_disk("바다 1.jpg"), on_disk("바다 2.jpg")]
+    assert [Path(item.name).name for item in kept] == [on_disk("산.jpg")]
 
 
 def test_a_name_of_mixed_forms_is_found(tmp_path: Path) -> None:

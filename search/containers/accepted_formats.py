@@ -1,5 +1,6 @@
 """The accepted formats, recognised by magic bytes before any decoder sees the file."""
 
+import re
 from typing import NamedTuple
 
 from search.containers.boxes import is_cut
@@ -43,6 +44,8 @@ _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
 
 # Formats that people try, refused by name. Anything else "is not a picture".
+_JPEG_LS = b"\xff\xd8\xff\xf7"
+"""It begins as JPEG does."""
 _REFUSED: tuple[tuple[bytes, str], ...] = (
     (b"8BPS", "Photoshop"),
     (b"\0\0\1\0", "ICO"),
@@ -54,7 +57,21 @@ _REFUSED: tuple[tuple[bytes, str], ...] = (
     (b"DDS ", "DDS"),
     (b"icns", "ICNS"),
     (b"\x1aE\xdf\xa3", "video"),
+    (_JPEG_LS, "JPEG-LS"),
+    (b"II\xbc", "JPEG XR"),
+    (b"v/1\x01", "OpenEXR"),
+    (b"#?R", "Radiance HDR"),
+    (b"qoif", "QOI"),
+    (b"\n\x05\x01\x08", "PCX"),
+    (b"gimp xcf", "GIMP"),
+    (b"AT&TFORM", "DjVu"),
+    (b"SIMPLE  =", "FITS"),
+    (b"\x01\xda\x01", "SGI"),
+    (b"BPG\xfb", "BPG"),
+    (b"FLIF", "FLIF"),
 )
+_NETPBM = re.compile(rb"P[1-6]\s+(?:#[^\n]*\n\s*)*\d+\s+\d+\s|P7\nWIDTH")
+_DICOM = slice(128, 132)
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _JPEG_2000 = (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")
@@ -70,7 +87,7 @@ def recognised(data: bytes) -> str:
     if not data:
         raise UnreadableImage(Reason.EMPTY)
     for starts, name in _STARTS:
-        if data.startswith(starts):
+        if data.startswith(starts) and not data.startswith(_JPEG_LS):
             return name
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return "WEBP"
@@ -110,6 +127,10 @@ def _refusal(data: bytes) -> UnreadableImage:
     for magic, kind in _REFUSED:
         if data.startswith(magic):
             return UnreadableImage(Reason.WRONG_FORMAT, kind=kind)
+    if _NETPBM.match(data[:1024]):
+        return UnreadableImage(Reason.WRONG_FORMAT, kind="Netpbm")
+    if data[_DICOM] == b"DICM":
+        return UnreadableImage(Reason.WRONG_FORMAT, kind="DICOM")
     if b"<svg" in data[:1024].lower():
         return UnreadableImage(Reason.WRONG_FORMAT, kind="SVG")
     return UnreadableImage(Reason.NOT_A_PICTURE)

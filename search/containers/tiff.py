@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+SUBFILE = 254
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 256, 257, 258, 259, 262
 STRIPS, ORIENTATION, SAMPLES, STRIP_ROWS, STRIP_SIZES, PLANES = 273, 274, 277, 278, 279, 284
 TILE_WIDTH, TILE_HEIGHT, TILES, TILE_SIZES, EXTRA_SAMPLES, PROFILE = 322, 323, 324, 325, 338, 34675
@@ -43,6 +44,7 @@ SIZES = {
 }
 INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 7: "B", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 _MOST_FIELDS = 1_000
+_REDUCED_OR_MASK = 0b101
 
 
 class Field(NamedTuple):
@@ -137,6 +139,16 @@ def container(data: bytes, base: int = 0) -> Container | None:
     """Return a reader of the TIFF container at `base`; None if there is none."""
     known = _MAGIC.get(bytes(data[base : base + 4]))
     return Container(data, *known, base) if known else None
+
+
+def main_page(file: Container) -> Directory | None:
+    """Return the first page that is not marked as a reduced copy or a mask of another; else the first of all."""
+    first = None
+    for page in pages(file):
+        if not page.number(SUBFILE) & _REDUCED_OR_MASK:
+            return page
+        first = first or page
+    return first
 
 
 def pages(file: Container, most: int = 32) -> Iterator[Directory]:

@@ -38,7 +38,7 @@ from search.containers.tiff import (
     WIDTH,
     Directory,
     container,
-    pages,
+    main_page,
 )
 
 _SHORT, _LONG, _RATIONAL = 3, 4, 5
@@ -121,7 +121,7 @@ _Values = dict[int, Sequence[int] | bytes]
 def first_page(data: bytes, max_pixels: int) -> Page:
     """Return the first page of a TIFF file as a file of its own. Raises UnreadableImage."""
     file = container(data)
-    page = next(pages(file), None) if file else None
+    page = main_page(file) if file else None
     if file is None or page is None or (page.is_cut and WIDTH not in page.fields):
         raise UnreadableImage(Reason.TRUNCATED)
     if page.number(COMPRESSION, 1) not in _COMPRESSIONS or len(data) > _LARGEST_FILE:

@@ -1,5 +1,7 @@
 """Details of a picture from forms, tables or API calls, cleaned for the database."""
 
+import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +27,7 @@ class Details:
     capture: PhotoMetadata = NOTHING
 
 
+_COMMAS, _OTHER_SEPARATORS = re.compile(r"[,，、\n]"), re.compile(r"[;；|]")
 _TEXT_COLUMNS = ("title", "description", "author", "licence", "source_link")
 
 
@@ -46,7 +49,7 @@ def details_of(row: Mapping[str, Any]) -> tuple[Details, list[str]]:
     return Details(
         values["title"],
         values["description"],
-        clean_tags(row.get("tags")),
+        clean_tags(_split(row.get("tags"))),
         values["author"],
         values["licence"],
         values["source_link"],
@@ -54,7 +57,27 @@ def details_of(row: Mapping[str, Any]) -> tuple[Details, list[str]]:
 
 
 def plain_text(value: Any) -> str:
-    return "" if value is None else composed(str(value).replace("\0", "")).strip()
+    """Return a value of a form or a table as text: lists line by line, and "" for objects and NaN, which programs
+    write for missing values."""
+    if isinstance(value, list):
+        return "\n".join(filter(None, map(plain_text, value)))
+    if value is None or isinstance(value, (dict, bool)) or (isinstance(value, float) and not math.isfinite(value)):
+        return ""
+    return composed(str(value).replace("\0", "")).strip()
+
+
+def _split(tags: Any) -> Any:
+    """Return the parts of a text of another program between commas, also those of East Asian keyboards, and lines;
+    between semicolons or vertical bars if it has none of these. A list written in JSON or Python counts too.
+
+    Not for forms: these show the tags of a picture, which may contain any of these but commas.
+    """
+    if not isinstance(tags, str):
+        return tags
+    text = plain_text(tags)
+    if text.startswith("[") and text.endswith("]"):
+        return [part.strip(" '\"") for part in _COMMAS.split(text[1:-1])]
+    return (_COMMAS if _COMMAS.search(text) else _OTHER_SEPARATORS).split(text)
 
 
 def clean_tags(value: Any) -> list[str]:

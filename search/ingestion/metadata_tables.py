@@ -1,21 +1,33 @@
 """Read a table of metadata: TSV, CSV or JSON lines with a `path` column."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
+from urllib.parse import unquote
 
 from search.curation.cleaned_details import Details, details_of, plain_text
-from search.ingestion.table_formats import MetadataError, Row, table_rows
+from search.ingestion.table_formats import SYNONYMS, MetadataError, Row, table_rows
 from search.ingestion.tables_of_archives import Elsewhere
 from search.ingestion.unicode_names import Spellings
+from search.ingestion.unread_files import advice_on
 from search.metadata import PhotoMetadata, TakenFrom
 from search.metadata.dates import dated, typed
 from search.metadata.photo_metadata import number
 
 _KINDS = {".tsv": "tsv", ".txt": "tsv", ".csv": "csv", ".jsonl": "jsonl"}
 """File type by suffix; the separator may still differ. Excel calls its "Unicode text" .txt."""
+
+_COLUMNS = frozenset(
+    (
+        *("path", "title", "description", "tags", "author", "licence", "source_link", "taken", "rating"),
+        *("latitude", "longitude", "camera", "lens"),
+    )
+)
+_MOST_NAMED = 10
+_FILE_SCHEME = re.compile(r"file:(?://(?:localhost)?(?=/))?", re.IGNORECASE)
 
 
 @dataclass
@@ -38,7 +50,9 @@ def read_metadata(table: Path, roots: Sequence[Path]) -> Metadata:
     Paths that are no files are kept for archives and buckets. Raises MetadataError for an unreadable table.
     """
     metadata, spellings = Metadata(), Spellings()
+    columns: dict[str, None] = {}
     for where, row in _rows(table, lambda remark: metadata.problems.append((str(table), remark))):
+        columns |= dict.fromkeys(filter(None, row))
         name = str(row.get("path") or "").strip()
         if not name or "\0" in name:
             metadata.problems.append((where, "This line contains no path."))
@@ -53,20 +67,23 @@ def read_metadata(table: Path, roots: Sequence[Path]) -> Metadata:
         if is_named_before:
             metadata.problems.append((f"{where}, {name}", "An earlier line names this picture too: this one applies."))
         metadata.problems.extend((f"{where}, {name}", problem) for problem in problems)
+    if others := [column for column in columns if column not in _COLUMNS]:
+        more = f" and {len(others) - _MOST_NAMED:,} more" if len(others) > _MOST_NAMED else ""
+        metadata.problems.append((str(table), f"These columns are not read: {', '.join(others[:_MOST_NAMED])}{more}."))
     return metadata
 
 
 def _rows(table: Path, remarks: Callable[[str], None]) -> Iterator[tuple[str, Row]]:
     kind = _KINDS.get(table.suffix.lower())
     if kind is None:
-        raise MetadataError(f"{table}: the name must end in .tsv, .csv or .jsonl.")
-    return table_rows(lambda: table.open("rb"), table.name, kind, ["path"], remarks)
+        raise MetadataError(f"{table}: the name must end in .tsv, .csv or .jsonl. {advice_on(table.name)}".rstrip())
+    return table_rows(lambda: table.open("rb"), table.name, kind, ["path"], remarks, synonyms=SYNONYMS)
 
 
 def _located(name: str, folders: Sequence[Path], spellings: Spellings) -> Path | None:
     """Return the file of this name, or one whose name differs in its Unicode normal form only."""
-    # Paths from Windows work, too.
-    names = dict.fromkeys((name, name.replace("\\", "/")))
+    # Paths from Windows work, too, and those of programs that write addresses of files.
+    names = dict.fromkeys((name, name.replace("\\", "/"), unquote(_FILE_SCHEME.sub("", name))))
     written = (folder / one for folder in folders for one in names)
     composed_otherwise = (spellings.found(folder, one) for folder in folders for one in names)
     for path in chain(written, composed_otherwise):

@@ -5,6 +5,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from io import TextIOWrapper
+from types import MappingProxyType
 from typing import IO, Any, TypeAlias
 
 from search.ingestion.table_encodings import encoding_of, remark_on
@@ -16,6 +17,26 @@ BadRow: TypeAlias = Callable[[str, str], None]
 
 LONGEST_FIELD = 1_000_000
 """Characters per field. Python's own limit is a seventh of it, and some descriptions are longer."""
+_LONGEST_COLUMN = 60
+_BOM = "\ufeff"
+"""It also begins each further part of tables that were joined."""
+SYNONYMS = {
+    name: column
+    for column, names in {
+        "path": "file_name filename file sourcefile image_path 경로 파일 파일명 파일이름",
+        "url": "image_url img_url 주소",
+        "title": "headline 제목",
+        "description": "caption text 설명 캡션",
+        "tags": "keywords tag keyword 태그 키워드",
+        "author": "photographer creator artist 작가 저자 촬영자",
+        "licence": "license 라이선스 라이센스",
+        "taken": "date_taken taken_at datetimeoriginal 촬영일 촬영일시",
+        "latitude": "lat 위도",
+        "longitude": "lon lng long 경도",
+    }.items()
+    for name in names.split()
+}
+"""Column names of other programs and data sets, and in Korean, with ours. Ours have precedence."""
 _SEPARATORS = {"tsv": "\t;,|", "csv": ",;\t|"}
 """Candidate separators, in order: the first by which the header has a needed column is used."""
 
@@ -31,10 +52,12 @@ def table_rows(
     needed: Collection[str],
     remarks: Callable[[str], None] = lambda remark: None,
     on_bad_row: BadRow | None = None,
+    synonyms: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[tuple[str, Row]]:
     """Yield (position, row) of a table called `name` in any encoding; `opened` opens it from its start, each time.
 
-    `kind` is "jsonl", "tsv" or "csv". Column names are in lower case; one of `needed` must exist. A guessed encoding
+    `kind` is "jsonl", "tsv" or "csv". Column names are in lower case, and replaced by `synonyms` where that column is
+    missing; one of `needed` must exist. A guessed encoding
     is reported to `remarks`. An unreadable row is passed to `on_bad_row` and skipped, or raises without it. Raises
     MetadataError.
     """
@@ -47,7 +70,7 @@ def table_rows(
     remark = remark_on(encoding)
     with text:
         try:
-            yield from rows_of(text, name, kind, needed, on_bad_row)
+            yield from rows_of(text, name, kind, needed, on_bad_row, synonyms)
         except MetadataError as error:
             raise MetadataError(f"{error} {remark}".rstrip()) from error
     if remark:
@@ -55,24 +78,34 @@ def table_rows(
 
 
 def rows_of(
-    file: IO[str], name: str, kind: str, needed: Collection[str], on_bad_row: BadRow | None = None
+    file: IO[str],
+    name: str,
+    kind: str,
+    needed: Collection[str],
+    on_bad_row: BadRow | None = None,
+    synonyms: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[tuple[str, Row]]:
     """Yield (position, row) of a table called `name`; see `table_rows`. Raises MetadataError."""
     try:
         yield from (
-            _json_lines(file, name, on_bad_row)
+            _json_lines(file, name, on_bad_row, synonyms)
             if kind == "jsonl"
-            else _separated(file, name, kind, needed, on_bad_row)
+            else _separated(file, name, kind, needed, on_bad_row, synonyms)
         )
     except (OSError, UnicodeError, csv.Error) as error:
         raise MetadataError(f"{name} can't be read: {error}") from error
 
 
 def _separated(
-    file: IO[str], name: str, kind: str, needed: Collection[str], on_bad_row: BadRow | None
+    file: IO[str],
+    name: str,
+    kind: str,
+    needed: Collection[str],
+    on_bad_row: BadRow | None,
+    synonyms: Mapping[str, str],
 ) -> Iterator[tuple[str, Row]]:
     csv.field_size_limit(LONGEST_FIELD)
-    header, separator, passed = _header(file, name, kind, needed)
+    header, separator, passed = _header(file, name, kind, needed, synonyms)
     lines = _Lines(file, passed)
     reader = csv.reader(lines, delimiter=separator)
     while True:
@@ -90,12 +123,14 @@ def _separated(
             lines.go_back()
             on_bad_row(where, f"This row can't be read: {error}")
             continue
-        # Spreadsheets save rows without a value, too.
-        if any(value.strip() for value in values):
+        # Spreadsheets save rows without a value, too, and of joined tables each has its header.
+        if any(value.strip() for value in values) and not _is_header(values, header, synonyms):
             yield f"{name} line {lines.number}", _row(header, values)
 
 
-def _header(file: IO[str], name: str, kind: str, needed: Collection[str]) -> tuple[list[str], str, int]:
+def _header(
+    file: IO[str], name: str, kind: str, needed: Collection[str], synonyms: Mapping[str, str]
+) -> tuple[list[str], str, int]:
     """Return the column names, the separator, and the number of lines read."""
     separators, passed, first = _SEPARATORS[kind], 1, file.readline()
     # Skip Excel's separator hint and empty lines above the table.
@@ -104,11 +139,19 @@ def _header(file: IO[str], name: str, kind: str, needed: Collection[str]) -> tup
             separators = first[4]
         passed, first = passed + 1, file.readline()
     for separator in separators:
-        header = [_column(one) for one in next(csv.reader([first], delimiter=separator), [])]
+        header = _named(next(csv.reader([first], delimiter=separator), []), synonyms)
         if set(needed) & set(header):
             return header, separator, passed
     columns = " or ".join(f"`{column}`" for column in needed)
     raise MetadataError(f"{name}: the first line must name the columns, {columns} among them.")
+
+
+def _is_header(values: Sequence[str], header: Sequence[str], synonyms: Mapping[str, str]) -> bool:
+    """Whether a row of several columns repeats the header."""
+    if len(values) != len(header) or len(values) < 2 or len(values[0]) > _LONGEST_COLUMN:
+        return False
+    first = _column(values[0])
+    return header[0] in (first, synonyms.get(first)) and _named(values, synonyms) == header
 
 
 def _row(header: Sequence[str], values: Sequence[str]) -> Row:
@@ -141,6 +184,7 @@ class _Lines:
             self.have_ended = True
             raise StopIteration
         self.number += 1
+        line = line.removeprefix(_BOM)
         self._of_row.append(line)
         return line
 
@@ -158,23 +202,36 @@ def _column(name: str) -> str:
     return "_".join(name.strip("\ufeff \t").lower().replace("-", " ").split())
 
 
-def _json_lines(lines: Iterable[str], name: str, on_bad_row: BadRow | None) -> Iterator[tuple[str, Row]]:
+def _named(names: Iterable[str], synonyms: Mapping[str, str]) -> list[str]:
+    """Return the columns of these names."""
+    columns = [_column(one) for one in names]
+    present = set(columns)
+    return [one if (ours := synonyms.get(one)) is None or ours in present else ours for one in columns]
+
+
+def _json_lines(
+    lines: Iterable[str], name: str, on_bad_row: BadRow | None, synonyms: Mapping[str, str]
+) -> Iterator[tuple[str, Row]]:
     for number, line in enumerate(lines, start=1):
         where = f"{name} line {number}"
         try:
             if line.strip():
-                yield where, _json_object(line, where)
+                yield where, _json_object(line.removeprefix(_BOM), synonyms)
         except MetadataError as error:
             if on_bad_row is None:
-                raise
+                raise MetadataError(f"{where}: {error}") from error
             on_bad_row(where, str(error))
 
 
-def _json_object(line: str, where: str) -> Row:
+def _json_object(line: str, synonyms: Mapping[str, str]) -> Row:
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise MetadataError(f"{where} is not JSON: {error}") from error
+        raise MetadataError(f"This is not JSON: {error}") from error
     if not isinstance(row, dict):
-        raise MetadataError(f"{where} is not a JSON object.")
-    return {_column(column): value for column, value in row.items()}
+        raise MetadataError("This is not a JSON object: a .jsonl file has one in each line.")
+    found: dict[str, Any] = {}
+    for column, value in zip(_named(row, synonyms), row.values(), strict=True):
+        if found.get(column) in (None, ""):
+            found[column] = value
+    return found

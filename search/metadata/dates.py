@@ -88,6 +88,7 @@ _FORMS = (
     (re.compile(r"(\d{1,2})\.\s?(\d{1,2})\.\s?(\d{4})\b"), r"\3-\2-\1"),  # day first, as in much of Europe
     (re.compile(r"(\d{4})\.\s?(\d{1,2})\.\s?(\d{1,2})\.?(?!\d)"), r"\1-\2-\3"),
 )
+_UTC = re.compile(r"(?<=\d) ?(?:UTC|GMT)$", re.IGNORECASE)
 _WEEKDAY = re.compile(
     r"\s?\([월화수목금토일月火水木金土日]\)|(?<=일) ?[월화수목금토일]요일"
     r"|(?<=日) ?(?:[月火水木金土日]曜日|星期[一二三四五六日])"
@@ -117,7 +118,7 @@ def typed(text: str) -> Moment | None:
     Unlike in `parsed`, default dates of reset clocks are accepted, since a person wrote them. Dots mean day before
     month; with slashes the order is ambiguous.
     """
-    text = _with_numbers(_WEEKDAY.sub("", " ".join(text.split()), count=1))
+    text = _with_numbers(_WEEKDAY.sub("", _UTC.sub("Z", " ".join(text.split())), count=1))
     for pattern, form in _FORMS:
         if pattern.match(text):
             text = pattern.sub(form, text, count=1)

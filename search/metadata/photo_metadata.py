@@ -67,8 +67,8 @@ class PhotoMetadata:
             author=line(values.get("author"), LONGEST_LINE),
             licence=line(values.get("licence"), LONGEST_LINE),
             source_link=_link(values.get("source_link")),
-            camera=line(values.get("camera"), LONGEST_NAME),
-            lens=line(values.get("lens"), LONGEST_NAME),
+            camera=_name(values.get("camera")),
+            lens=_name(values.get("lens")),
             focal_length=_within(values.get("focal_length"), 0.1, 100_000),
             aperture=_within(values.get("aperture"), 0.1, 1_000),
             exposure=_within(values.get("exposure"), 1e-7, 1e6),
@@ -119,6 +119,12 @@ def _within(value: Any, least: float, most: float) -> float | None:
 def _whole(value: Any, least: int, most: int) -> int | None:
     found = _within(value, least, most)
     return None if found is None else round(found)
+
+
+def _name(value: Any) -> str:
+    """Return the name of a camera or lens; cameras write "----" for an unknown lens."""
+    name = line(value, LONGEST_NAME)
+    return name if any(map(str.isalnum, name)) else ""
 
 
 def _keywords(value: Any) -> tuple[str, ...]:

@@ -19,9 +19,14 @@ _SHORTEST_CUT = 43
 _EDITED = (
     "-edited",
     "-effects",
+    "-smile",
+    "-mix",
     "-bearbeitet",
     "-modifié",
     "-editado",
+    "-ha editado",
+    "-editat",
+    "-edytowane",
     "-modificato",
     "-bewerkt",
     "-수정됨",
@@ -105,9 +110,12 @@ def _stem(name: str) -> str:
 
 def _unedited(name: str) -> str:
     """Return the name of the original of an edited picture, which has no sidecar of its own."""
-    stem, dot, suffix = name.rpartition(".")
+    stem, dot, suffix = composed(name).rpartition(".")
+    # The number of a name that occurs several times follows: "IMG_1-edited(2).jpg" was "IMG_1(2).jpg".
+    match = _NUMBERED.fullmatch(stem)
+    stem, number = (match[1], f"({match[2]})") if match else (stem, "")
     ending = next((one for one in _EDITED if stem.casefold().endswith(one)), "")
-    return f"{stem[: len(stem) - len(ending)]}{dot}{suffix}"
+    return f"{stem[: len(stem) - len(ending)]}{number}{dot}{suffix}" if ending else name
 
 
 def json_object(data: bytes) -> dict[str, Any]:

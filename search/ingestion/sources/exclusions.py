@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from django.utils.functional import cached_property
 
+from search.text.normalization import composed
+
 NO_MEDIA = ".nomedia"
 """The file by which Android apps mark a folder as not to be shown."""
 _NEVER_PICTURES = ("._", "__macosx")
@@ -74,6 +76,7 @@ class Rules:
             return False
         if "://" not in path:
             path = os.path.abspath(path)  # noqa: PTH100 - paths are plain text here, millions of them
+        path = composed(path)
         return any(pattern.fullmatch(path) for pattern in self._patterns)
 
     def skips_any(self, root: str, parts: Sequence[str]) -> bool:
@@ -97,9 +100,10 @@ USUAL = Rules()
 def _pattern(glob: str) -> "re.Pattern[str]":
     """Compile a glob. It matches names at any depth, or the end of a path if it has a slash.
 
-    `*` stays within a name, `**` crosses folders. Case is ignored, since `*.jpg` means `.JPG` too.
+    `*` stays within a name, `**` crosses folders. Case is ignored, since `*.jpg` means `.JPG` too. Paths are matched
+    in Unicode NFC.
     """
-    glob = glob.replace("\\", "/").rstrip("/")
+    glob = composed(glob).replace("\\", "/").rstrip("/")
     start = "" if glob.startswith("/") or "://" in glob else "(?:.*/)?"
     return re.compile(start + "".join(_translated(glob)), re.IGNORECASE | re.DOTALL)
 

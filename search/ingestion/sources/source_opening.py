@@ -3,23 +3,33 @@
 import glob
 import os
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, groupby, takewhile
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from search.curation.cleaned_details import Details
+from search.ingestion.sources.file_names import is_of_another_kind, is_picture_name, suffix_of
 from search.ingestion.sources.listing import Findings, Listed, Listing
 from search.ingestion.sources.local_files import Found, Walk, files
 from search.ingestion.sources.options import AS_USUAL, Choices
+from search.ingestion.sources.sniffing import head_of, is_picture
 from search.ingestion.sources.tars import is_tar, tar_listing
 from search.ingestion.sources.url_tables import address_listing, is_table, manifest
 from search.ingestion.sources.zips import is_zip, zip_listing
 from search.ingestion.unicode_names import Spellings
+from search.ingestion.unread_files import FOREIGN_ARCHIVES, HEAD, advice_on, kind_of_archive, misnamed
 
 _OTHER_FILES = re.compile(r"\.(zip|tar|tgz|tbz2?|txz|tsv|csv|jsonl)[^/]*$", re.IGNORECASE)
-_FOREIGN_ARCHIVES = (".7z", ".rar", ".tar.zst", ".tar.lz", ".tzst")
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+_DOWNLOAD_IT = "Only single pictures are read from an address: download this archive or table, and name the file."
+_OTHER_SCHEME = (
+    "Addresses of this kind are not read: name a file or folder, or an address with s3://, http:// or https://."
+)
 
 
 def open_source(
@@ -68,7 +78,12 @@ class _Opener:
 
                 yield bucket_listing(place, self._choices, self.findings)
             elif place.startswith(("http://", "https://")):
-                yield address_listing(place, self._downloads, width=self._choices.width)
+                if is_container(path := _path_in(place)) and not is_picture_name(path):
+                    self.findings.problems.append((place, _DOWNLOAD_IT))
+                else:
+                    yield address_listing(place, self._downloads, width=self._choices.width)
+            elif _SCHEME.match(place):
+                self.findings.problems.append((place, _OTHER_SCHEME))
             else:
                 yield from self._local(os.path.expanduser(place))  # noqa: PTH111 - names are shown as typed
 
@@ -78,18 +93,23 @@ class _Opener:
         if os.path.lexists(pattern):
             yield self._named(pattern)
             return
-        matches = self._matches(pattern) if glob.has_magic(pattern) else []
+        matches = self._matches(pattern) if glob.has_magic(pattern) else {}
         if not matches:
             self.findings.problems.append((pattern, "There is no such file or folder."))
         elif _OTHER_FILES.search(pattern):
             yield from map(self._named, matches)
         else:
-            root = before_magic(pattern)
-            yield _Files(chain.from_iterable(self._walk.matched(match, root) for match in matches))
+            found = (self._walk.matched(match, root) for match, root in matches.items())
+            yield _Files(chain.from_iterable(found))
 
-    def _matches(self, pattern: str) -> list[str]:
+    def _matches(self, pattern: str) -> dict[str, str]:
+        """Return what a glob matches in either Unicode form, in order, with the folders before its wildcards."""
         hidden = self._choices.rules.include_hidden
-        return sorted(glob.glob(pattern, recursive=True, include_hidden=hidden))  # noqa: PTH207
+        matches: dict[str, str] = {}
+        for one in dict.fromkeys((pattern, *(unicodedata.normalize(form, pattern) for form in ("NFC", "NFD")))):
+            found = glob.glob(one, recursive=True, include_hidden=hidden)  # noqa: PTH207
+            matches |= dict.fromkeys(found, before_magic(one))
+        return dict(sorted(matches.items()))
 
     def _named(self, path: str) -> _Files | Listing:
         if not os.path.isfile(path):  # noqa: PTH113
@@ -99,21 +119,49 @@ class _Opener:
     def _file(self, path: str) -> _Files | Listing:
         if self._choices.rules.excludes(path):
             return _Files(self._walk.named(path))
+        if is_zip(path) or is_tar(path):
+            suffix = kind_of_archive(_beginning(path))
+            if suffix and (suffix == ".zip") != is_zip(path):
+                self.findings.problems.append((path, misnamed(suffix)))
+                return Listing([], 0)
         if is_zip(path):
             return zip_listing(path, self._choices, self.findings, self._downloads, self._archives)
         if is_tar(path):
             return tar_listing(path, self._choices, self.findings, self._archives)
         if is_table(path):
             return manifest(path, self.findings, self._downloads, width=self._choices.width)
-        if path.lower().endswith(_FOREIGN_ARCHIVES):
-            self.findings.problems.append((path, "Archives of this kind are not read: unpack it."))
+        if reason := _why_not_read(path):
+            self.findings.problems.append((path, reason))
             return Listing([], 0)
         return _Files(self._walk.named(path))
 
 
+def _why_not_read(path: str) -> str:
+    """Return why a file, named by the user, is no source; "" for pictures, and for what must be looked at."""
+    if is_picture_name(path) or is_picture(head_of(path)):
+        return ""
+    if reason := advice_on(path):
+        return reason
+    suffix = kind_of_archive(_beginning(path))
+    # Documents, too, begin as ZIP archives do.
+    is_document = suffix == ".zip" and is_of_another_kind(suffix_of(path))
+    return misnamed(suffix) if suffix and not is_document else ""
+
+
+def _beginning(path: str) -> bytes:
+    return head_of(path)[:HEAD]
+
+
+def _path_in(address: str) -> str:
+    """Return the path in a web address; "" for an invalid one, which the download reports."""
+    with suppress(ValueError):
+        return urlsplit(address).path
+    return ""
+
+
 def is_container(path: str) -> bool:
     """Whether a path has the name of an archive or a table."""
-    return bool(_OTHER_FILES.search(path)) or path.lower().endswith(_FOREIGN_ARCHIVES)
+    return bool(_OTHER_FILES.search(path)) or path.lower().endswith(FOREIGN_ARCHIVES)
 
 
 def before_magic(pattern: str) -> str:

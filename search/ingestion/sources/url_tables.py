@@ -17,7 +17,7 @@ from search.ingestion.metadata_tables import table_details
 from search.ingestion.sources.byte_limits import most_bytes, no_memory
 from search.ingestion.sources.file_names import storable
 from search.ingestion.sources.listing import Findings, Listing
-from search.ingestion.table_formats import BadRow, MetadataError, Opened, Row, table_rows
+from search.ingestion.table_formats import SYNONYMS, BadRow, MetadataError, Opened, Row, table_rows
 
 if TYPE_CHECKING:
     from search.fetching.downloads import Downloads
@@ -72,7 +72,7 @@ def _rows(
     match = _TABLE.search(name)
     assert match
     return table_rows(
-        opened, name.rpartition("/")[2], match[1].lower(), ["url", "photo_image_url"], remarks, on_bad_row
+        opened, name.rpartition("/")[2], match[1].lower(), ["url", "photo_image_url"], remarks, on_bad_row, SYNONYMS
     )
 
 

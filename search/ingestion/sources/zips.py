@@ -21,15 +21,17 @@ from search.ingestion.sources.member_selection import Members
 from search.ingestion.sources.multi_part_archives import Part, Parts, folder_of
 from search.ingestion.sources.options import Choices
 from search.ingestion.sources.sidecars import Sidecars, read_sidecars
-from search.ingestion.sources.sniffing import HEAD
+from search.ingestion.sources.sniffing import HEAD, head_of
 from search.ingestion.sources.url_tables import UNSPLASH_PHOTOS, table_listing
 from search.ingestion.sources.zip_names import set_names, spellings_of
+from search.ingestion.unread_files import SPLIT, kind_of_archive
 from search.metadata import LONGEST_SIDECAR
 
 if TYPE_CHECKING:
     from search.fetching.downloads import Downloads
 
 _ENCRYPTED = 0x1
+_ZIP64_VOLUME = 0xFFFF
 _DAMAGED = (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError)
 """Exceptions of zipfile for damage, unknown compression methods and wrong passwords. zlib.error is not among them, see
 `_read`."""
@@ -52,7 +54,10 @@ def zip_listing(
     try:
         archive = _Archive(path)
     except (*_DAMAGED, OSError) as error:
-        findings.problems.append((path, f"This ZIP archive can't be read: {error}"))
+        findings.problems.append((path, f"This ZIP archive can't be read: {_explained(path, error)}"))
+        return Listing([], 0)
+    if _is_split(archive):
+        findings.problems.append((path, SPLIT))
         return Listing([], 0)
     tables = [one for one in archive.members if UNSPLASH_PHOTOS.search(one.filename)]
     if not tables or any(is_picture_name(one.filename) for one in archive.members):
@@ -73,6 +78,18 @@ def zip_listing(
     counts = [listing.count for listing in listings]
     items = (item for listing in listings for item in listing.items)
     return Listing(items, None if None in counts else sum(count or 0 for count in counts))
+
+
+def _explained(path: str, error: Exception) -> str:
+    """Return an error of zipfile; it says only "not a zip file" of an archive without its end."""
+    if isinstance(error, zipfile.BadZipFile) and kind_of_archive(head_of(path)) == ".zip":
+        return f"its end is missing or damaged, as after an interrupted download ({error})"
+    return str(error)
+
+
+def _is_split(archive: "_Archive") -> bool:
+    """Whether members begin in other files. (The number of ZIP64 stands elsewhere.)"""
+    return any(0 < one.volume < _ZIP64_VOLUME for one in archive.members)
 
 
 def versions_in_zip(path: str) -> Iterator[tuple[str, str]]:
@@ -145,7 +162,7 @@ class _Archive:
 
     def read(self, member: zipfile.ZipInfo) -> bytes:
         if member.flag_bits & _ENCRYPTED:
-            raise Unavailable("It is encrypted in the archive.")
+            raise Unavailable("It is encrypted in the archive: unpack it with its password.")
         try:
             with self.opened(member) as file:
                 # The archive's sizes may be wrong, but zipfile returns no more than they say.
@@ -153,7 +170,7 @@ class _Archive:
         except (OSError, Unavailable):
             raise
         except NotImplementedError as error:  # such as Deflate64, which Windows uses for large files
-            raise Unavailable(f"Its compression is not supported: {error}") from error
+            raise Unavailable(f"Its compression is not supported; unpack the archive: {error}") from error
         except Exception as error:  # zlib.error, lzma.LZMAError and zipfile's have no common base
             raise Unavailable(f"It is damaged in the archive: {error}") from error
 

@@ -20,8 +20,9 @@ class Command(CollectionCommand):
         parser.add_argument("name", help="the account's name")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        name = options["name"]
-        user = get_user_model().objects.filter(username=name).first()
+        users = get_user_model()
+        name = users.normalize_username(options["name"])  # a Mac's terminal pastes decomposed names
+        user = users.objects.filter(username=name).first()
         if user is None:
             raise CommandError(f"There is no account “{name}”.")
         was_there = second_factor.remove(user)
