@@ -235,6 +235,17 @@ def test_a_folder_without_a_model_is_reported_with_what_to_do(no_model: Path) ->
         call_command("download_models")
 
 
+@pytest.mark.parametrize("folder", ["empty", "missing"])
+def test_torch_is_not_imported_for_a_folder_without_a_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setitem(sys.modules, "search.embedding.torch_encoders", None)  # importing it is an error now
+
+    with pytest.raises(ModelUnavailable, match=folder):
+        loading.load_model(str(tmp_path / folder))
+
+
 @pytest.mark.usefixtures("unloaded")
 def test_a_model_with_a_broken_file_is_unavailable(settings: Any, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
