@@ -18,6 +18,7 @@ from django.contrib.auth.models import Permission, User
 from django.core.cache import cache
 from django.db import OperationalError, connection, transaction
 from django.test import Client, TransactionTestCase, override_settings
+from xdist.scheduler import LoadFileScheduling
 
 from search import demo
 from search.completion.spelling import lexicon
@@ -187,10 +188,39 @@ def _own_world(
     assert _compiled() == _compiled_models, "The compiled models of all tests have changed."
 
 
+NEED_TORCH = {
+    "test_clip_folders.py", "test_compiling.py", "test_dimensions.py", "test_missing_models.py",
+    "test_model_kinds.py", "test_model_loading.py", "test_text_is_never_fetched.py",
+}  # fmt: skip
+"""Files of tests that load models by torch. To import it takes 4 s of processor time and 300 MB."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # The longest files first, so that no worker is left alone with one at the end; before them the file that measures
-    # how fast servers stop, while little else runs.
-    items.sort(key=lambda item: (item.path.name != "test_stopping.py", item.path.parent.name != "browser"))
+    items.sort(key=_rank)
+
+
+def _rank(item: pytest.Item) -> int:
+    """The longest files first, so that no worker is left alone with one at the end; before them the file that measures
+    how fast servers stop, while little else runs."""
+    file = item.path
+    if file.name == "test_stopping.py":
+        return 0
+    if file.parent.name == "browser":
+        return 1
+    return 2 if file.name in NEED_TORCH else 3
+
+
+class TorchInOneProcess(LoadFileScheduling):
+    """Runs each file of tests in one process, and all that need torch in the same one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "torch" if Path(file).name in NEED_TORCH else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    return TorchInOneProcess(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")

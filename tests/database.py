@@ -9,7 +9,8 @@ from pathlib import Path
 import psycopg
 from django.conf import settings
 from django.core.management import call_command
-from django.db import connection
+from django.db import OperationalError, connection
+from psycopg.errors import DeadlockDetected
 
 from search import demo
 from search.embedding import identity_of
@@ -82,13 +83,23 @@ def _of_code() -> str:
 
 def empty_tables(_test: object) -> None:
     """Truncate only the tables that have rows; Django would truncate all, with all of their indexes."""
+    try:
+        _truncate()
+    except OperationalError as error:
+        # A thread of the test was about to commit, and PostgreSQL aborted this statement. Its rows go too.
+        if not isinstance(error.__cause__, DeadlockDetected):
+            raise
+        _truncate()
+    # Each of their rows stands for a table of vectors, which TRUNCATE leaves in place.
+    for left in VectorSet.objects.exclude(model=identity_of(str(demo.IMAGE_MODEL))):
+        drop_set(table_of(left))
+
+
+def _truncate() -> None:
     with connection.cursor() as cursor:
         cursor.execute(_which_are_full())
         if full := [name for (name,) in cursor.fetchall()]:
             cursor.execute(f"TRUNCATE {', '.join(full)} CASCADE")
-    # Each of their rows stands for a table of vectors, which TRUNCATE leaves in place.
-    for left in VectorSet.objects.exclude(model=identity_of(str(demo.IMAGE_MODEL))):
-        drop_set(table_of(left))
 
 
 @cache

@@ -210,11 +210,11 @@ def _use_compiled(kind: str, name: str) -> None:
 
 def torch_pictures(name: str = "") -> "SentencePictures":
     """Load an image model, by default the active one, uncompiled. Raises ModelUnavailable."""
-    from search.embedding import common_space_checks  # noqa: PLC0415 - imports torch
-    from search.embedding.torch_encoders import SentencePictures  # noqa: PLC0415
-
     name = name or active_pair().image
     model = load_model(name)
+
+    from search.embedding import common_space_checks  # noqa: PLC0415 - imports torch
+    from search.embedding.torch_encoders import SentencePictures  # noqa: PLC0415
 
     def opened() -> SentencePictures:
         common_space_checks.require_image_tower(model)
@@ -225,11 +225,11 @@ def torch_pictures(name: str = "") -> "SentencePictures":
 
 def torch_texts(name: str = "") -> "SentenceTexts":
     """Load a text model, by default the active one, uncompiled. Raises ModelUnavailable."""
-    from search.embedding import common_space_checks  # noqa: PLC0415 - imports torch
-    from search.embedding.torch_encoders import SentenceTexts  # noqa: PLC0415
-
     name = name or active_pair().text
     model = load_model(name)
+
+    from search.embedding import common_space_checks  # noqa: PLC0415 - imports torch
+    from search.embedding.torch_encoders import SentenceTexts  # noqa: PLC0415
 
     def opened() -> SentenceTexts:
         common_space_checks.require_text_tower(model)
@@ -271,25 +271,34 @@ def start_serving() -> None:
 
 def load_model(name: str) -> "SentenceTransformer":
     """Load the model in the folder `name`, or with that id from the cache or the hub. Raises ModelUnavailable."""
-    from search.embedding.torch_encoders import open_model  # noqa: PLC0415 - imports torch
-
     if is_folder(name):
-        return _opened(name, lambda: open_model(name, local_files_only=True))
-    try:
-        return open_model(name, local_files_only=True)
-    except Exception:
-        logger.info("Model %s is not in the local cache.", name)
+        return _opened(name, lambda: _of_folder(name))
     if is_path(name):
         raise ModelUnavailable(
             f"There is no folder {name}. Set EMBEDDING_IMAGE_MODEL and EMBEDDING_TEXT_MODEL to existing folders, or "
             "to ids of the Hugging Face hub."
         )
+    from search.embedding.torch_encoders import open_model  # noqa: PLC0415 - imports torch
+
+    try:
+        return open_model(name, local_files_only=True)
+    except Exception:
+        logger.info("Model %s is not in the local cache.", name)
     if not hub_in_reach():
         raise ModelUnavailable(
             f"The model {name} is not on this machine, and the Hugging Face hub does not respond. Connect it once and "
             "run `manage.py download_models`, or set EMBEDDING_IMAGE_MODEL and EMBEDDING_TEXT_MODEL to folders."
         )
     return _opened(name, lambda: open_model(name, local_files_only=False))
+
+
+def _of_folder(folder: str) -> "SentenceTransformer":
+    # Importing torch takes seconds: for nothing, if there is no model.
+    if not any(file.endswith(".json") for file in os.listdir(folder)):
+        raise FileNotFoundError("There is no configuration of a model in it, such as config.json.")
+    from search.embedding.torch_encoders import open_model  # noqa: PLC0415 - imports torch
+
+    return open_model(folder, local_files_only=True)
 
 
 def _opened(name: str, load: Callable[[], Opened]) -> Opened:

@@ -3,6 +3,7 @@ undone, a picture restored, and the result downloaded."""
 
 import zipfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ from django.test import Client
 from PIL import Image as PILImage
 from playwright.sync_api import expect
 
+from search.demo import collection
 from search.demo.collection import METADATA, draw_collection
+from search.demo.drawing import draw
 from search.models import DuplicatePair, Image, Report, Revision, Trashed, VocabularyTag
 from search.relevance.band_thresholds import look_again
 from search.tagging.suggesting import suggest
@@ -29,14 +32,15 @@ TAGS = "/admin/search/vocabularytag/"
 
 
 @pytest.fixture
-def drawings(live_server, tmp_path: Path) -> Sequence[Image]:
-    """Drawings without tags, some of them twice, with duplicates and tag suggestions computed."""
+def drawings(live_server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sequence[Image]:
+    """Small drawings without tags, some of them twice, with duplicates and tag suggestions computed."""
     folder = tmp_path / "drawings"
+    monkeypatch.setattr(collection, "draw", partial(draw, long_side=320))
     draw_collection(folder, DRAWN)
     (folder / METADATA).unlink()
     files = sorted(folder.iterdir())
     for path in files[:COPIED]:
-        PILImage.open(path).convert("RGB").resize((480, 480)).save(folder / f"copy-{path.stem}.jpg", quality=60)
+        PILImage.open(path).convert("RGB").resize((240, 240)).save(folder / f"copy-{path.stem}.jpg", quality=60)
     call_command("ingest", str(folder), verbosity=0)
     look_again()
     for shape in ("star", "fish"):
