@@ -29,8 +29,9 @@ def _token_taken(node: ov.Node) -> int | None:
     if node.get_type_name() != "Gather":
         return None
     lengths, index, axis = shape(node.input_value(0)), constant(node.input_value(1)), constant(node.input_value(2))
-    is_one = index is not None and axis is not None and index.size == axis.size == 1
-    if not is_one or len(lengths) != 3 or int(axis.item()) != 1 or lengths[1] < 1:
+    if index is None or axis is None or index.size != 1 or axis.tolist() != 1:
+        return None
+    if len(lengths) != 3 or lengths[1] < 1:
         return None
     return int(index.item()) % lengths[1]
 
