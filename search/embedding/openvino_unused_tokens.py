@@ -19,11 +19,21 @@ Port = tuple[str, int]
 def skip_unused_tokens(model: ov.Model) -> None:
     """Compute one token only wherever no other is used, in place."""
     for node in model.get_ordered_ops():
-        if node.get_type_name() == "Gather" and len(shape(node.input_value(0))) == 3:
-            index, axis = constant(node.input_value(1)), constant(node.input_value(2))
-            if index is not None and axis is not None and index.size == axis.size == 1 and axis.item() == 1:
-                _skip(model, node, int(index.item()))
-                model.validate_nodes_and_infer_types()
+        if (index := _token_taken(node)) is not None:
+            _skip(model, node, index)
+            model.validate_nodes_and_infer_types()
+
+
+def _token_taken(node: ov.Node) -> int | None:
+    """Return the number of the token if the node takes one of a known number: a constant index along axis 1 of 3."""
+    if node.get_type_name() != "Gather":
+        return None
+    lengths, index, axis = shape(node.input_value(0)), constant(node.input_value(1)), constant(node.input_value(2))
+    if index is None or axis is None or index.size != 1 or axis.tolist() != 1:
+        return None
+    if len(lengths) != 3 or lengths[1] < 1:
+        return None
+    return int(index.item()) % lengths[1]
 
 
 def _skip(model: ov.Model, gather: ov.Node, index: int) -> None:
