@@ -5,7 +5,7 @@ import re
 from urllib.parse import urlsplit
 
 _LABEL = "[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-_HOST = re.compile(rf"\[[0-9a-fA-F:.%a-z]+\]|{_LABEL}(?:\.{_LABEL})*")
+_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -29,7 +29,9 @@ def as_sent(host: str) -> str:
 
 def is_host(host: str) -> bool:
     """Whether this is one host, without scheme, port or path: an IPv6 address has brackets."""
-    return bool(_HOST.fullmatch(host))
+    # Without its brackets an address that is none stays as it is.
+    is_ipv6 = host[:1] == "[" and in_brackets(host[1:-1]) == host
+    return is_ipv6 or bool(_HOST.fullmatch(host))
 
 
 def origin_as_sent(origin: str) -> str:

@@ -2,9 +2,11 @@
 
 import os
 import re
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import request_finished
 from django.core.wsgi import get_wsgi_application
 
@@ -13,7 +15,10 @@ from imagesearch.request_bodies import Answer, Body, BodyWanted
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imagesearch.settings")
 
-_django = get_wsgi_application()
+try:
+    _django = get_wsgi_application()
+except ImproperlyConfigured as error:
+    sys.exit(f"Configuration error: {error}")
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -64,6 +64,20 @@ def models_are_there(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
     ]
 
 
+@register(Tags.security, deploy=True)
+def https_is_on(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """A warning, since a collection at home may be served over plain http."""
+    if settings.HTTPS:
+        return []
+    return [
+        checks.Warning(
+            "HTTPS is off: passwords and sessions can be read on the way.",
+            hint="Set HTTPS=on where a proxy terminates TLS in front of the site.",
+            id="search.W014",
+        )
+    ]
+
+
 @register()
 def pictures_can_be_written(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """The media folder must be writable, unless there is a bucket. Creates nothing."""

@@ -36,6 +36,16 @@ def test_a_site_with_https_passes_djangos_deployment_checks() -> None:
         assert [one for one in told if not one.is_silenced()] == []
 
 
+def test_a_site_without_https_is_told_the_setting_to_change() -> None:
+    made = configured(DEBUG="off", SECRET_KEY=secrets.token_urlsafe(50))
+    with override_settings(**{name: value for name, value in made.items() if name.isupper() and name != "DATABASES"}):
+        told = checks.run_checks(tags=["security"], include_deployment_checks=True)
+        [warning] = [one for one in told if not one.is_silenced()]
+
+    assert warning.id == "search.W014"
+    assert "HTTPS=on" in str(warning.hint)
+
+
 def found(*databases: str) -> list[str | None]:
     """The ids of our messages from `manage.py check`."""
     return [message.id for message in checks.run_checks(databases=databases) if str(message.id).startswith("search.")]

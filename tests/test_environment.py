@@ -36,11 +36,11 @@ def refusal(kind: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, value: st
     return str(refused.value)
 
 
-def manage(*command: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run manage.py on a machine where only `variables` are configured."""
+def run_python(*program: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a program in the project's folder on a machine where only `variables` are configured."""
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return subprocess.run(
-        [sys.executable, "manage.py", *command],
+        [sys.executable, *program],
         check=False,
         cwd=project.BASE_DIR,
         env={**inherited, "DATA_DIR": str(folder), **variables},
@@ -477,7 +477,7 @@ def test_consistent_settings_are_accepted(tmp_path: Path, variables: dict[str, s
 
 
 def test_check_reports_contradictory_settings_in_one_line(tmp_path: Path) -> None:
-    ended = manage("check", folder=tmp_path, **UNREACHABLE, **CDN)
+    ended = run_python("manage.py", "check", folder=tmp_path, **UNREACHABLE, **CDN)
 
     assert ended.returncode == 1
     assert re.fullmatch("Configuration error: S3_PUBLIC_BASE_URL is 'https://cdn.example.org': .+\n", ended.stderr)
@@ -589,19 +589,27 @@ def test_without_debug_the_secret_key_must_be_given(tmp_path: Path, debug: str) 
 
 
 @pytest.mark.parametrize(
-    ("variables", "told"),
+    ("program", "variables", "told"),
     [
-        ({"DEBUG": "ture"}, r"DEBUG is 'ture': write `on` or `off`\."),
-        ({"UPLOAD_MAX_MB": "lots"}, r"UPLOAD_MAX_MB is 'lots': write a whole number from 1 to 500\."),
-        ({"DATABASE_URL": "mysql://ann:geheim@db.example.org/pics"}, "DATABASE_URL must read like postgres://.*"),
+        (("manage.py", "check"), {"DEBUG": "ture"}, r"DEBUG is 'ture': write `on` or `off`\."),
+        (
+            ("-c", "import imagesearch.wsgi"),
+            {"UPLOAD_MAX_MB": "lots"},
+            r"UPLOAD_MAX_MB is 'lots': write a whole number from 1 to 500\.",
+        ),
+        (
+            ("manage.py", "check"),
+            {"DATABASE_URL": "mysql://ann:geheim@db.example.org/pics"},
+            "DATABASE_URL must read like postgres://.*",
+        ),
     ],
 )
-def test_the_command_line_reports_an_invalid_value_in_one_line(
-    tmp_path: Path, variables: dict[str, str], told: str
+def test_the_command_line_and_web_servers_report_an_invalid_value_in_one_line(
+    tmp_path: Path, program: tuple[str, ...], variables: dict[str, str], told: str
 ) -> None:
     unreachable = {"DATABASE_URL": "postgres://nobody@localhost/none", "DEBUG": "on", "SECRET_KEY": "unused"}
 
-    ended = manage("check", folder=tmp_path, **{**unreachable, **variables})
+    ended = run_python(*program, folder=tmp_path, **{**unreachable, **variables})
 
     assert ended.returncode == 1
     assert re.fullmatch(f"Configuration error: {told}\n", ended.stderr), ended.stderr

@@ -104,7 +104,7 @@ def test_a_posted_form_gets_503_too(visitor: Client) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_read_only_database_is_searched_and_changes_get_503(visitor: Client, loaded_models: None) -> None:
+def test_a_read_only_database_is_searched_and_changes_get_503(visitor: Client) -> None:
     """A standby after a failover, or a database whose disk is full."""
     image = stored_image()
     execute("SET default_transaction_read_only = on")
