@@ -254,6 +254,7 @@ def test_the_results_of_one_query_are_printed_side_by_side(world: World):
 
 def test_two_text_models_are_compared_on_the_same_vectors(world: World):
     world.teach({"sea": (a_vector(3), axis(5))})
+    once_of("words", OTHER_WORDS).set(Words({"sea": axis(6)}, 32))
     out, _ = run("--query", "sea", "--model", OTHER, OTHER, "--model", OTHER, OTHER_WORDS)
     assert out.startswith(f"A  {OTHER}, {OTHER}\nB  {OTHER}, {OTHER_WORDS}\n")
     own = active_pair().image
