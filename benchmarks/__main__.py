@@ -104,6 +104,7 @@ def compare(world: worlds.World, extent: Extent) -> str:
     from benchmarks.plain_loop import PlainLoop  # noqa: PLC0415
     from benchmarks.rclip import Rclip, Unavailable  # noqa: PLC0415
     from benchmarks.summary import summary  # noqa: PLC0415
+    from search.relevance import calibrate  # noqa: PLC0415
 
     plain = PlainLoop(world)
     try:
@@ -127,6 +128,7 @@ def compare(world: worlds.World, extent: Extent) -> str:
             for seed, rows in enumerate(extent.rows):
                 say(f"The search page at {rows:,} rows ...")
                 worlds.fill_up_to(rows, photos(world.cache, SMALL, extent.photos))
+                calibrate()  # as after each ingestion
                 queries = worlds.queries(search_page.WARM_UP + extent.queries, seed)
                 pages[rows] = search_page.measure(visitor, plain, rows, queries)
             say("Filters ...")

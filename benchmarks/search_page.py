@@ -37,8 +37,8 @@ class Visitor:
         return response.status, response.read()
 
     def search(self, words: str) -> None:
-        """Request the first page of results."""
-        self._results("/search?" + urlencode({"q": words}))
+        """Request the first page of results, a full one though no filler is a strong match for random words."""
+        self._results("/search?" + urlencode({"q": words, "min": "any"}))
 
     def scroll(self) -> None:
         """Request the next page of the last search, as by scrolling."""
