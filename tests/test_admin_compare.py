@@ -206,12 +206,12 @@ def test_a_judgement_is_stored_with_its_curator_and_shown_in_both_lists(world: W
     (one,) = Judgement.objects.all()
     assert (one.query, one.language, one.image, one.grade, one.judge) == ("sea", "en", image, 2, carol)
     assert response.redirect_chain[-1][0].endswith(f"#{image.pk}")
-    assert response.content.decode().count(f'value="{image.pk}:2"\n') == 2, "It stands in both lists."
+    assert response.content.decode().count(f'value="{image.pk}:2:withdraw"\n') == 2, "It stands in both lists."
     shown = [result for side in response.context["sides"] for result in side["results"] if result["grade"] is not None]
     assert [(result["one"].image, result["grade"]) for result in shown] == [(image, 2)] * 2
 
 
-def test_the_latest_judgement_wins_and_repeating_it_withdraws_it(world: World, as_carol: Client, client: Client):
+def test_the_latest_judgement_wins_and_a_pressed_button_withdraws_it(world: World, as_carol: Client, client: Client):
     image, other = world.images[:2]
     judge(as_carol, image, 2)
     judge(as_carol, other, 1)
@@ -219,7 +219,11 @@ def test_the_latest_judgement_wins_and_repeating_it_withdraws_it(world: World, a
     judge(client, image, 0)
     assert grades() == {image: 0, other: 1}
     assert Judgement.objects.get(image=image).judge == dora
-    judge(client, image, 0)
+    # Carol's page still shows her own grade as pressed, and on another the button was not pressed yet.
+    judge(as_carol, image, "2:withdraw")
+    judge(as_carol, image, 0)
+    assert grades() == {image: 0, other: 1}
+    judge(client, image, "0:withdraw")
     assert grades() == {other: 1}
 
 
@@ -263,7 +267,8 @@ def test_requests_of_scripts_get_a_json_answer(world: World, as_carol: Client):
         )
 
     assert post(f"{image.pk}:1").json() == {"grade": 1, "problem": ""}
-    assert post(f"{image.pk}:1").json() == {"grade": None, "problem": ""}
+    assert post(f"{image.pk}:2:withdraw").json() == {"grade": 1, "problem": ""}
+    assert post(f"{image.pk}:1:withdraw").json() == {"grade": None, "problem": ""}
     assert post(f"{image.pk}:7").status_code == 400
 
 

@@ -16,7 +16,7 @@ from search import demo
 from search.demo.captions import caption
 from search.demo.drawing import draw
 from search.demo.scenes import Statement, pairs, random_scene
-from search.embedding import forget, identity_of
+from search.embedding import active_pair, forget, identity_of
 from search.embedding.loading import once_of
 from search.indexing.vector_set_search import nearest
 from search.model_comparison.pairs import sets_here
@@ -27,7 +27,7 @@ from search.models.vector_sets import VectorTable, make_set
 from search.models.vector_values import Vector, Vectors, unit_vectors
 from tests.base import a_vector, an_image, near, picture_bytes
 
-OTHER = "another/model"
+OTHER, OTHER_WORDS = "another/model", "another/text-model"
 
 
 def axis(number: int, dimensions: int = 32) -> Vector:
@@ -79,6 +79,7 @@ def world(db) -> Iterator[World]:
     yield World()
     once_of("words").set(None)
     forget(OTHER)
+    forget(OTHER_WORDS)
 
 
 def run(*args: str) -> tuple[str, str]:
@@ -251,6 +252,18 @@ def test_the_results_of_one_query_are_printed_side_by_side(world: World):
     assert "in both lists; Kendall's tau" in out
 
 
+def test_two_text_models_are_compared_on_the_same_vectors(world: World):
+    world.teach({"sea": (a_vector(3), axis(5))})
+    once_of("words", OTHER_WORDS).set(Words({"sea": axis(6)}, 32))
+    out, _ = run("--query", "sea", "--model", OTHER, OTHER, "--model", OTHER, OTHER_WORDS)
+    assert out.startswith(f"A  {OTHER}, {OTHER}\nB  {OTHER}, {OTHER_WORDS}\n")
+    own = active_pair().image
+    once_of("words", OTHER_WORDS).set(Words({"sea": a_vector(4)}, 512))
+    out, _ = run("--query", "sea", "--model", own, OTHER_WORDS)
+    first = next(line for line in out.splitlines() if line.startswith("  1  "))
+    assert first.split("1.000 ")[1:] == [f"{'Picture 3':38}", "Picture 4"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -375,7 +388,7 @@ def test_files_are_encoded_by_two_models_without_the_collection(
         out, complaints = run(captions, "--images", str(drawings), "--model", blind)
     assert "en: A finds better than B, and by more than chance" in out
     assert "ko: A finds better than B, and by more than chance" in out
-    assert "60 queries, 30 pictures; left out, since their pictures aren't here: 2." in out
+    assert "60 queries, 30 pictures; left out, since no matching picture is here: 2." in out
     assert "captions.jsonl line 31: none.jpg: There is no such file in the folder." in complaints
     assert "captions.jsonl line 32: broken.jpg: " in complaints
 

@@ -70,6 +70,14 @@ def test_published_caption_files_are_read(tmp_path: Path, name: str, text: str):
 @pytest.mark.parametrize(("name", "text"), [("splits.json", KARPATHY), ("splits.csv", SPLITS)])
 def test_one_split_of_a_set_is_read_alone(tmp_path: Path, name: str, text: str):
     assert list(read(tmp_path, name, text, split="val").queries) == [("A cat .", "en")]
+    with pytest.raises(MetadataError, match="has no split dev, but: test, val"):
+        read(tmp_path, name, text, split="dev")
+
+
+def test_a_split_of_a_set_without_splits_is_a_problem(tmp_path: Path):
+    labelled = read(tmp_path, "own.csv", "query,path\na dog,1.jpg\n", split="val")
+    assert list(labelled.queries) == [("a dog", "")]
+    assert labelled.problems == [("own.csv", "This set has no splits: all of it is used.")]
 
 
 def test_captions_in_several_languages_are_queries_in_each(tmp_path: Path):

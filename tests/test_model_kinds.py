@@ -1,5 +1,6 @@
 """Models other than CLIP: which are supported, equal vectors of a text from every backend, and which are refused."""
 
+import json
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
@@ -238,6 +239,15 @@ def test_download_models_warns_about_a_pair_without_a_shared_space(
     output = capsys.readouterr()
     assert output.out.count("on this machine") == 2
     assert doubt in output.err
+
+
+def test_a_model_with_code_of_its_own_is_refused_without_running_it(tmp_path: Path) -> None:
+    own = {"AutoConfig": "own.Config", "AutoModel": "own.Model"}
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "own", "auto_map": own}))
+    (tmp_path / "own.py").write_text(f"open({str(tmp_path / 'was-run')!r}, 'w')")
+    with pytest.raises(ModelUnavailable, match="program code of its own, and code from a model is not run"):
+        loading.load_model(str(tmp_path))
+    assert not (tmp_path / "was-run").exists()
 
 
 def test_an_image_model_without_text_is_refused(tmp_path: Path) -> None:

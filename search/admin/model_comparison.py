@@ -34,6 +34,8 @@ _CARRIED = ("first", "second", "q", "language", "like", "unlike", "blind")
 """Query parameters of a comparison."""
 _LONGEST_LANGUAGE = 35
 _MOST_CARRIED = 20
+_WITHDRAW = "withdraw"
+"""The end of the value of a pressed button."""
 
 
 def may_see(request: HttpRequest) -> bool:
@@ -213,13 +215,14 @@ def _moved(result: Listed) -> dict[str, str]:
 
 
 def judge_view(request: HttpRequest) -> HttpResponse:
-    """Save a judgement of one picture; the same once more withdraws it."""
+    """Save a judgement of one picture, or withdraw it, as the pressed button says: another curator may have changed it
+    since the page was shown."""
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     if not may_judge(request):
         raise PermissionDenied
     asked = Asked.of(request.POST)
-    image_id, grade = _judged(request.POST.get("judge", ""))
+    image_id, grade, withdraws = _judged(request.POST.get("judge", ""))
     problem, back = "", _address(request.POST, blind=True)
     saved: int | None = None
     if image_id is None or asked.problem or not asked.is_judged:
@@ -228,7 +231,7 @@ def judge_view(request: HttpRequest) -> HttpResponse:
         problem = _("This picture is hidden or has been deleted.")
     else:
         try:
-            saved = _save(asked, image_id, grade, request.user)
+            saved = _save(asked, image_id, grade, None if withdraws else request.user)
         except IntegrityError:  # deleted at this very moment
             problem = _("This picture is hidden or has been deleted.")
     if "application/json" in request.headers.get("Accept", ""):
@@ -238,24 +241,26 @@ def judge_view(request: HttpRequest) -> HttpResponse:
     return redirect(f"{back}#{request.POST.get('judge', '').partition(':')[0]}" if not problem else back)
 
 
-def _judged(text: str) -> tuple[uuid.UUID | None, int]:
-    """Return the picture and grade of a button; (None, 0) for an invalid value."""
-    picture, _colon, grade = text.partition(":")
+def _judged(text: str) -> tuple[uuid.UUID | None, int, bool]:
+    """Return the picture and grade of a button, and whether it withdraws that; (None, 0, False) for an invalid
+    value."""
+    picture, _colon, rest = text.partition(":")
+    grade, _colon, action = rest.partition(":")
     try:
         image_id, number = uuid.UUID(picture), Judgement.Grade(int(grade[:2]))
     except ValueError:
-        return None, 0
-    return image_id, number
+        return None, 0, False
+    return image_id, number, action == _WITHDRAW
 
 
 def _save(asked: Asked, image_id: uuid.UUID, grade: int, judge: Any) -> int | None:
+    """Save the grade, or withdraw it where there is no `judge`; return the one that the picture has then."""
     words = asked.query.words
-    before = Judgement.said_of(words, asked.language, [image_id]).get(image_id)
-    if before == grade:
-        Judgement.withdraw(words, asked.language, image_id)
-        return None
-    Judgement.say(words, asked.language, image_id, grade, judge)
-    return grade
+    if judge is not None:
+        Judgement.say(words, asked.language, image_id, grade, judge)
+        return grade
+    Judgement.withdraw(words, asked.language, image_id, grade)
+    return Judgement.said_of(words, asked.language, [image_id]).get(image_id)
 
 
 def _address(params: QueryDict, *, blind: bool) -> str:

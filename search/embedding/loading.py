@@ -40,6 +40,8 @@ logger = logging.getLogger(__name__)
 os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 Opened = TypeVar("Opened")
+_ASKS_TO_RUN_CODE = "trust_remote_code"
+"""In the messages of transformers about models that consist of code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,8 +277,8 @@ def load_model(name: str) -> "SentenceTransformer":
         return _opened(name, lambda: _of_folder(name))
     if is_path(name):
         raise ModelUnavailable(
-            f"There is no folder {name}. Set EMBEDDING_IMAGE_MODEL and EMBEDDING_TEXT_MODEL to existing folders, or "
-            "to ids of the Hugging Face hub."
+            f"There is no folder {name}. Models are existing folders, or ids of the Hugging Face hub, named by "
+            "EMBEDDING_IMAGE_MODEL and EMBEDDING_TEXT_MODEL, or by the arguments of a command."
         )
     from search.embedding.torch_encoders import open_model  # noqa: PLC0415 - imports torch
 
@@ -287,7 +289,8 @@ def load_model(name: str) -> "SentenceTransformer":
     if not hub_in_reach():
         raise ModelUnavailable(
             f"The model {name} is not on this machine, and the Hugging Face hub does not respond. Connect it once and "
-            "run `manage.py download_models`, or set EMBEDDING_IMAGE_MODEL and EMBEDDING_TEXT_MODEL to folders."
+            "run the command again, or `manage.py download_models` for the models of EMBEDDING_IMAGE_MODEL and "
+            "EMBEDDING_TEXT_MODEL; or name folders."
         )
     return _opened(name, lambda: open_model(name, local_files_only=False))
 
@@ -306,8 +309,13 @@ def _opened(name: str, load: Callable[[], Opened]) -> Opened:
         return load()
     # The loaders raise anything: OSError, ValueError, KeyError, RuntimeError, ...
     except Exception as error:
+        if _ASKS_TO_RUN_CODE in str(error):
+            raise ModelUnavailable(
+                f"The model {name} can't be used: it contains program code of its own, and code from a model is not "
+                "run. docs/models.md lists models that can be used."
+            ) from error
         raise ModelUnavailable(
             f"The model {name} can't be used ({type(error).__name__}: {error}). It must be the folder or the hub id "
-            f"of a sentence-transformers model with vectors of at most {MOST_DIMENSIONS:,} dimensions; check "
-            "EMBEDDING_IMAGE_MODEL and EMBEDDING_TEXT_MODEL."
+            f"of a sentence-transformers model with vectors of at most {MOST_DIMENSIONS:,} dimensions; check the name "
+            "(EMBEDDING_IMAGE_MODEL, EMBEDDING_TEXT_MODEL, or the command's argument)."
         ) from error

@@ -63,7 +63,8 @@ def ranks(
                 above[one] += np.count_nonzero(higher)
                 equal[one] += np.count_nonzero(alike)
     place, tied = _places_in_ties(query, scores, pictures)
-    return 1 + above + np.maximum(1 + equal - tied, 0) // 2 + place
+    found: Ints = 1 + above + np.maximum(1 + equal - tied, 0) // 2 + place
+    return found
 
 
 def _places_in_ties(query: Ints, scores: npt.NDArray[np.float32], pictures: Sequence[Hashable]) -> tuple[Ints, Ints]:

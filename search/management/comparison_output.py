@@ -43,7 +43,7 @@ def lines_of(comparison: Comparison, *, by_curators: bool) -> Iterator[str]:
     asked = sum(one.queries for name, one in comparison.verdicts.items() if name != ALL)
     yield f"A  {comparison.names[0]}"
     yield f"B  {comparison.names[1]}"
-    left_out = f"; left out, since their pictures aren't here: {comparison.left_out:,}" if comparison.left_out else ""
+    left_out = f"; left out, since no matching picture is here: {comparison.left_out:,}" if comparison.left_out else ""
     yield f"{asked:,} queries, {comparison.pictures:,} pictures{left_out}. In brackets: 95 % intervals."
     if comparison.without:
         yield f"{comparison.without:,} more pictures are not searched here: they have no vector of both models."

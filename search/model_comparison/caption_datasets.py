@@ -85,7 +85,7 @@ def _tokens(path: Path, encoding: str) -> Lines:
                 yield where, "This line is not a picture's name with #, a number, a tab and a caption."
 
 
-def json_captions(path: Path, split: str) -> Lines:
+def json_captions(path: Path) -> Lines:
     """Yield the captions of a COCO JSON file, or of Karpathy's splits. Raises MetadataError."""
     try:
         with path.open("rb") as file:
@@ -98,7 +98,7 @@ def json_captions(path: Path, split: str) -> Lines:
     if isinstance(images, list) and isinstance(content.get("annotations"), list):
         yield from _coco(path.name, images, content["annotations"])
     elif isinstance(images, list) and any(isinstance(one, dict) and "sentences" in one for one in images):
-        yield from _with_sentences(path.name, images, split)
+        yield from _with_sentences(path.name, images)
     else:
         raise MetadataError(
             f"{path.name} has no captions: those of COCO have the lists `images` and `annotations`, as in "
@@ -122,12 +122,12 @@ def _is_id(value: Any) -> bool:
     return isinstance(value, (int, str))
 
 
-def _with_sentences(name: str, images: list[Any], split: str) -> Lines:
+def _with_sentences(name: str, images: list[Any]) -> Lines:
     for number, one in enumerate(images):
         where = f"{name} images[{number}]"
         sentences = one.get("sentences") if isinstance(one, dict) else None
         if not isinstance(sentences, list):
             yield where, "This has no sentences."
-        elif not split or one.get("split") == split:
+        else:
             texts = [said.get("raw") if isinstance(said, dict) else None for said in sentences]
-            yield where, {"filename": one.get("filename"), "raw": texts}
+            yield where, {"filename": one.get("filename"), "raw": texts, "split": one.get("split")}

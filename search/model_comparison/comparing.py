@@ -18,7 +18,7 @@ from search.indexing.vector_set_search import chunks, common_pictures, vectors_o
 from search.ingestion.adding import read_for_model
 from search.ingestion.pipeline.window_vectors import encode_seen
 from search.model_comparison.labelled import Labelled
-from search.model_comparison.pairs import ComparedSet, require_dimensions
+from search.model_comparison.pairs import ComparedSet, names_of, require_dimensions
 from search.model_comparison.ranking_metrics import DEPTH, Floats, Graded, Verdict, compared, query_figures
 from search.model_comparison.resolving import in_collection, in_folders
 from search.models import Image
@@ -119,7 +119,7 @@ def compare_sets(
         known = vectors_of(one.table, list(set(task.pictures)))  # type: ignore[arg-type] # ids, of a collection
         pieces_seen = _counted(chunks(one.table, pieces), f"{one.name}: pictures", len(pool), progress)
         found.append(ranks(pieces_seen, texts, task.graded.query, task.pictures, known))
-    comparison = _comparison((first.name, second.name), labelled, task, found, len(pool), reasons)
+    comparison = _comparison(names_of(first, second), labelled, task, found, len(pool), reasons)
     comparison.without = max(0, Image.objects.shown().count() - len(pool))
     return comparison
 
@@ -156,7 +156,10 @@ def compare_files(
         pool = Chunk.of(own)
         texts = encoded_texts(pair, task.texts, pool.vectors.shape[1], progress)
         found.append(ranks([pool], texts, task.graded.query, task.pictures, own))
-    names = (encoders_of(*first).model, encoders_of(*second).model)
+    one, other = encoders_of(*first), encoders_of(*second)
+    names = (one.model, other.model)
+    if one.model == other.model:
+        names = (f"{one.model}, {first.text}", f"{other.model}, {second.text}")
     return _comparison(names, labelled, task, found, len(files), reasons)
 
 

@@ -1,16 +1,16 @@
 """Labelled sets: queries with graded pictures."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from search.embedding import MAX_TEXT_LENGTH
 from search.ingestion.table_formats import MetadataError, Row, table_rows
-from search.model_comparison.caption_datasets import FORMS, captions_of, json_captions, token_captions
+from search.model_comparison.caption_datasets import FORMS, Lines, captions_of, json_captions, token_captions
 from search.text.normalization import composed, normalised_text
 
 MOST_GRADE = 100
+_MOST_SPLITS = 10
 _TOO_MANY_CELLS = (
     "This line has more cells than the first line: text that contains the separator must be in quotation marks."
 )
@@ -69,7 +69,7 @@ def read_labelled(path: Path, *, language: str = "", split: str = "") -> Labelle
     is the default for queries without one, and `split` the only split to read, where there are any.
     """
     labelled = Labelled(path.name)
-    for where, row in _lines(path, labelled, split):
+    for where, row in _of_split(_lines(path, labelled), labelled, split):
         if isinstance(row, str):
             labelled.problems.append((where, row))
         elif "query" in row:
@@ -80,11 +80,26 @@ def read_labelled(path: Path, *, language: str = "", split: str = "") -> Labelle
     return labelled
 
 
-def _lines(path: Path, labelled: Labelled, split: str) -> Iterator[tuple[str, Row | str]]:
+def _of_split(lines: Lines, labelled: Labelled, split: str) -> Lines:
+    """Yield the rows of a split, and those of none. Raises MetadataError if there are only others."""
+    found: set[Any] = set()
+    for where, row in lines:
+        its_split = None if isinstance(row, str) or not split else row.get("split")
+        found.add(its_split)
+        if its_split in (None, split):
+            yield where, row
+    if split and found == {None}:
+        labelled.problems.append((labelled.name, "This set has no splits: all of it is used."))
+    elif split and found and split not in found:
+        others = ", ".join(sorted(str(one) for one in found - {None})[:_MOST_SPLITS])
+        raise MetadataError(f"{labelled.name} has no split {split}, but: {others}.")
+
+
+def _lines(path: Path, labelled: Labelled) -> Lines:
     """Yield (position, row), or the reason why a row can't be used."""
     suffix = path.suffix.lower()
     if suffix == ".json":
-        yield from json_captions(path, split)
+        yield from json_captions(path)
         return
     if (tokens := token_captions(path)) is not None:
         yield from tokens
@@ -104,7 +119,7 @@ def _lines(path: Path, labelled: Labelled, split: str) -> Iterator[tuple[str, Ro
         # Under the key None are the cells beyond the last column.
         if any(cell.strip() for cell in row.get(None, ())):  # type: ignore[call-overload]
             yield where, _TOO_MANY_CELLS
-        elif not split or row.get("split") in (None, split):
+        else:
             yield where, row
     yield from wrong
 

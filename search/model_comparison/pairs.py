@@ -44,9 +44,10 @@ def chosen_sets(named: Sequence[Pair]) -> tuple[ComparedSet, ComparedSet]:
     here = sets_here()
     both = [_of_pair(pair, here) for pair in named]
     if len(both) < 2:
-        active = active_model()
-        both = [one for one in here if one.name == active] + [one for one in both if one.name != active]
-    if len(both) == 1 and len(here) == 2:
+        # The other one may have the same vectors, with another text model.
+        active = [ComparedSet(one.table, active_pair()) for one in here if one.name == active_model()]
+        both = active + [one for one in both if one not in active]
+    if len(both) < 2 and len(here) == 2:
         both = here
     if len(both) != 2:
         names = ", ".join(one.name for one in here) or "none"
@@ -60,6 +61,14 @@ def chosen_sets(named: Sequence[Pair]) -> tuple[ComparedSet, ComparedSet]:
                 f"The text model of {one.name} is unknown: name both models, --model IMAGE_MODEL TEXT_MODEL."
             )
     return both[0], both[1]
+
+
+def names_of(first: ComparedSet, second: ComparedSet) -> tuple[str, str]:
+    """Return names that distinguish two sets: with the text models if the vectors are the same."""
+    if first.name != second.name:
+        return first.name, second.name
+    one, other = (f"{own.name}, {own.pair.text if own.pair else ''}" for own in (first, second))
+    return one, other
 
 
 def require_dimensions(text_model: str, found: int, wanted: int) -> None:

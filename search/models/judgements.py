@@ -66,8 +66,9 @@ class Judgement(models.Model):
         Judgement.objects.bulk_create([said], update_conflicts=True, unique_fields=["id"], update_fields=columns)
 
     @classmethod
-    def withdraw(cls, query: str, language: str, image_id: uuid.UUID) -> None:
-        cls.objects.filter(pk=cls.id_of(query, language, image_id)).delete()
+    def withdraw(cls, query: str, language: str, image_id: uuid.UUID, grade: int) -> None:
+        """Delete the judgement, unless it has another grade by now."""
+        cls.objects.filter(pk=cls.id_of(query, language, image_id), grade=grade).delete()
 
     @classmethod
     def said_of(cls, query: str, language: str, image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, int]:

@@ -28,7 +28,9 @@ async function judge(button) {
 // A picture may be in both lists.
 function show(image, grade) {
   for (const button of document.querySelectorAll(`[data-image="${image}"] [name="judge"]`)) {
-    button.setAttribute("aria-pressed", String(button.value === `${image}:${grade}`));
+    const isPressed = button.dataset.grade === String(grade);
+    button.setAttribute("aria-pressed", String(isPressed));
+    button.value = `${image}:${button.dataset.grade}${isPressed ? ":withdraw" : ""}`;
   }
 }
 
@@ -43,6 +45,6 @@ document.addEventListener("keydown", (event) => {
     next?.querySelector(".found-link").focus();
     if (next) event.preventDefault();
   } else if (here >= 0 && "012".includes(event.key)) {
-    all[here].querySelector(`[name="judge"][value$=":${event.key}"]`)?.click();
+    all[here].querySelector(`[name="judge"][data-grade="${event.key}"]`)?.click();
   }
 });

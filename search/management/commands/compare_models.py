@@ -16,7 +16,7 @@ from search.management.comparison_output import TimedLines, as_json, lines_of, p
 from search.model_comparison.comparing import Comparison, NothingToMeasure, compare_files, compare_sets
 from search.model_comparison.judgements import labelled_by_curators, write_judgements
 from search.model_comparison.labelled import Labelled, read_labelled
-from search.model_comparison.pairs import NothingToCompare, chosen_sets, pair_of
+from search.model_comparison.pairs import NothingToCompare, chosen_sets, names_of, pair_of
 from search.model_comparison.side_by_side import Listed, found_by, side_by_side
 from search.models.vector_values import WrongVectors
 from search.query import BadQuery, SearchQuery
@@ -113,7 +113,8 @@ class Command(CollectionCommand):
         query = SearchQuery.from_params({"q": [words]})
         lists = [found_by(one, query) for one in (first, second)]
         found = side_by_side(first, second, lists, query)
-        self.stdout.write(f"A  {first.name}\nB  {second.name}\n")
+        names = names_of(first, second)
+        self.stdout.write(f"A  {names[0]}\nB  {names[1]}\n")
         for place in range(max(len(found.first), len(found.second))):
             own = (_cell(found.first[place : place + 1]), _cell(found.second[place : place + 1]))
             self.stdout.write(f"{place + 1:>3}  {own[0]:{_WIDTH + 10}}{own[1]}".rstrip())
