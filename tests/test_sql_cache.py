@@ -203,12 +203,14 @@ def test_after_a_switch_of_models_the_same_search_reads_the_new_vectors(
 
 
 @pytest.mark.django_db
-def test_images_by_id_equal_those_of_django_without_hidden_ones(collection: dict[str, Image]) -> None:
+@pytest.mark.parametrize("for_tiles", [False, True])
+def test_images_by_id_equal_those_of_django_without_hidden_ones(collection: dict[str, Image], for_tiles: bool) -> None:
     keys = [image.pk for image in collection.values()]
     for asked in (keys, keys[1:3], []):
-        found = shown_images(asked)
-        rows = Image.objects.for_lists().shown().in_bulk(asked)
+        found = shown_images(asked, for_tiles=for_tiles)
+        rows = (Image.objects.for_tiles() if for_tiles else Image.objects.for_lists()).shown().in_bulk(asked)
         assert {key: vars(image) | {"_state": None} for key, image in found.items()} == {
             key: vars(image) | {"_state": None} for key, image in rows.items()
         }
         assert not any(image._state.adding for image in found.values())
+        assert [image.description for image in found.values()] == [rows[key].description for key in found]
