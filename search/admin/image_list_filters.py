@@ -58,7 +58,13 @@ class Filter(_Narrowing):
 class OfTheCollection(Filter):
     """A filter whose choices are read from the collection: cached while it is unchanged, for a minute at most."""
 
+    is_shown = True
+
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        # An action is answered by a redirect or by a page of its own.
+        self.is_shown = not (request.method == "POST" and "index" in request.POST and "_save" not in request.POST)
+        if not self.is_shown:
+            return []
         if not hasattr(request, "collection"):
             request.collection = state()  # type: ignore[attr-defined]
         at: State = request.collection  # type: ignore[attr-defined]
@@ -68,6 +74,9 @@ class OfTheCollection(Filter):
             found = [(value, str(title)) for value, title in self.there()]
             cache.set(key, found, 60)
         return found
+
+    def has_output(self) -> bool:
+        return not self.is_shown or super().has_output()
 
     def there(self) -> Choices:
         raise NotImplementedError

@@ -26,7 +26,7 @@ def plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, dt.datetime) else value
 
 
-def as_bytes(state: State) -> bytes:
+def as_bytes(state: dict[str, Any]) -> bytes:
     """Return a key that equal states have in common: of many pictures most have the same state, which is changed
     once."""
     return marshal.dumps(state, 2)  # later versions of the format depend on who else holds the objects

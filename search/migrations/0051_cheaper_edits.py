@@ -32,14 +32,14 @@ ONCE = f"""CASE
         ELSE false
     END"""
 
-# `search.models.edits_with_history` writes the words of many pictures in one statement, and says so.
+# `search.models.words_of_many` writes the words of many pictures in the statement that edits them, and says so.
 WORDS = """
 DROP TRIGGER image_words_are_changed ON search_image;
 CREATE TRIGGER image_words_are_changed AFTER UPDATE OF title, tags, description ON search_image
 FOR EACH ROW WHEN ({condition}(OLD.title, OLD.tags, OLD.description) IS DISTINCT FROM (NEW.title, NEW.tags, NEW.description))
 EXECUTE FUNCTION image_words_keep();
 """
-UNLESS_WRITTEN = "coalesce(current_setting('search.words_follow', true), '') <> 'yes' AND "
+UNLESS_WRITTEN = "coalesce(current_setting('search.words_follow', true), '') <> statement_timestamp()::text AND "
 
 
 class Migration(migrations.Migration):

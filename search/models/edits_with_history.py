@@ -15,7 +15,7 @@ from django.db import connection
 
 from search.models.given_states import GIVEN, OWN, STATES, After, Row, State, changes_of
 from search.models.sql_statements import execute, fetch_all, fetch_column, id_array
-from search.models.words_of_many import column_of, without_trigger, write_words
+from search.models.words_of_many import column_of, update_with_words
 
 _TEXT = "(its.after ->> '{0}')"
 IMAGE_COLUMNS = {
@@ -92,10 +92,14 @@ def note(revision_id: int, rows: Sequence[Row]) -> None:
 
 
 def _its(columns: Mapping[str, str], expressions: Mapping[str, str]) -> str:
-    """Return a CTE `its` with the columns of each given value, read once for all pictures that get it."""
+    """Return the SQL of the columns of each given value."""
     users = connection.ops.quote_name(_users())
-    named = [f"{expressions[name].format(name, users=users)} AS {column}" for column, name in sorted(columns.items())]
-    return f"WITH its AS MATERIALIZED (SELECT {', '.join(['number', 'after', *named])} FROM {STATES})"  # noqa: S608
+    return ", ".join(f"{expressions[name].format(name, users=users)} AS {column}" for column, name in columns.items())
+
+
+def _with_its(columns: str) -> str:
+    """Return a CTE `its` with each given value and its columns, read once for all pictures that get it."""
+    return f"WITH its AS MATERIALIZED (SELECT {', '.join(filter(None, ['number', 'after', columns]))} FROM {STATES})"  # noqa: S608
 
 
 def _columns(names: Iterable[str]) -> dict[str, str]:
@@ -113,15 +117,12 @@ def _values(after: After) -> list[str]:
 
 def _write_images(names: Collection[str], after: After) -> None:
     columns = _columns(names)
-    statement = (
-        f"{_its(columns, IMAGE_COLUMNS)} UPDATE search_image AS image SET {after.assignments('image', columns)},"  # noqa: S608
-        f" updated = statement_timestamp() FROM {OWN} JOIN its USING (number) WHERE image.id = own.id"
-    )
+    its = _its(columns, IMAGE_COLUMNS)
+    update = f"UPDATE search_image AS image SET {after.assignments('image', columns)}, updated = statement_timestamp()"  # noqa: S608 - names are ours
     if column := column_of(names, after.count):
-        with without_trigger():
-            execute(statement, _values(after))
-        write_words(column, after)
+        update_with_words(column, after, its, update)
     else:
+        statement = f"{_with_its(its)} {update} FROM {OWN} JOIN its USING (number) WHERE image.id = own.id"
         execute(statement, _values(after))
 
 
@@ -139,7 +140,7 @@ def _write_captures(after: After) -> None:
             " UNION SELECT key FROM jsonb_each(coalesce(its.after -> 'edited', '{}')) WHERE value = 'true' ORDER BY 1)"
         )
     statement = (
-        f"{_its(columns, CAPTURE_COLUMNS)} UPDATE search_capture AS capture SET {', '.join(values)}"  # noqa: S608
+        f"{_with_its(_its(columns, CAPTURE_COLUMNS))} UPDATE search_capture AS capture SET {', '.join(values)}"  # noqa: S608
         f" FROM {OWN} JOIN its USING (number) WHERE capture.image_id = own.id"
     )
     if execute(statement, _values(after)) < after.count:
