@@ -4,10 +4,13 @@ import re
 import uuid
 from dataclasses import replace
 from html import unescape
+from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from search.completion import relaxations
 from search.facets.filter_counts import Counts
@@ -41,6 +44,25 @@ def calibrated(monkeypatch: pytest.MonkeyPatch) -> None:
 def images_at(*similarities: float) -> None:
     for number, similarity in enumerate(similarities):
         an_image(vector=near(WANTED, similarity, seed=number + 10))
+
+
+@pytest.mark.usefixtures("calibrated")
+@pytest.mark.parametrize("address", ["/search?q=dog", "/search?q=dog&min=any", "/search?tag=one"])
+def test_a_page_of_many_pictures_takes_as_many_queries_as_one_of_few(
+    client: Client, address: str, django_assert_max_num_queries: Any
+) -> None:
+    for seed in (10, 11, 12):
+        an_image(vector=near(WANTED, 0.5, seed=seed), title=f"{seed}", tags=["one"])
+    client.get(address)
+    with CaptureQueriesContext(connection) as few:
+        client.get(address)
+    asked = len(few)
+    for seed in range(13, 19):
+        an_image(vector=near(WANTED, 0.5, seed=seed), title=f"{seed}", tags=["one"])
+    client.get(address)  # counts anew
+
+    with django_assert_max_num_queries(asked):
+        assert client.get(address).content.decode().count("<article ") >= 8
 
 
 def title(page: str) -> str:

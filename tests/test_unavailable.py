@@ -316,6 +316,26 @@ def test_a_command_without_a_database_fails_with_one_message(command: str, tmp_p
         call_command(command, *arguments.get(command, []), stdout=StringIO(), stderr=StringIO())
 
 
+def test_a_command_does_not_wait_for_a_database_that_refuses_it(tmp_path: Path) -> None:
+    """Each of the checks waited a minute for a database with another name, or another password."""
+    there = connection.settings_dict
+    url = f"postgres://{there['USER']}@/no_such_database?host={there['HOST']}&port={there['PORT']}"
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+
+    ended = subprocess.run(
+        [sys.executable, "manage.py", "check", "--database", "default"],
+        check=False,
+        cwd=project.BASE_DIR,
+        env={**inherited, "DATA_DIR": str(tmp_path), "DATABASE_URL": url, "SECRET_KEY": UNUSED_KEY, "DEBUG": "off"},
+        capture_output=True,
+        text=True,
+        timeout=50,
+    )
+
+    assert ended.returncode == 1
+    assert 'database "no_such_database" does not exist' in ended.stderr
+
+
 # Without tables
 
 

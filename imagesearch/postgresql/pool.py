@@ -1,6 +1,7 @@
 """A connection pool that fails at once while the database is down, and recovers as soon as it is up."""
 
 import logging
+import re
 import time
 from contextlib import suppress
 from typing import Any, Generic, Self, TypeVar, cast
@@ -21,6 +22,11 @@ _ASKED_FOR = 3
 """Timeout of that probe in seconds."""
 _RETRIED_FOR = 1.0
 """Seconds after which the pool gives up connecting: its pauses would double, and the breaker's don't."""
+
+_REFUSED = re.compile(
+    "password authentication failed|does not exist|no pg_hba.conf entry|invalid command-line argument", re.ASCII
+)
+"""Reasons of a server that responds, and will refuse the next attempt too."""
 
 RV = TypeVar("RV")
 
@@ -79,6 +85,8 @@ class Pool(ConnectionPool[Connection]):
 
     def __init__(self, *, patience: float, **options: Any) -> None:
         self._patience = patience
+        self._has_given_up = False
+        """Whether a database that has never answered was waited for in vain: once is enough."""
         self.breaker = Breaker(self._attempt, self._fail_waiting)
         super().__init__(
             connection_class=Connection,
@@ -110,7 +118,11 @@ class Pool(ConnectionPool[Connection]):
         ends = time.monotonic() + timeout
         while True:
             patience = min(self._patience, ends - time.monotonic()) if self._may_come_back() else 0.0
-            self.breaker.require(patience)
+            try:
+                self.breaker.require(patience)
+            except DatabaseAway:
+                self._has_given_up = not self.breaker.has_answered
+                raise
             try:
                 return super()._getconn_unchecked(ends - time.monotonic())
             except DatabaseAway:
@@ -119,9 +131,11 @@ class Pool(ConnectionPool[Connection]):
 
     def _may_come_back(self) -> bool:
         """Whether a database that is down is worth waiting for: if nothing listens from the start, its address is
-        probably wrong."""
+        probably wrong, as are a name or password that the server refuses."""
         if not self._patience or not self.breaker.is_away or self.breaker.has_answered:
             return True
+        if self._has_given_up or _REFUSED.search(str(self.breaker.error())):
+            return False
         known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
         given = {name: value for name, value in self._resolve_kwargs().items() if name in known}
         where = make_conninfo(self._resolve_conninfo(), **given)
