@@ -183,7 +183,8 @@ class IndexHealth:
             ]
         recalls = {"pictures": self.pictures_recall, "words": self.words_recall}
         return [
-            f"A search by {what} returns {recall:.0%} of the nearest {PER_PAGE}; a new index shows 98 % or more."
+            f"A search by {what} returns {recall:.0%} of the nearest {PER_PAGE}. A new index usually returns 98 % or "
+            "more, but no more than this one if no picture is near."
             for what, recall in recalls.items()
             if recall is not None and recall < ENOUGH
         ]
