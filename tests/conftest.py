@@ -137,8 +137,10 @@ class _KeptForGood:
     def from_file(cls, name: str) -> None:
         if name == cls.since:
             return
-        forget_models()  # torch models are in reference cycles, which are never collected once frozen
-        gc.collect()
+        if loading.names_in_use():
+            forget_models()  # and collect garbage: torch models are in cycles, which are never collected once frozen
+        else:
+            gc.collect()
         gc.freeze()
         cls.since = name
 
