@@ -32,6 +32,7 @@ from search.embedding import (
     loading,
     picture_encoder,
     text_encoder,
+    uncompiled_models,
 )
 from search.embedding import lazy_loading as once_module
 from search.embedding.acceptance_samples import drawing, sample_pictures, sample_texts
@@ -104,7 +105,7 @@ def test_both_models_are_compiled_and_agree_with_the_downloaded_ones(fresh: Path
 
     settings.COMPILE_MODELS = False
     forget_models()
-    exact = loading.torch_texts().exactly(words), loading.torch_pictures().exactly(drawings)
+    exact = uncompiled_models.torch_texts().exactly(words), uncompiled_models.torch_pictures().exactly(drawings)
 
     for quick, right in zip(fast, exact, strict=True):
         assert acceptance_test.agreement(right, quick).cosine > acceptance_test.LEAST_COSINE
@@ -118,7 +119,7 @@ def test_both_models_are_compiled_and_agree_with_the_downloaded_ones(fresh: Path
 
 @pytest.mark.django_db
 def test_a_verdict_is_not_computed_again(compiled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "load_model", lambda name: pytest.fail("loaded again"))
+    monkeypatch.setattr(uncompiled_models, "load_model", lambda name: pytest.fail("loaded again"))
     assert compile_texts().precision
     assert compile_pictures().precision
 

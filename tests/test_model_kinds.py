@@ -12,10 +12,11 @@ from django.core.management import call_command
 from PIL import Image as PILImage
 from safetensors.numpy import load_file, save_file
 
-from search.embedding import ModelUnavailable, forget_models, loading, text_model, text_vector
+from search.embedding import ModelUnavailable, forget_models, text_model, text_vector
 from search.embedding.acceptance_samples import drawing
 from search.embedding.compiled_metadata import About
 from search.embedding.model_identity import fingerprint_of, forget_identities
+from search.embedding.uncompiled_models import load_model, torch_pictures, torch_texts
 from search.imaging import cut_out, decoder_tasks
 from search.models.vector_values import Vectors
 from tests import model_folders
@@ -72,7 +73,7 @@ def test_a_text_has_one_vector_alone_in_a_batch_and_compiled(
     from search.embedding.openvino_encoders import CompiledTexts, save
     from search.embedding.openvino_export import exported_texts
 
-    encoder = loading.torch_texts(str(folder_of(kind)))
+    encoder = torch_texts(str(folder_of(kind)))
 
     together = encoder.exactly(TEXTS)
     model, tokenizer = exported_texts(encoder.model)
@@ -93,14 +94,14 @@ def test_siglip_texts_are_padded_to_64_and_keep_the_attention_mask_of_the_tokeni
 
     vectors = {}
     for kind in ("SigLIP", "SigLIP without a mask"):
-        model = loading.load_model(str(folder_of(kind)))
+        model = load_model(str(folder_of(kind)))
         inputs = model[0].processor.tokenizer("red star", padding="max_length", max_length=64, return_tensors="pt")
         assert inputs["input_ids"].shape == (1, 64)
         with torch.inference_mode():
             wanted = model[0].model.get_text_features(**inputs).pooler_output.numpy()
         vectors[kind] = wanted / np.linalg.norm(wanted)
 
-        assert nearly_equal(loading.torch_texts(str(folder_of(kind))).encode_texts(["red star"]), vectors[kind])
+        assert nearly_equal(torch_texts(str(folder_of(kind))).encode_texts(["red star"]), vectors[kind])
 
     assert not nearly_equal(*vectors.values())
 
@@ -112,7 +113,7 @@ def test_pictures_cropped_in_advance_have_the_vectors_of_the_library(
     from search.embedding.openvino_encoders import CompiledPictures, save
     from search.embedding.openvino_export import exported_pictures
 
-    encoder = loading.torch_pictures(str(folder_of(kind)))
+    encoder = torch_pictures(str(folder_of(kind)))
     drawings = [drawing(seed) for seed in range(6)]
     drawings[0] = drawings[0].resize((300, 90))
     window = encoder.window
@@ -137,7 +138,7 @@ def test_pictures_have_the_same_vectors_without_the_computation_that_is_saved(
 ) -> None:
     from search.embedding import openvino_encoders, openvino_export
 
-    exported = loading.load_model(str(folder_of(kind)))
+    exported = load_model(str(folder_of(kind)))
     fewer, _ = openvino_export.exported_pictures(exported)
     for rewrite in ("multiply_patches", "skip_unused_tokens"):
         monkeypatch.setattr(openvino_export, rewrite, lambda model: None)
@@ -222,8 +223,8 @@ def expect_refusal(load: Callable[[str], Any], folder: Path, reason: str) -> Non
 def test_a_model_without_a_shared_space_is_refused(tmp_path: Path, save_as: Callable[..., Path]) -> None:
     folder = save_as(tmp_path / "blip-2", *model_folders.blip_2())
 
-    expect_refusal(loading.torch_pictures, folder, "its picture features do not share a space with texts")
-    expect_refusal(loading.torch_texts, folder, "its vectors of texts and of pictures are in different spaces")
+    expect_refusal(torch_pictures, folder, "its picture features do not share a space with texts")
+    expect_refusal(torch_texts, folder, "its vectors of texts and of pictures are in different spaces")
 
 
 @pytest.mark.parametrize(
@@ -246,21 +247,23 @@ def test_a_model_with_code_of_its_own_is_refused_without_running_it(tmp_path: Pa
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "own", "auto_map": own}))
     (tmp_path / "own.py").write_text(f"open({str(tmp_path / 'was-run')!r}, 'w')")
     with pytest.raises(ModelUnavailable, match="program code of its own, and code from a model is not run"):
-        loading.load_model(str(tmp_path))
+        load_model(str(tmp_path))
     assert not (tmp_path / "was-run").exists()
 
 
 def test_an_image_model_without_text_is_refused(tmp_path: Path) -> None:
     expect_refusal(
-        loading.torch_pictures, as_downloaded(tmp_path / "dino", *model_folders.dino()), "do not share a space"
+        torch_pictures,
+        as_downloaded(tmp_path / "dino", *model_folders.dino()),
+        "do not share a space",
     )
 
 
 def test_a_text_model_is_accepted_for_words_and_refused_for_pictures(tmp_path: Path) -> None:
     folder = words_folder(tmp_path / "words", 64)
 
-    assert loading.torch_texts(str(folder)).dimensions == 64
-    expect_refusal(loading.torch_pictures, folder, "it does not encode pictures")
+    assert torch_texts(str(folder)).dimensions == 64
+    expect_refusal(torch_pictures, folder, "it does not encode pictures")
 
 
 @pytest.mark.parametrize(
@@ -272,4 +275,4 @@ def test_a_model_with_missing_weights_is_refused(tmp_path: Path, missing: str) -
     del weights[missing]
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 
-    expect_refusal(loading.torch_pictures, folder, f"lack weights, which would be random: {missing}")
+    expect_refusal(torch_pictures, folder, f"lack weights, which would be random: {missing}")

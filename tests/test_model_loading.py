@@ -27,11 +27,11 @@ from search.embedding import (
     hub,
     is_demo_model,
     lazy_loading,
-    loading,
     models_available,
     picture_encoder,
     status,
     text_encoder,
+    uncompiled_models,
     warm_up,
 )
 from search.embedding.acceptance_samples import drawing
@@ -72,13 +72,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the loaded models, in order."""
     loaded: list[str] = []
-    load_model = loading.load_model
+    load_model = uncompiled_models.load_model
 
     def noted(name: str) -> Any:
         loaded.append(name)
         return load_model(name)
 
-    monkeypatch.setattr(loading, "load_model", noted)
+    monkeypatch.setattr(uncompiled_models, "load_model", noted)
     return loaded
 
 
@@ -160,14 +160,14 @@ def test_concurrent_callers_get_the_same_model(loads: list[str]) -> None:
 @pytest.mark.usefixtures("unloaded")
 def test_the_status_is_loading_while_a_model_loads(monkeypatch: pytest.MonkeyPatch) -> None:
     go_on, begun = threading.Event(), threading.Event()
-    load_model = loading.load_model
+    load_model = uncompiled_models.load_model
 
     def slow(name: str) -> Any:
         begun.set()
         go_on.wait(60)
         return load_model(name)
 
-    monkeypatch.setattr(loading, "load_model", slow)
+    monkeypatch.setattr(uncompiled_models, "load_model", slow)
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(text_encoder)
         begun.wait(60)
@@ -245,7 +245,7 @@ def test_torch_is_not_imported_for_a_folder_without_a_model(
     monkeypatch.setitem(sys.modules, "search.embedding.torch_encoders", None)  # importing it is an error now
 
     with pytest.raises(ModelUnavailable, match=folder):
-        loading.load_model(str(tmp_path / folder))
+        uncompiled_models.load_model(str(tmp_path / folder))
 
 
 @pytest.mark.usefixtures("unloaded")
@@ -316,13 +316,13 @@ def silent_server() -> Iterator[int]:
 ASK = """
 import contextlib, sys, time, django
 django.setup()
-from search.embedding import ModelUnavailable, torch_encoders, loading
+from search.embedding import ModelUnavailable, torch_encoders, uncompiled_models
 with contextlib.suppress(Exception):  # what is imported at a first use takes its time on a busy machine
     torch_encoders.open_model("nobody/nothing", local_files_only=True)
 for line in sys.stdin:
     began = time.monotonic()
     try:
-        loading.load_model("nobody/no-such-model")
+        uncompiled_models.load_model("nobody/no-such-model")
     except ModelUnavailable as error:
         print(f"{time.monotonic() - began:.2f}", *str(error).split(), flush=True)
 """

@@ -17,13 +17,13 @@ from search.embedding.acceptance_test import agreement
 from search.embedding.backend_timing import HOPELESS, least_seconds
 from search.embedding.compilation_results import Figure, Verdict
 from search.embedding.compiled_metadata import About
-from search.embedding.loading import torch_pictures, torch_texts
 from search.embedding.model_modules import UnknownModel
 from search.embedding.openvino_encoders import BATCH, INT8, WAYS, CompiledPictures, CompiledTexts, save
 from search.embedding.openvino_export import exported_pictures, exported_texts
 from search.embedding.pixels import Window
 from search.embedding.quantization import group_size
 from search.embedding.torch_encoders import SentencePictures, SentenceTexts, torch_ways
+from search.embedding.uncompiled_models import torch_pictures, torch_texts
 from search.models.vector_values import Vectors, WrongVectors
 
 QUERIES = 8

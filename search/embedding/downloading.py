@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 from search.embedding.dimension_checks import unlike
-from search.embedding.loading import torch_pictures, torch_texts
 from search.embedding.model_identity import active_pair
+from search.embedding.uncompiled_models import torch_pictures, torch_texts
 
 
 class Downloaded(NamedTuple):
