@@ -219,7 +219,7 @@ def test_an_id_from_a_trusted_proxy_is_used_if_it_is_valid(client, settings, giv
 
 def test_a_server_error_shows_its_request_id_and_the_log_has_it(client, log, monkeypatch):
     client.raise_request_exception = False
-    monkeypatch.setattr("search.views.searching.find", lambda query: 1 / 0)
+    monkeypatch.setattr("search.views.searching.find", lambda query, **_options: 1 / 0)
     answer = client.get("/search?q=circle")
     number = answer.headers["X-Request-ID"]
     assert answer.status_code == 500
