@@ -47,7 +47,7 @@ def test_posting_to_an_unknown_address_is_404(settings):
     ("body", "encoding", "status", "told"),
     [
         (b"title=words", "", 400, "The body is not valid JSON."),
-        (gzip.compress(b'{"title": "words"}'), "gzip", 415, "Compressed data can't be read."),
+        (gzip.compress(b'{"title": "words"}', mtime=0), "gzip", 415, "Compressed data can't be read."),
     ],
 )
 def test_a_body_that_can_not_be_read_is_reported_as_such(
