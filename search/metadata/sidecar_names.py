@@ -33,6 +33,11 @@ _EDITED = (
     "-編集済み",
     "-已修改",
 )
+_ABOUT_ALBUMS = (
+    *("metadata", "metadaten", "métadonnées", "metadatos", "metadati", "metadados", "metagegevens", "metadane"),
+    *("метаданные", "메타데이터", "メタデータ", "元数据", "中繼資料"),
+)
+"""Names of Google's file about an album, by the language of the account, without ".json"."""
 
 
 class Neighbours:
@@ -41,18 +46,21 @@ class Neighbours:
     def __init__(self, names: Iterable[str]) -> None:
         """`names` are those of all files in the folder."""
         self._names: dict[str, str] = {}
-        self.names: set[str] = set()
-        """Names of the sidecars."""
         self._long: list[str] = []
         self._kinds: set[str] = set()
         for name in names:
             stem, dot, suffix = name.rpartition(".")
             if dot and suffix.lower() in SUFFIXES:
                 self._names.setdefault(_key(stem, suffix), name)
-                self.names.add(name)
                 self._kinds.add(suffix.lower())
             elif len(name) > _SHORTEST_CUT:
                 self._long.append(name)
+
+    @property
+    def about_album(self) -> str | None:
+        """The name of Google's file about an album, in any language and Unicode form."""
+        found = (self._names.get(_key(stem, "json")) for stem in _ABOUT_ALBUMS)
+        return next((name for name in found if name and name.endswith(".json")), None)
 
     def of(self, name: str) -> dict[str, str]:
         """Return the names of a picture's sidecars by suffix; those with its full name take precedence."""

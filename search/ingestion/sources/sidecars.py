@@ -12,18 +12,10 @@ from search.ingestion.sources.file_names import kind_of
 from search.ingestion.sources.listing import Findings
 from search.metadata import LONGEST_SIDECAR
 from search.metadata.sidecar_names import Neighbours
-from search.text.normalization import composed
 
 _KEPT = 64
 """Number of folders whose names are cached."""
 _OF_A_YEAR = re.compile(r"(?<!\d)(19|20)\d\d(?!\d)")
-_ALBUMS_OF_GOOGLE = frozenset(
-    (
-        *("metadata", "metadaten", "métadonnées", "metadatos", "metadati", "metadados", "metagegevens", "metadane"),
-        *("метаданные", "메타데이터", "メタデータ", "元数据", "中繼資料"),
-    )
-)
-"""Names of the file about an album, by the language of the account, without ".json"."""
 
 
 class Sidecars:
@@ -49,7 +41,7 @@ class Sidecars:
         the folder of its year. Paths for which `are_its` is false belong to another picture of that name."""
         neighbours = self._in(folder)
         found = {suffix: _joined(folder, one) for suffix, one in neighbours.of(name).items()}
-        if "json" not in found and _about_album(neighbours.names):
+        if "json" not in found and neighbours.about_album:
             found |= self._of_year(folder, name)
         found = {suffix: path for suffix, path in found.items() if are_its(path)}
         for path in found.values():
@@ -58,7 +50,7 @@ class Sidecars:
 
     def of_folder(self, folder: str, read: Callable[[str], bytes]) -> bytes:
         """Return the album metadata of a Google Takeout folder; b"" if there is none."""
-        name = _about_album(self._in(folder).names)
+        name = self._in(folder).about_album
         if name is None:
             return b""
         path = _joined(folder, name)
@@ -85,12 +77,6 @@ class Sidecars:
         if hash(path) not in self._taken:
             self._taken.add(hash(path))
             self._findings.is_sidecar(path, kind_of(path.rpartition(".")[2].lower()))
-
-
-def _about_album(names: Iterable[str]) -> str | None:
-    """Return the name of Google's file about an album, in any language and Unicode form."""
-    ours = (one for one in names if one.endswith(".json"))
-    return next((one for one in ours if composed(one).removesuffix(".json").casefold() in _ALBUMS_OF_GOOGLE), None)
 
 
 def _shorten(known: "OrderedDict[str, Any]") -> None:
