@@ -35,11 +35,7 @@ def torch_pictures(name: str = "") -> "SentencePictures":
     from search.embedding import common_space_checks  # noqa: PLC0415 - imports torch
     from search.embedding.torch_encoders import SentencePictures  # noqa: PLC0415
 
-    def opened() -> SentencePictures:
-        common_space_checks.require_image_tower(model)
-        return SentencePictures(model)
-
-    return _opened(name, opened)
+    return _encoder(name, model, common_space_checks.require_image_tower, SentencePictures)
 
 
 def torch_texts(name: str = "") -> "SentenceTexts":
@@ -50,9 +46,18 @@ def torch_texts(name: str = "") -> "SentenceTexts":
     from search.embedding import common_space_checks  # noqa: PLC0415 - imports torch
     from search.embedding.torch_encoders import SentenceTexts  # noqa: PLC0415
 
-    def opened() -> SentenceTexts:
-        common_space_checks.require_text_tower(model)
-        return SentenceTexts(model)
+    return _encoder(name, model, common_space_checks.require_text_tower, SentenceTexts)
+
+
+def _encoder(
+    name: str,
+    model: "SentenceTransformer",
+    require: "Callable[[SentenceTransformer], None]",
+    encoder: "Callable[[SentenceTransformer], Opened]",
+) -> Opened:
+    def opened() -> Opened:
+        require(model)
+        return encoder(model)
 
     return _opened(name, opened)
 
